@@ -1,0 +1,80 @@
+"""
+## Patron load
+
+Keeps one library's patrons in its library system in step with what the institution knows.
+
+**fetch** takes the export from its source, byte for byte, and only when nobody is writing to it any more.
+**validate** checks it: what is wrong with the file stops the run, what is wrong with a row rejects that row.
+**transform** maps the rows to patrons by the mapping file, and cuts them into chunks.
+**post** sends the chunks one after the other, each once, and keeps every answer. It may be cleared at any time.
+**report** tells what became of every row: rows = created + updated + failed + rejected (+ not sent, + unconfirmed).
+**notify** mails that to the contacts whom the tenant names for this outcome. Both run after a failure, too.
+
+*To load by hand*: Trigger. *Dry run* does everything but post. *Source path* takes another file than the usual one. The
+*Partition Key* (under Advanced Options) is the day the load is for, like 2026-11-20; left out, it is today.
+*To load past days*: Trigger, Backfill; leave *Max Active Runs* at 1, so that the days are loaded in their order.
+*When a task is red*: its log says in its last lines what is wrong and what to do; `docs/when-a-run-fails.md` has more.
+"""
+
+from airflow.sdk import DAG, CronPartitionTimetable, chain, get_parsing_context
+
+from patronload import tasks, tenants
+from patronload.tenants import Tenant
+
+
+def patron_load(tenant: Tenant) -> DAG:
+    """One library's DAG."""
+    with DAG(
+        tenant.dag_id,
+        dag_display_name=f"Patron load: {tenant.library}",
+        description=f"{tenant.source.type} to {tenant.target.type}, by {tenant.mapping}",
+        doc_md=f"{__doc__}\n{about(tenant)}",
+        schedule=timetable(tenant),
+        catchup=False,
+        max_active_runs=1,
+        params=tasks.PARAMS,
+        tags=["patron-load", f"tenant:{tenant.tenant}", f"target:{tenant.target.type}"],
+        default_args={"owner": tenant.library},
+        is_paused_upon_creation=True,
+    ) as dag:
+        steps(tenant.tenant)
+    return dag
+
+
+def steps(name: str) -> None:
+    """What a load does, in its order."""
+    chain(
+        tasks.fetch(name),
+        tasks.validate(name),
+        tasks.transform(name),
+        tasks.post(name),
+        # Teardowns run after a failure too, and do not turn the run green.
+        tasks.report(name).as_teardown(on_failure_fail_dagrun=True),
+        tasks.notify(name).as_teardown(on_failure_fail_dagrun=True),
+    )
+
+
+def timetable(tenant: Tenant) -> CronPartitionTimetable | None:
+    """One run for each of the library's local days, whatever daylight saving does; None: by hand only."""
+    if tenant.schedule is None:
+        return None
+    return CronPartitionTimetable(tenant.schedule, timezone=tenant.timezone, key_format="%Y-%m-%d")
+
+
+def about(tenant: Tenant) -> str:
+    """The tenant's own lines of the manual."""
+    return (
+        f"| {tenant.library} | |\n| --- | --- |\n"
+        f"| tenant file | `include/tenants/{tenant.tenant}.yaml` |\n"
+        f"| mapping file | `include/mappings/{tenant.mapping}.yaml` |\n"
+        f"| export | `{tenant.source.path}` ({tenant.source.type}) |\n"
+        f"| schedule | `{tenant.schedule or 'by hand'}`, {tenant.timezone} |\n"
+    )
+
+
+# A task needs its own DAG only. A tenant file that does not load is told of by tenant_files.py, because an error here
+# would take every tenant's DAG down.
+wanted = get_parsing_context().dag_id
+for _, loaded in tenants.load_all():
+    if isinstance(loaded, Tenant) and wanted in (None, loaded.dag_id):
+        globals()[loaded.dag_id] = patron_load(loaded)

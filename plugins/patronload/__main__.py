@@ -1,0 +1,124 @@
+"""
+Patronload without Airflow: check the YAML, and look at what a load would do.
+
+  python -m patronload check                      every tenant and mapping file
+  python -m patronload preview --tenant northfield --export patrons.csv --out DIR
+  python -m patronload preview --mapping folio/flat_patrons --export patrons.csv --out DIR
+  python -m patronload schemas                    write include/schemas anew from the models
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from patronload import mappings, paths, schemas, tenants
+from patronload.errors import ConfigError, PatronloadError
+from patronload.tenants import Layout, Limits
+
+if TYPE_CHECKING:
+    from patronload.preview import Preview
+
+LOOK = 2
+"""How many records the preview shows."""
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0: all is well; 1: something is wrong and was told; 2: the call's words are off."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.command(parsed))
+    except (PatronloadError, OSError) as error:
+        err.print(str(error), style="red", markup=False)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m patronload", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="check | preview | schemas")
+    check = commands.add_parser("check", help="check every tenant and mapping file")
+    check.set_defaults(command=_check)
+    preview = commands.add_parser("preview", help="validate and map an export; send nothing")
+    which = preview.add_mutually_exclusive_group(required=True)
+    which.add_argument("--tenant", metavar="T", help="use this tenant's mapping, layout and limits")
+    which.add_argument("--mapping", metavar="M", help="use this mapping, such as folio/flat_patrons")
+    preview.add_argument("--export", metavar="F", type=Path, required=True, help="the CSV file")
+    preview.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write the result")
+    preview.add_argument("--delimiter", default=",", help="with --mapping: what stands between two cells (a comma)")
+    preview.add_argument("--encoding", default="utf-8", help="with --mapping: the file's encoding (utf-8)")
+    preview.set_defaults(command=_preview)
+    write = commands.add_parser("schemas", help="write the JSON Schemas for editors")
+    write.set_defaults(command=_schemas)
+    return parser
+
+
+def _check(_: argparse.Namespace) -> int:
+    files = list(_checked())
+    mistakes = [mistake for _, mistake in files if mistake]
+    for name, mistake in files:
+        out.print(f"[red]✗[/] {name}" if mistake else f"[green]✓[/] {name}")
+    for mistake in mistakes:
+        err.print(f"\n{mistake}", style="red", markup=False)
+    return 1 if mistakes else 0
+
+
+def _checked() -> Iterator[tuple[str, ConfigError | None]]:
+    """Each tenant and mapping file, and what is wrong with it."""
+    from patronload import validation  # Great Expectations takes seconds to import
+
+    for name, loaded in tenants.load_all():
+        yield f"tenants/{name}.yaml", loaded if isinstance(loaded, ConfigError) else None
+    for path in sorted(paths.mappings().rglob("*.yaml")):
+        try:
+            validation.check_expectations(mappings.load_file(path))
+            yield path.relative_to(paths.include()).as_posix(), None
+        except ConfigError as error:
+            yield path.relative_to(paths.include()).as_posix(), error
+
+
+def _preview(parsed: argparse.Namespace) -> int:
+    from patronload import preview  # polars and Great Expectations take seconds to import
+
+    if parsed.tenant:
+        made = preview.of_tenant(parsed.tenant, parsed.export)
+    else:
+        layout = Layout(delimiter=parsed.delimiter, encoding=parsed.encoding)
+        made = preview.preview(parsed.mapping, parsed.export, layout, Limits(most_rejects="100%"))
+    preview.write(made, parsed.out)
+    _show(made, parsed.out)
+    return 1 if made.refusals else 0
+
+
+def _show(made: Preview, folder: Path) -> None:
+    for refusal in made.refusals:
+        out.print(f"The run would stop: {refusal}", style="red", markup=False)
+    out.print(f"{made.rows:,} rows: {made.patrons.height:,} patrons, {made.rejected:,} rejected", style="bold")
+    if made.reasons:
+        table = Table("rows", "stage", "why", box=None, pad_edge=False)
+        for reason in made.reasons:
+            table.add_row(f"{reason['count']:,}", reason["stage"], reason["summary"])
+        out.print(table)
+    for patron in made.patrons["patron"].head(LOOK):
+        out.print_json(patron)
+    out.print(f"Written to {folder}: patrons.jsonl, rejects.csv, report.json", markup=False)
+
+
+def _schemas(_: argparse.Namespace) -> int:
+    for path in schemas.write():
+        out.print(f"wrote {path}", markup=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""
+What can go wrong, named by what to do next:
+
+* PatronloadError
+  + ConfigError      fix the YAML; a retry cannot help
+  + SourceError      the export is missing or unreadable; ask the sender
+  + ValidationError  the export was read and refused; nothing was sent
+  + TargetError      the library system refused us; a retry cannot help
+  + TransientError   the network or the far end was busy; retry
+  + Defect           something we did not foresee; tell the developers
+
+A bad row is not an exception. It is data: see the rejects.
+
+A message is a sentence for a person: what, which one, what was expected, what to do. It holds no personal data and no
+secret, because it goes to logs, to Airflow's database and into mails.
+"""
+
+import traceback
+from pathlib import Path
+
+
+class PatronloadError(Exception):
+    """The root of all that Patronload raises on purpose."""
+
+
+class ConfigError(PatronloadError):
+    """A tenant file, a mapping file or a connection is wrong; a retry cannot help."""
+
+
+class SourceError(PatronloadError):
+    """The export is missing or cannot be read; the sender has to act."""
+
+
+class ValidationError(PatronloadError):
+    """The export was read and refused; nothing was sent."""
+
+
+class TargetError(PatronloadError):
+    """The library system refused us; a retry cannot help."""
+
+
+class TransientError(PatronloadError):
+    """The network or the far end was busy; the same call may go through later."""
+
+
+class Defect(PatronloadError):  # noqa: N818 - the word for it
+    """Something nobody foresaw. Its text names the place in the code, never the value that was at hand."""
+
+    @classmethod
+    def hiding(cls, error: BaseException) -> "Defect":
+        """The defect behind `error`, told without the error's own text, which may hold a patron's data."""
+        places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        return cls(
+            f"A {type(error).__name__} that nobody foresaw, at {' > '.join(places[-4:])}. Its text is left out because "
+            "it may hold patron data. Please report this line to the developers."
+        )

@@ -1,0 +1,205 @@
+"""A mapping: which column of the export goes to which field of the target, and what an export must be like."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StrictBool, StrictStr, model_validator
+
+from patronload import documents, fields, paths, recipes, yaml_files
+from patronload.documents import Document
+from patronload.errors import ConfigError
+from patronload.fields import Kind
+
+OTHERWISE = "otherwise"
+SOURCES = ("column", "value", "first_of", "join")
+
+
+class Rule(Document):
+    """What goes into one field."""
+
+    column: str | None = Field(None, min_length=1, description="the column to take")
+    value: StrictStr | StrictBool | None = Field(None, description="the same for every patron")
+    first_of: list[str] | None = Field(None, min_length=2, description="the first of these columns that is not empty")
+    join: list[str] | None = Field(
+        None, min_length=2, description="these columns, those that are not empty, in one text"
+    )
+    between: str | None = Field(
+        None, alias="with", description="what stands between joined columns; a space if left out"
+    )
+    steps: tuple[str, ...] = Field((), description="named changes, one after the other")
+    split: str | None = Field(None, min_length=1, description="what stands between two values of a list in one cell")
+    lookup: str | None = Field(None, description="the table below `lookups` that says what each code becomes")
+    date: str | None = Field(None, description="how the date is written, like %m/%d/%Y")
+    required: StrictBool = Field(False, description="a row without it is rejected")
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> "Rule":
+        given = [name for name in SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of {', '.join(SOURCES)}; there is {' and '.join(given) or 'none'}.")
+        if self.value is not None and self.model_fields_set != {"value"}:
+            raise ValueError("a fixed value stands alone: it needs no steps, lookup, date, split or required.")
+        if self.between is not None and self.join is None:
+            raise ValueError("'with' goes with 'join' only.")
+        if self.date is not None and (self.lookup or self.split):
+            raise ValueError("a date is neither looked up nor split.")
+        return self
+
+    @model_validator(mode="after")
+    def _steps_are_known(self) -> "Rule":
+        for step in self.steps:
+            if step not in recipes.STEPS:
+                raise ValueError(f"no step is called '{step}'; {documents.suggestion(step, recipes.STEPS)}")
+        return self
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the export that this rule reads."""
+        return [self.column] if self.column else self.first_of or self.join or []
+
+
+def _short_rule(written: Any) -> Any:
+    """`barcode: CARD` is short for `barcode: {column: CARD}`."""
+    return {"column": written} if isinstance(written, str) else written
+
+
+class Expectation(Document):
+    """One Great Expectations check, by its own name: `expect_column_values_to_be_unique: {column: CARD}`."""
+
+    name: str = Field(pattern=r"^expect_\w+$")
+    arguments: dict[str, Any]
+
+
+def _single_key(written: Any) -> Any:
+    if isinstance(written, dict) and len(written) == 1:
+        ((name, arguments),) = written.items()
+        return {"name": name, "arguments": arguments or {}}
+    raise ValueError("write one check a line, like '- expect_column_values_to_be_unique: {column: CARD}'.")
+
+
+WrittenExpectation = Annotated[
+    Expectation,
+    BeforeValidator(
+        _single_key,
+        json_schema_input_type=dict[Annotated[str, Field(pattern=r"^expect_\w+$")], dict[str, Any] | None],
+    ),
+]
+
+
+class Expectations(Document):
+    """What an export must be like: a failure under `file` stops the run, one under `rows` rejects the row."""
+
+    file: tuple[WrittenExpectation, ...] = ()
+    rows: tuple[WrittenExpectation, ...] = ()
+
+
+Lookup = dict[str, StrictStr | StrictBool]
+"""What each code becomes; `otherwise` is for all codes that are not listed."""
+
+
+class Mapping(Document):
+    """The file that says which column goes to which field."""
+
+    target: Literal["folio"]
+    description: str | None = None
+    expect: Expectations = Expectations()
+    fields: dict[str, Annotated[Rule, BeforeValidator(_short_rule, json_schema_input_type=str | Rule)]] = Field(
+        min_length=1
+    )
+    lookups: dict[str, Lookup] = Field(default_factory=dict)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the export that the fields are made of, in the order of the file, each once."""
+        return list(dict.fromkeys(column for rule in self.fields.values() for column in rule.columns))
+
+    @property
+    def required(self) -> list[str]:
+        """The fields without which a row is rejected: those the target insists on and those marked `required`."""
+        insisted = self.insisted_on
+        return [path for path, rule in self.fields.items() if rule.columns and (rule.required or path in insisted)]
+
+    @property
+    def insisted_on(self) -> list[str]:
+        """The fields without which the target refuses a patron, whether they are mapped or not."""
+        within = fields.REQUIRED_WITHIN[self.target].items()
+        needed = [path for parent, path in within if any(field.startswith(f"{parent}.") for field in self.fields)]
+        return [*fields.REQUIRED[self.target], *needed]
+
+    @property
+    def unique(self) -> list[str]:
+        """The mapped fields that no two patrons may share."""
+        return [path for path in fields.UNIQUE[self.target] if path in self.fields]
+
+
+def load(name: str) -> Mapping:
+    """The mapping of this name, such as folio/banner_patrons. Raises ConfigError with file, line, key and a way out."""
+    return load_file(paths.mappings() / f"{name}.yaml")
+
+
+def load_file(path: Path) -> Mapping:
+    """The mapping in the file at `path`. Raises ConfigError."""
+    file = yaml_files.read(path)
+    mapping = documents.load(Mapping, file)
+    mistakes = [documents.complaint(file, key, sentence) for key, sentence in _mistakes(mapping)]
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    return mapping
+
+
+def _mistakes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
+    """What no single key can tell: whether the parts of the file fit each other and the target."""
+    for path, rule in mapping.fields.items():
+        kind = fields.kind(mapping.target, path)
+        if kind is None:
+            yield ("fields", path), f"no such field; {documents.suggestion(path, fields.names(mapping.target))}"
+        elif rule.lookup is not None and rule.lookup not in mapping.lookups:
+            known = documents.suggestion(rule.lookup, mapping.lookups) if mapping.lookups else "there are none."
+            yield ("fields", path, "lookup"), f"no such table below 'lookups'; {known}"
+        elif sentence := _misfit(kind, rule, mapping):
+            yield ("fields", path), sentence
+    for path in mapping.insisted_on:
+        if path not in mapping.fields:
+            yield ("fields",), f"{path} is missing; the target refuses a patron without it."
+    for name in mapping.lookups:
+        if not any(rule.lookup == name for rule in mapping.fields.values()):
+            yield ("lookups", name), "no field uses this table. Remove it, or name it in a field's 'lookup'."
+    yield from _gaps(mapping)
+
+
+def _misfit(  # noqa: PLR0911 - one return for each way not to fit
+    kind: Kind, rule: Rule, mapping: Mapping
+) -> str | None:
+    """Why a field of this kind cannot be filled by the rule."""
+    given = (
+        [rule.value] if rule.value is not None else list(mapping.lookups[rule.lookup].values()) if rule.lookup else []
+    )
+    yes_no = bool(given) and all(isinstance(value, bool) for value in given)
+    if kind is Kind.YES_NO and not yes_no:
+        return "takes true or false: give {value: true}, or a lookup whose values are all true or false."
+    if kind is Kind.CUSTOM and yes_no:
+        return None
+    if kind is not Kind.YES_NO and any(isinstance(value, bool) for value in given):
+        return f"takes {kind.value}, not true or false. Write the value in quotes."
+    if kind is Kind.DATE and rule.date is None and rule.value is None:
+        return "takes a date: say how it is written, like 'date: \"%m/%d/%Y\"'."
+    if kind is not Kind.DATE and rule.date is not None:
+        return f"takes {kind.value}, not a date."
+    if kind is Kind.LIST and rule.split is None:
+        return "takes a list: say what stands between the values, like 'split: \";\"'."
+    if kind in (Kind.TEXT, Kind.YES_NO, Kind.DATE) and rule.split is not None:
+        return f"takes {kind.value}, not a list."
+    return None
+
+
+def _gaps(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
+    """addresses[1] without addresses[0]: a slip of the pen, and a hole in the list."""
+    places: dict[str, set[int]] = {}
+    for path in mapping.fields:
+        if found := re.match(r"(.+)\[(\d)\]", path):
+            places.setdefault(found[1], set()).add(int(found[2]))
+    for name, numbers in places.items():
+        if numbers != set(range(len(numbers))):
+            yield ("fields",), f"{name} is numbered {sorted(numbers)}; number from [0] without a gap."

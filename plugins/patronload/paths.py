@@ -1,0 +1,37 @@
+"""Tell where tenants, mappings and run artifacts are."""
+
+import os
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def include() -> Path:
+    """The folder of everything that is configured: $PATRONLOAD_INCLUDE, or the project's own include/."""
+    return Path(os.environ.get("PATRONLOAD_INCLUDE") or PROJECT / "include")
+
+
+def tenants() -> Path:
+    """The folder with one file a tenant."""
+    return include() / "tenants"
+
+
+def mappings() -> Path:
+    """The folder with the mapping files, one folder a target."""
+    return include() / "mappings"
+
+
+def schemas() -> Path:
+    """The folder with the JSON Schemas for editors."""
+    return include() / "schemas"
+
+
+def templates() -> Path:
+    """The mail's templates: those of $PATRONLOAD_INCLUDE if it has some, else the project's own."""
+    own = include() / "templates"
+    return own if own.is_dir() else PROJECT / "include" / "templates"
+
+
+def artifacts() -> str:
+    """The root of all run artifacts, as a URL: $PATRONLOAD_ARTIFACTS, or the project's own artifacts/."""
+    return os.environ.get("PATRONLOAD_ARTIFACTS") or (PROJECT / "artifacts").as_uri()

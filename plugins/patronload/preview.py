@@ -1,0 +1,82 @@
+"""Show what a load would send and what it would reject, without Airflow and without sending anything."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from patronload import exports, mappings, reject_files, rows, tenants, transform, validation
+from patronload.tenants import Layout, Limits
+
+PATRONS = "patrons.jsonl"
+REJECTS = "rejects.csv"
+REPORT = "report.json"
+
+
+class Preview(NamedTuple):
+    """What would happen. rejects: see rows.REJECTS, with the stage; refusals: sentences why the run would stop."""
+
+    rows: int
+    patrons: pl.DataFrame
+    rejects: pl.DataFrame
+    refusals: list[str]
+    rejects_file: bytes
+
+    @property
+    def rejected(self) -> int:
+        """How many rows would be rejected."""
+        return self.rejects["row"].n_unique()
+
+    @property
+    def reasons(self) -> list[dict[str, Any]]:
+        """Each reason with its number of rows, the most frequent first."""
+        counted = self.rejects.select("row", "stage", "summary").unique().group_by("stage", "summary").len("count")
+        return counted.sort("count", "summary", descending=[True, False]).to_dicts()
+
+    def summary(self) -> dict[str, Any]:
+        """What report.json holds."""
+        return {
+            "rows": self.rows,
+            "patrons": self.patrons.height,
+            "rejected": self.rejected,
+            "reasons": self.reasons,
+            "refusals": self.refusals,
+        }
+
+
+def preview(mapping: str, export: Path, layout: Layout, limits: Limits) -> Preview:
+    """
+    The export at `export` through the mapping of that name.
+
+    Raises ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
+    """
+    rules = mappings.load(mapping)
+    read = exports.read(export.read_bytes(), layout)
+    found = validation.validate(read, rules)
+    made = None if found.refusals else transform.transform(read.frame, rules, found.rejects)
+    rejects = pl.concat(
+        [
+            found.rejects.with_columns(stage=pl.lit("validate")),
+            (made.rejects if made else rows.no_rejects()).with_columns(stage=pl.lit("transform")),
+        ]
+    )
+    patrons = made.patrons if made else pl.DataFrame(schema={transform.PATRON: pl.String})
+    refusals = [*found.refusals, *validation.limits_exceeded(limits, read.rows, rejects["row"].n_unique())]
+    delivered = pl.concat([read.frame, read.ragged])
+    rejects_file = reject_files.write(delivered, rejects, layout.delimiter, layout.encoding)
+    return Preview(read.rows, patrons, rejects, refusals, rejects_file)
+
+
+def of_tenant(name: str, export: Path) -> Preview:
+    """The export as the tenant's own load would take it. Raises as `preview` does."""
+    tenant = tenants.load(name)
+    return preview(tenant.mapping, export, tenant.source, tenant.limits)
+
+
+def write(made: Preview, out: Path) -> None:
+    """Leave patrons.jsonl (a record of the target a line, exactly as it would be posted), rejects.csv, report.json."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / PATRONS).write_text("".join(f"{patron}\n" for patron in made.patrons[transform.PATRON]), encoding="utf-8")
+    (out / REJECTS).write_bytes(made.rejects_file)
+    (out / REPORT).write_text(json.dumps(made.summary(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

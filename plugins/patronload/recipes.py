@@ -1,0 +1,44 @@
+"""
+The named steps that a mapping may put a value through.
+
+Each function below is a step under its own name: `username: {column: LOGIN, steps: [lower]}`. To add one, write it here
+with an example as its docstring; the docstring is what docs/mapping-files.md shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # polars is slow to import, and only a name is needed when Airflow parses the DAG file
+    import polars as pl
+
+
+def lower(text: pl.Expr) -> pl.Expr:
+    """JDoe becomes jdoe."""
+    return text.str.to_lowercase()
+
+
+def upper(text: pl.Expr) -> pl.Expr:
+    """ab12 becomes AB12."""
+    return text.str.to_uppercase()
+
+
+def digits(text: pl.Expr) -> pl.Expr:
+    """(312) 555-0199 becomes 3125550199."""
+    return text.str.replace_all(r"[^0-9]", "")
+
+
+def without_leading_zeros(text: pl.Expr) -> pl.Expr:
+    """000123 becomes 123, and 000 becomes 0."""
+    return text.str.replace(r"^0+([0-9])", "${1}")
+
+
+def single_spaces(text: pl.Expr) -> pl.Expr:
+    """12  Main   Street becomes 12 Main Street."""
+    return text.str.replace_all(r"\s+", " ")
+
+
+STEPS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
+    step.__name__: step for step in (lower, upper, digits, without_leading_zeros, single_spaces)
+}

@@ -1,0 +1,108 @@
+"""
+Write the rejected rows so that the library can mend them in a spreadsheet and send them again, and read them back.
+
+The file has the library's own columns first, in their own order, delimiter and encoding, then five of ours. There is
+one line for each row. With nothing rejected there is the header alone: the file is always there, and says so.
+
+A spreadsheet takes a cell that begins with =, +, - or @ for a formula, and a patron's name must not run one. Such cells
+get one apostrophe in front (OWASP: CSV Injection), which `restore` takes off when the mended file comes back.
+"""
+
+import codecs
+import csv
+import io
+import logging
+from collections.abc import Iterable
+
+import polars as pl
+
+from patronload.rows import ROW
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("reject_row", "reject_stage", "reject_column", "reject_value", "reject_reason")
+"""Our columns: the row's number in the export, the step that rejected it, where, what stood there, and why."""
+
+# Not every spreadsheet is kept from a formula by blanks before it, and some read the wide signs of a Japanese keyboard
+# (the last four) like = + - @.
+_FORMULA = r"\s*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+_RISKY = rf"^('*{_FORMULA})"
+_GUARDED = rf"^'('*{_FORMULA})"
+
+
+def write(export: pl.DataFrame, rejects: pl.DataFrame, delimiter: str, encoding: str) -> bytes:
+    """
+    The rejects file.
+
+    `export` has ROW and the library's own columns, all text as delivered. `rejects` has row, stage, column, value and
+    reason, in any number of lines for a row; they are joined with "; ". A row that is not in `export` has empty cells.
+
+    UTF-8 begins with a byte order mark, without which Excel garbles accents. What the encoding lacks becomes a question
+    mark in our columns; in the library's own it would be a loss, so then all of the file is UTF-8, and the log says so.
+    """
+    lines = _lines(rejects).join(_own(export), on=ROW, how="left", maintain_order="left").fill_null("")
+    own = [name for name in export.columns if name not in (ROW, *COLUMNS)]
+    codec = codecs.lookup(encoding).name
+    if not _holds(codec, _csv(lines.select(own), delimiter)):
+        log.warning("The rejects file is written in UTF-8: %s cannot hold all of its characters.", encoding)
+        codec = "utf-8"
+    text = _csv(_guard(lines.select(*own, *COLUMNS)), delimiter)
+    return text.encode("utf-8-sig" if codec == "utf-8" else codec, errors="replace")
+
+
+def is_rejects_file(columns: Iterable[str]) -> bool:
+    """Whether a header is that of a rejects file. One of our columns is enough: the others may be deleted."""
+    return not set(COLUMNS).isdisjoint(columns)
+
+
+def restore(frame: pl.DataFrame) -> pl.DataFrame:
+    """
+    A mended rejects file as the export it came from: our columns dropped, the apostrophes of `write` taken off again.
+
+    `frame` may have ROW, and then keeps it. Any other frame than a rejects file's is returned as it is.
+    """
+    if not is_rejects_file(frame.columns):
+        return frame
+    return _replaced(frame.drop(COLUMNS, strict=False), _GUARDED, "${1}")
+
+
+def _guard(frame: pl.DataFrame) -> pl.DataFrame:
+    return _replaced(frame, _RISKY, "'${1}")
+
+
+def _replaced(frame: pl.DataFrame, pattern: str, by: str) -> pl.DataFrame:
+    """The frame with the pattern replaced in its text and in its header; the row numbers and their name stay."""
+    names = pl.Series(frame.columns, dtype=pl.String)
+    header = pl.select(pl.when(names == ROW).then(names).otherwise(names.str.replace(pattern, by))).to_series()
+    changed = frame.with_columns(pl.col(pl.String).str.replace(pattern, by))
+    return changed.rename(dict(zip(frame.columns, header, strict=True)))
+
+
+def _lines(rejects: pl.DataFrame) -> pl.DataFrame:
+    """One line a row, in the order of the rows. Where, what and why are in one order."""
+    text = pl.col("column", "value", "reason").fill_null("").str.join("; ").name.prefix("reject_")
+    stages = pl.col("stage").unique(maintain_order=True).str.join("; ").alias("reject_stage")
+    grouped = rejects.group_by(pl.col("row").cast(pl.UInt32).alias(ROW)).agg(text, stages).sort(ROW)
+    return grouped.with_columns(pl.col(ROW).cast(pl.String).alias("reject_row"))
+
+
+def _own(export: pl.DataFrame) -> pl.DataFrame:
+    # Were a library to have columns named like ours, `restore` would already have taken them for ours.
+    return export.drop(COLUMNS, strict=False).with_columns(pl.col(ROW).cast(pl.UInt32))
+
+
+def _holds(codec: str, text: str) -> bool:
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _csv(frame: pl.DataFrame, delimiter: str) -> str:
+    # Python's writer and not polars', which takes only delimiters of one byte.
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\r\n")
+    writer.writerow(frame.columns)
+    writer.writerows(frame.iter_rows())
+    return out.getvalue()

@@ -1,0 +1,248 @@
+"""
+One function for each step of a patron load: read artifacts, call the core or an edge, write artifacts.
+
+A step hands on names and counts only; patrons stay in the run's artifacts. A step that runs again makes its artifacts
+anew, but no longer once anything was sent: then the load goes on with what was sent. Another file needs another run.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from patronload import mappings, runs
+from patronload.errors import Defect, PatronloadError, ValidationError
+from patronload.runs import Run
+from patronload.tenants import FolioTarget, Tenant
+
+if (
+    TYPE_CHECKING
+):  # the slow libraries are imported within the step that needs them, so that the other tasks start at once
+    import polars as pl
+
+log = logging.getLogger(__name__)
+
+Counts = dict[str, Any]
+"""What a step hands on: figures and names of artifacts, never a patron."""
+
+
+class Load(NamedTuple):
+    """One load of one library's patrons: the run, the library's local day it is for, and how it was asked for."""
+
+    tenant: Tenant
+    run: Run
+    run_id: str
+    day: date
+    dry_run: bool = False
+    source_path: str | None = None
+
+
+def fetch(load: Load) -> Counts:
+    """Take the export from its source, byte for byte. Raises SourceError, ConfigError, TransientError."""
+    from patronload import sources
+
+    if _anything_sent(load.run):
+        return _kept(load.run, "export", runs.EXPORT)
+    with _recorded(load, "fetch"), load.run.writing(runs.EXPORT) as file:
+        path = load.source_path or load.tenant.source.path_on(load.day)
+        delivered = sources.fetch(load.tenant.source, path, file)
+    facts = delivered._asdict() | {"modified": delivered.modified.isoformat(), "fetched": _now()}
+    load.run.write_json(runs.DELIVERY, facts)
+    log.info("Day %s: fetched %s, %s bytes, into %s", load.day, delivered.name, f"{delivered.size:,}", load.run.url)
+    return {"file": delivered.name, "bytes": delivered.size}
+
+
+def validate(load: Load) -> Counts:
+    """Check the export against the mapping's expectations and the tenant's limits. Raises ValidationError."""
+    from patronload import exports, validation
+
+    if _anything_sent(load.run):
+        return _kept(load.run, "validation", runs.VALIDATION)
+    with _recorded(load, "validate"):
+        export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
+        found = validation.validate(export, mappings.load(load.tenant.mapping))
+        rejected = found.rejects["row"].n_unique()
+        _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
+        load.run.write_json(
+            runs.VALIDATION,
+            {"rows": export.rows, "columns": export.columns, "checks": [check._asdict() for check in found.checks]},
+        )
+        log.info("Validated %s rows: %s rejected", f"{export.rows:,}", f"{rejected:,}")
+        if found.refusals:
+            raise ValidationError("The export is refused; nothing was sent. " + " ".join(found.refusals))
+        validation.check_limits(load.tenant.limits, export.rows, rejected)
+    return {"rows": export.rows, "rejected": rejected}
+
+
+def transform(load: Load) -> Counts:
+    """Map the good rows to patrons, and cut them into chunks. Raises ValidationError when too many are rejected."""
+    import polars as pl
+
+    from patronload import chunks, exports, targets, validation
+    from patronload import transform as core
+
+    if _anything_sent(load.run):
+        return _kept(load.run, "patrons", runs.PATRONS)
+    with _recorded(load, "transform"):
+        target = load.tenant.target
+        export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
+        refused = _read_frame(load.run, VALIDATE_REJECTS)
+        made = core.transform(export.frame, mappings.load(load.tenant.mapping), refused)
+        _write_frame(load.run, TRANSFORM_REJECTS, made.rejects)
+        rejected = pl.concat([refused["row"], made.rejects["row"]]).n_unique()
+        validation.check_limits(load.tenant.limits, export.rows, rejected)
+        room = target.chunk_bytes - len(targets.request_body(target, []))
+        numbers = chunks.numbers(made.patrons[core.PATRON].str.len_bytes(), target.chunk_size, room)
+        patrons = made.patrons.insert_column(1, pl.Series("chunk", numbers, dtype=pl.UInt32))
+        _write_chunks(load.run, target, patrons)
+        _write_frame(load.run, runs.PATRONS, patrons)
+    counts = {"patrons": patrons.height, "chunks": patrons["chunk"].n_unique(), "rejected": rejected}
+    log.info("Transformed: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
+    return counts
+
+
+def post(load: Load) -> Counts:
+    """Send the chunks that have not been sent yet, one after the other. Raises TargetError, TransientError."""
+    from patronload import connections, posting, targets
+
+    with _recorded(load, "post"), targets.open_target(load.tenant.target, connections.get) as target:
+        totals = posting.post(load.run, target)
+    return dict(totals._asdict())
+
+
+def report(load: Load) -> Counts:
+    """Tell what became of every row, as report.json, report.html and the rejects file; also after a failure."""
+    from patronload import notify, reports
+
+    made = reports.build(
+        tenant=load.tenant,
+        run=load.run_id,
+        day=load.day,
+        artifacts=load.run.url,
+        delivery=load.run.read_json(runs.DELIVERY) if load.run.has(runs.DELIVERY) else None,
+        validation=load.run.read_json(runs.VALIDATION) if load.run.has(runs.VALIDATION) else None,
+        rejects=_rejects(load.run),
+        patrons=_read_frame(load.run, runs.PATRONS) if load.run.has(runs.PATRONS) else None,
+        sent={int(name[len("sent/") : -len(".json")]) for name in load.run.names("sent")},
+        results=_results(load.run),
+        failure=load.run.read_json(runs.FAILURE) if load.run.has(runs.FAILURE) else None,
+        dry_run=load.dry_run,
+    )
+    load.run.write_json(runs.REPORT, made.to_json())
+    load.run.write(runs.REPORT_PAGE, notify.page(load.tenant, made).encode())
+    _write_rejects_file(load)
+    figures = {name: getattr(made, name) for name in ("rows", "created", "updated", "failed", "rejected", "not_sent")}
+    log.info("%s: %s", made.outcome, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
+    return {"outcome": made.outcome, **figures}
+
+
+def notify(load: Load) -> Counts:
+    """Mail the report to those whom the tenant names for this outcome. Raises TargetError, TransientError."""
+    from patronload import notify as edge
+    from patronload import reports
+
+    made = reports.Report.from_json(load.run.read_json(runs.REPORT))
+    mail = edge.mail(load.tenant, made)
+    edge.send(mail)
+    log.info("Mailed '%s' to %s people", mail.subject, len(mail.to))
+    return {"outcome": made.outcome, "mails": len(mail.to)}
+
+
+VALIDATE_REJECTS = "rejects/validate.parquet"
+TRANSFORM_REJECTS = "rejects/transform.parquet"
+
+
+@contextmanager
+def _recorded(load: Load, step: str) -> Iterator[None]:
+    """What goes wrong within is left behind for the report; what nobody foresaw is told without its text."""
+    try:
+        yield
+    except PatronloadError as error:
+        _record(load, step, error)
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it goes on as a Defect
+        defect = Defect.hiding(error)
+        _record(load, step, defect)
+        raise defect from None
+    load.run.remove(runs.FAILURE)
+
+
+def _record(load: Load, step: str, error: PatronloadError) -> None:
+    load.run.write_json(runs.FAILURE, {"step": step, "kind": type(error).__name__, "message": str(error)})
+
+
+def _anything_sent(run: Run) -> bool:
+    return bool(run.names("sent") or run.names("results"))
+
+
+def _kept(run: Run, what: str, name: str) -> Counts:
+    log.warning(
+        "The %s stays as it is, because this run has sent patrons already. For another file, start another run.", what
+    )
+    return {"kept": f"{run.url}/{name}"}
+
+
+def _write_frame(run: Run, name: str, frame: pl.DataFrame) -> None:
+    with run.writing(name) as file:
+        frame.write_parquet(file)
+
+
+def _read_frame(run: Run, name: str) -> pl.DataFrame:
+    import polars as pl
+
+    with run.reading(name) as file:
+        return pl.read_parquet(io.BytesIO(file.read()))
+
+
+def _write_chunks(run: Run, target: FolioTarget, patrons: pl.DataFrame) -> None:
+    import zstandard
+
+    from patronload import targets, transform
+
+    for name in run.names("chunks"):
+        run.remove(name)
+    for (number,), chunk in patrons.group_by("chunk", maintain_order=True):
+        body = targets.request_body(target, chunk[transform.PATRON])
+        run.write(f"chunks/{number:04}.json.zst", zstandard.compress(body))
+
+
+def _results(run: Run) -> list[dict[str, Any]]:
+    return [run.read_json(name) for name in run.names("results")]
+
+
+def _rejects(run: Run) -> pl.DataFrame:
+    """The rows that were not sent, with the stage that rejected each."""
+    import polars as pl
+
+    from patronload import reports
+
+    found = [
+        _read_frame(run, name).with_columns(stage=pl.lit(stage))
+        for stage, name in (("validate", VALIDATE_REJECTS), ("transform", TRANSFORM_REJECTS))
+        if run.has(name)
+    ]
+    columns = reports.no_rejects().columns
+    return pl.concat([reports.no_rejects(), *(frame.select(columns) for frame in found)])
+
+
+def _write_rejects_file(load: Load) -> None:
+    """The rows that the library has to mend, as delivered; without a file when the export could not be read at all."""
+    import polars as pl
+
+    from patronload import exports, reject_files, reports
+
+    if not load.run.has(VALIDATE_REJECTS):
+        return
+    layout = load.tenant.source
+    export = exports.read(load.run.read(runs.EXPORT), layout)
+    delivered = pl.concat([export.frame, export.ragged])
+    refused = reports.with_failed(_rejects(load.run), _results(load.run))
+    load.run.write(runs.REJECTS, reject_files.write(delivered, refused, layout.delimiter, layout.encoding))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,107 @@
+"""The steps as Airflow tasks: each finds out which load it is for, and does its step."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.types import DagRunProtocol
+
+from patronload import runs, steps, tenants
+from patronload.errors import PatronloadError, TransientError
+
+PARAMS = {
+    "dry_run": Param(
+        False,
+        type="boolean",
+        title="Dry run",
+        description="Do everything but post: fetch, validate, transform, report, mail. Nothing changes in the target.",
+    ),
+    "source_path": Param(
+        None,
+        type=["null", "string"],
+        title="Source path",
+        description="Take this file instead of the usual one: a path at the same source, like outgoing/mended.csv.",
+    ),
+}
+
+# Only an error that says so may go away by itself; a worker that died is retried by Airflow without asking.
+RETRY_BY_KIND = ExceptionRetryPolicy(
+    [
+        RetryRule(TransientError, RetryAction.RETRY, reason="the network or the far end was busy"),
+        RetryRule(PatronloadError, RetryAction.FAIL, reason="a retry cannot help; see the message"),
+    ]
+)
+
+OPTIONS: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=15),
+    "retry_policy": RETRY_BY_KIND,
+    # A backfill does not heed the DAG's max_active_runs; this is heeded by every run.
+    "max_active_tis_per_dag": 1,
+}
+
+
+@task(**OPTIONS, execution_timeout=timedelta(hours=1))
+def fetch(tenant: str) -> steps.Counts:
+    """Take the export from its source, byte for byte."""
+    return steps.fetch(_load(tenant))
+
+
+@task(**OPTIONS, execution_timeout=timedelta(hours=1))
+def validate(tenant: str) -> steps.Counts:
+    """Check the export: what is wrong with the file stops the run, what is wrong with a row rejects the row."""
+    return steps.validate(_load(tenant))
+
+
+@task(**OPTIONS, execution_timeout=timedelta(hours=1))
+def transform(tenant: str) -> steps.Counts:
+    """Map the rows to patrons of the target, and cut them into chunks."""
+    return steps.transform(_load(tenant))
+
+
+@task(**OPTIONS, execution_timeout=timedelta(hours=12))
+def post(tenant: str) -> steps.Counts:
+    """Send the chunks to the target, one after the other, each once."""
+    load = _load(tenant)
+    if load.dry_run:
+        raise AirflowSkipException("This is a dry run: nothing is sent.")
+    return steps.post(load)
+
+
+@task(**OPTIONS, execution_timeout=timedelta(minutes=30))
+def report(tenant: str) -> steps.Counts:
+    """Tell what became of every row."""
+    return steps.report(_load(tenant))
+
+
+@task(**OPTIONS, execution_timeout=timedelta(minutes=30))
+def notify(tenant: str) -> steps.Counts:
+    """Mail the report to those whom the tenant names for this outcome."""
+    return steps.notify(_load(tenant))
+
+
+def _load(name: str) -> steps.Load:
+    """The load that the task at hand is part of."""
+    context = get_current_context()
+    tenant = tenants.load(name)
+    run, params = context["dag_run"], context["params"]
+    return steps.Load(
+        tenant=tenant,
+        run=runs.open_run(tenant.tenant, run.run_id),
+        run_id=run.run_id,
+        day=_day(run, tenant),
+        dry_run=params["dry_run"],
+        source_path=params["source_path"],
+    )
+
+
+def _day(run: DagRunProtocol, tenant: tenants.Tenant) -> date:
+    """The library's local day: the run's partition, or for a run by hand the day on which it was started."""
+    if run.partition_key:
+        return date.fromisoformat(run.partition_key)
+    return run.run_after.astimezone(tenant.zone).date()

@@ -1,0 +1,206 @@
+"""A tenant: one library's answers to who, by which mapping, when, from where, to where, within which limits."""
+
+import re
+import string
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from croniter import croniter
+from pydantic import AfterValidator, EmailStr, Field
+
+from patronload import documents, paths, yaml_files
+from patronload.documents import Document
+from patronload.errors import ConfigError
+
+
+def _is_dated(path: str) -> str:
+    """Only {date:...} may stand in braces, and it must make sense to Python's strftime."""
+    try:
+        parts = list(string.Formatter().parse(path))
+    except ValueError as error:
+        raise ValueError(f"the braces do not match in '{path}'. Write {{date:%Y%m%d}}, for example.") from error
+    for _, name, form, _ in parts:
+        if name is not None and (name != "date" or "%" not in (form or "")):
+            raise ValueError(f"{{{name}}} is not known. In braces there can only be a date, like {{date:%Y%m%d}}.")
+    return path
+
+
+def _is_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        raise ValueError(f"'{name}' is no time zone. Write one like America/Chicago or Europe/Dublin.") from None
+
+
+def _is_cron(schedule: str) -> str:
+    # croniter also takes a sixth part, for seconds, which Airflow does not.
+    if len(schedule.split()) != len(("minute", "hour", "day", "month", "weekday")) or not croniter.is_valid(schedule):
+        raise ValueError(f"'{schedule}' is no cron line of five parts. Write one like \"30 4 * * *\" (04:30 each day).")
+    return schedule
+
+
+def _is_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError:
+        raise ValueError(f"'{name}' is no encoding. Write one like utf-8, utf-16, cp1252 or iso-8859-15.") from None
+    return name
+
+
+def _is_share(limit: str | int) -> str | int:
+    if isinstance(limit, str) and not re.fullmatch(r"\d{1,2}(\.\d+)?%|100%", limit):
+        raise ValueError(f"'{limit}' is neither a share like 2% nor a number of rows like 40.")
+    return limit
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
+ConnectionId = Annotated[str, Field(pattern=r"^[\w.-]+$", description="the id of an Airflow connection")]
+DatedPath = Annotated[str, Field(min_length=1), AfterValidator(_is_dated)]
+
+
+class Layout(Document):
+    """How the export is written."""
+
+    delimiter: str = Field(",", min_length=1, max_length=1, description="what stands between two cells")
+    encoding: Annotated[str, AfterValidator(_is_encoding)] = Field("utf-8", description="Python's name of the encoding")
+
+
+class Source(Layout):
+    """Where the export lies, and how it is written."""
+
+    path: DatedPath = Field(
+        description="may hold {date:%Y%m%d}, the run's day in the tenant's zone, and * or ?; of several the newest"
+    )
+    contains: Literal["updates", "everyone"] = Field(
+        "updates", description="everyone: a full file; updates: some patrons"
+    )
+    quiet_seconds: float = Field(
+        5, ge=0, le=600, description="a file whose size or time changes within this time is still being written"
+    )
+
+    def path_on(self, day: date) -> str:
+        """The path for a day: each {date:...} filled in."""
+        return self.path.format(date=day)
+
+
+class SftpSource(Source):
+    """A file on an SFTP server. Host, user, password or key, and host key are in the Airflow connection."""
+
+    type: Literal["sftp"]
+    connection: ConnectionId
+
+
+class FolderSource(Source):
+    """A file in a folder or a bucket: any path that Airflow's ObjectStoragePath takes, like s3://conn@bucket/exports/."""
+
+    type: Literal["folder"]
+
+
+class FolioTarget(Document):
+    """A FOLIO tenant, loaded by mod-user-import's POST /user-import."""
+
+    type: Literal["folio"]
+    connection: ConnectionId
+    folio_tenant: str = Field(min_length=1, pattern=r"^[\w-]+$", description="sent as X-Okapi-Tenant")
+    source_type: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9]+$", description="FOLIO puts it and an underscore before each externalSystemId"
+    )
+    chunk_size: int = Field(250, ge=1, le=1000, description="most patrons in one request")
+    chunk_bytes: int = Field(
+        900_000, ge=10_000, description="most bytes in one request; gateways often refuse over 1 MB"
+    )
+    update_only_present_fields: bool = Field(
+        True, description="true: a field that is not sent stays as FOLIO has it; false: FOLIO wipes it"
+    )
+
+
+class Limits(Document):
+    """The run stops, and nothing is sent, outside of these."""
+
+    fewest_rows: int = Field(1, ge=0, description="the file is shorter than this")
+    most_rejects: Annotated[str | int, AfterValidator(_is_share)] = Field(
+        "10%", description="more rows than this are rejected: a share like 2%, or a number"
+    )
+
+    def rejects_allowed(self, rows: int) -> float:
+        """How many of `rows` rows may be rejected."""
+        if isinstance(self.most_rejects, int):
+            return self.most_rejects
+        return float(self.most_rejects.removesuffix("%")) / 100 * rows
+
+
+class Notify(Document):
+    """Who gets the mail, by how the run ended."""
+
+    always: tuple[EmailStr, ...] = ()
+    on_rejects: tuple[EmailStr, ...] = ()
+    on_failure: tuple[EmailStr, ...] = Field(min_length=1)
+
+
+class Tenant(Document):
+    """One library we run loads for."""
+
+    tenant: Name = Field(description="the DAG is patron_load__<tenant>; the file's name without .yaml")
+    library: str = Field(min_length=1, description="the library's name, as its people write it")
+    mapping: str = Field(pattern=r"^[\w-]+/[\w-]+$", description="a file below include/mappings, without .yaml")
+    schedule: Annotated[str, AfterValidator(_is_cron)] | None = Field(None, description="cron; left out: by hand only")
+    timezone: Annotated[str, AfterValidator(_is_zone)] = Field(description="of the schedule and of the run's day")
+    source: Annotated[SftpSource | FolderSource, Field(discriminator="type")]
+    target: FolioTarget
+    limits: Limits = Limits()
+    notify: Notify
+
+    @property
+    def dag_id(self) -> str:
+        """The name of the library's DAG in Airflow."""
+        return f"patron_load__{self.tenant}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which the library's days begin and end."""
+        return ZoneInfo(self.timezone)
+
+
+def names() -> list[str]:
+    """The tenants that have a file, sorted."""
+    return sorted(path.stem for path in paths.tenants().glob("*.yaml"))
+
+
+def load(name: str) -> Tenant:
+    """The tenant of this name. Raises ConfigError with file, line, key and what to write instead."""
+    return load_file(paths.tenants() / f"{name}.yaml")
+
+
+def load_file(path: Path) -> Tenant:
+    """The tenant in the file at `path`. Raises ConfigError."""
+    file = yaml_files.read(path)
+    tenant = documents.load(Tenant, file)
+    if tenant.tenant != path.stem:
+        raise ConfigError(
+            documents.complaint(file, ("tenant",), f"the file is named {path.stem}.yaml; give both one name.")
+        )
+    mapping = paths.mappings() / f"{tenant.mapping}.yaml"
+    if not mapping.is_file():
+        known = sorted(
+            p.relative_to(paths.mappings()).with_suffix("").as_posix() for p in paths.mappings().rglob("*.yaml")
+        )
+        raise ConfigError(
+            documents.complaint(file, ("mapping",), f"no such mapping; {documents.suggestion(tenant.mapping, known)}")
+        )
+    if not tenant.mapping.startswith(f"{tenant.target.type}/"):
+        raise ConfigError(
+            documents.complaint(file, ("mapping",), f"this mapping is not for the target type {tenant.target.type}.")
+        )
+    return tenant
+
+
+def load_all() -> Iterator[tuple[str, Tenant | ConfigError]]:
+    """Each tenant's name with the tenant, or with what is wrong with its file."""
+    for name in names():
+        try:
+            yield name, load(name)
+        except ConfigError as error:
+            yield name, error
