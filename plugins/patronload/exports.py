@@ -50,7 +50,7 @@ def read(content: bytes, layout: Layout) -> Export:
     Raises SourceError when the bytes are not text in the layout's encoding, are not CSV, or have no usable header.
     """
     records = _records(_text(content, layout.encoding), layout.delimiter)
-    columns = _columns(next(records)[1])
+    columns = _columns(next(records, (1, []))[1])
     whole: list[tuple[int, list[str]]] = []
     ragged: list[tuple[int, list[str]]] = []
     for number, cells in records:
@@ -116,9 +116,10 @@ def _columns(header: list[str]) -> list[str]:
         raise SourceError("The export is empty: not even a header line. Ask the sender for the whole file.")
     for place, name in enumerate(names, 1):
         if name in names[: place - 1]:
+            # Its name is not told: in a file that came without a header line it is a patron's.
             raise SourceError(
-                f"The export has two columns named '{name}' (columns {names.index(name) + 1} and {place}); which one "
-                "is meant cannot be told. Ask the sender to name each column once."
+                f"Columns {names.index(name) + 1} and {place} of the export have the same name; which one is meant "
+                "cannot be told. Ask the sender to name each column once, and for a header line if there is none."
             )
     return names
 

@@ -44,23 +44,6 @@ def unmade(rule: Rule, lookups: dict[str, Lookup]) -> pl.Expr:
     return text(rule).is_not_null() & value(rule, lookups).is_null()
 
 
-def folded(expression: pl.Expr) -> pl.Expr:
-    """
-    Text as FOLIO compares it to find out whether two are the same: lower(unaccent(...)).
-
-    mod-users: the unique indexes of its schema.json are made with caseSensitive false and removeAccents true.
-    PostgreSQL's unaccent takes a letter's marks off, and writes the letters below, which have no mark to take off, in other letters.
-    """
-    marked = expression.str.normalize("NFKD").str.replace_all(r"\p{M}", "")
-    return marked.str.replace_many(list(UNMARKED), list(UNMARKED.values())).str.to_lowercase()
-
-
-UNMARKED = {
-    "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Ø": "O", "ø": "o", "Đ": "D", "đ": "d", "Ð": "D", "ð": "d", "Þ": "TH",
-    "þ": "th", "Ł": "L", "ł": "l", "Ħ": "H", "ħ": "h", "Ŧ": "T", "ŧ": "t", "ß": "ss", "ẞ": "SS", "ı": "i", "ĸ": "q",
-}  # fmt: skip
-
-
 def of_fields(mapping: Mapping, paths: list[str]) -> dict[str, pl.Expr]:
     """The values of some fields, by their path."""
     return {path: value(mapping.fields[path], mapping.lookups) for path in paths}

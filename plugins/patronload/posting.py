@@ -29,14 +29,13 @@ CHUNKS, SENT, RESULTS = "chunks", "sent", "results"
 
 
 class Totals(NamedTuple):
-    """What all chunks of a run came to. patrons = created + updated + failed + unconfirmed."""
+    """What all chunks of a run came to. patrons = created + updated + failed."""
 
     chunks: int
     patrons: int
     created: int
     updated: int
     failed: int
-    unconfirmed: int
 
 
 def post(run: Run, target: Target) -> Totals:
@@ -109,17 +108,28 @@ def _log(chunk: Chunk, chunks: int, outcome: Outcome, seconds: float) -> None:
 def _totals(run: Run, numbers: list[int]) -> Totals:
     """The sum of all results. Raises TargetError when one of them leaves a patron unconfirmed."""
     results = [run.read_json(_name(RESULTS, number)) for number in numbers]
-    unclear = [result["chunk"] for result in results if result["unconfirmed"]]
+    unclear = [result for result in results if result["unconfirmed"]]
     if unclear:
-        raise TargetError(
-            f"Of {sum(len(result['unconfirmed']) for result in results):,} patrons nobody knows whether they were loaded: "
-            "the library system's answers contradict what it has stored. Everything else went through. Look at "
-            f"{', '.join(f'{run.url}/{_name(RESULTS, number)}' for number in unclear[:5])}"
-            f"{' and others' if unclear[5:] else ''}; delete the file and clear the task 'post' to have the chunk looked "
-            "up once more."
-        )
-    counts = (sum(result[word] for result in results) for word in ("patrons", "created", "updated"))
-    return Totals(len(results), *counts, sum(len(result["failed"]) for result in results), 0)
+        raise _unclear(run, unclear)
+    return Totals(
+        chunks=len(results),
+        patrons=sum(result["patrons"] for result in results),
+        created=sum(result["created"] for result in results),
+        updated=sum(result["updated"] for result in results),
+        failed=sum(len(result["failed"]) for result in results),
+    )
+
+
+def _unclear(run: Run, results: list[dict[str, Any]]) -> TargetError:
+    patrons = sum(len(result["unconfirmed"]) for result in results)
+    chunks = ", ".join(
+        f"chunk {result['chunk']}: {run.url}/{_name(RESULTS, result['chunk'])}" for result in results[:5]
+    )
+    return TargetError(
+        f"Of {patrons:,} patrons nobody knows whether they were loaded: the library system's answers contradict what "
+        f"it has stored. Everything else went through. See 'unconfirmed' in the results of {chunks}"
+        f"{' and others' if results[5:] else ''}. To have a chunk looked up again, delete its result and clear 'post'."
+    )
 
 
 class _Parts:
@@ -127,7 +137,7 @@ class _Parts:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self.numbers = list(_numbers(run))
+        self.numbers = sorted(_numbers(run))
         self._rows = self._rows_by_chunk() if self.numbers else {}
         if set(self.numbers) != set(self._rows):
             raise Defect(

@@ -360,18 +360,16 @@ def _reasons(left: _Left, fates: pl.DataFrame) -> tuple[Reason, ...]:
 def next_steps(report: Report) -> list[str]:
     """What to do next, in the order in which to do it."""
     if report.outcome == "stopped":
-        return [*_after_a_stop(report), *_mend(report)]
+        return [*_read_rejects(report), *_after_a_stop(report)]
     if report.outcome == "failed":
-        return [*_after_a_failure(report), *_look_up(report), *_mend(report)]
+        return [*_after_a_failure(report), *_look_up(report), *_mend_later(report)]
     if report.outcome == "dry_run":
-        return [*_mend(report), "Load for real: start the load again in Airflow with 'Dry run' switched off."]
+        return [*_read_rejects(report), "To load for real, start the load in Airflow with 'Dry run' switched off."]
     return _mend(report) or ["There is nothing to do."]
 
 
 def _after_a_stop(report: Report) -> list[str]:
-    untouched = [] if report.sent else [f"{report.target} is as it was: nothing was sent."]
     return [
-        *untouched,
         "If the export is wrong, ask its sender for a corrected one and start the load again.",
         (
             "If the export is right after all, have the limit or the check named above changed in the tenant or "
@@ -421,25 +419,35 @@ def _look_up(report: Report) -> list[str]:
     if not report.unconfirmed:
         return []
     sentence = (
-        f"Of {counted(report.unconfirmed, 'patron')} nobody knows yet whether {report.target} has them. Clear the task "
-        "'post' in Airflow: it looks them up before it sends anything again. The rows that stay unconfirmed after that "
-        f"have to be looked at in {report.target}."
+        f"Of {counted(report.unconfirmed, 'patron')} nobody knows whether {report.target} has them. The task 'post', "
+        "once cleared, looks up those whose answer got lost before it sends anything. Rows that stay unconfirmed after "
+        f"that are for a person to look up in {report.target}."
     )
     return [sentence]
+
+
+def _read_rejects(report: Report) -> list[str]:
+    if not report.to_mend:
+        return []
+    rows = f"it has {counted(report.to_mend, 'row')} and why they are rejected"
+    return [f"Open rejects.csv in a spreadsheet: {rows}. Mend them in the system that the export comes from."]
+
+
+def _mend_later(report: Report) -> list[str]:
+    if not report.to_mend:
+        return []
+    return [f"The {counted(report.to_mend, 'row')} in rejects.csv can wait until the load is through."]
 
 
 def _mend(report: Report) -> list[str]:
     if not report.to_mend:
         return []
-    return [sentence.format(rows=counted(report.to_mend, "row")) for sentence in _MEND]
-
-
-_MEND = (
-    "Open rejects.csv in a spreadsheet: it has {rows} that could not be loaded, the reasons in its last columns.",
-    "Mend them there, and in the system that the export comes from, or the next export brings the mistakes back.",
-    "Save the file as CSV, with the reject_ columns left in, and put it where the exports lie.",
-    "Start the load in Airflow with the path of that file as 'Source path'; it loads these rows only.",
-)
+    return [
+        f"Open rejects.csv in a spreadsheet: it has the {counted(report.to_mend, 'row')} and the reasons.",
+        "Mend them there, and in the system that the export comes from, or the next export brings the mistakes back.",
+        "Save the file as CSV, with the reject_ columns left in, and put it where the exports lie.",
+        "Start the load in Airflow with the path of that file as 'Source path'; it loads these rows only.",
+    ]
 
 
 def counted(number: int, thing: str) -> str:

@@ -95,7 +95,7 @@ def transform(load: Load) -> Counts:
         _write_frame(load.run, TRANSFORM_REJECTS, made.rejects)
         rejected = pl.concat([refused["row"], made.rejects["row"]]).n_unique()
         validation.check_limits(load.tenant.limits, export.rows, rejected)
-        room = target.chunk_bytes - len(targets.request_body(target, []))
+        room = target.chunk_bytes - targets.request_overhead(target)
         numbers = chunks.numbers(made.patrons[core.PATRON].str.len_bytes(), target.chunk_size, room)
         patrons = made.patrons.insert_column(1, pl.Series("chunk", numbers, dtype=pl.UInt32))
         _write_chunks(load.run, target, patrons)

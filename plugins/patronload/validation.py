@@ -16,6 +16,7 @@ import polars as pl
 from patronload import expressions
 from patronload.errors import ConfigError, ValidationError
 from patronload.exports import Export
+from patronload.folding import folded
 from patronload.mappings import Expectation, Mapping
 from patronload.rows import ROW, no_rejects, without
 from patronload.tenants import Limits
@@ -150,7 +151,8 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
     header = pd.DataFrame(columns=export.columns)
     (result,) = _results(header, [wanted])
     missing = [column for column in mapping.columns if column not in export.columns]
-    sentence = f"The export has no column {', '.join(missing)}; it has {', '.join(export.columns)}."
+    # What the header holds is not told: in a file that came without a header line it is a patron.
+    sentence = f"The export has no column {', '.join(missing)}. Is there a header line, spelt as in the mapping file?"
     if len(export.columns) == 1:
         sentence += " It has one column only: is source.delimiter right?"
     return Check(name, missing or mapping.columns, "file", bool(result.success), 0, "" if result.success else sentence)
@@ -191,7 +193,7 @@ def _keys(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFr
     """The built-in expectations, put to the target's key fields as they will be."""
     values = expressions.of_fields(mapping, list(dict.fromkeys([*mapping.required, *mapping.unique])))
     texts = {path: expressions.text(mapping.fields[path]) for path in mapping.required}
-    folds = {f"folded {path}": expressions.folded(values[path]) for path in mapping.unique}
+    folds = {f"folded {path}": folded(values[path]) for path in mapping.unique}
     asked = [_asked_required(path, mapping) for path in mapping.required]
     asked += [_asked_unique(path, mapping) for path in mapping.unique]
     taken = {path: texts.get(path, values[path]) for path in values}

@@ -1,0 +1,27 @@
+"""
+Text as FOLIO compares it to find out whether two are the same: lower(unaccent(...)).
+
+mod-users: the unique indexes of its schema.json are made with caseSensitive false and removeAccents true, which RMB turns
+into PostgreSQL's unaccent. Its table is not Unicode's: it makes ’ to ', ø to o and ß to ss, and leaves the vowel signs of
+other scripts alone. So unaccent.rules is PostgreSQL 15's own file (see NOTICE).
+"""
+
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+RULES = Path(__file__).with_name("unaccent.rules")
+
+
+def folded(text: pl.Expr) -> pl.Expr:
+    """Text such that two that FOLIO takes for the same are equal."""
+    letters, instead = _rules()
+    return text.str.replace_many(letters, instead).str.to_lowercase()
+
+
+@cache
+def _rules() -> tuple[list[str], list[str]]:
+    """Each letter and what stands for it; a line with nothing behind the letter takes it out. PostgreSQL skips blanks."""
+    lines = [line.partition("\t") for line in RULES.read_text(encoding="utf-8").splitlines()]
+    return [letter for letter, _, _ in lines], [instead.strip() for _, _, instead in lines]

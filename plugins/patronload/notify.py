@@ -1,0 +1,384 @@
+"""
+Say who hears of a report, write the mail and the page that tell it, and send the mail.
+
+Mail and page are made from the report alone, so they hold no personal data either. The rejects, which are personal
+data, are never attached: the mail says where they lie.
+"""
+
+import hashlib
+import logging
+import smtplib
+import ssl
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import jinja2
+
+from patronload import paths
+from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
+from patronload.reports import UNCONFIRMED, Outcome, Reason, Report, counted, next_steps
+from patronload.tenants import Tenant
+
+log = logging.getLogger(__name__)
+
+CONNECTION = "smtp_default"
+"""The Airflow connection of the mail server; its extra names the sender: {"from_email": ...}."""
+
+WAITS = (2.0, 10.0)
+"""Seconds to wait before each new try. Airflow's own retries of the task are for longer outages."""
+
+REASONS = 5
+"""How many reasons a mail tells; the page tells all of them."""
+
+_FOR_GOOD = 500
+"""SMTP replies from here on are final; those below ask to come again later (RFC 5321, section 4.2.1)."""
+
+
+class Mail(NamedTuple):
+    """A mail as it will be sent: whom to, and the same content as HTML and as plain text."""
+
+    subject: str
+    to: tuple[str, ...]
+    html: str
+    text: str
+
+
+class Look(NamedTuple):
+    """How an outcome is shown: a word, and its colour on a light and on a dark ground."""
+
+    word: str
+    colour: str
+    dark: str
+
+
+LOOKS: dict[Outcome, Look] = {
+    "loaded": Look("Loaded", "#1b7f5c", "#5fd0a0"),
+    "loaded_with_rejects": Look("Loaded, with rejects", "#a15c00", "#f0b252"),
+    "stopped": Look("Stopped", "#6d4aa8", "#bca4f2"),
+    "failed": Look("Failed", "#b3261e", "#ff9088"),
+    "dry_run": Look("Dry run", "#2f5fb3", "#8db4ff"),
+}
+
+
+class Number(NamedTuple):
+    """A line of the account: what is counted, how many, and a few words on what it means."""
+
+    name: str
+    amount: int
+    meaning: str
+    kind: str
+
+
+def recipients(tenant: Tenant, report: Report) -> list[str]:
+    """Those whom the tenant names for this outcome, each once."""
+    named = list(tenant.notify.always)
+    if report.to_mend:
+        named += tenant.notify.on_rejects
+    if report.outcome in ("stopped", "failed"):
+        named += tenant.notify.on_failure
+    return list({address.casefold(): address for address in reversed(named)}.values())[::-1]
+
+
+def subject(report: Report) -> str:
+    """What happened first, as a phone cuts the rest off; then where and when."""
+    return " ".join(f"{headline(report)} ({report.library}, {_day(report.day, '%b')})".split())
+
+
+def mail(tenant: Tenant, report: Report) -> Mail:
+    """The mail that tells a report to those who are named for its outcome."""
+    told = _told(tenant, report)
+    return Mail(
+        subject=subject(report),
+        to=tuple(recipients(tenant, report)),
+        html=_templates().get_template("mail.html").render(told),
+        text=_templates().get_template("mail.txt").render(told),
+    )
+
+
+def page(tenant: Tenant, report: Report) -> str:
+    """The report as one HTML page that loads nothing from elsewhere."""
+    return _templates().get_template("report.html").render(_told(tenant, report))
+
+
+def headline(report: Report) -> str:
+    """What happened, in one line."""
+    if report.outcome == "dry_run":
+        return f"Dry run: {counted(report.not_sent, 'patron')} would be sent"
+    if report.outcome == "stopped":
+        return "The load was stopped" + ("" if report.sent else ", nothing was sent")
+    if report.outcome == "failed":
+        return _failed(report)
+    if report.outcome == "loaded_with_rejects":
+        return f"{_are(report.loaded, 'patron')} loaded, {_are(report.to_mend, 'row')} not"
+    return f"{_are(report.loaded, 'patron')} loaded"
+
+
+def _failed(report: Report) -> str:
+    if not report.sent:
+        return "The load failed, nothing was sent"
+    if report.not_sent:
+        return f"The load failed after {report.sent:,} of {counted(report.sent + report.not_sent, 'patron')}"
+    if report.unconfirmed:
+        return f"{_are(report.unconfirmed, 'patron')} unconfirmed"
+    return "The load failed"
+
+
+def _are(number: int, thing: str) -> str:
+    return f"{counted(number, thing)} {'is' if number == 1 else 'are'}"
+
+
+def _lead(report: Report) -> str:
+    """The second sentence: what the headline means."""
+    target, rows = report.target, counted(report.rows, "row")
+    if report.outcome == "dry_run":
+        return f"The export was read, checked and mapped as in a real load. Nothing was sent to {target}."
+    if report.outcome == "stopped":
+        return f"The export was read ({rows}) and refused." + ("" if report.sent else f" {target} is as it was before.")
+    if report.outcome == "failed":
+        return f"{target} has {report.loaded:,} of {rows}." if report.sent else f"{target} is as it was before."
+    if report.outcome == "loaded_with_rejects":
+        return f"Of the {rows} in the export these could not be loaded as they are; the reasons are below."
+    return f"Every row of the export is a patron in {target} now."
+
+
+def _numbers(report: Report) -> list[Number]:
+    """The account, top to bottom: the lines after the first add up to it."""
+    target = report.target
+    lines = [
+        Number("Rows", report.rows, "in the export", "rows"),
+        Number("Created", report.created, f"new in {target}", "good"),
+        Number("Updated", report.updated, f"were in {target} before", "good"),
+        Number("Failed", report.failed, f"refused by {target}", "bad"),
+        Number("Rejected", report.rejected, "left out before sending", "bad"),
+    ]
+    waiting = "would be sent in a real load" if report.outcome == "dry_run" else "the run ended before their turn"
+    rest = [
+        Number("Not sent", report.not_sent, waiting, "open"),
+        Number("Unconfirmed", report.unconfirmed, "sent, the answer was lost", "unknown"),
+    ]
+    return lines + [line for line in rest if line.amount]
+
+
+def _shares(report: Report) -> list[tuple[str, float]]:
+    """The parts of a bar, in percent of the rows: each that is not empty can be seen."""
+    parts = {
+        "good": report.loaded,
+        "bad": report.to_mend,
+        "open": report.not_sent,
+        "unknown": report.unconfirmed,
+    }
+    seen = {kind: max(count / report.rows, 0.01) for kind, count in parts.items() if count}
+    return [(kind, round(100 * share / sum(seen.values()), 2)) for kind, share in seen.items()]
+
+
+def _found_by(report: Report, reason: Reason) -> str:
+    post = "Patronload" if reason.reason == UNCONFIRMED else report.target
+    words = {"validate": "the checks", "transform": "the mapping", "post": post}
+    return words.get(reason.stage, reason.stage)
+
+
+def _row_numbers(reason: Reason) -> str:
+    """Row 17; rows 17, 45 and 101; rows 17, 45, 101 and 37 more."""
+    named, more = [f"{row}" for row in reason.rows], reason.count - len(reason.rows)
+    last = [f"{more:,} more"] if more else named[-1:]
+    first = named if more else named[:-1]
+    return f"{'row' if reason.count == 1 else 'rows'} " + " and ".join(
+        part for part in (", ".join(first), *last) if part
+    )
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _told(tenant: Tenant, report: Report) -> dict[str, Any]:
+    """What the templates may say."""
+    zone = ZoneInfo(report.timezone)
+    return {
+        "report": report,
+        "dag": tenant.dag_id,
+        "day": _day(report.day, "%B"),
+        "look": LOOKS[report.outcome],
+        "headline": headline(report),
+        "lead": _lead(report),
+        "numbers": _numbers(report) if report.rows or report.outcome != "failed" else [],
+        "shares": _shares(report),
+        "reasons": [
+            (reason, _capital(reason.reason), _found_by(report, reason), _row_numbers(reason))
+            for reason in report.reasons
+        ],
+        "most_reasons": REASONS,
+        "steps": next_steps(report),
+        "when": lambda moment: _when(moment, zone),
+    }
+
+
+def _day(day: date, month: str) -> str:
+    return f"{day.day} {day:{month} %Y}"
+
+
+def _when(moment: datetime, zone: ZoneInfo) -> str:
+    """Sat 21 Nov 2026, 04:30 CST."""
+    local = moment.astimezone(zone)
+    return f"{local:%a} {_day(local.date(), '%b')}, {local:%H:%M %Z}"
+
+
+def _size(count: int) -> str:
+    """812 bytes, 1.2 MB."""
+    for unit, size in (("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return counted(count, "byte")
+
+
+def _templates() -> jinja2.Environment:
+    """The templates of this installation; those it does not bring are the project's own."""
+    folders = [paths.templates(), paths.PROJECT / "include" / "templates"]
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folders),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters.update(size=_size, thousands="{:,}".format)
+    return templates
+
+
+def send(mail: Mail, waits: Sequence[float] = WAITS) -> None:
+    """
+    Send the mail through Airflow's connection `smtp_default`, trying again after each of the `waits` (seconds).
+
+    The provider's own `send_email_smtp` sends HTML without a text beside it (`SmtpHook._build_mime_message`), so the
+    message is made here, and the hook gives the connection with its TLS and login.
+
+    Raises TransientError when the server is down or asks to come again later, TargetError when it refuses the login,
+    the sender or a recipient, ConfigError for a connection that is missing or wrong. No error names an address.
+    """
+    if not mail.to:
+        log.info("Nobody is named for this outcome, so there is no mail.")
+        return
+    waiting, refused = list(mail.to), 0
+    trouble: PatronloadError | None = None
+    for wait in (0.0, *waits):
+        time.sleep(wait)
+        try:
+            replies = _submit(mail, waiting)
+        except TransientError as error:
+            trouble = error
+            continue
+        refused += sum(code >= _FOR_GOOD for code in replies.values())
+        waiting = [address for address, code in replies.items() if code < _FOR_GOOD]
+        trouble = TransientError(f"The mail server puts off {len(waiting)} of {len(mail.to)} recipients until later.")
+        if not waiting:
+            break
+    if waiting and trouble:
+        raise trouble
+    if refused:
+        raise TargetError(
+            f"The mail server refused {refused} of the {counted(len(mail.to), 'recipient')}. Look at the addresses under "
+            "notify in the tenant file."
+        )
+    log.info("The mail went to %s.", counted(len(mail.to), "recipient"))
+
+
+def _submit(mail: Mail, to: list[str]) -> dict[str, int]:
+    """Hand the mail to the server; the recipients that it did not take, each with the code of its reply."""
+    with _server() as (client, sender):
+        try:
+            replies = client.send_message(_message(mail, sender), from_addr=sender, to_addrs=to)
+        except smtplib.SMTPRecipientsRefused as error:
+            replies = error.recipients
+        except (smtplib.SMTPException, OSError) as error:
+            # Its text and its traceback may name addresses.
+            raise _refusal(error) from None
+    return {address: code for address, (code, _) in replies.items()}
+
+
+def _refusal(error: Exception) -> PatronloadError:
+    """What it means that the server did not take a mail."""
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return TargetError(
+            "The mail server takes ASCII addresses only, and one under notify in the tenant file is not."
+        )
+    code = error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else 0
+    if code < _FOR_GOOD:
+        return TransientError("The mail server broke off, or asks to come again later.")
+    what = "the sender; look at from_email in" if isinstance(error, smtplib.SMTPSenderRefused) else "the mail; see"
+    return TargetError(f"The mail server refused {what} the Airflow connection '{CONNECTION}' (reply {code}).")
+
+
+@contextmanager
+def _server() -> Iterator[tuple[smtplib.SMTP, str]]:
+    """The mail server, logged in to, and the address that mails come from."""
+    from airflow.providers.smtp.hooks.smtp import SmtpHook  # seconds to import, and only sending needs it
+
+    hook = SmtpHook(smtp_conn_id=CONNECTION)
+    try:
+        _connect(hook)
+        if not hook.from_email:
+            raise ConfigError(
+                f"The Airflow connection '{CONNECTION}' names no sender. Add \"from_email\" to its extra."
+            )
+        # The hook offers no other way to a message with two alternatives.
+        client = hook._smtp_client  # noqa: SLF001
+        assert isinstance(client, smtplib.SMTP)
+        yield client, hook.from_email
+        with suppress(smtplib.SMTPException):
+            client.quit()
+    finally:
+        if hook._smtp_client:  # noqa: SLF001 - a login that fails leaves it open
+            hook._smtp_client.close()  # noqa: SLF001
+
+
+def _connect(hook: Any) -> None:
+    try:
+        hook.get_conn()
+    except Exception as error:  # noqa: BLE001 - the hook raises its own, smtplib's, the socket's and RuntimeError
+        raise _no_connection(error) from None
+
+
+def _no_connection(error: Exception) -> PatronloadError:
+    """What it means that the hook did not get through to the server; `error` is its own or smtplib's."""
+    from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+
+    here = f"the Airflow connection '{CONNECTION}'"
+    cause = error.__context__ if isinstance(error, AirflowException) else error
+    if isinstance(cause, AirflowNotFoundException):
+        return ConfigError(
+            f"Mails cannot be sent: there is no Airflow connection '{CONNECTION}'. Add it, of type SMTP."
+        )
+    if isinstance(cause, ssl.SSLError | smtplib.SMTPNotSupportedError):
+        return ConfigError(
+            "The mail server and we do not agree on encryption. Look at disable_ssl, disable_tls and ssl_context in the "
+            f"extra of {here}."
+        )
+    if isinstance(cause, smtplib.SMTPAuthenticationError) and cause.smtp_code >= _FOR_GOOD:
+        return TargetError(f"The mail server refused our login. Look at the login and the password of {here}.")
+    if isinstance(cause, smtplib.SMTPException | OSError):
+        return TransientError(f"The mail server does not answer, or not now. If it stays so, look at {here}.")
+    return ConfigError(f"{here[:1].upper()}{here[1:]} cannot be used ({type(error).__name__}).")
+
+
+def _message(mail: Mail, sender: str) -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["Subject"] = mail.subject
+    message["From"] = sender
+    message["To"] = [Address(addr_spec=address) for address in mail.to]
+    message["Date"] = format_datetime(datetime.now().astimezone())
+    # The same mail sent twice, because an answer got lost, has the same id, by which many programs show it once.
+    key = hashlib.sha256("\0".join((mail.subject, *mail.to, mail.text)).encode()).hexdigest()[:32]
+    message["Message-ID"] = f"<{key}@{sender.rpartition('@')[2].rstrip('>') or 'patronload'}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.text, cte="quoted-printable")
+    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    return message

@@ -1,0 +1,42 @@
+"""Reading: what a cell holds arrives, and every row is either whole or a reject."""
+
+import csv
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patronload import exports
+from patronload.rows import ROW
+from patronload.tenants import Layout
+
+# All text but surrogates, which no encoding can write, and what is blank, because blank rows are left out on purpose.
+CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+TABLES = st.lists(st.tuples(CELLS, CELLS, CELLS).filter(lambda row: any(cell.strip() for cell in row)), max_size=6)
+
+
+def written(rows, delimiter=",", line_end="\r\n"):
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=line_end, quoting=csv.QUOTE_ALL)
+    writer.writerows([("A", "B", "C"), *rows])
+    return text.getvalue()
+
+
+@given(rows=TABLES, delimiter=st.sampled_from(",;|\t"), line_end=st.sampled_from(["\n", "\r\n"]))
+def test_any_text_in_a_cell_is_read_as_it_was_written(rows, delimiter, line_end):
+    """No leading zero, accent, quote, newline or NUL is lost between the file and the frame."""
+    read = exports.read(written(rows, delimiter, line_end).encode(), Layout(delimiter=delimiter))
+    assert read.frame.drop(ROW).rows() == rows
+    assert read.rows == len(rows)
+
+
+@given(widths=st.lists(st.integers(min_value=0, max_value=6), max_size=12))
+def test_every_row_is_whole_or_a_reject_or_blank(widths):
+    """Rows with too few or too many cells are told, by their number as a spreadsheet shows it; none disappears."""
+    text = "A,B,C\n" + "".join(",".join(["x"] * width) + "\n" for width in widths)
+    read = exports.read(text.encode(), Layout())
+    by_width = {number: width for number, width in enumerate(widths, 2) if width}
+    assert read.frame[ROW].to_list() == [number for number, width in by_width.items() if width == 3]
+    assert read.rejects["row"].to_list() == [number for number, width in by_width.items() if width != 3]
+    assert read.ragged[ROW].to_list() == read.rejects["row"].to_list()
+    assert read.rows == len(by_width)

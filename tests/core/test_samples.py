@@ -1,0 +1,67 @@
+"""
+Each folder below tests/samples/<target>/<mapping>/ is an export with what must become of it; a new case is no code.
+
+    export.csv      the file as a library sends it (invented people)
+    layout.yaml     how it is written, if not with commas in UTF-8: delimiter, encoding
+    patrons.jsonl   the patrons, one a line, as they are posted
+    rejects.txt     row, column and reason of each reject
+    stops.txt       why the run stops, if it does; then there are no patrons
+
+To write down what a new case gives now, and read it with care: PATRONLOAD_WRITE_SAMPLES=1 make test
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from patronload import preview
+from patronload.errors import PatronloadError
+from patronload.tenants import Layout, Limits
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+CASES = sorted(path.parent for path in SAMPLES.glob("*/*/*/export.csv"))
+
+
+def outcome(case: Path) -> dict[str, str]:
+    """What the case gives: the texts of patrons.jsonl, rejects.txt and stops.txt, those that are not empty."""
+    layout = case / "layout.yaml"
+    settings = yaml.safe_load(layout.read_text()) if layout.exists() else {}
+    mapping = case.parent.relative_to(SAMPLES).as_posix()
+    try:
+        made = preview.preview(mapping, case / "export.csv", Layout(**settings), Limits(most_rejects="100%"))
+    except PatronloadError as error:
+        return {"stops.txt": f"{type(error).__name__}: {error}\n"}
+    rejects = made.rejects.sort("row", maintain_order=True)
+    texts = {
+        "patrons.jsonl": "".join(f"{patron}\n" for patron in made.patrons["patron"]),
+        "rejects.txt": "".join(
+            f"row {line['row']}, {line['stage']}, {line['column'] or '-'}: {line['reason']}\n"
+            for line in rejects.iter_rows(named=True)
+        ),
+        "stops.txt": "".join(f"{refusal}\n" for refusal in made.refusals),
+    }
+    assert made.patrons.height + made.rejected == made.rows or made.refusals, "every row is accounted for"
+    return {name: text for name, text in texts.items() if text}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
+def test_a_sample_gives_the_expected_patrons_and_rejects(case):
+    """An export that a library once sent is read, checked and mapped as its folder says."""
+    given = outcome(case)
+    for line in given.get("patrons.jsonl", "").split("\n")[:-1]:
+        json.loads(line)
+    if os.environ.get("PATRONLOAD_WRITE_SAMPLES"):
+        for name in ("patrons.jsonl", "rejects.txt", "stops.txt"):
+            (case / name).unlink(missing_ok=True)
+        for name, text in given.items():
+            (case / name).write_text(text, encoding="utf-8", newline="")
+    expected = {path.name: path.read_bytes().decode() for path in case.glob("*") if path.suffix in (".txt", ".jsonl")}
+    assert given == expected
+
+
+def test_there_are_samples():
+    """A slip in the search for samples must not pass for a green run."""
+    assert len(CASES) >= 20

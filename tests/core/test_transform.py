@@ -1,0 +1,141 @@
+"""Mapping: each word of the vocabulary, and the laws that hold for any text."""
+
+import json
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from patronload.rows import no_rejects
+from patronload.transform import transform
+
+KEYS = """
+target: folio
+fields:
+  externalSystemId: ID
+  username: ID
+"""
+
+
+def patrons(frame, mapping):
+    """The patrons without the two key fields, and the rejects as row and reason."""
+    made = transform(frame, mapping, no_rejects())
+    records = [json.loads(text) for text in made.patrons["patron"]]
+    for record in records:
+        del record["externalSystemId"], record["username"]
+    return records, dict(made.rejects.select("row", "reason").iter_rows())
+
+
+def only(mapping, frame, rules, lookups="", **columns):
+    height = len(next(iter(columns.values())))
+    return patrons(frame(ID=[str(n) for n in range(height)], **columns), mapping(f"{KEYS}{rules}{lookups}"))
+
+
+def test_a_column_is_taken_without_the_blanks_around_it_and_an_empty_one_is_absent(mapping, frame):
+    """Absent stays absent: never null, never an empty text."""
+    records, _ = only(mapping, frame, "  barcode: CARD", CARD=[" 0042 ", "", "  ", "\u00a0\t"])
+    assert records == [{"barcode": "0042"}, {}, {}, {}]
+
+
+def test_a_fixed_value_is_in_every_patron(mapping, frame):
+    """Text, true and false, in their own JSON types."""
+    records, _ = only(mapping, frame, "  active: {value: false}\n  type: {value: patron}", X=["", "x"])
+    assert records == [{"active": False, "type": "patron"}] * 2
+
+
+def test_first_of_takes_the_first_column_that_is_not_empty(mapping, frame):
+    """A blank cell is passed over like an empty one."""
+    records, _ = only(mapping, frame, "  barcode: {first_of: [A, B]}", A=["1", " ", ""], B=["2", "3", ""])
+    assert records == [{"barcode": "1"}, {"barcode": "3"}, {}]
+
+
+def test_join_puts_columns_together_without_gaps(mapping, frame):
+    """What is empty leaves no doubled separator behind."""
+    columns = {"A": ["12 Elm St", "", ""], "B": ["Flat B", "Flat C", ""]}
+    records, _ = only(mapping, frame, '  barcode: {join: [A, B], with: ", "}', **columns)
+    assert records == [{"barcode": "12 Elm St, Flat B"}, {"barcode": "Flat C"}, {}]
+
+
+def test_steps_are_taken_in_their_order_and_may_leave_nothing(mapping, frame):
+    """A phone number without digits is no phone number."""
+    records, _ = only(mapping, frame, "  barcode: {column: A, steps: [digits, without_leading_zeros]}", A=["No 007", "ext"])
+    assert records == [{"barcode": "7"}, {}]
+
+
+def test_a_list_is_split_trimmed_and_each_value_is_there_once(mapping, frame):
+    """FOLIO's schema wants the departments to be unique."""
+    records, _ = only(mapping, frame, '  departments: {column: A, split: ";"}', A=["b; a;b;;", " ; ", "x"])
+    assert records == [{"departments": ["b", "a"]}, {}, {"departments": ["x"]}]
+
+
+def test_an_unlisted_code_rejects_the_row_and_an_empty_cell_does_not(mapping, frame):
+    """Nothing is guessed, and `otherwise` is for codes, not for their absence."""
+    lookups = "\nlookups:\n  groups: {UG: undergrad}\n"
+    records, rejects = only(mapping, frame, "  patronGroup: {column: A, lookup: groups}", lookups, A=["UG", "ug", ""])
+    assert records == [{"patronGroup": "undergrad"}, {}]
+    assert list(rejects) == [3]
+    assert "'ug' is not listed in the lookup 'groups'" in rejects[3]
+    lookups = "\nlookups:\n  groups: {UG: undergrad, otherwise: guest}\n"
+    records, rejects = only(mapping, frame, "  patronGroup: {column: A, lookup: groups}", lookups, A=["UG", "ug", ""])
+    assert records == [{"patronGroup": "undergrad"}, {"patronGroup": "guest"}, {}]
+    assert rejects == {}
+
+
+def test_a_lookup_may_give_true_and_false(mapping, frame):
+    """FOLIO refuses the text "true" where it wants true."""
+    lookups = "\nlookups:\n  status: {A: true, I: false}\n"
+    records, _ = only(mapping, frame, "  active: {column: S, lookup: status}", lookups, S=["A", "I", ""])
+    assert records == [{"active": True}, {"active": False}, {}]
+
+
+def test_each_value_of_a_list_is_looked_up(mapping, frame):
+    """One unlisted code among several rejects the row; it must not quietly be left out."""
+    rules = '  departments: {column: A, split: ",", lookup: depts}'
+    lookups = "\nlookups:\n  depts: {M: Maths, P: Physics}\n"
+    records, rejects = only(mapping, frame, rules, lookups, A=["M,P", "M,X", "", "P"])
+    assert records == [{"departments": ["Maths", "Physics"]}, {}, {"departments": ["Physics"]}]
+    assert list(rejects) == [3]
+
+
+def test_a_date_is_written_the_iso_way_and_one_that_is_none_rejects_the_row(mapping, frame):
+    """The 31st of February, the year 26 and a date in another order are no guesses of ours."""
+    dates = ["02/29/2028", "02/29/2027", "1/5/26", "2028-02-29", "", " 01/05/2026 "]
+    records, rejects = only(mapping, frame, '  expirationDate: {column: A, date: "%m/%d/%Y"}', A=dates)
+    assert records == [{"expirationDate": "2028-02-29"}, {}, {"expirationDate": "2026-01-05"}]
+    assert list(rejects) == [3, 4, 5]
+
+
+def test_an_address_made_only_of_fixed_values_is_left_out(mapping, frame):
+    """An address that says nothing but "Home, US" is none; a second one stays without the first."""
+    rules = """
+  personal.lastName: N
+  personal.addresses[0].addressTypeId: {value: Home}
+  personal.addresses[0].addressLine1: A
+  personal.addresses[1].addressTypeId: {value: Work}
+  personal.addresses[1].addressLine1: B
+"""
+    records, _ = only(mapping, frame, rules, N=["x"] * 3, A=["1 Elm", "", ""], B=["", "2 Oak", ""])
+    home, work = {"addressTypeId": "Home", "addressLine1": "1 Elm"}, {"addressTypeId": "Work", "addressLine1": "2 Oak"}
+    assert [record["personal"].get("addresses") for record in records] == [[home], [work], None]
+
+
+def test_a_row_that_was_refused_before_is_looked_at_and_not_sent(mapping, frame):
+    """The library learns of all that is to be mended in a row at once."""
+    table = frame(ID=["1", "2"], A=["13/13/2026", "01/01/2027"])
+    rules = mapping(f'{KEYS}  expirationDate: {{column: A, date: "%m/%d/%Y"}}')
+    refused = transform(table.head(1), rules, no_rejects()).rejects
+    again = transform(table, rules, refused)
+    assert again.patrons["row"].to_list() == [3]
+    assert again.rejects["row"].to_list() == [2]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cells=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=5))
+def test_any_text_survives_from_cell_to_json(mapping, frame, cells):
+    """But for the blanks around it, what a library wrote is what FOLIO gets."""
+    records, _ = only(mapping, frame, "  personal.lastName: N", N=cells)
+    trimmed = [cell.strip("".join(BLANKS)) for cell in cells]
+    assert [record.get("personal", {}).get("lastName", "") for record in records] == trimmed
+
+
+BLANKS = [chr(code) for code in range(0x3001) if chr(code).isspace() and chr(code) not in "\x1c\x1d\x1e\x1f"]
+"""Unicode's White_Space; Python also counts four control characters to it."""

@@ -1,0 +1,164 @@
+"""Checking: what stops the run, what rejects a row, and that nothing passes unseen."""
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from patronload import validation
+from patronload.errors import ConfigError, ValidationError
+from patronload.exports import Export
+from patronload.folding import folded
+from patronload.rows import ROW, no_rejects, without
+from patronload.tenants import Limits
+from patronload.transform import transform
+
+MAPPING = """
+target: folio
+expect:
+  file: [{file}]
+  rows: [{rows}]
+fields:
+  externalSystemId: ID
+  username: {{column: LOGIN, steps: [lower]}}
+  barcode: CARD
+"""
+
+
+def export(frame):
+    return Export(frame, frame.clear(), no_rejects())
+
+
+def checked(mapping, frame, file="", rows="", **columns):
+    count = len(next(iter(columns.values())))
+    keys = {"ID": [f"i{n}" for n in range(count)], "LOGIN": [f"l{n}" for n in range(count)], "CARD": [""] * count}
+    return validation.validate(export(frame(**(keys | columns))), mapping(MAPPING.format(file=file, rows=rows)))
+
+
+def rejected(found):
+    return dict(found.rejects.select("row", "reason").iter_rows())
+
+
+def test_equal_barcodes_reject_every_row_that_has_one_and_name_the_others(mapping, frame):
+    """Whose card it is cannot be told; the library gets all sides of the story."""
+    found = checked(mapping, frame, CARD=["7", "8", "7", "", "", "7"])
+    assert {row: reason.split(";")[0] for row, reason in rejected(found).items()} == {
+        2: "CARD '7' is also in row 4, 7",
+        4: "CARD '7' is also in row 2, 7",
+        7: "CARD '7' is also in row 2, 4",
+    }
+
+
+def test_identifiers_are_compared_as_folio_compares_them(mapping, frame):
+    """Without case and accents, after the mapping's own steps: otherwise FOLIO refuses the second one."""
+    found = checked(mapping, frame, LOGIN=["JDoe", "jdoe", "josé", "JOSE", "ok"], ID=["Ä1", "a1", "a2", "a3", "a4"])
+    assert set(rejected(found)) == {2, 3, 4, 5}
+    assert found.refusals == []
+
+
+@pytest.mark.parametrize("column", ["ID", "LOGIN"])
+def test_what_folio_cannot_do_without_is_required_without_being_asked_for(mapping, frame, column):
+    """mod-user-import refuses the whole request for one user without these."""
+    found = checked(mapping, frame, **{column: ["a", " ", "b"]})
+    assert list(rejected(found)) == [3]
+
+
+def test_a_missing_column_stops_the_run(mapping, frame):
+    """Or its field would be wiped for everybody."""
+    table = frame(ID=["1"], LOGIN=["a"])
+    found = validation.validate(export(table), mapping(MAPPING.format(file="", rows="")))
+    assert "has no column CARD" in found.refusals[0]
+
+
+def test_a_failed_expectation_of_the_file_stops_the_run(mapping, frame):
+    """In words, with the rows that are at fault."""
+    check = "{expect_column_values_to_match_regex: {column: CARD, regex: '^[0-9]+$'}}"
+    found = checked(mapping, frame, file=check, CARD=["1", "x", "2"])
+    assert found.refusals == ["CARD is not written like ^[0-9]+$ (rows 3)."]
+    assert rejected(found) == {}
+
+
+def test_a_failed_expectation_of_the_rows_rejects_the_row(mapping, frame):
+    """With the library's own words for it, if it gave some."""
+    check = "{expect_column_value_lengths_to_equal: {column: CARD, value: 3, description: has not three digits}}"
+    found = checked(mapping, frame, rows=check, CARD=["123", "12", ""])
+    assert rejected(found) == {3: "CARD has not three digits: '12'"}
+    assert found.refusals == []
+
+
+def test_mostly_makes_an_expectation_of_the_rows_a_gate_for_the_file(mapping, frame):
+    """Single slips reject their rows; when most rows are wrong it is the file that is wrong."""
+    check = "{expect_column_values_to_match_regex: {column: CARD, regex: '^[0-9]+$', mostly: 0.5}}"
+    found = checked(mapping, frame, rows=check, CARD=["1", "2", "x"])
+    assert (list(rejected(found)), found.refusals) == ([4], [])
+    found = checked(mapping, frame, rows=check, CARD=["1", "y", "x"])
+    assert "at least 50% of the rows must be good" in found.refusals[0]
+
+
+@pytest.mark.parametrize("arguments", ["{column: NOPE, regex: x}", "{column: CARD, regex: '['}"])
+def test_an_expectation_that_cannot_be_looked_at_stops_the_run(mapping, frame, arguments):
+    """Great Expectations does not raise then; an unlooked-at rule must not pass for a kept one."""
+    found = checked(mapping, frame, rows=f"{{expect_column_values_to_match_regex: {arguments}}}", CARD=["1"])
+    assert "could not be looked at" in found.refusals[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ("{expect_column_values_to_be_uniqe: {column: CARD}}", "has no expect_column_values_to_be_uniqe"),
+        ("{expect_column_values_to_be_unique: {colum: CARD}}", "colum: extra fields not permitted"),
+        ("{expect_table_row_count_to_equal: {value: 3}}", "Write it under 'file'"),
+    ],
+)
+def test_an_expectation_that_great_expectations_does_not_take_is_told(mapping, frame, rows, complaint):
+    """Before any row is looked at, and by `patronload check` already."""
+    with pytest.raises(ConfigError, match=complaint):
+        checked(mapping, frame, rows=rows, CARD=["1"])
+
+
+def test_the_sentences_of_the_checks_hold_no_values(mapping, frame):
+    """They go to the report and into the mail; the values are in the rejects file only."""
+    found = checked(mapping, frame, CARD=["secret", "secret", "x"], LOGIN=["", "b", "c"])
+    told = " ".join(check.sentence for check in found.checks) + " ".join(found.rejects["summary"])
+    assert "secret" not in told
+    assert "secret" in " ".join(found.rejects["reason"])
+
+
+def test_the_limits_stop_a_run_that_is_too_short_or_too_faulty():
+    """At the limit is within it."""
+    limits = Limits(fewest_rows=10, most_rejects="20%")
+    validation.check_limits(limits, 10, 2)
+    with pytest.raises(ValidationError, match="wants at least 10"):
+        validation.check_limits(limits, 9, 0)
+    with pytest.raises(ValidationError, match="3 of 10 rows are rejected; limits.most_rejects allows 20%"):
+        validation.check_limits(limits, 10, 3)
+    with pytest.raises(ValidationError, match="allows 0"):
+        validation.check_limits(Limits(most_rejects=0), 10, 1)
+
+
+def test_folding_is_that_of_postgresql():
+    """What select lower(unaccent(...)) gave in a PostgreSQL 15; over all of Unicode's planes 0 to 2 only newer capitals differ."""
+    told = {"JOSÉ": "jose", "Ærø": "aero", "Straße": "strasse", "ŁÓDŹ": "lodz", "ﬁn": "fin", "O’Brien": "o'brien", "½": "1/2"}
+    kept = {"हिन्दी": "हिन्दी", "北京": "北京", "e\u0301": "e", "ё": "е", "a b": "a b"}
+    pairs = told | kept
+    made = pl.DataFrame({"t": list(pairs)}).select(folded(pl.col("t")))["t"].to_list()
+    assert made == list(pairs.values())
+
+
+KEYS = st.sampled_from(["", "a", "A", "á", "b", "c", "d", " e", "f"])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(KEYS, KEYS, KEYS), min_size=1, max_size=8))
+def test_every_row_becomes_a_patron_or_a_reject(mapping, frame, rows):
+    """And the patrons that are left share no identifier, as FOLIO compares them."""
+    ids, logins, cards = (list(column) for column in zip(*rows, strict=True))
+    table = frame(ID=ids, LOGIN=logins, CARD=cards)
+    rules = mapping(MAPPING.format(file="", rows=""))
+    found = validation.validate(export(table), rules)
+    made = transform(table, rules, found.rejects)
+    assert {*made.patrons["row"], *found.rejects["row"]} == set(table[ROW])
+    assert made.patrons.height == without(table, found.rejects).height
+    for key in ("externalSystemId", "username", "barcode"):
+        values = made.patrons.select(folded(pl.col(key)))[key].drop_nulls()
+        assert values.n_unique() == len(values)
