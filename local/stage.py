@@ -1,0 +1,40 @@
+"""The demo's stage: the sandbox and an Airflow that knows it, in one folder."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from local.airflow import LocalAirflow
+from local.stand_ins import StandIns
+
+
+class Stage(NamedTuple):
+    """What runs, and where the artifacts of the runs go."""
+
+    airflow: LocalAirflow
+    stand_ins: StandIns
+    artifacts: Path
+
+    def check(self) -> None:
+        """Raise when a part of it is no longer running."""
+        self.airflow.check()
+        self.stand_ins.check()
+
+
+@contextmanager
+def stage(
+    folder: Path,
+    *,
+    port: int | None = None,
+    triggerer: bool = True,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Iterator[Stage]:
+    """Start everything below `folder`; stop it, whatever happens, at the end of the block."""
+    artifacts = (folder / "artifacts").resolve()
+    tell("starting the sandbox: an SFTP server with exports, FOLIO, a mail server")
+    with StandIns(folder / "sandbox") as stand_ins:
+        environment = {**stand_ins.connections, "PATRONLOAD_ARTIFACTS": artifacts.as_uri()}
+        home = folder / "airflow"
+        with LocalAirflow(home, environment=environment, port=port, triggerer=triggerer, tell=tell) as airflow:
+            yield Stage(airflow, stand_ins, artifacts)

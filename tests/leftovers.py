@@ -1,0 +1,78 @@
+"""What a run may leave behind, made up for the tests of reports and mails."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from patronload import reports, tenants
+from patronload.reports import Report
+
+TENANT = tenants.load_file(Path(__file__).parent.parent / "include" / "tenants" / "northfield.yaml")
+
+DELIVERY = {
+    "name": "patrons_20261121.csv",
+    "path": "outgoing/patrons_20261121.csv",
+    "size": 1_204_111,
+    "modified": "2026-11-21T09:58:12+00:00",
+    "sha256": "ab" * 32,
+    "fetched": "2026-11-21T10:30:04+00:00",
+}
+
+
+def rejects(*lines: tuple[int, str, str]) -> pl.DataFrame:
+    """Rejects, each from its row, stage and summary."""
+    told = [
+        {"row": row, "stage": stage, "column": "ID", "value": "x", "reason": f"{summary}: 'x'", "summary": summary}
+        for row, stage, summary in lines
+    ]
+    return pl.concat([reports.no_rejects(), pl.DataFrame(told, schema=reports.no_rejects().schema)])
+
+
+def patrons(chunks: dict[int, list[int]]) -> pl.DataFrame:
+    pairs = [(row, chunk) for chunk, rows in chunks.items() for row in rows]
+    return pl.DataFrame(pairs, schema={"row": pl.UInt32, "chunk": pl.UInt32}, orient="row")
+
+
+def result(chunk: int, created=0, updated=0, failed=(), unconfirmed=()) -> dict[str, Any]:
+    refused = [{"row": row, "message": "User with x exists", "summary": "the barcode is taken"} for row in failed]
+    return {
+        "chunk": chunk,
+        "patrons": created + updated + len(refused) + len(unconfirmed),
+        "created": created,
+        "updated": updated,
+        "failed": refused,
+        "unconfirmed": list(unconfirmed),
+        "looked_up": False,
+        "answers": [],
+    }
+
+
+def build(**more: Any) -> Report:
+    """A report of ten rows, loaded without a fault, unless told otherwise."""
+    given = {
+        "tenant": TENANT,
+        "run": "scheduled__2026-11-21",
+        "day": date(2026, 11, 21),
+        "artifacts": "file:///artifacts/northfield/scheduled__2026-11-21",
+        "delivery": DELIVERY,
+        "validation": {"rows": 10, "columns": ["ID"], "checks": []},
+        "rejects": reports.no_rejects(),
+        "patrons": patrons({1: [2, 3, 4, 5, 6], 2: [7, 8, 9, 10, 11]}),
+        "sent": {1, 2},
+        "results": [result(1, created=5), result(2, created=1, updated=4)],
+        "failure": None,
+        "dry_run": False,
+    }
+    return reports.build(**(given | more))
+
+
+def accounted(report: Report) -> int:
+    return sum(
+        (report.created, report.updated, report.failed, report.rejected, report.not_sent, report.unconfirmed),
+    )
+
+
+def failure(kind: str, step="post", message="A sentence.") -> dict[str, str]:
+    return {"step": step, "kind": kind, "message": message}

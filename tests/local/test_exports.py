@@ -1,0 +1,117 @@
+"""The made-up exports are the same everywhere, and have the faults that they say they have."""
+
+import csv
+import hashlib
+import io
+import os
+import subprocess
+import sys
+from datetime import date
+
+import pytest
+
+from local.exports import NORTHFIELD_DEPARTMENTS, UNKNOWN_DEPARTMENT, Export, days_before, northfield, stclare
+
+DAY = date(2026, 11, 20)
+
+
+def read(export: Export, delimiter: str) -> list[dict[str, str]]:
+    text = io.StringIO(export.content.decode("utf-8-sig"), newline="")
+    return list(csv.DictReader(text, delimiter=delimiter))
+
+
+@pytest.mark.parametrize("library", ["northfield", "stclare"])
+def test_the_same_day_gives_the_same_bytes_in_every_process(library, project):
+    """Two machines that make the export of a day get the same file."""
+    code = (
+        "import hashlib; from datetime import date; from local import exports;"
+        f"print(hashlib.sha256(exports.{library}(date(2026, 11, 20)).content).hexdigest())"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project,
+        env={**os.environ, "PYTHONHASHSEED": "4711"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    here = {"northfield": northfield, "stclare": stclare}[library](DAY)
+    assert there.stdout.strip() == hashlib.sha256(here.content).hexdigest()
+
+
+def test_northfields_faults_are_where_they_are_said_to_be():
+    """Each row that is named as faulty has its fault, and no other row has."""
+    export = northfield(DAY)
+    rows = read(export, "|")
+    assert rows == list(export.rows)
+    assert len(rows) > 3000
+    found = {
+        kind: {number for number, row in enumerate(rows, 2) if test(row, rows)} for kind, test in NORTHFIELD.items()
+    }
+    cards = [row["CARD"] for row in rows if row["CARD"]]
+    twice = {card for card in cards if cards.count(card) > 1}
+    found["barcode_twice"] = {number for number, row in enumerate(rows, 2) if row["CARD"] in twice}
+    assert found == {kind: set(numbers) for kind, numbers in export.faults.items()}
+
+
+NORTHFIELD = {
+    "required_empty": lambda row, _: not (row["ID"] and row["LOGIN"] and row["SURNAME"]),
+    "unknown_group": lambda row, _: row["ROLE"] not in {"UG", "GR", "FAC", "STF"},
+    "unreadable_date": lambda row, _: row["EXPIRES"].startswith("31/"),
+    "unknown_department": lambda row, _: UNKNOWN_DEPARTMENT in row["DEPTS"],
+}
+
+
+def test_identifiers_are_unique_as_folio_compares_them():
+    """The only fault of an identifier is one that was put there."""
+    for export, columns, delimiter in (
+        (northfield(DAY), ("ID", "LOGIN"), "|"),
+        (stclare(DAY), ("externalSystemId", "username"), ","),
+    ):
+        rows = read(export, delimiter)
+        for column in columns:
+            values = [row[column].lower() for row in rows if row[column]]
+            assert len(values) == len(set(values))
+
+
+def test_stclares_file_is_as_a_registry_types():
+    """A byte order mark, quotes and line breaks inside cells, leading zeros, accents and apostrophes are all there."""
+    export = stclare(DAY)
+    rows = read(export, ",")
+    assert export.content.startswith(b"\xef\xbb\xbf")
+    assert rows == list(export.rows)
+    assert any("\n" in row["phone"] for row in rows)
+    assert any('"' in row["firstName"] for row in rows)
+    assert any("'" in row["lastName"] for row in rows)
+    assert any(not row["firstName"].isascii() for row in rows)
+    assert all(row["barcode"].startswith("00") for row in rows if row["barcode"])
+
+
+def test_days_differ_a_little():
+    """A later day has a few people more and a few changed, and most as before."""
+    first, second = northfield(DAY), northfield(date(2026, 11, 21))
+    before, after = {row["ID"]: row for row in first.rows}, {row["ID"]: row for row in second.rows}
+    changed = [number for number in before if before[number] != after[number]]
+    assert set(before) < set(after)
+    assert 0 < len(changed) < len(before) / 10
+
+
+def test_departments_are_known_ones_but_for_the_one_fault():
+    """FOLIO refuses a department it does not know; only the rows named in the faults have one."""
+    named = {name for row in northfield(DAY).rows for name in row["DEPTS"].split(";") if name}
+    assert named == {*NORTHFIELD_DEPARTMENTS, UNKNOWN_DEPARTMENT}
+
+
+def test_nobody_can_be_written_to_or_called():
+    """Mail addresses are under .example, telephone numbers from the ranges kept for films."""
+    for row in northfield(DAY).rows:
+        assert row["EMAIL"].endswith(".example")
+        assert not row["PHONE"] or " 555-01" in row["PHONE"]
+    for row in stclare(DAY).rows:
+        assert not row["email"] or row["email"].endswith(".example")
+        assert not row["phone"] or row["phone"].startswith("020 91")
+
+
+def test_days_before_end_with_the_day():
+    """The oldest comes first."""
+    assert days_before(DAY, 2) == [date(2026, 11, 18), date(2026, 11, 19), DAY]
