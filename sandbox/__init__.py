@@ -1,0 +1,55 @@
+"""Stand-ins for the outside world on this machine: FOLIO, an SFTP server, a mail server, an S3 server.
+
+Start them all with `python -m sandbox --folder DIR`, or `with Sandbox(folder) as sandbox:` (sandbox.everything), or one
+at a time (sandbox.folio, sandbox.sftp, sandbox.smtp, sandbox.s3). They listen on loopback unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["connections"]
+
+
+def connections(description: Mapping[str, Any]) -> dict[str, str]:
+    """The environment variables that make Airflow's connections out of a running sandbox.
+
+    Args:
+        description: what sandbox.json holds.
+
+    Returns:
+        AIRFLOW_CONN_<ID> -> JSON, for <tenant>_sftp, <tenant>_folio, smtp_default and, with an S3 server, artifacts.
+    """
+    found = {"smtp_default": _smtp(description["smtp"])}
+    for account in description["sftp"]["accounts"]:
+        found[f"{account['username']}_sftp"] = _sftp(description["sftp"], account)
+    for account in description["folio"]["tenants"]:
+        found[f"{account['tenant']}_folio"] = _folio(description["folio"], account)
+    if description.get("s3"):
+        found["artifacts"] = _s3(description["s3"])
+    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in found.items()}
+
+
+def _sftp(server: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
+    extra = {"host_key": server["host_key"], "look_for_keys": "false", "allow_agent": "false"}
+    connection = {"conn_type": "sftp", "host": server["host"], "port": server["port"], "login": account["username"]}
+    if account.get("private_key"):
+        return connection | {"extra": extra | {"private_key": account["private_key"]}}
+    return connection | {"password": account["password"], "extra": extra}
+
+
+def _folio(server: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
+    credentials = {"login": account["username"], "password": account["password"]}
+    return {"conn_type": "http", "host": server["url"], **credentials, "extra": {"login": account["login"]}}
+
+
+def _smtp(server: Mapping[str, Any]) -> dict[str, Any]:
+    extra = {"from_email": "patronload@consortium.example", "disable_tls": True, "disable_ssl": True}
+    return {"conn_type": "smtp", "host": server["host"], "port": server["port"], "extra": extra}
+
+
+def _s3(server: Mapping[str, Any]) -> dict[str, Any]:
+    credentials = {"login": server["access_key"], "password": server["secret_key"]}
+    return {"conn_type": "aws", **credentials, "extra": {"endpoint_url": server["url"], "region_name": "us-east-1"}}

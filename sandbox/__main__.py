@@ -1,0 +1,70 @@
+"""Start all stand-ins and serve until told to stop: `python -m sandbox --folder DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox import connections
+from sandbox.everything import Ports, Sandbox
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT (Ctrl-C), then stop in order."""
+    given = _parser().parse_args(arguments)
+    if given.print_connections:
+        return print_connections(given.folder)
+    told_to_stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told_to_stop.set())
+    ports = Ports(given.folio_port, given.sftp_port, given.smtp_port, given.mail_page_port, given.s3_port)
+    with Sandbox(given.folder, given.host, ports, not given.no_s3, given.advertise) as sandbox:
+        print(_summary(sandbox), flush=True)
+        told_to_stop.wait()
+    return 0
+
+
+def print_connections(folder: Path) -> int:
+    """`export AIRFLOW_CONN_...` lines for a shell, from a running sandbox's description."""
+    description = folder / "sandbox.json"
+    if not description.exists():
+        print(f"No sandbox runs in {folder}: there is no {description}", file=sys.stderr)
+        return 1
+    for name, value in connections(json.loads(description.read_text())).items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _summary(sandbox: Sandbox) -> str:
+    lines = [
+        f"FOLIO  {sandbox.folio.url}",
+        f"SFTP   {sandbox.sftp.host}:{sandbox.sftp.port}",
+        f"SMTP   {sandbox.mail.host}:{sandbox.mail.port}",
+        f"mails  {sandbox.mail.page_url}",
+        *([f"S3     {sandbox.s3.url}"] if sandbox.s3 else []),
+        f"accounts and keys: {sandbox.folder / 'sandbox.json'}",
+    ]
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="where files, mails, objects and keys are kept")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--advertise", default="", metavar="NAME", help="host name for clients on other machines")
+    for server in Ports._fields:
+        name = server.replace("_", "-")
+        parser.add_argument(f"--{name}-port", type=int, default=0, metavar="N", help="default: any free port")
+    parser.add_argument("--no-s3", action="store_true", help="leave the S3 server out")
+    parser.add_argument("--print-connections", action="store_true", help="print Airflow's connections for a shell")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

