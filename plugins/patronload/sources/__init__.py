@@ -1,0 +1,26 @@
+"""Take an export from where the library left it: an SFTP server, a folder or a bucket."""
+
+from typing import IO
+
+from patronload.sources import folder, sftp
+from patronload.sources.deliveries import Delivered, take
+from patronload.tenants import FolderSource, SftpSource
+
+__all__ = ["Delivered", "fetch"]
+
+
+def fetch(source: SftpSource | FolderSource, path: str, into: IO[bytes]) -> Delivered:
+    """
+    Write the export at `path` into `into`, byte for byte, and tell what it was.
+
+    `path` is one of `source.path_on(day)`; with * ? [ ] in it the newest regular file that matches is taken (of equally
+    old ones the last by name). When an error is raised `into` may hold a part of the file: throw it away.
+
+    Raises SourceError (no such file, no permission to read it, not a file), ConfigError (the connection is missing,
+    refused or unsafe) and TransientError (the file is still being written, the server is down or went away).
+    """
+    if isinstance(source, SftpSource):
+        with sftp.opened(source.connection) as place:
+            return take(place, path, into, source.quiet_seconds)
+    with folder.opened(path) as (place, inside):
+        return take(place, inside, into, source.quiet_seconds)

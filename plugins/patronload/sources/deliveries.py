@@ -1,0 +1,207 @@
+"""The rules by which an export is taken from any kind of place: which file, when it is complete, what it was."""
+
+import hashlib
+import posixpath
+import re
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import IO, Literal, NamedTuple, Protocol
+
+from patronload.errors import SourceError, TransientError
+
+NAMES_SHOWN = 3
+
+
+Kind = Literal["file", "folder", "other"]
+
+
+class Entry(NamedTuple):
+    """A file or folder as its place describes it; `modified` is aware, in UTC. A link is what it leads to."""
+
+    path: str
+    size: int
+    modified: datetime
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return posixpath.basename(self.path)
+
+
+class Delivered(NamedTuple):
+    """
+    What was taken: from an SFTP server `path` is the path there, from a bucket its URL. `sha256` is of the bytes as
+    they arrived, in hexadecimal; `modified` is aware, in UTC.
+    """
+
+    name: str
+    path: str
+    size: int
+    modified: datetime
+    sha256: str
+
+
+class Place(Protocol):
+    """
+    Somewhere with folders and files in it.
+
+    The methods raise FileNotFoundError, NotADirectoryError and PermissionError about the path they were given, and a
+    PatronloadError about all else: a server that is down, a password that is wrong.
+    """
+
+    def address(self, path: str) -> str:
+        """The path as it stands in a tenant file, without a login."""
+
+    def called(self, path: str) -> str:
+        """What a person calls the path: 'outgoing/patrons.csv on northfield_sftp'."""
+
+    def listing(self, folder: str) -> list[Entry]:
+        """What is in a folder."""
+
+    def look(self, path: str) -> Entry:
+        """What is at a path now, not what was there a moment ago."""
+
+    def blocks(self, entry: Entry) -> Generator[bytes]:
+        """The bytes of a file in order; those beyond its size too, if it has grown."""
+
+
+def take(place: Place, path: str, into: IO[bytes], quiet_seconds: float) -> Delivered:
+    """Write the file at `path` into `into` once it is complete. What is raised says sources.fetch."""
+    entry = _find(place, path)
+    time.sleep(quiet_seconds)
+    _expect_unchanged(place, entry, f"{quiet_seconds:g} s later")
+    sha256 = _copy(place, entry, into)
+    _expect_unchanged(place, entry, "after it had been read")
+    return Delivered(entry.name, place.address(entry.path), entry.size, entry.modified, sha256)
+
+
+def utc(seconds: float) -> datetime:
+    """Seconds since 1970 as an aware datetime."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def inside(folder: str, name: str) -> str:
+    """The path of what is called `name` in a folder; "." is the folder where an account begins."""
+    return name if folder == "." else posixpath.join(folder, name)
+
+
+def _find(place: Place, path: str) -> Entry:
+    if not _is_pattern(path):
+        entry = _look(place, path)
+        if entry.kind != "file":
+            what = "a folder" if entry.kind == "folder" else "neither a file nor a folder"
+            raise SourceError(f"{place.called(path)} is {what}. Give the path of the export itself.")
+        return entry
+    with _in_words(place, path):
+        found = [entry for entry in _matches(place, path) if entry.kind == "file"]
+        if not found:
+            raise FileNotFoundError(path)
+    return max(found, key=lambda entry: (entry.modified, entry.path))
+
+
+def _is_pattern(text: str) -> bool:
+    return bool(re.search(r"[*?\[]", text))
+
+
+def _matches(place: Place, path: str) -> Iterator[Entry]:
+    """All that matches, folder by folder, as a shell does it: * stops at a slash and does not see hidden files."""
+    steps = path.split("/")
+    first = next(number for number, step in enumerate(steps) if _is_pattern(step))
+    before, pattern, after = steps[:first], steps[first], steps[first + 1 :]
+    found = (
+        entry for entry in place.listing("/".join(before) or ("/" if before else ".")) if _fits(entry.name, pattern)
+    )
+    if not after:
+        yield from found
+        return
+    for entry in found:
+        if entry.kind == "folder":
+            yield from _matches_below(place, posixpath.join(entry.path, *after))
+
+
+def _matches_below(place: Place, path: str) -> Iterator[Entry]:
+    """As _matches, but what is missing is just no match: not every folder that fits the pattern holds an export."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if _is_pattern(path):
+            yield from _matches(place, path)
+        else:
+            yield place.look(path)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) and (pattern.startswith(".") or not name.startswith("."))
+
+
+def _look(place: Place, path: str) -> Entry:
+    with _in_words(place, path):
+        return place.look(path)
+
+
+def _copy(place: Place, entry: Entry, into: IO[bytes]) -> str:
+    digest, received = hashlib.sha256(), 0
+    with closing(_blocks(place, entry)) as blocks:
+        for block in blocks:
+            received += len(block)
+            if received > entry.size:
+                break
+            digest.update(block)
+            into.write(block)
+    if received != entry.size:
+        arrived = "more" if received > entry.size else f"{received}"
+        raise TransientError(
+            f"{place.called(entry.path)} is still being written: it had {entry.size} bytes, and {arrived} arrived."
+        )
+    return digest.hexdigest()
+
+
+def _blocks(place: Place, entry: Entry) -> Generator[bytes]:
+    # Only what goes wrong in the place is put into its words, not what goes wrong where the bytes are written to.
+    with _in_words(place, entry.path), closing(place.blocks(entry)) as blocks:
+        yield from blocks
+
+
+def _expect_unchanged(place: Place, before: Entry, when: str) -> None:
+    now = _look(place, before.path)
+    if now.size != before.size:
+        change = f"it had {before.size} bytes, and {now.size} bytes {when}"
+    elif now.modified != before.modified:
+        change = f"it is of {before.modified:%H:%M:%S} UTC, and of {now.modified:%H:%M:%S} UTC {when}"
+    else:
+        return
+    raise TransientError(f"{place.called(before.path)} is still being written: {change}.")
+
+
+@contextmanager
+def _in_words(place: Place, path: str) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise SourceError(
+            f"We have no permission to read {place.called(path)}. Ask its owner to let our account read the file "
+            "and its folder."
+        ) from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceError(_missing(place, path)) from error
+
+
+def _missing(place: Place, path: str) -> str:
+    """A sentence about a file that is not there, with the names of those that are."""
+    folder = posixpath.dirname(path)
+    verb = "No file matches" if _is_pattern(path) else "There is no file"
+    if _is_pattern(folder):
+        return f"{verb} {place.called(path)}."
+    try:
+        there = [
+            entry for entry in place.listing(folder or ".") if entry.kind == "file" and not entry.name.startswith(".")
+        ]
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{verb} {place.called(path)}: there is no such folder."
+    except PermissionError:
+        return f"{verb} {place.called(path)}, and we have no permission to see what is in its folder."
+    newest = sorted(there, key=lambda entry: (entry.modified, entry.name), reverse=True)[:NAMES_SHOWN]
+    names = ", ".join(entry.name for entry in newest)
+    return f"{verb} {place.called(path)}. " + (f"The newest there: {names}." if names else "The folder holds no files.")

@@ -1,0 +1,121 @@
+"""Read from a folder of this machine or from a bucket: whatever Airflow's ObjectStoragePath takes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from patronload import connections
+from patronload.errors import ConfigError, TransientError
+from patronload.sources.deliveries import Entry, Kind, Place, utc
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+BLOCK = 1 << 20
+"""Bytes read at once."""
+
+AHEAD = 5 << 20
+"""Bytes that a bucket is asked for at once; s3fs by itself asks for 50 MB."""
+
+KINDS: dict[str, Kind] = {"file": "file", "directory": "folder"}
+
+LOGIN_REFUSED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "RequestTimeTooSkewed")
+"""S3's words for a login that is wrong; s3fs turns them into the PermissionError of a file that is not for us."""
+
+
+class _Folder(Place):
+    """The folders behind a URL; paths in it are written without the scheme: bucket/exports/patrons.csv."""
+
+    def __init__(self, path: ObjectStoragePath) -> None:
+        self.url = path
+        # fsspec has no types of its own.
+        self.files: Any = path.fs
+
+    def address(self, path: str) -> str:
+        return path if _is_local(self.url) else f"{self.url.protocol}://{path}"
+
+    def called(self, path: str) -> str:
+        return self.address(path) + (f" ({self.url.conn_id})" if self.url.conn_id else "")
+
+    def listing(self, folder: str) -> list[Entry]:
+        with self._answers():
+            self.files.invalidate_cache()
+            names = [str(info["name"]) for info in self.files.ls(folder, detail=True)]
+            return [self._entry(name) for name in names if name != folder]
+
+    def look(self, path: str) -> Entry:
+        with self._answers():
+            # s3fs answers from what it remembers; a file that grows must be seen to grow.
+            self.files.invalidate_cache()
+            return self._entry(path, missing_ok=False)
+
+    def blocks(self, entry: Entry) -> Generator[bytes]:
+        with self._answers(), self.files.open(entry.path, "rb", block_size=AHEAD) as file:
+            while block := file.read(BLOCK):
+                yield block
+
+    def _entry(self, path: str, *, missing_ok: bool = True) -> Entry:
+        """One file or folder; a link that leads nowhere, or a file that has just gone, is nothing of interest."""
+        try:
+            info = self.files.info(path)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+            return Entry(path, 0, utc(0), "other")
+        kind = KINDS.get(info["type"], "other")
+        # Buckets know no time of a folder.
+        modified = (info.get("LastModified") or self.files.modified(path)) if kind == "file" else utc(0)
+        return Entry(path, info["size"] or 0, modified.astimezone(UTC), kind)
+
+    @contextmanager
+    def _answers(self) -> Iterator[None]:
+        """What is about a path goes on as it is; all else is put into words here."""
+        from botocore.exceptions import BotoCoreError, NoCredentialsError
+
+        where = f"{self.url.protocol}://" + (f" (connection '{self.url.conn_id}')" if self.url.conn_id else "")
+        try:
+            yield
+        except PermissionError as error:
+            if _code(error) in LOGIN_REFUSED:
+                raise ConfigError(
+                    f"{where} refused our login ({_code(error)}). Check the key and the secret."
+                ) from error
+            raise
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except NoCredentialsError as error:
+            raise ConfigError(f"{where} wants a login, and there is none. Name a connection in the path.") from error
+        except (OSError, BotoCoreError) as error:
+            raise TransientError(f"{where} cannot be read ({error}). Try again later.") from error
+
+
+@contextmanager
+def opened(path: str) -> Iterator[tuple[Place, str]]:
+    """The place that a path such as s3://conn@bucket/exports/*.csv leads to, and the path in it. Raises ConfigError."""
+    # Seconds to import, and the command line does without.
+    from airflow.sdk import ObjectStoragePath
+
+    try:
+        url = ObjectStoragePath(path)
+    except ValueError as error:
+        raise ConfigError(
+            f"'{path}' cannot be read: {error}. Write /folder/file or s3://connection@bucket/file."
+        ) from error
+    if _is_local(url) and not url.path.startswith("/"):
+        raise ConfigError(f"'{path}' does not say where it begins. Write it from the root: /folder/file.")
+    if url.conn_id:
+        # Without it Airflow would quietly go on with whatever login the machine happens to have.
+        connections.get(url.conn_id)
+    yield _Folder(url), url.path
+
+
+def _is_local(url: ObjectStoragePath) -> bool:
+    return url.protocol in ("", "file", "local")
+
+
+def _code(error: BaseException) -> str:
+    response = getattr(error.__cause__, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,245 @@
+"""Read from an SFTP server, whose host key is always checked."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import stat
+import threading
+import traceback
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from patronload import connections
+from patronload.connections import Connection
+from patronload.errors import ConfigError, TransientError
+from patronload.sources.deliveries import Entry, Kind, Place, inside, utc
+
+if TYPE_CHECKING:
+    from airflow.providers.sftp.hooks.sftp import SFTPHook
+    from paramiko import SFTPAttributes, SFTPClient, SFTPFile
+
+UNSAFE = ("no_host_key_check", "ignore_hostkey_verification", "allow_host_key_change")
+"""Extras of an SFTP connection that let anybody pass for the server (SSHHook of Airflow's SSH provider)."""
+
+PATIENCE = 60
+"""Seconds in which a server has to answer; paramiko by itself waits for ever."""
+
+BLOCK = 32768
+"""Bytes that a server must be able to send at once (draft-ietf-secsh-filexfer-02, section 3)."""
+
+AHEAD = 64
+"""Blocks asked for before the first has come, as OpenSSH's sftp does: so a far server is not slow."""
+
+
+class _Account(Place):
+    """The folders of an SFTP account."""
+
+    def __init__(self, client: SFTPClient, connection: Connection) -> None:
+        self.client = client
+        self.connection = connection
+
+    def address(self, path: str) -> str:
+        return path
+
+    def called(self, path: str) -> str:
+        return f"{path} on {self.connection.id}"
+
+    def listing(self, folder: str) -> list[Entry]:
+        with self._answers():
+            return [self._entry(inside(folder, each.filename), each) for each in self.client.listdir_attr(folder)]
+
+    def look(self, path: str) -> Entry:
+        with self._answers():
+            return _described(path, self.client.stat(path))
+
+    def blocks(self, entry: Entry) -> Generator[bytes]:
+        with self._answers(), self.client.open(entry.path, "rb") as file:
+            asked = 0
+            while block := file.read(BLOCK):
+                if file.tell() >= asked:
+                    asked = min(file.tell() + AHEAD * BLOCK, entry.size)
+                    _ask(file, asked)
+                yield block
+
+    def _entry(self, path: str, attributes: SFTPAttributes) -> Entry:
+        """A listing shows links as links, and some servers leave something out: then ask for the entry by itself."""
+        entry = _described(path, attributes)
+        if entry.kind == "other" or attributes.st_size is None or attributes.st_mtime is None:
+            try:
+                return _described(path, self.client.stat(path))
+            except OSError:
+                return entry
+        return entry
+
+    @contextmanager
+    def _answers(self) -> Iterator[None]:
+        """What is about a path goes on as it is; all else means that the server has lost us."""
+        from paramiko import SSHException
+
+        try:
+            yield
+        except (FileNotFoundError, PermissionError):
+            raise
+        except TimeoutError as error:
+            raise TransientError(f"{_server(self.connection)} stopped answering. Try again later.") from error
+        except (SSHException, EOFError, OSError) as error:
+            raise TransientError(
+                f"{_server(self.connection)} broke off ({_reason(error)}). Try again later."
+            ) from error
+
+
+def _ask(file: SFTPFile, until: int) -> None:
+    """
+    Ask for the bytes before `until`, to be read one after the other.
+
+    paramiko asks in a thread of its own. It is waited for, because answers that come before all is asked confuse it,
+    and its failure is not printed, because the next read tells of the same dead line.
+    """
+    hook = threading.excepthook
+    threading.excepthook = lambda failure: None if _is_asking(failure.thread) else hook(failure)
+    try:
+        file.prefetch(until)
+        for thread in threading.enumerate():
+            if _is_asking(thread):
+                thread.join(PATIENCE)
+    finally:
+        threading.excepthook = hook
+
+
+def _is_asking(thread: threading.Thread | None) -> bool:
+    return thread is not None and "_prefetch_thread" in thread.name
+
+
+@contextmanager
+def opened(connection_id: str) -> Iterator[Place]:
+    """The account that an Airflow connection names. Raises ConfigError and TransientError, each with what to do."""
+    connection = connections.get(connection_id)
+    # Each connect would say what it is about to do, and each failure would print a traceback beside our own sentence.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    hook = _hook(connection)
+    try:
+        with _connected(hook, connection) as client:
+            yield _Account(client, connection)
+    finally:
+        if hook.client:
+            hook.client.close()
+
+
+def _hook(connection: Connection) -> SFTPHook:
+    # Seconds to import, and the command line does without.
+    from airflow.providers.common.compat.sdk import AirflowException
+    from airflow.providers.sftp.hooks.sftp import SFTPHook
+    from paramiko import SSHException
+
+    for name in UNSAFE:
+        if connection.says(name):
+            raise ConfigError(f"Remove '{name}' from the connection '{connection.id}'. {_how_to_check(connection)}")
+    try:
+        # One attempt: Airflow's retries of the task are the ones that a person sees and sets.
+        hook = SFTPHook(ssh_conn_id=connection.id, conn_retry_attempts=1)
+    except (AirflowException, SSHException, ValueError) as error:
+        raise ConfigError(f"The connection '{connection.id}' cannot be used: {error}") from error
+    hook.conn_timeout = hook.conn_timeout or PATIENCE
+    return hook
+
+
+@contextmanager
+def _connected(hook: SFTPHook, connection: Connection) -> Iterator[SFTPClient]:
+    managed = hook.get_managed_conn()
+    try:
+        client = managed.__enter__()
+    except Exception as error:
+        _close(error)
+        raise _refusal(connection, error) from error
+    try:
+        channel = client.get_channel()
+        if channel:
+            channel.settimeout(PATIENCE)
+        yield client
+    finally:
+        managed.__exit__(None, None, None)
+
+
+def _close(error: BaseException) -> None:
+    """The hook forgets a client that did not get through; its open connection then lives on in the traceback only."""
+    from paramiko import SSHClient
+
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for value in frame.f_locals.values():
+            if isinstance(value, SSHClient):
+                value.close()
+
+
+def _refusal(connection: Connection, error: Exception) -> ConfigError | TransientError:
+    """Why we did not get in, and whether it is worth another try."""
+    sentence = _of_host_key(connection, error) or _of_login(connection, error) or _of_address(connection, error)
+    if sentence:
+        return ConfigError(sentence)
+    return TransientError(f"{_server(connection)} cannot be reached ({_reason(error)}). Try again later.")
+
+
+def _of_host_key(connection: Connection, error: Exception) -> str | None:
+    from paramiko import BadHostKeyException
+
+    if isinstance(error, BadHostKeyException):
+        return (
+            f"{_server(connection)} shows another host key than the connection (or known_hosts) holds. Somebody may be "
+            "standing in between: no password was sent. Ask the server's owner whether they changed the key, and only "
+            "then change it here."
+        )
+    if "not found in known_hosts" in str(error):
+        return f"The connection '{connection.id}' holds no host key. {_how_to_check(connection)}"
+    return None
+
+
+def _of_login(connection: Connection, error: Exception) -> str | None:
+    from paramiko import AuthenticationException, BadAuthenticationType
+
+    if isinstance(error, BadAuthenticationType):
+        wanted = " or ".join(error.allowed_types)
+        return f"{_server(connection)} takes a login by {wanted} only. Put that into the connection '{connection.id}'."
+    if isinstance(error, AuthenticationException) or "No authentication methods" in str(error):
+        return (
+            f"{_server(connection)} refused our login. Check user name, password or key in the connection "
+            f"'{connection.id}'."
+        )
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return f"The key file that the connection '{connection.id}' names cannot be read ({_reason(error)})."
+    return None
+
+
+def _of_address(connection: Connection, error: Exception) -> str | None:
+    from paramiko.ssh_exception import IncompatiblePeer
+
+    if isinstance(error, IncompatiblePeer):
+        return f"{_server(connection)} and we have no way to encrypt in common ({_reason(error)})."
+    # EAI_AGAIN is a name server that does not answer now; the others say that there is no such name.
+    if isinstance(error, UnicodeError) or (isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN):
+        return f"No server is called '{connection.host}'. Mend the host in the connection '{connection.id}'."
+    return None
+
+
+def _server(connection: Connection) -> str:
+    return f"The SFTP server {connection.host}:{connection.port or 22} ({connection.id})"
+
+
+def _how_to_check(connection: Connection) -> str:
+    scan = f"ssh-keyscan -p {connection.port or 22} {connection.host}"
+    return (
+        f"The server's host key has to be known: get it with `{scan}`, compare it with what the server's owner tells "
+        'you, and put it into the connection\'s extra as "host_key": "ssh-ed25519 AAAA...".'
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Words of the system or of paramiko; they hold addresses, never a password."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).strip().rstrip(".")
+
+
+def _described(path: str, attributes: SFTPAttributes) -> Entry:
+    mode = attributes.st_mode or 0
+    kind: Kind = "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other"
+    return Entry(path, attributes.st_size or 0, utc(attributes.st_mtime or 0), kind)

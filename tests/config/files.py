@@ -1,0 +1,68 @@
+"""A tenant file and a mapping file that use every key, and what no message to a person may say."""
+
+import re
+
+TENANT = """\
+tenant: riverside
+library: Riverside College Library
+mapping: folio/people
+schedule: "30 4 * * *"
+timezone: Europe/Dublin
+source:
+  type: sftp
+  connection: riverside_sftp
+  path: out/people_{date:%Y%m%d}.csv
+  delimiter: ";"
+  encoding: cp1252
+  contains: everyone
+  quiet_seconds: 2
+target:
+  type: folio
+  connection: riverside_folio
+  folio_tenant: fs1
+  source_type: riverside
+  chunk_size: 100
+  chunk_bytes: 500000
+  update_only_present_fields: false
+limits:
+  fewest_rows: 10
+  most_rejects: 2.5%
+notify:
+  always: [systems@riverside.example]
+  on_rejects: [desk@riverside.example]
+  on_failure: [oncall@riverside.example, second@riverside.example]
+"""
+
+MAPPING = """\
+target: folio
+description: People of the college.
+expect:
+  file:
+    - expect_table_columns_to_match_set: {column_set: [ID, LOGIN], exact_match: false}
+  rows:
+    - expect_column_values_to_not_be_null: {column: ID}
+fields:
+  externalSystemId: {column: ID, required: true}
+  username: {column: LOGIN, steps: [lower]}
+  barcode: CARD
+  active: {column: STATE, lookup: states}
+  patronGroup: {column: ROLE, lookup: groups}
+  departments: {column: DEPTS, split: ";"}
+  expirationDate: {column: EXPIRES, date: "%d/%m/%Y"}
+  personal.lastName: {column: SURNAME}
+  personal.firstName: {first_of: [KNOWN_AS, FIRST]}
+  personal.middleName: {join: [SECOND, THIRD], with: " "}
+  personal.preferredContactTypeId: {value: email}
+  personal.addresses[0].addressTypeId: {value: Home}
+  personal.addresses[0].city: TOWN
+  customFields.campus: CAMPUS
+lookups:
+  states: {A: true, otherwise: false}
+  groups: {UG: undergrad, "007": staff}
+"""
+
+JARGON = re.compile(
+    r"Input should|should have at|should match|valid (string|dictionary|list|tuple|boolean|integer|number)"
+    r"|instance of|after validation|unable to parse|Rule\b|None|Node\(|Traceback"
+)
+"""Words of pydantic, PyYAML and Python that a systems analyst cannot act on."""

@@ -1,0 +1,72 @@
+"""The fields of a target, as a mapping writes them."""
+
+import pytest
+
+from patronload import fields
+from patronload.fields import Kind
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("username", Kind.TEXT),
+        ("active", Kind.YES_NO),
+        ("departments", Kind.LIST),
+        ("expirationDate", Kind.DATE),
+        ("personal.lastName", Kind.TEXT),
+        ("personal.addresses[0].city", Kind.TEXT),
+        ("personal.addresses[9].primaryAddress", Kind.YES_NO),
+        ("customFields.homeCampus", Kind.CUSTOM),
+        ("customFields.home-campus_2", Kind.CUSTOM),
+        ("tags.tagList", Kind.LIST),
+    ],
+)
+def test_knows_what_a_field_takes(path: str, kind: Kind) -> None:
+    """So that a date is not written into a name."""
+    assert fields.kind("folio", path) is kind
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "id",
+        "meta",
+        "proxyFor",
+        "createdDate",
+        "updatedDate",
+        "metadata",
+        "personal",
+        "personal.addresses",
+        "personal.addresses[0]",
+        "personal.addresses.city",
+        pytest.param("personal.addresses[].city", marks=pytest.mark.xfail(reason="[] is taken for [0]")),
+        "personal.addresses[10].city",
+        "personal.addresses[-1].city",
+        "personal.addresses[0].id",
+        "customFields",
+        "customFields.",
+        "customFields.a b",
+        "customFields.a.b",
+        "Username",
+        " username",
+        "username\n",
+        "",
+    ],
+)
+def test_knows_no_other_field(path: str) -> None:
+    """What the server sets itself, and what is not there at all."""
+    assert fields.kind("folio", path) is None
+
+
+@pytest.mark.parametrize("target", fields.OF_TARGET)
+def test_every_field_that_is_shown_may_be_written(target: str) -> None:
+    """The list in a message can be copied from."""
+    for path in fields.names(target):
+        assert fields.kind(target, path) is not None
+
+
+@pytest.mark.parametrize("target", fields.OF_TARGET)
+def test_what_is_required_or_unique_is_a_field(target: str) -> None:
+    """No rule about a field that nobody can fill."""
+    for path in (*fields.REQUIRED[target], *fields.REQUIRED_WITHIN[target].values(), *fields.UNIQUE[target]):
+        assert path in fields.OF_TARGET[target]

@@ -1,0 +1,392 @@
+"""A mapping file: what it says, and what is said about each mistake in it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from patronload import mappings, paths
+from patronload.errors import ConfigError
+from patronload.mappings import Rule
+from tests.config.conftest import change, write
+from tests.config.files import JARGON, MAPPING
+
+Change = Callable[[str, str], int]
+NAME = "folio/people"
+
+
+def test_reads_every_key(include: Path) -> None:
+    """What is written is what is there, in the order of the file."""
+    mapping = mappings.load(NAME)
+    assert (mapping.target, mapping.description) == ("folio", "People of the college.")
+    assert [(check.name, check.arguments) for check in mapping.expect.file] == [
+        ("expect_table_columns_to_match_set", {"column_set": ["ID", "LOGIN"], "exact_match": False})
+    ]
+    assert [(check.name, check.arguments) for check in mapping.expect.rows] == [
+        ("expect_column_values_to_not_be_null", {"column": "ID"})
+    ]
+    assert list(mapping.fields) == [line.split(": ")[0].strip() for line in MAPPING.splitlines()[8:22]]
+    assert mapping.fields["username"].steps == type(mapping.fields["username"].steps)(["lower"])
+    assert mapping.fields["personal.middleName"].between == " "
+    assert mapping.lookups == {
+        "states": {"A": True, "otherwise": False},
+        "groups": {"UG": "undergrad", "007": "staff"},
+    }
+
+
+def test_tells_the_columns_it_reads(include: Path) -> None:
+    """Each once, in the order of the file."""
+    change(include / "mappings/folio/people.yaml", "personal.lastName: {column: SURNAME}", "personal.lastName: LOGIN")
+    columns = "ID LOGIN CARD STATE ROLE DEPTS EXPIRES KNOWN_AS FIRST SECOND THIRD TOWN CAMPUS"
+    assert list(mappings.load(NAME).columns) == columns.split()
+
+
+def test_a_column_alone_is_short_for_a_rule(include: Path) -> None:
+    """`barcode: CARD`."""
+    mapping = mappings.load(NAME)
+    assert mapping.fields["barcode"] == Rule(column="CARD")
+
+
+def test_tells_what_a_row_cannot_do_without(include: Path) -> None:
+    """What the target insists on, whether or not the file says so, and what the file says."""
+    assert sorted(mappings.load(NAME).required) == ["externalSystemId", "personal.lastName", "username"]
+    change(include / "mappings/folio/people.yaml", "barcode: CARD", "barcode: {column: CARD, required: true}")
+    assert "barcode" in mappings.load(NAME).required
+
+
+def test_without_personal_no_last_name_is_needed(include: Path) -> None:
+    """FOLIO asks for it only inside `personal`."""
+    text = "target: folio\nfields:\n  externalSystemId: ID\n  username: LOGIN\n"
+    write(include / "mappings/folio/short.yaml", text)
+    mapping = mappings.load("folio/short")
+    assert list(mapping.required) == ["externalSystemId", "username"]
+    assert list(mapping.unique) == ["externalSystemId", "username"]
+    assert mapping.description is None
+    assert not mapping.expect.file
+
+
+def test_tells_what_no_two_patrons_may_share(include: Path) -> None:
+    """FOLIO's unique indexes."""
+    assert list(mappings.load(NAME).unique) == ["externalSystemId", "username", "barcode"]
+
+
+POOR = "the sentence is pydantic's own, and does not say what to write"
+
+
+def poor(*values: str) -> Any:
+    """A mistake that is found, but not yet told in words that help."""
+    return pytest.param(*values, marks=pytest.mark.xfail(reason=POOR))
+
+
+def unseen(*values: str, why: str) -> Any:
+    """A mistake that is not yet found."""
+    return pytest.param(*values, marks=pytest.mark.xfail(reason=why))
+
+
+ID = "{column: ID, required: true}"
+ID_KEY = "fields.externalSystemId"
+EXPIRES = '{column: EXPIRES, date: "%d/%m/%Y"}'
+CHECK = "expect_column_values_to_not_be_null: {column: ID}"
+ONE_OF = "give exactly one of column, value, first_of, join; there is "
+
+# What is written, what is written instead, the key that is named, and a part of what is said.
+MISTAKES = [
+    poor("target: folio", "target: foliio", "target", "'folio'"),
+    (
+        "description: People",
+        "descripton: People",
+        "descripton",
+        "no such key; did you mean 'description'? There are: target,",
+    ),
+    ("expect:", "expects:", "expects", "no such key; did you mean 'expect'?"),
+    ("  rows:", "  row:", "expect.row", "no such key; did you mean 'rows'? There are: file, rows."),
+    (
+        CHECK,
+        "expect_column_values_to_be_unique",
+        "expect.rows[0]",
+        "write one check a line, like '- expect_column_values_",
+    ),
+    (CHECK, "{expect_a: {}, expect_b: {}}", "expect.rows[0]", "write one check a line, like '- expect_column_values_"),
+    poor(CHECK, "column_values_to_be_unique: {column: ID}", "expect.rows[0]", "expect_"),
+    poor(CHECK, "expect_column_values_to_be_unique: ID", "expect.rows[0]", "{column: "),
+    (
+        ID,
+        "{colum: ID}",
+        f"{ID_KEY}.colum",
+        "no such key; did you mean 'column'? There are: column, value, first_of, join, with,",
+    ),
+    (
+        ID,
+        "{join: [A, B], between: x}",
+        f"{ID_KEY}.between",
+        "no such key; There are: column, value, first_of, join, with,",
+    ),
+    (ID, "{column: ID, jinja: x}", f"{ID_KEY}.jinja", "no such key; "),
+    (ID, "{column: 7}", f"{ID_KEY}.column", "YAML reads this as the number 7, not as text. Write it in quotes."),
+    (
+        ID,
+        "{join: [A, B], with: 7}",
+        f"{ID_KEY}.with",
+        "YAML reads this as the number 7, not as text. Write it in quotes.",
+    ),
+    poor(ID, "{value: 7}", f"{ID_KEY}.value", "YAML reads this as the number 7, not as text. Write it in quotes."),
+    (ID, "{}", ID_KEY, f"{ONE_OF}none."),
+    (ID, "{required: true}", ID_KEY, f"{ONE_OF}none."),
+    (ID, "{column: ID, value: x}", ID_KEY, f"{ONE_OF}column and value."),
+    (ID, "{first_of: [A, B], join: [A, B]}", ID_KEY, f"{ONE_OF}first_of and join."),
+    (ID, "{column: A, with: ' '}", ID_KEY, "'with' goes with 'join' only."),
+    (
+        ID,
+        "{value: x, required: true}",
+        ID_KEY,
+        "a fixed value stands alone: it needs no steps, lookup, date, split or required.",
+    ),
+    (ID, "{value: x, steps: [lower]}", ID_KEY, "a fixed value stands alone: it needs no steps, lookup, date, split or"),
+    (
+        ID,
+        "{column: ID, steps: [lowr]}",
+        ID_KEY,
+        "no step is called 'lowr'; did you mean 'lower'? There are: lower, upper, ",
+    ),
+    (ID, "{column: ID, steps: [eval]}", ID_KEY, "no step is called 'eval'; "),
+    (ID, "{column: ID, split: ';'}", ID_KEY, "takes text, not a list."),
+    (ID, "{column: ID, date: '%Y'}", ID_KEY, "takes text, not a date."),
+    (
+        ID,
+        "{column: ID, lookup: grups}",
+        f"{ID_KEY}.lookup",
+        "no such table below 'lookups'; did you mean 'groups'? There are:",
+    ),
+    (ID, "{column: ID, lookup: groups, date: '%Y'}", ID_KEY, "a date is neither looked up nor split."),
+    (ID, "{column: ID, split: ';', date: '%Y'}", ID_KEY, "a date is neither looked up nor split."),
+    poor(ID, "", ID_KEY, "column"),
+    poor(ID, "''", ID_KEY, "column"),
+    poor(ID, "7", ID_KEY, "quotes"),
+    poor(ID, "[ID]", ID_KEY, "column"),
+    poor(ID, "{column: [A, B]}", f"{ID_KEY}.column", "join"),
+    poor(ID, "{first_of: [A]}", f"{ID_KEY}.first_of", "two"),
+    poor(ID, "{first_of: A}", f"{ID_KEY}.first_of", "["),
+    poor(ID, "{column: ID, required: 'yes'}", f"{ID_KEY}.required", "true"),
+    poor(ID, "{column: ID, steps: lower}", f"{ID_KEY}.steps", "[lower]"),
+    poor(ID, "{column: ID, split: ''}", f"{ID_KEY}.split", ""),
+    (
+        "barcode: CARD",
+        "barcde: CARD",
+        "fields.barcde",
+        "no such field; did you mean 'barcode'? There are: externalSystemId,",
+    ),
+    ("barcode: CARD", "id: CARD", "fields.id", "no such field; "),
+    (
+        "barcode: CARD",
+        "personal.lastname: CARD",
+        "fields.personal.lastname",
+        "no such field; did you mean 'personal.lastName'?",
+    ),
+    ("barcode: CARD", "lastName: CARD", "fields.lastName", "no such field; did you mean 'personal.lastName'?"),
+    ("barcode: CARD", "personal: CARD", "fields.personal", "no such field; "),
+    ("barcode: CARD", "customFields: CARD", "fields.customFields", "no such field; "),
+    ("barcode: CARD", "customFields.a b: CARD", "fields.customFields.a b", "no such field; "),
+    (
+        "barcode: CARD",
+        "personal.addresses.city: CARD",
+        "fields.personal.addresses.city",
+        "did you mean 'personal.addresses[0].city'?",
+    ),
+    ("barcode: CARD", "deactivateMissingUsers: {value: true}", "fields.deactivateMissingUsers", "no such field; "),
+    (
+        "{column: STATE, lookup: states}",
+        "STATE",
+        "fields.active",
+        "takes true or false: give {value: true}, or a lookup whose",
+    ),
+    (
+        "{column: STATE, lookup: states}",
+        "{value: 'true'}",
+        "fields.active",
+        "takes true or false: give {value: true}, or a lookup",
+    ),
+    poor("{column: STATE, lookup: states}", "true", "fields.active", "{value: true}"),
+    (
+        "states: {A: true, otherwise: false}",
+        "states: {A: true, otherwise: 'no'}",
+        "fields.active",
+        "takes true or false: give",
+    ),
+    (
+        "{column: ROLE, lookup: groups}",
+        "{value: true}",
+        "fields.patronGroup",
+        "takes text, not true or false. Write the value in quotes",
+    ),
+    (
+        "groups: {UG: undergrad",
+        "groups: {UG: NO",
+        "fields.patronGroup",
+        "takes text, not true or false. Write the value in quotes.",
+    ),
+    (EXPIRES, "EXPIRES", "fields.expirationDate", "takes a date: say how it is written, like 'date: \"%m/%d/%Y\"'."),
+    unseen(
+        EXPIRES, "{column: EXPIRES, date: dd/mm/yyyy}", "fields.expirationDate", "%d", why="every row would be rejected"
+    ),
+    unseen(EXPIRES, "{column: EXPIRES, date: ''}", "fields.expirationDate", "%d", why="every row would be rejected"),
+    unseen(EXPIRES, "{column: EXPIRES, date: '%d/%m'}", "fields.expirationDate", "%Y", why="a date without a year"),
+    unseen(EXPIRES, "{value: tomorrow}", "fields.expirationDate", "", why="FOLIO would refuse each request"),
+    (
+        '{column: DEPTS, split: ";"}',
+        "DEPTS",
+        "fields.departments",
+        "takes a list: say what stands between the values, like",
+    ),
+    (
+        "customFields.campus: CAMPUS",
+        "customFields.campus: {column: CAMPUS, date: '%Y'}",
+        "fields.customFields.campus",
+        "not a date.",
+    ),
+    poor(
+        "UG: undergrad",
+        "UG: undergrad, GR: 7",
+        "lookups.groups.GR",
+        "YAML reads this as the number 7, not as text. Write it in quotes.",
+    ),
+    poor("UG: undergrad", "UG: [undergrad]", "lookups.groups.UG", ""),
+    poor('groups: {UG: undergrad, "007": staff}', "groups: x", "lookups.groups", ""),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "key", "sentence"), MISTAKES)
+def test_a_mistake_gives_file_line_key_and_a_way_out(
+    change_mapping: Change, old: str, new: str, key: str, sentence: str
+) -> None:
+    """Whoever wrote it can mend it without us."""
+    line = change_mapping(old, new)
+    with pytest.raises(ConfigError) as caught:
+        mappings.load(NAME)
+    said = str(caught.value).splitlines()
+    # What does not fit a field may come from the table that the field looks in; then the field's line is told.
+    places = {line} | ({12, 13} if new.startswith(("states", "groups")) else set())
+    about = [text for text in said for place in places if text.startswith(f"people.yaml, line {place}: {key}: ")]
+    assert about, said
+    assert sentence in about[0]
+    assert not JARGON.search(str(caught.value)), said
+
+
+@pytest.mark.parametrize(
+    ("left_out", "sentence"),
+    [
+        ("target: folio\n", "people.yaml, line 1: the file: the key 'target' is missing. Add it."),
+        (
+            "  externalSystemId: {column: ID, required: true}\n",
+            "fields: externalSystemId is missing; the target refuses",
+        ),
+        ("  username: {column: LOGIN, steps: [lower]}\n", "fields: username is missing; the target refuses a patron"),
+        (
+            "  personal.lastName: {column: SURNAME}\n",
+            "fields: personal.lastName is missing; the target refuses a patron",
+        ),
+        ("  states: {A: true, otherwise: false}\n", "people.yaml, line 12: fields.active.lookup: no such table below"),
+        (
+            "  active: {column: STATE, lookup: states}\n",
+            "lookups.states: no field uses this table. Remove it, or name it",
+        ),
+    ],
+)
+def test_what_is_missing_is_named(change_mapping: Change, left_out: str, sentence: str) -> None:
+    """What the target insists on is asked for before the first run, not by FOLIO in the night."""
+    change_mapping(left_out, "")
+    with pytest.raises(ConfigError) as caught:
+        mappings.load(NAME)
+    assert sentence in str(caught.value)
+
+
+def test_addresses_are_numbered_without_a_gap(change_mapping: Change) -> None:
+    """A hole in the list would be an empty address."""
+    change_mapping("personal.addresses[0].city: TOWN", "personal.addresses[2].city: TOWN")
+    with pytest.raises(
+        ConfigError, match=r"fields: personal\.addresses is numbered \[0, 2\]; number from \[0\] without a gap"
+    ):
+        mappings.load(NAME)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{column: ROLE, lookup: groups}", "{column: ROLE, lookup: groups, steps: [upper], required: true}"),
+        ("customFields.campus: CAMPUS", "customFields.campus: {value: true}"),
+        ("barcode: CARD", "barcode: {column: CARD, steps: [digits, without_leading_zeros]}"),
+        ("barcode: CARD", "customFields.a-b_1: {column: X, split: '|'}"),
+        ("barcode: CARD", "customFields.flag: {column: X, lookup: states}"),
+        ("barcode: CARD", "barcode: 'Card number (new)'"),
+        ("barcode: CARD", "barcode: 'NO'"),
+        ("barcode: CARD", "tags.tagList: {column: TAGS, split: ', '}"),
+        ("barcode: CARD", "enrollmentDate: {value: '2026-09-01'}"),
+        ("barcode: CARD", "personal.addresses[1].city: CARD"),
+        ('"007": staff}', '"007": staff, otherwise: guest}'),
+        ("    - expect_column_values_to_not_be_null: {column: ID}", "    - expect_table_row_count_to_be_between:"),
+    ],
+)
+def test_what_is_right_is_taken(change_mapping: Change, old: str, new: str) -> None:
+    """The whole vocabulary."""
+    change_mapping(old, new)
+    mappings.load(NAME)
+
+
+@pytest.mark.xfail(reason="a fixed value takes no split, and a list takes nothing without")
+def test_a_list_may_have_a_fixed_value(change_mapping: Change) -> None:
+    """The same department or tag for everybody."""
+    change_mapping('{column: DEPTS, split: ";"}', "{value: Library}")
+    mappings.load(NAME)
+
+
+def test_all_mistakes_are_told_at_once(include: Path) -> None:
+    """Not one a day."""
+    path = include / "mappings/folio/people.yaml"
+    change(path, "barcode: CARD", "barcde: CARD")
+    change(path, "lookup: groups", "lookup: grups")
+    change(path, EXPIRES, "EXPIRES")
+    with pytest.raises(ConfigError) as caught:
+        mappings.load(NAME)
+    for key in ("fields.barcde", "fields.patronGroup.lookup", "fields.expirationDate"):
+        assert f": {key}: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(
+            "UG: undergrad",
+            "UG: 7",
+            marks=pytest.mark.xfail(reason="one sentence for each type that it might have been"),
+        ),
+        pytest.param(ID, "{value: 7}", marks=pytest.mark.xfail(reason="as above")),
+        (ID, "{colum: ID}"),
+    ],
+)
+def test_one_mistake_is_told_once(change_mapping: Change, old: str, new: str) -> None:
+    """Two sentences about one slip send people looking for the second."""
+    change_mapping(old, new)
+    with pytest.raises(ConfigError) as caught:
+        mappings.load(NAME)
+    assert len(str(caught.value).splitlines()) == 1, caught.value
+
+
+def test_a_mapping_that_is_not_there(include: Path) -> None:
+    """Named by its file."""
+    with pytest.raises(ConfigError, match=r"folio/nobody\.yaml: cannot be read"):
+        mappings.load("folio/nobody")
+
+
+def test_the_mappings_of_the_project_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that the demo libraries use, and all others."""
+    monkeypatch.delenv("PATRONLOAD_INCLUDE", raising=False)
+    found = sorted(paths.mappings().rglob("*.yaml"))
+    assert found
+    for path in found:
+        mappings.load_file(path)
+
+
+def test_the_file_of_these_tests_uses_every_key() -> None:
+    """A new key comes with a test."""
+    for name, field in [*mappings.Mapping.model_fields.items(), *Rule.model_fields.items()]:
+        assert f"{field.alias or name}:" in MAPPING

@@ -1,0 +1,383 @@
+"""A tenant file: what it says, and what is said about each mistake in it."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import ValidationError
+
+from patronload import tenants
+from patronload.errors import ConfigError
+from patronload.tenants import Tenant
+from tests.config.conftest import change, write
+from tests.config.files import JARGON, TENANT
+
+Change = Callable[[str, str], int]
+
+
+def test_reads_every_key(include: Path) -> None:
+    """What is written is what is there."""
+    tenant = tenants.load("riverside")
+    assert (tenant.tenant, tenant.library, tenant.mapping) == ("riverside", "Riverside College Library", "folio/people")
+    assert (tenant.schedule, tenant.timezone, tenant.zone) == ("30 4 * * *", "Europe/Dublin", ZoneInfo("Europe/Dublin"))
+    assert tenant.dag_id == "patron_load__riverside"
+    assert tenant.source.model_dump() == {
+        "type": "sftp",
+        "connection": "riverside_sftp",
+        "path": "out/people_{date:%Y%m%d}.csv",
+        "delimiter": ";",
+        "encoding": "cp1252",
+        "contains": "everyone",
+        "quiet_seconds": 2,
+    }
+    assert tenant.target.model_dump() == {
+        "type": "folio",
+        "connection": "riverside_folio",
+        "folio_tenant": "fs1",
+        "source_type": "riverside",
+        "chunk_size": 100,
+        "chunk_bytes": 500_000,
+        "update_only_present_fields": False,
+    }
+    assert tenant.limits.model_dump() == {"fewest_rows": 10, "most_rejects": "2.5%"}
+    assert list(tenant.notify.always) == ["systems@riverside.example"]
+    assert list(tenant.notify.on_rejects) == ["desk@riverside.example"]
+    assert list(tenant.notify.on_failure) == ["oncall@riverside.example", "second@riverside.example"]
+
+
+def test_what_may_be_left_out_is_safe(include: Path) -> None:
+    """A short file is a careful one: some patrons, fields kept, an empty file stopped."""
+    short = """\
+tenant: short
+library: Short
+mapping: folio/people
+timezone: Europe/Dublin
+source: {type: folder, path: /exports/a.csv}
+target: {type: folio, connection: x, folio_tenant: fs1}
+notify: {on_failure: [a@b.example]}
+"""
+    write(include / "tenants/short.yaml", short)
+    tenant = tenants.load("short")
+    assert tenant.schedule is None
+    assert (tenant.source.delimiter, tenant.source.encoding, tenant.source.contains) == (",", "utf-8", "updates")
+    assert tenant.source.quiet_seconds == 5
+    assert (tenant.target.source_type, tenant.target.chunk_size) == (None, 250)
+    assert tenant.target.update_only_present_fields
+    assert tenant.limits.fewest_rows == 1
+    assert list(tenant.notify.always) == []
+
+
+def test_is_never_changed_once_read(include: Path) -> None:
+    """What was checked is what is used."""
+    tenant = tenants.load("riverside")
+    with pytest.raises(ValidationError):
+        tenant.library = "Another"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("path", "dated"),
+    [
+        ("out/people_{date:%Y%m%d}.csv", "out/people_20261105.csv"),
+        ("{date:%Y}/{date:%m}/people.csv", "2026/11/people.csv"),
+        ("people_{date:%d.%m.%y}_*.csv", "people_05.11.26_*.csv"),
+        ("people_{date:%j}.csv", "people_309.csv"),
+        ("people.csv", "people.csv"),
+        ("people_{{1}}.csv", "people_{1}.csv"),
+        ("100%.csv", "100%.csv"),
+    ],
+)
+def test_fills_in_the_day(include: Path, path: str, dated: str) -> None:
+    """In Python's own form for dates."""
+    change(include / "tenants/riverside.yaml", "path: out/people_{date:%Y%m%d}.csv", f"path: '{path}'")
+    assert tenants.load("riverside").source.path_on(date(2026, 11, 5)) == dated
+
+
+@pytest.mark.parametrize(
+    ("limit", "rows", "allowed"),
+    [("2.5%", 1000, 25), ("0%", 1000, 0), ("100%", 7, 7), ("40", 10, 40), ("0", 1000, 0), ("5%", 0, 0)],
+)
+def test_counts_the_rejects_allowed(include: Path, limit: str, rows: int, allowed: float) -> None:
+    """A share of the rows, or a number whatever the rows."""
+    change(include / "tenants/riverside.yaml", "most_rejects: 2.5%", f"most_rejects: {limit}")
+    assert tenants.load("riverside").limits.rejects_allowed(rows) == pytest.approx(allowed)
+
+
+POOR = "the sentence is pydantic's own, and does not say what to write"
+
+
+def poor(*values: str) -> Any:
+    """A mistake that is found, but not yet told in words that help."""
+    return pytest.param(*values, marks=pytest.mark.xfail(reason=POOR))
+
+
+def unseen(*values: str, why: str) -> Any:
+    """A mistake that is not yet found."""
+    return pytest.param(*values, marks=pytest.mark.xfail(reason=why))
+
+
+# What is written, what is written instead, the key that is named, and a part of what is said.
+MISTAKES = [
+    ("tenant: riverside", "tenant: other", "tenant", "the file is named riverside.yaml; give both one name."),
+    poor("tenant: riverside", "tenant: River-Side", "tenant", "River-Side"),
+    ("tenant: riverside", "tenant: 7", "tenant", "YAML reads this as the number 7, not as text. Write it in quotes."),
+    (
+        "tenant: riverside",
+        "tenant: riverside\ntenent: x",
+        "tenent",
+        "no such key; did you mean 'tenant'? There are: tenant,",
+    ),
+    ("library: Riverside College Library", "library: 12", "library", "reads this as the number 12, not as text. Write"),
+    (
+        "library: Riverside College Library",
+        "library: yes",
+        "library",
+        "reads this as yes or no (true), not as text. Write",
+    ),
+    poor("library: Riverside College Library", "library:", "library", ""),
+    poor("library: Riverside College Library", "library: ''", "library", ""),
+    poor("library: Riverside College Library", "library: 2026-11-21", "library", "quotes"),
+    (
+        "mapping: folio/people",
+        "mapping: folio/peple",
+        "mapping",
+        "did you mean 'folio/people'? There are: folio/people.",
+    ),
+    ("mapping: folio/people", "mapping: folio/x", "mapping", "no such mapping; "),
+    poor("mapping: folio/people", "mapping: people", "mapping", "folio/"),
+    poor("mapping: folio/people", "mapping: ../../etc/passwd", "mapping", "folio/"),
+    ('schedule: "30 4 * * *"', 'schedule: "30 4 * *"', "schedule", 'Write one like "30 4 * * *" (04:30 each day).'),
+    ('schedule: "30 4 * * *"', "schedule: daily", "schedule", "'daily' is no cron line of five parts. Write one like"),
+    (
+        'schedule: "30 4 * * *"',
+        'schedule: "@daily"',
+        "schedule",
+        "'@daily' is no cron line of five parts. Write one like",
+    ),
+    ('schedule: "30 4 * * *"', 'schedule: "0 30 4 * * *"', "schedule", "is no cron line of five parts. Write one like"),
+    ('schedule: "30 4 * * *"', 'schedule: "61 4 * * *"', "schedule", "61 4 * * *"),
+    (
+        "timezone: Europe/Dublin",
+        "timezone: Europe/Dublim",
+        "timezone",
+        "is no time zone. Write one like America/Chicago or",
+    ),
+    ("timezone: Europe/Dublin", "timezone: GMT-5", "timezone", "is no time zone. Write one like America/Chicago or"),
+    ("timezone: Europe/Dublin", "timezone: ../UTC", "timezone", "is no time zone. Write one like America/Chicago or"),
+    ("timezone: Europe/Dublin", "timezone: -5", "timezone", "YAML reads this as the number -5, not as text."),
+    ("  connection: riverside_sftp", "  conection: riverside_sftp", "source.conection", "did you mean 'connection'?"),
+    poor("  connection: riverside_sftp", "  connection: river side", "source.connection", ""),
+    ("out/people_{date:%Y%m%d}.csv", "'{day:%Y}.csv'", "source.path", "can only be a date, like {date:%Y%m%d}."),
+    ("out/people_{date:%Y%m%d}.csv", "x{day:%Y}.csv", "source.path", "{day} is not known. In braces there can only be"),
+    (
+        "out/people_{date:%Y%m%d}.csv",
+        "x{date}.csv",
+        "source.path",
+        "In braces there can only be a date, like {date:%Y%m%d}.",
+    ),
+    ("out/people_{date:%Y%m%d}.csv", "x{date:YMD}.csv", "source.path", "In braces there can only be a date, like"),
+    ("out/people_{date:%Y%m%d}.csv", "x{date.year}.csv", "source.path", "In braces there can only be a date, like"),
+    ("out/people_{date:%Y%m%d}.csv", "x{}.csv", "source.path", "In braces there can only be a date, like"),
+    ("out/people_{date:%Y%m%d}.csv", "x{date:%Y.csv", "source.path", "the braces do not match in"),
+    ("out/people_{date:%Y%m%d}.csv", "x}.csv", "source.path", "the braces do not match in"),
+    unseen(
+        "out/people_{date:%Y%m%d}.csv", "x{date!r:%Y}.csv", "source.path", "", why="fails when the day is filled in"
+    ),
+    poor('delimiter: ";"', 'delimiter: "||"', "source.delimiter", ""),
+    poor('delimiter: ";"', "delimiter: tab", "source.delimiter", '"\\t"'),
+    unseen('delimiter: ";"', 'delimiter: "\\n"', "source.delimiter", "", why="no file can be written so"),
+    unseen('delimiter: ";"', "delimiter: '\"'", "source.delimiter", "", why="no file can be written so"),
+    (
+        "encoding: cp1252",
+        "encoding: cp12525",
+        "source.encoding",
+        "is no encoding. Write one like utf-8, utf-16, cp1252 or",
+    ),
+    ("encoding: cp1252", "encoding: base64", "source.encoding", "is no encoding. Write one like"),
+    ("encoding: cp1252", "encoding: 1252", "source.encoding", "YAML reads this as the number 1252, not as text."),
+    poor("contains: everyone", "contains: all", "source.contains", "'updates' or 'everyone'"),
+    poor("quiet_seconds: 2", "quiet_seconds: -1", "source.quiet_seconds", "0"),
+    poor("quiet_seconds: 2", "quiet_seconds: 3600", "source.quiet_seconds", "600"),
+    poor("quiet_seconds: 2", "quiet_seconds: soon", "source.quiet_seconds", "number"),
+    unseen("quiet_seconds: 2", "quiet_seconds: true", "source.quiet_seconds", "", why="true is taken for 1"),
+    poor("  type: folio", "  type: foliio", "target.type", "'folio'"),
+    poor("folio_tenant: fs1", "folio_tenant: fs 1", "target.folio_tenant", ""),
+    ("folio_tenant: fs1", "folio_tenant: 0011", "target.folio_tenant", "not as text. Write it in quotes."),
+    poor("source_type: riverside", "source_type: river_side", "target.source_type", ""),
+    poor("chunk_size: 100", "chunk_size: 0", "target.chunk_size", "1"),
+    poor("chunk_size: 100", "chunk_size: 5000", "target.chunk_size", "1000"),
+    poor("chunk_size: 100", "chunk_size: many", "target.chunk_size", "number"),
+    unseen("chunk_size: 100", "chunk_size: true", "target.chunk_size", "", why="true is taken for 1"),
+    ("chunk_size: 100", "chunksize: 100", "target.chunksize", "no such key; did you mean 'chunk_size'?"),
+    ("chunk_size: 100", "deactivateMissingUsers: true", "target.deactivateMissingUsers", "no such key; "),
+    ("chunk_size: 100", "user: loader", "target.user", "no such key; "),
+    ("chunk_size: 100", "password: secret", "target.password", "no such key; "),
+    poor("fewest_rows: 10", "fewest_rows: -1", "limits.fewest_rows", "0"),
+    (
+        "most_rejects: 2.5%",
+        "most_rejects: 5 percent",
+        "limits.most_rejects",
+        "is neither a share like 2% nor a number of rows",
+    ),
+    (
+        "most_rejects: 2.5%",
+        "most_rejects: 101%",
+        "limits.most_rejects",
+        "is neither a share like 2% nor a number of rows",
+    ),
+    poor("most_rejects: 2.5%", "most_rejects: 0.05", "limits.most_rejects", "5%"),
+    unseen(
+        "most_rejects: 2.5%", "most_rejects: -5", "limits.most_rejects", "", why="a number below zero stops every run"
+    ),
+    unseen("most_rejects: 2.5%", "most_rejects: true", "limits.most_rejects", "", why="true is taken for 1"),
+    ("always: [", "allways: [", "notify.allways", "no such key; did you mean 'always'? There are: always, on_rejects,"),
+    ("[desk@riverside.example]", "[desk]", "notify.on_rejects[0]", "@"),
+    ("[desk@riverside.example]", "[7]", "notify.on_rejects[0]", "YAML reads this as the number 7, not as text."),
+    poor("[desk@riverside.example]", "desk@riverside.example", "notify.on_rejects", "["),
+    poor("[oncall@riverside.example, second@riverside.example]", "[]", "notify.on_failure", ""),
+    ("source:\n", "sources: {}\nsource:\n", "sources", "no such key; did you mean 'source'?"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "key", "sentence"), MISTAKES)
+def test_a_mistake_gives_file_line_key_and_a_way_out(
+    change_tenant: Change, old: str, new: str, key: str, sentence: str
+) -> None:
+    """Whoever wrote it can mend it without us."""
+    line = change_tenant(old, new) + (1 if new.startswith("tenant: riverside\n") else 0)
+    with pytest.raises(ConfigError) as caught:
+        tenants.load("riverside")
+    said = str(caught.value).splitlines()
+    about = [text for text in said if text.startswith(f"riverside.yaml, line {line}: {key}: ")]
+    assert about, said
+    assert sentence in about[0]
+    assert not JARGON.search(str(caught.value)), said
+
+
+@pytest.mark.parametrize(
+    ("left_out", "key", "around"),
+    [
+        ("tenant: riverside\n", "tenant", "the file"),
+        ("library: Riverside College Library\n", "library", "the file"),
+        ("mapping: folio/people\n", "mapping", "the file"),
+        ("timezone: Europe/Dublin\n", "timezone", "the file"),
+        ("  connection: riverside_sftp\n", "connection", "source"),
+        ("  path: out/people_{date:%Y%m%d}.csv\n", "path", "source"),
+        ("  connection: riverside_folio\n", "connection", "target"),
+        ("  folio_tenant: fs1\n", "folio_tenant", "target"),
+        ("  on_failure: [oncall@riverside.example, second@riverside.example]\n", "on_failure", "notify"),
+        ("  type: sftp\n", "type", "source"),
+        ("  type: folio\n", "type", "target"),
+    ],
+)
+def test_what_is_missing_is_named(include: Path, left_out: str, key: str, around: str) -> None:
+    """Each key that must be there, and where it belongs."""
+    path = include / "tenants/riverside.yaml"
+    change(path, left_out, "")
+    start = path.read_text().splitlines().index(f"{around}:") + 1 if around != "the file" else 1
+    with pytest.raises(ConfigError) as caught:
+        tenants.load("riverside")
+    assert str(caught.value).startswith(f"riverside.yaml, line {start}: {around}: the key '{key}' is missing. ")
+
+
+def test_all_mistakes_are_told_at_once(include: Path) -> None:
+    """Not one a day."""
+    path = include / "tenants/riverside.yaml"
+    change(path, "timezone: Europe/Dublin", "timezone: Europe/Dublim")
+    change(path, "chunk_size: 100", "chunksize: 100")
+    change(path, "most_rejects: 2.5%", "most_rejects: lots")
+    with pytest.raises(ConfigError) as caught:
+        tenants.load("riverside")
+    assert [text.split(": ")[1] for text in str(caught.value).splitlines()] == [
+        "timezone",
+        "target.chunksize",
+        "limits.most_rejects",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("[desk@riverside.example]", "[7]"),
+        pytest.param(
+            "[oncall@riverside.example, second@riverside.example]",
+            "[oncall]",
+            marks=pytest.mark.xfail(reason="the list is called too short because its one entry is wrong"),
+        ),
+        pytest.param(
+            "most_rejects: 2.5%",
+            "most_rejects: 0.05",
+            marks=pytest.mark.xfail(reason="one sentence for each type that it might have been"),
+        ),
+    ],
+)
+def test_one_mistake_is_told_once(change_tenant: Change, old: str, new: str) -> None:
+    """Two sentences about one slip send people looking for the second."""
+    change_tenant(old, new)
+    with pytest.raises(ConfigError) as caught:
+        tenants.load("riverside")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_type_that_is_not_known_lists_the_types(change_tenant: Change) -> None:
+    """What can be written there."""
+    change_tenant("  type: sftp", "  type: sfpt")
+    with pytest.raises(
+        ConfigError, match=r"^riverside\.yaml, line \d: source.*'sfpt' is not a type; there are: 'sftp', "
+    ):
+        tenants.load("riverside")
+
+
+def test_a_key_of_another_type_is_refused(change_tenant: Change) -> None:
+    """A folder has no connection of its own; the message lists the keys of a folder, not those of a server."""
+    change_tenant("  type: sftp", "  type: folder")
+    with pytest.raises(ConfigError) as caught:
+        tenants.load("riverside")
+    assert str(caught.value).startswith("riverside.yaml, line 8: source.connection: no such key; ")
+    assert "connection" not in str(caught.value).partition("There are: ")[2]
+
+
+def test_a_mapping_for_another_target_is_refused(include: Path) -> None:
+    """The fields would not fit."""
+    write(include / "mappings/infiniti/people.yaml", "target: infiniti\n")
+    change(include / "tenants/riverside.yaml", "mapping: folio/people", "mapping: infiniti/people")
+    with pytest.raises(
+        ConfigError, match=r"riverside\.yaml, line 3: mapping: this mapping is not for the target type folio"
+    ):
+        tenants.load("riverside")
+
+
+def test_one_broken_file_leaves_the_others(include: Path) -> None:
+    """One library's slip must not keep the others' patrons out."""
+    write(include / "tenants/broken.yaml", "tenant: broken\n")
+    write(include / "tenants/also_broken.yaml", "[")
+    write(include / "tenants/notes.txt", "not a tenant")
+    found = dict(tenants.load_all())
+    assert list(found) == ["also_broken", "broken", "riverside"]
+    assert isinstance(found["broken"], ConfigError)
+    assert isinstance(found["also_broken"], ConfigError)
+    assert isinstance(found["riverside"], Tenant)
+
+
+def test_an_empty_folder_has_no_tenants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new installation is no error."""
+    monkeypatch.setenv("PATRONLOAD_INCLUDE", str(tmp_path))
+    assert tenants.names() == []
+    assert list(tenants.load_all()) == []
+
+
+def test_the_tenants_of_the_project_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that `make demo` runs."""
+    monkeypatch.delenv("PATRONLOAD_INCLUDE", raising=False)
+    broken = [(name, found) for name, found in tenants.load_all() if isinstance(found, ConfigError)]
+    assert broken == []
+    assert {"northfield", "stclare"} <= set(tenants.names())
+
+
+def test_the_file_of_these_tests_uses_every_key() -> None:
+    """A new key comes with a test."""
+    for model in (Tenant, tenants.SftpSource, tenants.FolioTarget, tenants.Limits, tenants.Notify):
+        for name in model.model_fields:
+            assert f"{name}:" in TENANT

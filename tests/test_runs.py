@@ -1,0 +1,201 @@
+"""What a run leaves behind, in a folder of this machine and in a bucket of a real S3 server."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from patronload import runs
+from patronload.runs import Run
+from sandbox.s3 import S3Server
+
+RUN_ID = "scheduled__2026-11-21T10:30:00+00:00"
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """SeaweedFS with the bucket `patronload`."""
+    with S3Server(tmp_path_factory.mktemp("s3"), ["patronload"]) as running:
+        yield running
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the artifacts of all runs are kept, as $PATRONLOAD_ARTIFACTS says it."""
+    root = f"file://{tmp_path}/artifacts"
+    if request.param == "bucket":
+        from airflow.sdk.io import store
+
+        server = request.getfixturevalue("s3")
+        extra = {"endpoint_url": server.url, "region_name": "us-east-1"}
+        fields = {"conn_type": "aws", "login": server.access_key, "password": server.secret_key, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTS", json.dumps(fields))
+        # Airflow keeps what it has opened for the life of the process, a task's life.
+        monkeypatch.setattr(store, "_STORE_CACHE", {})
+        root = f"s3://artifacts@patronload/{tmp_path.name}"
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS", root)
+    return root
+
+
+@pytest.fixture
+def run(root: str) -> Run:
+    """A run as Airflow names it."""
+    return runs.open_run("northfield", RUN_ID)
+
+
+CONTENTS = [b"", b"\x00\xff\r\n", "é\n".encode(), bytes(range(256)) * 30_000]
+
+
+@pytest.mark.parametrize("content", CONTENTS, ids=["nothing", "bytes", "accents", "7 MB"])
+def test_keeps_bytes_as_they_are(run: Run, content: bytes) -> None:
+    """What is read is what was written, also in a folder of the run."""
+    for name in ("export.csv", "chunks/0001.json.zst"):
+        run.write(name, content)
+        assert run.read(name) == content
+        with run.reading(name) as file:
+            assert file.read() == content
+
+
+def test_keeps_json_readable(run: Run) -> None:
+    """A person who opens it sees names as they are, not as codes."""
+    run.write_json("report.json", {"library": "Leabharlann Naomh Clár", "rows": 3})
+    assert run.read_json("report.json") == {"library": "Leabharlann Naomh Clár", "rows": 3}
+    assert "Leabharlann Naomh Clár" in run.read("report.json").decode()
+
+
+def test_a_file_is_written_anew(run: Run) -> None:
+    """A step that runs again replaces what it left, also by something shorter."""
+    run.write("report.json", b"a long report")
+    run.write("report.json", b"short")
+    assert run.read("report.json") == b"short"
+
+
+def test_tells_what_is_there(run: Run) -> None:
+    """Whether a chunk was answered decides whether it is sent again: it must be seen at once, and never imagined."""
+    assert not run.has("results/0001.json")
+    assert run.names("results") == []
+    run.write_json("results/0002.json", {})
+    run.write_json("results/0001.json", {})
+    run.write_json("sent/0001.json", {})
+    assert run.has("results/0001.json")
+    assert not run.has("results/0003.json")
+    assert run.names("results") == ["results/0001.json", "results/0002.json"]
+    run.remove("results/0001.json")
+    assert not run.has("results/0001.json")
+    assert run.names("results") == ["results/0002.json"]
+
+
+def test_removing_what_is_not_there_is_fine(run: Run) -> None:
+    """A step that starts again clears what it may have left."""
+    run.remove("failure.json")
+    run.write("failure.json", b"{}")
+    run.remove("failure.json")
+    run.remove("failure.json")
+    assert not run.has("failure.json")
+
+
+def test_another_process_sees_the_same(root: str, run: Run) -> None:
+    """Each task opens the run for itself."""
+    assert not run.has("export.csv")
+    other = runs.open_run("northfield", RUN_ID)
+    other.write("export.csv", b"x")
+    other.write("results/0001.json", b"x")
+    assert run.has("export.csv")
+    assert run.read("export.csv") == b"x"
+    assert run.names("results") == ["results/0001.json"]
+
+
+def break_off(run: Run, name: str, size: int) -> None:
+    """Write some of a file and then fail, as a source does that goes away."""
+    with suppress(ConnectionError), run.writing(name) as file:
+        file.write(b"x" * size)
+        raise ConnectionError
+
+
+def test_what_breaks_off_leaves_nothing(run: Run) -> None:
+    """Half a file under its full name would be taken for the whole by the next step."""
+    for size in (3, 20_000_000):
+        break_off(run, "export.csv", size)
+        assert not run.has("export.csv")
+        run.write("beside.csv", b"x")
+        assert [path.name for path in run.folder.iterdir()] == ["beside.csv"]
+
+
+def test_what_breaks_off_leaves_what_was_there(run: Run) -> None:
+    """A second try that fails must not take the first one's file away."""
+    run.write("export.csv", b"from the first try")
+    break_off(run, "export.csv", 20_000_000)
+    assert run.read("export.csv") == b"from the first try"
+
+
+def test_reading_what_is_not_there_is_an_error(run: Run) -> None:
+    """Not an empty file."""
+    with pytest.raises(FileNotFoundError):
+        run.read("export.csv")
+    with pytest.raises(FileNotFoundError), run.reading("export.csv") as file:
+        file.read()
+
+
+def test_runs_and_tenants_do_not_meet(root: str) -> None:
+    """Each has a folder of its own."""
+    for tenant in ("northfield", "stclare"):
+        for run_id in (RUN_ID, "manual__2026-11-21T10:30:00+00:00"):
+            run = runs.open_run(tenant, run_id)
+            assert not run.has("export.csv")
+            run.write("export.csv", b"x")
+
+
+def test_tells_a_person_where_it_is(root: str, run: Run) -> None:
+    """In the mail and the report: below the root, by tenant and run, without a login."""
+    assert run.url.endswith(f"/northfield/{RUN_ID}")
+    assert run.url.startswith(root.partition("@")[0].partition("://")[0])
+
+
+@pytest.mark.parametrize(
+    "run_id", ["../../elsewhere", "a/b", "..", ".hidden", "a b?c#d%e", "2026-11-21T10:30:00+00:00"]
+)
+def test_no_run_id_leads_out_of_the_folder(root: str, run_id: str) -> None:
+    """An administrator may allow any text as a run id."""
+    run = runs.open_run("northfield", run_id)
+    run.write("export.csv", b"x")
+    assert run.read("export.csv") == b"x"
+    tenant = runs.open_run("northfield", "other").folder.parent
+    assert [path.name for path in tenant.iterdir()] == [run.folder.name]
+
+
+def test_the_folder_of_a_run_is_a_plain_one_too(tmp_path: Path) -> None:
+    """The command line keeps a preview wherever it is told to, without Airflow."""
+    run = Run(tmp_path / "out")
+    run.write_json("report.json", {"rows": 1})
+    assert json.loads((tmp_path / "out/report.json").read_text()) == {"rows": 1}
+    assert run.names("results") == []
+
+
+def test_a_root_with_blanks_and_accents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project may be cloned anywhere."""
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS", f"file://{tmp_path}/Mes données #1")
+    runs.open_run("northfield", RUN_ID).write("export.csv", b"x")
+    assert (tmp_path / "Mes données #1/northfield" / RUN_ID / "export.csv").read_bytes() == b"x"
+
+
+def test_the_default_root_is_where_the_project_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the project's own path has blanks and accents in it."""
+    from patronload import paths
+
+    project = tmp_path / "Mes projets"
+    monkeypatch.delenv("PATRONLOAD_ARTIFACTS", raising=False)
+    monkeypatch.setattr(paths, "PROJECT", project)
+    runs.open_run("northfield", "a").write("export.csv", b"x")
+    assert (project / "artifacts/northfield/a/export.csv").read_bytes() == b"x"
+
+
+def test_a_file_being_written_does_not_show(tmp_path: Path) -> None:
+    """Neither by name nor in the list."""
+    run = Run(tmp_path / "out")
+    with run.writing("results/0001.json") as file:
+        file.write(b"x")
+        assert not run.has("results/0001.json")
+        assert run.names("results") == []
+    assert run.names("results") == ["results/0001.json"]
