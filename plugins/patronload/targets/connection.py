@@ -1,0 +1,34 @@
+"""What a target needs to know of a connection: the address and who logs in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Connection(Protocol):
+    """An account at a server; patronload.connections makes it of an Airflow connection."""
+
+    @property
+    def id(self) -> str:
+        """What the connection is called in Airflow."""
+
+    @property
+    def host(self) -> str | None:
+        """A name, or a URL."""
+
+    @property
+    def port(self) -> int | None:
+        """Left out: the protocol's own."""
+
+    @property
+    def login(self) -> str | None:
+        """The user's name."""
+
+    @property
+    def password(self) -> str | None:
+        """Never to be shown."""
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """What else the target wants to know, such as the kind of login."""

@@ -1,0 +1,99 @@
+"""The words for sending patrons: what goes out, what came of it, and how long one waits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias
+
+from patronload.errors import Defect, PatronloadError
+
+Record: TypeAlias = dict[str, Any]
+"""A patron as JSON: what is sent, or what the target has stored."""
+
+
+class Patron(NamedTuple):
+    """One patron of a chunk: the row it came from, its key in the target, and what is sent."""
+
+    row: int
+    external_system_id: str
+    record: Record
+
+
+@dataclass(frozen=True, repr=False)
+class Chunk:
+    """
+    The patrons of one request, and the request's body as it is posted.
+
+    `rows` and `external_system_ids` are in the body's order. `first` is true for the load's first chunk: one that is
+    refused altogether tells that the mapping is wrong, not that its patrons are.
+    """
+
+    number: int
+    first: bool
+    rows: list[int]
+    external_system_ids: list[str]
+    body: bytes
+
+    @cached_property
+    def patrons(self) -> list[Patron]:
+        """The chunk's patrons. Raises Defect when the body holds others than patrons.parquet says."""
+        records: list[Record] = json.loads(self.body)["users"]
+        if [record["externalSystemId"] for record in records] != self.external_system_ids:
+            raise Defect(
+                f"chunks/{self.number:04}.json.zst holds other patrons than patrons.parquet says. "
+                "Clear the task 'transform', so that both are made anew."
+            )
+        return [Patron(*parts) for parts in zip(self.rows, self.external_system_ids, records, strict=True)]
+
+
+class Failed(NamedTuple):
+    """A patron the target refused. The message is the target's and may hold values; the summary is ours, without."""
+
+    row: int
+    message: str
+    summary: str
+
+
+class Outcome(NamedTuple):
+    """
+    What became of the patrons of a chunk: created + updated + failed + unconfirmed are all of them.
+
+    `unconfirmed` are rows; `looked_up` tells that not all of it comes from answers; `answers` are the target's own, in
+    the order they came.
+    """
+
+    created: int
+    updated: int
+    failed: list[Failed]
+    unconfirmed: list[int]
+    looked_up: bool
+    answers: list[Any]
+
+
+class NothingWritten(Exception):  # noqa: N818 - tells a fact about a request; the error is its `reason`
+    """A request did not go through, and it is certain that the target did not touch a single patron."""
+
+    def __init__(self, reason: PatronloadError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class Patience(NamedTuple):
+    """How long one waits, in seconds."""
+
+    connect: float = 10
+    """For a connection."""
+    answer: float = 300
+    """For the answer to a chunk. Gateways give up after a minute; without one the import may take longer."""
+    read: float = 60
+    """For the answer to anything else."""
+    busy: float = 30
+    """The longest pause that a busy server may ask for; Airflow's retry is there for longer ones."""
+    settle: float = 60
+    """After a chunk was sent and not answered, a patron that is still missing may yet appear for so long."""
+    between: float = 10
+    """Between two looks at what became of a chunk; only when both see the same is the import over."""
+    at_most: float = 900
+    """Until the two looks must agree."""

@@ -1,0 +1,245 @@
+"""Talk to one FOLIO tenant over HTTP: post users, read users and reference data, and say in words what went wrong."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+from httpx import codes
+
+from patronload.errors import ConfigError, PatronloadError, TransientError
+from patronload.targets import folio_faults
+from patronload.targets.connection import Connection
+from patronload.targets.delivery import NothingWritten, Patience, Record
+from patronload.targets.folio_answers import Answer
+from patronload.targets.folio_faults import Place
+from patronload.targets.folio_login import Login, server_time
+from patronload.tenants import FolioTarget
+
+# httpx logs every URL, and ours hold patrons' ids; httpcore, when asked for everything, logs cookies.
+for _noisy in ("httpx", "httpcore"):
+    logging.getLogger(_noisy).setLevel(logging.WARNING)
+
+USER_IMPORT = "/user-import"
+
+ALL = 2147483647
+"""FOLIO: the limit that means all; mod-user-import asks for reference data with it."""
+
+QUERY_BYTES = 3000
+"""Of a query, percent-encoded; nginx refuses a request line over 8 kB."""
+
+QUERY_IDS = 100
+
+TRIES = 3
+"""Of a request that the server asked to repeat."""
+
+
+class Folio:
+    """
+    One FOLIO tenant, connected for the length of a `with` block.
+
+    All methods raise TransientError when a retry may help and TargetError when somebody has to act; what httpx raises
+    stays in here. What was posted is posted again only where FOLIO said that it did not take it.
+    """
+
+    def __init__(self, target: FolioTarget, connection: Connection, patience: Patience) -> None:
+        self.target = target
+        self._patience = patience
+        self.url = gateway(connection)
+        self._place = Place(self.url, connection.id, target.folio_tenant, target.chunk_bytes)
+        self._ahead: timedelta | None = None
+        self._client = httpx.Client(
+            base_url=self.url,
+            auth=Login(connection, self.url),
+            headers={"x-okapi-tenant": target.folio_tenant, "accept": "application/json, text/plain"},
+            timeout=httpx.Timeout(patience.read, connect=patience.connect),
+            # The token travels in a header that Login writes; a jar would add a second one.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            event_hooks={"response": [self._note_time]},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def __repr__(self) -> str:
+        return f"Folio({self.url}, {self.target.folio_tenant})"
+
+    def clock(self) -> datetime:
+        """What FOLIO's clock shows, as far as its last answer told; never ahead of it."""
+        if self._ahead is None:
+            self._send_get("/groups", {"limit": 0})  # any answer will do, a refusal too
+        return datetime.now(UTC) + (self._ahead or timedelta())
+
+    def post(self, body: bytes) -> Answer:
+        """
+        POST /user-import. An Answer is what mod-user-import itself said: 200, or 400 and 422 for a refused request.
+
+        Raises NothingWritten when the request certainly did not get to the users, TransientError when nobody knows.
+        """
+        try:
+            response = self._busy_retried(
+                "POST",
+                USER_IMPORT,
+                content=body,
+                headers={"content-type": "application/json"},
+                timeout=httpx.Timeout(self._patience.answer, connect=self._patience.connect),
+            )
+        except PatronloadError as error:  # the login's; the request was not sent
+            raise NothingWritten(error) from error
+        except httpx.TransportError as error:
+            raise self._unanswered(error) from error
+        return self._import_answer(response)
+
+    def users_by_external_system_ids(self, ids: Iterable[str]) -> dict[str, Record]:
+        """The stored users by externalSystemId. `ids` and keys are without source_type's prefix, and spelt as given."""
+        prefix = f"{self.target.source_type}_" if self.target.source_type else ""
+        found = self._by("/users", "users", "externalSystemId", [prefix + one for one in ids])
+        return {user["externalSystemId"].removeprefix(prefix): user for user in found}
+
+    def preferences_by_user_ids(self, ids: Iterable[str]) -> dict[str, Record]:
+        """The request preferences by userId. FOLIO: mod-circulation-storage."""
+        path = "/request-preference-storage/request-preference"
+        return {found["userId"]: found for found in self._by(path, "requestPreferences", "userId", ids)}
+
+    def names(self, path: str, key: str, name: str) -> dict[str, Record]:
+        """All reference data at `path`, such as /groups: each entry by the value of its `name`."""
+        return {entry[name]: entry for entry in self._list(path, key, {"limit": ALL})}
+
+    def _by(self, path: str, key: str, index: str, values: Iterable[str]) -> Iterator[Record]:
+        for batch in batches([cql_text(value) for value in values]):
+            query = f"{index}==({' or '.join(batch)})"
+            # Twice as many as asked for, as mod-user-import does: ids are compared without case and accents.
+            yield from self._list(path, key, {"query": query, "limit": 2 * len(batch)})
+
+    def _list(self, path: str, key: str, parameters: dict[str, Any]) -> list[Record]:
+        response = self._get(path, parameters)
+        try:
+            entries: list[Record] = response.json()[key]
+        except (ValueError, KeyError, TypeError):
+            raise folio_faults.not_folio(self._place, f"GET {path}") from None
+        return entries
+
+    def _get(self, path: str, parameters: dict[str, Any]) -> httpx.Response:
+        response = self._send_get(path, parameters)
+        if response.status_code != codes.OK:
+            raise folio_faults.refusal(self._place, f"GET {path}", response)
+        return response
+
+    def _send_get(self, path: str, parameters: dict[str, Any]) -> httpx.Response:
+        try:
+            return self._busy_retried("GET", path, params=parameters)
+        except httpx.TransportError as error:
+            raise folio_faults.unreachable(self._place, error) from error
+
+    def _busy_retried(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Send; and send again what FOLIO did not take and asks to have again in a moment."""
+        for _ in range(TRIES - 1):
+            response = self._client.request(method, path, **request)
+            pause = self._pause(method, response)
+            if pause is None:
+                return response
+            time.sleep(pause)
+        return self._client.request(method, path, **request)
+
+    def _pause(self, method: str, response: httpx.Response) -> float | None:
+        """Seconds after which to send again, or None for not at all. A POST that met 503 may have been taken."""
+        status = response.status_code
+        if status not in folio_faults.BUSY or (status != codes.TOO_MANY_REQUESTS and method == "POST"):
+            return None
+        seconds = retry_after(response)
+        return seconds if seconds is not None and seconds <= self._patience.busy else None
+
+    def _note_time(self, response: httpx.Response) -> None:
+        shown = server_time(response)
+        if shown is not None:
+            self._ahead = shown - datetime.now(UTC)
+
+    def _import_answer(self, response: httpx.Response) -> Answer:
+        answer = Answer.of(response.status_code, response.text)
+        if answer.is_import_response or answer.is_refusal:
+            return answer
+        if answer.is_failed_setup:
+            # FOLIO: UserImportAPI lists groups, address types and so on first; when that fails no user is touched.
+            raise NothingWritten(
+                TransientError(
+                    f"{self._place} could not prepare the import ({answer.setup_error}) and wrote nothing. If it stays "
+                    f"so, ask the administrator of the FOLIO tenant {self.target.folio_tenant}."
+                )
+            )
+        if response.status_code in folio_faults.NOT_PASSED_ON or response.is_redirect:
+            raise NothingWritten(folio_faults.refusal(self._place, f"POST {USER_IMPORT}", response))
+        if response.is_server_error:
+            raise folio_faults.lost(self._place, f"the gateway answered {response.status_code}")
+        raise folio_faults.not_folio(self._place, f"POST {USER_IMPORT}")
+
+    def _unanswered(self, error: httpx.TransportError) -> Exception:
+        """What an exception in the midst of a POST means for the users in it."""
+        posting = error.request.url.path.endswith(USER_IMPORT)
+        if not posting or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+            return NothingWritten(folio_faults.unreachable(self._place, error))
+        return folio_faults.lost(self._place, folio_faults.cause(error))
+
+
+def gateway(connection: Connection) -> httpx.URL:
+    """
+    The gateway's address: https unless the connection's host says http, with the connection's port and any path.
+
+    Raises ConfigError when there is no host, or one with a user name in it.
+    """
+    host = (connection.host or "").strip()
+    try:
+        url = httpx.URL(host if "://" in host else f"https://{host}")
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
+        raise ConfigError(
+            f"The connection '{connection.id}' needs the address of FOLIO's gateway as its host, like "
+            "https://folio.example.edu; user name and password have fields of their own."
+        )
+    url = url.copy_with(path=url.path.rstrip("/"))
+    return url if url.port or not connection.port else url.copy_with(port=connection.port)
+
+
+def cql_text(value: str) -> str:
+    """A value in quotes, to be found as it stands. FOLIO: RMB's CQL; * ? ^ are masks, a backslash takes that away."""
+    return '"' + "".join(f"\\{sign}" if sign in '\\"*?^' else sign for sign in value) + '"'
+
+
+def batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """As many texts as fit into one query."""
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        length = len(quote(f"{text} or "))
+        if batch and (len(batch) == QUERY_IDS or size + length > QUERY_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += length
+    if batch:
+        yield batch
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """The pause a server asks for, in seconds, or None. RFC 9110: a number of seconds, or a date."""
+    value = response.headers.get("retry-after", "")
+    if value.isdecimal():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+        return max(0.0, (until - (server_time(response) or datetime.now(UTC))).total_seconds())
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,200 @@
+"""Read what mod-user-import answers, tell whether its numbers can be believed, and say its refusals in plain words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from httpx import codes
+
+from patronload.targets.delivery import Failed, Patron
+
+SEARCH_FAILED = "Failed to process user search result"
+"""FOLIO: UserImportAPI.processUserBatch; what it says of all users of a request when one partition of ten fails."""
+
+UNKNOWN = "FOLIO refused the patron (see the rejects file)"
+
+_SUMMARIES: tuple[tuple[str, str], ...] = (
+    (r"barcode has already been taken", "the barcode is already used by another user in FOLIO"),
+    (r"User with this username already exists", "the username is already used by another user in FOLIO"),
+    (
+        r"externalSystemId.*(already exists|unique constraint)",
+        "the externalSystemId is already used by another user in FOLIO",
+    ),
+    (r"^User with this id already exists", "FOLIO already has a user with this id"),
+    (r"^Patron group does not exist|Patron group not found", "FOLIO does not know the patron group"),
+    (r'^Departments do not exist|"departments"', "FOLIO does not know one of the departments"),
+    (r"^Custom fields do not exist", "FOLIO does not know one of the custom fields"),
+    (r"^ ?Custom field's options do not exist", "FOLIO does not know one of the options of a custom field"),
+    (r"^User Preference.*service point", "FOLIO does not know the service point of the request preference"),
+    (
+        r"^User Preference.*user addresses",
+        "the request preference delivers to an address type that the patron has no address of",
+    ),
+    (r"^User Preference", "the request preference does not fit FOLIO's rules for it"),
+    (r"^Failed to (create|update|delete) user preference", "FOLIO could not store the request preference"),
+    (r"limited to one address per addresstype", "two addresses are of the same address type"),
+    (r"addresses types|address types", "FOLIO does not know one of the address types"),
+    (r"invalid user type", "FOLIO does not take this type of user; write patron, staff, shadow, system or dcb"),
+    (
+        r"^Failed to create new user",
+        "FOLIO could not create the user and does not say why; often the username or the barcode is another user's",
+    ),
+    (rf"^{SEARCH_FAILED}", "FOLIO could not read the users it has; its administrator has to look at it"),
+    (r"must not be null", "a field that FOLIO insists on is missing"),
+    (r"Unrecognized (field|property)", "one of the fields is not known to FOLIO"),
+    (r"^Json content error|Cannot deserialize", "a date or another value is written in a way that FOLIO cannot read"),
+)
+
+
+def summary(message: str) -> str:
+    """
+    A refusal of FOLIO's in words a librarian understands, without values.
+
+    FOLIO: mod-user-import UserImportAPIConstants and its exceptions, mod-users UsersApiConstants and UsersAPI.
+    """
+    return next((words for pattern, words in _SUMMARIES if re.search(pattern, message)), UNKNOWN)
+
+
+class Answer(NamedTuple):
+    """What POST /user-import answered: the status, the text, and the text as JSON if it is an object."""
+
+    status: int
+    text: str
+    content: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, status: int, text: str) -> Answer:
+        """An answer as it came."""
+        try:
+            content = json.loads(text)
+        except ValueError:
+            content = None
+        return cls(status, text, content if isinstance(content, dict) else None)
+
+    @property
+    def is_import_response(self) -> bool:
+        """Whether the import ran, however it ended. FOLIO: importResponse.json; 200 even when every user failed."""
+        return self.status == codes.OK and self.content is not None and "totalRecords" in self.content
+
+    @property
+    def is_failed_setup(self) -> bool:
+        """Whether mod-user-import gave up before it touched a user. FOLIO: UserImportAPI.processErrorResponse."""
+        return (
+            self.status == codes.INTERNAL_SERVER_ERROR
+            and self.content is not None
+            and "error" in self.content
+            and "message" in self.content
+        )
+
+    @property
+    def setup_error(self) -> str:
+        """What failed in the set-up; FOLIO has a fixed list of these texts, without values."""
+        return without_values(str((self.content or {}).get("error", "")))
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the whole request was refused unread. FOLIO: RMB RestRouting; one bad user is enough."""
+        return self.status in (codes.BAD_REQUEST, codes.UNPROCESSABLE_ENTITY)
+
+    @property
+    def raw(self) -> Any:
+        """The answer as it is kept in the results."""
+        return self.content if self.is_import_response else {"status": self.status, "text": self.text}
+
+    @property
+    def message(self) -> str:
+        """Why a request for one patron was refused, in FOLIO's own words; they may hold values."""
+        errors = [error for error in (self.content or {}).get("errors", []) if isinstance(error, dict)]
+        return "; ".join(_error_text(error) for error in errors) or self.text or f"FOLIO answered {self.status}"
+
+    @property
+    def searches_failed(self) -> bool:
+        """Whether a partition failed, so that users who were loaded may stand among the failed ones."""
+        return any(user.message.startswith(SEARCH_FAILED) for user in failed_users(self))
+
+
+def _error_text(error: dict[str, Any]) -> str:
+    """FOLIO: RMB's errors.schema. `personal.lastName: must not be null`."""
+    keys = [str(parameter.get("key", "")) for parameter in error.get("parameters") or [] if isinstance(parameter, dict)]
+    field = re.sub(r"^users\[\d+\]\.", "", keys[0]) if keys else ""
+    message = str(error.get("message", ""))
+    return f"{field}: {message}" if field else message
+
+
+def without_values(message: str) -> str:
+    """As much of a message of FOLIO's as names no value: what comes before the first quotation mark or bracket."""
+    return re.split(r"[\"'\[({]", message, maxsplit=1)[0].strip(" :,;")
+
+
+class FailedUser(NamedTuple):
+    """An entry of an answer's list of failed users."""
+
+    external_system_id: str
+    message: str
+
+
+def failed_users(answer: Answer) -> list[FailedUser]:
+    """
+    The failed users of an answer, as they stand there.
+
+    FOLIO: mod-user-import 3.0 and later say failedUsers, 2.0 said failedExternalSystemIds and gave no reason.
+    """
+    content = answer.content or {}
+    old = [FailedUser(str(one), "") for one in content.get("failedExternalSystemIds") or []]
+    return old + [
+        FailedUser(str(user.get("externalSystemId", "")), str(user.get("errorMessage", "")))
+        for user in content.get("failedUsers") or []
+    ]
+
+
+class Counted(NamedTuple):
+    """The counts of an answer that can be believed."""
+
+    created: int
+    updated: int
+    failed: list[Failed]
+
+
+def count(answer: Answer, patrons: list[Patron], source_type: str | None) -> Counted | None:
+    """
+    What an answer says of the patrons that were sent, or None when it cannot be believed.
+
+    FOLIO: when one partition fails, UserImportAPI.processUserBatch reports all users of the request as failed, also
+    those that were created. So the numbers have to make up the patrons sent, each failed user has to be one of them,
+    and no message may speak of a failed search.
+    """
+    content = answer.content or {}
+    created, updated = content.get("createdRecords", 0), content.get("updatedRecords", 0)
+    failed = named(answer, patrons, source_type)
+    listed = len(failed_users(answer))
+    if not len(failed) == listed == content.get("failedRecords", listed) or answer.searches_failed:
+        return None
+    if not isinstance(created, int) or not isinstance(updated, int) or min(created, updated) < 0:
+        return None
+    if created + updated + len(failed) != len(patrons):
+        return None
+    return Counted(created, updated, list(failed.values()))
+
+
+def named(answer: Answer, patrons: Iterable[Patron], source_type: str | None) -> dict[int, Failed]:
+    """
+    The patrons that an answer names as failed, by row.
+
+    FOLIO: UserDataProcessingService puts source_type and an underscore before each externalSystemId, and so do the
+    errors that are raised after it.
+    """
+    rows = {patron.external_system_id: patron.row for patron in patrons}
+    found = {}
+    for key, message in failed_users(answer):
+        row = rows.get(key.removeprefix(f"{source_type}_"), rows.get(key))
+        if row is not None:
+            found[row] = failed_patron(row, message)
+    return found
+
+
+def failed_patron(row: int, message: str) -> Failed:
+    """A row that FOLIO refused with a message."""
+    return Failed(row, message, summary(message))

@@ -1,0 +1,224 @@
+"""
+Load chunks into FOLIO by POST /user-import, and find out what became of each patron.
+
+Success is what FOLIO confirmed, not status 200. A request that was refused for one bad patron is halved until the bad
+one is alone; an answer whose numbers cannot be believed is checked against the users FOLIO has; and a request that was
+never answered is not sent again before it is known what it did.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NoReturn
+
+from patronload.errors import TargetError, TransientError
+from patronload.targets import folio_answers, request_body
+from patronload.targets.delivery import Chunk, Failed, NothingWritten, Outcome, Patience, Patron, Record
+from patronload.targets.folio import Folio
+from patronload.targets.folio_answers import Answer, count, failed_patron, without_values
+from patronload.targets.folio_comparison import Comparison, moment
+
+logger = logging.getLogger(__name__)
+
+PARTITION = 10
+"""FOLIO: UserImportAPI works in partitions of ten; a request of no more is one partition, and its answer exact."""
+
+REFUSALS = 8
+"""So many single patrons refused and none taken tells that the mapping is wrong, not the patrons."""
+
+
+class UserImport(Folio):
+    """A FOLIO tenant as a target; see targets.Target."""
+
+    def deliver(self, chunk: Chunk, sent_at: datetime) -> Outcome:
+        """Send a chunk that was never sent before."""
+        work = _Work(self, chunk, sent_at)
+        work.post(chunk.patrons, chunk.body)
+        return work.outcome()
+
+    def resolve(self, chunk: Chunk, sent_at: datetime) -> Outcome:
+        """Look up what became of a chunk that was never answered, and send the patrons that FOLIO does not have."""
+        work = _Work(self, chunk, sent_at)
+        rest = work.confirmed(work.settled())
+        if rest:
+            logger.info("%d of %d patrons did not arrive and are sent now", len(rest), len(chunk.patrons))
+            try:
+                work.post(rest)
+            except NothingWritten as nothing:
+                raise nothing.reason from nothing  # of this request; the one before may have done something
+        return work.outcome()
+
+    @property
+    def patience(self) -> Patience:
+        """How long to wait for what."""
+        return self._patience
+
+    def stored(self, patrons: list[Patron]) -> dict[str, Record]:
+        """The users FOLIO has for these patrons, by externalSystemId; with their request preference if one was sent."""
+        users = self.users_by_external_system_ids(patron.external_system_id for patron in patrons)
+        asked = [patron.external_system_id for patron in patrons if "requestPreference" in patron.record]
+        preferences = self.preferences_by_user_ids(users[key]["id"] for key in asked if key in users)
+        return {key: user | {"requestPreference": preferences.get(user["id"])} for key, user in users.items()}
+
+    @property
+    def comparison(self) -> Comparison:
+        """Compares what was sent with what is there."""
+        if self._comparison is None:
+            self._comparison = Comparison(self)
+        return self._comparison
+
+    _comparison: Comparison | None = None
+
+
+class _Work:
+    """One chunk on its way: each patron ends up in exactly one of the counts."""
+
+    def __init__(self, folio: UserImport, chunk: Chunk, sent_at: datetime) -> None:
+        self.folio = folio
+        self.chunk = chunk
+        self.sent_at = sent_at
+        self.created = self.updated = 0
+        self.failed: list[Failed] = []
+        self.unconfirmed: list[int] = []
+        self.looked_up = False
+        self.answers: list[Any] = []
+        self.taken = False
+        self.born: set[int] = set()
+        """Rows whose user this load made, but not as it was sent; the next POST updates what still was created."""
+
+    def outcome(self) -> Outcome:
+        return Outcome(self.created, self.updated, self.failed, self.unconfirmed, self.looked_up, self.answers)
+
+    def post(self, patrons: list[Patron], body: bytes | None = None, again: bool = False) -> None:
+        """Send patrons and count them by the answer. `again`: they were sent before, and answered incredibly."""
+        answer = self._send(body or self._body(patrons))
+        self.answers.append(answer.raw)
+        if answer.is_refusal:
+            self._halve(patrons, answer, again)
+        elif counted := count(answer, patrons, self.folio.target.source_type):
+            self.taken = True
+            self._add(counted.created, counted.updated, counted.failed, patrons)
+        else:
+            self.taken = True
+            self._check(patrons, answer, again)
+
+    def _send(self, body: bytes) -> Answer:
+        try:
+            return self.folio.post(body)
+        except NothingWritten as nothing:
+            if self.taken:
+                raise nothing.reason from nothing  # nothing of this request, but the one before did something
+            raise
+
+    def _body(self, patrons: list[Patron]) -> bytes:
+        texts = (json.dumps(patron.record, ensure_ascii=False, separators=(",", ":")) for patron in patrons)
+        return request_body(self.folio.target, texts)
+
+    def _add(self, created: int, updated: int, failed: list[Failed], patrons: list[Patron]) -> None:
+        refused = {one.row for one in failed}
+        born = min(updated, sum(patron.row in self.born and patron.row not in refused for patron in patrons))
+        self.created += created + born
+        self.updated += updated - born
+        self.failed += failed
+
+    def _halve(self, patrons: list[Patron], answer: Answer, again: bool) -> None:
+        """FOLIO: one user that breaks the schema has the whole request refused; nothing of it is written."""
+        if len(patrons) == 1:
+            self._refuse(patrons[0], answer)
+            return
+        middle = len(patrons) // 2
+        self.post(patrons[:middle], again=again)
+        self.post(patrons[middle:], again=again)
+
+    def _refuse(self, patron: Patron, answer: Answer) -> None:
+        self.failed.append(failed_patron(patron.row, answer.message))
+        if self.chunk.first and not self.taken and len(self.failed) > REFUSALS:
+            self._stop(answer)
+
+    def _stop(self, answer: Answer) -> NoReturn:
+        raise NothingWritten(
+            TargetError(
+                f"FOLIO refused each of the first {len(self.failed)} patrons it was sent one by one, and took none: "
+                f'"{without_values(answer.message)}" ({answer.status}). Nothing was loaded. Correct the mapping, then '
+                "run the load again."
+            )
+        )
+
+    def _check(self, patrons: list[Patron], answer: Answer, again: bool) -> None:
+        """Believe the stored users, not the answer; send what is missing once more, a partition a request."""
+        logger.warning("FOLIO's answer does not fit the %d patrons that were sent; looking them up", len(patrons))
+        rest = self.confirmed(self.folio.stored(patrons), patrons)
+        if again:
+            self._give_up(rest, answer)
+            return
+        for part in _parts(rest):
+            self.post(part, again=True)
+
+    def _give_up(self, patrons: list[Patron], answer: Answer) -> None:
+        """After a request of one partition: a patron who is not there and is named as failed has failed."""
+        named = folio_answers.named(answer, patrons, self.folio.target.source_type)
+        self.failed += named.values()
+        self.unconfirmed += [patron.row for patron in patrons if patron.row not in named]
+
+    def confirmed(self, stored: dict[str, Record], patrons: list[Patron] | None = None) -> list[Patron]:
+        """Count the patrons that FOLIO has as they were sent; the others are returned."""
+        self.looked_up = True
+        rest = []
+        for patron in self.chunk.patrons if patrons is None else patrons:
+            user = stored.get(patron.external_system_id)
+            created = user is not None and _created(user) >= self.sent_at
+            if user is not None and self._holds(patron, user):
+                self.created += created
+                self.updated += not created
+            else:
+                rest.append(patron)
+                self.born |= {patron.row} if created else set()
+        return rest
+
+    def _holds(self, patron: Patron, user: Record) -> bool:
+        comparison = self.folio.comparison
+        preference = user["requestPreference"]
+        return comparison.holds(patron.record, user) and comparison.holds_preference(patron.record, preference)
+
+    def settled(self) -> dict[str, Record]:
+        """
+        The stored users of a chunk that was never answered, once the import is over.
+
+        It is over when all patrons are there, or when two looks some seconds apart show the same and so much time has
+        passed since the chunk was sent that an import would have begun. Raises TransientError when that never happens.
+        """
+        patience, deadline = self.folio.patience, time.monotonic() + self.folio.patience.at_most
+        before = None
+        while time.monotonic() < deadline:
+            now = self.folio.stored(self.chunk.patrons)
+            if self._all_there(now) or (now == before and self._seconds_since() > patience.settle):
+                return now
+            before = now
+            time.sleep(patience.between)
+        raise TransientError(
+            f"FOLIO is still at work on chunk {self.chunk.number}, sent {self._seconds_since():.0f} seconds ago. "
+            "Nothing was sent again; the next attempt looks once more."
+        )
+
+    def _all_there(self, stored: dict[str, Record]) -> bool:
+        return all(
+            patron.external_system_id in stored and self._holds(patron, stored[patron.external_system_id])
+            for patron in self.chunk.patrons
+        )
+
+    def _seconds_since(self) -> float:
+        return (self.folio.clock() - self.sent_at).total_seconds()
+
+
+def _parts(patrons: list[Patron]) -> Iterator[list[Patron]]:
+    for start in range(0, len(patrons), PARTITION):
+        yield patrons[start : start + PARTITION]
+
+
+def _created(user: Record) -> datetime:
+    """When FOLIO made the user, by its own clock. FOLIO: RMB's metadata; createdDate is mod-users' own."""
+    return moment(user.get("createdDate") or user["metadata"]["createdDate"])

@@ -1,0 +1,121 @@
+"""Invented patrons, and runs that hold them ready to be posted."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import zstandard
+
+from patronload import posting, targets
+from patronload.connections import Connection
+from patronload.posting import Totals
+from patronload.runs import Run
+from patronload.targets.delivery import Patience
+from patronload.tenants import FolioTarget
+from sandbox.folio import FolioServer
+
+FOLIO_TENANT = "fs00001234"
+PASSWORD = "Loader-pass-1"
+
+QUICK = Patience(connect=5, answer=20, read=10, busy=2, settle=0.3, between=0.1, at_most=15)
+"""As patient as a test can be."""
+
+FIRST_ROW = 2
+
+
+def folio_target(**given: Any) -> FolioTarget:
+    return FolioTarget.model_validate(
+        {
+            "type": "folio",
+            "connection": "northfield_folio",
+            "folio_tenant": FOLIO_TENANT,
+            "source_type": "banner",
+            "chunk_size": 25,
+            **given,
+        }
+    )
+
+
+def account(server: FolioServer, **given: Any) -> Connection:
+    fields = {"host": server.url, "login": "loader", "password": PASSWORD, **given}
+    return Connection("northfield_folio", **fields)
+
+
+def person(number: int, **changed: Any) -> dict[str, Any]:
+    """An invented patron; what is None in `changed` is left out."""
+    whole = {
+        "externalSystemId": f"{number:08}",
+        "username": f"patron{number}",
+        "barcode": f"2{number:07}",
+        "active": True,
+        "type": "patron",
+        "patronGroup": "undergrad",
+        "expirationDate": "2099-06-30",
+        "personal": {
+            "lastName": "O'Brádaigh",
+            "firstName": f"Zoë {number}",
+            "email": f"patron{number}@example.edu",
+            "preferredContactTypeId": "email",
+            "addresses": [{"addressTypeId": "Home", "addressLine1": f"{number} Elm Street", "city": "Northfield"}],
+        },
+        **changed,
+    }
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def people(count: int, first: int = 1, **changed: Any) -> list[dict[str, Any]]:
+    return [person(number, **changed) for number in range(first, first + count)]
+
+
+def make_run(folder: Path, records: Iterable[dict[str, Any]], target: FolioTarget | None = None) -> Run:
+    """A run as the step `transform` leaves it behind."""
+    target, run = target or folio_target(), Run(folder)
+    rows = []
+    for number, chunk in enumerate(_batches(records, target.chunk_size), start=1):
+        texts = [json.dumps(record, ensure_ascii=False) for record in chunk]
+        run.write(f"chunks/{number:04}.json.zst", zstandard.compress(targets.request_body(target, texts)))
+        rows += [
+            {"chunk": number, "patron": text}
+            | {name: record.get(name) for name in ("externalSystemId", "username", "barcode")}
+            for record, text in zip(chunk, texts, strict=True)
+        ]
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    frame = frame.with_row_index("row", FIRST_ROW).with_columns(pl.col("chunk").cast(pl.UInt32)) if rows else frame
+    with run.writing("patrons.parquet") as file:
+        frame.write_parquet(file)
+    return run
+
+
+def _batches(records: Iterable[dict[str, Any]], size: int) -> list[tuple[dict[str, Any], ...]]:
+    records = list(records)
+    return [tuple(records[start : start + size]) for start in range(0, len(records), size)]
+
+
+def post(run: Run, server: FolioServer, target: FolioTarget | None = None, patience: Patience = QUICK) -> Totals:
+    target = target or folio_target()
+    with targets.open_target(target, lambda _: account(server), patience) as folio:
+        return posting.post(run, folio)
+
+
+def results(run: Run) -> list[dict[str, Any]]:
+    return [run.read_json(name) for name in run.names("results")]
+
+
+def posted(server: FolioServer) -> list[str]:
+    """Every externalSystemId that came in by a user import, as often as it came."""
+    return [key for seen in server.imports for key in seen.external_system_ids]
+
+
+def stored(server: FolioServer, record: dict[str, Any], source_type: str = "banner_") -> dict[str, Any] | None:
+    return server.store(FOLIO_TENANT).user(source_type + record["externalSystemId"])
+
+
+def add_user(server: FolioServer, record: dict[str, Any], created: str = "2020-01-01T00:00:00.000+00:00") -> None:
+    """Somebody FOLIO has had since long ago."""
+    users = server.store(FOLIO_TENANT).users
+    user = {name: value for name, value in record.items() if name not in ("patronGroup", "personal")}
+    user |= {"id": f"00000000-0000-4000-8000-{len(users):012}", "departments": [], "proxyFor": []}
+    user |= {"externalSystemId": f"banner_{record['externalSystemId']}", "personal": {"lastName": "Before"}}
+    users.put(user | {"createdDate": created, "updatedDate": created, "metadata": {"createdDate": created}})

@@ -1,0 +1,419 @@
+import json
+import logging
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from patronload.errors import Defect, TargetError, TransientError
+from patronload.posting import Totals
+from patronload.runs import Run
+from sandbox.folio import FolioServer
+from tests.targets import killed
+from tests.targets.loads import (
+    FIRST_ROW,
+    FOLIO_TENANT,
+    QUICK,
+    add_user,
+    folio_target,
+    make_run,
+    people,
+    person,
+    post,
+    posted,
+    results,
+    stored,
+)
+
+BARCODE_TAKEN = "the barcode is already used by another user in FOLIO"
+
+
+@pytest.fixture
+def server() -> Iterator[FolioServer]:
+    with FolioServer([FOLIO_TENANT]) as running:
+        yield running
+
+
+def test_a_load(server: FolioServer, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """Every patron is sent once; created and updated are counted; the log says so without a patron's data."""
+    caplog.set_level(logging.INFO)
+    for record in people(20):
+        add_user(server, record)
+    run = make_run(tmp_path, people(60))
+    assert post(run, server) == Totals(chunks=3, patrons=60, created=40, updated=20, failed=0)
+    assert [result["created"] for result in results(run)] == [5, 25, 10]
+    assert set(Counter(posted(server)).values()) == {1}
+    assert all(stored(server, record) for record in people(60))
+    assert re.search(r"chunk 1 of 3: 25 patrons, 5 created, 20 updated, 0 failed; [\d,]+ patrons a second", caplog.text)
+    assert "patron1" not in caplog.text
+    assert "00000001" not in caplog.text
+
+
+def test_an_empty_load(server: FolioServer, tmp_path: Path):
+    """Nothing to send is nothing wrong; FOLIO is not even asked."""
+    assert post(make_run(tmp_path, []), server) == Totals(0, 0, 0, 0, 0)
+    assert not server.journal
+
+
+def test_the_flag_that_is_never_sent(server: FolioServer, tmp_path: Path):
+    """With deactivateMissingUsers each chunk would deactivate everybody in the other chunks."""
+    run = make_run(tmp_path, [*people(20), person(21, personal={"firstName": "Nameless"}), person(22)])
+    server.faults.answer(504, work="first")
+    with pytest.raises(TransientError):
+        post(run, server)
+    post(run, server)
+    assert len(server.imports) > 1
+    assert {flag for seen in server.imports for flag in seen.flags} <= {
+        "totalRecords",
+        "sourceType",
+        "updateOnlyPresentFields",
+    }
+
+
+def test_failed_users_come_back_with_their_rows(server: FolioServer, tmp_path: Path):
+    """The library finds the row, FOLIO's own message, and what it means."""
+    add_user(server, person(999, barcode="20000003"))
+    add_user(server, person(1))
+    run = make_run(tmp_path, [*people(4), person(5, patronGroup="wizard")])
+    totals = post(run, server)
+    assert totals == Totals(chunks=1, patrons=5, created=2, updated=1, failed=2)
+    (result,) = results(run)
+    by_row = {failed["row"]: failed for failed in result["failed"]}
+    assert set(by_row) == {4, 6}
+    assert by_row[6]["message"] == "Patron group does not exist in the system: [wizard]"
+    assert by_row[6]["summary"] == "FOLIO does not know the patron group"
+    assert "Failed to create new user" in by_row[4]["message"]
+    assert result["unconfirmed"] == []
+    assert result["looked_up"] is False
+    assert result["answers"][0]["createdRecords"] == 2
+
+
+def test_an_answered_chunk_is_never_sent_again(server: FolioServer, tmp_path: Path):
+    """Clearing a run that is through asks FOLIO nothing and counts the same."""
+    run = make_run(tmp_path, people(60))
+    totals = post(run, server)
+    before = len(server.journal)
+    assert post(run, server) == totals
+    assert len(server.journal) == before
+
+
+def test_a_busy_folio_in_mid_load(server: FolioServer, tmp_path: Path):
+    """What FOLIO did not take is sent by the next attempt, as if it were the first."""
+    run = make_run(tmp_path, people(60))
+    server.faults.answer(429, nth=2)
+    with pytest.raises(TransientError, match="busy"):
+        post(run, server)
+    assert run.names("sent") == ["sent/0001.json"]
+    assert post(run, server) == Totals(chunks=3, patrons=60, created=60, updated=0, failed=0)
+    assert all(result["looked_up"] is False for result in results(run))
+
+
+@pytest.mark.parametrize("work", ["first", "goes on", "none"])
+def test_a_lost_answer(server: FolioServer, tmp_path: Path, work: str):
+    """After a gateway's time-out what is there counts, and only what is missing is sent."""
+    for record in people(10):
+        add_user(server, record)
+    run = make_run(tmp_path, people(50))
+    server.faults.import_seconds = 0.4 if work == "goes on" else 0
+    server.faults.answer(504, work=work)
+    with pytest.raises(TransientError, match="got lost"):
+        post(run, server)
+    assert run.has("sent/0001.json")
+    assert not run.has("results/0001.json")
+    server.faults.import_seconds = 0
+    assert post(run, server) == Totals(chunks=2, patrons=50, created=40, updated=10, failed=0)
+    assert [result["looked_up"] for result in results(run)] == [True, False]
+    assert max(Counter(posted(server)).values()) == 1
+    assert all(stored(server, record) for record in people(50))
+
+
+def test_failures_behind_a_lost_answer(server: FolioServer, tmp_path: Path):
+    """Patrons that FOLIO refused in the lost answer are sent once more, only they, to hear why."""
+    add_user(server, person(999, barcode="20000003"))
+    add_user(server, person(4))
+    add_user(server, person(5))
+    run = make_run(tmp_path, [*people(3), person(4), person(5, barcode="20000003"), *people(5, first=6)])
+    server.faults.answer(502, work="first")
+    with pytest.raises(TransientError):
+        post(run, server)
+    assert post(run, server) == Totals(chunks=1, patrons=10, created=7, updated=1, failed=2)
+    assert {failed["row"]: failed["summary"] for failed in results(run)[0]["failed"]}[6] == BARCODE_TAKEN
+    assert server.imports[1].external_system_ids == ["00000003", "00000005"]
+
+
+def test_an_import_that_never_comes_to_rest(server: FolioServer, tmp_path: Path):
+    """While FOLIO is still at work nothing is sent and nothing is claimed."""
+    run = make_run(tmp_path, people(25))
+    server.faults.import_seconds = 3
+    with pytest.raises(TransientError, match="got lost"):
+        post(run, server, patience=QUICK._replace(answer=0.1))
+    with pytest.raises(TransientError, match="still at work on chunk 1"):
+        post(run, server, patience=QUICK._replace(settle=60, at_most=0.5))
+    assert len(server.imports) == 1
+    assert not run.names("results")
+
+
+def test_the_token_runs_out_in_mid_load(server: FolioServer, tmp_path: Path):
+    """A long load logs in as often as it takes, and no patron notices."""
+    server.tenants[FOLIO_TENANT].token_seconds = 0.5
+    server.faults.import_seconds = 0.3
+    run = make_run(tmp_path, people(75))
+    assert post(run, server).created == 75
+    assert all(seen.status == 200 for seen in server.imports)
+
+
+def test_the_token_is_revoked_in_mid_load(server: FolioServer, tmp_path: Path):
+    """A 401 is answered by one new login and the same request; each chunk is loaded once."""
+    run = make_run(tmp_path, people(75))
+    server.faults.answer(401, nth=2)
+    assert post(run, server).created == 75
+    assert [seen.status for seen in server.imports] == [200, 401, 200, 200]
+
+
+def test_one_bad_patron_does_not_stop_its_chunk(server: FolioServer, tmp_path: Path):
+    """FOLIO refuses a whole request for one patron without a last name; the chunk is halved until that one is alone."""
+    records = people(25)
+    for bad in (3, 17):
+        records[bad]["personal"] = {"firstName": "Nameless"}
+    run = make_run(tmp_path, records)
+    assert post(run, server) == Totals(chunks=1, patrons=25, created=23, updated=0, failed=2)
+    (result,) = results(run)
+    assert [failed["row"] for failed in result["failed"]] == [FIRST_ROW + 3, FIRST_ROW + 17]
+    assert {failed["message"] for failed in result["failed"]} == {"personal.lastName: must not be null"}
+    assert len(result["answers"]) == len(server.imports) < 25
+
+
+def test_a_mapping_that_is_wrong_altogether(server: FolioServer, tmp_path: Path):
+    """When patron after patron is refused and none taken, the load stops soon, says why and names nobody."""
+    run = make_run(tmp_path, people(200, expirationDate="31.12.2099"), folio_target(chunk_size=100))
+    with pytest.raises(TargetError, match="Correct the mapping") as caught:
+        post(run, server)
+    assert "31.12.2099" not in str(caught.value)
+    assert len(server.imports) < 40
+    assert not run.names("sent")
+    assert not run.names("results")
+
+
+def test_a_bad_chunk_later_on_is_no_wrong_mapping(server: FolioServer, tmp_path: Path):
+    """Once patrons were taken, even a chunk in which all are refused is theirs alone."""
+    run = make_run(tmp_path, [*people(25), *people(12, first=26, expirationDate="soon"), *people(13, first=38)])
+    assert post(run, server) == Totals(chunks=2, patrons=50, created=38, updated=0, failed=12)
+
+
+def drifted(server: FolioServer, number: int) -> None:
+    """A stored user with a property that mod-user-import does not know: its partition of ten fails."""
+    record = person(number)
+    add_user(server, record)
+    user = stored(server, record)
+    assert user is not None
+    server.store(FOLIO_TENANT).users.put(
+        user | {"personal": {"lastName": "Before", "preferredContactTypeIds": ["002"]}}
+    )
+
+
+def test_the_over_count(server: FolioServer, tmp_path: Path):
+    """When FOLIO reports users as failed whom it has created, they are looked up and count as created."""
+    drifted(server, 15)
+    run = make_run(tmp_path, people(25))
+    totals = post(run, server)
+    (result,) = results(run)
+    assert result["answers"][0]["failedRecords"] == 25
+    assert result["answers"][0]["createdRecords"] == 15
+    assert totals == Totals(chunks=1, patrons=25, created=15, updated=0, failed=10)
+    assert result["looked_up"] is True
+    assert [len(seen.external_system_ids) for seen in server.imports] == [25, 10]
+
+
+def lie(server: FolioServer, **said: Any) -> None:
+    """The next import is done, but answered so."""
+    body = {"message": "Users were imported successfully.", "totalRecords": 0, **said}
+    server.faults.answer(200, work="first", body=json.dumps(body))
+
+
+def test_an_answer_that_contradicts_itself(server: FolioServer, tmp_path: Path):
+    """Counts that do not add up are not believed; the stored users are."""
+    run = make_run(tmp_path, people(25))
+    lie(server, createdRecords=7, updatedRecords=0, failedRecords=0)
+    assert post(run, server) == Totals(chunks=1, patrons=25, created=25, updated=0, failed=0)
+    assert len(server.imports) == 1
+
+
+def test_what_stays_unclear(server: FolioServer, tmp_path: Path):
+    """The other chunks go through; then the run fails, and says where to look and what to do."""
+    run = make_run(tmp_path, people(50))
+    nonsense = json.dumps({"message": "?", "totalRecords": 0, "createdRecords": 1})
+    server.faults.answer(200, body=nonsense, times=4)
+    with pytest.raises(TargetError, match=r"results/0001\.json"):
+        post(run, server)
+    unclear, through = results(run)
+    assert unclear["unconfirmed"] == list(range(FIRST_ROW, FIRST_ROW + 25))
+    assert through["created"] == 25
+    with pytest.raises(TargetError, match="Of 25 patrons nobody knows"):
+        post(run, server)
+    run.remove("results/0001.json")
+    assert post(run, server) == Totals(chunks=2, patrons=50, created=50, updated=0, failed=0)
+
+
+def test_chunks_of_other_patrons(server: FolioServer, tmp_path: Path):
+    """Chunks and rows that do not belong together are noticed before anything is sent."""
+    run = make_run(tmp_path / "run", people(25))
+    other = make_run(tmp_path / "other", people(25, first=50))
+    run.write("chunks/0001.json.zst", other.read("chunks/0001.json.zst"))
+    with pytest.raises(Defect, match="other patrons"):
+        post(run, server)
+    run.remove("chunks/0001.json.zst")
+    assert not server.imports
+
+
+def start(run: Run, server: FolioServer, point: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, killed.__file__, str(run.folder), server.url, point]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+POINTS = ["before sent/0002", "after sent/0002", "before results/0002", "after results/0002"]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_any_point(server: FolioServer, tmp_path: Path, point: str):
+    """Whenever the process is killed, the next one sends what was not sent, nothing twice, and counts right."""
+    for record in people(10, first=30):
+        add_user(server, record)
+    run = make_run(tmp_path, people(75))
+    with start(run, server, point) as process:
+        process.wait(60)
+    assert process.returncode == -signal.SIGKILL
+    assert post(run, server) == Totals(chunks=3, patrons=75, created=65, updated=10, failed=0)
+    assert set(Counter(posted(server)).values()) == {1}
+    assert all(stored(server, record) for record in people(75))
+
+
+def test_killed_in_mid_request(server: FolioServer, tmp_path: Path):
+    """Kill -9 while FOLIO is at work: the import goes on, the next run waits for it and posts nobody twice."""
+    for record in people(10, first=30):
+        add_user(server, record)
+    run = make_run(tmp_path, people(75))
+    server.faults.import_seconds = 1.5
+    with start(run, server, "never") as process:
+        wait_until(lambda: len(server.imports) == 2 and len(server.store(FOLIO_TENANT).users) > 35)
+        process.kill()
+    assert run.names("results") == ["results/0001.json"]
+    server.faults.import_seconds = 0
+    patience = QUICK._replace(settle=3, between=0.3)
+    totals = post(run, server, patience=patience)
+    assert totals == Totals(chunks=3, patrons=75, created=65, updated=10, failed=0)
+    assert set(Counter(posted(server)).values()) == {1}
+    assert all(stored(server, record) for record in people(75))
+    assert [result["looked_up"] for result in results(run)] == [False, True, False]
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[FolioServer]:
+    with FolioServer([FOLIO_TENANT]) as running:
+        yield running
+
+
+GOOD, BAD_GROUP, TAKEN, NAMELESS = "good", "bad group", "taken barcode", "nameless"
+
+PATRONS = st.lists(
+    st.tuples(st.sampled_from([GOOD, GOOD, GOOD, BAD_GROUP, TAKEN, NAMELESS]), st.booleans()), min_size=1, max_size=30
+)
+FAULTS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from([401, 429]), st.just("none"), st.just("")),
+        st.tuples(st.sampled_from([500, 502, 503, 504]), st.sampled_from(["none", "first"]), st.just("")),
+        st.tuples(
+            st.just(200),
+            st.just("first"),
+            st.builds(
+                lambda created, failed: json.dumps(
+                    {"message": "?", "totalRecords": 1, "createdRecords": created, "failedRecords": failed}
+                ),
+                st.integers(31, 60),
+                st.integers(0, 60),
+            ),
+        ),
+    ),
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(patrons=PATRONS, faults=FAULTS)
+def test_every_patron_is_accounted_for(
+    lasting: FolioServer, tmp_path: Path, patrons: list[tuple[str, bool]], faults: list[tuple[int, str, str]]
+):
+    """Whatever FOLIO refuses and whatever gets lost: each row is counted once, and what counts as loaded is there."""
+    refresh(lasting)
+    folder = tmp_path / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    add_user(lasting, person(999))
+    records = [patron(lasting, number, *asked) for number, asked in enumerate(patrons, start=1)]
+    run = make_run(folder, records, folio_target(chunk_size=12))
+    for nth, (status, work, body) in enumerate(faults, start=1):
+        lasting.faults.answer(status, work=work, body=body, nth=nth)
+    attempts(run, lasting)
+    check(run, lasting, records, patrons)
+
+
+def refresh(server: FolioServer) -> None:
+    server.faults.clear()
+    server.journal.clear()
+    users = server.store(FOLIO_TENANT).users
+    for user in list(users):
+        users.delete(user["id"])
+
+
+def patron(server: FolioServer, number: int, kind: str, before: bool) -> dict[str, Any]:
+    if before:
+        add_user(server, person(number))
+    changes = {
+        GOOD: {},
+        BAD_GROUP: {"patronGroup": "wizard"},
+        TAKEN: {"barcode": person(999)["barcode"]},
+        NAMELESS: {"personal": {"firstName": "Nameless"}},
+    }
+    return person(number, **changes[kind])
+
+
+def attempts(run: Run, server: FolioServer) -> None:
+    for _ in range(10):
+        try:
+            post(run, server, patience=QUICK._replace(settle=0, between=0.01))
+        except TransientError:
+            continue
+        except TargetError:
+            return
+        return
+    pytest.fail("ten attempts did not do")
+
+
+def check(run: Run, server: FolioServer, records: list[dict[str, Any]], patrons: list[tuple[str, bool]]) -> None:
+    for result in results(run):
+        failed = [one["row"] for one in result["failed"]]
+        open_rows = [*failed, *result["unconfirmed"]]
+        assert result["created"] + result["updated"] + len(open_rows) == result["patrons"]
+        assert len(set(open_rows)) == len(open_rows)
+        first = FIRST_ROW + 12 * (result["chunk"] - 1)
+        chunk = range(first, first + result["patrons"])
+        assert set(open_rows) <= set(chunk)
+        loaded = [row - FIRST_ROW for row in chunk if row not in open_rows]
+        assert all(patrons[place][0] == GOOD for place in loaded)
+        assert all((stored(server, records[place]) or {})["barcode"] == records[place]["barcode"] for place in loaded)
+        assert result["updated"] == sum(patrons[place][1] for place in loaded)
