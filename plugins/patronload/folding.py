@@ -1,9 +1,9 @@
 """
 Text as FOLIO compares it to find out whether two are the same: lower(unaccent(...)).
 
-mod-users: the unique indexes of its schema.json are made with caseSensitive false and removeAccents true, which RMB turns
-into PostgreSQL's unaccent. Its table is not Unicode's: it makes ’ to ', ø to o and ß to ss, and leaves the vowel signs of
-other scripts alone. So unaccent.rules is PostgreSQL 15's own file (see NOTICE).
+mod-users: the unique indexes of its schema.json are made with caseSensitive false and removeAccents true, which RMB
+turns into PostgreSQL's unaccent. Its table is not Unicode's: it makes ’ to ', ø to o and ß to ss, and leaves the vowel
+signs of other scripts alone. So unaccent.rules is PostgreSQL 15's own file (see NOTICE).
 """
 
 from functools import cache
@@ -22,6 +22,6 @@ def folded(text: pl.Expr) -> pl.Expr:
 
 @cache
 def _rules() -> tuple[list[str], list[str]]:
-    """Each letter and what stands for it; a line with nothing behind the letter takes it out. PostgreSQL skips blanks."""
+    """Each letter and what stands for it, blanks aside; a line with nothing behind the letter takes it out."""
     lines = [line.partition("\t") for line in RULES.read_text(encoding="utf-8").splitlines()]
     return [letter for letter, _, _ in lines], [instead.strip() for _, _, instead in lines]

@@ -84,7 +84,9 @@ def recipients(tenant: Tenant, report: Report) -> list[str]:
         named += tenant.notify.on_rejects
     if report.outcome in ("stopped", "failed"):
         named += tenant.notify.on_failure
-    return list({address.casefold(): address for address in reversed(named)}.values())[::-1]
+    return [
+        address for place, address in enumerate(named) if address.casefold() not in map(str.casefold, named[:place])
+    ]
 
 
 def subject(report: Report) -> str:
@@ -285,8 +287,8 @@ def send(mail: Mail, waits: Sequence[float] = WAITS) -> None:
         raise trouble
     if refused:
         raise TargetError(
-            f"The mail server refused {refused} of the {counted(len(mail.to), 'recipient')}. Look at the addresses under "
-            "notify in the tenant file."
+            f"The mail server refused {refused} of the {counted(len(mail.to), 'recipient')}. Look at the addresses "
+            "under notify in the tenant file."
         )
     log.info("The mail went to %s.", counted(len(mail.to), "recipient"))
 
@@ -359,8 +361,8 @@ def _no_connection(error: Exception) -> PatronloadError:
         )
     if isinstance(cause, ssl.SSLError | smtplib.SMTPNotSupportedError):
         return ConfigError(
-            "The mail server and we do not agree on encryption. Look at disable_ssl, disable_tls and ssl_context in the "
-            f"extra of {here}."
+            "The mail server and we do not agree on encryption. Look at disable_ssl, disable_tls and ssl_context in "
+            f"the extra of {here}."
         )
     if isinstance(cause, smtplib.SMTPAuthenticationError) and cause.smtp_code >= _FOR_GOOD:
         return TargetError(f"The mail server refused our login. Look at the login and the password of {here}.")

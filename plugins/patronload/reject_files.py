@@ -43,7 +43,7 @@ def write(export: pl.DataFrame, rejects: pl.DataFrame, delimiter: str, encoding:
     lines = _lines(rejects).join(_own(export), on=ROW, how="left", maintain_order="left").fill_null("")
     own = [name for name in export.columns if name not in (ROW, *COLUMNS)]
     codec = codecs.lookup(encoding).name
-    if not _holds(codec, _csv(lines.select(own), delimiter)):
+    if not codec.startswith("utf") and not _holds(codec, _csv(lines.select(own), delimiter)):
         log.warning("The rejects file is written in UTF-8: %s cannot hold all of its characters.", encoding)
         codec = "utf-8"
     text = _csv(_guard(lines.select(*own, *COLUMNS)), delimiter)
@@ -80,10 +80,12 @@ def _replaced(frame: pl.DataFrame, pattern: str, by: str) -> pl.DataFrame:
 
 def _lines(rejects: pl.DataFrame) -> pl.DataFrame:
     """One line a row, in the order of the rows. Where, what and why are in one order."""
-    text = pl.col("column", "value", "reason").fill_null("").str.join("; ").name.prefix("reject_")
-    stages = pl.col("stage").unique(maintain_order=True).str.join("; ").alias("reject_stage")
-    grouped = rejects.group_by(pl.col("row").cast(pl.UInt32).alias(ROW)).agg(text, stages).sort(ROW)
-    return grouped.with_columns(pl.col(ROW).cast(pl.String).alias("reject_row"))
+    # First a list for each row, then one join of all lists: polars is slow at joining group by group.
+    text = pl.col("column", "value", "reason").fill_null("").name.prefix("reject_")
+    stages = pl.col("stage").unique(maintain_order=True).alias("reject_stage")
+    grouped = rejects.group_by(pl.col("row").cast(pl.UInt32).alias(ROW), maintain_order=True).agg(text, stages).sort(ROW)
+    joined = grouped.with_columns(pl.exclude(ROW).list.join("; "))
+    return joined.with_columns(pl.col(ROW).cast(pl.String).alias("reject_row"))
 
 
 def _own(export: pl.DataFrame) -> pl.DataFrame:

@@ -34,6 +34,9 @@ from great_expectations.expectations.expectation import (  # noqa: E402
 )
 from great_expectations.expectations.registry import get_expectation_impl  # noqa: E402
 
+# This module of it sets its own level as it is imported, and tells of a folder that it does not keep.
+logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
+
 ROW_KINDS = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
 
 # Which rows failed is wanted in full; values are not, for the result is kept as an artifact.
