@@ -14,7 +14,7 @@ from patronload import chunks
     most=st.integers(min_value=50, max_value=1200),
 )
 def test_chunks_hold_to_both_limits_and_to_the_order(sizes, patrons, most):
-    """Every patron is in one chunk, in order; a chunk is within both limits, but for a patron larger than all of one."""
+    """Every patron is in one chunk, in order; a chunk is within both limits, but for a patron larger than one."""
     numbers = chunks.numbers(sizes, patrons, most)
     assert len(numbers) == len(sizes)
     assert numbers == sorted(numbers)

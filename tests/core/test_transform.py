@@ -57,7 +57,9 @@ def test_join_puts_columns_together_without_gaps(mapping, frame):
 
 def test_steps_are_taken_in_their_order_and_may_leave_nothing(mapping, frame):
     """A phone number without digits is no phone number."""
-    records, _ = only(mapping, frame, "  barcode: {column: A, steps: [digits, without_leading_zeros]}", A=["No 007", "ext"])
+    records, _ = only(
+        mapping, frame, "  barcode: {column: A, steps: [digits, without_leading_zeros]}", A=["No 007", "ext"]
+    )
     assert records == [{"barcode": "7"}, {}]
 
 

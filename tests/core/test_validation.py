@@ -130,15 +130,23 @@ def test_the_limits_stop_a_run_that_is_too_short_or_too_faulty():
     validation.check_limits(limits, 10, 2)
     with pytest.raises(ValidationError, match="wants at least 10"):
         validation.check_limits(limits, 9, 0)
-    with pytest.raises(ValidationError, match="3 of 10 rows are rejected; limits.most_rejects allows 20%"):
+    with pytest.raises(ValidationError, match="3 of 10 rows are rejected"):
         validation.check_limits(limits, 10, 3)
     with pytest.raises(ValidationError, match="allows 0"):
         validation.check_limits(Limits(most_rejects=0), 10, 1)
 
 
 def test_folding_is_that_of_postgresql():
-    """What select lower(unaccent(...)) gave in a PostgreSQL 15; over all of Unicode's planes 0 to 2 only newer capitals differ."""
-    told = {"JOSÉ": "jose", "Ærø": "aero", "Straße": "strasse", "ŁÓDŹ": "lodz", "ﬁn": "fin", "O’Brien": "o'brien", "½": "1/2"}
+    """What select lower(unaccent(...)) gave in a PostgreSQL 15; in planes 0 to 2 only newer capitals differ."""
+    told = {
+        "JOSÉ": "jose",
+        "Ærø": "aero",
+        "Straße": "strasse",
+        "ŁÓDŹ": "lodz",
+        "ﬁn": "fin",
+        "O’Brien": "o'brien",
+        "½": "1/2",
+    }
     kept = {"हिन्दी": "हिन्दी", "北京": "北京", "e\u0301": "e", "ё": "е", "a b": "a b"}
     pairs = told | kept
     made = pl.DataFrame({"t": list(pairs)}).select(folded(pl.col("t")))["t"].to_list()

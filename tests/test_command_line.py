@@ -1,0 +1,105 @@
+"""The command line: what it writes, what it says, and how it exits."""
+
+import json
+import shutil
+
+import pytest
+
+from patronload import schemas
+from patronload.__main__ import main
+
+HEADER = "externalSystemId,username,barcode,patronGroup,lastName,firstName,email,phone,expirationDate\n"
+EXPORT = HEADER + "u-1,ann,001,Student,Adams,Ann,,,\nu-2,bob,002,Nobody,Baker,Bob,,,\nu-3,cas,003,Staff,Clark,Cas,,,\n"
+
+
+@pytest.fixture
+def include(project, tmp_path, monkeypatch):
+    """A copy of include/ that a test may break."""
+    copy = tmp_path / "include"
+    shutil.copytree(project / "include", copy)
+    monkeypatch.setenv("PATRONLOAD_INCLUDE", str(copy))
+    return copy
+
+
+@pytest.fixture
+def export(tmp_path):
+    path = tmp_path / "patrons.csv"
+    path.write_text(EXPORT)
+    return path
+
+
+def test_check_passes_the_files_of_the_repository(capsys):
+    """Every tenant and mapping file is named, so that one can see that it was looked at."""
+    assert main(["check"]) == 0
+    told = capsys.readouterr().out
+    for name in ("tenants/northfield.yaml", "tenants/stclare.yaml", "mappings/folio/banner_patrons.yaml"):
+        assert f"✓ {name}" in told
+
+
+def test_check_tells_every_mistake_with_its_line_and_goes_on(include, capsys):
+    """One broken file does not hide the next; the exit code is for scripts."""
+    tenant = include / "tenants" / "stclare.yaml"
+    tenant.write_text(tenant.read_text().replace("most_rejects: 5%", "most_reject: 5%"))
+    mapping = include / "mappings" / "folio" / "flat_patrons.yaml"
+    mapping.write_text(mapping.read_text() + "\nexpect:\n  rows:\n    - expect_nothing: {column: a}\n")
+    assert main(["check"]) == 1
+    captured = capsys.readouterr()
+    assert "✓ tenants/northfield.yaml" in captured.out
+    told = " ".join(captured.err.split())
+    assert "stclare.yaml, line 23: limits.most_reject: no such key; did you mean 'most_rejects'?" in told
+    assert "expect.rows[0]: Great Expectations has no expect_nothing" in told
+
+
+def test_preview_writes_the_patrons_as_they_are_posted_the_rejects_and_a_report(export, tmp_path, capsys):
+    """One record a line; every row is a patron or a reject."""
+    out = tmp_path / "out"
+    assert main(["preview", "--mapping", "folio/flat_patrons", "--export", str(export), "--out", str(out)]) == 0
+    patrons = [json.loads(line) for line in (out / "patrons.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [patron["username"] for patron in patrons] == ["ann", "cas"]
+    assert patrons[0] == {
+        "externalSystemId": "u-1",
+        "username": "ann",
+        "barcode": "001",
+        "active": True,
+        "type": "patron",
+        "patronGroup": "undergrad",
+        "personal": {"lastName": "Adams", "firstName": "Ann", "preferredContactTypeId": "email"},
+    }
+    rejects = (out / "rejects.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert rejects[0].startswith(HEADER.strip())
+    assert rejects[1].startswith("u-2,bob,002,Nobody,Baker,Bob,,,")
+    report = json.loads((out / "report.json").read_text())
+    assert (report["rows"], report["patrons"], report["rejected"]) == (3, 2, 1)
+    told = capsys.readouterr().out
+    assert "3 rows: 2 patrons, 1 rejected" in told
+    assert "is not listed in the lookup" in " ".join(told.split())
+
+
+def test_preview_of_a_tenant_uses_its_layout_and_its_limits(export, tmp_path, capsys):
+    """What would stop the load is said here already."""
+    out = tmp_path / "out"
+    assert main(["preview", "--tenant", "stclare", "--export", str(export), "--out", str(out)]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "The run would stop: 1 of 3 rows are rejected; limits.most_rejects allows 5%" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--mapping", "folio/nope", "--export", "EXPORT"], "nope.yaml"),
+        (["--mapping", "folio/flat_patrons", "--export", "nope.csv"], "nope.csv"),
+        (["--tenant", "nope", "--export", "EXPORT"], "nope.yaml"),
+    ],
+)
+def test_preview_says_in_one_sentence_what_is_not_there(arguments, told, export, tmp_path, capsys):
+    """No traceback for a slip of the pen."""
+    arguments = [str(export) if word == "EXPORT" else word for word in arguments]
+    assert main(["preview", *arguments, "--out", str(tmp_path / "out")]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_the_schemas_in_the_repository_are_those_of_the_models(include, project):
+    """Run `python -m patronload schemas` after a change to the models."""
+    assert main(["schemas"]) == 0
+    for name in schemas.all_schemas():
+        assert (project / "include" / "schemas" / name).read_text() == (include / "schemas" / name).read_text()
