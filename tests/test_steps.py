@@ -153,6 +153,21 @@ def test_too_many_rejects_after_the_mapping_stop_the_run_too(load, include):
     assert "Nobody" in strict.run.read(runs.REJECTS).decode("utf-8-sig")
 
 
+def test_rejects_that_were_mended_load(load):
+    """The library's way back: open rejects.csv, mend the cell, send the file."""
+    wrong = load([*GOOD, "u-4,dee,004,Nobody,=Dee,Dee,,,\n"])
+    until(wrong, steps.report)
+    rejected = wrong.run.read(runs.REJECTS).decode("utf-8-sig").splitlines(keepends=True)
+    assert len(rejected) == 2
+    mended = rejected[1].replace("Nobody", "Staff", 1)
+    again = load([])
+    again.run.write(runs.EXPORT, (rejected[0] + mended).encode())
+    for step in (steps.validate, steps.transform, steps.post):
+        handed_on = step(again)
+    assert (handed_on["created"], handed_on["failed"]) == (1, 0)
+    assert '"lastName":"=Dee"' in pl.read_parquet(again.run.folder / runs.PATRONS)["patron"][0]
+
+
 def test_a_wrong_password_is_told_without_it(load, folio, monkeypatch):
     """The connection is named, its secret is not."""
     wrong = {"conn_type": "http", "host": folio.url, "login": "loader", "password": "hunter2-hunter2"}

@@ -25,12 +25,14 @@ class Export(NamedTuple):
     An export's rows, cell by cell as they were delivered.
 
     frame: ROW and the library's own columns, all text, whole rows only; ragged: the rows with too few or too many
-    cells, cut to the columns or filled up with empty text; rejects: why each of these is one.
+    cells, cut to the columns or filled up with empty text; rejects: why each of these is one; mended: whether it is a
+    rejects file that came back.
     """
 
     frame: pl.DataFrame
     ragged: pl.DataFrame
     rejects: pl.DataFrame
+    mended: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -62,9 +64,10 @@ def read(content: bytes, layout: Layout) -> Export:
         _without_blank_rows(_frame(whole, columns)),
         _frame([_cut(row, len(columns)) for row in ragged], columns),
     )
-    if reject_files.is_rejects_file(columns):
+    mended = reject_files.is_rejects_file(columns)
+    if mended:
         frame, cut = reject_files.restore(frame), reject_files.restore(cut)
-    return Export(frame, cut, _rejects(ragged, len(columns), layout.delimiter))
+    return Export(frame, cut, _rejects(ragged, len(columns), layout.delimiter), mended)
 
 
 def _frame(rows: list[tuple[int, list[str]]], columns: list[str]) -> pl.DataFrame:

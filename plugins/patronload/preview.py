@@ -62,7 +62,7 @@ def preview(mapping: str, export: Path, layout: Layout, limits: Limits) -> Previ
         ]
     )
     patrons = made.patrons if made else pl.DataFrame(schema={transform.PATRON: pl.String})
-    refusals = found.refusals or validation.limits_exceeded(limits, read.rows, rejects["row"].n_unique())
+    refusals = found.refusals or validation.limits_exceeded(limits, read, rejects["row"].n_unique())
     delivered = pl.concat([read.frame, read.ragged])
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, layout.encoding)
     return Preview(read.rows, patrons, rejects, refusals, rejects_file)

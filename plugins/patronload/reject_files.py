@@ -2,7 +2,7 @@
 Write the rejected rows so that the library can mend them in a spreadsheet and send them again, and read them back.
 
 The file has the library's own columns first, in their own order, delimiter and encoding, then five of ours. There is
-one line for each row. With nothing rejected there is the header alone: the file is always there, and says so.
+one line for each row. With nothing rejected there is the header alone, which says so better than no file.
 
 A spreadsheet takes a cell that begins with =, +, - or @ for a formula, and a patron's name must not run one. Such cells
 get one apostrophe in front (OWASP: CSV Injection), which `restore` takes off when the mended file comes back.
@@ -83,7 +83,8 @@ def _lines(rejects: pl.DataFrame) -> pl.DataFrame:
     # First a list for each row, then one join of all lists: polars is slow at joining group by group.
     text = pl.col("column", "value", "reason").fill_null("").name.prefix("reject_")
     stages = pl.col("stage").unique(maintain_order=True).alias("reject_stage")
-    grouped = rejects.group_by(pl.col("row").cast(pl.UInt32).alias(ROW), maintain_order=True).agg(text, stages).sort(ROW)
+    rows = rejects.group_by(pl.col("row").cast(pl.UInt32).alias(ROW), maintain_order=True)
+    grouped = rows.agg(text, stages).sort(ROW)
     joined = grouped.with_columns(pl.exclude(ROW).list.join("; "))
     return joined.with_columns(pl.col(ROW).cast(pl.String).alias("reject_row"))
 

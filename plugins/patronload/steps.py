@@ -74,7 +74,7 @@ def validate(load: Load) -> Counts:
         log.info("Validated %s rows: %s rejected", f"{export.rows:,}", f"{rejected:,}")
         if found.refusals:
             raise ValidationError("The export is refused; nothing was sent. " + " ".join(found.refusals))
-        validation.check_limits(load.tenant.limits, export.rows, rejected)
+        validation.check_limits(load.tenant.limits, export, rejected)
     return {"rows": export.rows, "rejected": rejected}
 
 
@@ -94,7 +94,7 @@ def transform(load: Load) -> Counts:
         made = core.transform(export.frame, mappings.load(load.tenant.mapping), refused)
         _write_frame(load.run, TRANSFORM_REJECTS, made.rejects)
         rejected = pl.concat([refused["row"], made.rejects["row"]]).n_unique()
-        validation.check_limits(load.tenant.limits, export.rows, rejected)
+        validation.check_limits(load.tenant.limits, export, rejected)
         room = target.chunk_bytes - targets.request_overhead(target)
         numbers = chunks.numbers(made.patrons[core.PATRON].str.len_bytes(), target.chunk_size, room)
         patrons = made.patrons.insert_column(1, pl.Series("chunk", numbers, dtype=pl.UInt32))

@@ -127,13 +127,19 @@ def test_the_sentences_of_the_checks_hold_no_values(mapping, frame):
 def test_the_limits_stop_a_run_that_is_too_short_or_too_faulty():
     """At the limit is within it."""
     limits = Limits(fewest_rows=10, most_rejects="20%")
-    validation.check_limits(limits, 10, 2)
+    nine, ten = (export(pl.DataFrame({ROW: range(rows)})) for rows in (9, 10))
+    validation.check_limits(limits, ten, 2)
     with pytest.raises(ValidationError, match="wants at least 10"):
-        validation.check_limits(limits, 9, 0)
+        validation.check_limits(limits, nine, 0)
     with pytest.raises(ValidationError, match="3 of 10 rows are rejected"):
-        validation.check_limits(limits, 10, 3)
+        validation.check_limits(limits, ten, 3)
     with pytest.raises(ValidationError, match="allows 0"):
-        validation.check_limits(Limits(most_rejects=0), 10, 1)
+        validation.check_limits(Limits(most_rejects=0), ten, 1)
+
+
+def test_the_limits_do_not_hold_for_a_rejects_file_that_comes_back():
+    """The mail asks for it to be mended and sent again; it is a handful of rows, and some may still be wrong."""
+    validation.check_limits(Limits(fewest_rows=1000), export(pl.DataFrame({ROW: [2]}))._replace(mended=True), 1)
 
 
 def test_folding_is_that_of_postgresql():
