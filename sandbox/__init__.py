@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-__all__ = ["connections"]
+__all__ = ["PROJECT", "connections"]
+
+PROJECT = Path(__file__).resolve().parents[1]
 
 
 def connections(description: Mapping[str, Any]) -> dict[str, str]:

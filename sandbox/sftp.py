@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import stat
@@ -64,6 +65,7 @@ class SftpServer:
 
     def start(self) -> Self:
         """Serve; returns when the first client can connect."""
+        asyncssh.set_log_level(logging.WARNING)  # it tells every connection and file
         self._thread.start()
         self._listener = self._do(self._listen())
         return self

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import socket
 import threading
@@ -66,6 +67,8 @@ class MailServer:
 
     def start(self) -> Self:
         """Take mail; returns when the first one can be sent."""
+        # aiosmtpd tells every command with its addresses, which would drown what the logs of a demo or test are for.
+        logging.getLogger("mail.log").setLevel(logging.WARNING)
         self._controller.start()
         if self._page:
             self._page.start()

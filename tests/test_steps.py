@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from patronload import runs, steps, tenants
-from patronload.errors import Defect, SourceError, TargetError, ValidationError
+from patronload.errors import ConfigError, Defect, SourceError, TargetError, ValidationError
 from patronload.runs import Run
 from sandbox.folio import FolioServer, FolioTenant
 
@@ -166,6 +166,16 @@ def test_rejects_that_were_mended_load(load):
         handed_on = step(again)
     assert (handed_on["created"], handed_on["failed"]) == (1, 0)
     assert '"lastName":"=Dee"' in pl.read_parquet(again.run.folder / runs.PATRONS)["patron"][0]
+
+
+def test_a_run_by_hand_takes_another_file_of_the_same_folder_and_no_other(load, include):
+    """Whoever may start a run may not read any file of the machine."""
+    (include / "other.csv").write_text(",".join(COLUMNS) + "\n" + GOOD[2])
+    other = load(GOOD[:2], source_path="other.csv")
+    assert until(other, steps.validate)["rows"] == 1
+    for path in ("/etc/passwd", "../other.csv", f"{include}/../x.csv", "file:///etc/passwd"):
+        with pytest.raises(ConfigError, match="folder of the tenant's exports"):
+            steps.fetch(load(GOOD, source_path=path))
 
 
 def test_a_wrong_password_is_told_without_it(load, folio, monkeypatch):

@@ -25,7 +25,7 @@ def text(rule: Rule) -> pl.Expr:
 def value(rule: Rule, lookups: dict[str, Lookup]) -> pl.Expr:
     """What a rule makes of the row: text, true or false, or a list; null where there is none or it cannot be made."""
     if rule.value is not None:
-        return pl.lit(rule.value)
+        return pl.lit(rule.value if isinstance(rule.value, str | bool) else [rule.value])
     if rule.split is not None:
         return _list(rule, lookups)
     if rule.lookup is not None:

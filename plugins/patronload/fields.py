@@ -77,7 +77,7 @@ def kind(target: str, path: str) -> Kind | None:
     """What the field at `path` takes, or None if the target has no such field."""
     if target == "folio" and re.fullmatch(r"customFields\.[\w-]+", path):
         return Kind.CUSTOM
-    return OF_TARGET[target].get(re.sub(r"\[\d\]", "[]", path))
+    return None if "[]" in path else OF_TARGET[target].get(re.sub(r"\[\d\]", "[]", path))
 
 
 def names(target: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,8 +20,10 @@ SOURCES = ("column", "value", "first_of", "join")
 class Rule(Document):
     """What goes into one field."""
 
-    column: str | None = Field(None, min_length=1, description="the column to take")
-    value: StrictStr | StrictBool | None = Field(None, description="the same for every patron")
+    column: str | None = Field(
+        None, min_length=1, description="the column to take; of several columns there are first_of and join"
+    )
+    value: StrictStr | StrictBool | list[StrictStr] | None = Field(None, description="the same for every patron")
     first_of: list[str] | None = Field(None, min_length=2, description="the first of these columns that is not empty")
     join: list[str] | None = Field(
         None, min_length=2, description="these columns, those that are not empty, in one text"
@@ -45,6 +48,8 @@ class Rule(Document):
             raise ValueError("'with' goes with 'join' only.")
         if self.date is not None and (self.lookup or self.split):
             raise ValueError("a date is neither looked up nor split.")
+        if self.date is not None and not _names_a_day(self.date):
+            raise ValueError(f"'{self.date}' does not tell day, month and year. Write it like %m/%d/%Y or %d.%m.%Y.")
         return self
 
     @model_validator(mode="after")
@@ -65,17 +70,28 @@ def _short_rule(written: Any) -> Any:
     return {"column": written} if isinstance(written, str) else written
 
 
+def _names_a_day(form: str) -> bool:
+    """Whether a day that is written in this form can be read again."""
+    day = datetime(2003, 12, 31)  # noqa: DTZ001 - a day has no zone
+    try:
+        read = datetime.strptime(day.strftime(form), form)  # noqa: DTZ007 - as above
+    except ValueError:
+        return False
+    return read == day
+
+
 class Expectation(Document):
     """One Great Expectations check, by its own name: `expect_column_values_to_be_unique: {column: CARD}`."""
 
-    name: str = Field(pattern=r"^expect_\w+$")
+    name: str
     arguments: dict[str, Any]
 
 
 def _single_key(written: Any) -> Any:
     if isinstance(written, dict) and len(written) == 1:
         ((name, arguments),) = written.items()
-        return {"name": name, "arguments": arguments or {}}
+        if re.fullmatch(r"expect_\w+", name) and isinstance(arguments, dict | None):
+            return {"name": name, "arguments": arguments or {}}
     raise ValueError("write one check a line, like '- expect_column_values_to_be_unique: {column: CARD}'.")
 
 
@@ -169,7 +185,7 @@ def _mistakes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
     yield from _gaps(mapping)
 
 
-def _misfit(  # noqa: PLR0911 - one return for each way not to fit
+def _misfit(  # noqa: C901, PLR0911 - one return for each way not to fit
     kind: Kind, rule: Rule, mapping: Mapping
 ) -> str | None:
     """Why a field of this kind cannot be filled by the rule."""
@@ -183,15 +199,28 @@ def _misfit(  # noqa: PLR0911 - one return for each way not to fit
         return None
     if kind is not Kind.YES_NO and any(isinstance(value, bool) for value in given):
         return f"takes {kind.value}, not true or false. Write the value in quotes."
+    if kind is Kind.LIST and rule.value is not None and not isinstance(rule.value, list):
+        return f"takes a list: write {{value: [{rule.value}]}}."
+    if kind in (Kind.TEXT, Kind.DATE) and isinstance(rule.value, list):
+        return f"takes {kind.value}, not a list."
+    if kind is Kind.DATE and rule.value is not None and not _is_day(rule.value):
+        return "takes a date: write a fixed one like {value: '2027-08-31'}."
     if kind is Kind.DATE and rule.date is None and rule.value is None:
         return "takes a date: say how it is written, like 'date: \"%m/%d/%Y\"'."
     if kind is not Kind.DATE and rule.date is not None:
         return f"takes {kind.value}, not a date."
-    if kind is Kind.LIST and rule.split is None:
+    if kind is Kind.LIST and rule.split is None and rule.value is None:
         return "takes a list: say what stands between the values, like 'split: \";\"'."
     if kind in (Kind.TEXT, Kind.YES_NO, Kind.DATE) and rule.split is not None:
         return f"takes {kind.value}, not a list."
     return None
+
+
+def _is_day(written: object) -> bool:
+    try:
+        return bool(date.fromisoformat(str(written)).isoformat() == written)
+    except ValueError:
+        return False
 
 
 def _gaps(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:

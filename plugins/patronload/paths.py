@@ -34,4 +34,5 @@ def templates() -> Path:
 
 def artifacts() -> str:
     """The root of all run artifacts, as a URL: $PATRONLOAD_ARTIFACTS, or the project's own artifacts/."""
-    return os.environ.get("PATRONLOAD_ARTIFACTS") or (PROJECT / "artifacts").as_uri()
+    # Path.as_uri() would write a blank as %20, which ObjectStoragePath takes as it stands.
+    return os.environ.get("PATRONLOAD_ARTIFACTS") or f"file://{PROJECT / 'artifacts'}"

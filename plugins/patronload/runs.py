@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,20 +76,8 @@ class Run:
         """A file to write into; it gets its name when the block ends well, and leaves nothing when it does not."""
         path = self._path(name)
         local = _local(path)
-        if local is None:
-            with path.open("wb") as file:
-                yield file
-            return
-        local.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = local.with_name(f".{local.name}.unfinished")
-        try:
-            with unfinished.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(local)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with _written_here(local) if local else _written_there(path) as file:
+            yield file
 
     def remove(self, name: str) -> None:
         """Take an artifact away, if it is there."""
@@ -103,6 +92,41 @@ class Run:
 
     def _path(self, name: str) -> Any:
         return self.folder / name
+
+
+@contextmanager
+def _written_here(path: Path) -> Iterator[IO[bytes]]:
+    """Beside its place, for the eyes of this account only, and then renamed."""
+    _make_private(path.parent)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        with open(unfinished, "wb", opener=_privately) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _written_there(path: Any) -> Iterator[IO[bytes]]:
+    """On this machine first: closing an object of a bucket finishes it, after an error as well."""
+    with tempfile.NamedTemporaryFile() as file:
+        yield file
+        file.flush()
+        path.fs.put_file(file.name, path.path)
+
+
+def _privately(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this account only."""
+    if not folder.exists():
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _local(path: Any) -> Path | None:

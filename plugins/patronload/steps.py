@@ -48,8 +48,9 @@ def fetch(load: Load) -> Counts:
     if _anything_sent(load.run):
         return _kept(load.run, "export", runs.EXPORT)
     with _recorded(load, "fetch"), load.run.writing(runs.EXPORT) as file:
-        path = load.source_path or load.tenant.source.path_on(load.day)
-        delivered = sources.fetch(load.tenant.source, path, file)
+        source = load.tenant.source
+        path = source.path_instead(load.source_path) if load.source_path else source.path_on(load.day)
+        delivered = sources.fetch(source, path, file)
     facts = delivered._asdict() | {"modified": delivered.modified.isoformat(), "fetched": _now()}
     load.run.write_json(runs.DELIVERY, facts)
     log.info("Day %s: fetched %s, %s bytes, into %s", load.day, delivered.name, f"{delivered.size:,}", load.run.url)

@@ -5,11 +5,11 @@ import string
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
-from pydantic import AfterValidator, EmailStr, Field
+from pydantic import AfterValidator, BeforeValidator, EmailStr, Field
 
 from patronload import documents, paths, yaml_files
 from patronload.documents import Document
@@ -22,8 +22,8 @@ def _is_dated(path: str) -> str:
         parts = list(string.Formatter().parse(path))
     except ValueError as error:
         raise ValueError(f"the braces do not match in '{path}'. Write {{date:%Y%m%d}}, for example.") from error
-    for _, name, form, _ in parts:
-        if name is not None and (name != "date" or "%" not in (form or "")):
+    for _, name, form, conversion in parts:
+        if name is not None and (name != "date" or conversion or "%" not in (form or "")):
             raise ValueError(f"{{{name}}} is not known. In braces there can only be a date, like {{date:%Y%m%d}}.")
     return path
 
@@ -50,21 +50,34 @@ def _is_encoding(name: str) -> str:
     return name
 
 
-def _is_share(limit: str | int) -> str | int:
-    if isinstance(limit, str) and not re.fullmatch(r"\d{1,2}(\.\d+)?%|100%", limit):
+def _is_share(limit: Any) -> Any:
+    if isinstance(limit, float) and 0 <= limit <= 1:
+        raise ValueError(f"{limit} is neither a share like 2% nor a number of rows like 40. Write {limit:.0%}?")
+    rows = isinstance(limit, int) and not isinstance(limit, bool) and limit >= 0
+    if not rows and not (isinstance(limit, str) and re.fullmatch(r"\d{1,2}(\.\d+)?%|100%", limit)):
         raise ValueError(f"'{limit}' is neither a share like 2% nor a number of rows like 40.")
     return limit
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
-ConnectionId = Annotated[str, Field(pattern=r"^[\w.-]+$", description="the id of an Airflow connection")]
+def _is_delimiter(sign: str) -> str:
+    if sign in '"\r\n':
+        raise ValueError('a quote or a line\'s end cannot stand between two cells. Write a sign like ";" or "\\t".')
+    return sign
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100, examples=["northfield"])]
+ConnectionId = Annotated[
+    str, Field(pattern=r"^[\w.-]+$", description="the id of an Airflow connection", examples=["northfield_sftp"])
+]
 DatedPath = Annotated[str, Field(min_length=1), AfterValidator(_is_dated)]
 
 
 class Layout(Document):
     """How the export is written."""
 
-    delimiter: str = Field(",", min_length=1, max_length=1, description="what stands between two cells")
+    delimiter: Annotated[str, AfterValidator(_is_delimiter)] = Field(
+        ",", min_length=1, max_length=1, description="what stands between two cells", examples=['"|"', '"\\t" (a tab)']
+    )
     encoding: Annotated[str, AfterValidator(_is_encoding)] = Field("utf-8", description="Python's name of the encoding")
 
 
@@ -78,12 +91,20 @@ class Source(Layout):
         "updates", description="everyone: a full file; updates: some patrons"
     )
     quiet_seconds: float = Field(
-        5, ge=0, le=600, description="a file whose size or time changes within this time is still being written"
+        5,
+        strict=True,
+        ge=0,
+        le=600,
+        description="a file whose size or time changes within this time is still being written",
     )
 
     def path_on(self, day: date) -> str:
         """The path for a day: each {date:...} filled in."""
         return self.path.format(date=day)
+
+    def path_instead(self, path: str) -> str:
+        """The path to take when a person names one for a single run. Raises ConfigError for one that is not allowed."""
+        return path
 
 
 class SftpSource(Source):
@@ -98,30 +119,46 @@ class FolderSource(Source):
 
     type: Literal["folder"]
 
+    @property
+    def folder(self) -> str:
+        """Where the exports lie: all of the path up to the first part that varies."""
+        fixed = re.split(r"[{*?\[]", self.path, maxsplit=1)[0]
+        return fixed.rpartition("/")[0]
+
+    def path_instead(self, path: str) -> str:
+        """As for every source; but whoever may start a run may not read any file of this machine."""
+        inside = path if path.startswith(f"{self.folder}/") else f"{self.folder}/{path}"
+        if ".." in path.split("/") or ("/" in path and inside != path):
+            raise ConfigError(f"The source path has to be a file in {self.folder}, the folder of the tenant's exports.")
+        return inside
+
 
 class FolioTarget(Document):
     """A FOLIO tenant, loaded by mod-user-import's POST /user-import."""
 
     type: Literal["folio"]
     connection: ConnectionId
-    folio_tenant: str = Field(min_length=1, pattern=r"^[\w-]+$", description="sent as X-Okapi-Tenant")
+    folio_tenant: str = Field(pattern=r"^[\w-]+$", description="sent as X-Okapi-Tenant", examples=["fs00001234"])
     source_type: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9]+$", description="FOLIO puts it and an underscore before each externalSystemId"
+        None,
+        pattern=r"^[A-Za-z0-9]+$",
+        description="FOLIO puts it and an underscore before each externalSystemId",
+        examples=["banner"],
     )
-    chunk_size: int = Field(250, ge=1, le=1000, description="most patrons in one request")
+    chunk_size: int = Field(250, strict=True, ge=1, le=1000, description="most patrons in one request")
     chunk_bytes: int = Field(
-        900_000, ge=10_000, description="most bytes in one request; gateways often refuse over 1 MB"
+        900_000, strict=True, ge=10_000, description="most bytes in one request; gateways often refuse over 1 MB"
     )
     update_only_present_fields: bool = Field(
-        True, description="true: a field that is not sent stays as FOLIO has it; false: FOLIO wipes it"
+        True, strict=True, description="true: a field that is not sent stays as FOLIO has it; false: FOLIO wipes it"
     )
 
 
 class Limits(Document):
     """The run stops, and nothing is sent, outside of these."""
 
-    fewest_rows: int = Field(1, ge=0, description="the file is shorter than this")
-    most_rejects: Annotated[str | int, AfterValidator(_is_share)] = Field(
+    fewest_rows: int = Field(1, strict=True, ge=0, description="the file is shorter than this")
+    most_rejects: Annotated[str | int, BeforeValidator(_is_share, json_schema_input_type=str | int)] = Field(
         "10%", description="more rows than this are rejected: a share like 2%, or a number"
     )
 
@@ -137,7 +174,7 @@ class Notify(Document):
 
     always: tuple[EmailStr, ...] = ()
     on_rejects: tuple[EmailStr, ...] = ()
-    on_failure: tuple[EmailStr, ...] = Field(min_length=1)
+    on_failure: tuple[EmailStr, ...] = Field(min_length=1, examples=["[oncall@consortium.example]"])
 
 
 class Tenant(Document):
@@ -145,7 +182,11 @@ class Tenant(Document):
 
     tenant: Name = Field(description="the DAG is patron_load__<tenant>; the file's name without .yaml")
     library: str = Field(min_length=1, description="the library's name, as its people write it")
-    mapping: str = Field(pattern=r"^[\w-]+/[\w-]+$", description="a file below include/mappings, without .yaml")
+    mapping: str = Field(
+        pattern=r"^[\w-]+/[\w-]+$",
+        description="a file below include/mappings, without .yaml",
+        examples=["folio/banner_patrons"],
+    )
     schedule: Annotated[str, AfterValidator(_is_cron)] | None = Field(None, description="cron; left out: by hand only")
     timezone: Annotated[str, AfterValidator(_is_zone)] = Field(description="of the schedule and of the run's day")
     source: Annotated[SftpSource | FolderSource, Field(discriminator="type")]

@@ -70,12 +70,7 @@ def _json(frame: pl.DataFrame, mapping: Mapping) -> pl.Series:
     tree = _Branch({})
     for path in mapping.fields:
         _grow(tree, _steps(path), path)
-    made = frame.select(
-        *[
-            _fragment(path, expressions.value(rule, mapping.lookups)).alias(path)
-            for path, rule in mapping.fields.items()
-        ]
-    )
+    made = frame.select(*[_fragment(path, rule, mapping).alias(path) for path, rule in mapping.fields.items()])
     made = _assembled(made, tree, "", mapping)
     return made[""].alias(PATRON)
 
@@ -95,9 +90,12 @@ def _grow(tree: _Branch, steps: list[str | int], path: str) -> None:
     _grow(branch, rest, path)
 
 
-def _fragment(path: str, value: pl.Expr) -> pl.Expr:
+def _fragment(path: str, rule: Rule, mapping: Mapping) -> pl.Expr:
     """One field as `"city":"Budapest"`, encoded by polars; null where there is no value."""
     name = path.rsplit(".", 1)[-1]
+    if rule.value is not None:
+        return pl.lit(f"{json.dumps(name)}:{json.dumps(rule.value, ensure_ascii=False)}")
+    value = expressions.value(rule, mapping.lookups)
     encoded = pl.struct(value.alias(name)).struct.json_encode()
     return pl.when(value.is_not_null()).then(encoded.str.slice(1, encoded.str.len_chars() - 2))
 

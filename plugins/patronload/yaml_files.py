@@ -72,7 +72,7 @@ class _Reader:
     def value(self, node: yaml.Node, key: Key) -> Any:
         self.lines.setdefault(key, node.start_mark.line + 1)
         if id(node) in self.met:
-            self.refuse(node, "an alias (*name) is not understood here. Write the value out.")
+            self.refuse_alias()
         self.met.add(id(node))
         if isinstance(node, yaml.MappingNode):
             return {name: self.value(child, (*key, name)) for name, child in self.entries(node, key)}
@@ -89,6 +89,8 @@ class _Reader:
     def entries(self, node: yaml.MappingNode, key: Key) -> Iterator[tuple[str, yaml.Node]]:
         seen: set[str] = set()
         for name, child in node.value:
+            if not isinstance(name, yaml.ScalarNode):
+                self.refuse(name, "this key is no text. Is there a question mark or a bracket too many?")
             if name.tag != "tag:yaml.org,2002:str":
                 self.refuse(name, f"the key {name.value} is not read as text. Write it in quotes: '{name.value}'.")
             if name.value in seen:
@@ -97,5 +99,11 @@ class _Reader:
             self.lines[(*key, name.value)] = name.start_mark.line + 1
             yield name.value, child
 
-    def refuse(self, node: yaml.Node, sentence: str) -> NoReturn:
-        raise ConfigError(f"{self.path.name}, line {node.start_mark.line + 1}: {sentence}")
+    def refuse_alias(self) -> NoReturn:
+        """At its own line, which only the events know: its node is the one that it stands for."""
+        events = yaml.parse(self.path.read_text(encoding="utf-8-sig"), Loader=Loader)
+        alias = next(event for event in events if isinstance(event, yaml.AliasEvent))
+        self.refuse(alias, "an alias (*name) is not understood here. Write the value out.")
+
+    def refuse(self, node: yaml.Node | yaml.Event, sentence: str) -> NoReturn:
+        raise ConfigError(f"{self.path.name}, line {node.start_mark.line + 1 if node.start_mark else 1}: {sentence}")

@@ -321,7 +321,10 @@ def application(folio: Folio) -> Starlette:
         return JSONResponse([asdict(seen) for seen in folio.journal])
 
     async def faults(request: Request) -> Response:
-        folio.faults.set(await request.json())
+        wanted = await request.json()
+        folio.faults.set(wanted)
+        for tenant in folio.tenants.values():
+            tenant.token_seconds = wanted.get("token_seconds", tenant.token_seconds)
         return Response(status_code=204)
 
     async def revoke(request: Request) -> Response:

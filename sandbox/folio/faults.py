@@ -86,7 +86,7 @@ class Faults:
         return struck[0] if struck else None
 
     def set(self, wanted: Mapping[str, Any]) -> None:
-        """The same from JSON: {"import_seconds": 2} or {"status": 503, "nth": 2} or {"clear": true}."""
+        """The same from JSON: {"import_seconds": 2}, {"most_bytes": 9}, {"status": 503, "nth": 2}, {"clear": true}."""
         if wanted.get("clear"):
             self.clear()
         self.import_seconds = wanted.get("import_seconds", self.import_seconds)

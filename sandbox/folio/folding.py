@@ -1,43 +1,8 @@
 """Compare values as FOLIO's database does: `lower(unaccent(value))`."""
 
-from __future__ import annotations
+from functools import cache
 
-import unicodedata
-
-# PostgreSQL's unaccent.rules spells these out; Unicode does not decompose them.
-_SPELT_OUT = str.maketrans(
-    {
-        "Æ": "AE",
-        "æ": "ae",
-        "Œ": "OE",
-        "œ": "oe",
-        "ß": "ss",
-        "ẞ": "SS",
-        "Ø": "O",
-        "ø": "o",
-        "Đ": "D",
-        "đ": "d",
-        "Ð": "D",
-        "ð": "d",
-        "Ħ": "H",
-        "ħ": "h",
-        "ı": "i",
-        "Ł": "L",
-        "ł": "l",
-        "Ŋ": "N",
-        "ŋ": "n",
-        "Þ": "TH",
-        "þ": "th",
-        "Ŧ": "T",
-        "ŧ": "t",
-        "\N{LEFT SINGLE QUOTATION MARK}": "'",
-        "\N{RIGHT SINGLE QUOTATION MARK}": "'",
-        "\N{LEFT DOUBLE QUOTATION MARK}": '"',
-        "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
-        "\N{EN DASH}": "-",
-        "\N{EM DASH}": "-",
-    }
-)
+from sandbox import PROJECT
 
 
 def fold(value: str) -> str:
@@ -46,7 +11,12 @@ def fold(value: str) -> str:
     FOLIO: RMB's unique indexes have caseSensitive=false and removeAccents=true by default; mod-users' schema.json
     keeps both defaults for externalSystemId, username, barcode, group, department and address type.
     """
-    if value.isascii():
-        return value.lower()
-    decomposed = unicodedata.normalize("NFKD", value.translate(_SPELT_OUT))
-    return "".join(sign for sign in decomposed if not unicodedata.combining(sign)).lower()
+    return (value if value.isascii() else value.translate(_unaccent())).lower()
+
+
+@cache
+def _unaccent() -> dict[int, str]:
+    """PostgreSQL's own table (contrib/unaccent/unaccent.rules): a letter, a tab, and what stands for it."""
+    rules = (PROJECT / "plugins" / "patronload" / "unaccent.rules").read_text(encoding="utf-8")
+    lines = [line.partition("\t") for line in rules.splitlines()]
+    return {ord(letter): instead.strip() for letter, _, instead in lines}

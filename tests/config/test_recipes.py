@@ -4,7 +4,7 @@ import re
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patronload import recipes
@@ -34,6 +34,7 @@ def test_what_is_absent_stays_absent(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", recipes.STEPS)
+@settings(deadline=None)  # a busy machine is no reason to fail
 @given(text=st.text())
 def test_a_step_twice_is_a_step_once(name: str, text: str) -> None:
     """So that nobody has to know whether a mapping applied it already."""

@@ -99,7 +99,7 @@ class Folio:
             )
         except PatronloadError as error:  # the login's; the request was not sent
             raise NothingWritten(error) from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise self._unanswered(error) from error
         return self._import_answer(response)
 
@@ -141,7 +141,7 @@ class Folio:
     def _send_get(self, path: str, parameters: dict[str, Any]) -> httpx.Response:
         try:
             return self._busy_retried("GET", path, params=parameters)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise folio_faults.unreachable(self._place, error) from error
 
     def _busy_retried(self, method: str, path: str, **request: Any) -> httpx.Response:
@@ -185,7 +185,7 @@ class Folio:
             raise folio_faults.lost(self._place, f"the gateway answered {response.status_code}")
         raise folio_faults.not_folio(self._place, f"POST {USER_IMPORT}")
 
-    def _unanswered(self, error: httpx.TransportError) -> Exception:
+    def _unanswered(self, error: httpx.RequestError) -> Exception:
         """What an exception in the midst of a POST means for the users in it."""
         posting = error.request.url.path.endswith(USER_IMPORT)
         if not posting or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):

@@ -81,7 +81,7 @@ _SENTENCES: dict[int, str] = {
 }
 
 
-def unreachable(place: Place, error: httpx.TransportError) -> PatronloadError:
+def unreachable(place: Place, error: httpx.RequestError) -> PatronloadError:
     """What it means that a request whose repetition does no harm got no answer."""
     if isinstance(_root(error), ssl.SSLCertVerificationError):
         return TargetError(
@@ -104,7 +104,7 @@ def not_folio(place: Place, what: str) -> TargetError:
     return TargetError(f"{place} answers {what} in a way FOLIO never does. Is the host the address of its gateway?")
 
 
-def cause(error: httpx.TransportError) -> str:
+def cause(error: httpx.RequestError) -> str:
     """In words; what httpx says may hold more than a log should."""
     root = _root(error)
     if isinstance(root, socket.gaierror):
