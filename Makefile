@@ -11,7 +11,7 @@ BIN := .venv/bin
 KEEP ?= .local/tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down preview bench clean requirements
+.PHONY: help setup demo test check up down preview bench faults clean requirements
 
 help:
 	@echo 'make TARGET, where TARGET is one of'
@@ -47,6 +47,9 @@ check: setup ## lint, strict types, import contracts, every tenant and mapping f
 
 bench: setup ## measure speed and memory
 	@$(WITH_PLUGINS) $(BIN)/python -m benchmarks
+
+faults: setup ## load hundreds of made-up exports while everything goes wrong, and judge what FOLIO then holds: RUNS=500 SEED=1
+	@$(WITH_PLUGINS) $(BIN)/python -m faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove what is made here: .venv, caches, the demo's files
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local down; fi

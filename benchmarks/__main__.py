@@ -3,7 +3,9 @@ Measure: python -m benchmarks [rows]
 
 * core: from CSV bytes to chunk bodies, validation included, beside a script of the kind libraries write themselves
   (csv and json, no validation), on the same made-up rows;
-* parse: what one more tenant costs Airflow's DAG processor, beside reading its YAML with PyYAML alone.
+* post: users a second and memory of the client, against a FOLIO that answers at once;
+* parse: what one more tenant costs Airflow's DAG processor, beside reading its YAML with PyYAML alone;
+* loaders: the same patrons planned and posted by Patronload, and loaded by folio_data_import if that is installed.
 """
 
 import shutil
@@ -18,7 +20,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from benchmarks import script
+from benchmarks import loaders, posting, script
 from local import exports as made_up
 from patronload import chunks, exports, mappings, paths, targets, tenants, transform, validation
 
@@ -36,7 +38,10 @@ def main() -> None:
     """Print the figures."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
     core(rows)
+    print("post: the client's side alone")
+    posting.measure()
     parse()
+    loaders.loaders(100_000)
 
 
 def core(rows: int) -> None:

@@ -5,7 +5,9 @@ Keeps one library's patrons in its library system in step with what the institut
 
 **fetch** takes the export from its source, byte for byte, and only when nobody is writing to it any more.
 **validate** checks it: what is wrong with the file stops the run, what is wrong with a row rejects that row.
-**transform** maps the rows to patrons by the mapping file, and cuts them into chunks.
+**transform** maps the rows to patrons by the mapping file.
+**plan** compares them with what the library system has, and changes nothing there: it keeps what the library owns, sets
+aside what cannot be loaded, and cuts the rest into chunks.
 **post** sends the chunks one after the other, each once, and keeps every answer. It may be cleared at any time.
 **report** tells what became of every row: rows = created + updated + failed + rejected (+ not sent, + unconfirmed).
 **notify** mails that to the contacts whom the tenant names for this outcome. Both run after a failure, too.
@@ -47,6 +49,7 @@ def steps(name: str) -> None:
         tasks.fetch(name),
         tasks.validate(name),
         tasks.transform(name),
+        tasks.plan(name),
         tasks.post(name),
         # Teardowns run after a failure too, and do not turn the run green.
         tasks.report(name).as_teardown(on_failure_fail_dagrun=True),

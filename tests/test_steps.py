@@ -1,5 +1,6 @@
 """The steps of a load, one after the other, without a scheduler: a folder, the stand-in FOLIO, a run folder."""
 
+import html
 import json
 import shutil
 from datetime import date
@@ -78,7 +79,7 @@ def load(include, tmp_path):
 
 def until(load, last):
     """Take the steps up to and with `last`; what that one handed on."""
-    for step in (steps.fetch, steps.validate, steps.transform, steps.post, steps.report):
+    for step in (steps.fetch, steps.validate, steps.transform, steps.plan, steps.post, steps.report):
         handed_on = step(load)
         if step is last:
             return handed_on
@@ -90,21 +91,23 @@ def test_a_step_that_runs_again_makes_its_artifacts_anew_until_something_was_sen
     first = load(GOOD[:2])
     assert until(first, steps.validate)["rows"] == 2
     (include / "patrons.csv").write_text(",".join(COLUMNS) + "\n" + "".join(GOOD))
-    assert until(first, steps.transform)["patrons"] == 3
+    assert until(first, steps.plan)["new"] == 3
     steps.post(first)
     (include / "patrons.csv").write_text(",".join(COLUMNS) + "\n" + "u-9,zoe,009,Staff,Zed,Zoe,,,\n")
     before = first.run.read(runs.EXPORT), first.run.read(runs.PATRONS)
-    assert set(until(first, steps.transform)) == {"kept"}
+    assert set(until(first, steps.plan)) == {"kept"}
     assert (first.run.read(runs.EXPORT), first.run.read(runs.PATRONS)) == before
 
 
 def test_chunks_of_an_earlier_try_do_not_stay_behind(load, include):
     """A shorter file makes fewer chunks; an old one must not be sent along."""
     again = load([f"u-{n},l{n},{n},Staff,L{n},,,,\n" for n in range(9)])
-    until(again, steps.transform)
+    until(again, steps.plan)
     assert len(again.run.names("chunks")) == 3
     (include / "patrons.csv").write_text(",".join(COLUMNS) + "\n" + GOOD[0])
     until(again, steps.transform)
+    assert again.run.names("chunks") == []
+    steps.plan(again)
     assert again.run.names("chunks") == ["chunks/0001.json.zst"]
 
 
@@ -162,7 +165,7 @@ def test_rejects_that_were_mended_load(load):
     mended = rejected[1].replace("Nobody", "Staff", 1)
     again = load([])
     again.run.write(runs.EXPORT, (rejected[0] + mended).encode())
-    for step in (steps.validate, steps.transform, steps.post):
+    for step in (steps.validate, steps.transform, steps.plan, steps.post):
         handed_on = step(again)
     assert (handed_on["created"], handed_on["failed"]) == (1, 0)
     assert '"lastName":"=Dee"' in pl.read_parquet(again.run.folder / runs.PATRONS)["patron"][0]
@@ -184,8 +187,10 @@ def test_a_wrong_password_is_told_without_it(load, folio, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_LIB_FOLIO", json.dumps(wrong))
     refused = load(GOOD)
     until(refused, steps.transform)
+    before = len(folio.journal)
     with pytest.raises(TargetError, match="lib_folio") as caught:
-        steps.post(refused)
+        steps.plan(refused)
+    assert len(folio.journal) == before + 1, "many wrong tries lock an account"
     assert "hunter2" not in str(caught.value)
     assert refused.run.names("sent") == []
     assert steps.report(refused)["not_sent"] == 3
@@ -220,15 +225,121 @@ def test_every_row_of_every_export_is_accounted_for(load, folio, lines):
 
 
 def test_the_patrons_are_exactly_what_is_posted(load):
-    """patrons.parquet, the chunks and the order of the rows are one and the same."""
+    """planned.parquet, the chunks and the order of the rows are one and the same; new patrons are what was mapped."""
     whole = load(GOOD * 1)
-    until(whole, steps.transform)
+    until(whole, steps.plan)
     patrons = pl.read_parquet(whole.run.folder / runs.PATRONS)
-    assert patrons["row"].to_list() == [2, 3, 4]
-    assert patrons["chunk"].to_list() == [1, 1, 1]
+    planned = pl.read_parquet(whole.run.folder / runs.PLANNED)
+    assert planned["row"].to_list() == [2, 3, 4]
+    assert planned["chunk"].to_list() == [1, 1, 1]
     import zstandard
 
     body = json.loads(zstandard.decompress(whole.run.read("chunks/0001.json.zst")))
     assert body["users"] == [json.loads(text) for text in patrons["patron"]]
     assert body["totalRecords"] == 3
     assert "deactivateMissingUsers" not in body
+
+
+def planned(load, lines, **changed):
+    """A load whose tenant has other settings of the target, taken up to and with `plan`."""
+    made = load(lines)
+    source = {"missing_columns": changed.pop("missing_columns", "stop")}
+    tenant = made.tenant.model_copy(
+        update={
+            "target": made.tenant.target.model_copy(update=changed),
+            "source": made.tenant.source.model_copy(update=source),
+        }
+    )
+    made = made._replace(tenant=tenant)
+    for step in (steps.fetch, steps.validate, steps.transform):
+        step(made)
+    return made
+
+
+def test_what_the_plan_sets_aside_is_a_reject_of_its_own_stage(load, folio):
+    """The library finds the row in rejects.csv and in the report, counted once; the others load."""
+    planned_load = planned(load, ["p-1,pia,p1,Student,Pax,Pia,,,\n", "p-2,PIA,p2,Student,Pax,Paul,,,\n"][:1])
+    steps.plan(planned_load)
+    steps.post(planned_load)
+    other = planned(load, ["p-2,Pía,p2,Student,Pax,Paul,,,\n", "p-3,pat,p3,Staff,Pax,Pat,,,\n"])
+    assert steps.plan(other) == {"new": 1, "known": 0, "chunks": 1, "rejected": 1}
+    steps.post(other)
+    told = steps.report(other)
+    assert (told["created"], told["rejected"], told["failed"], told["not_sent"]) == (1, 1, 0, 0)
+    rejects = other.run.read(runs.REJECTS).decode("utf-8-sig").splitlines()
+    assert len(rejects) == 2
+    assert ",plan,username,Pía," in rejects[1]
+    (reason,) = other.run.read_json(runs.REPORT)["reasons"]
+    assert reason["stage"] == "plan"
+    assert "pia" not in json.dumps(other.run.read_json(runs.REPORT)).lower()
+
+
+@pytest.fixture
+def wizards(folio):
+    """Patron groups that FOLIO does not have any more."""
+    groups = folio.store("main").groups
+    staff = groups.find("group", "staff")
+    groups.delete(staff["id"])
+    yield
+    groups.put(staff)
+
+
+def test_a_stop_of_the_plan_is_told_with_its_findings(load, wizards):
+    """Nothing is sent; every row is accounted for; the report says what FOLIO does not know."""
+    stopped = planned(load, GOOD, unknown_values="stop")
+    with pytest.raises(TargetError, match=r"the patron group 'staff' \(2 rows\)"):
+        steps.plan(stopped)
+    told = steps.report(stopped)
+    assert (told["outcome"], told["rows"], told["rejected"], told["not_sent"]) == ("failed", 3, 2, 1)
+    assert stopped.run.names("chunks") == stopped.run.names("sent") == []
+
+
+def test_too_many_rejects_of_the_plan_stop_the_run(load, wizards):
+    """The limit is one for all stages."""
+    strict = planned(load, GOOD)
+    limits = strict.tenant.limits.model_copy(update={"most_rejects": "50%"})
+    strict = strict._replace(tenant=strict.tenant.model_copy(update={"limits": limits}))
+    with pytest.raises(ValidationError, match="2 of 3 rows are rejected"):
+        steps.plan(strict)
+    told = steps.report(strict)
+    assert (told["outcome"], told["rejected"], told["not_sent"]) == ("stopped", 2, 1)
+    assert not strict.run.has(runs.PLANNED)
+
+
+def test_a_warning_of_the_plan_is_in_the_report(load, wizards):
+    """Whoever gets the mail learns which value FOLIO does not know."""
+    warned = planned(load, GOOD)
+    steps.plan(warned)
+    steps.report(warned)
+    assert "'staff' (2 rows)" in warned.run.read_json(runs.REPORT)["warnings"][0]
+    assert "'staff' (2 rows)" in html.unescape(warned.run.read(runs.REPORT_PAGE).decode())
+
+
+def test_a_dry_run_plans(load, folio):
+    """It tells what would be sent and what would not, and FOLIO is as before."""
+    before = len(folio.store("main").users)
+    dry = planned(load, ["d-1,dan,d1,Student,Dun,Dan,,,\n"])._replace(dry_run=True)
+    steps.plan(dry)
+    told = steps.report(dry)
+    assert (told["outcome"], told["not_sent"]) == ("dry_run", 1)
+    assert len(folio.store("main").users) == before
+
+
+def test_a_missing_column_keeps_the_field(load, include, folio):
+    """If the tenant allows it; erasing is for blank cells only. Without leave the run stops."""
+    header, cells = ",".join(COLUMNS), "m-1,mia,m1,Student,Moon,Mia,,555,\n"
+    first = planned(load, [cells])
+    steps.plan(first)
+    steps.post(first)
+    again = load([])
+    short = header.replace(",phone", ""), cells.replace(",555", "").replace("Moon", "Sun")
+    (include / "patrons.csv").write_text("\n".join(short))
+    source = again.tenant.source.model_copy(update={"missing_columns": "keep"})
+    target = again.tenant.target.model_copy(update={"blank_cells": "erase"})
+    allowed = again._replace(tenant=again.tenant.model_copy(update={"source": source, "target": target}))
+    until(allowed, steps.report)
+    user = folio.store("main").user("m-1")
+    assert (user["personal"]["lastName"], user["personal"]["phone"]) == ("Sun", "555")
+    assert "The export has no column phone" in allowed.run.read_json(runs.REPORT)["warnings"][0]
+    with pytest.raises(ValidationError, match="no column phone"):
+        until(again._replace(run=Run(again.run.folder.parent / "other")), steps.report)

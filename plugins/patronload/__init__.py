@@ -1,1 +1,1 @@
-"""Keep a library's patrons in step with its institution: fetch, validate, transform, post, report, notify."""
+"""Keep a library's patrons in step with its institution: fetch, validate, transform, plan, post, report, notify."""

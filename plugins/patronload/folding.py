@@ -20,6 +20,16 @@ def folded(text: pl.Expr) -> pl.Expr:
     return text.str.replace_many(letters, instead).str.to_lowercase()
 
 
+def fold(text: str) -> str:
+    """One text, as `folded` does it."""
+    return (text if text.isascii() else text.translate(_table())).lower()
+
+
+@cache
+def _table() -> dict[int, str]:
+    return {ord(letter): instead for letter, instead in zip(*_rules(), strict=True)}
+
+
 @cache
 def _rules() -> tuple[list[str], list[str]]:
     """Each letter and what stands for it, blanks aside; a line with nothing behind the letter takes it out."""

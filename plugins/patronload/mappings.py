@@ -1,17 +1,18 @@
 """A mapping: which column of the export goes to which field of the target, and what an export must be like."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictStr, model_validator
 
-from patronload import documents, fields, paths, recipes, yaml_files
+from patronload import documents, fields, ownership, paths, recipes, yaml_files
 from patronload.documents import Document
 from patronload.errors import ConfigError
 from patronload.fields import Kind
+from patronload.ownership import Owner
 
 OTHERWISE = "otherwise"
 SOURCES = ("column", "value", "first_of", "join")
@@ -125,6 +126,10 @@ class Mapping(Document):
         min_length=1
     )
     lookups: dict[str, Lookup] = Field(default_factory=dict)
+    ownership: dict[str, Owner] = Field(
+        default_factory=dict,
+        description="who may change a field of a patron who is there already: campus, library or first",
+    )
 
     @property
     def columns(self) -> list[str]:
@@ -148,6 +153,33 @@ class Mapping(Document):
     def unique(self) -> list[str]:
         """The mapped fields that no two patrons may share."""
         return [path for path in fields.UNIQUE[self.target] if path in self.fields]
+
+    def over(self, columns: Collection[str]) -> "Mapping":
+        """
+        The mapping for an export that has only these columns: what is made of a missing one is not filled at all.
+
+        Fields without which a row is rejected stay; so do the checks of columns that are there.
+        """
+        kept = {
+            path: rule
+            for path, rule in self.fields.items()
+            if path in self.required or all(column in columns for column in rule.columns)
+        }
+        gone = {column for path, rule in self.fields.items() if path not in kept for column in rule.columns}
+        missing = gone - set(columns)
+        expect = Expectations(
+            file=tuple(check for check in self.expect.file if check.arguments.get("column") not in missing),
+            rows=tuple(check for check in self.expect.rows if check.arguments.get("column") not in missing),
+        )
+        return self.model_copy(update={"fields": kept, "expect": expect})
+
+    def owner(self, path: str) -> Owner:
+        """Who owns the field at `path`, or what is around it."""
+        return ownership.owner(self.ownership, self.target, path)
+
+    def source_of(self, path: str) -> str:
+        """The columns that a field is made of, as the rejects name them."""
+        return " + ".join(self.fields[path].columns) if path in self.fields else ""
 
 
 def load(name: str) -> Mapping:
@@ -182,7 +214,15 @@ def _mistakes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
     for name in mapping.lookups:
         if not any(rule.lookup == name for rule in mapping.fields.values()):
             yield ("lookups", name), "no field uses this table. Remove it, or name it in a field's 'lookup'."
+    yield from _unowned(mapping)
     yield from _gaps(mapping)
+
+
+def _unowned(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
+    known = ownership.paths(mapping.target, mapping.fields)
+    for path in mapping.ownership:
+        if path not in known:
+            yield ("ownership", path), f"nobody can own this; {documents.suggestion(path, known)}"
 
 
 def _misfit(  # noqa: C901, PLR0911 - one return for each way not to fit

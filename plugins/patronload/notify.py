@@ -141,7 +141,10 @@ def _lead(report: Report) -> str:
     """The second sentence: what the headline means."""
     target, rows = report.target, counted(report.rows, "row")
     if report.outcome == "dry_run":
-        return f"The export was read, checked and mapped as in a real load. Nothing was sent to {target}."
+        return (
+            f"The export was read, checked, mapped and compared with {target} as in a real load. "
+            f"Nothing was sent to {target}."
+        )
     if report.outcome == "stopped":
         return f"The export was read ({rows}) and refused." + ("" if report.sent else f" {target} is as it was before.")
     if report.outcome == "failed":
@@ -183,7 +186,7 @@ def _shares(report: Report) -> list[tuple[str, float]]:
 
 def _found_by(report: Report, reason: Reason) -> str:
     post = "Patronload" if reason.reason == UNCONFIRMED else report.target
-    words = {"validate": "the checks", "transform": "the mapping", "post": post}
+    words = {"validate": "the checks", "transform": "the mapping", "plan": "the plan", "post": post}
     return words.get(reason.stage, reason.stage)
 
 

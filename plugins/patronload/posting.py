@@ -1,16 +1,17 @@
 """
-Send the chunks of a run to the library system, each exactly once, and keep every answer the moment it arrives.
+Send the chunks of a run to the library system, each patron exactly once, and keep every answer the moment it arrives.
 
-A chunk leaves three files: chunks/0001.json.zst, made before; sent/0001.json, put just before it is sent; and
-results/0001.json, put when it is known what became of it. So whoever comes after an interruption, at whatever point,
-sees where it was: a result says done, a marker alone says "sent, and nobody knows", and neither says never sent.
+A chunk leaves three files: chunks/0001.json.zst, made before; sent/0001.json, put just before something of it is sent;
+and results/0001.json, put when it is known what became of all of it. A chunk that would take too long goes in parts:
+sent/0001.json then holds what became of the parts before, and which one is on its way. So whoever comes after an
+interruption, at whatever point, sees where it was: on its way says "sent, and nobody knows", and the rest was not sent.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -18,14 +19,25 @@ from typing import Any, NamedTuple
 import polars as pl
 import zstandard
 
-from patronload.errors import Defect, TargetError
-from patronload.runs import PATRONS, Run
+from patronload import runs
+from patronload.errors import Defect, TargetError, TransientError
+from patronload.pace import Pace
+from patronload.runs import PLANNED, Run
 from patronload.targets import Target
 from patronload.targets.delivery import Chunk, NothingWritten, Outcome
 
 logger = logging.getLogger(__name__)
 
 CHUNKS, SENT, RESULTS = "chunks", "sent", "results"
+
+CREATED = "created.json"
+"""What was made in the target before the first chunk; while it says the same as the plan, nothing is made again."""
+
+PACE = "pace.json"
+"""How many patrons a request may have, once it turned out that the chunks are too large."""
+
+Result = dict[str, Any]
+"""What results/0001.json holds."""
 
 
 class Totals(NamedTuple):
@@ -38,47 +50,218 @@ class Totals(NamedTuple):
     failed: int
 
 
-def post(run: Run, target: Target) -> Totals:
+class Progress(NamedTuple):
+    """How far a run came, for its report: the rows with their chunks, the chunks that were sent, the results."""
+
+    patrons: pl.DataFrame | None
+    sent: set[int]
+    results: list[Result]
+
+
+def post(run: Run, target: Target, pace: Pace | None = None) -> Totals:
     """
     Send the chunks of `run` that have no result yet, in their order.
 
-    Raises TransientError when the target was busy or an answer got lost: the next call looks up what became of the
-    chunk, so nothing is sent twice. Raises TargetError when somebody has to act first, and after the last chunk when
-    patrons remain of which nobody knows whether they were loaded.
+    Raises TransientError when the target was busy, or when an answer got lost and what became of the patrons could not
+    be looked up either: the next call looks once more, so nothing is sent twice. Raises TargetError when somebody has
+    to act first, and after the last chunk when patrons remain of which nobody knows whether they were loaded.
     """
     parts = _Parts(run)
     answered = set(run.names(RESULTS))
     if answered:
         logger.info("%d of %d chunks were answered before", len(answered), len(parts.numbers))
-    for number in parts.numbers:
-        if _name(RESULTS, number) not in answered:
-            _post_one(run, target, parts.chunk(number), len(parts.numbers))
+    left = [number for number in parts.numbers if _name(RESULTS, number) not in answered]
+    if left:
+        _prepare(run, target)
+    posting = _Posting(run, target, _pace(run, pace), parts, sum(parts.size(number) for number in left))
+    level = 0
+    for number in left:
+        if parts.levels[number] > level:
+            level = parts.levels[number]
+            _check_below(run, parts, level)
+        posting.post(number)
     return _totals(run, parts.numbers)
 
 
-def _post_one(run: Run, target: Target, chunk: Chunk, chunks: int) -> None:
-    started = time.monotonic()
-    outcome = _outcome(run, target, chunk, chunks)
-    run.write_json(_name(RESULTS, chunk.number), _result(chunk, outcome))
-    _log(chunk, chunks, outcome, time.monotonic() - started)
+def progress(run: Run, planned: pl.DataFrame | None) -> Progress:
+    """
+    What a run has come to, whatever point it is at. `planned` has row and chunk.
+
+    A chunk of which only a part was answered is told as three: the part that was, the one on its way, and the rest.
+    """
+    results = [run.read_json(name) for name in run.names(RESULTS)]
+    answered = {result["chunk"] for result in results}
+    sent = {_number(name) for name in run.names(SENT)}
+    if planned is None:
+        return Progress(planned, sent, results)
+    for number in sorted(sent - answered):
+        marker = run.read_json(_name(SENT, number))
+        if marker.get("parts"):
+            results.append(_combined(number, [part["result"] for part in marker["parts"]]))
+        planned = _split(planned, number, marker)
+    on_their_way = {number for number in planned["chunk"].unique() if _BEYOND < number < _UNSENT}
+    return Progress(planned, sent | on_their_way, results)
 
 
-def _outcome(run: Run, target: Target, chunk: Chunk, chunks: int) -> Outcome:
-    marker = _name(SENT, chunk.number)
-    if run.has(marker):
-        logger.info("chunk %d of %d: was sent and never answered; looking up what became of it", chunk.number, chunks)
-        return target.resolve(chunk, datetime.fromisoformat(run.read_json(marker)["sent_at"]))
-    sent_at = target.clock()
-    run.write_json(marker, {"chunk": chunk.number, "patrons": len(chunk.rows), "sent_at": sent_at.isoformat()})
-    try:
-        return target.deliver(chunk, sent_at)
-    except NothingWritten as nothing:
-        run.remove(marker)
-        raise nothing.reason from nothing
+_BEYOND = 10**6
+"""Chunks above are the parts on their way, of the chunk of that number less this."""
+
+_UNSENT = 2 * 10**6
+"""And no chunk is this one: it has the rows that were not sent."""
 
 
-def _result(chunk: Chunk, outcome: Outcome) -> dict[str, Any]:
-    """What results/0001.json holds."""
+def _split(planned: pl.DataFrame, number: int, marker: dict[str, Any]) -> pl.DataFrame:
+    """The chunk's rows, those that are still open with another number."""
+    answered = marker["parts"][-1]["to"] if marker.get("parts") else 0
+    start, end = marker.get("from", answered), marker.get("to", marker["patrons"])
+    on_its_way = "sent_at" in marker
+    place = pl.col("chunk").cum_count().over("chunk") - 1
+    state = (
+        pl.when(pl.col("chunk") != number).then(pl.col("chunk"))
+        .when(place < answered).then(pl.col("chunk"))
+        .when((place >= start) & (place < end) & on_its_way).then(pl.lit(number + _BEYOND))
+        .otherwise(pl.lit(_UNSENT))
+    )  # fmt: skip
+    return planned.with_columns(state.cast(pl.UInt32).alias("chunk"))
+
+
+def _prepare(run: Run, target: Target) -> None:
+    """Once before the first chunk, and one thing after the other: two chunks at once would make it twice."""
+    wanted = run.read_json(runs.PLAN).get("create", {}) if run.has(runs.PLAN) else {}
+    if any(wanted.values()) and not (run.has(CREATED) and run.read_json(CREATED) == wanted):
+        target.prepare(wanted)
+        run.write_json(CREATED, wanted)
+
+
+def _pace(run: Run, pace: Pace | None) -> Pace:
+    """The pace that was found before, if any: it holds for this run's other attempts too."""
+    pace = pace or Pace()
+    if run.has(PACE):
+        known = run.read_json(PACE)
+        pace.size, pace.ceiling = known["size"], known["ceiling"]
+    return pace
+
+
+class _Posting:
+    """One attempt to send what is left of a run."""
+
+    def __init__(self, run: Run, target: Target, pace: Pace, parts: _Parts, left: int) -> None:
+        self.run = run
+        self.target = target
+        self.pace = pace
+        self.parts = parts
+        self.left = left
+        self.done = 0
+        self.started = time.monotonic()
+
+    def post(self, number: int) -> None:
+        """Send a chunk, or what of it was not sent yet, and leave its result behind."""
+        chunk, started = self.parts.chunk(number), time.monotonic()
+        marker = self._marker(chunk)
+        if "sent_at" in marker:
+            self._resolve(chunk, marker)
+        self._look_again(chunk, marker)
+        while (start := _answered(marker)) < len(chunk.rows):
+            self._send(chunk.part(start, start + self.pace.next(len(chunk.rows) - start)), start, marker)
+        result = _combined(number, [part["result"] for part in marker["parts"]])
+        self.run.write_json(_name(RESULTS, number), result)
+        self.done += len(chunk.rows)
+        self._log(result, time.monotonic() - started)
+
+    def _marker(self, chunk: Chunk) -> dict[str, Any]:
+        """How far the chunk came in an earlier attempt."""
+        name = _name(SENT, chunk.number)
+        fresh = {"chunk": chunk.number, "patrons": len(chunk.rows), "parts": []}
+        return fresh | (self.run.read_json(name) if self.run.has(name) else {})
+
+    def _resolve(self, chunk: Chunk, marker: dict[str, Any]) -> None:
+        """A part was sent in an earlier attempt, and nobody knows what became of it."""
+        logger.info("chunk %d of %d: was sent and never answered; looking it up", chunk.number, len(self.parts.numbers))
+        part = chunk.part(marker["from"], marker["to"])
+        self._keep(marker, part, self.target.resolve(part, datetime.fromisoformat(marker["sent_at"])))
+
+    def _look_again(self, chunk: Chunk, marker: dict[str, Any]) -> None:
+        """Parts that left somebody unconfirmed, after a person took the chunk's result away."""
+        for known in marker["parts"]:
+            if known["result"]["unconfirmed"]:
+                part = chunk.part(known["from"], known["to"])
+                known["result"] = _result(part, self.target.resolve(part, datetime.fromisoformat(known["sent_at"])))
+
+    def _send(self, part: Chunk, start: int, marker: dict[str, Any]) -> None:
+        sent_at, started = self.target.clock(), time.monotonic()
+        marker |= {"from": start, "to": start + len(part.rows), "sent_at": sent_at.isoformat()}
+        self.run.write_json(_name(SENT, part.number), marker)
+        try:
+            outcome = self.target.deliver(part, sent_at)
+            self._learn(self.pace.took, len(part.rows), time.monotonic() - started)
+        except NothingWritten as nothing:
+            self._take_back(marker)
+            if not nothing.too_large or len(part.rows) == 1:
+                raise nothing.reason from nothing
+            self._learn(self.pace.too_large, len(part.rows))
+            return
+        except TransientError as error:
+            logger.warning("chunk %d: %s", part.number, error)
+            self._learn(self.pace.lost, len(part.rows))
+            outcome = self.target.resolve(part, sent_at)
+        self._keep(marker, part, outcome)
+
+    def _take_back(self, marker: dict[str, Any]) -> None:
+        """What was on its way is not: nothing of it was written."""
+        for name in ("from", "to", "sent_at"):
+            del marker[name]
+        name = _name(SENT, marker["chunk"])
+        if marker["parts"]:
+            self.run.write_json(name, marker)
+        else:
+            self.run.remove(name)
+
+    def _keep(self, marker: dict[str, Any], part: Chunk, outcome: Outcome) -> None:
+        """
+        Note what became of a part. It is written with the next part's mark, or as the chunk's result; should the
+        process die in between, the part counts as on its way and is looked up.
+        """
+        sent = {name: marker.pop(name) for name in ("from", "to", "sent_at")}
+        marker["parts"].append(sent | {"result": _result(part, outcome)})
+
+    def _learn(self, change: Callable[..., None], *facts: float) -> None:
+        before = self.pace.to_json()
+        change(*facts)
+        if self.pace.to_json() != before:
+            self.run.write_json(PACE, self.pace.to_json())
+            logger.info("From now on a request has %s patrons at most", self.pace.next(10**6))
+
+    def _log(self, result: Result, seconds: float) -> None:
+        speed = result["patrons"] / max(seconds, 0.001)
+        left = (self.left - self.done) * (time.monotonic() - self.started) / max(self.done, 1)
+        logger.info(
+            "chunk %d of %d: %s patrons, %s created, %s updated, %s failed%s; %s patrons a second; %s left",
+            result["chunk"],
+            len(self.parts.numbers),
+            f"{result['patrons']:,}",
+            f"{result['created']:,}",
+            f"{result['updated']:,}",
+            f"{len(result['failed']):,}",
+            f", {len(result['unconfirmed']):,} unconfirmed" if result["unconfirmed"] else "",
+            f"{speed:,.0f}",
+            _duration(left),
+        )
+
+
+def _answered(marker: dict[str, Any]) -> int:
+    """How many of a chunk's patrons are through."""
+    return int(marker["parts"][-1]["to"]) if marker["parts"] else 0
+
+
+def _duration(seconds: float) -> str:
+    """So long that it can be told at a glance: 40 seconds, 12 minutes, 3 hours."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}s"
+    return f"{seconds:.0f} seconds"
+
+
+def _result(chunk: Chunk, outcome: Outcome) -> Result:
     return {
         "chunk": chunk.number,
         "patrons": len(chunk.rows),
@@ -91,43 +274,51 @@ def _result(chunk: Chunk, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _log(chunk: Chunk, chunks: int, outcome: Outcome, seconds: float) -> None:
-    logger.info(
-        "chunk %d of %d: %s patrons, %s created, %s updated, %s failed%s; %s patrons a second",
-        chunk.number,
-        chunks,
-        f"{len(chunk.rows):,}",
-        f"{outcome.created:,}",
-        f"{outcome.updated:,}",
-        f"{len(outcome.failed):,}",
-        f", {len(outcome.unconfirmed):,} unconfirmed" if outcome.unconfirmed else "",
-        f"{len(chunk.rows) / max(seconds, 0.001):,.0f}",
-    )
+def _combined(number: int, results: list[Result]) -> Result:
+    """The results of a chunk's parts as one."""
+    return {
+        "chunk": number,
+        **{name: sum(result[name] for result in results) for name in ("patrons", "created", "updated")},
+        **{name: [one for result in results for one in result[name]] for name in ("failed", "unconfirmed")},
+        "looked_up": any(result["looked_up"] for result in results),
+        "answers": [answer for result in results for answer in result["answers"]],
+    }
 
 
 def _totals(run: Run, numbers: list[int]) -> Totals:
     """The sum of all results. Raises TargetError when one of them leaves a patron unconfirmed."""
-    results = [run.read_json(_name(RESULTS, number)) for number in numbers]
-    unclear = [result for result in results if result["unconfirmed"]]
+    unclear: list[Result] = []
+    sums = dict.fromkeys(("patrons", "created", "updated", "failed"), 0)
+    for number in numbers:
+        result = run.read_json(_name(RESULTS, number))
+        for name in sums:
+            sums[name] += len(result[name]) if isinstance(result[name], list) else result[name]
+        if result["unconfirmed"]:
+            unclear.append(result)
     if unclear:
         raise _unclear(run, unclear)
-    return Totals(
-        chunks=len(results),
-        patrons=sum(result["patrons"] for result in results),
-        created=sum(result["created"] for result in results),
-        updated=sum(result["updated"] for result in results),
-        failed=sum(len(result["failed"]) for result in results),
-    )
+    return Totals(chunks=len(numbers), **sums)
 
 
-def _unclear(run: Run, results: list[dict[str, Any]]) -> TargetError:
+def _check_below(run: Run, parts: _Parts, level: int) -> None:
+    """
+    A patron of this level takes over an id that one of a lower level gives up; nobody may doubt that it was given up.
+
+    Raises TargetError when some lower chunk leaves a patron unconfirmed.
+    """
+    below = [run.read_json(_name(RESULTS, number)) for number in parts.numbers if parts.levels[number] < level]
+    if unclear := [result for result in below if result["unconfirmed"]]:
+        raise _unclear(run, unclear, "The next chunks take over ids that they give up, and were not sent")
+
+
+def _unclear(run: Run, results: list[Result], rest: str = "Everything else went through") -> TargetError:
     patrons = sum(len(result["unconfirmed"]) for result in results)
     chunks = ", ".join(
         f"chunk {result['chunk']}: {run.url}/{_name(RESULTS, result['chunk'])}" for result in results[:5]
     )
     return TargetError(
         f"Of {patrons:,} patrons nobody knows whether they were loaded: the library system's answers contradict what "
-        f"it has stored. Everything else went through. See 'unconfirmed' in the results of {chunks}"
+        f"it has stored. {rest}. See 'unconfirmed' in the results of {chunks}"
         f"{' and others' if results[5:] else ''}. To have a chunk looked up again, delete its result and clear 'post'."
     )
 
@@ -139,10 +330,9 @@ class _Parts:
         self._run = run
         self.numbers = sorted(_numbers(run))
         self._rows = self._rows_by_chunk() if self.numbers else {}
+        self.levels = {number: int(rows["level"][0]) for number, rows in self._rows.items()}
         if set(self.numbers) != set(self._rows):
-            raise Defect(
-                "chunks/ and patrons.parquet do not fit each other. Clear the task 'transform' to make both anew."
-            )
+            raise Defect("chunks/ and planned.parquet do not fit each other. Clear the task 'plan' to make both anew.")
 
     def chunk(self, number: int) -> Chunk:
         """One chunk, read when it is its turn."""
@@ -151,16 +341,23 @@ class _Parts:
         body = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
         return Chunk(number, number == self.numbers[0], rows["row"].to_list(), rows["externalSystemId"].to_list(), body)
 
+    def size(self, number: int) -> int:
+        """How many patrons a chunk has."""
+        return self._rows[number].height
+
     def _rows_by_chunk(self) -> dict[int, pl.DataFrame]:
-        with self._run.reading(PATRONS) as file:
-            rows = pl.read_parquet(file, columns=["row", "chunk", "externalSystemId"])
+        with self._run.reading(PLANNED) as file:
+            rows = pl.read_parquet(file, columns=["row", "chunk", "level", "externalSystemId"])
         parts = rows.partition_by("chunk", maintain_order=True, as_dict=True)
         return {int(number): part for (number,), part in parts.items()}
 
 
 def _numbers(run: Run) -> Iterator[int]:
-    for name in run.names(CHUNKS):
-        yield int(PurePosixPath(name).name.split(".", maxsplit=1)[0])
+    yield from (_number(name) for name in run.names(CHUNKS))
+
+
+def _number(name: str) -> int:
+    return int(PurePosixPath(name).name.split(".", maxsplit=1)[0])
 
 
 def _name(folder: str, number: int) -> str:

@@ -139,13 +139,15 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     results: Collection[dict[str, Any]],
     failure: dict[str, Any] | None,
     dry_run: bool,
+    plan: dict[str, Any] | None = None,
 ) -> Report:
     """
     The report of a run, from whatever it left behind; what is not there is None or empty.
 
-    `delivery`, `validation`, `failure` and `results` are the contents of export.json, validation.json, failure.json and
-    results/*.json. `rejects` has the columns row, stage, column, value, reason, summary (see `no_rejects`), without the
-    patrons that the target refused; `patrons` has row and chunk. `sent` are the chunks that were given to the target.
+    `delivery`, `validation`, `plan`, `failure` and `results` are the contents of export.json, validation.json,
+    plan.json, failure.json and results/*.json. `rejects` has the columns row, stage, column, value, reason, summary
+    (see `no_rejects`), without the patrons that the target refused; `patrons` has row and chunk. `sent` are the chunks
+    that were given to the target.
     """
     left = _Left(
         rows=None if validation is None else int(validation["rows"]),
@@ -172,7 +174,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         export=Export.model_validate(delivery) if delivery else None,
         artifacts=artifacts,
         checks=tuple(Check.model_validate(check) for check in (validation or {}).get("checks", ())),
-        warnings=(*counts.warnings, *([_ENDED_EARLY] if ended_early else [])),
+        warnings=(*(plan or {}).get("warnings", ()), *counts.warnings, *([_ENDED_EARLY] if ended_early else [])),
     )
 
 

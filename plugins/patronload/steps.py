@@ -15,7 +15,8 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from patronload import mappings, runs
-from patronload.errors import Defect, PatronloadError, ValidationError
+from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
+from patronload.mappings import Mapping
 from patronload.runs import Run
 from patronload.tenants import FolioTarget, Tenant
 
@@ -65,7 +66,7 @@ def validate(load: Load) -> Counts:
         return _kept(load.run, "validation", runs.VALIDATION)
     with _recorded(load, "validate"):
         export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
-        found = validation.validate(export, mappings.load(load.tenant.mapping))
+        found = validation.validate(export, _mapping(load.tenant, export.columns))
         rejected = found.rejects["row"].n_unique()
         _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
         load.run.write_json(
@@ -80,29 +81,58 @@ def validate(load: Load) -> Counts:
 
 
 def transform(load: Load) -> Counts:
-    """Map the good rows to patrons, and cut them into chunks. Raises ValidationError when too many are rejected."""
+    """Map the good rows to patrons. Raises ValidationError when too many are rejected."""
     import polars as pl
 
-    from patronload import chunks, exports, targets, validation
+    from patronload import exports, validation
     from patronload import transform as core
 
     if _anything_sent(load.run):
         return _kept(load.run, "patrons", runs.PATRONS)
     with _recorded(load, "transform"):
-        target = load.tenant.target
+        _forget_plan(load.run)
         export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
         refused = _read_frame(load.run, VALIDATE_REJECTS)
-        made = core.transform(export.frame, mappings.load(load.tenant.mapping), refused)
+        made = core.transform(export.frame, _mapping(load.tenant, export.columns), refused)
         _write_frame(load.run, TRANSFORM_REJECTS, made.rejects)
         rejected = pl.concat([refused["row"], made.rejects["row"]]).n_unique()
         validation.check_limits(load.tenant.limits, export, rejected)
-        room = target.chunk_bytes - targets.request_overhead(target)
-        numbers = chunks.numbers(made.patrons[core.PATRON].str.len_bytes(), target.chunk_size, room)
-        patrons = made.patrons.insert_column(1, pl.Series("chunk", numbers, dtype=pl.UInt32))
-        _write_chunks(load.run, target, patrons)
-        _write_frame(load.run, runs.PATRONS, patrons)
-    counts = {"patrons": patrons.height, "chunks": patrons["chunk"].n_unique(), "rejected": rejected}
+        _write_frame(load.run, runs.PATRONS, made.patrons)
+    counts = {"patrons": made.patrons.height, "rejected": rejected}
     log.info("Transformed: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
+    return counts
+
+
+def plan(load: Load) -> Counts:
+    """
+    Compare the patrons with what the target has, and cut what is to be sent into chunks. Nothing is changed there.
+
+    Raises TargetError for what has to be mended first, ValidationError when too many are rejected, TransientError.
+    """
+    from patronload import connections, exports, targets, validation
+
+    if _anything_sent(load.run):
+        return _kept(load.run, "plan", runs.PLAN)
+    with _recorded(load, "plan"):
+        _forget_plan(load.run)
+        export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
+        patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, export.columns)
+        with targets.open_target(load.tenant.target, connections.get) as target:
+            planned = target.plan(patrons, mapping, load.tenant.zone)
+        _write_frame(load.run, PLAN_REJECTS, planned.rejects)
+        chunks = _cut(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
+        warnings = [*_missing_columns(load.tenant, export.columns), *planned.summary["warnings"]]
+        load.run.write_json(runs.PLAN, planned.summary | {"warnings": warnings, "chunks": len(set(chunks))})
+        for sentence in warnings:
+            log.warning("%s", sentence)
+        if planned.stops:
+            raise TargetError("Nothing was sent. " + " ".join(planned.stops))
+        rejected = _rejects(load.run)["row"].n_unique()
+        validation.check_limits(load.tenant.limits, export, rejected)
+        _write_planned(load.run, planned.patrons, chunks)
+    counts = {name: planned.summary[name] for name in ("new", "known")} | {"chunks": len(set(chunks))}
+    counts["rejected"] = rejected
+    log.info("Planned: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
     return counts
 
 
@@ -117,8 +147,9 @@ def post(load: Load) -> Counts:
 
 def report(load: Load) -> Counts:
     """Tell what became of every row, as report.json, report.html and the rejects file; also after a failure."""
-    from patronload import notify, reports
+    from patronload import notify, posting, reports
 
+    progress = posting.progress(load.run, _to_send(load.run))
     made = reports.build(
         tenant=load.tenant,
         run=load.run_id,
@@ -126,10 +157,11 @@ def report(load: Load) -> Counts:
         artifacts=load.run.url,
         delivery=load.run.read_json(runs.DELIVERY) if load.run.has(runs.DELIVERY) else None,
         validation=load.run.read_json(runs.VALIDATION) if load.run.has(runs.VALIDATION) else None,
+        plan=load.run.read_json(runs.PLAN) if load.run.has(runs.PLAN) else None,
         rejects=_rejects(load.run),
-        patrons=_read_frame(load.run, runs.PATRONS) if load.run.has(runs.PATRONS) else None,
-        sent={int(name[len("sent/") : -len(".json")]) for name in load.run.names("sent")},
-        results=_results(load.run),
+        patrons=progress.patrons,
+        sent=progress.sent,
+        results=progress.results,
         failure=load.run.read_json(runs.FAILURE) if load.run.has(runs.FAILURE) else None,
         dry_run=load.dry_run,
     )
@@ -155,6 +187,7 @@ def notify(load: Load) -> Counts:
 
 VALIDATE_REJECTS = "rejects/validate.parquet"
 TRANSFORM_REJECTS = "rejects/transform.parquet"
+PLAN_REJECTS = "rejects/plan.parquet"
 
 
 @contextmanager
@@ -187,6 +220,19 @@ def _kept(run: Run, what: str, name: str) -> Counts:
     return {"kept": f"{run.url}/{name}"}
 
 
+def _mapping(tenant: Tenant, columns: list[str]) -> Mapping:
+    """The tenant's mapping; for an export that lacks columns, if the tenant allows it, without what is made of them."""
+    mapping = mappings.load(tenant.mapping)
+    return mapping.over(columns) if tenant.source.missing_columns == "keep" else mapping
+
+
+def _missing_columns(tenant: Tenant, columns: list[str]) -> list[str]:
+    missing = [column for column in mappings.load(tenant.mapping).columns if column not in columns]
+    if not missing:
+        return []
+    return [f"The export has no column {', '.join(missing)}; what is made of it stays as the library system has it."]
+
+
 def _write_frame(run: Run, name: str, frame: pl.DataFrame) -> None:
     with run.writing(name) as file:
         frame.write_parquet(file)
@@ -199,20 +245,52 @@ def _read_frame(run: Run, name: str) -> pl.DataFrame:
         return pl.read_parquet(io.BytesIO(file.read()))
 
 
-def _write_chunks(run: Run, target: FolioTarget, patrons: pl.DataFrame) -> None:
+def _forget_plan(run: Run) -> None:
+    """What an earlier try has planned must neither be sent nor be counted."""
+    for name in (runs.PLANNED, runs.PLAN, PLAN_REJECTS, *run.names("chunks")):
+        run.remove(name)
+
+
+def _cut(run: Run, target: FolioTarget, patrons: pl.DataFrame) -> list[int]:
+    """Write the chunks, and tell each patron's. What goes in a later level goes in a later chunk."""
     import zstandard
 
-    from patronload import targets, transform
+    from patronload import chunks, targets, transform
 
-    for name in run.names("chunks"):
-        run.remove(name)
-    for (number,), chunk in patrons.group_by("chunk", maintain_order=True):
+    room = target.chunk_bytes - targets.request_overhead(target)
+    cut: list[int] = []
+    for level in patrons.partition_by("level", maintain_order=True):
+        first = cut[-1] if cut else 0
+        sizes = level[transform.PATRON].str.len_bytes()
+        cut += [first + number for number in chunks.numbers(sizes, target.chunk_size, room)]
+    for (number,), chunk in patrons.with_columns(chunk=_numbered(cut)).group_by("chunk", maintain_order=True):
         body = targets.request_body(target, chunk[transform.PATRON])
         run.write(f"chunks/{number:04}.json.zst", zstandard.compress(body))
+    return cut
 
 
-def _results(run: Run) -> list[dict[str, Any]]:
-    return [run.read_json(name) for name in run.names("results")]
+def _numbered(numbers: list[int]) -> pl.Series:
+    """The patrons' chunks as a column."""
+    import polars as pl
+
+    return pl.Series("chunk", numbers, dtype=pl.UInt32)
+
+
+def _write_planned(run: Run, patrons: pl.DataFrame, chunks: list[int]) -> None:
+    planned = patrons.drop("patron").insert_column(1, _numbered(chunks))
+    _write_frame(run, runs.PLANNED, planned)
+
+
+def _to_send(run: Run) -> pl.DataFrame | None:
+    """The rows that are to be sent, each with its chunk; before there is a plan, those that may be, in no chunk."""
+    import polars as pl
+
+    if run.has(runs.PLANNED):
+        return _read_frame(run, runs.PLANNED)
+    if not run.has(runs.PATRONS):
+        return None
+    patrons = _read_frame(run, runs.PATRONS).with_columns(chunk=pl.lit(0, pl.UInt32))
+    return patrons.join(_rejects(run).select("row").unique(), on="row", how="anti", maintain_order="left")
 
 
 def _rejects(run: Run) -> pl.DataFrame:
@@ -223,7 +301,7 @@ def _rejects(run: Run) -> pl.DataFrame:
 
     found = [
         _read_frame(run, name).with_columns(stage=pl.lit(stage))
-        for stage, name in (("validate", VALIDATE_REJECTS), ("transform", TRANSFORM_REJECTS))
+        for stage, name in (("validate", VALIDATE_REJECTS), ("transform", TRANSFORM_REJECTS), ("plan", PLAN_REJECTS))
         if run.has(name)
     ]
     columns = reports.no_rejects().columns
@@ -234,14 +312,14 @@ def _write_rejects_file(load: Load) -> None:
     """The rows that the library has to mend, as delivered; without a file when the export could not be read at all."""
     import polars as pl
 
-    from patronload import exports, reject_files, reports
+    from patronload import exports, posting, reject_files, reports
 
     if not load.run.has(VALIDATE_REJECTS):
         return
     layout = load.tenant.source
     export = exports.read(load.run.read(runs.EXPORT), layout)
     delivered = pl.concat([export.frame, export.ragged])
-    refused = reports.with_failed(_rejects(load.run), _results(load.run))
+    refused = reports.with_failed(_rejects(load.run), posting.progress(load.run, _to_send(load.run)).results)
     load.run.write(runs.REJECTS, reject_files.write(delivered, refused, layout.delimiter, layout.encoding))
 
 

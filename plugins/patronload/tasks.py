@@ -17,7 +17,7 @@ PARAMS = {
         False,
         type="boolean",
         title="Dry run",
-        description="Do everything but post: fetch, validate, transform, report, mail. Nothing changes in the target.",
+        description="Do all but post: fetch, validate, transform, plan, report, mail. Nothing changes in the target.",
     ),
     "source_path": Param(
         None,
@@ -60,8 +60,14 @@ def validate(tenant: str) -> steps.Counts:
 
 @task(**OPTIONS, execution_timeout=timedelta(hours=1))
 def transform(tenant: str) -> steps.Counts:
-    """Map the rows to patrons of the target, and cut them into chunks."""
+    """Map the rows to patrons of the target."""
     return steps.transform(_load(tenant))
+
+
+@task(**OPTIONS, execution_timeout=timedelta(hours=3))
+def plan(tenant: str) -> steps.Counts:
+    """Compare the patrons with what the target has: what is to be sent, in which order, and what is set aside."""
+    return steps.plan(_load(tenant))
 
 
 @task(**OPTIONS, execution_timeout=timedelta(hours=12))

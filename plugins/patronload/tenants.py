@@ -87,6 +87,10 @@ class Source(Layout):
     path: DatedPath = Field(
         description="may hold {date:%Y%m%d}, the run's day in the tenant's zone, and * or ?; of several the newest"
     )
+    missing_columns: Literal["stop", "keep"] = Field(
+        "stop",
+        description="a column of the mapping that the export lacks stops the run, or leaves its field as FOLIO has it",
+    )
     contains: Literal["updates", "everyone"] = Field(
         "updates", description="everyone: a full file; updates: some patrons"
     )
@@ -149,8 +153,26 @@ class FolioTarget(Document):
     chunk_bytes: int = Field(
         900_000, strict=True, ge=10_000, description="most bytes in one request; gateways often refuse over 1 MB"
     )
-    update_only_present_fields: bool = Field(
-        True, strict=True, description="true: a field that is not sent stays as FOLIO has it; false: FOLIO wipes it"
+    member_of: str | None = Field(
+        None,
+        pattern=r"^[\w-]+$",
+        description="the consortium's central tenant, if the user of the connection logs in there",
+        examples=["fs00000001"],
+    )
+    unknown_values: Literal["reject", "stop"] = Field(
+        "reject",
+        description="a patron group, department or custom field that FOLIO does not know: the rows, or the run",
+    )
+    dropped_values: Literal["warn", "stop"] = Field(
+        "warn", description="an address type or contact type that FOLIO would drop without a word"
+    )
+    blank_cells: Literal["keep", "erase"] = Field(
+        "keep", description="an empty cell leaves the patron's field as FOLIO has it, or empties it"
+    )
+    create: tuple[Literal["departments", "options"], ...] = Field(
+        (),
+        description="what may be created in FOLIO when the file has it and FOLIO does not",
+        examples=["[departments]"],
     )
 
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from sandbox.folio import bodies, user_import, users
-from sandbox.folio.faults import Fault, Faults, Seen
+from sandbox.folio.faults import HANGS_UP, TRUE, Fault, Faults, Seen
 from sandbox.folio.logins import FolioTenant, Logins, carried_token
 from sandbox.folio.reference import made_up_id
-from sandbox.folio.refusals import Refusal, text
-from sandbox.folio.store import Store, Table
+from sandbox.folio.refusals import Refusal, errors, text
+from sandbox.folio.store import Consortium, Row, Store, Table
 
 LARGEST = 2**31 - 1
 """FOLIO: RMB's limit and offset are Java ints."""
@@ -37,6 +38,7 @@ class Folio:
         known = [FolioTenant(tenant) if isinstance(tenant, str) else tenant for tenant in tenants]
         self.tenants = {tenant.name: tenant for tenant in known}
         self.stores = {tenant.name: Store() for tenant in known}
+        self.consortia = _consortia(known, self.stores)
         self.logins = Logins(clock)
         self.faults = Faults()
         self.journal: list[Seen] = []
@@ -52,6 +54,18 @@ class Folio:
         return [seen for seen in self.journal if seen.path == "/user-import"]
 
 
+def _consortia(tenants: Iterable[FolioTenant], stores: dict[str, Store]) -> dict[str, Consortium]:
+    """The consortia by their central tenant; each store of a member, and the central one, knows its own."""
+    found: dict[str, Consortium] = {}
+    for tenant in tenants:
+        if tenant.central:
+            consortium = found.setdefault(tenant.central, Consortium(tenant.central))
+            for name in (tenant.central, tenant.name):
+                consortium.stores[name] = stores[name]
+                stores[name].consortium = consortium
+    return found
+
+
 class Call(NamedTuple):
     """A request that got past the gateway, and the tenant it is for."""
 
@@ -60,6 +74,7 @@ class Call(NamedTuple):
     tenant: FolioTenant
     store: Store
     seen: Seen
+    fault: Fault | None = None
 
     @property
     def author(self) -> str:
@@ -70,8 +85,17 @@ class Call(NamedTuple):
 Handler = Callable[[Call], Awaitable[Response]]
 
 
-async def answer(folio: Folio, request: Request, handler: Handler) -> Response:
-    """What the gateway does with every request: journal, faults, tenant, token, then the module."""
+class Endpoint(NamedTuple):
+    """A method and path of a module, and the permission that the gateway asks for."""
+
+    method: str
+    path: str
+    handler: Handler
+    permission: str = ""
+
+
+async def answer(folio: Folio, request: Request, handler: Endpoint) -> Response:
+    """What the gateway does with every request: journal, faults, tenant, token, permission, then the module."""
     seen = Seen(request.method, request.url.path, request.headers.get("x-okapi-tenant", ""), request.url.query)
     folio.journal.append(seen)
     started = time.monotonic()
@@ -81,17 +105,43 @@ async def answer(folio: Folio, request: Request, handler: Handler) -> Response:
     return response
 
 
-async def _faulty(folio: Folio, request: Request, handler: Handler, seen: Seen, fault: Fault) -> Response:
+async def _faulty(folio: Folio, request: Request, handler: Endpoint, seen: Seen, fault: Fault) -> Response:
+    if fault.status == TRUE:
+        response = await _true(folio, request, handler, seen, fault)
+        if response.status_code == NO_ANSWER:
+            await _hang_up(request)
+        return _slowly(request, response, fault) if fault.trickle or fault.cut else response
     if fault.work == "first":
-        await _true(folio, request, handler, seen)
+        await _true(folio, request, handler, seen, fault)
     elif fault.work == "goes on":
         await request.body()
-        task = asyncio.create_task(_true(folio, request, handler, seen))
+        task = asyncio.create_task(_true(folio, request, handler, seen, fault))
         folio.still_working.add(task)
         task.add_done_callback(folio.still_working.discard)
-    if not fault.status:
+    if fault.status == HANGS_UP:
         await _hang_up(request)
     return PlainTextResponse(fault.body, fault.status or NO_ANSWER, fault.headers)
+
+
+PIECES = 20
+
+
+def _slowly(request: Request, response: Response, fault: Fault) -> Response:
+    """The answer in pieces over some seconds, or only its first half and then nothing."""
+    body = bytes(response.body)
+    pieces = [body[at : at + max(1, len(body) // PIECES)] for at in range(0, len(body), max(1, len(body) // PIECES))]
+
+    async def drip() -> AsyncIterator[bytes]:
+        for piece in pieces[: len(pieces) // 2] if fault.cut else pieces:
+            await asyncio.sleep(fault.trickle / len(pieces))
+            yield piece
+        if fault.cut:
+            await _hang_up(request)
+
+    headers = {name: value for name, value in response.headers.items() if not (fault.cut and name == "content-length")}
+    if fault.cut:
+        headers["content-length"] = str(len(body))
+    return StreamingResponse(drip(), response.status_code, headers)
 
 
 async def _hang_up(request: Request) -> None:
@@ -101,16 +151,29 @@ async def _hang_up(request: Request) -> None:
         await asyncio.sleep(0.01)  # lets the server notice, so that it writes no answer
 
 
-async def _true(folio: Folio, request: Request, handler: Handler, seen: Seen) -> Response:
+async def _true(folio: Folio, request: Request, endpoint: Endpoint, seen: Seen, fault: Fault | None = None) -> Response:
     try:
         seen.bytes = len(await request.body())
         _check_size(folio, seen)
         tenant = _check_tenant(folio, request)
+        call = Call(folio, request, tenant, folio.stores[tenant.name], seen, fault)
         if request.url.path not in WITHOUT_TOKEN:
             folio.logins.check(tenant, request.headers)
-        return await handler(Call(folio, request, tenant, folio.stores[tenant.name], seen))
+            _check_permission(call, endpoint.permission)
+        if fault and fault.delay:
+            await asyncio.sleep(fault.delay)
+        return await endpoint.handler(call)
     except Refusal as refused:
         return Response(refused.body, refused.status, media_type=refused.media_type)
+    except user_import.BrokenOff:
+        return PlainTextResponse("", NO_ANSWER)
+
+
+def _check_permission(call: Call, permission: str) -> None:
+    """FOLIO: mod-authtoken; who lacks an endpoint's permission is told which. On Eureka capabilities stand for it."""
+    if permission and permission in call.tenant.forbidden:
+        user = f"'{call.tenant.username}' ({call.author})"
+        raise text(403, f"Access for user {user} requires permission: {permission}")
 
 
 def _check_size(folio: Folio, seen: Seen) -> None:
@@ -192,9 +255,17 @@ async def import_users(call: Call) -> Response:
     body = bodies.read(bodies.ImportBody, _content_type(call), await call.request.body())
     call.seen.external_system_ids = [user.externalSystemId for user in body.users]
     call.seen.flags = body.model_dump(exclude={"users", "included"}, exclude_unset=True)
-    done = await user_import.run(call.store, body, call.author, call.folio.faults.import_seconds)
+    done = await user_import.run(call.store, body, call.author, _trouble(call))
     call.seen.counts = {name: count for name, count in done.body.items() if name.endswith("Records")}
     return JSONResponse(done.body, done.status)
+
+
+def _trouble(call: Call) -> user_import.Trouble:
+    fault, seconds = call.fault, call.folio.faults.import_seconds
+    if fault is None:
+        return user_import.Trouble(seconds)
+    own = seconds if fault.seconds is None else fault.seconds
+    return user_import.Trouble(own, fault.failed_setup, fault.failed_searches, fault.breaks_off)
 
 
 async def list_users(call: Call) -> Response:
@@ -229,8 +300,124 @@ async def delete_user(call: Call) -> Response:
 
 
 async def _user(call: Call) -> dict[str, Any]:
-    body = bodies.read(bodies.UserBody, _content_type(call), await call.request.body())
+    model = bodies.LaterUserBody if call.store.has_contact_lists else bodies.UserBody
+    body = bodies.read(model, _content_type(call), await call.request.body())
     return body.model_dump(exclude_none=True)
+
+
+class Records(NamedTuple):
+    """Records that are kept as they are sent: the table in the store, their name in a list, and what they are like."""
+
+    table: str
+    key: str
+    body: type[bodies.Body]
+    unique: tuple[str, ...]
+
+
+def posting(records: Records) -> Handler:
+    """A handler for POST. FOLIO: RMB's PgUtil.post; a unique value that is taken is 422."""
+
+    async def handler(call: Call) -> Response:
+        row = await _record(call, records)
+        row["id"] = row.get("id") or str(uuid.uuid4())
+        _check_unique(call, records, row)
+        getattr(call.store, records.table).put(row)
+        return JSONResponse(row, 201)
+
+    return handler
+
+
+def putting(records: Records) -> Handler:
+    """A handler for PUT. FOLIO: RMB's PgUtil.put; 404 for an id that is not there."""
+
+    async def handler(call: Call) -> Response:
+        row = await _record(call, records) | {"id": call.request.path_params["record_id"]}
+        _stored(call, records)
+        _check_unique(call, records, row)
+        getattr(call.store, records.table).put(row)
+        return Response(status_code=204)
+
+    return handler
+
+
+def getting(records: Records) -> Handler:
+    """A handler for GET by id."""
+
+    async def handler(call: Call) -> Response:
+        return JSONResponse(_stored(call, records))
+
+    return handler
+
+
+def deleting(records: Records) -> Handler:
+    """A handler for DELETE."""
+
+    async def handler(call: Call) -> Response:
+        getattr(call.store, records.table).delete(_stored(call, records)["id"])
+        return Response(status_code=204)
+
+    return handler
+
+
+async def _record(call: Call, records: Records) -> Row:
+    body = bodies.read(records.body, _content_type(call), await call.request.body())
+    return body.model_dump(exclude_none=True)
+
+
+def _stored(call: Call, records: Records) -> Row:
+    found: Row | None = getattr(call.store, records.table).get(call.request.path_params["record_id"])
+    if found is None:
+        raise text(404, "Not found")
+    return found
+
+
+def _check_unique(call: Call, records: Records, row: Row) -> None:
+    for column in records.unique:
+        if getattr(call.store, records.table).holder(column, row):
+            value = str(row[column])
+            words = (
+                f"lower(f_unaccent(jsonb ->> '{column}'::text)) value already exists in table {records.table}: {value}"
+            )
+            raise errors(words, column, value)
+
+
+async def list_custom_fields(call: Call) -> Response:
+    """FOLIO: Okapi; custom-fields is an interface of several modules, so a request has to say which one it means."""
+    _check_module(call)
+    return _page(call, call.store.custom_fields, "customFields")
+
+
+async def put_custom_field(call: Call) -> Response:
+    """FOLIO: folio-custom-fields; the body is the whole field, its refId and type do not change."""
+    _check_module(call)
+    stored = _stored(call, CUSTOM_FIELDS)
+    row = await _record(call, CUSTOM_FIELDS) | {name: stored[name] for name in ("id", "refId", "type")}
+    call.store.custom_fields.put(row)
+    return Response(status_code=204)
+
+
+def _check_module(call: Call) -> None:
+    module = call.request.headers.get("x-okapi-module-id", "")
+    if "custom-fields" not in call.store.modules.get(module, ()):
+        raise text(404, f"No suitable module found for path {call.request.url.path} for tenant {call.tenant.name}")
+
+
+async def consortia(call: Call) -> Response:
+    """FOLIO: mod-consortia; only the central tenant has it."""
+    consortium = call.store.consortium
+    if consortium is None or consortium.central != call.tenant.name:
+        raise text(404, f"No suitable module found for path /consortia for tenant {call.tenant.name}")
+    row = {"id": made_up_id("consortium", consortium.central), "name": f"Consortium of {consortium.central}"}
+    return JSONResponse({"consortia": [row], "totalRecords": 1})
+
+
+async def consortium_tenants(call: Call) -> Response:
+    """FOLIO: mod-consortia; the tenants of a consortium, the central one too."""
+    consortium = call.store.consortium
+    if consortium is None or consortium.central != call.tenant.name:
+        raise text(404, "Not found")
+    rows = [{"id": name, "name": name, "isCentral": name == consortium.central} for name in consortium.stores]
+    return JSONResponse({"tenants": rows, "totalRecords": len(rows)})
 
 
 async def own_user(call: Call) -> Response:
@@ -285,35 +472,65 @@ def _content_type(call: Call) -> str:
     return call.request.headers.get("content-type", "")
 
 
-ENDPOINTS: list[tuple[str, str, Handler]] = [
-    ("POST", "/authn/login", login),
-    ("POST", "/authn/login-with-expiry", login_with_expiry),
-    ("POST", "/authn/refresh", refresh),
-    ("POST", "/authn/logout", logout),
-    ("POST", "/user-import", import_users),
-    ("GET", "/users", list_users),
-    ("POST", "/users", post_user),
-    ("GET", "/users/{user_id}", get_user),
-    ("PUT", "/users/{user_id}", put_user),
-    ("DELETE", "/users/{user_id}", delete_user),
-    ("GET", "/bl-users/by-username/{username}", own_user),
-    ("GET", "/groups", listing("groups", "usergroups")),
-    ("GET", "/addresstypes", listing("address_types", "addressTypes")),
-    ("GET", "/departments", listing("departments", "departments")),
-    ("GET", "/custom-fields", listing("custom_fields", "customFields")),
-    ("GET", "/service-points", listing("service_points", "servicepoints")),
-    ("GET", "/request-preference-storage/request-preference", listing("preferences", "requestPreferences")),
-    ("GET", "/_/version", version),
-    ("GET", "/_/proxy/tenants/{tenant}/modules", modules),
-]
+CUSTOM_FIELDS = Records("custom_fields", "customFields", bodies.CustomFieldBody, ())
+DEPARTMENTS = Records("departments", "departments", bodies.DepartmentBody, ("name", "code"))
+PREFERENCES = Records("preferences", "requestPreferences", bodies.StoredRequestPreference, ("userId",))
+PERMISSION_USERS = Records("permission_users", "permissionUsers", bodies.PermissionUser, ("userId",))
+SERVICE_POINTS_USERS = Records("service_points_users", "servicePointsUsers", bodies.ServicePointsUser, ("userId",))
+
+
+def _endpoints_of(records: Records, path: str, permission: str) -> list[Endpoint]:
+    """List, read, make, change and delete; `permission` is what the permissions' names begin with."""
+    one = f"{path}/{{record_id}}"
+    return [
+        Endpoint("GET", path, listing(records.table, records.key), f"{permission}.collection.get"),
+        Endpoint("POST", path, posting(records), f"{permission}.item.post"),
+        Endpoint("GET", one, getting(records), f"{permission}.item.get"),
+        Endpoint("PUT", one, putting(records), f"{permission}.item.put"),
+        Endpoint("DELETE", one, deleting(records), f"{permission}.item.delete"),
+    ]
+
+
+ENDPOINTS: list[Endpoint] = [
+    Endpoint("POST", "/authn/login", login),
+    Endpoint("POST", "/authn/login-with-expiry", login_with_expiry),
+    Endpoint("POST", "/authn/refresh", refresh),
+    Endpoint("POST", "/authn/logout", logout),
+    Endpoint("POST", "/user-import", import_users, "user-import.post"),
+    Endpoint("GET", "/users", list_users, "users.collection.get"),
+    Endpoint("POST", "/users", post_user, "users.item.post"),
+    Endpoint("GET", "/users/{user_id}", get_user, "users.item.get"),
+    Endpoint("PUT", "/users/{user_id}", put_user, "users.item.put"),
+    Endpoint("DELETE", "/users/{user_id}", delete_user, "users.item.delete"),
+    Endpoint("GET", "/bl-users/by-username/{username}", own_user),
+    Endpoint("GET", "/groups", listing("groups", "usergroups"), "usergroups.collection.get"),
+    Endpoint("GET", "/addresstypes", listing("address_types", "addressTypes"), "addresstypes.collection.get"),
+    Endpoint(
+        "GET", "/service-points", listing("service_points", "servicepoints"),
+        "inventory-storage.service-points.collection.get",
+    ),
+    Endpoint("GET", "/custom-fields", list_custom_fields, "user-settings.custom-fields.collection.get"),
+    Endpoint("GET", "/custom-fields/{record_id}", getting(CUSTOM_FIELDS), "user-settings.custom-fields.item.get"),
+    Endpoint("PUT", "/custom-fields/{record_id}", put_custom_field, "user-settings.custom-fields.item.put"),
+    *_endpoints_of(DEPARTMENTS, "/departments", "departments"),
+    *_endpoints_of(
+        PREFERENCES, "/request-preference-storage/request-preference", "circulation-storage.request-preferences"
+    ),
+    *_endpoints_of(PERMISSION_USERS, "/perms/users", "perms.users"),
+    *_endpoints_of(SERVICE_POINTS_USERS, "/service-points-users", "inventory-storage.service-points-users"),
+    Endpoint("GET", "/consortia", consortia),
+    Endpoint("GET", "/consortia/{consortium}/tenants", consortium_tenants),
+    Endpoint("GET", "/_/version", version),
+    Endpoint("GET", "/_/proxy/tenants/{tenant}/modules", modules, "okapi.proxy.tenants.modules.list"),
+]  # fmt: skip
 
 
 def application(folio: Folio) -> Starlette:
     """The ASGI application over what is kept in `folio`."""
 
-    def endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    def endpoint(of: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
-            return await answer(folio, request, handler)
+            return await answer(folio, request, of)
 
         return respond
 
@@ -336,8 +553,9 @@ def application(folio: Folio) -> Starlette:
         Route("/_sandbox/faults", faults, methods=["POST"]),
         Route("/_sandbox/revoke", revoke, methods=["POST"]),
     ]
-    routes = [Route(path, endpoint(handler), methods=[method]) for method, path, handler in ENDPOINTS]
-    anything = Route("/{path:path}", endpoint(no_route), methods=["GET", "POST", "PUT", "DELETE"])
+    routes = [Route(of.path, endpoint(of), methods=[of.method]) for of in ENDPOINTS]
+    unknown = endpoint(Endpoint("", "", no_route))
+    anything = Route("/{path:path}", unknown, methods=["GET", "POST", "PUT", "DELETE"])
     app = Starlette(routes=[*own, *routes, anything])
     app.state.folio = folio
     return app

@@ -114,6 +114,61 @@ class UserBody(Body):
     ) = None
 
 
+class LaterPersonal(Personal):
+    """FOLIO: mod-users 19.7.0; mod-user-import 3.11.0 has no such property."""
+
+    preferredContactTypeIds: list[str] | None = None
+
+
+class LaterUserBody(UserBody):
+    """The body of POST and PUT /users from mod-users 19.7.0 on."""
+
+    personal: LaterPersonal | None = None
+
+
+class PermissionUser(Body):
+    """The body of POST /perms/users. FOLIO: mod-permissions permissionUser.json."""
+
+    id: Uuid | None = None
+    userId: str
+    permissions: list[str] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class ServicePointsUser(Body):
+    """The body of POST and PUT /service-points-users. FOLIO: mod-inventory-storage service-points-user.json."""
+
+    id: Uuid | None = None
+    userId: Uuid
+    servicePointsIds: list[Uuid] | None = None
+    defaultServicePointId: Uuid | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class StoredRequestPreference(Body):
+    """The body of POST and PUT of a request preference. FOLIO: mod-circulation-storage request-preference.json."""
+
+    id: Uuid | None = None
+    userId: Uuid
+    holdShelf: Literal[True]
+    delivery: bool
+    defaultServicePointId: Uuid | None = None
+    defaultDeliveryAddressTypeId: Uuid | None = None
+    fulfillment: Literal["Delivery", "Hold Shelf"] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class DepartmentBody(Body):
+    """The body of POST and PUT /departments. FOLIO: mod-users department.json; usageNumber is the server's."""
+
+    id: Uuid | None = None
+    name: str
+    code: str
+    usageNumber: int | None = None
+    source: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
 class RequestPreference(Body):
     """FOLIO: mod-user-import userImportRequestPreference.json; holdShelf has the one value true."""
 
@@ -197,6 +252,14 @@ class IncludedCustomField(Body):
     textField: dict[str, Any] | None = None
     displayInAccordion: str | None = None
     metadata: dict[str, Any] | None = None
+
+
+class CustomFieldBody(IncludedCustomField):
+    """The body of POST and PUT /custom-fields. FOLIO: folio-custom-fields custom-field.json."""
+
+    name: str
+    refId: str = ""
+    entityType: str = "user"
 
 
 class Included(Body):

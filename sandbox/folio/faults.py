@@ -25,13 +25,25 @@ class Seen:
     counts: dict[str, int] = field(default_factory=dict)
 
 
+HANGS_UP = 0
+"""Instead of a status: the connection closes without an answer (on a port; in process it is a plain 599)."""
+
+TRUE = -1
+"""Instead of a status: the answer is the module's own, and something else is wrong."""
+
+
 @dataclass
 class Fault:
-    """An answer other than the true one, for the `nth` matching request and as many as `times` from there.
+    """Something that goes wrong with the `nth` matching request and as many as `times` from there.
 
-    status: 0 hangs up: the connection closes without an answer (on a port; in process it is a plain 599).
+    status: of the answer, or HANGS_UP, or TRUE.
     work: "none" answers instead of working; "first" works, then gives this answer; "goes on" gives this answer at once
         and works on behind it, as a gateway's time-out does.
+    delay: seconds before the work begins, as in a queue. seconds: what this import takes, instead of import_seconds.
+    trickle: seconds over which the answer's body comes in, piece by piece. cut: it ends half-way, connection and all.
+    failed_setup: the error of a user import that cannot list its reference data: 500, no user touched.
+    failed_searches: the user import's partitions of ten, from 0, whose look-up fails: all users are told as failed.
+    breaks_off: the user import dies for good after so many partitions.
     """
 
     status: int
@@ -43,6 +55,13 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     work: Literal["none", "first", "goes on"] = "none"
     folio_tenant: str | None = None
+    delay: float = 0.0
+    seconds: float | None = None
+    trickle: float = 0.0
+    cut: bool = False
+    failed_setup: str = ""
+    failed_searches: tuple[int, ...] = ()
+    breaks_off: int | None = None
     _met: int = field(default=0, repr=False)
 
     def strikes(self, seen: Seen) -> bool:
@@ -51,6 +70,11 @@ class Fault:
             return False
         self._met += 1
         return self.nth <= self._met < self.nth + self.times
+
+    @property
+    def has_struck(self) -> bool:
+        """Whether any request met it."""
+        return self._met >= self.nth
 
 
 @dataclass
@@ -73,7 +97,11 @@ class Faults:
 
     def hang_up(self, **fault: Any) -> Fault:
         """Arm a connection that closes without an answer, before the work or (work="first") after it."""
-        return self.answer(0, **fault)
+        return self.answer(HANGS_UP, **fault)
+
+    def trouble(self, **fault: Any) -> Fault:
+        """Arm a fault inside the module or on the way back, whose answer is the module's own: see `Fault`."""
+        return self.answer(TRUE, **fault)
 
     def clear(self) -> None:
         """Back to normal."""
@@ -91,5 +119,7 @@ class Faults:
             self.clear()
         self.import_seconds = wanted.get("import_seconds", self.import_seconds)
         self.most_bytes = wanted.get("most_bytes", self.most_bytes)
+        if "failed_searches" in wanted:
+            wanted = {**wanted, "failed_searches": tuple(wanted["failed_searches"])}
         if "status" in wanted:
             self.answer(**{key: value for key, value in wanted.items() if key in Fault.__dataclass_fields__})

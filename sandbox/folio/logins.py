@@ -20,6 +20,8 @@ class FolioTenant:
 
     token_seconds: life of an access token; FOLIO's default is ten minutes.
     legacy_login, expiring_login: whether /authn/login and /authn/login-with-expiry exist.
+    forbidden: permissions that the account lacks, such as user-import.post; what needs one is 403.
+    central: for a member of a consortium, the tenant in the middle, whose logins are good here too.
     """
 
     name: str
@@ -29,6 +31,8 @@ class FolioTenant:
     refresh_seconds: float = WEEK
     legacy_login: bool = True
     expiring_login: bool = True
+    forbidden: set[str] = field(default_factory=set)
+    central: str | None = None
 
 
 class Token(NamedTuple):
@@ -60,7 +64,10 @@ class Logins:
         return token, expires
 
     def check(self, tenant: FolioTenant, headers: Mapping[str, str]) -> None:
-        """FOLIO: mod-authtoken Token.validateCommon; unknown, expired or missing is 401, another tenant's is 403."""
+        """FOLIO: mod-authtoken Token.validateCommon; unknown, expired or missing is 401, another tenant's is 403.
+
+        FOLIO: in a consortium a user of the central tenant has a shadow user in each member, and one token for all.
+        """
         token = carried_token(headers)
         if not token:
             raise text(401, "Token missing, access requires permission")
@@ -69,7 +76,7 @@ class Logins:
             raise text(401, "Invalid token")
         if found.expires <= self.clock():
             raise text(401, "Access token has expired")
-        if found.tenant != tenant.name:
+        if found.tenant not in (tenant.name, tenant.central):
             raise text(403, "Tenant mismatch: tenant in header does not equal tenant in token")
 
     def use_refresh_token(self, tenant: FolioTenant, headers: Mapping[str, str]) -> None:

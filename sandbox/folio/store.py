@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import bisect
+import time
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 from sandbox.folio import cql, reference
 from sandbox.folio.folding import fold
@@ -16,11 +18,36 @@ UNIQUE = ("externalSystemId", "username", "barcode")
 """FOLIO: mod-users schema.json, uniqueIndex of the table users. "" is a value, absent is none."""
 
 
+EXACT_UP_TO = 1000
+"""FOLIO: RMB README, "Estimated totalRecords": a number above this is what the query planner guesses."""
+
+LONGEST_KEY = 2712
+"""FOLIO: PostgreSQL's btree; a unique value whose index entry has more bytes cannot be stored."""
+
+
 class Page(NamedTuple):
-    """A part of what a query found, and how many it found in all."""
+    """A part of what a query found, and how many FOLIO says it found in all."""
 
     rows: list[Row]
     total: int
+
+
+class Event(NamedTuple):
+    """What happened to a stored user, and when. FOLIO: mod-users' domain events, one for every POST, PUT and DELETE."""
+
+    what: Literal["created", "updated", "deleted"]
+    user_id: str
+    time: float
+
+
+@dataclass
+class Consortium:
+    """An ECS consortium: the tenant in the middle, and what every tenant of it keeps."""
+
+    central: str
+    stores: dict[str, Store] = field(default_factory=dict)
+    affiliations: list[tuple[str, str]] = field(default_factory=list)
+    """User id and new type, for each change between patron and staff. FOLIO: mod-users UserOutboxService."""
 
 
 class Table:
@@ -30,6 +57,9 @@ class Table:
         self._rows: dict[str, Row] = {}
         self._ids: list[str] = []
         self._keys: dict[str, dict[str, str]] = {column: {} for column in unique}
+        self.wanders = False
+        """Whether pages of a query without sortBy begin anywhere. FOLIO: PostgreSQL promises no order without one."""
+        self._wandered = 0
         for row in rows:
             self.put(row)
 
@@ -89,7 +119,15 @@ class Table:
         found = [row for row in self._candidates(parsed) if parsed.matches(row)]
         for index, descending in reversed(parsed.sort):
             found.sort(key=cql.sort_key(index), reverse=descending)
-        return Page(found[offset : offset + limit], len(found))
+        if self.wanders and not parsed.sort:
+            found = self._turned(found)
+        rows = found[offset : offset + limit]
+        return Page(rows, told_total(len(found), len(rows), limit, offset))
+
+    def _turned(self, found: list[Row]) -> list[Row]:
+        """FOLIO: PostgreSQL's synchronised scans; each scan may join another one in its middle."""
+        self._wandered = (self._wandered * 5 + 7) % max(1, len(found))
+        return found[self._wandered :] + found[: self._wandered]
 
     def _candidates(self, parsed: cql.Query) -> Iterable[Row]:
         """The rows worth testing, in the table's own order unless the query sorts by id."""
@@ -105,6 +143,20 @@ class Table:
         return [self._rows[row_id] for row_id in dict.fromkeys(ids) if row_id is not None and row_id in self._rows]
 
 
+def told_total(found: int, returned: int, limit: int, offset: int) -> int:
+    """
+    The totalRecords of an answer: exact up to a thousand, above it too low unless the page itself proves more.
+
+    FOLIO: RMB README, "Estimated totalRecords"; the adjustments are those of RMB's PostgresClient.
+    """
+    if found <= EXACT_UP_TO or limit == 0:
+        return found
+    estimate = max(EXACT_UP_TO, found * 9 // 10)
+    if returned == 0:
+        return min(offset, estimate)
+    return offset + returned if returned < limit else max(offset + returned, estimate)
+
+
 class Store:
     """One FOLIO tenant. Reference data may be changed by a test: `store.groups.put({...})`."""
 
@@ -116,8 +168,47 @@ class Store:
         self.custom_fields = Table(("refId",))
         self.service_points = Table(("name", "code"), reference.service_points())
         self.preferences = Table(("userId",))
-        self.permission_users: list[str] = []
+        self.permission_users = Table(("userId",))
+        self.service_points_users = Table(("userId",))
         self.modules: dict[str, tuple[str, ...]] = dict(reference.MODULES)
+        self.consortium: Consortium | None = None
+        self.history: list[Event] = []
+        """What happened to each user, in order."""
+
+    def note(self, what: Literal["created", "updated", "deleted"], user_id: str) -> None:
+        """Keep in mind what happened to a user."""
+        self.history.append(Event(what, user_id, time.time()))
+
+    @property
+    def orphans(self) -> dict[str, list[Row]]:
+        """Permission users and request preferences of users that do not exist.
+
+        FOLIO: UserImportAPI.createNewUser posts the one before the user, processUser the other after a failed create.
+        """
+        tables = {"permission_users": self.permission_users, "preferences": self.preferences}
+        return {name: [row for row in table if row["userId"] not in self.users] for name, table in tables.items()}
+
+    def upgrade(self, module: str, version: str) -> None:
+        """Replace a module by another version; mod-users 19.7.0 brings its migration along.
+
+        FOLIO: mod-users 19.7.0, migrate_preferred_contact_id_to_array.sql gives every user with a contact type a
+        property that mod-user-import 3.11.0 does not know.
+        """
+        old = next(name for name in self.modules if name.rpartition("-")[0] == module)
+        self.modules[f"{module}-{version}"] = self.modules.pop(old)
+        if self.has_contact_lists:
+            for user in self.users:
+                contact = (user.get("personal") or {}).get("preferredContactTypeId")
+                if contact:
+                    user["personal"]["preferredContactTypeIds"] = [contact]
+
+    @property
+    def has_contact_lists(self) -> bool:
+        """Whether mod-users is 19.7.0 or later, whose users have personal.preferredContactTypeIds."""
+        versions = [
+            name.removeprefix("mod-users-").split(".") for name in self.modules if name.startswith("mod-users-")
+        ]
+        return any([int(part) for part in version[:2]] >= [19, 7] for version in versions)
 
     def user(self, external_system_id: str) -> Row | None:
         """A copy of the stored user with this externalSystemId, compared as FOLIO compares."""

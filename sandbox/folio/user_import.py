@@ -16,6 +16,9 @@ from sandbox.folio.store import Row, Store
 PARTITION = 10
 """FOLIO: mod-user-import UserImportAPI.startImport cuts the users into partitions of ten."""
 
+PAGE = 10
+"""FOLIO: UserImportAPI lists users in pages of ten before it deactivates any."""
+
 LONGEST_CAUSE = 500
 """FOLIO: mod-user-import cuts the middle out of a longer cause."""
 
@@ -24,6 +27,7 @@ NOT_DEACTIVATED = "Users were not deactivated because of import failures."
 DEACTIVATED = "Deactivated missing users."
 FAILED = "Failed to import users."
 SEARCH_FAILED = "Failed to process user search result."
+SEARCH_LOST = " Error message: Failed to process user search response.: Connection was closed"
 SCHEMA_MISMATCH = "Failed to map existing users. This could be caused by schema mismatch."
 CREATE_FAILED = "Failed to create new user with externalSystemId: "
 UPDATE_FAILED = "Failed to update user with externalSystemId: "
@@ -72,6 +76,22 @@ class Request(NamedTuple):
     author: str
 
 
+class Trouble(NamedTuple):
+    """What goes wrong inside one import; see faults.Fault."""
+
+    seconds: float = 0.0
+    failed_setup: str = ""
+    failed_searches: tuple[int, ...] = ()
+    breaks_off: int | None = None
+
+
+NO_TROUBLE = Trouble()
+
+
+class BrokenOff(Exception):  # noqa: N818 - the end of the module's process, not an error of this program
+    """The module died; what it has written stays, what it has not never comes."""
+
+
 class RowRefused(Exception):  # noqa: N818 - the module's answer, not an error of this program
     """A user that mod-user-import fails before any call to mod-users."""
 
@@ -80,25 +100,42 @@ class PartitionFailed(Exception):  # noqa: N818 - the same
     """FOLIO: UserImportAPI.processUserBatch; all users of the request are reported as failed, not the ten."""
 
 
-async def run(store: Store, body: ImportBody, author: str, seconds: float = 0.0) -> Answer:
-    """Import the users; `seconds` is spent between the partitions, so that the work can be interrupted half-way."""
+async def run(store: Store, body: ImportBody, author: str, trouble: Trouble = NO_TROUBLE) -> Answer:
+    """Import the users; its seconds are spent between the partitions, so that the work can be interrupted half-way.
+
+    Raises:
+        BrokenOff: when the trouble says so.
+    """
     if body.totalRecords == 0:
         return Answer(200, {"message": "No users to import.", "totalRecords": 0})
     try:
-        request = prepare(store, body, author)
+        request = prepare(store, body, author, trouble.failed_setup)
     except (Refusal, FieldsUnknown) as refused:
         return _all_failed([user.model_dump(exclude_none=True) for user in body.users], str(refused))
-    return await (_run_and_deactivate(request, seconds) if body.deactivateMissingUsers else _run(request, seconds))
+    return await (_run_and_deactivate(request, trouble) if body.deactivateMissingUsers else _run(request, trouble))
 
 
-def prepare(store: Store, body: ImportBody, author: str) -> Request:
-    """FOLIO: UserImportAPI.prepareUserImportData; what `included` asks for is done before any user is looked at."""
+def prepare(store: Store, body: ImportBody, author: str, failure: str = "") -> Request:
+    """FOLIO: UserImportAPI.prepareUserImportData; what `included` asks for is done before any user is looked at.
+
+    All of it runs in parallel, so that departments may be made even when a `failure` then ends the request with 500.
+    """
+    check_one_module_has_custom_fields(store)
     if body.included:
         prepare_custom_fields(store, body.included.customFields or [])
         prepare_departments(store, body.included.departments or [])
+    if failure:
+        raise Refusal(500, failure)
     rows = [user.model_dump(exclude_none=True) for user in body.users]
     preferences = {row["username"]: row.pop("requestPreference") for row in rows if "requestPreference" in row}
     return Request(store, body, rows, names(store), preferences, author)
+
+
+def check_one_module_has_custom_fields(store: Store) -> None:
+    """FOLIO: CustomFieldsService; exactly one mod-users has to provide the interface custom-fields."""
+    found = [name for name, provides in store.modules.items() if "custom-fields" in provides and "mod-users-" in name]
+    if len(found) != 1:
+        raise Refusal(500, "Failed to get module id for mod-users module providing interface custom-fields")
 
 
 def names(store: Store) -> Names:
@@ -112,18 +149,23 @@ def names(store: Store) -> Names:
     )
 
 
-async def _run(request: Request, seconds: float) -> Answer:
+async def _run(request: Request, trouble: Trouble) -> Answer:
     """FOLIO: UserImportAPI.startImport; all partitions start at once, so all look-ups come before the first write."""
     partitions = _partitions(request.users)
     found = [_look_up(request, partition) for partition in partitions]
     results: list[list[Done]] = []
-    for partition, existing in zip(partitions, found, strict=True):
-        await asyncio.sleep(seconds / len(partitions))
-        results.append(_process_partition(request, partition, existing))
+    for number, (partition, existing) in enumerate(zip(partitions, found, strict=True)):
+        if number == trouble.breaks_off:
+            raise BrokenOff
+        await asyncio.sleep(trouble.seconds / len(partitions))
+        if number in trouble.failed_searches:
+            results.append(_everybody_failed(request, f"{SEARCH_FAILED}{SEARCH_LOST}"))
+        else:
+            results.append(_process_partition(request, partition, existing))
     return Answer(200, _summary(results, IMPORTED))
 
 
-async def _run_and_deactivate(request: Request, seconds: float) -> Answer:
+async def _run_and_deactivate(request: Request, trouble: Trouble) -> Answer:
     """FOLIO: UserImportAPI.startImportWithDeactivatingUsers; per request, so each chunk of a file hits all others."""
     try:
         existing = _list_all(request)
@@ -132,7 +174,7 @@ async def _run_and_deactivate(request: Request, seconds: float) -> Answer:
     results: list[list[Done]] = []
     partitions = _partitions(request.users)
     for partition in partitions:
-        await asyncio.sleep(seconds / len(partitions))
+        await asyncio.sleep(trouble.seconds / len(partitions))
         results.append([process_user(request, user, existing) for user in partition])
     body = _summary(results, IMPORTED)
     if existing and body["failedRecords"]:
@@ -154,10 +196,15 @@ def deactivate(request: Request, missing: dict[str, Row]) -> None:
 
 
 def _list_all(request: Request) -> dict[str, Row]:
-    """FOLIO: UserImportAPI.listAllUsersWithExternalSystemId; the prefix is a full-text query, it finds more sources."""
+    """FOLIO: UserImportAPI.listAllUsersWithExternalSystemId; the prefix is a full-text query, it finds more sources.
+
+    Pages of ten without a sortBy, as many as totalRecords says: above a thousand, users are missed.
+    """
     source = request.body.sourceType
     query = f"externalSystemId=^{source}_*" if source else "externalSystemId<>''"
-    return _mapped(request.store.users.search(query, len(request.store.users), 0).rows)
+    first = request.store.users.search(query, PAGE, 0)
+    pages = [request.store.users.search(query, PAGE, offset).rows for offset in range(PAGE, first.total, PAGE)]
+    return _mapped(deepcopy([user for rows in (first.rows, *pages) for user in rows]))
 
 
 def _look_up(request: Request, partition: list[Row]) -> dict[str, Row] | None:
@@ -314,7 +361,7 @@ def _copy(source: Row, target: Row, key: str) -> None:
 def _create(request: Request, user: Row) -> Done:
     """FOLIO: UserImportAPI.createNewUser; the permission user comes first and stays when the user fails; no cause."""
     user.setdefault("id", str(uuid.uuid4()))
-    request.store.permission_users.append(user["id"])
+    request.store.permission_users.put({"id": str(uuid.uuid4()), "userId": user["id"], "permissions": []})
     try:
         users.create(request.store, _sent(user), request.author)
     except Refusal:

@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.folio.bodies import stamp
+from sandbox.folio.consortium import check_member, note_affiliation
+from sandbox.folio.custom_fields import values_fit
+from sandbox.folio.folding import fold
 from sandbox.folio.refusals import Refusal, errors, text
-from sandbox.folio.store import Row, Store
+from sandbox.folio.store import LONGEST_KEY, UNIQUE, Row, Store
 
 DUPLICATE_USERNAME = "User with this username already exists"
 DUPLICATE_BARCODE = "This barcode has already been taken"
@@ -25,15 +28,19 @@ def create(store: Store, body: Row, author: str) -> Row:
     one_address_per_type(user)
     trim_username(user)
     remove_empty_custom_fields(user)
+    values_fit(store, user)
     address_types_exist(store, user, "You cannot add addresses with non-existent address types")
     patron_group_exists(store, user)
     user["id"] = user.get("id") or str(uuid.uuid4())
     id_is_free(store, user)
+    check_member(store, user, 422)
     departments_exist_on_post(store, user)
+    keys_fit(user, 422)
     keys_are_free_on_post(store, user)
     now = stamp(datetime.now(UTC))
     user |= {"createdDate": now, "updatedDate": now, "metadata": _metadata({}, author, now)}
     store.users.put(user)
+    store.note("created", user["id"])
     return user
 
 
@@ -45,6 +52,7 @@ def change(store: Store, user_id: str, body: Row, author: str) -> None:
     """
     user = stored_form(body)
     remove_empty_custom_fields(user)
+    values_fit(store, user)
     one_address_per_type(user)
     if user.get("id") != user_id:
         raise text(400, "You cannot change the value of the id field")
@@ -53,12 +61,16 @@ def change(store: Store, user_id: str, body: Row, author: str) -> None:
     old = store.users.get(user_id)
     if old is None:
         raise text(404, "Not found")
+    check_member(store, user, 400)
     departments_exist_on_put(store, user)
+    keys_fit(user, 400)
     keys_are_free_on_put(store, user)
     now = stamp(datetime.now(UTC))
     user |= {"createdDate": old["createdDate"], "updatedDate": now}
     user["metadata"] = _metadata(old["metadata"], author, now)
     store.users.put(user)
+    store.note("updated", user_id)
+    note_affiliation(store, old, user)
 
 
 def delete(store: Store, user_id: str) -> None:
@@ -70,6 +82,23 @@ def delete(store: Store, user_id: str) -> None:
     if user_id not in store.users:
         raise text(404, user_id)
     store.users.delete(user_id)
+    store.note("deleted", user_id)
+
+
+def expire(store: Store, author: str, now: datetime | None = None) -> int:
+    """Make users whose expirationDate has passed inactive; how many.
+
+    FOLIO: mod-users ExpirationTool, each minute: active==true AND expirationDate < now, in UTC.
+    """
+    moment = stamp(now or datetime.now(UTC))
+    found = [user for user in store.users if user.get("active") and user.get("expirationDate", moment) < moment]
+    for user in found:
+        change(store, user["id"], {**_body(user), "active": False}, author)
+    return len(found)
+
+
+def _body(user: Row) -> Row:
+    return {name: value for name, value in user.items() if name not in ("createdDate", "updatedDate", "metadata")}
 
 
 def stored_form(body: Row) -> Row:
@@ -139,6 +168,16 @@ def keys_are_free_on_put(store: Store, user: Row) -> None:
         raise text(400, DUPLICATE_USERNAME)
     if store.users.holder("barcode", user):
         raise text(400, DUPLICATE_BARCODE)
+
+
+def keys_fit(user: Row, status: int) -> None:
+    """FOLIO: PostgreSQL's btree has no room for a very long unique value; the database's own text."""
+    for column in UNIQUE:
+        size = len(fold(str(user.get(column) or "")).encode())
+        if size > LONGEST_KEY:
+            words = f"index row size {size} exceeds btree version 4 maximum {LONGEST_KEY} for index"
+            words = f'{words} "users_{column.lower()}_idx_unique"'
+            raise errors(words, column) if status == 422 else text(status, words)  # noqa: PLR2004 - Unprocessable
 
 
 def departments_exist_on_post(store: Store, user: Row) -> None:

@@ -14,6 +14,7 @@ source:
   path: out/people_{date:%Y%m%d}.csv
   delimiter: ";"
   encoding: cp1252
+  missing_columns: keep
   contains: everyone
   quiet_seconds: 2
 target:
@@ -23,7 +24,11 @@ target:
   source_type: riverside
   chunk_size: 100
   chunk_bytes: 500000
-  update_only_present_fields: false
+  member_of: fs0
+  unknown_values: stop
+  dropped_values: stop
+  blank_cells: erase
+  create: [departments, options]
 limits:
   fewest_rows: 10
   most_rejects: 2.5%
@@ -56,6 +61,9 @@ fields:
   personal.addresses[0].addressTypeId: {value: Home}
   personal.addresses[0].city: TOWN
   customFields.campus: CAMPUS
+ownership:
+  personal.email: first
+  personal.addresses: library
 lookups:
   states: {A: true, otherwise: false}
   groups: {UG: undergrad, "007": staff}

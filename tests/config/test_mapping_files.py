@@ -236,6 +236,16 @@ MISTAKES = [
     ),
     ("UG: undergrad", "UG: [undergrad]", "lookups.groups.UG", ""),
     ('groups: {UG: undergrad, "007": staff}', "groups: x", "lookups.groups", ""),
+    ("personal.email: first", "personal.emial: first", "ownership.personal.emial", "did you mean 'personal.email'?"),
+    ("personal.email: first", "externalSystemId: first", "ownership.externalSystemId", "nobody can own this"),
+    (
+        "personal.email: first",
+        "requestPreference.delivery: first",
+        "ownership.requestPreference.delivery",
+        "requestPref",
+    ),
+    ("personal.email: first", "personal.addresses[0].city: first", "ownership.personal.addresses[0].city", "addresses"),
+    ("personal.email: first", "personal.email: patron", "ownership.personal.email", "'campus', 'library' or 'first'"),
 ]
 
 

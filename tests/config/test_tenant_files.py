@@ -29,6 +29,7 @@ def test_reads_every_key(include: Path) -> None:
         "path": "out/people_{date:%Y%m%d}.csv",
         "delimiter": ";",
         "encoding": "cp1252",
+        "missing_columns": "keep",
         "contains": "everyone",
         "quiet_seconds": 2,
     }
@@ -39,7 +40,11 @@ def test_reads_every_key(include: Path) -> None:
         "source_type": "riverside",
         "chunk_size": 100,
         "chunk_bytes": 500_000,
-        "update_only_present_fields": False,
+        "member_of": "fs0",
+        "unknown_values": "stop",
+        "dropped_values": "stop",
+        "blank_cells": "erase",
+        "create": ("departments", "options"),
     }
     assert tenant.limits.model_dump() == {"fewest_rows": 10, "most_rejects": "2.5%"}
     assert list(tenant.notify.always) == ["systems@riverside.example"]
@@ -64,7 +69,9 @@ notify: {on_failure: [a@b.example]}
     assert (tenant.source.delimiter, tenant.source.encoding, tenant.source.contains) == (",", "utf-8", "updates")
     assert tenant.source.quiet_seconds == 5
     assert (tenant.target.source_type, tenant.target.chunk_size) == (None, 250)
-    assert tenant.target.update_only_present_fields
+    target = tenant.target
+    assert (target.unknown_values, target.dropped_values, target.blank_cells) == ("reject", "warn", "keep")
+    assert (target.create, target.member_of) == ((), None)
     assert tenant.limits.fewest_rows == 1
     assert list(tenant.notify.always) == []
 

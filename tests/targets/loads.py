@@ -69,8 +69,10 @@ def people(count: int, first: int = 1, **changed: Any) -> list[dict[str, Any]]:
     return [person(number, **changed) for number in range(first, first + count)]
 
 
-def make_run(folder: Path, records: Iterable[dict[str, Any]], target: FolioTarget | None = None) -> Run:
-    """A run as the step `transform` leaves it behind."""
+def make_run(
+    folder: Path, records: Iterable[dict[str, Any]], target: FolioTarget | None = None, *, in_levels: bool = False
+) -> Run:
+    """A run as the step `plan` leaves it behind; with `in_levels` each chunk is a level of its own."""
     target, run = target or folio_target(), Run(folder)
     rows = []
     for number, chunk in enumerate(_batches(records, target.chunk_size), start=1):
@@ -81,9 +83,11 @@ def make_run(folder: Path, records: Iterable[dict[str, Any]], target: FolioTarge
             | {name: record.get(name) for name in ("externalSystemId", "username", "barcode")}
             for record, text in zip(chunk, texts, strict=True)
         ]
-    frame = pl.DataFrame(rows, infer_schema_length=None)
-    frame = frame.with_row_index("row", FIRST_ROW).with_columns(pl.col("chunk").cast(pl.UInt32)) if rows else frame
-    with run.writing("patrons.parquet") as file:
+    frame = pl.DataFrame(rows, infer_schema_length=None).with_row_index("row", FIRST_ROW)
+    if rows:
+        level = pl.col("chunk") if in_levels else pl.lit(0)
+        frame = frame.with_columns(pl.col("chunk").cast(pl.UInt32), level=level.cast(pl.UInt32))
+    with run.writing("planned.parquet") as file:
         frame.write_parquet(file)
     return run
 

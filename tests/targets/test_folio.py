@@ -266,7 +266,7 @@ def test_the_request(source_type: str | None):
     assert json.loads(written) == {
         "users": [person(1), person(2)],
         "totalRecords": 2,
-        "updateOnlyPresentFields": True,
+        "updateOnlyPresentFields": False,
         **({"sourceType": source_type} if source_type else {}),
     }
     assert request_overhead(target) + sum(len(text.encode()) + 1 for text in texts) >= len(written)

@@ -48,8 +48,8 @@ def server() -> Iterator[FolioServer]:
         yield running
 
 
-def load(server: FolioServer, record: dict[str, Any], **given: Any) -> None:
-    target = folio_target(**given)
+def load(server: FolioServer, record: dict[str, Any]) -> None:
+    target = folio_target()
     with UserImport(target, account(server), QUICK) as folio:
         answer = folio.post(request_body(target, [json.dumps(record)]))
         assert not failed_users(answer)
@@ -75,20 +75,18 @@ def changed(record: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     return copy
 
 
-@pytest.mark.parametrize("only_present", [True, False])
 @pytest.mark.parametrize("before", [True, False])
-def test_what_was_imported_is_recognised(server: FolioServer, folio: UserImport, only_present: bool, before: bool):
+def test_what_was_imported_is_recognised(server: FolioServer, folio: UserImport, before: bool):
     """FOLIO keeps ids, moments and lists of its own; what it made of a patron is still seen to be that patron."""
-    number = 10 + only_present + 2 * before
+    number = 10 + before
     own = {name: person(number)[name] for name in ("externalSystemId", "username", "barcode")}
     if before:
         add_user(server, person(number))
-    load(server, FULL | own, update_only_present_fields=only_present)
-    assert holds(folio, FULL | own, only_present)
+    load(server, FULL | own)
+    assert holds(folio, FULL | own)
 
 
-def holds(folio: UserImport, sent: dict[str, Any], only_present: bool = True) -> bool:
-    folio.target = folio_target(update_only_present_fields=only_present)
+def holds(folio: UserImport, sent: dict[str, Any]) -> bool:
     comparison = Comparison(folio)
     users = folio.users_by_external_system_ids([sent["externalSystemId"]])
     user = users[sent["externalSystemId"]]
@@ -96,7 +94,6 @@ def holds(folio: UserImport, sent: dict[str, Any], only_present: bool = True) ->
     return comparison.holds(sent, user) and comparison.holds_preference(sent, preference)
 
 
-@pytest.mark.parametrize("only_present", [True, False])
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -128,19 +125,17 @@ def holds(folio: UserImport, sent: dict[str, Any], only_present: bool = True) ->
         ("requestPreference.fulfillment", "Hold Shelf"),
         ("requestPreference.delivery", False),
         ("requestPreference.defaultDeliveryAddressTypeId", "Work"),
+        ("requestPreference.defaultServicePointId", None),
+        ("requestPreference", None),
+        ("barcode", None),
+        ("customFields", None),
+        ("tags", None),
+        ("personal", None),
     ],
 )
-def test_each_difference_is_seen(folio: UserImport, path: str, value: Any, only_present: bool):
+def test_each_difference_is_seen(folio: UserImport, path: str, value: Any):
     """A patron whose last change did not arrive must not count as loaded."""
-    assert not holds(folio, changed(FULL, path, value), only_present)
-
-
-@pytest.mark.parametrize("path", ["barcode", "patronGroup", "customFields", "tags", "personal", "expirationDate"])
-def test_what_is_not_sent_stays(folio: UserImport, path: str):
-    """With update_only_present_fields FOLIO keeps what is not sent; without, it has to be gone."""
-    sent = changed(changed(FULL, path, None), "requestPreference", None)
-    assert holds(folio, sent)
-    assert not holds(folio, sent, only_present=False)
+    assert not holds(folio, changed(FULL, path, value))
 
 
 @pytest.mark.parametrize("path", ["personal.addresses.0.addressTypeId", "personal.preferredContactTypeId"])

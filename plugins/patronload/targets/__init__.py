@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
+import polars as pl
+
+from patronload.mappings import Mapping
 from patronload.targets.connection import Connection
-from patronload.targets.delivery import Chunk, Outcome, Patience
+from patronload.targets.delivery import Chunk, Outcome, Patience, Planned
 from patronload.tenants import FolioTarget
 
 
@@ -21,6 +25,20 @@ class Target(Protocol):
 
     def clock(self) -> datetime:
         """What the server's clock shows now. Raises TransientError or TargetError."""
+
+    def plan(self, patrons: pl.DataFrame, mapping: Mapping, zone: ZoneInfo) -> Planned:
+        """
+        Compare the patrons that `transform` made with what the server has; nothing is changed there.
+
+        Raises TargetError for what somebody has to mend first, all of it at once, or TransientError.
+        """
+
+    def prepare(self, create: dict[str, Any]) -> None:
+        """
+        Make what a plan's `create` names, as far as it is not there yet; nothing that is there is renamed.
+
+        Raises TargetError or TransientError; it may be called again.
+        """
 
     def deliver(self, chunk: Chunk, sent_at: datetime) -> Outcome:
         """
@@ -55,8 +73,9 @@ def request_body(target: FolioTarget, patrons: Iterable[str]) -> bytes:
     """
     The body of one request: the patrons' JSON texts joined as they are, nothing encoded anew.
 
-    FOLIO: mod-user-import userdataimportCollection.json. deactivateMissingUsers is never among the flags: it works per
-    request, so that each chunk would deactivate everybody in the other chunks (mod-user-import UserImportAPI).
+    FOLIO: mod-user-import userdataimportCollection.json. The patrons are complete records, made by the step `plan`;
+    updateOnlyPresentFields would not keep what its name promises. deactivateMissingUsers is never among the flags: it
+    works per request, so that each chunk would deactivate everybody in the other chunks (UserImportAPI).
     """
     return _joined(target, list(patrons))
 
@@ -68,5 +87,5 @@ def request_overhead(target: FolioTarget) -> int:
 
 def _joined(target: FolioTarget, patrons: Sequence[str]) -> bytes:
     source = f'"sourceType":"{target.source_type}",' if target.source_type else ""
-    flags = f'{source}"updateOnlyPresentFields":{str(target.update_only_present_fields).lower()}'
+    flags = f'{source}"updateOnlyPresentFields":false'
     return f'{{"users":[{",".join(patrons)}],"totalRecords":{len(patrons)},{flags}}}'.encode()

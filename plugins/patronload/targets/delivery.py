@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
+import polars as pl
+
 from patronload.errors import Defect, PatronloadError
 
 Record: TypeAlias = dict[str, Any]
@@ -42,10 +44,38 @@ class Chunk:
         records: list[Record] = json.loads(self.body)["users"]
         if [record["externalSystemId"] for record in records] != self.external_system_ids:
             raise Defect(
-                f"chunks/{self.number:04}.json.zst holds other patrons than patrons.parquet says. "
-                "Clear the task 'transform', so that both are made anew."
+                f"chunks/{self.number:04}.json.zst holds other patrons than planned.parquet says. "
+                "Clear the task 'plan', so that both are made anew."
             )
         return [Patron(*parts) for parts in zip(self.rows, self.external_system_ids, records, strict=True)]
+
+    def part(self, start: int, end: int) -> Chunk:
+        """Some of the chunk's patrons, as a chunk; all of them are the chunk itself."""
+        if (start, end) == (0, len(self.rows)):
+            return self
+        content = json.loads(self.body)
+        users = content["users"][start:end]
+        body = json.dumps(
+            content | {"users": users, "totalRecords": len(users)}, ensure_ascii=False, separators=(",", ":")
+        )
+        ids = self.external_system_ids[start:end]
+        return Chunk(self.number, self.first and start == 0, self.rows[start:end], ids, body.encode())
+
+
+class Planned(NamedTuple):
+    """
+    What is to be sent, before it is cut into chunks.
+
+    patrons: row, level, externalSystemId, username, barcode, patron (the record as it is sent, JSON), in the order in
+    which they go; a level is through before the next one begins. rejects: see rows.REJECTS. stops: sentences why
+    nothing may be sent. summary: figures and findings for plan.json, without personal data; `create` is what has to be
+    made in the target before the first chunk.
+    """
+
+    patrons: pl.DataFrame
+    rejects: pl.DataFrame
+    stops: list[str]
+    summary: dict[str, Any]
 
 
 class Failed(NamedTuple):
@@ -73,11 +103,16 @@ class Outcome(NamedTuple):
 
 
 class NothingWritten(Exception):  # noqa: N818 - tells a fact about a request; the error is its `reason`
-    """A request did not go through, and it is certain that the target did not touch a single patron."""
+    """
+    A request did not go through, and it is certain that the target did not touch a single patron.
 
-    def __init__(self, reason: PatronloadError) -> None:
+    `too_large`: fewer patrons in one request may go through.
+    """
+
+    def __init__(self, reason: PatronloadError, *, too_large: bool = False) -> None:
         super().__init__(str(reason))
         self.reason = reason
+        self.too_large = too_large
 
 
 class Patience(NamedTuple):
@@ -89,7 +124,7 @@ class Patience(NamedTuple):
     """For the answer to a chunk. Gateways give up after a minute; without one the import may take longer."""
     read: float = 60
     """For the answer to anything else."""
-    busy: float = 30
+    busy: float = 600
     """The longest pause that a busy server may ask for; Airflow's retry is there for longer ones."""
     settle: float = 60
     """After a chunk was sent and not answered, a patron that is still missing may yet appear for so long."""

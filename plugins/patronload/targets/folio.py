@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 from httpx import codes
 
-from patronload.errors import ConfigError, PatronloadError, TransientError
+from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
 from patronload.targets import folio_faults
 from patronload.targets.connection import Connection
 from patronload.targets.delivery import NothingWritten, Patience, Record
@@ -29,6 +29,9 @@ for _noisy in ("httpx", "httpcore"):
     logging.getLogger(_noisy).setLevel(logging.WARNING)
 
 USER_IMPORT = "/user-import"
+PREFERENCES = "/request-preference-storage/request-preference"
+CUSTOM_FIELDS = "/custom-fields"
+MODULES = "/_/proxy/tenants/{}/modules"
 
 ALL = 2147483647
 """FOLIO: the limit that means all; mod-user-import asks for reference data with it."""
@@ -37,6 +40,12 @@ QUERY_BYTES = 3000
 """Of a query, percent-encoded; nginx refuses a request line over 8 kB."""
 
 QUERY_IDS = 100
+
+PAGE = 1000
+"""Users or preferences in one answer, when all of them are read."""
+
+NO_USERS = b'{"users":[],"totalRecords":0}'
+"""FOLIO: UserImportAPI answers a totalRecords of 0 at once, whatever else is there, and does nothing."""
 
 TRIES = 3
 """Of a request that the server asked to repeat."""
@@ -56,9 +65,12 @@ class Folio:
         self.url = gateway(connection)
         self._place = Place(self.url, connection.id, target.folio_tenant, target.chunk_bytes)
         self._ahead: timedelta | None = None
+        self._fields_module: str | None = None
+        self._no_module: TargetError | None = None
+        self._login = Login(connection, self.url, target.member_of)
         self._client = httpx.Client(
             base_url=self.url,
-            auth=Login(connection, self.url),
+            auth=self._login,
             headers={"x-okapi-tenant": target.folio_tenant, "accept": "application/json, text/plain"},
             timeout=httpx.Timeout(patience.read, connect=patience.connect),
             # The token travels in a header that Login writes; a jar would add a second one.
@@ -103,44 +115,144 @@ class Folio:
             raise self._unanswered(error) from error
         return self._import_answer(response)
 
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether FOLIO has taken the user name and the password."""
+        return self._login.has_token
+
+    def may_import(self) -> None:
+        """
+        Find out whether the user may import users, by an import of none; FOLIO does nothing for it.
+
+        Raises TargetError when not, TransientError when FOLIO is busy.
+        """
+        what = f"POST {USER_IMPORT}"
+        try:
+            response = self._busy_retried(
+                "POST", USER_IMPORT, content=NO_USERS, headers={"content-type": "application/json"}
+            )
+        except httpx.RequestError as error:
+            raise folio_faults.unreachable(self._place, error) from error
+        if response.status_code != codes.OK:
+            raise folio_faults.refusal(self._place, what, response)
+
     def users_by_external_system_ids(self, ids: Iterable[str]) -> dict[str, Record]:
         """The stored users by externalSystemId. `ids` and keys are without source_type's prefix, and spelt as given."""
-        prefix = f"{self.target.source_type}_" if self.target.source_type else ""
-        found = self._by("/users", "users", "externalSystemId", [prefix + one for one in ids])
-        return {user["externalSystemId"].removeprefix(prefix): user for user in found}
+        found = self.users_by("externalSystemId", [self.prefix + one for one in ids])
+        return {user["externalSystemId"].removeprefix(self.prefix): user for user in found}
+
+    def users_by(self, index: str, values: Iterable[str], each: int = 2) -> Iterator[Record]:
+        """
+        The stored users who have one of the values; FOLIO compares without case and accents.
+
+        `each`: how many users may have one value; two, as mod-user-import asks for, where it is unique.
+        """
+        return self._by("/users", "users", index, values, each)
+
+    def all_users(self) -> Iterator[Record]:
+        """Every stored user, page by page."""
+        return self._pages("/users", "users")
+
+    def count_users(self) -> int:
+        """How many users there are. FOLIO: RMB; a number over 1,000 is an estimate."""
+        return int(self._json("/users", {"limit": 0}).get("totalRecords") or 0)
+
+    @property
+    def prefix(self) -> str:
+        """What FOLIO puts before each externalSystemId. FOLIO: UserDataProcessingService."""
+        return f"{self.target.source_type}_" if self.target.source_type else ""
 
     def preferences_by_user_ids(self, ids: Iterable[str]) -> dict[str, Record]:
         """The request preferences by userId. FOLIO: mod-circulation-storage."""
-        path = "/request-preference-storage/request-preference"
-        return {found["userId"]: found for found in self._by(path, "requestPreferences", "userId", ids)}
+        return {found["userId"]: found for found in self._by(PREFERENCES, "requestPreferences", "userId", ids)}
+
+    def all_preferences(self) -> Iterator[Record]:
+        """Every stored request preference, page by page."""
+        return self._pages(PREFERENCES, "requestPreferences")
+
+    def modules(self, provide: str | None = None) -> list[str]:
+        """The ids of the tenant's modules, like mod-users-19.6.0; those that provide an interface. FOLIO: Okapi."""
+        path = MODULES.format(self.target.folio_tenant)
+        response = self._get(path, {"provide": provide} if provide else {})
+        try:
+            return [str(module["id"]) for module in response.json()]
+        except (ValueError, KeyError, TypeError):
+            raise folio_faults.not_folio(self._place, f"GET {path}") from None
 
     def names(self, path: str, key: str, name: str) -> dict[str, Record]:
         """All reference data at `path`, such as /groups: each entry by the value of its `name`."""
-        return {entry[name]: entry for entry in self._list(path, key, {"limit": ALL})}
+        return {entry[name]: entry for entry in self._list(path, key, {"limit": ALL}) if name in entry}
 
-    def _by(self, path: str, key: str, index: str, values: Iterable[str]) -> Iterator[Record]:
+    def add_department(self, name: str, code: str) -> None:
+        """Create a department. Raises TargetError when FOLIO refuses it."""
+        self._change("POST", "/departments", {"name": name, "code": code})
+
+    def change_custom_field(self, field: Record) -> None:
+        """Put a custom field in place of the one with its id. Raises TargetError when FOLIO refuses it."""
+        self._change("PUT", f"{CUSTOM_FIELDS}/{field['id']}", field)
+
+    def _change(self, method: str, path: str, content: Record) -> None:
+        try:
+            response = self._busy_retried(method, path, json=content, headers=self._headers(path))
+        except httpx.RequestError as error:
+            raise folio_faults.unreachable(self._place, error) from error
+        if not response.is_success:
+            raise folio_faults.refusal(self._place, f"{method} {path.rpartition('/')[0] or path}", response)
+
+    def _pages(self, path: str, key: str) -> Iterator[Record]:
+        """By id, each page after the last one's: FOLIO's offset may repeat and miss what changes meanwhile."""
+        after = ""
+        while True:
+            query = f'id>"{after}" sortBy id' if after else "cql.allRecords=1 sortBy id"
+            page = self._list(path, key, {"query": query, "limit": PAGE})
+            yield from page
+            if len(page) < PAGE:
+                return
+            after = page[-1]["id"]
+
+    def _by(self, path: str, key: str, index: str, values: Iterable[str], each: int = 2) -> Iterator[Record]:
         for batch in batches([cql_text(value) for value in values]):
             query = f"{index}==({' or '.join(batch)})"
-            # Twice as many as asked for, as mod-user-import does: ids are compared without case and accents.
-            yield from self._list(path, key, {"query": query, "limit": 2 * len(batch)})
+            yield from self._list(path, key, {"query": query, "limit": each * len(batch)})
 
     def _list(self, path: str, key: str, parameters: dict[str, Any]) -> list[Record]:
-        response = self._get(path, parameters)
-        try:
-            entries: list[Record] = response.json()[key]
-        except (ValueError, KeyError, TypeError):
-            raise folio_faults.not_folio(self._place, f"GET {path}") from None
+        entries = self._json(path, parameters).get(key)
+        if not isinstance(entries, list):
+            raise folio_faults.not_folio(self._place, f"GET {path}")
         return entries
+
+    def _json(self, path: str, parameters: dict[str, Any]) -> Record:
+        try:
+            content = self._get(path, parameters).json()
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise folio_faults.not_folio(self._place, f"GET {path}")
+        return content
+
+    def _headers(self, path: str) -> dict[str, str]:
+        """FOLIO: several modules provide custom-fields, and Okapi wants to be told which of them is meant."""
+        if not path.startswith(CUSTOM_FIELDS):
+            return {}
+        if self._fields_module is None:
+            try:
+                found = [name for name in self.modules("custom-fields") if name.startswith("mod-users-")]
+            except TargetError as refusal:  # who may not ask may still be answered
+                found, self._no_module = [], refusal
+            self._fields_module = found[0] if found else ""
+        return {"x-okapi-module-id": self._fields_module} if self._fields_module else {}
 
     def _get(self, path: str, parameters: dict[str, Any]) -> httpx.Response:
         response = self._send_get(path, parameters)
+        if response.status_code == codes.NOT_FOUND and path == CUSTOM_FIELDS and self._no_module:
+            raise self._no_module
         if response.status_code != codes.OK:
             raise folio_faults.refusal(self._place, f"GET {path}", response)
         return response
 
     def _send_get(self, path: str, parameters: dict[str, Any]) -> httpx.Response:
         try:
-            return self._busy_retried("GET", path, params=parameters)
+            return self._busy_retried("GET", path, params=parameters, headers=self._headers(path))
         except httpx.RequestError as error:
             raise folio_faults.unreachable(self._place, error) from error
 
@@ -180,7 +292,9 @@ class Folio:
                 )
             )
         if response.status_code in folio_faults.NOT_PASSED_ON or response.is_redirect:
-            raise NothingWritten(folio_faults.refusal(self._place, f"POST {USER_IMPORT}", response))
+            too_large = response.status_code == codes.REQUEST_ENTITY_TOO_LARGE
+            refusal = folio_faults.refusal(self._place, f"POST {USER_IMPORT}", response)
+            raise NothingWritten(refusal, too_large=too_large)
         if response.is_server_error:
             raise folio_faults.lost(self._place, f"the gateway answered {response.status_code}")
         raise folio_faults.not_folio(self._place, f"POST {USER_IMPORT}")

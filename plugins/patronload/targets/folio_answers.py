@@ -195,6 +195,38 @@ def named(answer: Answer, patrons: Iterable[Patron], source_type: str | None) ->
     return found
 
 
+CREATE_FAILED = "Failed to create new user"
+"""FOLIO: UserImportAPI.createNewUser; all that an answer says of a create that failed."""
+
+_HELD = {
+    "externalSystemId": "FOLIO has this user already, with the externalSystemId spelt otherwise",
+    "username": "the username is already used by another user in FOLIO",
+    "barcode": "the barcode is already used by another user in FOLIO",
+}
+
+UNEXPLAINED = (
+    "FOLIO could not create the user; none of its ids is another user's, so its administrator has to look at it"
+)
+
+
+def is_blind(failed: Failed) -> bool:
+    """Whether a refusal tells nothing of its reason."""
+    return failed.message.startswith(CREATE_FAILED)
+
+
+def held(row: int, field: str, value: str, holder: dict[str, Any]) -> Failed:
+    """A patron who cannot be created, because another user has one of its ids."""
+    message = f"{_HELD[field]}: {field} '{value}', externalSystemId '{holder.get('externalSystemId', '')}'"
+    return Failed(row, message, _HELD[field])
+
+
+def explained(failed: Failed, obstacle: Failed | None) -> Failed:
+    """A refusal without a reason, with what was found to be in its way."""
+    if obstacle is None:
+        return failed._replace(summary=UNEXPLAINED)
+    return failed._replace(message=f"{failed.message}: {obstacle.message}", summary=obstacle.summary)
+
+
 def failed_patron(row: int, message: str) -> Failed:
     """A row that FOLIO refused with a message."""
     return Failed(row, message, summary(message))

@@ -14,11 +14,9 @@ from typing import Any, TypeAlias
 
 from patronload.targets.delivery import Record
 from patronload.targets.folio import Folio
+from patronload.targets.folio_reference import CONTACT_TYPES, LISTS, option_ids
 
 Flat: TypeAlias = dict[str, Any]
-
-CONTACT_TYPES = {"mail": "001", "email": "002", "text": "003", "phone": "004", "mobile": "005"}
-"""FOLIO: mod-user-import UserDataProcessingService and mod-users PersonalContactType; names in any case, codes not."""
 
 _TEXTS = ("username", "barcode", "type")
 _DATES = ("enrollmentDate", "expirationDate")
@@ -33,6 +31,7 @@ _PERSONAL = (
     "mobilePhone",
     "profilePictureLink",
 )
+_PREFERENCE = ("holdShelf", "delivery", "fulfillment", "defaultServicePointId", "defaultDeliveryAddressTypeId")
 _ADDRESS = ("addressLine1", "addressLine2", "city", "region", "postalCode", "countryId")
 
 
@@ -41,7 +40,6 @@ class Comparison:
 
     def __init__(self, folio: Folio) -> None:
         self._folio = folio
-        self._partial = folio.target.update_only_present_fields
 
     def holds(self, sent: Record, stored: Record) -> bool:
         """Whether the stored user is what an import of the sent patron leaves behind."""
@@ -49,19 +47,16 @@ class Comparison:
         found = _flat(stored)
         if _has_run_out(wanted):
             found["active"] = True  # FOLIO: mod-users ExpirationTool has made the user inactive since
-        if self._partial:
-            wanted = {path: value for path, value in wanted.items() if path != "active" or "active" in sent}
-            found = {path: value for path, value in found.items() if path in wanted or not _is_kept(path, sent, wanted)}
         return wanted == found
 
     def holds_preference(self, sent: Record, stored: Record | None) -> bool:
         """The same for the request preference, which FOLIO keeps apart from the user."""
         wanted = sent.get("requestPreference")
         if wanted is None:
-            return True  # FOLIO: deleted in a full update; what it was is not known here
+            return stored is None  # FOLIO: UserImportAPI.updateUserPreference deletes what is not sent
         type_name = wanted.get("defaultDeliveryAddressTypeId")
         wanted = wanted | {"defaultDeliveryAddressTypeId": self._address_types.get(type_name)}
-        return stored is not None and all(stored.get(name) == value for name, value in wanted.items())
+        return stored is not None and all(stored.get(name) == wanted.get(name) for name in _PREFERENCE)
 
     def _with_ids(self, sent: Record) -> Record:
         """The patron with ids where FOLIO keeps ids. FOLIO: mod-user-import UserDataProcessingService."""
@@ -92,25 +87,21 @@ class Comparison:
 
     @cached_property
     def _groups(self) -> dict[str, str]:
-        return _ids(self._folio.names("/groups", "usergroups", "group"))
+        return _ids(self._folio.names(*LISTS["groups"]))
 
     @cached_property
     def _departments(self) -> dict[str, str]:
-        return _ids(self._folio.names("/departments", "departments", "name"))
+        return _ids(self._folio.names(*LISTS["departments"]))
 
     @cached_property
     def _address_types(self) -> dict[str, str]:
-        return _ids(self._folio.names("/addresstypes", "addressTypes", "addressType"))
+        return _ids(self._folio.names(*LISTS["address_types"]))
 
     @cached_property
     def _options(self) -> dict[str, dict[str, str]]:
         """The ids of the options of each custom field, by what a person calls them."""
-        fields = self._folio.names("/custom-fields", "customFields", "refId")
-        return {
-            key: {option["value"]: option["id"] for option in field["selectField"]["options"]["values"]}
-            for key, field in fields.items()
-            if field.get("selectField")
-        }
+        fields = self._folio.names(*LISTS["custom_fields"])
+        return {key: option_ids(field) for key, field in fields.items() if field.get("selectField")}
 
 
 def _ids(entries: dict[str, Record]) -> dict[str, str]:
@@ -142,22 +133,6 @@ def _flat_addresses(addresses: Iterable[Record]) -> Flat:
             ("primaryAddress", bool(address.get("primaryAddress"))),
         )
     }
-
-
-def _is_kept(path: str, sent: Record, wanted: Flat) -> bool:
-    """
-    Whether an update that leaves out `path` keeps what FOLIO has there, when updateOnlyPresentFields is set.
-
-    FOLIO: mod-user-import UserDataProcessingService merges the top level only. `personal` and `customFields` that are
-    sent replace the stored ones; of `personal`, addresses of other types and the preferred first name are kept.
-    """
-    if path.startswith("customFields."):
-        return "customFields" not in sent
-    if path.startswith("address "):
-        return not any(other.startswith(path.split(".", maxsplit=1)[0] + ".") for other in wanted)
-    if path.startswith("personal."):
-        return "personal" not in sent or path == "personal.preferredFirstName"
-    return path != "departments"
 
 
 def _has_run_out(wanted: Flat) -> bool:

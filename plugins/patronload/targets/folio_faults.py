@@ -30,6 +30,10 @@ _PERMISSIONS = {
     "GET /addresstypes": "addresstypes.collection.get",
     "GET /departments": "departments.collection.get",
     "GET /custom-fields": "user-settings.custom-fields.collection.get",
+    "GET /_/proxy/tenants/TENANT/modules": "okapi.proxy.tenants.modules.list",
+    "GET /service-points": "inventory-storage.service-points.collection.get",
+    "POST /departments": "departments.item.post",
+    "PUT /custom-fields": "user-settings.custom-fields.item.put",
     "GET /request-preference-storage/request-preference": "circulation-storage.request-preferences.collection.get",
 }
 
@@ -54,7 +58,7 @@ def refusal(place: Place, what: str, response: httpx.Response) -> PatronloadErro
     if response.is_redirect:
         return TargetError(f"{place} sends {what} elsewhere ({status}). Correct the host of the connection.")
     sentence = _SENTENCES.get(status, "{place} refuses {what} ({status}). Ask FOLIO's administrator.")
-    permission = _PERMISSIONS.get(what, "for it")
+    permission = _PERMISSIONS.get(what.replace(f"/{place.folio_tenant}/", "/TENANT/"), "for it")
     size = len(response.request.content)
     return TargetError(
         sentence.format(place=place, what=what, status=status, permission=permission, size=size, at=place)
@@ -76,7 +80,7 @@ _SENTENCES: dict[int, str] = {
     ),
     codes.REQUEST_ENTITY_TOO_LARGE: (
         "{place} refuses a request of {size:,} bytes as too large ({status}). Set target.chunk_bytes, now "
-        "{place.chunk_bytes:,}, to less in the tenant file, and clear the tasks from 'transform' on."
+        "{place.chunk_bytes:,}, to less in the tenant file, and clear the tasks from 'plan' on."
     ),
 }
 
@@ -94,8 +98,8 @@ def unreachable(place: Place, error: httpx.RequestError) -> PatronloadError:
 def lost(place: Place, why: str) -> TransientError:
     """A chunk was posted and not answered."""
     return TransientError(
-        f"The answer of {place} to a chunk got lost: {why}. FOLIO may still be at work on it. The next attempt looks "
-        "up what became of it and sends only what is missing."
+        f"The answer of {place} to a chunk got lost: {why}. FOLIO may still be at work on it. What became of it "
+        "is looked up, and only what is missing is sent."
     )
 
 

@@ -14,13 +14,19 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
 
-from patronload.errors import TargetError, TransientError
-from patronload.targets import folio_answers, request_body
-from patronload.targets.delivery import Chunk, Failed, NothingWritten, Outcome, Patience, Patron, Record
+import polars as pl
+
+from patronload.errors import PatronloadError, TargetError, TransientError
+from patronload.folding import fold
+from patronload.mappings import Mapping
+from patronload.targets import folio_answers, folio_plan, folio_reference, request_body
+from patronload.targets.delivery import Chunk, Failed, NothingWritten, Outcome, Patience, Patron, Planned, Record
 from patronload.targets.folio import Folio
 from patronload.targets.folio_answers import Answer, count, failed_patron, without_values
 from patronload.targets.folio_comparison import Comparison, moment
+from patronload.targets.folio_merge import IDS
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +40,14 @@ REFUSALS = 8
 class UserImport(Folio):
     """A FOLIO tenant as a target; see targets.Target."""
 
+    def plan(self, patrons: pl.DataFrame, mapping: Mapping, zone: ZoneInfo) -> Planned:
+        """Compare the patrons of a file with what FOLIO has."""
+        return folio_plan.plan(self, patrons, mapping, zone)
+
+    def prepare(self, create: dict[str, Any]) -> None:
+        """Make departments and options of custom fields, one after the other."""
+        folio_reference.create(self, create)
+
     def deliver(self, chunk: Chunk, sent_at: datetime) -> Outcome:
         """Send a chunk that was never sent before."""
         work = _Work(self, chunk, sent_at)
@@ -43,11 +57,12 @@ class UserImport(Folio):
     def resolve(self, chunk: Chunk, sent_at: datetime) -> Outcome:
         """Look up what became of a chunk that was never answered, and send the patrons that FOLIO does not have."""
         work = _Work(self, chunk, sent_at)
-        rest = work.confirmed(work.settled())
+        stored = work.settled()
+        rest = work.confirmed(stored)
         if rest:
             logger.info("%d of %d patrons did not arrive and are sent now", len(rest), len(chunk.patrons))
             try:
-                work.post(rest)
+                work.post_again(rest, stored)
             except NothingWritten as nothing:
                 raise nothing.reason from nothing  # of this request; the one before may have done something
         return work.outcome()
@@ -63,6 +78,18 @@ class UserImport(Folio):
         asked = [patron.external_system_id for patron in patrons if "requestPreference" in patron.record]
         preferences = self.preferences_by_user_ids(users[key]["id"] for key in asked if key in users)
         return {key: user | {"requestPreference": preferences.get(user["id"])} for key, user in users.items()}
+
+    def obstacles(self, patrons: list[Patron]) -> dict[int, Failed]:
+        """Why FOLIO cannot create some of these patrons, by row: another user has one of their ids."""
+        wanted = {name: {p.row: str(p.record[name]) for p in patrons if p.record.get(name)} for name in IDS}
+        wanted["externalSystemId"] = {row: self.prefix + key for row, key in wanted["externalSystemId"].items()}
+        found: dict[int, Failed] = {}
+        for name, values in wanted.items():
+            holders = {fold(user[name]): user for user in self.users_by(name, values.values()) if user.get(name)}
+            for row, value in values.items():
+                if (holder := holders.get(fold(value))) is not None:
+                    found.setdefault(row, folio_answers.held(row, name, value, holder))
+        return found
 
     @property
     def comparison(self) -> Comparison:
@@ -101,7 +128,10 @@ class _Work:
             self._halve(patrons, answer, again)
         elif counted := count(answer, patrons, self.folio.target.source_type):
             self.taken = True
+            failed = [one for one in counted.failed if not folio_answers.is_blind(one)]
             self._add(counted.created, counted.updated, counted.failed, patrons)
+            if len(failed) < len(counted.failed):
+                self._explain(patrons)
         else:
             self.taken = True
             self._check(patrons, answer, again)
@@ -151,12 +181,41 @@ class _Work:
     def _check(self, patrons: list[Patron], answer: Answer, again: bool) -> None:
         """Believe the stored users, not the answer; send what is missing once more, a partition a request."""
         logger.warning("FOLIO's answer does not fit the %d patrons that were sent; looking them up", len(patrons))
-        rest = self.confirmed(self.folio.stored(patrons), patrons)
+        stored = self.folio.stored(patrons)
+        rest = self.confirmed(stored, patrons)
         if again:
             self._give_up(rest, answer)
             return
-        for part in _parts(rest):
+        self.post_again(rest, stored)
+
+    def post_again(self, patrons: list[Patron], stored: dict[str, Record]) -> None:
+        """
+        Send patrons who are not there as they were sent, a partition a request: then the answers are exact.
+
+        Nobody is sent who cannot be created: FOLIO leaves a permission user behind for each try (UserImportAPI).
+        """
+        obstacles = self.folio.obstacles([patron for patron in patrons if patron.external_system_id not in stored])
+        self.failed += obstacles.values()
+        for part in _parts([patron for patron in patrons if patron.row not in obstacles]):
             self.post(part, again=True)
+
+    def _explain(self, patrons: list[Patron]) -> None:
+        """FOLIO says of a create that failed that it failed, and never why; so look what is in its way."""
+        rows = {patron.row for patron in patrons}
+        blind = {one.row for one in self.failed if one.row in rows and folio_answers.is_blind(one)}
+        unclear = [patron for patron in patrons if patron.row in blind]
+        try:
+            stored = self.folio.stored(unclear)
+            obstacles = self.folio.obstacles(unclear)
+        except PatronloadError as error:
+            logger.warning("Why FOLIO did not create %d users could not be looked up: %s", len(unclear), error)
+            return
+        # A request that was thought to be lost may have come first.
+        missing = {patron.row for patron in self.confirmed(stored, unclear)}
+        told = [one for one in self.failed if one.row in missing or one.row not in blind]
+        self.failed = [
+            folio_answers.explained(one, obstacles.get(one.row)) if one.row in blind else one for one in told
+        ]
 
     def _give_up(self, patrons: list[Patron], answer: Answer) -> None:
         """After a request of one partition: a patron who is not there and is named as failed has failed."""

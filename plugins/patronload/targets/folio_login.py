@@ -45,19 +45,25 @@ class Login(httpx.Auth):
 
     requires_response_body = True
 
-    def __init__(self, connection: Connection, url: httpx.URL) -> None:
+    def __init__(self, connection: Connection, url: httpx.URL, member_of: str | None = None) -> None:
         kind = connection.extra.get("login", "expiring")
         if kind not in _KINDS:
             raise ConfigError(
                 f'The connection \'{connection.id}\' has the extra "login": "{kind}". Write "expiring" or "legacy".'
             )
         self._connection = connection
+        self._member_of = member_of
         self._path, self._token_in = _KINDS[kind]
         self._url = url.copy_with(path=url.path.rstrip("/") + self._path)
         self._token: Token | None = None
 
     def __repr__(self) -> str:
         return f"Login({self._connection.id})"
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a login went well."""
+        return self._token is not None
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """As httpx wants it: requests go out, responses come in."""
@@ -70,12 +76,17 @@ class Login(httpx.Auth):
             yield self._signed(request)
 
     def _request(self, original: httpx.Request) -> httpx.Request:
-        """The login as a request, with the headers that go with every request to this tenant."""
+        """
+        The login as a request, with the headers that go with every request to this tenant.
+
+        FOLIO: in a consortium one logs in at the central tenant; the token is good at its members.
+        """
         names = ("user-agent", "accept", "x-okapi-tenant")
+        headers = {name: original.headers[name] for name in names}
         return httpx.Request(
             "POST",
             self._url,
-            headers={name: original.headers[name] for name in names},
+            headers=headers | ({"x-okapi-tenant": self._member_of} if self._member_of else {}),
             json={"username": self._connection.login or "", "password": self._connection.password or ""},
             extensions=original.extensions,
         )

@@ -1,0 +1,142 @@
+"""
+Load the same patrons with Patronload and with folio_data_import: into a FOLIO that does nothing, and into the stand-in.
+
+folio_data_import makes four to six requests a user to mod-users and others; Patronload reads the stored users and makes
+one request of mod-user-import for 250. Both run in this process, FOLIO in another.
+"""
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
+
+import polars as pl
+
+from benchmarks.null_folio import TENANT
+from local import exports as made_up
+from patronload import connections, paths, runs, steps, tenants
+from patronload.connections import Connection
+from patronload.rows import REJECTS
+from patronload.runs import Run
+
+LOGIN = {"username": "loader", "password": "Loader-pass-1"}
+THEIRS = 1_500
+"""So many patrons folio_data_import gets: it takes minutes for more."""
+
+CHUNK = 250
+
+
+class Speed(NamedTuple):
+    """Who loaded how many users in how many seconds."""
+
+    who: str
+    users: int
+    seconds: float
+
+
+def loaders(rows: int) -> None:
+    """Print both, side by side."""
+    logging.disable(logging.CRITICAL)  # both tell of the rows they leave out
+    for kind, ours in (("--null", rows), ("--stand-in", THEIRS)):
+        print(f"loaders: into {'a FOLIO that does nothing' if kind == '--null' else 'the stand-in FOLIO'}")
+        with tempfile.TemporaryDirectory() as folder:
+            with _folio(kind) as url:
+                patrons, speeds = _ours(url, Path(folder), ours)
+            with _folio(kind) as url:
+                speeds += _theirs(url, Path(folder), patrons[:THEIRS])
+        for speed in speeds:
+            told = f"{speed.users:8,} users {speed.seconds:7.2f} s {speed.users / speed.seconds:10,.0f} users/s"
+            print(f"  {speed.who:26} {told}")
+
+
+@contextmanager
+def _folio(kind: str) -> Iterator[str]:
+    command = [sys.executable, "-m", "benchmarks.null_folio", kind]
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=paths.PROJECT
+    ) as process:
+        assert process.stdout
+        assert process.stdin
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.stdin.close()
+
+
+def _ours(url: str, folder: Path, rows: int) -> tuple[list[str], list[Speed]]:
+    """The steps `plan` and `post` as they are, on an export of Northfield's; and the patrons, for the other loader."""
+    tenant = tenants.load("northfield")
+    target = tenant.target.model_copy(update={"chunk_size": CHUNK})
+    tenant = tenant.model_copy(update={"target": target, "limits": tenants.Limits(most_rejects="100%")})
+    run = Run(folder / "run")
+    _prepare(run, made_up.northfield(date(2026, 11, 21), rows).content)
+    load = steps.Load(tenant, run, "bench", date(2026, 11, 21))
+    account = Connection("northfield_folio", host=url, login=LOGIN["username"], password=LOGIN["password"])
+    with patch.object(connections, "get", lambda _: account):
+        steps.transform(load)
+        plan = _timed("Patronload, plan", lambda: steps.plan(load)["new"])
+        post = _timed("Patronload, post", lambda: steps.post(load)["patrons"])
+    both = Speed("Patronload, plan and post", post.users, plan.seconds + post.seconds)
+    patrons = pl.read_parquet(folder / "run" / runs.PATRONS)["patron"].to_list()
+    return patrons, [plan, post, both]
+
+
+def _prepare(run: Run, content: bytes) -> None:
+    """As the steps fetch and validate leave it behind, everything good."""
+    run.write(runs.EXPORT, content)
+    lines = content.count(b"\n") - 1
+    run.write_json(runs.VALIDATION, {"rows": lines, "columns": [], "checks": []})
+    with run.writing(steps.VALIDATE_REJECTS) as file:
+        pl.DataFrame(schema=REJECTS).write_parquet(file)
+
+
+def _theirs(url: str, folder: Path, patrons: list[str]) -> list[Speed]:
+    try:
+        from folio_data_import.UserImport import UserImporter
+        from folioclient import FolioClient
+    except ImportError:
+        print("  folio_data_import is not installed: pip install folio-data-import")
+        return []
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    (folder / "users.jsonl").write_text("".join(f"{patron}\n" for patron in patrons))
+    config = UserImporter.Config(
+        library_name="Northfield", user_file_paths=folder / "users.jsonl", no_progress=True, batch_size=CHUNK
+    )
+
+    async def work() -> int:
+        async with FolioClient(url, TENANT, **LOGIN, timeout=60) as client:
+            importer = UserImporter(client, config)
+            await importer.setup(folder / "errors.txt")
+            try:
+                await importer.do_import()
+            finally:
+                await importer.close()
+            return importer.stats.created + importer.stats.updated
+
+    return [_timed("folio_data_import", lambda: asyncio.run(work()))]
+
+
+def _timed(who: str, work: Callable[[], int]) -> Speed:
+    start = time.perf_counter()
+    users = work()
+    return Speed(who, users, time.perf_counter() - start)
+
+
+def main() -> None:
+    """python -m benchmarks.loaders [rows]"""
+    os.environ.setdefault("PATRONLOAD_INCLUDE", str(paths.PROJECT / "include"))
+    loaders(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Run the campaign: python -m faults --runs 500 --seed 1. One run again: python -m faults --runs 1 --seed 4711."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from faults.campaign import Figures, campaign
+
+JOBS = 8
+"""Much of a run is waiting for what FOLIO may still do; so two cores have work for more processes than two."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the figures; 1 when any run went wrong."""
+    given = _parser().parse_args(arguments)
+    started = time.monotonic()
+    seeds = range(given.seed, given.seed + given.runs)
+    done = []
+    for figures in campaign(seeds, given.jobs):
+        done.append(figures)
+        if figures.complaints or given.verbose:
+            _tell(figures)
+    _sum_up(done, time.monotonic() - started)
+    return 1 if any(one.complaints for one in done) else 0
+
+
+def _tell(figures: Figures) -> None:
+    print(
+        f"seed {figures.seed}: {'WRONG' if figures.complaints else 'well'}; {', '.join(figures.faults) or 'no fault'}"
+    )
+    met = (f"(met: {error})" for error in dict.fromkeys(figures.errors))
+    for sentence in [*figures.complaints, *met]:
+        print(f"    {sentence[:400]}", flush=True)
+    if figures.complaints:
+        print(f"    again: python -m faults --runs 1 --seed {figures.seed} --verbose")
+
+
+def _sum_up(done: list[Figures], seconds: float) -> None:
+    met = Counter(name for figures in done for name in figures.faults)
+    wrong = [figures.seed for figures in done if figures.complaints]
+    print(f"{len(done)} runs in {seconds:.0f} s: {len(done) - len(wrong)} well, {len(wrong)} wrong")
+    rows, loaded, held = (sum(getattr(one, name) for one in done) for name in ("rows", "loaded", "held"))
+    print(f"  {rows:,} rows: {loaded:,} loaded, {held:,} held back, {rows - loaded - held:,} otherwise")
+    attempts, cleared, imports, orphans = (
+        sum(getattr(one, name) for one in done) for name in ("attempts", "cleared", "imports", "orphans")
+    )
+    print(f"  {imports:,} user imports, {attempts:,} attempts of steps, {cleared:,} times cleared by a person")
+    print(f"  {orphans:,} permission users left behind without a user")
+    print(f"  {sum(met.values()):,} faults and kills armed, {sum(one.struck for one in done):,} of them struck:")
+    print("    " + ", ".join(f"{count} {name}" for name, count in met.most_common()))
+    if wrong:
+        print(f"  seeds to run again: {', '.join(map(str, sorted(wrong)))}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
+    parser.add_argument("--runs", type=int, default=500, help="how many random loads (default: 500)")
+    parser.add_argument("--seed", type=int, default=1, help="of the first; the next ones count up (default: 1)")
+    parser.add_argument("--jobs", type=int, default=JOBS, help=f"processes at a time (default: {JOBS})")
+    parser.add_argument("--verbose", action="store_true", help="tell of each run, and of the errors met in it")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,289 @@
+"""Take a world's load through the product's own steps, retried as Airflow would, killed as the schedule says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import random
+import shutil
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NamedTuple, Self
+from unittest.mock import patch
+
+import httpx
+import polars as pl
+
+from faults import schedule
+from faults.schedule import Kill, Schedule
+from faults.world import COLUMNS, World
+from patronload import connections, runs, steps, targets, tenants
+from patronload.connections import Connection
+from patronload.errors import PatronloadError, TransientError
+from patronload.runs import Run
+from patronload.targets.delivery import Patience
+from sandbox.folio import FolioServer, Store
+from sandbox.folio.logins import FolioTenant
+
+FOLIO_TENANT = "campaign"
+RETRIES = 3
+"""As in tasks.OPTIONS; a worker that died is retried by Airflow too."""
+
+CLEARINGS = 8
+"""So often the person on call clears the task; from the fourth time on nothing goes wrong any more."""
+
+HEALED_AFTER = 3
+
+QUICK = Patience(connect=5, answer=20, read=20, busy=2, settle=1.8, between=0.25, at_most=20)
+"""FOLIO's own clock, by which the product tells how long ago a chunk was sent, shows whole seconds only."""
+
+
+class Killed(BaseException):
+    """The worker dies; nobody catches this."""
+
+
+class Claim(NamedTuple):
+    """A report as it was mailed, and what FOLIO held and had lived through at that moment."""
+
+    report: dict[str, Any]
+    results: list[dict[str, Any]]
+
+
+class Done(NamedTuple):
+    """What a run left behind."""
+
+    run: Run
+    schedule: Schedule
+    claims: list[Claim]
+    errors: list[str]
+    attempts: int
+    cleared: int
+    struck: int
+
+
+class MortalRun(Run):
+    """A run whose worker may die as it writes an artifact."""
+
+    def __init__(self, folder: Path, reaper: Reaper) -> None:
+        super().__init__(folder)
+        self._reaper = reaper
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        """As ever, except at the moments that the schedule names."""
+        with self._reaper.around("artifact"), super().writing(name) as file:
+            yield file
+
+
+class Reaper:
+    """Kills the worker when it does something for the nth time."""
+
+    def __init__(self, kills: list[Kill]) -> None:
+        self._kills = kills
+        self._done = {"artifact": 0, "request": 0}
+        self.armed = True
+        self.killed = 0
+
+    @contextmanager
+    def around(self, what: str) -> Iterator[None]:
+        """Something that is done; dies before or after it, if it is the time."""
+        self._done[what] += 1
+        now = [kill.when for kill in self._kills if self.armed and kill.what == what and kill.nth == self._done[what]]
+        self.killed += bool(now)
+        if "before" in now:
+            raise Killed
+        yield
+        if "after" in now:
+            raise Killed
+
+
+class Stage:
+    """One FOLIO on loopback and one folder, for run after run; the product works on it for a `with` block."""
+
+    def __init__(self, folder: Path, server: FolioServer) -> None:
+        self.folder = folder
+        self.server = server
+        self._set = ExitStack()
+
+    def __enter__(self) -> Self:
+        mappings = self.folder / "include" / "mappings" / "folio"
+        mappings.mkdir(parents=True, exist_ok=True)
+        account = Connection("campaign_folio", host=self.server.url, login="loader", password="Loader-pass-1")
+        # Each connection would read all certificates of the machine anew, and none is asked for here.
+        no_certificates = ssl.create_default_context()
+        for change in (
+            patch.dict(os.environ, {"PATRONLOAD_INCLUDE": str(self.folder / "include")}),
+            patch.object(connections, "get", lambda _: account),
+            patch.object(targets, "open_target", _quickly(targets.open_target)),
+            patch("httpx._transports.default.create_ssl_context", lambda **_: no_certificates),
+        ):
+            self._set.enter_context(change)
+        # What the product logs is for people; here it would only take time.
+        self._set.callback(logging.disable, logging.root.manager.disable)
+        logging.disable(logging.CRITICAL)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._set.close()
+
+    def take(self, world: World) -> tuple[Done, Store]:
+        """Load a world into a fresh FOLIO."""
+        store = Store()
+        world.fill(store)
+        chance = random.Random(world.seed * 7919 + 1)
+        store.users.wanders = chance.random() < 0.5  # noqa: PLR2004 - in every second run
+        self.server.faults.clear()
+        self.server.journal.clear()
+        self.server.stores[FOLIO_TENANT] = store
+        tenant = self.server.tenants[FOLIO_TENANT]
+        tenant.token_seconds = 600.0
+        requests = 1 + len(world.rows) // world.chunk_size  # the plan's own empty import comes before the chunks
+        plan = schedule.arm(chance, self.server.faults, tenant, 1 + requests)
+        reaper = Reaper(plan.kills)
+        load = self._load(world, reaper)
+        with _mortal(reaper):
+            return self._work(load, plan, reaper), store
+
+    def _load(self, world: World, reaper: Reaper) -> steps.Load:
+        shutil.rmtree(self.folder / "run", ignore_errors=True)
+        (self.folder / "include" / "mappings" / "folio" / "campaign.yaml").write_text(json.dumps(world.mapping()))
+        run = MortalRun(self.folder / "run", reaper)
+        reaper.armed = False
+        prepare(run, world)
+        reaper.armed = True
+        return steps.Load(made_tenant(world), run, "campaign", date(2026, 11, 21))
+
+    def _work(self, load: steps.Load, plan: Schedule, reaper: Reaper) -> Done:
+        claims: list[Claim] = []
+        errors: list[str] = []
+        attempts = cleared = 0
+        armed = list(self.server.faults.answers)
+        while cleared <= CLEARINGS:
+            if cleared >= HEALED_AFTER:
+                self.server.faults.clear()
+                self.server.tenants[FOLIO_TENANT].token_seconds = 600.0
+            tried, error = self._dag_run(load)
+            attempts += tried
+            reaper.armed = False
+            steps.report(load)
+            reaper.armed = cleared + 1 < HEALED_AFTER
+            claims.append(self._claim(load.run))
+            if error is None:
+                break
+            errors.append(error)
+            cleared += 1
+            if error.startswith("Defect"):
+                break  # to be told to the developers, not to be cleared
+            _look_again(load.run)
+        struck = sum(fault.has_struck for fault in armed) + reaper.killed
+        return Done(load.run, plan, claims, errors, attempts, cleared, struck)
+
+    def _dag_run(self, load: steps.Load) -> tuple[int, str | None]:
+        """The steps in order; the attempts made, and what it failed of."""
+        attempts = 0
+        for step in (steps.transform, steps.plan, steps.post):
+            for attempt in range(1 + RETRIES):
+                attempts += 1
+                error = _tried(step, load)
+                if error is None:
+                    break
+                if attempt == RETRIES or not error.startswith(("TransientError", "Killed")):
+                    return attempts, error
+        return attempts, None
+
+    def _claim(self, run: Run) -> Claim:
+        results = [run.read_json(name) for name in run.names("results")]
+        return Claim(run.read_json(runs.REPORT), results)
+
+
+def _tried(step: Callable[[steps.Load], Any], load: steps.Load) -> str | None:
+    try:
+        step(load)
+    except Killed:
+        return "Killed"
+    except TransientError as error:
+        return f"TransientError: {error}"
+    except PatronloadError as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _look_again(run: Run) -> None:
+    """What the error asks a person for: where nobody knows what became of patrons, have the chunk looked up again."""
+    for name in run.names("results"):
+        if run.read_json(name)["unconfirmed"]:
+            run.remove(name)
+
+
+@contextmanager
+def _mortal(reaper: Reaper) -> Iterator[None]:
+    """Within, the worker may die before a request goes out, or when its answer has come."""
+    send = httpx.Client.send
+
+    def mortal(self: httpx.Client, *given: Any, **named: Any) -> httpx.Response:
+        with reaper.around("request"):
+            return send(self, *given, **named)
+
+    with patch.object(httpx.Client, "send", mortal):
+        yield
+
+
+def _quickly(opened: Callable[..., Any]) -> Callable[..., Any]:
+    def quick(target: Any, connection: Any, patience: Patience | None = None) -> Any:
+        return opened(target, connection, patience or QUICK)
+
+    return quick
+
+
+def prepare(run: Run, world: World) -> None:
+    """Leave behind what the steps fetch and validate do; Great Expectations would take longer than all the rest."""
+    content = world.csv()
+    run.write(runs.EXPORT, content)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    facts = {"name": "patrons.csv", "path": "patrons.csv", "size": len(content), "modified": now, "fetched": now}
+    run.write_json(runs.DELIVERY, facts | {"sha256": hashlib.sha256(content).hexdigest()})
+    run.write_json(runs.VALIDATION, {"rows": len(world.rows), "columns": list(COLUMNS), "checks": []})
+    words = "is in the file twice"
+    twins = [
+        {"row": number, "column": "ID", "value": None, "reason": words, "summary": words}
+        for number in sorted(world.duplicates)
+    ]
+    schema = {"row": pl.UInt32, "column": pl.String, "value": pl.String, "reason": pl.String, "summary": pl.String}
+    with run.writing(steps.VALIDATE_REJECTS) as file:
+        pl.DataFrame(twins, schema=schema).write_parquet(file)
+
+
+def made_tenant(world: World) -> tenants.Tenant:
+    """The tenant file of a world."""
+    return tenants.Tenant.model_validate(
+        {
+            "tenant": "campaign",
+            "library": "The Campaign's Library",
+            "mapping": "folio/campaign",
+            "timezone": world.zone.key,
+            "source": {"type": "folder", "path": "/nowhere/patrons.csv"},
+            "target": {
+                "type": "folio",
+                "connection": "campaign_folio",
+                "folio_tenant": FOLIO_TENANT,
+                "chunk_size": world.chunk_size,
+                "blank_cells": world.blank_cells,
+                **({"source_type": world.source_type} if world.source_type else {}),
+            },
+            "limits": {"most_rejects": "100%"},
+            "notify": {"on_failure": ["oncall@lib.example"]},
+        }
+    )
+
+
+def folio() -> FolioServer:
+    """A FOLIO for a campaign."""
+    return FolioServer([FolioTenant(FOLIO_TENANT)])

@@ -1,0 +1,338 @@
+"""
+What must become of each row: computed from the export, the stored users and the policy alone.
+
+Written from the rules as a library is told them, on FOLIO's stored form (ids, not names), without a line of the
+product's code, so that the two can only agree where both are right.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from copy import deepcopy
+from datetime import UTC, datetime, time
+from typing import Any, Literal, NamedTuple
+
+from faults.world import Row, User, World, custom_fields
+from sandbox.folio import Store
+
+Fate = Literal["load", "hold", "either"]
+
+DEFAULTS = {
+    "type": "first",
+    "personal.preferredFirstName": "first",
+    "personal.pronouns": "first",
+    "personal.profilePictureLink": "first",
+    "personal.preferredContactTypeId": "first",
+    "preferredEmailCommunication": "first",
+    "requestPreference": "first",
+    "tags": "first",
+}
+PROTECTED = ("staff", "system", "shadow", "dcb")
+KEYS = ("username", "barcode")
+NEVER_ERASED = ("externalSystemId", "username", "personal.lastName", "active", "type")
+
+
+class Expected(NamedTuple):
+    """What must become of a row: it loads, is held back, or either will do; and its user if it loads."""
+
+    row: Row
+    fate: Fate
+    before: User | None
+    user: User
+    preference: User | None
+
+    @property
+    def key(self) -> str:
+        """The user's externalSystemId once it is loaded."""
+        return str(self.user["externalSystemId"])
+
+
+def expect(world: World, store: Store) -> list[Expected]:
+    """What must become of each row of a world, whose FOLIO is as `store` before the load."""
+    return _Oracle(world, store).expected()
+
+
+def twins(world: World) -> set[int]:
+    """The rows that share what must be unique with another row, compared as FOLIO compares."""
+    columns = ["ID", "LOGIN", *(["CARD"] if "barcode" in world.fields else [])]
+    found: set[int] = set()
+    for column in columns:
+        counted = Counter(row.cells[column].lower() for row in world.rows if row.cells[column])
+        found |= {row.number for row in world.rows if counted[row.cells[column].lower()] > 1}
+    return found
+
+
+class _Oracle:
+    def __init__(self, world: World, store: Store) -> None:
+        self.world = world
+        self.twins = twins(world)
+        self.now = datetime.now(UTC)
+        self.groups = {row["group"]: row["id"] for row in store.groups}
+        self.types = {row["addressType"]: row["id"] for row in store.address_types}
+        self.departments = {row["name"]: row["id"] for row in store.departments}
+        self.options = {
+            field["refId"]: {one["value"]: one["id"] for one in field["selectField"]["options"]["values"]}
+            for field in custom_fields()
+            if "selectField" in field
+        }
+        self.stored = {user["externalSystemId"].lower(): user for user in world.stored}
+        self.mails = Counter(row.cells["EMAIL"].lower() for row in world.rows)
+        self.by_mail: dict[str, list[User]] = {}
+        for user in world.stored:
+            self.by_mail.setdefault(user["personal"].get("email", "").lower(), []).append(user)
+        self.preferences = {row["userId"]: row for row in world.preferences}
+        self.holders = {(key, user[key].lower()): user for user in world.stored for key in KEYS if user.get(key)}
+
+    def expected(self) -> list[Expected]:
+        made = [self._one(row) for row in self.world.rows]
+        fates = {one.row.number: self._own_fate(one) for one in made}
+        self._settle(made, fates)
+        return [one._replace(fate=fates[one.row.number]) for one in made]
+
+    def _one(self, row: Row) -> Expected:
+        before = self.stored.get(self._key(row).lower())
+        user = self._merged(row, before)
+        return Expected(row, "load", before, user, self._preference(before))
+
+    def _key(self, row: Row) -> str:
+        return self.world.prefix + row.cells["ID"]
+
+    # One row's user
+
+    def _merged(self, row: Row, before: User | None) -> User:
+        user: User = deepcopy(before) if before else {"personal": {"addresses": []}, "departments": []}
+        for path in self.world.fields:
+            if not path.startswith(("personal.addresses", "requestPreference", "active", "type", "externalSystemId")):
+                self._lay(user, path, self._value(path, row), before)
+        self._lay_addresses(user, row, before)
+        user["externalSystemId"] = before["externalSystemId"] if before else self._key(row)
+        for key in KEYS:
+            if before and before.get(key) and user.get(key) and before[key].lower() == user[key].lower():
+                user[key] = before[key]
+        protected = before is not None and (before.get("type") or "").lower() in PROTECTED
+        if before and protected:
+            user["username"] = before["username"]
+        user["type"] = before["type"] if before and protected else self._type(row, before)
+        user["active"] = self._active(row, before, user)
+        return user
+
+    def _value(self, path: str, row: Row) -> Any:  # noqa: C901, PLR0911 - one return for each kind of field
+        """What the row has for a field, in FOLIO's stored form; None for nothing, or for what FOLIO does not know."""
+        rule = self.world.fields.get(path)
+        if rule is None:
+            return None
+        if isinstance(rule, dict) and "value" in rule:
+            return "002" if path.endswith("preferredContactTypeId") else rule["value"]
+        cell = row.cells.get(rule if isinstance(rule, str) else rule["column"], "")
+        if not cell:
+            return None
+        if path == "active":
+            return cell == "Y"
+        if path == "patronGroup":
+            return self.groups.get(cell)
+        if path == "departments":
+            return [self.departments.get(name) for name in cell.split(";")]
+        if path.startswith("customFields."):
+            return self._option(path.removeprefix("customFields."), cell)
+        if path == "tags.tagList":
+            return cell.split(";")
+        if path == "expirationDate":
+            return self._end_of_day(cell)
+        if path in ("enrollmentDate", "personal.dateOfBirth"):
+            return f"{cell}T00:00:00.000+00:00"
+        return cell
+
+    def _option(self, ref_id: str, cell: str) -> Any:
+        options = self.options.get(ref_id)
+        if options is None:
+            return cell
+        return [options.get(name) for name in cell.split(";")] if ref_id == "clubs" else options.get(cell)
+
+    def _end_of_day(self, day: str) -> str:
+        moment = datetime.combine(datetime.fromisoformat(day).date(), time(23, 59, 59), self.world.zone)
+        return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+    def _owner(self, path: str) -> str:
+        for policy in (self.world.ownership, DEFAULTS):
+            part = path
+            while part:
+                if part in policy:
+                    return policy[part]
+                part = part[: max(part.rfind("."), part.rfind("["), 0)]
+        return "campus"
+
+    def _lay(self, user: User, path: str, value: Any, before: User | None) -> None:
+        around, _, name = path.rpartition(".")
+        holder = user.setdefault(around, {}) if around else user
+        owner = self._owner(path)
+        if before is None:
+            if value is not None:
+                holder[name] = value
+        elif owner == "campus" or (owner == "first" and _empty(holder.get(name))):
+            if value is not None:
+                holder[name] = value
+            elif owner == "campus" and self.world.blank_cells == "erase" and path not in NEVER_ERASED:
+                holder.pop(name, None)
+
+    def _lay_addresses(self, user: User, row: Row, before: User | None) -> None:
+        addresses = user["personal"].setdefault("addresses", [])
+        for number, name in enumerate(("Home", "Work")):
+            path = f"personal.addresses[{number}]"
+            lines = [field.rpartition(".")[2] for field in self.world.fields if field.startswith(f"{path}.")]
+            lines = [line for line in lines if line != "addressTypeId"]
+            if not lines:
+                continue
+            given = {line: self._value(f"{path}.{line}", row) for line in lines}
+            at = next((index for index, one in enumerate(addresses) if one["addressTypeId"] == self.types[name]), None)
+            self._lay_address(addresses, at, {"addressTypeId": self.types[name]} | given, self._owner(path), before)
+
+    def _lay_address(self, addresses: list[User], at: int | None, given: User, owner: str, before: User | None) -> None:
+        there = any(value is not None for line, value in given.items() if line != "addressTypeId")
+        new = {line: value for line, value in given.items() if value is not None}
+        if at is None:
+            if there and (before is None or owner != "library"):
+                addresses.append(new)
+        elif owner == "campus" and there:
+            kept = {line: value for line, value in addresses[at].items() if line not in given}
+            addresses[at] = kept | new
+        elif owner == "campus" and self.world.blank_cells == "erase":
+            addresses.pop(at)
+
+    def _type(self, row: Row, before: User | None) -> str:
+        ours = self._value("type", row)
+        owner, old = self._owner("type"), (before or {}).get("type")
+        taken = ours if before is None or owner == "campus" or (owner == "first" and not old) else old
+        return str(taken or old or "patron")
+
+    def _active(self, row: Row, before: User | None, user: User) -> bool:
+        ours = self._value("active", row)
+        active = True if before is None else bool(before.get("active", True))
+        if ours is not None and (before is None or self._owner("active") == "campus"):
+            active = ours
+        if self._is_past(user.get("expirationDate")):
+            return False
+        run_out = before is not None and not before.get("active") and self._is_past(before.get("expirationDate"))
+        if ours is None and run_out and ("active" not in self.world.fields or self._owner("active") == "campus"):
+            return active or bool(user.get("expirationDate"))
+        return active
+
+    def _is_past(self, moment: str | None) -> bool:
+        return moment is not None and datetime.fromisoformat(moment) < self.now
+
+    def _preference(self, before: User | None) -> User | None:
+        old = self.preferences.get(before["id"]) if before else None
+        if "requestPreference.holdShelf" not in self.world.fields:
+            return old
+        ours = {"holdShelf": True, "delivery": False}
+        owner = self._owner("requestPreference")
+        if before is None or (owner == "first" and old is None) or (owner == "campus" and old is None):
+            return ours
+        if old is None or owner != "campus":
+            return old
+        merged = {**old, **ours}
+        return {
+            name: value for name, value in merged.items() if name not in ("fulfillment", "defaultDeliveryAddressTypeId")
+        }
+
+    # Which rows load
+
+    def _own_fate(self, one: Expected) -> Fate:
+        if one.row.number in self.twins or self._may_be_the_same_person(one):
+            return "hold"
+        unknown = [
+            path
+            for path in ("patronGroup", "departments", "customFields.campus", "customFields.clubs")
+            if self._is_unknown(path, one.row)
+        ]
+        if not unknown:
+            return "load"
+        # A value that the policy does not let through might be let pass; it would not reach FOLIO.
+        unused = one.before is not None and all(self._owner(path) != "campus" for path in unknown)
+        return "either" if unused else "hold"
+
+    def _is_unknown(self, path: str, row: Row) -> bool:
+        if path not in self.world.fields:
+            return False
+        value = self._value(path, row)
+        column = {"patronGroup": "GROUP", "departments": "DEPTS", "customFields.campus": "CAMPUS"}.get(path, "CLUBS")
+        return bool(row.cells[column]) and (value is None or (isinstance(value, list) and None in value))
+
+    def _may_be_the_same_person(self, one: Expected) -> bool:
+        """A new externalSystemId with the e-mail of somebody FOLIO has and the file has not."""
+        mail = one.row.cells["EMAIL"].lower()
+        if one.before or not mail or "personal.email" not in self.world.fields:
+            return False
+        same = self.by_mail.get(mail, [])
+        in_file = {self._key(row).lower() for row in self.world.rows} if same else set()
+        once = self.mails[mail] == 1
+        return once and len(same) == 1 and same[0]["externalSystemId"].lower() not in in_file
+
+    def _settle(self, made: list[Expected], fates: dict[int, Fate]) -> None:
+        """Hold back whoever wants a key that somebody keeps, and all who wait for one another in a circle."""
+        by_user = {one.before["id"]: one for one in made if one.before}
+        changed = True
+        while changed:
+            changed = False
+            waits: dict[int, set[int]] = {}
+            for one in made:
+                if fates[one.row.number] == "hold":
+                    continue
+                waits[one.row.number] = set()
+                for key in KEYS:
+                    holder = self.holders.get((key, (one.user.get(key) or "").lower()))
+                    if holder is None or (one.before and holder["id"] == one.before["id"]):
+                        continue
+                    giver = by_user.get(holder["id"])
+                    gives = giver is not None and (giver.user.get(key) or "").lower() != holder[key].lower()
+                    if giver is None or not gives or fates[giver.row.number] == "hold":
+                        fates[one.row.number], changed = "hold", True
+                    elif fates[giver.row.number] == "either":
+                        fates[one.row.number] = "either"
+                    if giver is not None:
+                        waits[one.row.number].add(giver.row.number)
+            for number in _in_circles(waits):
+                changed |= fates[number] != "hold"
+                fates[number] = "hold"
+
+
+def _in_circles(waits: dict[int, set[int]]) -> set[int]:
+    """Those who wait, over others, for themselves."""
+    found = set()
+    for start, first in waits.items():
+        seen: set[int] = set()
+        todo = set(first)
+        while todo:
+            one = todo.pop()
+            seen.add(one)
+            todo |= waits.get(one, set()) - seen
+        if start in seen:
+            found.add(start)
+    return found
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value in ("", [])
+
+
+def comparable(user: User | None) -> Any:
+    """A stored user without what the server writes itself, and without what is empty."""
+    if user is None:
+        return None
+    kept = {name: value for name, value in user.items() if name not in ("id", "createdDate", "updatedDate", "metadata")}
+    personal = {name: value for name, value in kept.pop("personal", {}).items() if not _empty(value)}
+    addresses = [
+        {name: value for name, value in one.items() if name != "id" and value is not False and not _empty(value)}
+        for one in personal.pop("addresses", [])
+    ]
+    personal["addresses"] = sorted(addresses, key=lambda one: str(one.get("addressTypeId")))
+    custom = {name: value for name, value in (kept.pop("customFields", None) or {}).items() if not _empty(value)}
+    tags = (kept.pop("tags", None) or {}).get("tagList") or []
+    flat = {name: value for name, value in kept.items() if not _empty(value)}
+    return {**flat, "active": bool(flat.get("active")), "personal": personal, "customFields": custom, "tags": tags}
+
+
+def comparable_preference(preference: User | None) -> Any:
+    """A request preference without what the server writes itself."""
+    if preference is None:
+        return None
+    return {name: value for name, value in preference.items() if name not in ("id", "userId", "metadata")}

@@ -1,0 +1,51 @@
+"""How many patrons one request may have, so that it is answered well before a gateway gives up."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+GOAL = 20.0
+"""Seconds that a request should take at most. FOLIO: gateways give up after a minute (nginx, folio-kong)."""
+
+FEWEST = 10
+"""FOLIO: mod-user-import works in partitions of ten; fewer in one request gain nothing."""
+
+FASTER = 0.5
+"""A request that took less than this share of the goal may be followed by one of twice the size."""
+
+
+@dataclass
+class Pace:
+    """
+    The size of the next request. `size` is None as long as whole chunks go through in time; `ceiling` is what the
+    gateway's limit on bytes leaves.
+    """
+
+    goal: float = GOAL
+    size: int | None = None
+    ceiling: int | None = None
+
+    def next(self, patrons: int) -> int:
+        """How many of the patrons that are left of a chunk go now."""
+        limits = [limit for limit in (self.size, self.ceiling) if limit is not None]
+        return min([patrons, *limits])
+
+    def took(self, patrons: int, seconds: float) -> None:
+        """A request of so many patrons was answered after so long."""
+        if seconds > self.goal:
+            self.size = max(FEWEST, int(patrons * self.goal / seconds))
+        elif self.size is not None and patrons >= self.size and seconds < self.goal * FASTER:
+            self.size = self.size * 2
+
+    def lost(self, patrons: int) -> None:
+        """The answer to so many patrons got lost: probably it took too long."""
+        self.size = max(FEWEST, patrons // 2)
+
+    def too_large(self, patrons: int) -> None:
+        """The gateway took a request of so many patrons for too large."""
+        self.ceiling = max(1, patrons // 2)
+
+    def to_json(self) -> dict[str, Any]:
+        """What pace.json holds."""
+        return {name: value for name, value in asdict(self).items() if name != "goal"}

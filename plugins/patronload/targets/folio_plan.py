@@ -1,0 +1,293 @@
+"""
+Plan a load: compare the file with what FOLIO has, and say what is to be sent, in which order, and what is not.
+
+Nothing is changed in FOLIO. What is sent later are complete records, each the stored user with the file's values laid
+over it; rows that FOLIO would refuse, or that would touch somebody else's ids, are set aside here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from patronload import rows
+from patronload.folding import fold
+from patronload.mappings import Mapping
+from patronload.targets import folio_identities, folio_merge, folio_preflight, folio_records
+from patronload.targets.delivery import Planned, Record
+from patronload.targets.folio import PAGE, QUERY_IDS, Folio
+from patronload.targets.folio_identities import Claim, Holder, Order
+from patronload.targets.folio_preflight import Drift, Finding, Permissions, Problem, Values
+from patronload.targets.folio_reference import Reference
+
+QUERIES = 4
+"""A patron is looked up by externalSystemId, username, barcode and e-mail address."""
+
+PAGE_COST = 10
+"""A page of users costs FOLIO about as much as so many look-ups."""
+
+SHARING = 50
+"""Users who may share one e-mail address; more of them are not all looked at."""
+
+UNREADABLE = "FOLIO's user import cannot read this user: it has a property that the import does not know"
+OTHER_PREFIX = "FOLIO has this user under an externalSystemId whose prefix is spelt otherwise"
+SAME_TYPE = "two addresses are of the same address type"
+
+
+class Stored(NamedTuple):
+    """The users FOLIO has that a load touches: as JSON by folded externalSystemId, and all who hold one of its ids."""
+
+    users: dict[str, bytes]
+    holders: dict[str, Holder]
+    preferences: dict[str, Record]
+    read: str
+
+    def user(self, key: str) -> Record | None:
+        """The stored user with this externalSystemId, compared as FOLIO does."""
+        raw = self.users.get(fold(key))
+        return None if raw is None else json.loads(raw)
+
+
+class _Line(NamedTuple):
+    """A patron that may be sent, before the ids of all of them are compared."""
+
+    row: int
+    record: Record
+    stored_id: str | None
+
+
+def plan(folio: Folio, patrons: pl.DataFrame, mapping: Mapping, zone: ZoneInfo) -> Planned:
+    """
+    The plan for `patrons` (row, externalSystemId, username, barcode, patron; see transform).
+
+    Raises TargetError for what somebody has to mend first, all of it in one message; TransientError.
+    """
+    return _Planning(folio, mapping, zone).plan(patrons)
+
+
+class _Planning:
+    def __init__(self, folio: Folio, mapping: Mapping, zone: ZoneInfo) -> None:
+        self.folio = folio
+        self.mapping = mapping
+        self.zone = zone
+        self.rejects: list[tuple[int, str, str | None, str, str]] = []
+        self.gone: dict[str, int] = {}
+        self.drifts: list[Drift] = []
+        self.unreadable: set[str] = set()
+
+    def plan(self, patrons: pl.DataFrame) -> Planned:
+        permissions = Permissions()
+        permissions.attempt(self.folio.may_import, None)
+        if not self.folio.is_logged_in:
+            permissions.check()  # one wrong password is told once, not tried ten times
+        self.drifts, warnings = folio_preflight.drifts(self.folio)
+        reference = folio_preflight.reference(self.folio, permissions)
+        stored = permissions.attempt(lambda: _stored(self.folio, patrons), Stored({}, {}, {}, ""))
+        permissions.check()
+        values = Values(self.folio.target, reference)
+        lines = [line for row, text in _texts(patrons) if (line := self._line(row, text, stored, values))]
+        order = folio_identities.settle([_claim(line) for line in lines], stored.holders.values(), self.gone)
+        self._reject_conflicts(order, lines)
+        findings = self._findings(values)
+        going = sorted((line for line in lines if line.row in order.levels), key=lambda line: order.levels[line.row])
+        known = sum(line.stored_id is not None for line in going)
+        rejects = pl.DataFrame(self.rejects, schema=rows.REJECTS, orient="row")
+        counts = {"patrons": patrons.height, "new": len(going) - known, "known": known}
+        summary = self._summary(findings, values, stored.read)
+        return Planned(
+            patrons=_frame(going, order),
+            rejects=rejects,
+            stops=[finding.sentence for finding in findings if finding.effect == "stop"],
+            summary=counts
+            | {"rejected": rejects["row"].n_unique()}
+            | summary
+            | {"warnings": warnings + summary["warnings"]},
+        )
+
+    def _line(self, row: int, text: str, stored: Stored, values: Values) -> _Line | None:
+        """The merged patron, or None when the row is set aside."""
+        ours = values.without_dropped(json.loads(text))
+        user = stored.user(self.folio.prefix + ours["externalSystemId"])
+        stored_id = user["id"] if user else None
+        problems = [*self._of_user(user, ours), *_same_types(ours)]
+        if not problems:
+            theirs = self._as_import(user, stored, values.reference)
+            record = folio_merge.merged(ours, theirs, self.rules)
+            problems = values.problems(record)
+            if not problems:
+                return _Line(row, record, stored_id)
+        for problem in problems:
+            self._reject(row, problem)
+        if stored_id:
+            self.gone[stored_id] = row
+        return None
+
+    @property
+    def rules(self) -> folio_merge.Rules:
+        """How the file is laid over FOLIO's users."""
+        if self._rules is None:
+            erase = self.folio.target.blank_cells == "erase"
+            self._rules = folio_merge.rules(self.mapping, self.zone, self.folio.clock(), erase=erase)
+        return self._rules
+
+    _rules: folio_merge.Rules | None = None
+
+    def _as_import(self, user: Record | None, stored: Stored, reference: Reference) -> Record | None:
+        if user is None:
+            return None
+        return folio_records.as_import(user, self.folio.prefix, reference, stored.preferences.get(user["id"]))
+
+    def _of_user(self, user: Record | None, ours: Record) -> Iterator[Problem]:
+        """Why the user import could not update a stored user at all."""
+        if user is None:
+            return
+        unknown = folio_records.unknown_properties(user)
+        unknown += [drift.property for drift in self.drifts if _has(user, drift.property)]
+        if unknown:
+            self.unreadable |= set(unknown)
+            yield Problem("externalSystemId", ours["externalSystemId"], f"{UNREADABLE}: {', '.join(unknown)}")
+        if not user["externalSystemId"].startswith(self.folio.prefix):
+            yield Problem("externalSystemId", user["externalSystemId"], OTHER_PREFIX)
+
+    def _reject(self, row: int, problem: Problem) -> None:
+        shown = f" '{problem.value}'" if problem.value else ""
+        column = self.mapping.source_of(problem.field) or problem.field
+        reason = f"{column}{shown}: {problem.words}"
+        self.rejects.append((row, column, problem.value or None, reason, problem.words))
+
+    def _reject_conflicts(self, order: Order, lines: list[_Line]) -> None:
+        records = {line.row: line.record for line in lines if line.row in order.conflicts}
+        for row, conflict in sorted(order.conflicts.items()):
+            name = conflict.field.rpartition(".")[2]
+            value = (records[row].get("personal") or {}).get(name) if "." in conflict.field else records[row].get(name)
+            column = self.mapping.source_of(conflict.field) or conflict.field
+            self.rejects.append((row, column, value, f"{column} '{value}': {conflict.reason}", conflict.summary))
+
+    def _findings(self, values: Values) -> list[Finding]:
+        found = [*folio_preflight.drift_findings(self.drifts, self.mapping.fields), *values.findings()]
+        if self.unreadable:
+            sentence = (
+                f"FOLIO has users with properties that its user import cannot read "
+                f"({', '.join(sorted(self.unreadable))}); the update of one of them fails for nine others with it. "
+                "Their rows are rejected. Ask FOLIO's administrator for a newer mod-user-import."
+            )
+            found.append(Finding("stored users", "reject", sentence, []))
+        return found
+
+    def _summary(self, findings: list[Finding], values: Values, read: str) -> dict[str, Any]:
+        departments = [{"name": name, "code": code} for name, code in values.departments.items()]
+        return {
+            "read": read,
+            "warnings": [finding.sentence for finding in findings if finding.effect != "stop"],
+            "findings": [finding._asdict() for finding in findings],
+            "create": {"departments": departments, "options": values.options},
+        }
+
+
+def _texts(patrons: pl.DataFrame) -> Iterable[tuple[int, str]]:
+    return patrons.select("row", "patron").iter_rows()
+
+
+def _frame(lines: list[_Line], order: Order) -> pl.DataFrame:
+    """The patrons to send, in their order: row, level, externalSystemId, username, barcode, patron."""
+    schema = {"row": pl.UInt32, "level": pl.UInt32, **dict.fromkeys(folio_merge.IDS, pl.String), "patron": pl.String}
+    made = (
+        (line.row, order.levels[line.row], *(line.record.get(name) for name in folio_merge.IDS), _text(line.record))
+        for line in lines
+    )
+    return pl.DataFrame(list(made), schema=schema, orient="row")
+
+
+def _text(record: Record) -> str:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+
+def _claim(line: _Line) -> Claim:
+    record = line.record
+    wants = {name: fold(record[name]) for name in folio_identities.SHARED if record.get(name) is not None}
+    return Claim(line.row, line.stored_id, wants, _email(record))
+
+
+def _email(record: Record) -> str | None:
+    written = (record.get("personal") or {}).get("email")
+    return str(written).strip().lower() if written else None
+
+
+def _same_types(ours: Record) -> Iterator[Problem]:
+    """FOLIO: mod-users AddressValidator."""
+    types = [address["addressTypeId"] for address in (ours.get("personal") or {}).get("addresses", ())]
+    for name in sorted({name for name in types if types.count(name) > 1}):
+        yield Problem("personal.addresses[0].addressTypeId", name, SAME_TYPE)
+
+
+def _has(user: Record, path: str) -> bool:
+    found: Any = user
+    for name in path.split("."):
+        found = (found or {}).get(name)
+    return found not in (None, "", [])
+
+
+def _stored(folio: Folio, patrons: pl.DataFrame) -> Stored:
+    """The users that the load touches: each looked up when it is small beside FOLIO, else all of them read."""
+    if patrons.is_empty():
+        return Stored({}, {}, {}, "nothing")
+    by_id = patrons.height * QUERIES / QUERY_IDS <= 1 + folio.count_users() * PAGE_COST / PAGE
+    wanted = _Wanted(folio.prefix, patrons)
+    for user in wanted.looked_up(folio) if by_id else folio.all_users():
+        wanted.take(user)
+    if by_id:
+        preferences = folio.preferences_by_user_ids(wanted.ours)
+    else:
+        preferences = {one["userId"]: one for one in folio.all_preferences() if one["userId"] in wanted.ours}
+    return Stored(wanted.users, wanted.holders, preferences, "by id" if by_id else "all")
+
+
+class _Wanted:
+    """The ids of a load, folded, and the stored users who have one of them."""
+
+    def __init__(self, prefix: str, patrons: pl.DataFrame) -> None:
+        self.keys = [prefix + key for key in patrons["externalSystemId"]]
+        self.usernames = patrons["username"].drop_nulls().to_list()
+        self.barcodes = patrons["barcode"].drop_nulls().to_list()
+        self.emails = {key: email for key, email in zip(self.keys, _emails(patrons), strict=True) if email}
+        self._keys, self._usernames, self._barcodes = (
+            {fold(one) for one in values} for values in (self.keys, self.usernames, self.barcodes)
+        )
+        self._emails = set(self.emails.values())
+        self.users: dict[str, bytes] = {}
+        self.holders: dict[str, Holder] = {}
+        self.ours: set[str] = set()
+        """The ids of the stored users whom the load is about."""
+
+    def looked_up(self, folio: Folio) -> Iterator[Record]:
+        yield from folio.users_by("externalSystemId", self.keys)
+        yield from folio.users_by("username", self.usernames)
+        yield from folio.users_by("barcode", self.barcodes)
+        new = [email for key, email in self.emails.items() if fold(key) not in self.users]
+        yield from folio.users_by("personal.email", dict.fromkeys(new), each=SHARING)
+
+    def take(self, user: Record) -> None:
+        """Keep a user who has one of the ids; of the others nothing."""
+        key, username, barcode = (user.get(name) for name in folio_merge.IDS)
+        if key is not None and fold(key) in self._keys:
+            self.users[fold(key)] = json.dumps(user, ensure_ascii=False).encode()
+            self.ours.add(user["id"])
+        elif not self._holds(username, barcode, _email(user)):
+            return
+        self.holders[user["id"]] = Holder(user["id"], key or "", username, barcode, _email(user))
+
+    def _holds(self, username: str | None, barcode: str | None, email: str | None) -> bool:
+        return (
+            (username is not None and fold(username) in self._usernames)
+            or (barcode is not None and fold(barcode) in self._barcodes)
+            or email in self._emails
+        )
+
+
+def _emails(patrons: pl.DataFrame) -> Iterator[str | None]:
+    for text in patrons["patron"]:
+        yield _email(json.loads(text))

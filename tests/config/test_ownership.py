@@ -1,0 +1,37 @@
+"""Who owns a field."""
+
+import pytest
+
+from patronload import fields, ownership
+
+
+@pytest.mark.parametrize(
+    ("policy", "path", "owner"),
+    [
+        ({}, "personal.email", "campus"),
+        ({}, "personal.pronouns", "first"),
+        ({}, "tags.tagList", "first"),
+        ({}, "requestPreference.delivery", "first"),
+        ({"personal": "library"}, "personal.email", "library"),
+        ({"personal": "library"}, "personal.pronouns", "library"),
+        ({"personal": "library", "personal.email": "campus"}, "personal.email", "campus"),
+        ({"personal.addresses": "library"}, "personal.addresses[1].city", "library"),
+        ({"personal.addresses": "library", "personal.addresses[1]": "first"}, "personal.addresses[1].city", "first"),
+        ({"customFields": "first"}, "customFields.home-campus", "first"),
+    ],
+)
+def test_the_longest_path_says_who(policy: dict[str, ownership.Owner], path: str, owner: str) -> None:
+    """What the mapping says, from near to far; then what makes sense by itself; then the campus."""
+    assert ownership.owner(policy, "folio", path) == owner
+
+
+def test_every_field_can_be_owned_but_the_key() -> None:
+    """By itself, or with the whole that it is a part of."""
+    known = ownership.paths("folio", ["customFields.campus"])
+    for path in fields.FOLIO:
+        parts = [path.replace("[]", "[0]"), path.rpartition("[]")[0], path.split(".")[0]]
+        assert path == "externalSystemId" or any(part in known for part in parts), path
+    assert {"personal", "customFields", "customFields.campus", "personal.addresses[0]"} <= set(known)
+    assert not {"externalSystemId", "tags.tagList", "requestPreference.delivery", "personal.addresses[0].city"} & set(
+        known
+    )

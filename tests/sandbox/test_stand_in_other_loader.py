@@ -1,0 +1,92 @@
+"""folio_data_import's user importer, as it comes from PyPI, loads into the stand-in."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from folioclient import FolioClient
+from stand_in import TENANT, user
+
+from sandbox.folio import FolioServer, FolioTenant
+from sandbox.folio.reference import departments, select_field
+
+data_import = pytest.importorskip(
+    "folio_data_import.UserImport", reason="folio-data-import is not installed; see requirements-dev.in"
+)
+
+# The importer's own; we test it as it is.
+pytestmark = pytest.mark.filterwarnings("ignore:FolioClient.okapi_headers is deprecated:DeprecationWarning")
+
+LOGIN = {"username": "loader", "password": "Loader-pass-1"}
+
+
+@pytest.fixture
+def server():
+    with FolioServer([FolioTenant("central"), FolioTenant(TENANT, central="central")]) as running:
+        store = running.store(TENANT)
+        store.departments.put(departments("History")[0])
+        store.custom_fields.put(select_field("campus", "Campus", ["Main", "River"]))
+        yield running
+
+
+def load(server: FolioServer, folder: Path, *users: dict[str, Any], tenant: str = TENANT, **options: Any) -> Any:
+    """Import the users; the importer's own statistics."""
+    file = folder / "users.jsonl"
+    file.write_text("".join(json.dumps(each) + "\n" for each in users))
+    config = data_import.UserImporter.Config(
+        library_name="Library", user_file_paths=file, no_progress=True, batch_size=50, **options
+    )
+    client = FolioClient(server.url, tenant, **LOGIN, timeout=20)
+    client.tenant_id = TENANT
+
+    async def run() -> Any:
+        async with client:
+            importer = data_import.UserImporter(client, config)
+            await importer.setup(folder / "errors.txt")
+            try:
+                await importer.do_import()
+            finally:
+                await importer.close()
+            return importer.stats
+
+    return asyncio.run(run())
+
+
+def test_it_creates_and_updates_users(server, tmp_path):
+    """Users, request preferences, permission users and service points, over the endpoints it calls itself."""
+    home = {"addressTypeId": "Home", "addressLine1": "1 Elm St"}
+    whole = user(
+        1,
+        departments=["History"],
+        customFields={"campus": "River"},
+        personal={"lastName": "A", "addresses": [home], "preferredContactTypeId": "email"},
+        requestPreference={"holdShelf": True, "delivery": False},
+        servicePointsUser={"servicePointsIds": ["cd1"], "defaultServicePointId": "cd1"},
+    )
+    stats = load(server, tmp_path, whole, *[user(number) for number in range(2, 121)])
+    assert (stats.created, stats.updated, stats.failed) == (120, 0, 0)
+    store = server.store(TENANT)
+    kept = store.user("E0001")
+    assert kept["customFields"] == {"campus": "opt_1"}
+    assert kept["departments"] == [row["id"] for row in store.departments]
+    assert len(kept["personal"]["addresses"]) == 1
+    assert (len(store.preferences), len(store.permission_users), len(store.service_points_users)) == (120, 120, 1)
+    assert store.orphans == {"permission_users": [], "preferences": []}
+    stats = load(server, tmp_path, user(1, barcode="new"), user(2))
+    assert (stats.created, stats.updated, stats.failed) == (0, 2, 0)
+    assert store.user("E0001")["barcode"] == "new"
+
+
+def test_it_hears_of_a_barcode_that_is_taken(server, tmp_path):
+    """The stand-in's refusals have the form that a client of the real FOLIO reads."""
+    stats = load(server, tmp_path, user(1), user(2, barcode=user(1)["barcode"]), limit_simultaneous_requests=1)
+    assert (stats.created, stats.failed) == (1, 1)
+
+
+def test_it_loads_into_a_member_of_a_consortium(server, tmp_path):
+    """Logged in at the central tenant, with the member's name on each request."""
+    stats = load(server, tmp_path, user(1, type="patron"), tenant="central")
+    assert (stats.created, stats.failed) == (1, 0)
+    assert server.store(TENANT).user("E0001")

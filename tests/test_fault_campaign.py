@@ -1,0 +1,82 @@
+"""A short fault campaign, and that the campaign would notice a product that is wrong. `make faults` is the long one."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from faults import oracle, world
+from faults.campaign import Figures, several
+from patronload.targets import folio_import, folio_merge
+from sandbox.folio import Store
+
+
+def test_loads_come_out_right_whatever_goes_wrong():
+    """Random faults, kills, stored users and policies: FOLIO holds what the oracle says, and the reports say so."""
+    done = list(several(range(1, 9)))
+    assert [figures.complaints for figures in done] == [[]] * 8
+    assert sum(figures.struck for figures in done) > 8
+    assert sum(figures.loaded + figures.held for figures in done) == sum(figures.rows for figures in done)
+
+
+def test_the_same_seed_is_the_same_run():
+    """A seed that failed can be run again: the same people, the same faults."""
+    assert world.make(4711) == world.make(4711)
+    first, again = (next(several([2001])) for _ in range(2))
+    assert (first.rows, first.faults, first.loaded, first.held) == (again.rows, again.faults, again.loaded, again.held)
+
+
+def test_the_oracle_knows_each_fate():
+    """Made-up exports have rows that load and rows that must not, or a campaign proves nothing."""
+    fates = []
+    for seed in range(1, 9):
+        made, store = world.make(seed), Store()
+        made.fill(store)
+        fates += [one.fate for one in oracle.expect(made, store)]
+    assert fates.count("load") > 1500
+    assert fates.count("hold") > 50
+
+
+def takes_an_unknown_chunk_for_loaded(self: Any, chunk: Any, sent_at: Any) -> Any:
+    return folio_import.Outcome(len(chunk.rows), 0, [], [], True, [])
+
+
+def sends_an_unknown_chunk_again(self: Any, chunk: Any, sent_at: Any) -> Any:
+    return self.deliver(chunk, sent_at)
+
+
+@pytest.fixture
+def wrong(monkeypatch) -> Iterator[Callable[..., Figures]]:
+    """A run with a product in which one thing was changed for the worse."""
+
+    def run(seed: int, thing: object, name: str, change: object) -> Figures:
+        monkeypatch.setattr(thing, name, change)
+        return next(several([seed]))
+
+    return run
+
+
+@pytest.mark.parametrize("change", [takes_an_unknown_chunk_for_loaded, sends_an_unknown_chunk_again])
+def test_a_guess_at_what_became_of_a_chunk_is_noticed(wrong, change):
+    """Whoever believes or repeats a lost request tells counts that FOLIO's history does not bear out."""
+    figures = wrong(2002, folio_import.UserImport, "resolve", change)
+    assert any("FOLIO has" in sentence for sentence in figures.complaints)
+
+
+def test_a_wrong_day_is_noticed(wrong):
+    """Midnight UTC is not the end of a day anywhere."""
+    figures = wrong(2000, folio_merge, "end_of_day", lambda day, _: f"{day}T00:00:00.000+00:00")
+    assert any("expirationDate is" in sentence for sentence in figures.complaints)
+
+
+def test_it_can_be_started_by_hand():
+    """`make faults` prints its figures, and tells by its exit status."""
+    command = [sys.executable, "-m", "faults", "--runs", "2", "--seed", "3", "--jobs", "1", "--verbose"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={"PYTHONPATH": "plugins"}, timeout=200
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 runs in" in done.stdout
+    assert "seed 3: well" in done.stdout
