@@ -67,7 +67,7 @@ def _is_delimiter(sign: str) -> str:
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100, examples=["northfield"])]
 ConnectionId = Annotated[
-    str, Field(pattern=r"^[\w.-]+$", description="the id of an Airflow connection", examples=["northfield_sftp"])
+    str, Field(pattern=r"^[A-Za-z0-9_.-]+$", description="the id of an Airflow connection", examples=["northfield_sftp"])
 ]
 DatedPath = Annotated[str, Field(min_length=1), AfterValidator(_is_dated)]
 
@@ -138,7 +138,7 @@ class FolioTarget(Document):
 
     type: Literal["folio"]
     connection: ConnectionId
-    folio_tenant: str = Field(pattern=r"^[\w-]+$", description="sent as X-Okapi-Tenant", examples=["fs00001234"])
+    folio_tenant: str = Field(pattern=r"^[A-Za-z0-9_-]+$", description="sent as X-Okapi-Tenant", examples=["fs00001234"])
     source_type: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9]+$",
