@@ -70,7 +70,12 @@ def validate(load: Load) -> Counts:
         _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
         load.run.write_json(
             runs.VALIDATION,
-            {"rows": export.rows, "columns": export.columns, "checks": [check._asdict() for check in found.checks]},
+            {
+                "rows": export.rows,
+                # A header that is not the mapping's may be a patron, in a file that came without a header line.
+                "columns": [] if found.refusals else export.columns,
+                "checks": [check._asdict() for check in found.checks],
+            },
         )
         log.info("Validated %s rows: %s rejected", f"{export.rows:,}", f"{rejected:,}")
         if found.refusals:

@@ -67,7 +67,8 @@ def _is_delimiter(sign: str) -> str:
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100, examples=["northfield"])]
 ConnectionId = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9_.-]+$", description="the id of an Airflow connection", examples=["northfield_sftp"])
+    str,
+    Field(pattern=r"^[A-Za-z0-9_.-]+$", description="the id of an Airflow connection", examples=["northfield_sftp"]),
 ]
 DatedPath = Annotated[str, Field(min_length=1), AfterValidator(_is_dated)]
 
@@ -138,7 +139,9 @@ class FolioTarget(Document):
 
     type: Literal["folio"]
     connection: ConnectionId
-    folio_tenant: str = Field(pattern=r"^[A-Za-z0-9_-]+$", description="sent as X-Okapi-Tenant", examples=["fs00001234"])
+    folio_tenant: str = Field(
+        pattern=r"^[A-Za-z0-9_-]+$", description="sent as X-Okapi-Tenant", examples=["fs00001234"]
+    )
     source_type: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9]+$",
@@ -150,7 +153,9 @@ class FolioTarget(Document):
         900_000, strict=True, ge=10_000, description="most bytes in one request; gateways often refuse over 1 MB"
     )
     update_only_present_fields: bool = Field(
-        True, strict=True, description="true: a field that is not sent stays as FOLIO has it; false: FOLIO wipes it"
+        True,
+        strict=True,
+        description="true: FOLIO keeps some of what is not sent (see docs/tenant-files.md); false: nothing",
     )
 
 
