@@ -7,17 +7,17 @@ Keeps one library's patrons in its library system in step with what the institut
 * **validate** checks it: what is wrong with the file stops the run, what is wrong with a row rejects that row.
 * **transform** maps the rows to patrons by the mapping file, and cuts them into chunks.
 * **post** sends the chunks one after the other, each once, and keeps every answer. It may be cleared at any time.
-* **report** tells what became of every row: rows = created + updated + failed + rejected (+ not sent, + unconfirmed).
+* **report** tells what became of every row: rows = created + updated + failed + rejected, and what is still open.
 * **notify** mails that to the contacts whom the tenant names for this outcome. Both run after a failure, too.
 
 ## What you can do
 
-* *To load by hand*: Trigger. *Dry run* does everything but post. *Source path* takes another file than the usual one. The
-  *Partition Key* (under Advanced Options) is the day the load is for, like 2026-11-20; left out, it is today.
-* *To load past days*: Trigger, Backfill. *From* and *To* are moments, in UTC until you choose the library's time zone at
-  the lower left; a day is loaded when the moment of its schedule lies between them. Leave *Max Active Runs* at 1, so
-  that the days are loaded in their order.
-* *When a task is red*: its log says in its last lines what is wrong and what to do; `docs/when-a-run-fails.md` has more.
+* **To load by hand:** Trigger. 'Dry run' does everything but post. 'Source path' takes another file than the usual one.
+  The 'Partition Key' (under Advanced Options) is the day the load is for, like 2026-11-20; left out, it is today.
+* **To load past days:** Trigger, Backfill. With the clock at the lower left at UTC, 'From' and 'To' are the library's
+  own time: 00:00 of the first day, 23:59 of the last. Leave 'Max Active Runs' at 1: the days are loaded in order.
+* **When a task is red:** its log says in its last lines what is wrong and what to do. More is in
+  `docs/when-a-run-fails.md`.
 """
 
 from airflow.sdk import DAG, CronPartitionTimetable, chain, get_parsing_context
@@ -69,7 +69,7 @@ def timetable(tenant: Tenant) -> CronPartitionTimetable | None:
 def about(tenant: Tenant) -> str:
     """The tenant's own lines, above the manual."""
     return (
-        f"| {tenant.library} | |\n| --- | --- |\n"
+        f"| library | {tenant.library} |\n| --- | --- |\n"
         f"| tenant file | `include/tenants/{tenant.tenant}.yaml` |\n"
         f"| mapping file | `include/mappings/{tenant.mapping}.yaml` |\n"
         f"| export | `{tenant.source.path}` ({tenant.source.type}) |\n"
