@@ -59,7 +59,7 @@ def fetch(load: Load) -> Counts:
 
 def validate(load: Load) -> Counts:
     """Check the export against the mapping's expectations and the tenant's limits. Raises ValidationError."""
-    from patronload import exports, validation
+    from patronload import exports, limits, validation
 
     if _anything_sent(load.run):
         return _kept(load.run, "validation", runs.VALIDATION)
@@ -80,7 +80,7 @@ def validate(load: Load) -> Counts:
         log.info("Validated %s rows: %s rejected", f"{export.rows:,}", f"{rejected:,}")
         if found.refusals:
             raise ValidationError("The export is refused; nothing was sent. " + " ".join(found.refusals))
-        validation.check_limits(load.tenant.limits, export, rejected)
+        limits.check(load.tenant.limits, export, rejected)
     return {"rows": export.rows, "rejected": rejected}
 
 
@@ -88,7 +88,7 @@ def transform(load: Load) -> Counts:
     """Map the good rows to patrons, and cut them into chunks. Raises ValidationError when too many are rejected."""
     import polars as pl
 
-    from patronload import chunks, exports, targets, validation
+    from patronload import chunks, exports, limits, targets
     from patronload import transform as core
 
     if _anything_sent(load.run):
@@ -100,7 +100,7 @@ def transform(load: Load) -> Counts:
         made = core.transform(export.frame, mappings.load(load.tenant.mapping), refused)
         _write_frame(load.run, TRANSFORM_REJECTS, made.rejects)
         rejected = pl.concat([refused["row"], made.rejects["row"]]).n_unique()
-        validation.check_limits(load.tenant.limits, export, rejected)
+        limits.check(load.tenant.limits, export, rejected)
         room = target.chunk_bytes - targets.request_overhead(target)
         numbers = chunks.numbers(made.patrons[core.PATRON].str.len_bytes(), target.chunk_size, room)
         patrons = made.patrons.insert_column(1, pl.Series("chunk", numbers, dtype=pl.UInt32))
@@ -124,6 +124,8 @@ def report(load: Load) -> Counts:
     """Tell what became of every row, as report.json, report.html and the rejects file; also after a failure."""
     from patronload import notify, reports
 
+    # If this goes wrong, notify must not mail the report of an earlier try.
+    load.run.remove(runs.REPORT)
     made = reports.build(
         tenant=load.tenant,
         run=load.run_id,
