@@ -31,7 +31,8 @@ down: setup ## stop what `make up` started
 
 preview: setup ## try a mapping on an export, sending nothing: MAPPING=folio/... (or TENANT=...) EXPORT=file.csv OUT=folder
 	@$(WITH_PLUGINS) $(BIN)/python -m patronload preview $(if $(TENANT),--tenant '$(TENANT)') \
-		$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(EXPORT),--export '$(EXPORT)') $(if $(OUT),--out '$(OUT)')
+		$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(EXPORT),--export '$(EXPORT)') $(if $(OUT),--out '$(OUT)') \
+		$(if $(DELIMITER),--delimiter '$(DELIMITER)') $(if $(ENCODING),--encoding '$(ENCODING)')
 
 test: setup ## run the tests
 	@mkdir -p $(KEEP)

@@ -77,9 +77,9 @@ def parse() -> None:
         code = (
             "import sys, time, yaml, pathlib, airflow.sdk; sys.path[:0] = ['dags', 'plugins']; import patronload.tasks;"
             "files = sorted(pathlib.Path(sys.argv[1], 'tenants').glob('*.yaml'));"
-            "start = time.perf_counter(); import patron_load; spent = time.perf_counter() - start;"
-            "start = time.perf_counter(); [yaml.load(f.read_text(), yaml.CSafeLoader) for f in files];"
-            "print(spent / len(files), (time.perf_counter() - start) / len(files))"
+            "start = time.process_time(); import patron_load; spent = time.process_time() - start;"
+            "start = time.process_time(); [yaml.load(f.read_text(), yaml.CSafeLoader) for f in files];"
+            "print(spent / len(files), (time.process_time() - start) / len(files))"
         )
         environment = {"PATRONLOAD_INCLUDE": str(include), "AIRFLOW_HOME": folder, "PATH": "/usr/bin:/bin"}
         done = subprocess.run(  # noqa: S603 - our own interpreter and code
@@ -87,7 +87,7 @@ def parse() -> None:
             cwd=paths.PROJECT, env=environment, check=True, capture_output=True, text=True,
         )  # fmt: skip
     ours, yaml_alone = map(float, done.stdout.split()[-2:])
-    print(f"parse: {TENANTS} tenants, {ours * 1000:.1f} ms each, {ours / yaml_alone:.1f} times PyYAML alone")
+    print(f"parse: {TENANTS} tenants, {ours * 1000:.1f} ms of CPU each, {ours / yaml_alone:.1f} times PyYAML alone")
 
 
 def _timed(stages: list[Stage], name: str, work: Callable[[], Any]) -> Any:

@@ -1,5 +1,7 @@
 """Show each tenant file that does not load as an import error, in a file of its own so that it takes no DAG down."""
 
+# Airflow reads only those files that have its name in them, and the word dag: without this line the errors stay unseen.
+
 from patronload import tenants
 from patronload.errors import ConfigError
 

@@ -26,7 +26,7 @@ from local.stage import Stage, stage
 from local.stand_ins import LIBRARIES, Library
 
 FOLDER = PROJECT / ".local" / "demo"
-RUN_PATIENCE = 180.0
+RUN_PATIENCE = 600.0
 COUNTS = ("rows", "created", "updated", "rejected", "failed")
 GOOD_OUTCOMES = frozenset({"loaded", "loaded_with_rejects"})
 
@@ -95,7 +95,7 @@ def _start(running: Stage, library: Library) -> Run:
     """Trigger the load of the library's own day, and switch the DAG on so that it begins."""
     api = running.airflow.api
     api.wait_for_dag(library.dag_id)
-    # In this order, for a DAG that is switched on may make up for last night's run, and a load waits for the other.
+    # The run of a DAG that is switched off waits; so nothing begins before both are told.
     run_id = api.trigger(library.dag_id, partition_key=library.today.isoformat())
     api.unpause(library.dag_id)
     return api.run(library.dag_id, run_id)

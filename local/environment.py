@@ -22,8 +22,10 @@ def clean_environment() -> dict[str, str]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Only the owner can read it, from the first moment on."""
+    """Only the owner can read it, from the first moment on; it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+    unfinished.replace(path)

@@ -127,7 +127,7 @@ def _whereabouts(folder: Path) -> str:
             f"Mails      {where['mails']}",
             f"Artifacts  {where['artifacts']}",
             "",
-            "Switch a DAG on in Airflow, and it makes up for last night's load. `make down` stops everything.",
+            "Trigger a load in Airflow and look at its mail. `make down` stops everything.",
         ]
     )
 

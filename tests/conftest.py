@@ -1,9 +1,13 @@
 """What every test finds: where the project is, and where to keep what a person may want to look at."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# Whatever imports Airflow first would otherwise write a configuration into the home of who runs the tests.
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="patronload-tests-"))
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -47,7 +47,7 @@ def test_check_tells_every_mistake_with_its_line_and_goes_on(include, capsys):
     assert "✓ tenants/northfield.yaml" in captured.out
     told = " ".join(captured.err.split())
     assert "stclare.yaml, line 23: limits.most_reject: no such key; did you mean 'most_rejects'?" in told
-    assert "expect.rows[0]: Great Expectations has no expect_nothing" in told
+    assert "expect.rows[0]: no check expect_nothing here" in told
 
 
 def test_preview_writes_the_patrons_as_they_are_posted_the_rejects_and_a_report(export, tmp_path, capsys):
@@ -96,6 +96,22 @@ def test_preview_says_in_one_sentence_what_is_not_there(arguments, told, export,
     arguments = [str(export) if word == "EXPORT" else word for word in arguments]
     assert main(["preview", *arguments, "--out", str(tmp_path / "out")]) == 1
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [("--delimiter", ""), ("--delimiter", '"'), ("--encoding", "utf-9")])
+def test_preview_refuses_a_layout_that_makes_no_sense(option, export, tmp_path, capsys):
+    """In one sentence that names the option."""
+    out = str(tmp_path / "out")
+    assert main(["preview", "--mapping", "folio/flat_patrons", "--export", str(export), "--out", out, *option]) == 1
+    assert option[0] in capsys.readouterr().err
+
+
+def test_preview_takes_a_tab_as_people_write_it(export, tmp_path):
+    """A shell makes it hard to type the sign itself."""
+    export.write_text(EXPORT.replace(",", "\t"))
+    out = str(tmp_path / "out")
+    words = ["preview", "--mapping", "folio/flat_patrons", "--export", str(export), "--out", out, "--delimiter", "\\t"]
+    assert main(words) == 0
 
 
 def test_the_schemas_in_the_repository_are_those_of_the_models(include, project):

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pydantic
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from patronload import mappings, paths, schemas, tenants
 from patronload.errors import ConfigError, PatronloadError
@@ -39,6 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
         return int(parsed.command(parsed))
     except (PatronloadError, OSError) as error:
         err.print(str(error), style="red", markup=False)
+        return 1
+    except pydantic.ValidationError as error:
+        for mistake in error.errors():
+            told = f"--{mistake['loc'][0]}: {mistake['msg'].removeprefix('Value error, ')}"
+            err.print(told, style="red", markup=False)
         return 1
 
 
@@ -93,7 +100,7 @@ def _preview(parsed: argparse.Namespace) -> int:
     if parsed.tenant:
         made = preview.of_tenant(parsed.tenant, parsed.export)
     else:
-        layout = Layout(delimiter=parsed.delimiter, encoding=parsed.encoding)
+        layout = Layout(delimiter=parsed.delimiter.replace("\\t", "\t"), encoding=parsed.encoding)
         made = preview.preview(parsed.mapping, parsed.export, layout, Limits(most_rejects="100%"))
     preview.write(made, parsed.out)
     _show(made, parsed.out)
@@ -107,7 +114,7 @@ def _show(made: Preview, folder: Path) -> None:
     if made.reasons:
         table = Table("rows", "stage", "why", box=None, pad_edge=False)
         for reason in made.reasons:
-            table.add_row(f"{reason['count']:,}", reason["stage"], reason["summary"])
+            table.add_row(f"{reason['count']:,}", reason["stage"], Text(reason["summary"]))
         out.print(table)
     for patron in made.patrons["patron"].head(LOOK):
         out.print_json(patron)

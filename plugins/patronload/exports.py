@@ -14,8 +14,12 @@ import polars as pl
 
 from patronload import reject_files
 from patronload.errors import SourceError
+from patronload.mappings import usable
 from patronload.rows import REJECTS, ROW
 from patronload.tenants import Layout
+
+# Python's limit of 128 kB would tell a long note as a quote that is not closed.
+csv.field_size_limit(1 << 24)
 
 NOT_TEXT = {b"PK\x03\x04": "a zip or Excel file", b"\x1f\x8b": "a gzip file", b"\xd0\xcf\x11\xe0": "an old Excel file"}
 
@@ -58,7 +62,7 @@ def read(content: bytes, layout: Layout) -> Export:
     for number, cells in records:
         if len(cells) == len(columns):
             whole.append((number, cells))
-        elif cells:
+        elif any(cell.strip() for cell in cells):
             ragged.append((number, cells))
     frame, cut = (
         _without_blank_rows(_frame(whole, columns)),
@@ -117,11 +121,17 @@ def _columns(header: list[str]) -> list[str]:
     names = [name.strip() or f"(column {place})" for place, name in enumerate(header, 1)]
     if not any(name.strip() for name in header):
         raise SourceError("The export is empty: not even a header line. Ask the sender for the whole file.")
+    seen: dict[str, int] = {}
     for place, name in enumerate(names, 1):
-        if name in names[: place - 1]:
+        if not usable(name):
+            raise SourceError(
+                f"Column {place} of the export has a name that cannot be used. Ask the sender for one of letters "
+                "and digits."
+            )
+        if seen.setdefault(name, place) != place:
             # Its name is not told: in a file that came without a header line it is a patron's.
             raise SourceError(
-                f"Columns {names.index(name) + 1} and {place} of the export have the same name; which one is meant "
+                f"Columns {seen[name]} and {place} of the export have the same name; which one is meant "
                 "cannot be told. Ask the sender to name each column once, and for a header line if there is none."
             )
     return names

@@ -8,6 +8,8 @@ from patronload.mappings import OTHERWISE, Lookup, Mapping, Rule
 EARLIEST_YEAR = 1000
 """%Y also reads the 26 of 1/5/26, as the year 26; nobody's card runs out then."""
 
+LATEST_YEAR = 9999
+
 
 def clean(column: str) -> pl.Expr:
     """A column's text without blanks around it; null where nothing is left."""
@@ -91,5 +93,12 @@ def _list(rule: Rule, lookups: dict[str, Lookup]) -> pl.Expr:
 
 
 def _date(taken: pl.Expr, form: str) -> pl.Expr:
+    """polars reads 2027113 by %Y%m%d as the 3rd of November; what does not come out as it went in is no such date."""
     read = taken.str.to_date(form, strict=False)
-    return pl.when(read.dt.year() >= EARLIEST_YEAR).then(read.dt.to_string("%Y-%m-%d"))
+    again = _plain(read.dt.to_string(form)) == _plain(taken)
+    return pl.when(again & read.dt.year().is_between(EARLIEST_YEAR, LATEST_YEAR)).then(read.dt.to_string("%Y-%m-%d"))
+
+
+def _plain(written: pl.Expr) -> pl.Expr:
+    """A date as it is written, whatever the case, the blanks and the zeros before a number."""
+    return written.str.to_lowercase().str.replace_all(r"\s+", "").str.replace_all(r"(^|[^0-9])0+([0-9])", "${1}${2}")

@@ -75,9 +75,9 @@ UNIQUE = {"folio": ("externalSystemId", "username", "barcode")}
 
 def kind(target: str, path: str) -> Kind | None:
     """What the field at `path` takes, or None if the target has no such field."""
-    if target == "folio" and re.fullmatch(r"customFields\.[\w-]+", path):
+    if target == "folio" and re.fullmatch(r"customFields\.[A-Za-z0-9_-]+", path):
         return Kind.CUSTOM
-    return None if "[]" in path else OF_TARGET[target].get(re.sub(r"\[\d\]", "[]", path))
+    return None if "[]" in path else OF_TARGET[target].get(re.sub(r"\[[0-9]\]", "[]", path))
 
 
 def names(target: str) -> list[str]:

@@ -18,13 +18,20 @@ OTHERWISE = "otherwise"
 SOURCES = ("column", "value", "first_of", "join")
 
 
+def usable(column: str) -> bool:
+    """Whether a column may be called so: * and ^...$ mean several columns to polars, and __...__ are ours."""
+    return not (column == "*" or re.fullmatch(r"\^.*\$|__.*__", column))
+
+
 class Rule(Document):
     """What goes into one field."""
 
     column: str | None = Field(
         None, min_length=1, description="the column to take; of several columns there are first_of and join"
     )
-    value: StrictStr | StrictBool | list[StrictStr] | None = Field(None, description="the same for every patron")
+    value: (
+        Annotated[StrictStr, Field(min_length=1)] | StrictBool | list[Annotated[StrictStr, Field(min_length=1)]] | None
+    ) = Field(None, description="the same for every patron")
     first_of: list[str] | None = Field(None, min_length=2, description="the first of these columns that is not empty")
     join: list[str] | None = Field(
         None, min_length=2, description="these columns, those that are not empty, in one text"
@@ -45,6 +52,8 @@ class Rule(Document):
             raise ValueError(f"give exactly one of {', '.join(SOURCES)}; there is {' and '.join(given) or 'none'}.")
         if self.value is not None and self.model_fields_set != {"value"}:
             raise ValueError("a fixed value stands alone: it needs no steps, lookup, date, split or required.")
+        if any(not usable(column) for column in self.columns):
+            raise ValueError("a column of this name cannot be read; ask the sender for a name of letters and digits.")
         if self.between is not None and self.join is None:
             raise ValueError("'with' goes with 'join' only.")
         if self.date is not None and (self.lookup or self.split):
@@ -71,8 +80,14 @@ def _short_rule(written: Any) -> Any:
     return {"column": written} if isinstance(written, str) else written
 
 
+DIRECTIVES = {*"YymbBdejaAF%", "-d", "-m"}
+"""Of strftime's, those that are about a day."""
+
+
 def _names_a_day(form: str) -> bool:
     """Whether a day that is written in this form can be read again."""
+    if not set(re.findall(r"%(-?.)", form)) <= DIRECTIVES or not re.search(r"%-?[yY]|%F", form):
+        return False
     day = datetime(2003, 12, 31)  # noqa: DTZ001 - a day has no zone
     try:
         read = datetime.strptime(day.strftime(form), form)  # noqa: DTZ007 - as above
@@ -112,7 +127,9 @@ class Expectations(Document):
     rows: tuple[WrittenExpectation, ...] = ()
 
 
-Lookup = dict[str, StrictStr | StrictBool]
+Text = Annotated[StrictStr, Field(min_length=1)]
+
+Lookup = Annotated[dict[str, Text | StrictBool], Field(min_length=1)]
 """What each code becomes; `otherwise` is for all codes that are not listed."""
 
 

@@ -133,7 +133,7 @@ def _place(model: type[Document], key: Key, data: Any) -> Place:
     types: list[str] = []
     for part in key:
         current = _model_in(annotation, data)
-        types = [_types(found)[0] for found in _models(annotation) if part == "type"]
+        types = [_types(found)[0] for found in _models(annotation) if part == "type" and _types(found)]
         field = _field(current, part)
         if field:
             annotation = field.annotation
@@ -150,7 +150,7 @@ def _model_in(annotation: Any, data: Any) -> type[Document] | None:
     """The model behind an annotation; of a union of models the one whose `type` the data names."""
     found = _models(annotation)
     kind = data.get("type") if isinstance(data, dict) else None
-    chosen = [part for part in found if "type" in part.model_fields and kind in _types(part)]
+    chosen = [part for part in found if kind in _types(part)]
     return next(iter(chosen or found), None)
 
 
@@ -159,7 +159,7 @@ def _models(annotation: Any) -> list[type[Document]]:
 
 
 def _types(model: type[Document]) -> tuple[str, ...]:
-    return typing.get_args(model.model_fields["type"].annotation)
+    return typing.get_args(model.model_fields["type"].annotation) if "type" in model.model_fields else ()
 
 
 def _parts(annotation: Any) -> list[Any]:

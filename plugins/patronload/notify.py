@@ -365,7 +365,7 @@ def _no_connection(error: Exception) -> PatronloadError:
     if isinstance(cause, ssl.SSLError | smtplib.SMTPNotSupportedError):
         return ConfigError(
             "The mail server and we do not agree on encryption. Look at disable_ssl, disable_tls and ssl_context in "
-            f"the extra of {here}."
+            f'the extra of {here}; with port 465 write "disable_tls": true.'
         )
     if isinstance(cause, smtplib.SMTPAuthenticationError) and cause.smtp_code >= _FOR_GOOD:
         return TargetError(f"The mail server refused our login. Look at the login and the password of {here}.")

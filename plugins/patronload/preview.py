@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from patronload import exports, mappings, reject_files, rows, tenants, transform, validation
+from patronload import exports, limits, mappings, reject_files, rows, tenants, transform, validation
 from patronload.tenants import Layout, Limits
 
 PATRONS = "patrons.jsonl"
@@ -45,7 +45,7 @@ class Preview(NamedTuple):
         }
 
 
-def preview(mapping: str, export: Path, layout: Layout, limits: Limits) -> Preview:
+def preview(mapping: str, export: Path, layout: Layout, allowed: Limits) -> Preview:
     """
     The export at `export` through the mapping of that name.
 
@@ -62,7 +62,7 @@ def preview(mapping: str, export: Path, layout: Layout, limits: Limits) -> Previ
         ]
     )
     patrons = made.patrons if made else pl.DataFrame(schema={transform.PATRON: pl.String})
-    refusals = found.refusals or validation.limits_exceeded(limits, read, rejects["row"].n_unique())
+    refusals = found.refusals or limits.exceeded(allowed, read, rejects["row"].n_unique())
     delivered = pl.concat([read.frame, read.ragged])
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, layout.encoding)
     return Preview(read.rows, patrons, rejects, refusals, rejects_file)

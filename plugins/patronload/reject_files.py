@@ -52,7 +52,7 @@ def write(export: pl.DataFrame, rejects: pl.DataFrame, delimiter: str, encoding:
 
 def is_rejects_file(columns: Iterable[str]) -> bool:
     """Whether a header is that of a rejects file. One of our columns is enough: the others may be deleted."""
-    return not set(COLUMNS).isdisjoint(columns)
+    return len(set(COLUMNS).intersection(columns)) > 1
 
 
 def restore(frame: pl.DataFrame) -> pl.DataFrame:

@@ -38,7 +38,7 @@ def _mapping() -> dict[str, Any]:
         "properties": dict.fromkeys(fields.names("folio"), rule),
         "patternProperties": {
             r"^personal\.addresses\[\d\]\.\w+$": rule,
-            r"^customFields\.[\w-]+$": rule,
+            r"^customFields\.[A-Za-z0-9_-]+$": rule,
         },
         "additionalProperties": False,
     }

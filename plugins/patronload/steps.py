@@ -60,7 +60,7 @@ def fetch(load: Load) -> Counts:
 
 def validate(load: Load) -> Counts:
     """Check the export against the mapping's expectations and the tenant's limits. Raises ValidationError."""
-    from patronload import exports, validation
+    from patronload import exports, limits, limits
 
     if _anything_sent(load.run):
         return _kept(load.run, "validation", runs.VALIDATION)
@@ -71,12 +71,17 @@ def validate(load: Load) -> Counts:
         _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
         load.run.write_json(
             runs.VALIDATION,
-            {"rows": export.rows, "columns": export.columns, "checks": [check._asdict() for check in found.checks]},
+            {
+                "rows": export.rows,
+                # A header that is not the mapping's may be a patron, in a file that came without a header line.
+                "columns": [] if found.refusals else export.columns,
+                "checks": [check._asdict() for check in found.checks],
+            },
         )
         log.info("Validated %s rows: %s rejected", f"{export.rows:,}", f"{rejected:,}")
         if found.refusals:
             raise ValidationError("The export is refused; nothing was sent. " + " ".join(found.refusals))
-        validation.check_limits(load.tenant.limits, export, rejected)
+        limits.check(load.tenant.limits, export, rejected)
     return {"rows": export.rows, "rejected": rejected}
 
 
@@ -84,7 +89,7 @@ def transform(load: Load) -> Counts:
     """Map the good rows to patrons. Raises ValidationError when too many are rejected."""
     import polars as pl
 
-    from patronload import exports, validation
+    from patronload import exports, limits
     from patronload import transform as core
 
     if _anything_sent(load.run):
@@ -96,7 +101,7 @@ def transform(load: Load) -> Counts:
         made = core.transform(export.frame, _mapping(load.tenant, export.columns), refused)
         _write_frame(load.run, TRANSFORM_REJECTS, made.rejects)
         rejected = pl.concat([refused["row"], made.rejects["row"]]).n_unique()
-        validation.check_limits(load.tenant.limits, export, rejected)
+        limits.check(load.tenant.limits, export, rejected)
         _write_frame(load.run, runs.PATRONS, made.patrons)
     counts = {"patrons": made.patrons.height, "rejected": rejected}
     log.info("Transformed: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
@@ -109,7 +114,7 @@ def plan(load: Load) -> Counts:
 
     Raises TargetError for what has to be mended first, ValidationError when too many are rejected, TransientError.
     """
-    from patronload import connections, exports, targets, validation
+    from patronload import connections, exports, targets, limits
 
     if _anything_sent(load.run):
         return _kept(load.run, "plan", runs.PLAN)
@@ -128,7 +133,7 @@ def plan(load: Load) -> Counts:
         if planned.stops:
             raise TargetError("Nothing was sent. " + " ".join(planned.stops))
         rejected = _rejects(load.run)["row"].n_unique()
-        validation.check_limits(load.tenant.limits, export, rejected)
+        limits.check(load.tenant.limits, export, rejected)
         _write_planned(load.run, planned.patrons, chunks)
     counts = {name: planned.summary[name] for name in ("new", "known")} | {"chunks": len(set(chunks))}
     counts["rejected"] = rejected
@@ -149,6 +154,8 @@ def report(load: Load) -> Counts:
     """Tell what became of every row, as report.json, report.html and the rejects file; also after a failure."""
     from patronload import notify, posting, reports
 
+    # If this goes wrong, notify must not mail the report of an earlier try.
+    load.run.remove(runs.REPORT)
     progress = posting.progress(load.run, _to_send(load.run))
     made = reports.build(
         tenant=load.tenant,

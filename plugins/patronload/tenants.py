@@ -1,5 +1,6 @@
 """A tenant: one library's answers to who, by which mapping, when, from where, to where, within which limits."""
 
+import codecs
 import re
 import string
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, EmailStr, Field
 
 from patronload import documents, paths, yaml_files
 from patronload.documents import Document
-from patronload.errors import ConfigError
+from patronload.errors import ConfigError, Defect
 
 
 def _is_dated(path: str) -> str:
@@ -23,7 +24,7 @@ def _is_dated(path: str) -> str:
     except ValueError as error:
         raise ValueError(f"the braces do not match in '{path}'. Write {{date:%Y%m%d}}, for example.") from error
     for _, name, form, conversion in parts:
-        if name is not None and (name != "date" or conversion or "%" not in (form or "")):
+        if name is not None and (name != "date" or conversion or "%" not in (form or "") or "{" in (form or "")):
             raise ValueError(f"{{{name}}} is not known. In braces there can only be a date, like {{date:%Y%m%d}}.")
     return path
 
@@ -42,11 +43,18 @@ def _is_cron(schedule: str) -> str:
     return schedule
 
 
+NOT_ENCODINGS = {"idna", "punycode", "utf-7", "unicode-escape", "raw-unicode-escape"}
+"""Codecs of Python's that change text in another way than an encoding does."""
+
+
 def _is_encoding(name: str) -> str:
     try:
-        "".encode(name)
-    except LookupError:
-        raise ValueError(f"'{name}' is no encoding. Write one like utf-8, utf-16, cp1252 or iso-8859-15.") from None
+        known = codecs.lookup(name)
+        plain = "a,\u00e9".encode(name, errors="replace").decode(name)[:2] == "a,"
+    except (LookupError, ValueError):
+        known, plain = None, False
+    if known is None or not plain or known.name in NOT_ENCODINGS:
+        raise ValueError(f"'{name}' is no encoding. Write one like utf-8, utf-16, cp1252 or iso-8859-15.")
     return name
 
 
@@ -65,9 +73,11 @@ def _is_delimiter(sign: str) -> str:
     return sign
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100, examples=["northfield"])]
+# The tag tenant:<tenant> may not be longer than 100 signs in Airflow.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=93, examples=["northfield"])]
 ConnectionId = Annotated[
-    str, Field(pattern=r"^[\w.-]+$", description="the id of an Airflow connection", examples=["northfield_sftp"])
+    str,
+    Field(pattern=r"^[A-Za-z0-9_.-]+$", description="the id of an Airflow connection", examples=["northfield_sftp"]),
 ]
 DatedPath = Annotated[str, Field(min_length=1), AfterValidator(_is_dated)]
 
@@ -108,6 +118,8 @@ class Source(Layout):
 
     def path_instead(self, path: str) -> str:
         """The path to take when a person names one for a single run. Raises ConfigError for one that is not allowed."""
+        if not path.isprintable():
+            raise ConfigError("The source path holds signs that no path has. Write it anew.")
         return path
 
 
@@ -131,6 +143,9 @@ class FolderSource(Source):
 
     def path_instead(self, path: str) -> str:
         """As for every source; but whoever may start a run may not read any file of this machine."""
+        super().path_instead(path)
+        if not self.folder:
+            raise ConfigError("The tenant's exports have no folder of their own, so no other file can be named.")
         inside = path if path.startswith(f"{self.folder}/") else f"{self.folder}/{path}"
         if ".." in path.split("/") or ("/" in path and inside != path):
             raise ConfigError(f"The source path has to be a file in {self.folder}, the folder of the tenant's exports.")
@@ -142,7 +157,9 @@ class FolioTarget(Document):
 
     type: Literal["folio"]
     connection: ConnectionId
-    folio_tenant: str = Field(pattern=r"^[\w-]+$", description="sent as X-Okapi-Tenant", examples=["fs00001234"])
+    folio_tenant: str = Field(
+        pattern=r"^[A-Za-z0-9_-]+$", description="sent as X-Okapi-Tenant", examples=["fs00001234"]
+    )
     source_type: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9]+$",
@@ -155,7 +172,7 @@ class FolioTarget(Document):
     )
     member_of: str | None = Field(
         None,
-        pattern=r"^[\w-]+$",
+        pattern=r"^[A-Za-z0-9_-]+$",
         description="the consortium's central tenant, if the user of the connection logs in there",
         examples=["fs00000001"],
     )
@@ -267,3 +284,5 @@ def load_all() -> Iterator[tuple[str, Tenant | ConfigError]]:
             yield name, load(name)
         except ConfigError as error:
             yield name, error
+        except Exception as error:  # noqa: BLE001 - one file, whatever is in it, must not take all DAGs down
+            yield name, ConfigError(f"{name}.yaml: nobody foresaw what is in this file. {Defect.hiding(error)}")

@@ -77,7 +77,7 @@ def _json(frame: pl.DataFrame, mapping: Mapping) -> pl.Series:
 
 def _steps(path: str) -> list[str | int]:
     """personal.addresses[0].city becomes personal, addresses, 0, city."""
-    return [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)]
+    return [int(place) if place else name for place, name in re.findall(r"\[(\d)\]|([^.\[\]]+)", path)]
 
 
 def _grow(tree: _Branch, steps: list[str | int], path: str) -> None:

@@ -7,26 +7,26 @@ fields are there, and that no two patrons share what the target wants unique, co
 """
 
 import logging
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import pandas as pd
 import polars as pl
 
 from patronload import expressions
-from patronload.errors import ConfigError, ValidationError
+from patronload.documents import suggestion
+from patronload.errors import ConfigError
 from patronload.exports import Export
 from patronload.folding import folded
 from patronload.mappings import Expectation, Mapping
 from patronload.rows import ROW, no_rejects, without
-from patronload.tenants import Limits
 
 # It tells at INFO of each of its two hundred functions as it is imported.
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 import great_expectations as gx  # noqa: E402  (see the line above)
 from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: E402
-from great_expectations.exceptions.exceptions import ExpectationNotFoundError  # noqa: E402
 from great_expectations.expectations.expectation import (  # noqa: E402
     ColumnMapExpectation,
     ColumnPairMapExpectation,
@@ -47,8 +47,24 @@ RESULT_FORMAT = {
     "return_unexpected_index_query": False,
 }
 
+NOT_ARGUMENTS = {
+    "row_condition",
+    "condition_parser",
+    "meta",
+    "id",
+    "result_format",
+    "catch_exceptions",
+    "notes",
+    "severity",
+}
+"""Arguments that every expectation of theirs takes and that have no business in a mapping file."""
+
 OTHERS_NAMED = 5
 """How many of the rows that share a value are named in a reason."""
+
+
+SHARERS, KEY = "__sharers__", "__key__"
+"""Names of columns that no export has; see exports."""
 
 
 class Check(NamedTuple):
@@ -102,34 +118,11 @@ def validate(export: Export, mapping: Mapping) -> Validation:
     return Validation([missing, *key_checks, *own_checks], rejects)
 
 
-def check_limits(limits: Limits, export: Export, rejected: int) -> None:
-    """Raises ValidationError for an export, `rejected` of its rows rejects, that is outside the tenant's limits."""
-    if exceeded := limits_exceeded(limits, export, rejected):
-        raise ValidationError(f"Nothing was sent. {' '.join(exceeded)}")
-
-
-def limits_exceeded(limits: Limits, export: Export, rejected: int) -> list[str]:
-    """Which limits an export is outside of, in sentences. A mended rejects file is a handful of rows by its nature."""
-    if export.mended:
-        return []
-    rows, sentences = export.rows, []
-    if rows < limits.fewest_rows:
-        sentences.append(
-            f"The export has {rows:,} rows; limits.fewest_rows wants at least {limits.fewest_rows:,}. If the file is "
-            "whole, lower the limit in the tenant file; if not, ask the sender for the whole file."
-        )
-    if rejected > limits.rejects_allowed(rows):
-        sentences.append(
-            f"{rejected:,} of {rows:,} rows are rejected; limits.most_rejects allows {limits.most_rejects}. See the "
-            "reasons in the report, and mend the export or the mapping file."
-        )
-    return sentences
-
-
 def check_expectations(mapping: Mapping) -> None:
     """Raises ConfigError for an expectation that Great Expectations does not know, or arguments it does not take."""
     for scope, expectations in (("file", mapping.expect.file), ("rows", mapping.expect.rows)):
         for place, expectation in enumerate(expectations):
+            _check_arguments(expectation, f"expect.{scope}[{place}]")
             made = _made(expectation, f"expect.{scope}[{place}]")
             if scope == "rows" and not isinstance(made, ROW_KINDS):
                 raise ConfigError(
@@ -138,11 +131,32 @@ def check_expectations(mapping: Mapping) -> None:
                 )
 
 
+def _check_arguments(expectation: Expectation, place: str) -> None:
+    """
+    Great Expectations evaluates some arguments as code (row_condition), fetches others ($ref), and keeps its own
+    bookkeeping in others; YAML holds no code, so only what is known to be plain may be there.
+    """
+    arguments = expectation.arguments
+    if expectation.name not in WORDS:
+        raise ConfigError(f"{place}: no check {expectation.name} here; {suggestion(expectation.name, WORDS)}")
+    for name in arguments:
+        if name in NOT_ARGUMENTS or "$" in name:
+            raise ConfigError(f"{place}: {expectation.name} takes no {name} here.")
+    if any(isinstance(value, dict) for value in arguments.values()):
+        raise ConfigError(f"{place}: {expectation.name} takes texts, numbers and lists, not keys.")
+    mostly = arguments.get("mostly", 1)
+    if isinstance(mostly, bool | str) or not 0 <= mostly <= 1:
+        raise ConfigError(f"{place}: mostly is a number between 0 and 1, like 0.95.")
+    for regex in [arguments.get("regex", ""), *arguments.get("regex_list", [])]:
+        try:
+            re.compile(str(regex))
+        except re.error as error:
+            raise ConfigError(f"{place}: '{regex}' is no regular expression: {error.msg}.") from None
+
+
 def _made(expectation: Expectation, place: str, **more: Any) -> Any:
     try:
         return get_expectation_impl(expectation.name)(**expectation.arguments, **more)
-    except ExpectationNotFoundError:
-        raise ConfigError(f"{place}: Great Expectations has no {expectation.name}; see its gallery of names.") from None
     except ValueError as error:  # pydantic's, and Great Expectations' own
         details: list[dict[str, Any]] = getattr(error, "errors", list)()
         told = "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in details) or type(error).__name__
@@ -182,16 +196,25 @@ def _own(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFra
     """The mapping file's expectations, put to the export as the library wrote it."""
     asked = [_asked_by_library(each, "file") for each in mapping.expect.file]
     asked += [_asked_by_library(each, "rows") for each in mapping.expect.rows]
-    used = repr([each.expectation.arguments for each in asked])
+    used = list(_texts([each.expectation.arguments for each in asked]))
     # A column that no expectation names costs memory only, so it is there by name but empty.
     table = frame.select(
         ROW,
         *(
-            expressions.clean(name) if name in used else pl.lit(None, dtype=pl.String).alias(name)
+            expressions.clean(name) if any(name in text for text in used) else pl.lit(None, dtype=pl.String).alias(name)
             for name in frame.columns[1:]
         ),
     )
     return _put(table, asked)
+
+
+def _texts(arguments: Any) -> Iterator[str]:
+    """All texts in the arguments, however deep."""
+    if isinstance(arguments, str):
+        yield arguments
+    elif isinstance(arguments, dict | list):
+        for inner in arguments.values() if isinstance(arguments, dict) else arguments:
+            yield from _texts(inner)
 
 
 def _keys(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFrame]:
@@ -237,7 +260,7 @@ def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
             expectation,
             scope,
             columns,
-            lambda bad: _naming_others(bad.with_columns(key.alias("folded")), named, columns[0], "folded"),
+            lambda bad: _naming_others(bad.with_columns(key.alias(KEY)), named, columns[0], KEY),
             told,
         )
     return _Asked(expectation, scope, columns, _saying(named, columns[0] if columns else None, told), told)
@@ -250,6 +273,8 @@ WORDS: dict[str, str] = {
     "expect_compound_columns_to_be_unique": "are together the same in two or more rows",
     "expect_column_values_to_match_regex": "is not written like {regex}",
     "expect_column_values_to_not_match_regex": "is written like {regex}, which it must not be",
+    "expect_column_values_to_match_regex_list": "is not written like any of {regex_list}",
+    "expect_column_values_to_not_match_regex_list": "is written like one of {regex_list}, which it must not be",
     "expect_column_values_to_match_strftime_format": "is not a date written like {strftime_format}",
     "expect_column_values_to_be_in_set": "is not one of {value_set}",
     "expect_column_values_to_not_be_in_set": "is one of {value_set}, which it must not be",
@@ -257,6 +282,9 @@ WORDS: dict[str, str] = {
     "expect_column_value_lengths_to_be_between": "is not {min_value} to {max_value} characters long",
     "expect_column_values_to_be_between": "is not between {min_value} and {max_value}",
     "expect_column_pair_values_to_be_equal": "are not the same",
+    "expect_column_unique_value_count_to_be_between": "does not have {min_value} to {max_value} different values",
+    "expect_column_distinct_values_to_be_in_set": "has values beside {value_set}",
+    "expect_column_distinct_values_to_contain_set": "does not have all of {value_set}",
     "expect_table_row_count_to_be_between": "does not have {min_value} to {max_value} rows",
     "expect_table_row_count_to_equal": "has another number of rows than {value}",
     "expect_table_column_count_to_be_between": "does not have {min_value} to {max_value} columns",
@@ -264,7 +292,7 @@ WORDS: dict[str, str] = {
     "expect_table_columns_to_match_set": "does not have the columns {column_set}",
     "expect_table_columns_to_match_ordered_list": "does not have the columns {column_list}, in this order",
 }
-"""What it means that an expectation failed, in a librarian's words; its own `description` goes first."""
+"""The expectations that a mapping may have, and what a failure means in words; a `description` goes first."""
 
 
 class _Arguments(dict[str, Any]):
@@ -281,7 +309,7 @@ def _in_words(expectation: Expectation) -> str:
     words = {
         name: ", ".join(map(str, given)) if isinstance(given, list) else given for name, given in arguments.items()
     }
-    return WORDS.get(expectation.name, f"does not meet {expectation.name}").format_map(_Arguments(words))
+    return WORDS[expectation.name].format_map(_Arguments(words))
 
 
 def _saying(named: str, column: str | None, sentence: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -300,8 +328,8 @@ def _saying(named: str, column: str | None, sentence: str) -> Callable[[pl.DataF
 
 def _naming_others(bad: pl.DataFrame, named: str, path: str, key: str) -> pl.DataFrame:
     """Each row that shares its key with others, and which rows these are. Whose value it is cannot be told."""
-    sharers = bad.group_by(key).agg(pl.col(ROW).alias("sharers"))
-    others = pl.col("sharers").list.set_difference(pl.concat_list(ROW)).list.sort()
+    sharers = bad.group_by(key).agg(pl.col(ROW).alias(SHARERS))
+    others = pl.col(SHARERS).list.set_difference(pl.concat_list(ROW)).list.sort()
     told = others.list.head(OTHERS_NAMED).cast(pl.List(pl.String)).list.join(", ")
     more = pl.when(others.list.len() > OTHERS_NAMED).then(pl.lit(" and more")).otherwise(pl.lit(""))
     return bad.join(sharers, on=key, maintain_order="left").select(
@@ -324,10 +352,11 @@ def _put(table: pl.DataFrame, asked: list[_Asked]) -> tuple[list[Check], pl.Data
     frame.index = pd.Index(table[ROW].to_numpy())
     checks, rejects = [], [no_rejects()]
     for each, result in zip(asked, _results(frame, [each.expectation for each in asked]), strict=True):
-        if not result.success and not result.result:
+        failing = result.result.get("unexpected_index_list") if isinstance(result.result, dict) else None
+        # A check of the rows that fails and names none looked at something else, such as the type of the column.
+        if not result.success and (not result.result or (each.scope == "rows" and not failing)):
             checks.append(_not_evaluated(each))
             continue
-        failing = result.result.get("unexpected_index_list") if isinstance(result.result, dict) else None
         checks += _judged(each, bool(result.success), failing)
         if each.scope == "rows" and failing:
             at_fault = pl.DataFrame({ROW: pl.Series(failing, dtype=pl.UInt32)}).unique()

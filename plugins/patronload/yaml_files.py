@@ -42,6 +42,8 @@ def read(path: Path) -> YamlFile:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path.name}: is not UTF-8. Save it as UTF-8 and try again.") from error
+    except RecursionError:
+        raise ConfigError(f"{path.name}: is nested too deep to be read. Is there a bracket too many?") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name}, {_what_is_wrong(error)}") from None
 
@@ -83,7 +85,7 @@ class _Reader:
     def scalar(self, node: yaml.Node) -> Any:
         try:
             return self.loader.construct_object(node)
-        except (yaml.YAMLError, ValueError):
+        except (yaml.YAMLError, ValueError, KeyError, AttributeError, TypeError):
             self.refuse(node, f"'{node.value}' cannot be read. Write it in quotes.")
 
     def entries(self, node: yaml.MappingNode, key: Key) -> Iterator[tuple[str, yaml.Node]]:

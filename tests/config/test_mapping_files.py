@@ -78,6 +78,11 @@ ONE_OF = "give exactly one of column, value, first_of, join; there is "
 
 # What is written, what is written instead, the key that is named, and a part of what is said.
 MISTAKES = [
+    ("UG: undergrad", "UG: ''", "lookups.groups.UG", "must not be empty"),
+    (ID, "{value: ''}", f"{ID_KEY}.value", "must not be empty"),
+    (ID, "{column: '*'}", ID_KEY, "a column of this name cannot be read"),
+    (ID, "{column: ID, date: '%Y-%m-%d %H'}", ID_KEY, "does not tell day, month and year"),
+    ("description: People", "type: folio\ndescription: People", "type", "no such key"),
     ("target: folio", "target: foliio", "target", "'folio'"),
     (
         "description: People",

@@ -113,6 +113,11 @@ def test_counts_the_rejects_allowed(include: Path, limit: str, rows: int, allowe
 
 # What is written, what is written instead, the key that is named, and a part of what is said.
 MISTAKES = [
+    ("tenant: riverside", "tenant: riverside\ntype: sftp", "type", "no such key"),
+    ("tenant: riverside", f"tenant: {'r' * 94}", "tenant", "too long"),
+    ("out/people_{date:%Y%m%d}.csv", "x{date:%Y{0}}.csv", "source.path", "braces"),
+    ("encoding: cp1252", "encoding: unicode_escape", "source.encoding", "is no encoding"),
+    ("encoding: cp1252", "encoding: idna", "source.encoding", "is no encoding"),
     ("tenant: riverside", "tenant: other", "tenant", "the file is named riverside.yaml; give both one name."),
     ("tenant: riverside", "tenant: River-Side", "tenant", "River-Side"),
     ("tenant: riverside", "tenant: 7", "tenant", "YAML reads this as the number 7, not as text. Write it in quotes."),

@@ -81,6 +81,13 @@ def test_refuses_what_a_person_reads_otherwise(tmp_path: Path, text: str, senten
     assert str(caught.value).startswith("a.yaml")
 
 
+def test_a_tag_that_python_trips_over_is_refused_in_words(tmp_path: Path) -> None:
+    """One file with such a slip must not take the others' DAGs down."""
+    for text in ("a: !!bool x\n", "a: !!timestamp x\n", f"a: {'[' * 900}\n"):
+        with pytest.raises(ConfigError, match=r"^a\.yaml"):
+            yaml_files.read(write(tmp_path / "a.yaml", text))
+
+
 def test_an_alias_is_refused_where_it_stands(tmp_path: Path) -> None:
     """The line of the alias, not of what it stands for."""
     with pytest.raises(ConfigError, match="line 2"):

@@ -3,10 +3,12 @@
 import csv
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from patronload import exports
+from patronload.errors import SourceError
 from patronload.rows import ROW
 from patronload.tenants import Layout
 
@@ -28,6 +30,30 @@ def test_any_text_in_a_cell_is_read_as_it_was_written(rows, delimiter, line_end)
     read = exports.read(written(rows, delimiter, line_end).encode(), Layout(delimiter=delimiter))
     assert read.frame.drop(ROW).rows() == rows
     assert read.rows == len(rows)
+
+
+@pytest.mark.parametrize("name", ["*", "^A.*$", "__row__", "__key__"])
+def test_a_name_that_means_something_else_to_us_is_refused(name):
+    """polars takes * and ^...$ for several columns; nobody's header is meant so."""
+    with pytest.raises(SourceError, match="Column 2 of the export has a name that cannot be used"):
+        exports.read(f"A,{name}\n1,2\n".encode(), Layout())
+
+
+def test_a_header_of_twenty_thousand_columns_is_read_in_time():
+    """Nonsense has to be told as such before the night is over."""
+    header = ",".join(f"c{number}" for number in range(20_000))
+    assert len(exports.read(f"{header}\n".encode(), Layout()).columns) == 20_000
+
+
+def test_a_blank_line_is_none_however_it_is_written():
+    """Spreadsheets leave lines of blanks or of a few delimiters behind."""
+    read = exports.read(b"A,B,C,D\n1,2,3,4\n   \n,,\n,,,\n\n", Layout())
+    assert (read.rows, read.rejects.height) == (1, 0)
+
+
+def test_a_long_cell_is_no_stray_quote():
+    """A note of a few pages is odd, and not a mistake of ours to tell."""
+    assert exports.read(f"A,B\n1,{'x' * 200_000}\n".encode(), Layout()).rows == 1
 
 
 @given(widths=st.lists(st.integers(min_value=0, max_value=6), max_size=12))

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -104,6 +105,29 @@ def test_a_date_is_written_the_iso_way_and_one_that_is_none_rejects_the_row(mapp
     records, rejects = only(mapping, frame, '  expirationDate: {column: A, date: "%m/%d/%Y"}', A=dates)
     assert records == [{"expirationDate": "2028-02-29"}, {}, {"expirationDate": "2026-01-05"}]
     assert list(rejects) == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("form", "good", "bad"),
+    [
+        ("%Y%m%d", "20271103", "2027113"),
+        ("%y%m%d", "271103", "27113"),
+        ("%m/%d/%Y", "1/2/2027", "12/31/+20226"),
+        ("%d %b %Y", "3 NOV 2027", "3 Nov 27"),
+        ("%d.%m.%Y", "03.11.2027", "3.11.2027 x"),
+    ],
+)
+def test_a_date_is_read_only_if_it_would_be_written_so(mapping, frame, form, good, bad):
+    """Zeros before a number and the case do not matter; a missing digit does."""
+    records, rejects = only(mapping, frame, f'  expirationDate: {{column: A, date: "{form}"}}', A=[good, bad])
+    assert len(records) == 1
+    assert list(rejects) == [3]
+
+
+def test_a_custom_field_may_be_called_by_a_number(mapping, frame):
+    """It is a name all the same, not a place in a list."""
+    records, _ = only(mapping, frame, "  customFields.2024: N", N=["x"])
+    assert records == [{"customFields": {"2024": "x"}}]
 
 
 def test_an_address_made_only_of_fixed_values_is_left_out(mapping, frame):

@@ -1,11 +1,13 @@
 """Checking: what stops the run, what rejects a row, and that nothing passes unseen."""
 
+import json
+
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from patronload import validation
+from patronload import limits, validation
 from patronload.errors import ConfigError, ValidationError
 from patronload.exports import Export
 from patronload.folding import folded
@@ -95,17 +97,25 @@ def test_mostly_makes_an_expectation_of_the_rows_a_gate_for_the_file(mapping, fr
     assert "at least 50% of the rows must be good" in found.refusals[0]
 
 
-@pytest.mark.parametrize("arguments", ["{column: NOPE, regex: x}", "{column: CARD, regex: '['}"])
-def test_an_expectation_that_cannot_be_looked_at_stops_the_run(mapping, frame, arguments):
+def test_an_expectation_that_cannot_be_looked_at_stops_the_run(mapping, frame):
     """Great Expectations does not raise then; an unlooked-at rule must not pass for a kept one."""
-    found = checked(mapping, frame, rows=f"{{expect_column_values_to_match_regex: {arguments}}}", CARD=["1"])
+    check = "{expect_column_values_to_match_regex: {column: NOPE, regex: x}}"
+    found = checked(mapping, frame, rows=check, CARD=["1"])
     assert "could not be looked at" in found.refusals[0]
 
 
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        ("{expect_column_values_to_be_uniqe: {column: CARD}}", "has no expect_column_values_to_be_uniqe"),
+        ("{expect_column_values_to_be_uniqe: {column: CARD}}", "did you mean 'expect_column_values_to_be_unique'"),
+        ("{expect_column_values_to_be_unique: {column: CARD, row_condition: '@pd.io'}}", "takes no row_condition here"),
+        ("{expect_column_values_to_be_unique: {column: CARD, condition_parser: pandas}}", "takes no condition_parser"),
+        ("{expect_column_values_to_be_unique: {column: CARD, meta: {a: b}}}", "takes no meta here"),
+        ("{expect_column_values_to_be_in_set: {column: CARD, value_set: {$PARAMETER: x}}}", "not keys"),
+        ("{expect_column_values_to_match_json_schema: {column: CARD, json_schema: {$ref: 'file:///x'}}}", "no check"),
+        ("{expect_column_values_to_be_of_type: {column: CARD, type_: int}}", "no check"),
+        ("{expect_column_values_to_be_unique: {column: CARD, mostly: '0.9'}}", "mostly is a number between 0 and 1"),
+        ("{expect_column_values_to_match_regex: {column: CARD, regex: '['}}", "is no regular expression"),
         ("{expect_column_values_to_be_unique: {colum: CARD}}", "colum: extra fields not permitted"),
         ("{expect_table_row_count_to_equal: {value: 3}}", "Write it under 'file'"),
     ],
@@ -114,6 +124,14 @@ def test_an_expectation_that_great_expectations_does_not_take_is_told(mapping, f
     """Before any row is looked at, and by `patronload check` already."""
     with pytest.raises(ConfigError, match=complaint):
         checked(mapping, frame, rows=rows, CARD=["1"])
+
+
+@pytest.mark.parametrize("name", ["A\\B", "A\u00a0B", 'it\'s "q"', "A\u200eB", "sharers", "a.b"])
+def test_an_expectation_sees_its_column_whatever_it_is_called(mapping, frame, name):
+    """A column that is taken for unused is empty to the checks, and bad rows would pass."""
+    check = {"expect_column_values_to_match_regex": {"column": name, "regex": "^[0-9]+$"}}
+    found = checked(mapping, frame, rows=json.dumps(check), CARD=["1", "2"], **{name: ["7", "x"]})
+    assert list(rejected(found)) == [3]
 
 
 def test_the_sentences_of_the_checks_hold_no_values(mapping, frame):
@@ -126,20 +144,20 @@ def test_the_sentences_of_the_checks_hold_no_values(mapping, frame):
 
 def test_the_limits_stop_a_run_that_is_too_short_or_too_faulty():
     """At the limit is within it."""
-    limits = Limits(fewest_rows=10, most_rejects="20%")
+    allowed = Limits(fewest_rows=10, most_rejects="20%")
     nine, ten = (export(pl.DataFrame({ROW: range(rows)})) for rows in (9, 10))
-    validation.check_limits(limits, ten, 2)
+    limits.check(allowed, ten, 2)
     with pytest.raises(ValidationError, match="wants at least 10"):
-        validation.check_limits(limits, nine, 0)
+        limits.check(allowed, nine, 0)
     with pytest.raises(ValidationError, match="3 of 10 rows are rejected"):
-        validation.check_limits(limits, ten, 3)
+        limits.check(allowed, ten, 3)
     with pytest.raises(ValidationError, match="allows 0"):
-        validation.check_limits(Limits(most_rejects=0), ten, 1)
+        limits.check(Limits(most_rejects=0), ten, 1)
 
 
 def test_the_limits_do_not_hold_for_a_rejects_file_that_comes_back():
     """The mail asks for it to be mended and sent again; it is a handful of rows, and some may still be wrong."""
-    validation.check_limits(Limits(fewest_rows=1000), export(pl.DataFrame({ROW: [2]}))._replace(mended=True), 1)
+    limits.check(Limits(fewest_rows=1000), export(pl.DataFrame({ROW: [2]}))._replace(mended=True), 1)
 
 
 def test_folding_is_that_of_postgresql():

@@ -34,7 +34,7 @@ def _belongs(process: psutil.Process, folder: str) -> bool:
 
 
 @pytest.mark.airflow
-@pytest.mark.xdist_group("airflow-up")
+@pytest.mark.xdist_group("airflow")
 def test_up_and_down(project, tmp_path):
     """The UI answers, the mails have a page, a second `up` starts nothing, and after `down` nothing is left."""
     try:

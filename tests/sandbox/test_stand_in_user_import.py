@@ -364,7 +364,9 @@ def test_a_preference_is_made_changed_and_deleted(folio):
     (made,) = folio.store.preferences
     assert made["defaultDeliveryAddressTypeId"] == folio.address_type_id("Home")
     folio.load(user(1, requestPreference=PREFERENCE))
-    (changed,) = folio.store.preferences
+    query = {"query": f"userId=={made['userId']}"}
+    path = "/request-preference-storage/request-preference"
+    (changed,) = folio("GET", path, params=query).json()["requestPreferences"]
     assert (changed["id"], changed["delivery"]) == (made["id"], False)
     folio.load(user(1))
     assert len(folio.store.preferences) == 0

@@ -140,9 +140,8 @@ def test_a_bucket_that_is_down(s3: S3Server, monkeypatch: pytest.MonkeyPatch, fr
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        monkeypatch.setenv(
-            "AIRFLOW_CONN_LIBRARY_S3", connection(s3, extra={"endpoint_url": url, "region_name": "us-east-1"})
-        )
+        extra = {"endpoint_url": url, "config_kwargs": {"retries": {"max_attempts": 0}}}
+        monkeypatch.setenv("AIRFLOW_CONN_LIBRARY_S3", connection(s3, extra=extra))
         with pytest.raises(TransientError, match=r"s3:// \(connection 'library_s3'\) cannot be read"):
             fetch_folder("s3://library_s3@exports/a.csv")
 

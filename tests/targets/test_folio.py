@@ -2,8 +2,11 @@ import json
 import logging
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
+import httpx
 import pytest
 
 from patronload.connections import Connection
@@ -280,3 +283,11 @@ def test_the_servers_clock(server: FolioServer, folio: Folio):
     user = folio.users_by_external_system_ids(["00000001"])["00000001"]
     assert before.isoformat() <= user["createdDate"]
     assert not [seen for seen in server.journal if seen.path == "/user-import" and seen.time < before.timestamp()]
+
+
+def test_the_servers_clock_after_a_long_import(folio: Folio):
+    """A Date that was written when a long request began does not turn the clock back: a new chunk would look old."""
+    now = datetime.now(UTC)
+    for shown in (now, now - timedelta(seconds=50)):
+        folio._note_time(httpx.Response(200, headers={"date": format_datetime(shown, usegmt=True)}))
+    assert abs(folio.clock() - now) < timedelta(seconds=10)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patronload.targets.delivery import Patron
-from patronload.targets.folio_answers import SEARCH_FAILED, UNKNOWN, Answer, count, named, summary, without_values
+from patronload.targets.folio_answers import SEARCH_FAILED, UNKNOWN, Answer, count, named, summary
 
 PATRONS = [Patron(row, f"id{row}", {}) for row in (2, 3, 4)]
 
@@ -123,18 +123,3 @@ UPDATE = "Failed to update user with externalSystemId: banner_7: Response status
 def test_refusals_in_plain_words(message: str, words: str):
     """A librarian reads what is wrong; whom it is about stands in the rejects file only."""
     assert summary(message) == words
-
-
-def test_a_schema_refusal_names_the_field():
-    """The message of a refused patron says which field, without its place in a request nobody has seen."""
-    errors = [{"message": "must not be null", "parameters": [{"key": "users[0].personal.lastName", "value": "null"}]}]
-    refused = Answer.of(422, json.dumps({"errors": errors}))
-    assert refused.is_refusal
-    assert refused.message == "personal.lastName: must not be null"
-    assert refused.raw == {"status": 422, "text": json.dumps({"errors": errors})}
-
-
-def test_values_are_cut_off():
-    """What goes into a log ends where a value begins."""
-    message = 'Json content error Cannot deserialize value of type `java.util.Date` from String "31.12.1999": no'
-    assert without_values(message) == "Json content error Cannot deserialize value of type `java.util.Date` from String"

@@ -275,9 +275,11 @@ class Folio:
         return seconds if seconds is not None and seconds <= self._patience.busy else None
 
     def _note_time(self, response: httpx.Response) -> None:
+        """A Date is never ahead, but behind by as much as the request took where it is written when that begins."""
         shown = server_time(response)
         if shown is not None:
-            self._ahead = shown - datetime.now(UTC)
+            ahead = shown - datetime.now(UTC)
+            self._ahead = ahead if self._ahead is None else max(ahead, self._ahead)
 
     def _import_answer(self, response: httpx.Response) -> Answer:
         answer = Answer.of(response.status_code, response.text)

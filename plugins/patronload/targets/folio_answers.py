@@ -14,6 +14,19 @@ from patronload.targets.delivery import Failed, Patron
 SEARCH_FAILED = "Failed to process user search result"
 """FOLIO: UserImportAPI.processUserBatch; what it says of all users of a request when one partition of ten fails."""
 
+SETUP_ERRORS = {
+    "Failed to list address types.",
+    "Failed to list patron groups.",
+    "Failed to list service points.",
+    "Failed to list departments.",
+    "Failed to list custom fields.",
+    "Failed to prepare custom fields",
+    "Failed to prepare departments",
+    "Failed to create department",
+    "Failed to get module id for mod-users module providing interface custom-fields",
+}
+"""FOLIO: UserImportAPIConstants; what UserImportAPI answers before it touches a user."""
+
 UNKNOWN = "FOLIO refused the patron (see the rejects file)"
 
 _SUMMARIES: tuple[tuple[str, str], ...] = (
@@ -91,8 +104,9 @@ class Answer(NamedTuple):
 
     @property
     def setup_error(self) -> str:
-        """What failed in the set-up; FOLIO has a fixed list of these texts, without values."""
-        return without_values(str((self.content or {}).get("error", "")))
+        """What failed in the set-up, if it is one of FOLIO's fixed texts; others may hold values."""
+        told = str((self.content or {}).get("error", ""))
+        return told if told in SETUP_ERRORS else "for a reason that the log of mod-user-import tells"
 
     @property
     def is_refusal(self) -> bool:
@@ -107,7 +121,7 @@ class Answer(NamedTuple):
     @property
     def message(self) -> str:
         """Why a request for one patron was refused, in FOLIO's own words; they may hold values."""
-        errors = [error for error in (self.content or {}).get("errors", []) if isinstance(error, dict)]
+        errors = [error for error in _listed(self.content or {}, "errors") if isinstance(error, dict)]
         return "; ".join(_error_text(error) for error in errors) or self.text or f"FOLIO answered {self.status}"
 
     @property
@@ -118,15 +132,10 @@ class Answer(NamedTuple):
 
 def _error_text(error: dict[str, Any]) -> str:
     """FOLIO: RMB's errors.schema. `personal.lastName: must not be null`."""
-    keys = [str(parameter.get("key", "")) for parameter in error.get("parameters") or [] if isinstance(parameter, dict)]
+    keys = [str(parameter.get("key", "")) for parameter in _listed(error, "parameters") if isinstance(parameter, dict)]
     field = re.sub(r"^users\[\d+\]\.", "", keys[0]) if keys else ""
     message = str(error.get("message", ""))
     return f"{field}: {message}" if field else message
-
-
-def without_values(message: str) -> str:
-    """As much of a message of FOLIO's as names no value: what comes before the first quotation mark or bracket."""
-    return re.split(r"[\"'\[({]", message, maxsplit=1)[0].strip(" :,;")
 
 
 class FailedUser(NamedTuple):
@@ -143,11 +152,19 @@ def failed_users(answer: Answer) -> list[FailedUser]:
     FOLIO: mod-user-import 3.0 and later say failedUsers, 2.0 said failedExternalSystemIds and gave no reason.
     """
     content = answer.content or {}
-    old = [FailedUser(str(one), "") for one in content.get("failedExternalSystemIds") or []]
+    old = [FailedUser(str(one), "") for one in _listed(content, "failedExternalSystemIds")]
     return old + [
         FailedUser(str(user.get("externalSystemId", "")), str(user.get("errorMessage", "")))
-        for user in content.get("failedUsers") or []
+        if isinstance(user, dict)
+        else FailedUser("", "")
+        for user in _listed(content, "failedUsers")
     ]
+
+
+def _listed(content: dict[str, Any], key: str) -> list[Any]:
+    """A list in an answer; what is no list counts as one entry that fits nobody, so that the answer is not believed."""
+    found = content.get(key) or []
+    return found if isinstance(found, list) else [found]
 
 
 class Counted(NamedTuple):
@@ -172,7 +189,7 @@ def count(answer: Answer, patrons: list[Patron], source_type: str | None) -> Cou
     listed = len(failed_users(answer))
     if not len(failed) == listed == content.get("failedRecords", listed) or answer.searches_failed:
         return None
-    if not isinstance(created, int) or not isinstance(updated, int) or min(created, updated) < 0:
+    if type(created) is not int or type(updated) is not int or min(created, updated) < 0:
         return None
     if created + updated + len(failed) != len(patrons):
         return None

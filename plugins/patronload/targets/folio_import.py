@@ -24,7 +24,7 @@ from patronload.mappings import Mapping
 from patronload.targets import folio_answers, folio_plan, folio_reference, request_body
 from patronload.targets.delivery import Chunk, Failed, NothingWritten, Outcome, Patience, Patron, Planned, Record
 from patronload.targets.folio import Folio
-from patronload.targets.folio_answers import Answer, count, failed_patron, without_values
+from patronload.targets.folio_answers import Answer, count, failed_patron, summary
 from patronload.targets.folio_comparison import Comparison, moment
 from patronload.targets.folio_merge import IDS
 
@@ -172,9 +172,9 @@ class _Work:
     def _stop(self, answer: Answer) -> NoReturn:
         raise NothingWritten(
             TargetError(
-                f"FOLIO refused each of the first {len(self.failed)} patrons it was sent one by one, and took none: "
-                f'"{without_values(answer.message)}" ({answer.status}). Nothing was loaded. Correct the mapping, then '
-                "run the load again."
+                f"FOLIO refused each of the first {len(self.failed)} patrons it was sent one by one, and took none "
+                f"({answer.status}: {summary(answer.message)}). Nothing was loaded. Correct the mapping, then run the "
+                "load again."
             )
         )
 

@@ -1,0 +1,29 @@
+"""Hold an export against the limits that its tenant sets."""
+
+from patronload.errors import ValidationError
+from patronload.exports import Export
+from patronload.tenants import Limits
+
+
+def check(limits: Limits, export: Export, rejected: int) -> None:
+    """Raises ValidationError for an export, `rejected` of its rows rejects, that is outside the tenant's limits."""
+    if sentences := exceeded(limits, export, rejected):
+        raise ValidationError(f"Nothing was sent. {' '.join(sentences)}")
+
+
+def exceeded(limits: Limits, export: Export, rejected: int) -> list[str]:
+    """Which limits an export is outside of, in sentences. A mended rejects file is a handful of rows by its nature."""
+    if export.mended:
+        return []
+    rows, sentences = export.rows, []
+    if rows < limits.fewest_rows:
+        sentences.append(
+            f"The export has {rows:,} rows; limits.fewest_rows wants at least {limits.fewest_rows:,}. If the file is "
+            "whole, lower the limit in the tenant file; if not, ask the sender for the whole file."
+        )
+    if rejected > limits.rejects_allowed(rows):
+        sentences.append(
+            f"{rejected:,} of {rows:,} rows are rejected; limits.most_rejects allows {limits.most_rejects}. See the "
+            "reasons in the report, and mend the export or the mapping file."
+        )
+    return sentences

@@ -1,0 +1,110 @@
+"""One Airflow for all tests of this folder, with the sandbox around it and libraries of its own."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from shutil import copytree
+from typing import NamedTuple
+
+import pytest
+
+from local.airflow import LocalAirflow
+from sandbox import connections
+from sandbox.everything import Sandbox
+from sandbox.folio import FolioServer
+from tests.airflow.libraries import (
+    INVENTED,
+    PROJECT,
+    READY_TASKS,
+    SCHEDULED,
+    World,
+    copy_of_include,
+    deliver_demo_exports,
+    library_file,
+    loader_connection,
+    schedule_soon,
+    wait_until,
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of them are marked, and run in one worker, for they share one Airflow."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.airflow)
+            # The first test waits for Airflow's start and for several loads, on a machine that is busy with others.
+            item.add_marker(pytest.mark.timeout(900))
+            if item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group("airflow"))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, keep: Path) -> Iterator[World]:
+    """Airflow with its scheduler, FOLIO, SFTP and mail; the demo's two libraries, and those that tests made up."""
+    folder = tmp_path_factory.mktemp("world")
+    include = copy_of_include(folder / "include")
+    artifacts, dags = folder / "artifacts", copytree(PROJECT / "dags", folder / "dags")
+    with ExitStack() as running:
+        sandbox = running.enter_context(Sandbox(folder / "sandbox", s3=False))
+        folio = running.enter_context(FolioServer([f"fs{name}" for name in (*INVENTED, SCHEDULED)]))
+        for name in INVENTED:
+            library_file(include, name, folder / "exports")
+        demo_exports = deliver_demo_exports(sandbox)
+        environment = {
+            **connections(sandbox.description),
+            "AIRFLOW_CONN_INVENTED_FOLIO": loader_connection(folio),
+            "PATRONLOAD_INCLUDE": str(include),
+            "PATRONLOAD_ARTIFACTS": artifacts.as_uri(),
+            # A copy, for a test touches the files to have Airflow read them at once.
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            **READY_TASKS,
+        }
+        airflow = LocalAirflow(folder / "airflow", environment=environment, triggerer=False)
+        running.callback(_keep_logs, airflow, keep)
+        running.enter_context(airflow)
+        world = World(airflow, sandbox, folio, dags, include, artifacts, folder / "exports", demo_exports)
+        schedule_soon(world)
+        yield world
+
+
+@pytest.fixture(scope="session")
+def loads(world: World) -> Mapping[str, str]:
+    """Tenant of the demo -> the run that loaded its newest export, ended."""
+    started = {tenant: world.start(tenant) for tenant in world.demo_exports}
+    return {tenant: world.ended(tenant, run_id).run_id for tenant, run_id in started.items()}
+
+
+class Broken(NamedTuple):
+    """The tenant file of `ashford` with a mistake in it."""
+
+    world: World
+    file: Path
+    good: str
+
+    def mend(self) -> None:
+        """As it was before."""
+        self.file.write_text(self.good)
+        self.world.reread()
+
+
+@pytest.fixture
+def broken_tenant_file(world: World) -> Iterator[Broken]:
+    """Airflow has read the file with the mistake; at the end of the test it is mended."""
+    file = world.include / "tenants" / "ashford.yaml"
+    broken = Broken(world, file, file.read_text())
+    file.write_text(broken.good.replace("chunk_size", "chunk_syze"))
+    world.reread()
+    try:
+        wait_until(world.api.import_errors)
+        yield broken
+    finally:
+        broken.mend()
+    wait_until(lambda: not world.api.import_errors())
+
+
+def _keep_logs(airflow: LocalAirflow, keep: Path) -> None:
+    """What Airflow's parts printed, for a person to look at when a test failed."""
+    for part in ("scheduler", "dag-processor", "api-server"):
+        if airflow.log(part).exists():
+            (keep / f"airflow-{part}.log").write_bytes(airflow.log(part).read_bytes())

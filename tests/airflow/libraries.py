@@ -1,0 +1,283 @@
+"""The libraries of the tests with a scheduler: their files, what they deliver, and what came of it."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
+
+from local import exports
+from local.airflow import LocalAirflow
+from local.api import AirflowApi, Run
+from local.stand_ins import LIBRARIES, Library
+from sandbox.everything import Sandbox
+from sandbox.folio import FolioServer, Seen
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+INVENTED = (
+    "ashford",
+    "bexley",
+    "corvey",
+    "dunmore",
+    "elmhurst",
+    "fairholm",
+    "gorsedd",
+    "hartwell",
+    "ilminster",
+    "jarrow",
+)
+"""Libraries with a folder as their source and a FOLIO tenant of their own, so that no test stands in another's way."""
+
+SCHEDULED = "kelso"
+"""Another one, with a schedule whose moment comes while the tests run."""
+
+CANARY = "zqx"
+"""Everything that an invented patron is called begins with it; nothing else does."""
+
+# Tasks are forked from a process that has imported what they need, instead of importing it again and again: with
+# twenty loads that saves minutes. It is a setting of Airflow's that is there for everyone.
+READY_TASKS = {
+    "AIRFLOW__CORE__MP_START_METHOD": "forkserver",
+    "AIRFLOW__CORE__MP_FORKSERVER_PRELOAD": (
+        "airflow.executors.local_executor,airflow.sdk.execution_time.task_runner,"
+        "patronload.validation,patronload.steps,patronload.posting"
+    ),
+    "PYTHONPATH": str(PROJECT / "plugins"),
+}
+
+
+ZONE = ZoneInfo("America/Chicago")
+SMALL = {"northfield": 300, "stclare": 200}
+COLUMNS = exports.STCLARE_COLUMNS
+
+Found = TypeVar("Found")
+
+
+PATIENCE = 240.0
+"""Seconds that a run may take on a machine that is busy with other tests."""
+
+
+class Times(NamedTuple):
+    """From when to when a task ran, for the day of its run."""
+
+    day: str | None
+    began: datetime
+    ended: datetime
+
+
+class World(NamedTuple):
+    """What runs, and where its files are."""
+
+    airflow: LocalAirflow
+    sandbox: Sandbox
+    folio: FolioServer
+    """The FOLIO of the invented libraries; the demo's have the sandbox's."""
+    dags: Path
+    include: Path
+    artifacts: Path
+    exports: Path
+    demo_exports: Mapping[str, exports.Export]
+    """The newest export of each of the demo's libraries."""
+
+    @property
+    def api(self) -> AirflowApi:
+        return self.airflow.api
+
+    def unlock(self, tenant: str) -> None:
+        """Let the library's loads run."""
+        self.api.wait_for_dag(dag_id(tenant))
+        self.api.unpause(dag_id(tenant))
+
+    def ended(self, tenant: str, run_id: str) -> Run:
+        """The run, once it has ended."""
+        return self.api.wait(dag_id(tenant), run_id, timeout=PATIENCE)
+
+    def times(self, tenant: str, task_id: str) -> list[Times]:
+        """When the task ran, of all runs of the library, the first one first."""
+        found = self.api.http.get(f"dags/{dag_id(tenant)}/dagRuns/~/taskInstances", params={"task_id": task_id})
+        keys = {run.run_id: run.partition_key for run in self.api.runs(dag_id(tenant))}
+        times = [
+            Times(keys[task["dag_run_id"]], _moment(task["start_date"]), _moment(task["end_date"]))
+            for task in found.raise_for_status().json()["task_instances"]
+        ]
+        return sorted(times, key=lambda each: each.began)
+
+    def start(self, tenant: str, **params: Any) -> str:
+        """A load by hand; its run_id."""
+        self.unlock(tenant)
+        return self.api.trigger(dag_id(tenant), params)
+
+    def states(self, tenant: str, run_id: str) -> dict[str, str | None]:
+        """Task -> its state."""
+        return {task.task_id: task.state for task in self.api.tasks(dag_id(tenant), run_id)}
+
+    def folder(self, tenant: str, run_id: str) -> Path:
+        """Where the run's artifacts are."""
+        return self.artifacts / tenant / run_id
+
+    def report(self, tenant: str, run_id: str) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads((self.folder(tenant, run_id) / "report.json").read_text())
+        return report
+
+    def mails(self, run_id: str) -> list[EmailMessage]:
+        """The mails that tell of this run; they name its folder."""
+        return [mail for mail in self.sandbox.mail.mails if run_id in text_of(mail)]
+
+    def imports(self, tenant: str) -> list[Seen]:
+        """The user imports that came in for an invented library."""
+        return [seen for seen in self.folio.imports if seen.folio_tenant == f"fs{tenant}"]
+
+    def reread(self) -> None:
+        """Have Airflow read the DAG files now; by itself it does so every 30 seconds."""
+        for file in self.dags.glob("*.py"):
+            file.touch()
+
+    def deliver(self, tenant: str, name: str, content: str | bytes) -> Path:
+        """Put an export where the library's source looks for it."""
+        place = self.exports / tenant / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return place
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def dag_id(tenant: str) -> str:
+    return f"patron_load__{tenant}"
+
+
+def text_of(mail: EmailMessage) -> str:
+    """The mail's plain text."""
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def accounted(report: Mapping[str, Any]) -> int:
+    """Every row once: these six are the rows of the export."""
+    return sum(report[name] for name in ("created", "updated", "failed", "rejected", "not_sent", "unconfirmed"))
+
+
+def wait_until(what: Callable[[], Found], seconds: float = 120) -> Found:
+    """What `what` answers, once that is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not so after {seconds:.0f} s: {what}")
+        time.sleep(0.05)
+    return found
+
+
+def copy_of_include(include: Path) -> Path:
+    """The demo's own files, but for limits and waits that suit small exports."""
+    shutil.copytree(PROJECT / "include", include)
+    changes = {r"quiet_seconds: 1\b": "quiet_seconds: 0.1", "fewest_rows: 1000": "fewest_rows: 100"}
+    changes |= {"most_rejects: 5%": "most_rejects: 20%"}
+    for file in (include / "tenants").glob("*.yaml"):
+        text = file.read_text()
+        for old, new in changes.items():
+            text = re.sub(old, new, text)
+        file.write_text(text)
+    return include
+
+
+def library_file(include: Path, name: str, delivered: Path, schedule: str = "0 3 * * *") -> None:
+    """A tenant file of one of the INVENTED; its exports are in delivered/<name>/."""
+    (include / "tenants" / f"{name}.yaml").write_text(
+        f"""
+tenant: {name}
+library: {name.title()} Library
+mapping: folio/flat_patrons
+schedule: "{schedule}"
+timezone: {ZONE.key}
+source:
+  type: folder
+  path: {delivered.as_uri()}/{name}/patrons_{{date:%Y%m%d}}.csv
+  quiet_seconds: 0
+target:
+  type: folio
+  connection: invented_folio
+  folio_tenant: fs{name}
+  chunk_size: 20
+limits:
+  most_rejects: 10%
+notify:
+  always: [desk@{name}.example]
+  on_failure: [oncall@{name}.example]
+"""
+    )
+
+
+def schedule_soon(world: World) -> None:
+    """Give one library a schedule whose moment is a minute or two ahead, and the export of that day."""
+    moment = datetime.now(ZONE) + timedelta(seconds=100)
+    world.deliver(SCHEDULED, f"patrons_{moment:%Y%m%d}.csv", as_csv(people(SCHEDULED, 5)))
+    library_file(world.include, SCHEDULED, world.exports, f"{moment:%-M %-H} * * *")
+    world.reread()
+    world.unlock(SCHEDULED)
+
+
+def loader_connection(folio: FolioServer) -> str:
+    """The account that `FolioServer` gives to a tenant it knows by name alone."""
+    account = next(iter(folio.tenants.values()))
+    return json.dumps({"conn_type": "http", "host": folio.url, "login": account.username, "password": account.password})
+
+
+def deliver_demo_exports(sandbox: Sandbox) -> dict[str, exports.Export]:
+    """Small exports of the last two days for the demo's libraries; the newest one of each."""
+    newest = {}
+    for library in LIBRARIES:
+        folder = sandbox.sftp.folder(library.tenant) / library.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for day in exports.days_before(library.today, 1):
+            newest[library.tenant] = demo_export(library, day)
+            (folder / newest[library.tenant].name).write_bytes(newest[library.tenant].content)
+    return newest
+
+
+def demo_export(library: Library, day: date) -> exports.Export:
+    made: exports.Export = getattr(exports, library.tenant)(day, SMALL[library.tenant])
+    return made
+
+
+def today() -> date:
+    """The invented libraries' own day."""
+    return datetime.now(ZONE).date()
+
+
+def people(library: str, count: int, first: int = 1) -> list[dict[str, str]]:
+    """People who do not exist, each with a number; a row's cells may be changed."""
+    return [person(library, number) for number in range(first, first + count)]
+
+
+def person(library: str, number: int) -> dict[str, str]:
+    mark = f"{CANARY}{library[:3]}"
+    return {
+        "externalSystemId": f"{mark}id{number:05}",
+        "username": f"{mark}user{number}",
+        "barcode": f"{mark}00{number:06}",
+        "patronGroup": "Student",
+        "lastName": f"{mark}sson",
+        "firstName": f"{mark}Zoë",
+        "email": f"{mark}{number}@mail.example",
+        "phone": f"{mark} 020 910 {number:04}",
+        "expirationDate": "2031-08-31",
+    }
+
+
+def as_csv(rows: Iterable[Mapping[str, str]], columns: Sequence[str] = COLUMNS) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,181 @@
+"""Airflow's pages as the people see them who look after the loads. The screenshots are kept for a person to look at."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from tests.airflow.libraries import World, dag_id
+from tests.airflow.test_backfills import bounds, check_days, check_order, deliver_days
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE = 60_000
+STEPS = ["fetch", "validate", "transform", "post", "report", "notify"]
+
+Shoot = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def page(world: World) -> Iterator[Page]:
+    """A browser window in which somebody has logged in."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium, chromium-browser or google-chrome on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
+        page = browser.new_page(base_url=world.airflow.url, viewport={"width": 1440, "height": 1100})
+        page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        page.goto("/")
+        page.fill("input[name=username]", world.airflow.user)
+        page.fill("input[name=password]", world.airflow.password)
+        page.click("button[type=submit]")
+        page.wait_for_url(f"{world.airflow.url}/")
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def shoot(page: Page, keep: Path) -> Shoot:
+    """Keep what is on the screen."""
+    folder = keep / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def shoot(name: str) -> None:
+        # Whatever slides into its place has arrived by then.
+        page.wait_for_timeout(500)
+        page.screenshot(path=folder / f"airflow-{name}.png")
+
+    return shoot
+
+
+def test_the_list_of_libraries(world: World, loads, page: Page, shoot: Shoot):
+    """Each library is found by its own name, with tags to filter by."""
+    page.goto("/dags?search=University")
+    expect(page.get_by_role("link", name="Patron load: Northfield University Library")).to_be_visible()
+    page.goto("/dags")
+    expect(page.get_by_role("link", name="Patron load: Ashford Library")).to_be_visible()
+    for tag in ("patron-load", "target:folio", "tenant:ashford"):
+        expect(page.get_by_role("link", name=tag).first).to_be_visible()
+    shoot("1-libraries")
+
+
+def test_the_graph_and_the_manual(world: World, loads, page: Page, shoot: Shoot):
+    """The graph has the six steps from left to right; the manual says what each does, and what this library's are."""
+    page.goto(f"/dags/{dag_id('northfield')}")
+    page.get_by_role("button", name="Show Graph").click()
+    nodes = page.locator(".react-flow__node")
+    expect(nodes).to_have_count(len(STEPS))
+    left = {step: in_page(nodes.filter(has_text=step)) for step in STEPS}
+    assert sorted(STEPS, key=lambda step: left[step]) == STEPS
+    shoot("2-graph")
+    page.get_by_test_id("markdown-button").click()
+    manual = page.get_by_role("dialog")
+    expect(manual.locator("li")).to_have_count(len(STEPS) + 3)
+    for told in ("include/tenants/northfield.yaml", "30 4 * * *, America/Chicago", "docs/when-a-run-fails.md"):
+        expect(manual).to_contain_text(told)
+    shoot("3-manual")
+    manual.get_by_text("When a task is red").scroll_into_view_if_needed()
+    shoot("3-manual-below")
+    page.keyboard.press("Escape")
+
+
+def in_page(node: Locator) -> float:
+    box = node.bounding_box()
+    assert box is not None
+    return box["x"]
+
+
+def test_a_finished_run(world: World, loads, page: Page, shoot: Shoot):
+    """Every step is green, and so is the run."""
+    page.goto(f"/dags/{dag_id('northfield')}/runs/{loads['northfield']}")
+    expect(page.get_by_text("Success", exact=True).first).to_be_visible()
+    expect(page.locator(".react-flow__node").filter(has_text="success")).to_have_count(len(STEPS))
+    shoot("4-finished-run")
+
+
+def test_the_log_of_a_step(world: World, loads, page: Page, shoot: Shoot):
+    """What post did can be read in numbers."""
+    page.goto(f"/dags/{dag_id('northfield')}/runs/{loads['northfield']}/tasks/post")
+    expect(page.get_by_text("chunk 1 of 2: 250 patrons")).to_be_visible()
+    shoot("5-log-of-post")
+
+
+def test_the_form_for_a_load_by_hand(world: World, page: Page, shoot: Shoot):
+    """The parameters have titles and say what they do."""
+    form = open_form(page, "jarrow")
+    expect(form.get_by_text("Dry run")).to_be_visible()
+    expect(form.get_by_text("Do everything but post")).to_be_visible()
+    expect(form.get_by_text("Source path")).to_be_visible()
+    expect(form.get_by_text("Take this file instead of the usual one")).to_be_visible()
+    shoot("6-load-by-hand")
+
+
+def test_past_days_by_the_form(world: World, page: Page, shoot: Shoot):
+    """Three days, asked for in the form, are three loads: each of its day's file, in order, one at a time."""
+    deliver_days(world, "jarrow")
+    world.unlock("jarrow")
+    form = open_form(page, "jarrow")
+    form.get_by_text("Backfill", exact=True).click()
+    for field, moment in enumerate(bounds()):
+        choose(page, form, field, moment)
+    expect(form.get_by_text("3 runs will be triggered.")).to_be_visible()
+    most = form.locator("input[name=max_active_runs]")
+    assert (most.input_value(), most.get_attribute("max")) == ("1", "1")
+    shoot("7-past-days")
+    form.get_by_role("button", name="Run Backfill").click()
+    expect(form).to_be_hidden()
+    found = world.api.http.get("backfills", params={"dag_id": dag_id("jarrow")}).raise_for_status().json()
+    (backfill,) = found["backfills"]
+    world.api.wait_for_backfill(backfill["id"], timeout=240)
+    check_days(world, "jarrow")
+    check_order(world, "jarrow")
+    page.goto(f"/dags/{dag_id('jarrow')}/runs")
+    for run in world.api.runs(dag_id("jarrow")):
+        if run.run_type == "backfill":
+            expect(page.get_by_text(str(run.partition_key)).first).to_be_visible()
+    shoot("8-past-days-loaded")
+
+
+def choose(page: Page, form: Locator, field: int, moment: datetime) -> None:
+    """Fill one of the form's two moments, in the library's own time: Airflow reads what is typed as its wall clock."""
+    form.get_by_test_id("datetime-input").nth(field).click()
+    page.get_by_placeholder("YYYY/MM/DD").fill(f"{moment:%Y/%m/%d}")
+    page.get_by_placeholder("HH:mm").fill(f"{moment:%H:%M}")
+    form.get_by_text("Date Range").click()
+    expect(page.get_by_placeholder("HH:mm")).to_be_hidden()
+
+
+def open_form(page: Page, tenant: str) -> Locator:
+    page.goto(f"/dags/{dag_id(tenant)}")
+    page.get_by_test_id("trigger-dag-button").click()
+    form = page.get_by_role("dialog")
+    expect(form.get_by_text("Run Parameters")).to_be_visible()
+    return form
+
+
+def test_a_broken_tenant_file(world: World, broken_tenant_file, page: Page, shoot: Shoot):
+    """The first page counts the error; a click shows file, line, key and what to write instead."""
+    page.goto("/")
+    page.get_by_text("Dag Import Error").click()
+    told = page.get_by_role("dialog")
+    told.get_by_role("button").filter(has_text="tenant_files.py").first.click()
+    error = told.locator("code").filter(has_text="ConfigError")
+    expect(error).to_be_visible()
+    expect(error).to_contain_text("ashford.yaml, line 15: target.chunk_syze")
+    expect(error).to_contain_text("did you mean 'chunk_size'?")
+    shoot("9-broken-tenant-file")

@@ -1,0 +1,221 @@
+"""The demo's two libraries, loaded by Airflow's scheduler."""
+
+import csv
+import io
+import json
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import pytest
+import zstandard
+
+from local.exports import UNKNOWN_DEPARTMENT
+from sandbox.folio import Store
+from tests.airflow.libraries import World, accounted, dag_id, text_of
+
+Patron = dict[str, Any]
+
+CONTACTS = {
+    "northfield": ["systems@library.northfield.edu", "circulation@library.northfield.edu"],
+    "stclare": ["library@stclare.example"],
+}
+FOLIO_TENANTS = {"northfield": "fs00001234", "stclare": "fs00005678"}
+GROUPS = {"UG": "undergrad", "GR": "graduate", "FAC": "faculty", "STF": "staff"}
+GROUPS |= {"Student": "undergrad", "Postgraduate": "graduate", "Lecturer": "faculty", "Staff": "staff"}
+CAMPUSES = {"NF": "Main campus", "RV": "Riverside", "ON": "Online"}
+
+by_library = pytest.mark.parametrize("tenant", ["northfield", "stclare"])
+
+
+@by_library
+def test_the_load_ends_well(world: World, loads, tenant: str):
+    """All six tasks succeed, each at its first try."""
+    tasks = world.api.tasks(dag_id(tenant), loads[tenant])
+    assert [(task.task_id, task.state, task.try_number) for task in tasks] == [
+        (name, "success", 1) for name in ("fetch", "validate", "transform", "post", "report", "notify")
+    ]
+
+
+@by_library
+def test_folio_holds_exactly_the_patrons_of_the_export(world: World, loads, tenant: str):
+    """Each good row is a user, field by field as the export has it; nobody else is there."""
+    expected = {patron["externalSystemId"]: patron for patron in expected_patrons(world, tenant)}
+    store = world.sandbox.folio.store(FOLIO_TENANTS[tenant])
+    stored = {user["externalSystemId"]: as_the_export_says(user, store) for user in store.users}
+    assert len(expected) > 200
+    assert stored.keys() == expected.keys()
+    assert stored == expected
+
+
+@by_library
+def test_every_row_is_accounted_for(world: World, loads, tenant: str):
+    """rows = created + updated + failed + rejected, and each number is that of the export."""
+    report = world.report(tenant, loads[tenant])
+    export = world.demo_exports[tenant]
+    refused = {row for kind, rows in export.faults.items() if kind != "unknown_department" for row in rows}
+    assert report["rows"] == len(export.rows) == accounted(report)
+    assert report["created"] == len(expected_patrons(world, tenant))
+    assert report["rejected"] == len(refused)
+    assert report["failed"] == len(export.faults.get("unknown_department", []))
+    assert report["not_sent"] == report["unconfirmed"] == report["updated"] == 0
+
+
+@by_library
+def test_the_mail_is_there(world: World, loads, tenant: str):
+    """One mail to the contacts for this outcome, HTML and text, with the numbers and where the artifacts are."""
+    (mail,) = world.mails(loads[tenant])
+    report = world.report(tenant, loads[tenant])
+    assert mail["X-RcptTo"].split(", ") == CONTACTS[tenant]
+    assert f"{report['created']:,} patrons are loaded" in mail["Subject"]
+    html = mail.get_body(("html",))
+    assert html is not None
+    for body in (text_of(mail), html.get_content()):
+        for number in ("rows", "created", "updated", "failed", "rejected"):
+            assert f"{report[number]:,}" in body
+        assert report["artifacts"] in body
+    assert not list(mail.iter_attachments())
+
+
+@by_library
+def test_the_artifacts_are_complete(world: World, loads, tenant: str):
+    """The folder tells the story of the run: what came, what was sent, what was answered, what is to be mended."""
+    folder = world.folder(tenant, loads[tenant])
+    names = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    assert names == {
+        "export.csv",
+        "export.json",
+        "validation.json",
+        "rejects/validate.parquet",
+        "rejects/transform.parquet",
+        "rejects.csv",
+        "patrons.parquet",
+        *(f"{place}/000{chunk}.json{suffix}" for chunk in (1, 2) for place, suffix in PARTS.items()),
+        "report.json",
+        "report.html",
+    }
+    export = world.demo_exports[tenant]
+    assert (folder / "export.csv").read_bytes() == export.content
+    patrons = pl.read_parquet(folder / "patrons.parquet")
+    bodies = [zstandard.ZstdDecompressor().decompressobj().decompress(p.read_bytes()) for p in chunks_in(folder)]
+    sent = [user for body in bodies for user in json.loads(body)["users"]]
+    assert sent == [json.loads(text) for text in patrons["patron"]]
+    report = world.report(tenant, loads[tenant])
+    rejects = (folder / "rejects.csv").read_text(encoding="utf-8-sig")
+    delimiter = "|" if tenant == "northfield" else ","
+    mend = list(csv.DictReader(io.StringIO(rejects, newline=""), delimiter=delimiter))
+    assert len(mend) == report["rejected"] + report["failed"]
+    for row in mend:
+        said = export.rows[int(row["reject_row"]) - 2]
+        assert {name: row[name] for name in said} == said
+        assert row["reject_reason"]
+
+
+PARTS = {"chunks": ".zst", "sent": "", "results": ""}
+
+
+def chunks_in(folder):
+    return sorted((folder / "chunks").iterdir())
+
+
+def expected_patrons(world: World, tenant: str) -> list[Patron]:
+    """What the export says, read with Python's own csv and said again in FOLIO's words: nothing of ours is used."""
+    export = world.demo_exports[tenant]
+    delimiter, patron = ("|", northfield_patron) if tenant == "northfield" else (",", stclare_patron)
+    text = io.StringIO(export.content.decode("utf-8-sig"), newline="")
+    faulty = {row for rows in export.faults.values() for row in rows}
+    rows = csv.DictReader(text, delimiter=delimiter)
+    return [without_blanks(patron(row)) for number, row in enumerate(rows, start=2) if number not in faulty]
+
+
+def northfield_patron(row: dict[str, str]) -> Patron:
+    assert UNKNOWN_DEPARTMENT not in row["DEPTS"]
+    return {
+        "externalSystemId": f"banner_{row['ID']}",
+        "username": row["LOGIN"].lower(),
+        "barcode": row["CARD"],
+        "active": True,
+        "type": "patron",
+        "patronGroup": GROUPS[row["ROLE"]],
+        "departments": [name for name in row["DEPTS"].split(";") if name],
+        "expirationDate": datetime.strptime(row["EXPIRES"], "%m/%d/%Y").date().isoformat(),  # noqa: DTZ007 - a day
+        "personal": {
+            "lastName": row["SURNAME"],
+            "firstName": row["FIRST"],
+            "middleName": row["MIDDLE"],
+            "preferredFirstName": row["PREFERRED"],
+            "email": row["EMAIL"].lower(),
+            "phone": "".join(sign for sign in row["PHONE"] if sign.isdigit()),
+            "preferredContactTypeId": "email",
+            "addresses": [
+                {
+                    "addressTypeId": "Home",
+                    "addressLine1": row["STREET"],
+                    "city": row["CITY"],
+                    "region": row["STATE"],
+                    "postalCode": row["ZIP"],
+                    "countryId": "US",
+                    "primaryAddress": True,
+                }
+            ],
+        },
+        "customFields": {"homeCampus": CAMPUSES[row["CAMPUS"]]},
+    }
+
+
+def stclare_patron(row: dict[str, str]) -> Patron:
+    return {
+        "externalSystemId": row["externalSystemId"],
+        "username": row["username"],
+        "barcode": row["barcode"],
+        "active": True,
+        "type": "patron",
+        "patronGroup": GROUPS[row["patronGroup"]],
+        "expirationDate": row["expirationDate"],
+        "personal": {
+            "lastName": row["lastName"],
+            "firstName": row["firstName"],
+            "email": row["email"].lower(),
+            "phone": row["phone"],
+            "preferredContactTypeId": "email",
+        },
+    }
+
+
+def as_the_export_says(user: Patron, store: Store) -> Patron:
+    """A stored user with names in place of FOLIO's ids, without what FOLIO adds by itself."""
+    said = {name: user[name] for name in user if name not in FOLIOS_OWN}
+    said["patronGroup"] = name_of(store.groups, user["patronGroup"], "group")
+    said["departments"] = [name_of(store.departments, each, "name") for each in user["departments"]]
+    said["expirationDate"] = user["expirationDate"][:10]
+    said["personal"] = user["personal"] | {
+        "preferredContactTypeId": {"002": "email"}[user["personal"]["preferredContactTypeId"]],
+        "addresses": [
+            {name: address[name] for name in address if name != "id"}
+            | {"addressTypeId": name_of(store.address_types, address["addressTypeId"], "addressType")}
+            for address in user["personal"]["addresses"]
+        ],
+    }
+    said["customFields"] = {name: option(store, name, choice) for name, choice in user.get("customFields", {}).items()}
+    return without_blanks(said)
+
+
+FOLIOS_OWN = ("id", "createdDate", "updatedDate", "metadata", "proxyFor", "preferredEmailCommunication")
+
+
+def name_of(table: Any, row_id: str, column: str) -> str:
+    row = table.get(row_id)
+    assert row is not None
+    return str(row[column])
+
+
+def option(store: Store, ref_id: str, choice: str) -> str:
+    field = store.custom_fields.find("refId", ref_id)
+    assert field is not None
+    return next(each["value"] for each in field["selectField"]["options"]["values"] if each["id"] == choice)
+
+
+def without_blanks(patron: Patron) -> Patron:
+    """An empty cell leaves its field out; so do empty lists and parts."""
+    kept = {name: without_blanks(value) if isinstance(value, dict) else value for name, value in patron.items()}
+    return {name: value for name, value in kept.items() if value not in ("", [], {})}

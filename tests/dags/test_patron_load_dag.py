@@ -1,0 +1,150 @@
+"""One DAG for each tenant file, saying what the tenant file says."""
+
+import ast
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from airflow.sdk import DAG, RetryAction, get_parsing_context
+from airflow.sdk.definitions.context import _AIRFLOW_PARSING_CONTEXT_DAG_ID
+from airflow.serialization.serialized_objects import DagSerialization
+
+from patronload import errors, tenants
+from tests.dags.dag_files import dags_in
+
+STEPS = ["fetch", "validate", "transform", "post", "report", "notify"]
+
+
+@pytest.fixture
+def northfield(read) -> DAG:
+    """The DAG of the demo's first library."""
+    return dags_in(read("patron_load"))["patron_load__northfield"]
+
+
+def test_one_dag_for_each_tenant_file(read):
+    """A tenant file in include/ is a DAG; nothing else is."""
+    assert dags_in(read("patron_load")).keys() == {f"patron_load__{name}" for name in tenants.names()}
+    assert dags_in(read("tenant_files")) == {}
+
+
+def test_how_a_library_is_shown(northfield: DAG):
+    """Name, owner, tags, description and manual tell a person which library this is and where its files are."""
+    assert northfield.dag_display_name == "Patron load: Northfield University Library"
+    assert northfield.owner == "Northfield University Library"
+    assert northfield.tags == {"patron-load", "tenant:northfield", "target:folio"}
+    assert northfield.description == "sftp to folio, by folio/banner_patrons"
+    for told in (
+        "include/tenants/northfield.yaml",
+        "include/mappings/folio/banner_patrons.yaml",
+        "outgoing/patrons_{date:%Y%m%d}.csv",
+        "30 4 * * *",
+        "America/Chicago",
+        "docs/when-a-run-fails.md",
+    ):
+        assert told in str(northfield.doc_md)
+
+
+def test_the_manual_the_tasks_and_the_steps_are_the_same_words(northfield: DAG, project):
+    """Manual, task ids, tasks.py and steps.py have the same names in the same order: who knows one finds the others."""
+    assert re.findall(r"^\* \*\*(\w+)\*\*", str(northfield.doc_md), flags=re.MULTILINE) == STEPS
+    assert [task.task_id for task in northfield.topological_sort()] == STEPS
+    for name in ("tasks", "steps"):
+        module = ast.parse((project / "plugins" / "patronload" / f"{name}.py").read_text(encoding="utf-8"))
+        functions = [node.name for node in module.body if isinstance(node, ast.FunctionDef)]
+        assert [function for function in functions if not function.startswith("_")] == STEPS
+
+
+def test_the_steps_run_one_after_the_other(northfield: DAG):
+    """Each step waits for the one before it."""
+    assert [task.downstream_task_ids for task in northfield.topological_sort()] == [
+        *({name} for name in STEPS[1:]),
+        set(),
+    ]
+
+
+def test_never_two_loads_of_one_library_at_once(northfield: DAG):
+    """One run at a time; and because a backfill does not heed that, one of each step at a time."""
+    assert northfield.max_active_runs == 1
+    assert [task.max_active_tis_per_dag for task in northfield.tasks] == [1] * 6
+    assert northfield.catchup is False
+    assert northfield.is_paused_upon_creation is True
+
+
+def test_report_and_notify_run_after_a_failure_and_leave_the_run_red(northfield: DAG):
+    """They are teardowns; the run has the colour of post and of notify, both of which Airflow asks."""
+    teardowns = {task.task_id: task.on_failure_fail_dagrun for task in northfield.tasks if task.is_teardown}
+    # Were report to count, Airflow would no longer ask post: a failed load was green. tests/airflow sees it for real.
+    assert teardowns == {"report": False, "notify": True}
+
+
+def test_the_form(northfield: DAG):
+    """Each parameter of the form has a title, a description and a type; left alone, they ask for an ordinary load."""
+    params = {name: northfield.params.get_param(name) for name in northfield.params}
+    assert list(params) == ["dry_run", "source_path"]
+    assert all(param.schema["title"] and param.description for param in params.values())
+    assert {name: param.schema["type"] for name, param in params.items()} == {
+        "dry_run": "boolean",
+        "source_path": ["null", "string"],
+    }
+    assert northfield.params.dump() == {"dry_run": False, "source_path": None}
+
+
+def test_every_task_ends_some_time(northfield: DAG):
+    """A task that hangs is ended, and only the sending may take hours."""
+    limits = {task.task_id: task.execution_timeout for task in northfield.tasks}
+    assert all(limit is not None and limit <= timedelta(hours=1) for name, limit in limits.items() if name != "post")
+    assert limits["post"] == timedelta(hours=12)
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        pytest.param(errors.TransientError("busy"), RetryAction.RETRY, id="TransientError"),
+        *(
+            pytest.param(getattr(errors, kind)("no"), RetryAction.FAIL, id=kind)
+            for kind in ("ConfigError", "SourceError", "ValidationError", "TargetError", "Defect")
+        ),
+    ],
+)
+def test_only_what_may_go_away_by_itself_is_tried_again(northfield: DAG, error, action):
+    """An error that a retry cannot help fails the task at once; a busy server gets three more tries."""
+    for task in northfield.tasks:
+        assert task.retries == 3
+        assert task.retry_policy.evaluate(error, 1, 3).action is action
+
+
+def test_every_kind_of_error_is_covered():
+    """No kind of error is forgotten above."""
+    kinds = {kind.__name__ for kind in errors.PatronloadError.__subclasses__()}
+    assert kinds == {"ConfigError", "SourceError", "ValidationError", "TargetError", "TransientError", "Defect"}
+
+
+def test_reading_twice_gives_the_same(read):
+    """Airflow makes no new version of a DAG as long as its tenant file stays the same."""
+    first, second = (
+        {name: json.dumps(DagSerialization.to_dict(dag), sort_keys=True) for name, dag in dags_in(read(file)).items()}
+        for file in ("patron_load", "patron_load")
+    )
+    assert _without_place(first) == _without_place(second)
+
+
+def _without_place(serialized: dict[str, str]) -> dict[str, str]:
+    """The tests give each module a name of its own; Airflow gives it the same one each time."""
+    return {name: re.sub(r"dag_file_patron_load_\d", "patron_load", text) for name, text in serialized.items()}
+
+
+def test_a_task_builds_its_own_dag_only(read, monkeypatch):
+    """With hundreds of tenants, a task must not wait for the DAGs of the others."""
+    # This is how Airflow says in a task's process which DAG it is of.
+    monkeypatch.setenv(_AIRFLOW_PARSING_CONTEXT_DAG_ID, "patron_load__stclare")
+    assert get_parsing_context().dag_id == "patron_load__stclare"
+    assert list(dags_in(read("patron_load"))) == ["patron_load__stclare"]
+
+
+def test_a_library_without_a_schedule_is_loaded_by_hand(read, add_tenant):
+    """Without `schedule` there is a DAG that waits to be triggered."""
+    add_tenant("riverside", {'schedule: "30 4 * * *"\n': ""})
+    dag = dags_in(read("patron_load"))["patron_load__riverside"]
+    assert dag.schedule is None
+    assert "`by hand`" in str(dag.doc_md)
