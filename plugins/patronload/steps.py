@@ -60,7 +60,7 @@ def fetch(load: Load) -> Counts:
 
 def validate(load: Load) -> Counts:
     """Check the export against the mapping's expectations and the tenant's limits. Raises ValidationError."""
-    from patronload import exports, limits, limits
+    from patronload import exports, limits, validation
 
     if _anything_sent(load.run):
         return _kept(load.run, "validation", runs.VALIDATION)
@@ -114,7 +114,7 @@ def plan(load: Load) -> Counts:
 
     Raises TargetError for what has to be mended first, ValidationError when too many are rejected, TransientError.
     """
-    from patronload import connections, exports, targets, limits
+    from patronload import connections, exports, limits, targets
 
     if _anything_sent(load.run):
         return _kept(load.run, "plan", runs.PLAN)

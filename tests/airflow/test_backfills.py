@@ -91,7 +91,7 @@ def test_past_days_one_run_at_a_time(world: World, backfills):
 def test_past_days_as_the_rest_api_has_it_by_default(world: World, backfills):
     """Ten runs at a time may be asked for: no step of a library runs twice at once, and the days stay in order."""
     check_days(world, "elmhurst")
-    for task in ("fetch", "validate", "transform", "post", "report", "notify"):
+    for task in ("fetch", "validate", "transform", "plan", "post", "report", "notify"):
         assert_one_at_a_time(world.times("elmhurst", task))
     check_order(world, "elmhurst")
 

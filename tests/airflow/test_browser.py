@@ -25,7 +25,7 @@ OPTIONS = (
     "--disable-sync",
 )
 PATIENCE = 60_000
-STEPS = ["fetch", "validate", "transform", "post", "report", "notify"]
+STEPS = ["fetch", "validate", "transform", "plan", "post", "report", "notify"]
 
 Shoot = Callable[[str], None]
 

@@ -64,7 +64,7 @@ def test_what_cannot_get_better_is_not_tried_again(world: World, runs: Runs, ten
     """The step that failed was tried once, those behind it were not begun, report and notify went through."""
     tasks = {task.task_id: task for task in world.api.tasks(f"patron_load__{tenant}", runs[tenant])}
     assert (tasks[failed].state, tasks[failed].try_number) == ("failed", 1)
-    order = ("fetch", "validate", "transform", "post")
+    order = ("fetch", "validate", "transform", "plan", "post")
     behind = order[order.index(failed) + 1 :]
     assert {tasks[name].state for name in behind} == {"upstream_failed"}
     assert tasks["report"].state == tasks["notify"].state == "success"
@@ -78,6 +78,7 @@ def test_a_dry_run(world: World, runs: Runs):
         "fetch": "success",
         "validate": "success",
         "transform": "success",
+        "plan": "success",
         "post": "skipped",
         "report": "success",
         "notify": "success",
