@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import polars as pl
+
 from faults.load import Claim, Done
 from faults.oracle import Expected, comparable, comparable_preference
 from faults.world import MARK, User, World
@@ -38,6 +40,7 @@ class _Judge:
     ) -> None:
         self.world, self.expected, self.before, self.store = world, expected, before, store
         self.done, self.imports = done, imports
+        self.chunks = self._chunks()
         self.loaded = {one.row.number for one in expected if self._is_loaded(one)}
         self.created = {event.user_id for event in store.history if event.what == "created"}
 
@@ -51,6 +54,14 @@ class _Judge:
         yield from self._last_report(self.done.claims[-1])
         yield from self._private()
         yield from self._requests()
+
+    def _chunks(self) -> dict[int, set[int]]:
+        """The rows of each chunk, as they were planned; none if the run never got so far."""
+        if not self.done.run.has("planned.parquet"):
+            return {}
+        with self.done.run.reading("planned.parquet") as file:
+            planned = pl.read_parquet(file, columns=["chunk", "row"])
+        return {chunk: set(rows) for chunk, rows in planned.group_by("chunk").agg("row").iter_rows()}
 
     def _user(self, one: Expected) -> User | None:
         return self.store.users.find("externalSystemId", one.key)
@@ -138,12 +149,13 @@ class _Judge:
             yield f"the rows do not add up: {self._told(report)}"
         if report["created"] > len(self.created):
             yield f"a report claims {report['created']} created, FOLIO made {len(self.created)}"
-        if not last:
-            return
         for result in claim.results:
-            failed = [one["row"] for one in result["failed"]]
-            if set(failed) & self.loaded - self._same_as_before:
-                yield f"rows {sorted(set(failed) & self.loaded)[:5]} are told as failed and are loaded"
+            failed = {one["row"] for one in result["failed"]}
+            told_loaded = self.chunks[result["chunk"]] - failed - set(result["unconfirmed"])
+            if told_loaded - self.loaded:
+                yield f"rows {sorted(told_loaded - self.loaded)[:5]} are told as loaded and are not"
+            if last and failed & self.loaded - self._same_as_before:
+                yield f"rows {sorted(failed & self.loaded)[:5]} are told as failed and are loaded"
 
     @property
     def _same_as_before(self) -> set[int]:

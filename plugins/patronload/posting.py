@@ -36,6 +36,12 @@ CREATED = "created.json"
 PACE = "pace.json"
 """How many patrons a request may have, once it turned out that the chunks are too large."""
 
+LAST = "last_sent_at"
+"""When something of a part was sent again; `sent_at`, its first time, tells the created from the updated."""
+
+ON_ITS_WAY = ("from", "to", "sent_at", LAST)
+"""What sent/0001.json says of a part that is on its way."""
+
 Result = dict[str, Any]
 """What results/0001.json holds."""
 
@@ -178,21 +184,32 @@ class _Posting:
         """A part was sent in an earlier attempt, and nobody knows what became of it."""
         logger.info("chunk %d of %d: was sent and never answered; looking it up", chunk.number, len(self.parts.numbers))
         part = chunk.part(marker["from"], marker["to"])
-        self._keep(marker, part, self.target.resolve(part, datetime.fromisoformat(marker["sent_at"])))
+        self._keep(marker, part, self._resolved(part, marker, marker))
 
     def _look_again(self, chunk: Chunk, marker: dict[str, Any]) -> None:
         """Parts that left somebody unconfirmed, after a person took the chunk's result away."""
         for known in marker["parts"]:
             if known["result"]["unconfirmed"]:
                 part = chunk.part(known["from"], known["to"])
-                known["result"] = _result(part, self.target.resolve(part, datetime.fromisoformat(known["sent_at"])))
+                known["result"] = _result(part, self._resolved(part, known, marker))
+
+    def _resolved(self, part: Chunk, sent: dict[str, Any], marker: dict[str, Any]) -> Outcome:
+        """What became of a part that was sent as `sent` says."""
+        first = datetime.fromisoformat(sent["sent_at"])
+        last = datetime.fromisoformat(sent.get(LAST, sent["sent_at"]))
+        return self.target.resolve(part, first, last, lambda: self._note_again(sent, marker))
+
+    def _note_again(self, sent: dict[str, Any], marker: dict[str, Any]) -> None:
+        """Something of a part goes once more: whoever comes after has to wait for that one too."""
+        sent[LAST] = self.target.clock().isoformat()
+        self.run.write_json(_name(SENT, marker["chunk"]), marker)
 
     def _send(self, part: Chunk, start: int, marker: dict[str, Any]) -> None:
         sent_at, started = self.target.clock(), time.monotonic()
         marker |= {"from": start, "to": start + len(part.rows), "sent_at": sent_at.isoformat()}
         self.run.write_json(_name(SENT, part.number), marker)
         try:
-            outcome = self.target.deliver(part, sent_at)
+            outcome = self.target.deliver(part, sent_at, lambda: self._note_again(marker, marker))
             self._learn(self.pace.took, len(part.rows), time.monotonic() - started)
         except NothingWritten as nothing:
             self._take_back(marker)
@@ -203,13 +220,13 @@ class _Posting:
         except TransientError as error:
             logger.warning("chunk %d: %s", part.number, error)
             self._learn(self.pace.lost, len(part.rows))
-            outcome = self.target.resolve(part, sent_at)
+            outcome = self._resolved(part, marker, marker)
         self._keep(marker, part, outcome)
 
     def _take_back(self, marker: dict[str, Any]) -> None:
         """What was on its way is not: nothing of it was written."""
-        for name in ("from", "to", "sent_at"):
-            del marker[name]
+        for name in ON_ITS_WAY:
+            marker.pop(name, None)
         name = _name(SENT, marker["chunk"])
         if marker["parts"]:
             self.run.write_json(name, marker)
@@ -221,7 +238,7 @@ class _Posting:
         Note what became of a part. It is written with the next part's mark, or as the chunk's result; should the
         process die in between, the part counts as on its way and is looked up.
         """
-        sent = {name: marker.pop(name) for name in ("from", "to", "sent_at")}
+        sent = {name: marker.pop(name) for name in ON_ITS_WAY if name in marker}
         marker["parts"].append(sent | {"result": _result(part, outcome)})
 
     def _learn(self, change: Callable[..., None], *facts: float) -> None:

@@ -40,17 +40,21 @@ class Target(Protocol):
         Raises TargetError or TransientError; it may be called again.
         """
 
-    def deliver(self, chunk: Chunk, sent_at: datetime) -> Outcome:
+    def deliver(self, chunk: Chunk, sent_at: datetime, again: Callable[[], None]) -> Outcome:
         """
         Send a chunk that was never sent before. `sent_at` is the server's time just before.
+
+        `again` is called just before anything of the chunk is sent once more.
 
         Raises NothingWritten when it is certain that no patron was touched, TransientError or TargetError when it is
         not known what became of the chunk.
         """
 
-    def resolve(self, chunk: Chunk, sent_at: datetime) -> Outcome:
+    def resolve(self, chunk: Chunk, sent_at: datetime, last: datetime, again: Callable[[], None]) -> Outcome:
         """
         Find out what became of a chunk that was sent at `sent_at` and never answered, and send what is missing.
+
+        `last` is when something of it was sent for the last time; `again` as in `deliver`.
 
         Raises TransientError or TargetError; the chunk is then as unknown as before.
         """

@@ -231,6 +231,15 @@ def is_blind(failed: Failed) -> bool:
     return failed.message.startswith(CREATE_FAILED)
 
 
+def is_about_the_search(failed: Failed) -> bool:
+    """
+    Whether a refusal tells of a search that failed, and of the patron nothing.
+
+    FOLIO: when what is stored cannot be read, it says "schema mismatch", and then the patron has failed.
+    """
+    return failed.message.startswith(SEARCH_FAILED) and "schema mismatch" not in failed.message
+
+
 def held(row: int, field: str, value: str, holder: dict[str, Any]) -> Failed:
     """A patron who cannot be created, because another user has one of its ids."""
     message = f"{_HELD[field]}: {field} '{value}', externalSystemId '{holder.get('externalSystemId', '')}'"

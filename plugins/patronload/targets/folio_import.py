@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -48,16 +48,17 @@ class UserImport(Folio):
         """Make departments and options of custom fields, one after the other."""
         folio_reference.create(self, create)
 
-    def deliver(self, chunk: Chunk, sent_at: datetime) -> Outcome:
+    def deliver(self, chunk: Chunk, sent_at: datetime, again: Callable[[], None]) -> Outcome:
         """Send a chunk that was never sent before."""
-        work = _Work(self, chunk, sent_at)
+        work = _Work(self, chunk, sent_at, again)
         work.post(chunk.patrons, chunk.body)
         return work.outcome()
 
-    def resolve(self, chunk: Chunk, sent_at: datetime) -> Outcome:
+    def resolve(self, chunk: Chunk, sent_at: datetime, last: datetime, again: Callable[[], None]) -> Outcome:
         """Look up what became of a chunk that was never answered, and send the patrons that FOLIO does not have."""
-        work = _Work(self, chunk, sent_at)
-        stored = work.settled()
+        work = _Work(self, chunk, sent_at, again)
+        work.posted = True
+        stored = work.settled(last)
         rest = work.confirmed(stored)
         if rest:
             logger.info("%d of %d patrons did not arrive and are sent now", len(rest), len(chunk.patrons))
@@ -104,8 +105,11 @@ class UserImport(Folio):
 class _Work:
     """One chunk on its way: each patron ends up in exactly one of the counts."""
 
-    def __init__(self, folio: UserImport, chunk: Chunk, sent_at: datetime) -> None:
+    def __init__(self, folio: UserImport, chunk: Chunk, sent_at: datetime, again: Callable[[], None]) -> None:
         self.folio = folio
+        self.again = again
+        self.posted = False
+        """Whether anything of the chunk was sent before."""
         self.chunk = chunk
         self.sent_at = sent_at
         self.created = self.updated = 0
@@ -137,6 +141,9 @@ class _Work:
             self._check(patrons, answer, again)
 
     def _send(self, body: bytes) -> Answer:
+        if self.posted:
+            self.again()
+        self.posted = True
         try:
             return self.folio.post(body)
         except NothingWritten as nothing:
@@ -219,7 +226,9 @@ class _Work:
 
     def _give_up(self, patrons: list[Patron], answer: Answer) -> None:
         """After a request of one partition: a patron who is not there and is named as failed has failed."""
-        named = folio_answers.named(answer, patrons, self.folio.target.source_type)
+        found = folio_answers.named(answer, patrons, self.folio.target.source_type)
+        # Some failed searches are no word on the patrons.
+        named = {row: failed for row, failed in found.items() if not folio_answers.is_about_the_search(failed)}
         self.failed += named.values()
         self.unconfirmed += [patron.row for patron in patrons if patron.row not in named]
 
@@ -243,9 +252,9 @@ class _Work:
         preference = user["requestPreference"]
         return comparison.holds(patron.record, user) and comparison.holds_preference(patron.record, preference)
 
-    def settled(self) -> dict[str, Record]:
+    def settled(self, last: datetime) -> dict[str, Record]:
         """
-        The stored users of a chunk that was never answered, once the import is over.
+        The stored users of a chunk that was never answered and of which something was sent `last`, once it is over.
 
         It is over when all patrons are there, or when two looks some seconds apart show the same and so much time has
         passed since the chunk was sent that an import would have begun. Raises TransientError when that never happens.
@@ -254,12 +263,12 @@ class _Work:
         before = None
         while time.monotonic() < deadline:
             now = self.folio.stored(self.chunk.patrons)
-            if self._all_there(now) or (now == before and self._seconds_since() > patience.settle):
+            if self._all_there(now) or (now == before and self._seconds_since(last) > patience.settle):
                 return now
             before = now
             time.sleep(patience.between)
         raise TransientError(
-            f"FOLIO is still at work on chunk {self.chunk.number}, sent {self._seconds_since():.0f} seconds ago. "
+            f"FOLIO is still at work on chunk {self.chunk.number}, sent {self._seconds_since(last):.0f} seconds ago. "
             "Nothing was sent again; the next attempt looks once more."
         )
 
@@ -269,8 +278,8 @@ class _Work:
             for patron in self.chunk.patrons
         )
 
-    def _seconds_since(self) -> float:
-        return (self.folio.clock() - self.sent_at).total_seconds()
+    def _seconds_since(self, last: datetime) -> float:
+        return (self.folio.clock() - last).total_seconds()
 
 
 def _parts(patrons: list[Patron]) -> Iterator[list[Patron]]:
