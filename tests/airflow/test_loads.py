@@ -105,7 +105,8 @@ def test_the_artifacts_are_complete(world: World, loads, tenant: str):
     bodies = [zstandard.ZstdDecompressor().decompressobj().decompress(p.read_bytes()) for p in chunks_in(folder)]
     sent = [user for body in bodies for user in json.loads(body)["users"]]
     assert {user["externalSystemId"] for user in sent} <= set(patrons["externalSystemId"])
-    assert len(sent) == pl.read_parquet(folder / "planned.parquet").height == world.report(tenant, loads[tenant])["created"]
+    planned = pl.read_parquet(folder / "planned.parquet")
+    assert len(sent) == planned.height == world.report(tenant, loads[tenant])["created"]
     report = world.report(tenant, loads[tenant])
     rejects = (folder / "rejects.csv").read_text(encoding="utf-8-sig")
     delimiter = "|" if tenant == "northfield" else ","
