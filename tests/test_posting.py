@@ -343,7 +343,7 @@ def test_killed_in_mid_request(server: FolioServer, tmp_path: Path):
     for record in people(10, first=30):
         add_user(server, record)
     run = make_run(tmp_path, people(75))
-    server.faults.import_seconds = 1.5
+    server.faults.import_seconds = 3
     with start(run, server, "never") as process:
         wait_until(lambda: len(server.imports) == 2 and len(server.store(FOLIO_TENANT).users) > 35)
         process.kill()
@@ -565,3 +565,28 @@ def test_a_create_that_failed_for_no_visible_reason(server: FolioServer, tmp_pat
     server.faults.answer(200, body=json.dumps(said))
     assert post(run, server).failed == 1
     assert "none of its ids is another user's" in results(run)[0]["failed"][0]["summary"]
+
+
+def test_a_lost_answer_to_what_was_sent_again(server: FolioServer, tmp_path: Path):
+    """Each time something goes once more the clock begins anew, so that a second import is waited for as well."""
+    run = make_run(tmp_path, people(10))
+    server.faults.answer(504)
+    server.faults.answer(504, nth=2, work="goes on", seconds=3)
+    with pytest.raises(TransientError, match="got lost"):
+        post(run, server, patience=QUICK._replace(settle=1))
+    marker = run.read_json("sent/0001.json")
+    assert marker["last_sent_at"] > marker["sent_at"]
+    assert post(run, server, patience=QUICK._replace(settle=8)) == Totals(1, 10, created=10, updated=0, failed=0)
+    assert len(server.imports) == 2
+
+
+def test_a_search_that_fails_twice_is_no_word_on_the_patrons(server: FolioServer, tmp_path: Path):
+    """They are neither loaded nor failed as far as anybody knows; once looked up again they load."""
+    run = make_run(tmp_path, people(10))
+    for nth in (1, 2):
+        server.faults.trouble(failed_searches=(0,), nth=nth)
+    with pytest.raises(TargetError, match="Of 10 patrons nobody knows"):
+        post(run, server)
+    assert results(run)[0]["failed"] == []
+    run.remove("results/0001.json")
+    assert post(run, server).created == 10
