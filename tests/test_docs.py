@@ -18,6 +18,7 @@ from patronload import (
     errors,
     fields,
     mappings,
+    ownership,
     posting,
     preview,
     recipes,
@@ -29,13 +30,16 @@ from patronload import (
     tenants,
     validation,
 )
-from patronload.targets import folio_answers, folio_faults
+from patronload.targets import folio_answers, folio_faults, folio_plan
 from patronload.tenants import Layout, Limits
 
 PROJECT = Path(__file__).resolve().parents[1]
 DOCS = PROJECT / "docs"
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted(DOCS.glob("*.md")))]
-NAMES = ("add-a-library", "mapping-files", "tenant-files", "when-a-run-fails", "run-artifacts", "architecture")
+NAMES = (
+    *("add-a-library", "mapping-files", "tenant-files", "plan", "when-a-run-fails", "run-artifacts", "folio"),
+    "architecture",
+)
 
 
 class Block(NamedTuple):
@@ -343,6 +347,28 @@ def test_every_part_of_a_mapping_file_is_told():
     )
 
 
+def test_every_owner_and_every_default_is_told():
+    """Whose word counts, and what holds where a mapping says nothing."""
+    text = section("docs/mapping-files.md", "## Ownership")
+    assert [quoted(cells[0])[0] for cells in table(text)] == ["campus", "first", "library"]
+    assert {"campus", "first", "library"} == set(typing.get_args(ownership.Owner))
+    defaults = ownership.DEFAULTS["folio"]
+    told = re.search(r"^Left out, the owner is `first`(.*)It is `campus` for all else", text, re.DOTALL | re.MULTILINE)
+    assert told
+    assert set(defaults.values()) == {"first"}
+    assert set(quoted(told[1])) == set(defaults)
+
+
+def test_an_ownership_that_a_page_shows_is_taken(shown):
+    """The lines of the page are read without complaint."""
+    path = shown / "mappings/folio/elmwood_patrons.yaml"
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name in ("docs/mapping-files.md", "docs/plan.md"):
+        (block,) = [block for block in blocks(name) if block.language == "yaml" and block.text.startswith("ownership:")]
+        put(path, yaml.safe_dump(written | yaml.safe_load(block.text), sort_keys=False))
+        assert mappings.load("folio/elmwood_patrons").ownership
+
+
 def test_every_key_of_a_rule_has_a_heading_and_an_example():
     """Each key that there is, and none that there is not."""
     rules = section("docs/mapping-files.md", "## Rules")
@@ -534,7 +560,54 @@ def test_every_message_that_the_code_says_is_told():
 def test_every_refusal_of_folio_is_told():
     """In the words of the mail."""
     told = [cells[0] for cells in table(section(FAILURES, "## post"))]
-    assert {words for _, words in folio_answers._SUMMARIES} | {folio_answers.UNKNOWN} <= set(told)
+    said = {words for _, words in folio_answers._SUMMARIES} | set(folio_answers._HELD.values())
+    assert said | {folio_answers.UNKNOWN, folio_answers.UNEXPLAINED} <= set(told)
+
+
+PLANNING = ("folio_plan", "folio_preflight", "folio_identities", "folio_reference")
+
+
+def reasons_of_the_plan() -> Iterator[str]:
+    """The words that the plan sets rows aside with, with holes."""
+    for node in nodes(*(f"targets/{module}.py" for module in PLANNING)):
+        place = {"Problem": 2, "_set_aside": 3}.get(called(node))
+        text = template(node.args[place]) if isinstance(node, ast.Call) and place else template(node)
+        if text and parts(text) and (place or text.startswith("FOLIO's custom field")):
+            yield text
+    yield from (folio_plan.UNREADABLE, folio_plan.OTHER_PREFIX, folio_plan.SAME_TYPE)
+
+
+def called(node: ast.AST) -> str:
+    """The name of what is called."""
+    if not isinstance(node, ast.Call):
+        return ""
+    return getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+
+
+def test_every_reason_of_the_plan_is_told():
+    """A row that was set aside can be looked up."""
+    told = [cells[0] for cells in table(section(FAILURES, "## plan")) if not cells[0].startswith("`")]
+    said = list(reasons_of_the_plan())
+    assert len(said) > 15
+    for text in said:
+        assert any(text in line for line in told), text
+    texts = [text for node in nodes(*(f"targets/{module}.py" for module in PLANNING)) if (text := template(node))]
+    for line in told:
+        assert any(says(line, text) for text in texts), line
+
+
+def test_every_finding_of_the_plan_is_told():
+    """A warning of the plan, and what stops it, can be looked up."""
+    told = [quoted(cells[0])[0] for cells in table(section(FAILURES, "## plan")) if cells[0].startswith("`")]
+    said = [
+        text
+        for node in nodes("targets/folio_plan.py", "targets/folio_preflight.py")
+        if isinstance(node, ast.Call) and called(node) == "Finding"
+        if (text := template(node.args[2])) and parts(text)
+    ]
+    assert len(said) >= 5
+    for text in said:
+        assert any(says(message, text) or parts(message)[0] in text for message in told), text
 
 
 def test_every_kind_of_error_is_told():
@@ -569,7 +642,7 @@ def test_every_artifact_is_told_with_the_task_that_writes_it():
     """The names of runs.py and steps.py, and the folders of the chunks."""
     told = {quoted(cells[0])[0]: cells[1] for cells in table(section(ARTIFACTS, "## The files"))}
     names = {value for name, value in vars(runs).items() if name.isupper() and isinstance(value, str)}
-    names |= {steps.VALIDATE_REJECTS, steps.TRANSFORM_REJECTS}
+    names |= {steps.VALIDATE_REJECTS, steps.TRANSFORM_REJECTS, steps.PLAN_REJECTS, posting.CREATED, posting.PACE}
     names |= {posting._name(folder, 1) for folder in (posting.CHUNKS, posting.SENT, posting.RESULTS)}
     assert set(told) == names
     overview = section(ARTIFACTS, "# Run artifacts").split("##", 1)[0]
