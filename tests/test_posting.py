@@ -197,6 +197,17 @@ def test_one_bad_patron_does_not_stop_its_chunk(server: FolioServer, tmp_path: P
     assert len(result["answers"]) == len(server.imports) < 25
 
 
+def test_progress_is_told_without_patrons(server: FolioServer, tmp_path: Path):
+    """Chunk n of m, figures, speed and time left: for the log, and for whoever looks at the task in Airflow."""
+    told: list[str] = []
+    with targets.open_target(folio_target(), lambda _: account(server), QUICK) as target:
+        posting.post(make_run(tmp_path, people(50)), target, tell=told.append)
+    assert len(told) == 2
+    assert told[0].startswith("chunk 1 of 2: 25 patrons, 25 created, 0 updated, 0 failed; ")
+    assert "patrons a second" in told[0]
+    assert told[1].endswith("0 seconds left")
+
+
 def test_a_busy_folio_between_two_halves(server: FolioServer, tmp_path: Path):
     """When one half of a chunk was taken and the other not, only the other is sent again."""
     records = people(20)

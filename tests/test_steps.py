@@ -326,7 +326,7 @@ def test_a_dry_run_plans(load, folio):
 
 
 def test_a_missing_column_keeps_the_field(load, include, folio):
-    """If the tenant allows it; erasing is for blank cells only. Without leave the run stops."""
+    """By default; erasing is for blank cells only. With `stop` the run stops, and always for a required column."""
     header, cells = ",".join(COLUMNS), "m-1,mia,m1,Student,Moon,Mia,,555,\n"
     first = planned(load, [cells])
     steps.plan(first)
@@ -334,12 +334,16 @@ def test_a_missing_column_keeps_the_field(load, include, folio):
     again = load([])
     short = header.replace(",phone", ""), cells.replace(",555", "").replace("Moon", "Sun")
     (include / "patrons.csv").write_text("\n".join(short))
-    source = again.tenant.source.model_copy(update={"missing_columns": "keep"})
     target = again.tenant.target.model_copy(update={"blank_cells": "erase"})
-    allowed = again._replace(tenant=again.tenant.model_copy(update={"source": source, "target": target}))
+    allowed = again._replace(tenant=again.tenant.model_copy(update={"target": target}))
     until(allowed, steps.report)
     user = folio.store("main").user("m-1")
     assert (user["personal"]["lastName"], user["personal"]["phone"]) == ("Sun", "555")
     assert "The export has no column phone" in allowed.run.read_json(runs.REPORT)["warnings"][0]
+    source = again.tenant.source.model_copy(update={"missing_columns": "stop"})
+    strict = again._replace(tenant=again.tenant.model_copy(update={"source": source}))
     with pytest.raises(ValidationError, match="no column phone"):
-        until(again._replace(run=Run(again.run.folder.parent / "other")), steps.report)
+        until(strict._replace(run=Run(again.run.folder.parent / "other")), steps.report)
+    (include / "patrons.csv").write_text(f"{header.replace(',lastName', '')}\nm-1,mia,m1,Student,Mia,,555,\n")
+    with pytest.raises(ValidationError, match="no column lastName"):
+        until(again._replace(run=Run(again.run.folder.parent / "third")), steps.report)

@@ -64,9 +64,13 @@ class Progress(NamedTuple):
     results: list[Result]
 
 
-def post(run: Run, target: Target, pace: Pace | None = None) -> Totals:
+def _nobody(_sentence: str) -> None:
+    """For whoever only reads the log."""
+
+
+def post(run: Run, target: Target, pace: Pace | None = None, tell: Callable[[str], None] = _nobody) -> Totals:
     """
-    Send the chunks of `run` that have no result yet, in their order.
+    Send the chunks of `run` that have no result yet, in their order. `tell` gets a line after each, as the log does.
 
     Raises TransientError when the target was busy, or when an answer got lost and what became of the patrons could not
     be looked up either: the next call looks once more, so nothing is sent twice. Raises TargetError when somebody has
@@ -79,7 +83,7 @@ def post(run: Run, target: Target, pace: Pace | None = None) -> Totals:
     left = [number for number in parts.numbers if _name(RESULTS, number) not in answered]
     if left:
         _prepare(run, target)
-    posting = _Posting(run, target, _pace(run, pace), parts, sum(parts.size(number) for number in left))
+    posting = _Posting(run, target, _pace(run, pace), parts, sum(parts.size(number) for number in left), tell)
     level = 0
     for number in left:
         if parts.levels[number] > level:
@@ -151,7 +155,10 @@ def _pace(run: Run, pace: Pace | None) -> Pace:
 class _Posting:
     """One attempt to send what is left of a run."""
 
-    def __init__(self, run: Run, target: Target, pace: Pace, parts: _Parts, left: int) -> None:
+    def __init__(
+        self, run: Run, target: Target, pace: Pace, parts: _Parts, left: int, tell: Callable[[str], None]
+    ) -> None:
+        self.tell = tell
         self.run = run
         self.target = target
         self.pace = pace
@@ -251,18 +258,14 @@ class _Posting:
     def _log(self, result: Result, seconds: float) -> None:
         speed = result["patrons"] / max(seconds, 0.001)
         left = (self.left - self.done) * (time.monotonic() - self.started) / max(self.done, 1)
-        logger.info(
-            "chunk %d of %d: %s patrons, %s created, %s updated, %s failed%s; %s patrons a second; %s left",
-            result["chunk"],
-            len(self.parts.numbers),
-            f"{result['patrons']:,}",
-            f"{result['created']:,}",
-            f"{result['updated']:,}",
-            f"{len(result['failed']):,}",
-            f", {len(result['unconfirmed']):,} unconfirmed" if result["unconfirmed"] else "",
-            f"{speed:,.0f}",
-            _duration(left),
+        unclear = f", {len(result['unconfirmed']):,} unconfirmed" if result["unconfirmed"] else ""
+        sentence = (
+            f"chunk {result['chunk']} of {len(self.parts.numbers)}: {result['patrons']:,} patrons, "
+            f"{result['created']:,} created, {result['updated']:,} updated, {len(result['failed']):,} failed{unclear}; "
+            f"{speed:,.0f} patrons a second; {_duration(left)} left"
         )
+        logger.info("%s", sentence)
+        self.tell(sentence)
 
 
 def _answered(marker: dict[str, Any]) -> int:

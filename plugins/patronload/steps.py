@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -141,12 +141,16 @@ def plan(load: Load) -> Counts:
     return counts
 
 
-def post(load: Load) -> Counts:
-    """Send the chunks that have not been sent yet, one after the other. Raises TargetError, TransientError."""
+def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
+    """
+    Send the chunks that have not been sent yet, one after the other; `tell` gets a line of figures after each.
+
+    Raises TargetError, TransientError.
+    """
     from patronload import connections, posting, targets
 
     with _recorded(load, "post"), targets.open_target(load.tenant.target, connections.get) as target:
-        totals = posting.post(load.run, target)
+        totals = posting.post(load.run, target, tell=tell)
     return dict(totals._asdict())
 
 

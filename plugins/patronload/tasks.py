@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
 
@@ -76,7 +77,7 @@ def post(tenant: str) -> steps.Counts:
     load = _load(tenant)
     if load.dry_run:
         raise AirflowSkipException("This is a dry run: nothing is sent.")
-    return steps.post(load)
+    return steps.post(load, _shown_in_airflow)
 
 
 @task(**OPTIONS, execution_timeout=timedelta(minutes=30))
@@ -89,6 +90,12 @@ def report(tenant: str) -> steps.Counts:
 def notify(tenant: str) -> steps.Counts:
     """Mail the report to those whom the tenant names for this outcome."""
     return steps.notify(_load(tenant))
+
+
+def _shown_in_airflow(progress: str) -> None:
+    """Under the task's tab Storage, while it runs. A load does not fail because nobody could be shown how far it is."""
+    with suppress(Exception):
+        get_current_context()["task_state_store"].set("progress", progress)
 
 
 def _load(name: str) -> steps.Load:

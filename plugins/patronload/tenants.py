@@ -97,9 +97,9 @@ class Source(Layout):
     path: DatedPath = Field(
         description="may hold {date:%Y%m%d}, the run's day in the tenant's zone, and * or ?; of several the newest"
     )
-    missing_columns: Literal["stop", "keep"] = Field(
-        "stop",
-        description="a column of the mapping that the export lacks stops the run, or leaves its field as FOLIO has it",
+    missing_columns: Literal["keep", "stop"] = Field(
+        "keep",
+        description="a column that the export lacks leaves its field as FOLIO has it, with a warning, or stops the run",
     )
     contains: Literal["updates", "everyone"] = Field(
         "updates", description="everyone: a full file; updates: some patrons"

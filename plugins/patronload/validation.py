@@ -164,7 +164,7 @@ def _made(expectation: Expectation, place: str, **more: Any) -> Any:
 
 
 def _missing_columns(export: Export, mapping: Mapping) -> Check:
-    """Without a column that the mapping reads, its field would be wiped for everybody; so the run stops."""
+    """What is made of a column that is not there cannot be known; see Mapping.over for those that may be missing."""
     name = "expect_table_columns_to_match_set"
     wanted = Expectation(name=name, arguments={"column_set": mapping.columns, "exact_match": False})
     header = pd.DataFrame(columns=export.columns)
