@@ -184,11 +184,11 @@ class Mapping(Document):
         }
         gone = {column for path, rule in self.fields.items() if path not in kept for column in rule.columns}
         missing = gone - set(columns)
-        expect = Expectations(
-            file=tuple(check for check in self.expect.file if check.arguments.get("column") not in missing),
-            rows=tuple(check for check in self.expect.rows if check.arguments.get("column") not in missing),
-        )
-        return self.model_copy(update={"fields": kept, "expect": expect})
+        checks = {
+            scope: tuple(check for check in asked if check.arguments.get("column") not in missing)
+            for scope, asked in (("file", self.expect.file), ("rows", self.expect.rows))
+        }
+        return self.model_copy(update={"fields": kept, "expect": self.expect.model_copy(update=checks)})
 
     def owner(self, path: str) -> Owner:
         """Who owns the field at `path`, or what is around it."""

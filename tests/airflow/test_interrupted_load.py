@@ -29,13 +29,14 @@ def test_a_load_that_was_killed_goes_on_where_it_was(world: World):
     run = world.ended("corvey", run_id)
     assert run.state == "success"
     posted = Counter(each for seen in world.imports("corvey") for each in seen.external_system_ids)
-    good = [row["externalSystemId"] for row in rows if row["expirationDate"] != "soon"]
+    wrong = (rows[70], rows[90])  # the date, and a barcode that somebody has: the plan sets that row aside
+    good = [row["externalSystemId"] for row in rows if row not in wrong]
     assert posted == Counter(good)
     stored = {user["externalSystemId"] for user in world.folio.store("fscorvey").users if "externalSystemId" in user}
-    assert stored == set(good) - {rows[90]["externalSystemId"]}
+    assert stored == set(good)
     report = world.report("corvey", run_id)
     assert report["rows"] == accounted(report) == 100
-    assert (report["created"], report["failed"], report["rejected"]) == (98, 1, 1)
+    assert (report["created"], report["failed"], report["rejected"]) == (98, 0, 2)
     assert report["outcome"] == "loaded_with_rejects"
 
 

@@ -72,6 +72,16 @@ def test_a_missing_column_stops_the_run(mapping, frame):
     assert "has no column CARD" in found.refusals[0]
 
 
+def test_a_mapping_without_a_column_that_may_be_missing_still_checks_the_others(mapping, frame):
+    """With source.missing_columns: keep; the checks of the missing column go, those of the others stay."""
+    checks = "{expect_column_values_to_not_be_null: {column: CARD}}, {expect_column_values_to_not_be_null: {column: X}}"
+    whole = mapping(MAPPING.format(file="", rows=checks))
+    shorter = whole.over(["ID", "LOGIN", "X"])
+    assert list(shorter.fields) == ["externalSystemId", "username"]
+    found = validation.validate(export(frame(ID=["1", "2"], LOGIN=["a", "b"], X=["x", ""])), shorter)
+    assert (list(rejected(found)), found.refusals) == ([3], [])
+
+
 def test_a_failed_expectation_of_the_file_stops_the_run(mapping, frame):
     """In words, with the rows that are at fault."""
     check = "{expect_column_values_to_match_regex: {column: CARD, regex: '^[0-9]+$'}}"

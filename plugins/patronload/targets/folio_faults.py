@@ -79,8 +79,8 @@ _SENTENCES: dict[int, str] = {
         "Is the module enabled there, and is the host the address of FOLIO's gateway?"
     ),
     codes.REQUEST_ENTITY_TOO_LARGE: (
-        "{place} refuses a request of {size:,} bytes as too large ({status}). Set target.chunk_bytes, now "
-        "{place.chunk_bytes:,}, to less in the tenant file, and clear the tasks from 'plan' on."
+        "{place} refuses a request of {size:,} bytes as too large ({status}), though it is for a single patron: less than "
+        "target.chunk_bytes, {place.chunk_bytes:,}, does not help. Have the gateway's limit raised, and clear this task."
     ),
 }
 
