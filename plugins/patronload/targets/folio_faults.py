@@ -79,8 +79,9 @@ _SENTENCES: dict[int, str] = {
         "Is the module enabled there, and is the host the address of FOLIO's gateway?"
     ),
     codes.REQUEST_ENTITY_TOO_LARGE: (
-        "{place} refuses a request of {size:,} bytes as too large ({status}), though it is for a single patron: less than "
-        "target.chunk_bytes, {place.chunk_bytes:,}, does not help. Have the gateway's limit raised, and clear this task."
+        "{place} refuses a request of {size:,} bytes as too large ({status}), though it is for a single patron: a "
+        "target.chunk_bytes below {place.chunk_bytes:,} does not help. Have the gateway's limit raised, and clear this "
+        "task."
     ),
 }
 
