@@ -40,6 +40,15 @@ def test_the_load_ends_well(world: World, loads, tenant: str):
 
 
 @by_library
+def test_progress_is_shown_in_airflow(world: World, loads, tenant: str):
+    """Under the task's tab Storage: the chunk it is at, the figures, the speed and the time left."""
+    path = f"dags/{dag_id(tenant)}/dagRuns/{loads[tenant]}/taskInstances/post/state-store/progress"
+    kept = json.dumps(world.api.http.get(path).raise_for_status().json())
+    assert "chunk 2 of 2: " in kept
+    assert "seconds left" in kept
+
+
+@by_library
 def test_folio_holds_exactly_the_patrons_of_the_export(world: World, loads, tenant: str):
     """Each good row is a user, field by field as the export has it; nobody else is there."""
     expected = {patron["externalSystemId"]: patron for patron in expected_patrons(world, tenant)}
