@@ -101,12 +101,13 @@ class World(NamedTuple):
         return self.api.wait(dag_id(tenant), run_id, timeout=PATIENCE)
 
     def times(self, tenant: str, task_id: str) -> list[Times]:
-        """When the task ran, of all runs of the library, the first one first."""
+        """When the task ran, of all runs of the library in which it has ended, the first one first."""
         found = self.api.http.get(f"dags/{dag_id(tenant)}/dagRuns/~/taskInstances", params={"task_id": task_id})
         keys = {run.run_id: run.partition_key for run in self.api.runs(dag_id(tenant))}
         times = [
             Times(keys[task["dag_run_id"]], _moment(task["start_date"]), _moment(task["end_date"]))
             for task in found.raise_for_status().json()["task_instances"]
+            if task["end_date"]
         ]
         return sorted(times, key=lambda each: each.began)
 
