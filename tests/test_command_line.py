@@ -9,7 +9,8 @@ from patronload import schemas
 from patronload.__main__ import main
 
 HEADER = "externalSystemId,username,barcode,patronGroup,lastName,firstName,email,phone,expirationDate\n"
-EXPORT = HEADER + "u-1,ann,001,Student,Adams,Ann,,,\nu-2,bob,002,Nobody,Baker,Bob,,,\nu-3,cas,003,Staff,Clark,Cas,,,\n"
+EXPORT = HEADER + "u-1,ann,001,Student,Adams,Ann,,,\n"
+EXPORT += "u-2,bob,002,Nobody,Baker,Bob,,,\nu-3,cas,003,Staff,Clark,Cas,,,2097-06-30\n"
 
 
 @pytest.fixture
@@ -65,6 +66,7 @@ def test_preview_writes_the_patrons_as_they_are_posted_the_rejects_and_a_report(
         "patronGroup": "undergrad",
         "personal": {"lastName": "Adams", "firstName": "Ann", "preferredContactTypeId": "email"},
     }
+    assert patrons[1]["expirationDate"] == "2097-06-30T23:59:59.000+00:00"
     rejects = (out / "rejects.csv").read_text(encoding="utf-8-sig").splitlines()
     assert rejects[0].startswith(HEADER.strip())
     assert rejects[1].startswith("u-2,bob,002,Nobody,Baker,Bob,,,")

@@ -116,7 +116,7 @@ def _show(made: Preview, folder: Path) -> None:
         for reason in made.reasons:
             table.add_row(f"{reason['count']:,}", reason["stage"], Text(reason["summary"]))
         out.print(table)
-    for patron in made.patrons["patron"].head(LOOK):
+    for patron in made.posted[:LOOK]:
         out.print_json(patron)
     out.print(f"Written to {folder}: patrons.jsonl, rejects.csv, report.json", markup=False)
 

@@ -3,25 +3,33 @@
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from patronload import exports, limits, mappings, reject_files, rows, tenants, transform, validation
+from patronload import exports, limits, mappings, reject_files, rows, targets, tenants, transform, validation
 from patronload.tenants import Layout, Limits
 
 PATRONS = "patrons.jsonl"
 REJECTS = "rejects.csv"
 REPORT = "report.json"
 
+UTC = ZoneInfo("UTC")
+"""Where a day ends when no tenant says it."""
+
 
 class Preview(NamedTuple):
-    """What would happen. rejects: see rows.REJECTS, with the stage; refusals: sentences why the run would stop."""
+    """
+    What would happen. rejects: see rows.REJECTS, with the stage; refusals: sentences why the run would stop; posted:
+    the patrons as they are posted for newcomers, of whom the target has nothing to keep.
+    """
 
     rows: int
     patrons: pl.DataFrame
     rejects: pl.DataFrame
     refusals: list[str]
     rejects_file: bytes
+    posted: list[str]
 
     @property
     def rejected(self) -> int:
@@ -45,9 +53,9 @@ class Preview(NamedTuple):
         }
 
 
-def preview(mapping: str, export: Path, layout: Layout, allowed: Limits) -> Preview:
+def preview(mapping: str, export: Path, layout: Layout, allowed: Limits, zone: ZoneInfo = UTC) -> Preview:
     """
-    The export at `export` through the mapping of that name.
+    The export at `export` through the mapping of that name. Days end in `zone`.
 
     Raises ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
     """
@@ -62,21 +70,22 @@ def preview(mapping: str, export: Path, layout: Layout, allowed: Limits) -> Prev
         ]
     )
     patrons = made.patrons if made else pl.DataFrame(schema={transform.PATRON: pl.String})
+    posted = targets.as_new(rules, patrons[transform.PATRON], zone)
     refusals = found.refusals or limits.exceeded(allowed, read, rejects["row"].n_unique())
     delivered = pl.concat([read.frame, read.ragged])
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, layout.encoding)
-    return Preview(read.rows, patrons, rejects, refusals, rejects_file)
+    return Preview(read.rows, patrons, rejects, refusals, rejects_file, posted)
 
 
 def of_tenant(name: str, export: Path) -> Preview:
     """The export as the tenant's own load would take it. Raises as `preview` does."""
     tenant = tenants.load(name)
-    return preview(tenant.mapping, export, tenant.source, tenant.limits)
+    return preview(tenant.mapping, export, tenant.source, tenant.limits, tenant.zone)
 
 
 def write(made: Preview, out: Path) -> None:
     """Leave patrons.jsonl (a record of the target a line, exactly as it would be posted), rejects.csv, report.json."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / PATRONS).write_text("".join(f"{patron}\n" for patron in made.patrons[transform.PATRON]), encoding="utf-8")
+    (out / PATRONS).write_text("".join(f"{patron}\n" for patron in made.posted), encoding="utf-8")
     (out / REJECTS).write_bytes(made.rejects_file)
     (out / REPORT).write_text(json.dumps(made.summary(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

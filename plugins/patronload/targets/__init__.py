@@ -73,6 +73,13 @@ def open_target(
     return UserImport(target, connection(target.connection), patience or Patience())
 
 
+def as_new(mapping: Mapping, patrons: Iterable[str], zone: ZoneInfo) -> list[str]:
+    """The patrons' JSON texts as they are posted for people whom the target does not have yet."""
+    from patronload.targets import folio_plan  # as above
+
+    return folio_plan.as_new(mapping, patrons, zone)
+
+
 def request_body(target: FolioTarget, patrons: Iterable[str]) -> bytes:
     """
     The body of one request: the patrons' JSON texts joined as they are, nothing encoded anew.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -200,6 +201,12 @@ def _frame(lines: list[_Line], order: Order) -> pl.DataFrame:
         for line in lines
     )
     return pl.DataFrame(list(made), schema=schema, orient="row")
+
+
+def as_new(mapping: Mapping, patrons: Iterable[str], zone: ZoneInfo) -> list[str]:
+    """Each patron as a load posts it that finds nobody of that externalSystemId; texts in, texts out."""
+    rules = folio_merge.rules(mapping, zone, datetime.now(UTC))
+    return [_text(folio_merge.merged(json.loads(patron), None, rules)) for patron in patrons]
 
 
 def _text(record: Record) -> str:
