@@ -204,6 +204,18 @@ def test_a_server_that_breaks_off(home: Path, server: SftpServer, fetch_sftp: Fe
         fetch_sftp("patrons.csv", Interrupted(server.stop))
 
 
+def test_a_line_that_dies_before_the_goodbye(home: Path, server: SftpServer, connect: Connect) -> None:
+    """The server is busy, so that paramiko does not know yet that its line is dead: what was read stays read."""
+    put(home, "patrons.csv")
+    connect()
+    with sftp.opened("stclare_sftp") as place:
+        assert isinstance(place, sftp._Account)
+        content = b"".join(place.blocks(place.look("patrons.csv")))
+        server._loop.call_soon_threadsafe(time.sleep, 1)
+        place.client.get_channel().get_transport().sock.shutdown(socket.SHUT_WR)
+    assert content == EXPORT
+
+
 def test_a_server_that_falls_silent(
     home: Path, server: SftpServer, fetch_sftp: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ import stat
 import threading
 import traceback
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from patronload import connections
@@ -159,7 +159,9 @@ def _connected(hook: SFTPHook, connection: Connection) -> Iterator[SFTPClient]:
             channel.settimeout(PATIENCE)
         yield client
     finally:
-        managed.__exit__(None, None, None)
+        # paramiko says goodbye over a line that may be dead; that must not hide why it is, nor undo what was read.
+        with suppress(EOFError, OSError):
+            managed.__exit__(None, None, None)
 
 
 def _close(error: BaseException) -> None:
