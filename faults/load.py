@@ -153,9 +153,9 @@ class Stage:
             return self._work(load, plan, reaper), store
 
     def _load(self, world: World, reaper: Reaper) -> steps.Load:
-        shutil.rmtree(self.folder / "run", ignore_errors=True)
+        shutil.rmtree(self.folder / "runs" / "campaign" / "run", ignore_errors=True)
         (self.folder / "include" / "mappings" / "folio" / "campaign.yaml").write_text(json.dumps(world.mapping()))
-        run = MortalRun(self.folder / "run", reaper)
+        run = MortalRun(self.folder / "runs" / "campaign" / "run", reaper)
         reaper.armed = False
         prepare(run, world)
         reaper.armed = True

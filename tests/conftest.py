@@ -1,10 +1,14 @@
 """What every test finds: where the project is, and where to keep what a person may want to look at."""
 
+import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from sandbox.s3 import S3Server
 
 # Whatever imports Airflow first would otherwise write a configuration into the home of who runs the tests.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="patronload-tests-"))
@@ -24,3 +28,28 @@ def keep() -> Path:
     folder = Path(os.environ.get("PATRONLOAD_TEST_KEEP", PROJECT / ".local" / "tests"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def artifact_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """SeaweedFS with the bucket `patronload`."""
+    with S3Server(tmp_path_factory.mktemp("s3"), ["patronload"]) as running:
+        yield running
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the artifacts of all runs are kept, as $PATRONLOAD_ARTIFACTS says it."""
+    root = f"file://{tmp_path}/artifacts"
+    if request.param == "bucket":
+        from airflow.sdk.io import store
+
+        server = request.getfixturevalue("artifact_store")
+        extra = {"endpoint_url": server.url, "region_name": "us-east-1"}
+        fields = {"conn_type": "aws", "login": server.access_key, "password": server.secret_key, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTS", json.dumps(fields))
+        # Airflow keeps what it has opened for the life of the process, a task's life.
+        monkeypatch.setattr(store, "_STORE_CACHE", {})
+        root = f"s3://artifacts@patronload/{tmp_path.name}"
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS", root)
+    return root

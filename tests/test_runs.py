@@ -1,7 +1,6 @@
 """What a run leaves behind, in a folder of this machine and in a bucket of a real S3 server."""
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,34 +8,8 @@ import pytest
 
 from patronload import runs
 from patronload.runs import Run
-from sandbox.s3 import S3Server
 
 RUN_ID = "scheduled__2026-11-21T10:30:00+00:00"
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """SeaweedFS with the bucket `patronload`."""
-    with S3Server(tmp_path_factory.mktemp("s3"), ["patronload"]) as running:
-        yield running
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where the artifacts of all runs are kept, as $PATRONLOAD_ARTIFACTS says it."""
-    root = f"file://{tmp_path}/artifacts"
-    if request.param == "bucket":
-        from airflow.sdk.io import store
-
-        server = request.getfixturevalue("s3")
-        extra = {"endpoint_url": server.url, "region_name": "us-east-1"}
-        fields = {"conn_type": "aws", "login": server.access_key, "password": server.secret_key, "extra": extra}
-        monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTS", json.dumps(fields))
-        # Airflow keeps what it has opened for the life of the process, a task's life.
-        monkeypatch.setattr(store, "_STORE_CACHE", {})
-        root = f"s3://artifacts@patronload/{tmp_path.name}"
-    monkeypatch.setenv("PATRONLOAD_ARTIFACTS", root)
-    return root
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from patronload import runs, steps, tenants
-from patronload.errors import ConfigError, Defect, SourceError, TargetError, ValidationError
+from patronload import leases, runs, steps, tenants
+from patronload.errors import ConfigError, Defect, SourceError, TargetError, TransientError, ValidationError
 from patronload.runs import Run
 from sandbox.folio import FolioServer, FolioTenant
 
@@ -72,7 +72,9 @@ def load(include, tmp_path):
     def make(lines, **options):
         (include / "patrons.csv").write_text(",".join(COLUMNS) + "\n" + "".join(lines), encoding="utf-8")
         name = f"run{next(count)}"
-        return steps.Load(tenants.load("lib"), Run(tmp_path / name), name, date(2026, 11, 21), **options)
+        return steps.Load(
+            tenants.load("lib"), Run(tmp_path / name / "lib" / "run"), name, date(2026, 11, 21), **options
+        )
 
     return make
 
@@ -347,3 +349,40 @@ def test_a_missing_column_keeps_the_field(load, include, folio):
     (include / "patrons.csv").write_text(f"{header.replace(',lastName', '')}\nm-1,mia,m1,Student,Mia,,555,\n")
     with pytest.raises(ValidationError, match="no column lastName"):
         until(again._replace(run=Run(again.run.folder.parent / "third")), steps.report)
+
+
+def of_another_library(load):
+    """The same load for another tenant file that names the same FOLIO tenant."""
+    run = Run(load.run.root.folder / "other" / "run")
+    return load._replace(tenant=load.tenant.model_copy(update={"tenant": "other"}), run=run)
+
+
+def test_two_libraries_of_one_folio_tenant_take_turns(load, monkeypatch):
+    """From its plan until its report a load has FOLIO for itself; a dry run changes nothing, and need not wait."""
+    monkeypatch.setattr(leases, "AT_MOST", 0)
+    monkeypatch.setattr(leases, "BETWEEN", 0.01)
+    first = load(GOOD)
+    second = of_another_library(first)
+    until(first, steps.plan)
+    until(second, steps.transform)
+    with pytest.raises(TransientError, match=f"lib/{first.run_id}"):
+        steps.plan(second)
+    steps.plan(second._replace(dry_run=True))
+    steps.post(first)
+    with pytest.raises(TransientError):
+        steps.plan(second)
+    steps.report(first)
+    assert until(second, steps.report)["outcome"] == "loaded"
+    assert not [name for name in first.run.root.names("_leases") if name.endswith(".held.json")]
+
+
+def test_a_plan_that_was_overtaken_is_not_sent(load):
+    """Cleared after a later load has gone through, it would undo that one; its rows stay accounted for."""
+    old = load(GOOD)
+    new = of_another_library(old)
+    until(old, steps.plan)
+    assert steps.report(old)["not_sent"] == 3
+    assert until(new, steps.report)["outcome"] == "loaded"
+    with pytest.raises(TargetError, match=r"other/.*Start a new run"):
+        steps.post(old)
+    assert (steps.report(old)["outcome"], steps.report(old)["not_sent"]) == ("failed", 3)

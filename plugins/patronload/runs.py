@@ -67,6 +67,17 @@ class Run:
         """Put an artifact that is JSON, written for people to read."""
         self.write(name, json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n")
 
+    def create_json(self, name: str, content: Any) -> bool:
+        """Put an artifact that is JSON, unless there is one of the name; whether it was put. Of several, one wins."""
+        path, text = self._path(name), json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
+        local = _local(path)
+        return _created_here(local, text) if local else _created_there(path, text)
+
+    @property
+    def root(self) -> Run:
+        """The folder in which the tenants have theirs, for what all runs share."""
+        return Run(self.folder.parent.parent)
+
     @contextmanager
     def reading(self, name: str) -> Iterator[IO[bytes]]:
         """An artifact to read from."""
@@ -118,6 +129,34 @@ def _written_there(path: Any) -> Iterator[IO[bytes]]:
         yield file
         file.flush()
         path.fs.put_file(file.name, path.path)
+
+
+def _created_here(path: Path, content: bytes) -> bool:
+    _make_private(path.parent)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".") as file:
+        file.write(content)
+        file.flush()
+        try:
+            path.hardlink_to(file.name)  # whole or not at all, and only one of several gets the name
+        except FileExistsError:
+            return False
+    return True
+
+
+def _created_there(path: Any, content: bytes) -> bool:
+    try:
+        path.fs.pipe_file(path.path, content, mode="create")  # S3: a conditional write, If-None-Match
+    except OSError as error:
+        if not (isinstance(error, FileExistsError) or _is_taken(error)):
+            raise
+        return False
+    return True
+
+
+def _is_taken(error: OSError) -> bool:
+    """S3: another object has the name, or is getting it at this moment; s3fs tells both as some OSError."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return response.get("Error", {}).get("Code") in ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 def _privately(name: str, flags: int) -> int:

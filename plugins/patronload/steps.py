@@ -10,12 +10,13 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from patronload import mappings, runs
+from patronload import leases, mappings, runs
 from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
+from patronload.leases import Lease
 from patronload.mappings import Mapping
 from patronload.runs import Run
 from patronload.tenants import FolioTarget, Tenant
@@ -24,6 +25,9 @@ if (
     TYPE_CHECKING
 ):  # the slow libraries are imported within the step that needs them, so that the other tasks start at once
     import polars as pl
+
+    from patronload.exports import Export
+    from patronload.targets import Target
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +44,11 @@ class Load(NamedTuple):
     day: date
     dry_run: bool = False
     source_path: str | None = None
+
+    @property
+    def called(self) -> str:
+        """The run among those of all tenants: northfield/manual__2026-11-21."""
+        return f"{self.tenant.tenant}/{self.run_id}"
 
 
 def fetch(load: Load) -> Counts:
@@ -114,31 +123,44 @@ def plan(load: Load) -> Counts:
 
     Raises TargetError for what has to be mended first, ValidationError when too many are rejected, TransientError.
     """
-    from patronload import connections, exports, limits, targets
+    from patronload import connections, exports, targets
 
     if _anything_sent(load.run):
         return _kept(load.run, "plan", runs.PLAN)
     with _recorded(load, "plan"):
         _forget_plan(load.run)
         export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
-        patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, export.columns)
-        with targets.open_target(load.tenant.target, connections.get) as target:
-            planned = target.plan(patrons, mapping, load.tenant.zone)
-        _write_frame(load.run, PLAN_REJECTS, planned.rejects)
-        chunks = _cut(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
-        warnings = [*_missing_columns(load.tenant, export.columns), *planned.summary["warnings"]]
-        load.run.write_json(runs.PLAN, planned.summary | {"warnings": warnings, "chunks": len(set(chunks))})
-        for sentence in warnings:
-            log.warning("%s", sentence)
-        if planned.stops:
-            raise TargetError("Nothing was sent. " + " ".join(planned.stops))
-        rejected = _rejects(load.run)["row"].n_unique()
-        limits.check(load.tenant.limits, export, rejected)
-        _write_planned(load.run, planned.patrons, chunks)
-    counts = {name: planned.summary[name] for name in ("new", "known")} | {"chunks": len(set(chunks))}
-    counts["rejected"] = rejected
+        with targets.open_target(load.tenant.target, connections.get) as target, _lease_for_plan(load, target):
+            counts = _plan(load, export, target)
     log.info("Planned: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
     return counts
+
+
+def _lease_for_plan(load: Load, target: Target) -> AbstractContextManager[None]:
+    """From here until the report no other load may change what the plan is made of."""
+    return nullcontext() if load.dry_run else _lease(load, target).kept_if_well()
+
+
+def _plan(load: Load, export: Export, target: Target) -> Counts:
+    from patronload import limits
+
+    begun = datetime.now(UTC)
+    patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, export.columns)
+    planned = target.plan(patrons, mapping, load.tenant.zone)
+    _write_frame(load.run, PLAN_REJECTS, planned.rejects)
+    chunks = _cut(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
+    warnings = [*_missing_columns(load.tenant, export.columns), *planned.summary["warnings"]]
+    summary = {"warnings": warnings, "chunks": len(set(chunks)), "planned": begun.isoformat()}
+    load.run.write_json(runs.PLAN, planned.summary | summary)
+    for sentence in warnings:
+        log.warning("%s", sentence)
+    if planned.stops:
+        raise TargetError("Nothing was sent. " + " ".join(planned.stops))
+    rejected = _rejects(load.run)["row"].n_unique()
+    limits.check(load.tenant.limits, export, rejected)
+    _write_planned(load.run, planned.patrons, chunks)
+    counts = {name: planned.summary[name] for name in ("new", "known")}
+    return counts | {"chunks": len(set(chunks)), "rejected": rejected}
 
 
 def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
@@ -150,7 +172,15 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
     from patronload import connections, posting, targets
 
     with _recorded(load, "post"), targets.open_target(load.tenant.target, connections.get) as target:
-        totals = posting.post(load.run, target, tell=tell)
+        lease = _lease(load, target)
+        lease.hold()
+        lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
+
+        def told(sentence: str) -> None:
+            lease.renew()
+            tell(sentence)
+
+        totals = posting.post(load.run, target, tell=told)
     return dict(totals._asdict())
 
 
@@ -158,6 +188,7 @@ def report(load: Load) -> Counts:
     """Tell what became of every row, as report.json, report.html and the rejects file; also after a failure."""
     from patronload import notify, posting, reports
 
+    leases.release(load.run.root, load.called)
     # If this goes wrong, notify must not mail the report of an earlier try.
     load.run.remove(runs.REPORT)
     progress = posting.progress(load.run, _to_send(load.run))
@@ -194,6 +225,10 @@ def notify(load: Load) -> Counts:
     edge.send(mail)
     log.info("Mailed '%s' to %s people", mail.subject, len(mail.to))
     return {"outcome": made.outcome, "mails": len(mail.to)}
+
+
+def _lease(load: Load, target: Target) -> Lease:
+    return Lease(load.run.root, target.system, load.called)
 
 
 VALIDATE_REJECTS = "rejects/validate.parquet"

@@ -23,6 +23,10 @@ from patronload.tenants import FolioTarget
 class Target(Protocol):
     """A library system, connected."""
 
+    @property
+    def system(self) -> str:
+        """Which library system it is, whatever connection leads to it: folio.example.edu/fs00001234."""
+
     def clock(self) -> datetime:
         """What the server's clock shows now. Raises TransientError or TargetError."""
 

@@ -89,6 +89,11 @@ class Folio:
     def __repr__(self) -> str:
         return f"Folio({self.url}, {self.target.folio_tenant})"
 
+    @property
+    def system(self) -> str:
+        """The gateway and the tenant; two tenant files may name the same."""
+        return f"{self.url.netloc.decode()}{self.url.path.rstrip('/')}/{self.target.folio_tenant}"
+
     def clock(self) -> datetime:
         """What FOLIO's clock shows, as far as its last answer told; never ahead of it."""
         if self._ahead is None:

@@ -1,0 +1,130 @@
+"""
+One load at a time into one library system: from its plan until its report, a run holds the system's lease.
+
+A plan is made of what the library system has. Were another load to send anything in between, the records of this one
+would undo it. A backfill does not heed a DAG's max_active_runs, and two tenants may load into the same FOLIO tenant; so
+the lease is kept where all of them see it, beside the runs: `<root>/_leases/`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from patronload.errors import TargetError, TransientError
+from patronload.runs import Run
+
+log = logging.getLogger(__name__)
+
+FOLDER, HELD = "_leases", ".held.json"
+
+STALE = 2 * 3600.0
+"""Seconds without a sign of life after which nobody believes in a holder: no pause within a load is half as long."""
+
+AT_MOST = 2.5 * 3600.0
+"""Seconds that one waits for another load to end."""
+
+BETWEEN = 5.0
+"""Seconds between two looks."""
+
+EACH = 60.0
+"""Seconds between two signs of life."""
+
+
+class Lease:
+    """The lease of one library system, as one run sees it. `holder` names the run: northfield/manual__2026-11-21."""
+
+    def __init__(self, root: Run, system: str, holder: str) -> None:
+        self._root = root
+        self._holder = holder
+        name = re.sub(r"[^A-Za-z0-9.-]+", "_", system)
+        self._held, self._last = f"{FOLDER}/{name}{HELD}", f"{FOLDER}/{name}.last.json"
+        self._renewed = time.monotonic()
+
+    def hold(self) -> None:
+        """Take the lease, and wait for it if need be. Raises TransientError when another load does not end."""
+        deadline, told = time.monotonic() + AT_MOST, False
+        while not self._take():
+            other = self._holding().get("holder")
+            if time.monotonic() > deadline:
+                raise TransientError(f"Another load into the same library system does not end: {other}.")
+            if not told:
+                log.info("Waiting for another load into the same library system: %s", other)
+                told = True
+            time.sleep(BETWEEN)
+
+    @contextmanager
+    def kept_if_well(self) -> Iterator[None]:
+        """Hold the lease while something is made ready to be sent; it is kept unless that fails."""
+        self.hold()
+        try:
+            yield
+        except BaseException:
+            release(self._root, self._holder)
+            raise
+
+    def renew(self) -> None:
+        """A sign of life. Raises TransientError when nobody believed in this run any more."""
+        if time.monotonic() - self._renewed < EACH:
+            return
+        other = self._holding().get("holder")
+        if other != self._holder:
+            raise TransientError(f"This load gave no sign of life for so long that another took its place: {other}.")
+        self._sign()
+
+    def sending(self, planned: datetime) -> None:
+        """
+        What was planned then is sent now. Raises TargetError when another run has sent something since.
+
+        That is what happens when somebody clears a run that failed after a later one has gone through.
+        """
+        last = _read(self._root, self._last)
+        if last and last["holder"] != self._holder and datetime.fromisoformat(last["at"]) > planned:
+            raise TargetError(
+                f"Since this load was planned another one has changed the library system: {last['holder']}. What "
+                "this one has not sent yet could undo that, so nothing more is sent. Start a new run instead."
+            )
+        self._root.write_json(self._last, self._mark())
+
+    def _take(self) -> bool:
+        if self._root.create_json(self._held, self._mark()):
+            return True
+        held = self._holding()
+        if held.get("holder") == self._holder:
+            self._sign()
+            return True
+        if held and (datetime.now(UTC) - datetime.fromisoformat(held["at"])).total_seconds() > STALE:
+            log.warning("The load %s has given no sign of life for long; its place is taken.", held["holder"])
+            self._sign()  # of several who do this the last one has it; the next look tells who that is
+        return False
+
+    def _sign(self) -> None:
+        self._root.write_json(self._held, self._mark())
+        self._renewed = time.monotonic()
+
+    def _holding(self) -> dict[str, Any]:
+        """Who holds the lease, and when there was a sign of life; empty if nobody does (any more)."""
+        return _read(self._root, self._held)
+
+    def _mark(self) -> dict[str, str]:
+        return {"holder": self._holder, "at": datetime.now(UTC).isoformat()}
+
+
+def release(root: Run, holder: str) -> None:
+    """Give back what a run holds; nothing else needs to be known of the library system, whatever went wrong with it."""
+    for name in root.names(FOLDER):
+        if name.endswith(HELD) and _read(root, name).get("holder") == holder:
+            root.remove(name)
+
+
+def _read(root: Run, name: str) -> dict[str, Any]:
+    try:
+        mark: dict[str, Any] = root.read_json(name)
+    except FileNotFoundError:
+        return {}
+    return mark

@@ -1,0 +1,105 @@
+"""One load at a time into one library system, whoever asks for it."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from patronload import leases, runs
+from patronload.errors import TargetError, TransientError
+from patronload.leases import Lease
+from patronload.runs import Run
+
+SYSTEM = "folio.example.edu/fs00001234"
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks often, and gives up soon."""
+    monkeypatch.setattr(leases, "BETWEEN", 0.05)
+    monkeypatch.setattr(leases, "AT_MOST", 0.3)
+    monkeypatch.setattr(leases, "EACH", 0.0)
+
+
+@pytest.fixture
+def shared(root: str) -> Run:
+    """The root of all runs, in a folder and in a bucket."""
+    return runs.open_run("northfield", "manual__2026-11-21").root
+
+
+def test_the_second_one_waits_until_the_first_has_ended(shared: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And then has it; the first may ask for its own as often as it likes."""
+    first, second = Lease(shared, SYSTEM, "northfield/a"), Lease(shared, SYSTEM, "staff/b")
+    first.hold()
+    first.hold()
+    with pytest.raises(TransientError, match="northfield/a"):
+        second.hold()
+    Lease(shared, "folio.example.edu/another", "staff/b").hold()
+    monkeypatch.setattr(leases, "AT_MOST", 60)
+    waiting = threading.Thread(target=second.hold)
+    waiting.start()
+    leases.release(shared, "northfield/a")
+    waiting.join(60)
+    assert not waiting.is_alive()
+    with pytest.raises(TransientError, match="staff/b"):
+        first.renew()
+
+
+def test_of_many_who_ask_at_once_one_has_it(shared: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each in its turn: never two at a time."""
+    monkeypatch.setattr(leases, "AT_MOST", 120)
+    inside: list[str] = []
+    most = 0
+
+    def load(name: str) -> None:
+        nonlocal most
+        Lease(shared, SYSTEM, name).hold()
+        inside.append(name)
+        most = max(most, len(inside))
+        time.sleep(0.02)
+        inside.remove(name)
+        leases.release(shared, name)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(load, [f"tenant/{number}" for number in range(6)]))
+    assert most == 1
+
+
+def test_who_gave_no_sign_of_life_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was marked as failed by hand never reports; should it wake up, it does not go on."""
+    root = Run(tmp_path)
+    dead, heir = Lease(root, SYSTEM, "northfield/a"), Lease(root, SYSTEM, "northfield/b")
+    dead.hold()
+    monkeypatch.setattr(leases, "STALE", -1.0)
+    heir.hold()
+    with pytest.raises(TransientError, match="another took its place: northfield/b"):
+        dead.renew()
+    heir.renew()
+
+
+def test_what_was_planned_before_another_load_is_not_sent_after_it(tmp_path: Path) -> None:
+    """Yesterday's run, cleared today after today's has gone through, would undo today's."""
+    root, then = Run(tmp_path), datetime.now(UTC)
+    old, new = Lease(root, SYSTEM, "northfield/yesterday"), Lease(root, SYSTEM, "northfield/today")
+    old.sending(then)
+    old.sending(then)
+    new.sending(then + timedelta(seconds=5))
+    with pytest.raises(TargetError, match=r"northfield/today\..*Start a new run"):
+        old.sending(then)
+    old.sending(datetime.now(UTC))
+
+
+def test_a_plan_that_fails_leaves_no_lease_behind(tmp_path: Path) -> None:
+    """The next load need not wait for somebody to clear it."""
+    root = Run(tmp_path)
+    with pytest.raises(TargetError), Lease(root, SYSTEM, "northfield/a").kept_if_well():
+        raise TargetError("no such patron group")
+    with Lease(root, SYSTEM, "northfield/b").kept_if_well():
+        pass
+    with pytest.raises(TransientError):
+        Lease(root, SYSTEM, "northfield/c").hold()
+    leases.release(root, "northfield/b")
+    Lease(root, SYSTEM, "northfield/c").hold()
