@@ -601,3 +601,23 @@ def test_a_search_that_fails_twice_is_no_word_on_the_patrons(server: FolioServer
     assert results(run)[0]["failed"] == []
     run.remove("results/0001.json")
     assert post(run, server).created == 10
+
+
+def test_users_that_cannot_be_read_are_found_out_with_ten(server: FolioServer, tmp_path: Path):
+    """mod-users was changed after the plan: ten fail, not ten thousand, and all of them load when that is mended."""
+    store = server.store(FOLIO_TENANT)
+    target = folio_target(chunk_size=10)
+    post(make_run(tmp_path / "before", people(30), target), server, target)
+    run = make_run(tmp_path / "run", people(30, patronGroup="staff"), target)
+    store.upgrade("mod-users", "19.7.0")
+    with pytest.raises(TargetError, match="could not read any of the first 10 users"):
+        post(run, server, target)
+    assert results(run) == []
+    assert run.names("sent") == []
+    assert set(posted(server)[30:]) == {f"{number:08}" for number in range(1, 11)}
+    store.upgrade("mod-users", "19.6.0")
+    for user in list(store.users):
+        store.users.put(user | {"personal": {**user["personal"], "preferredContactTypeIds": None}})
+    for user in list(store.users):
+        user["personal"].pop("preferredContactTypeIds")
+    assert post(run, server, target) == Totals(chunks=3, patrons=30, created=0, updated=30, failed=0)

@@ -352,6 +352,17 @@ def test_modules_that_do_not_fit(server: FolioServer, rules: Mapping):
     assert list(sent(planned)) == [3]
 
 
+def test_a_few_known_users_go_first(server: FolioServer, rules: Mapping):
+    """Ten users tell whether FOLIO can update any; a load of one chunk is its own trial."""
+    for number in range(3, 18):
+        stored_user(server, person(number))
+    planned = plan(server, people(30), rules)
+    assert planned.patrons["row"].to_list() == [*range(4, 14), 2, 3, *range(14, 32)]
+    assert planned.patrons["level"].to_list() == [0] * 10 + [1] * 20
+    assert plan(server, people(25), rules).patrons["level"].to_list() == [0] * 25
+    assert plan(server, people(30, first=100), rules).patrons["level"].to_list() == [0] * 30
+
+
 def test_a_user_that_the_import_cannot_read(server: FolioServer, rules: Mapping):
     """One such user would take nine others with it; it alone is set aside."""
     user = stored_user(server, person(1))

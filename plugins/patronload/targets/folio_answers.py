@@ -237,7 +237,12 @@ def is_about_the_search(failed: Failed) -> bool:
 
     FOLIO: when what is stored cannot be read, it says "schema mismatch", and then the patron has failed.
     """
-    return failed.message.startswith(SEARCH_FAILED) and "schema mismatch" not in failed.message
+    return failed.message.startswith(SEARCH_FAILED) and not is_unreadable(failed)
+
+
+def is_unreadable(failed: Failed) -> bool:
+    """Whether mod-user-import could not read the stored users. FOLIO: UserImportAPI, before it touches any of them."""
+    return failed.message.startswith(SEARCH_FAILED) and "schema mismatch" in failed.message
 
 
 def held(row: int, field: str, value: str, holder: dict[str, Any]) -> Failed:

@@ -52,6 +52,7 @@ class UserImport(Folio):
         """Send a chunk that was never sent before."""
         work = _Work(self, chunk, sent_at, again)
         work.post(chunk.patrons, chunk.body)
+        work.stop_if_unreadable()
         return work.outcome()
 
     def resolve(self, chunk: Chunk, sent_at: datetime, last: datetime, again: Callable[[], None]) -> Outcome:
@@ -184,6 +185,18 @@ class _Work:
                 "load again."
             )
         )
+
+    def stop_if_unreadable(self) -> None:
+        """FOLIO: users that mod-user-import cannot read are not touched; where the first are so, the others are too."""
+        unreadable = sum(folio_answers.is_unreadable(one) for one in self.failed)
+        if self.chunk.first and unreadable == len(self.chunk.rows) <= PARTITION:
+            raise NothingWritten(
+                TargetError(
+                    f"FOLIO's user import could not read any of the first {unreadable} users it was to update, so "
+                    "nothing more was sent. mod-users has been changed and mod-user-import has not: ask FOLIO's "
+                    "administrator for one that fits, then clear the task 'post'."
+                )
+            )
 
     def _check(self, patrons: list[Patron], answer: Answer, again: bool) -> None:
         """Believe the stored users, not the answer; send what is missing once more, a partition a request."""
