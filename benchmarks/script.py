@@ -1,49 +1,86 @@
-"""A script of the kind that libraries write themselves: csv in, json out, one row after the other, nothing checked."""
+"""
+A script of the kind that libraries write themselves: csv in, json out, one row after the other, nothing checked.
+
+It is a good one of its kind: what a date, a flag or a code becomes is computed once and remembered.
+"""
 
 import csv
-import io
 import json
+from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 GROUPS = {"UG": "undergrad", "GR": "graduate", "FAC": "faculty", "STF": "staff"}
 CAMPUSES = {"NF": "Main campus", "RV": "Riverside"}
+DEPARTMENTS = {
+    "BIO": "Biology", "CHE": "Chemistry", "CLA": "Classics", "HIS": "History", "MAT": "Mathematics", "MUS": "Music"
+}  # fmt: skip
+YES = {"Y", "yes", "T", "1"}
 
 
-def bodies(text: str, chunk_size: int) -> list[str]:
-    """The request bodies for an export of Northfield's."""
-    users: list[dict[str, Any]] = [
-        user for row in csv.DictReader(io.StringIO(text), delimiter="|") if (user := _user(row))
-    ]
-    cuts = range(0, len(users), chunk_size)
-    return [
-        json.dumps({"users": users[at : at + chunk_size], "totalRecords": len(users[at : at + chunk_size])})
-        for at in cuts
-    ]
+def run(export: Path, folder: Path, chunk_size: int) -> int:
+    """Write the request bodies for an export of `wide`'s, and tell how many there are."""
+    folder.mkdir()
+    chunks = 0
+    with export.open(encoding="utf-8", newline="") as file:
+        users = (user for row in csv.DictReader(file) if (user := _user(row)))
+        for chunks, chunk in enumerate(_chunks(users, chunk_size), 1):
+            body = json.dumps({"users": chunk, "totalRecords": len(chunk)}, ensure_ascii=False)
+            (folder / f"{chunks:04}.json").write_text(body, encoding="utf-8")
+    return chunks
+
+
+def _chunks(users: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    while chunk := list(islice(users, size)):
+        yield chunk
+
+
+@cache
+def _date(written: str, form: str) -> str:
+    return datetime.strptime(written, form).date().isoformat() if written else ""  # noqa: DTZ007 - a day has no zone
+
+
+@cache
+def _departments(codes: str) -> list[str]:
+    return list(dict.fromkeys(DEPARTMENTS[code.strip()] for code in codes.split(";") if code.strip()))
+
+
+def _filled(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in ("", None, [], {})}
 
 
 def _user(row: dict[str, str]) -> dict[str, Any] | None:
+    cell = {name: value.strip() for name, value in row.items()}
     try:
-        expires = datetime.strptime(row["EXPIRES"], "%m/%d/%Y").date().isoformat() if row["EXPIRES"] else None  # noqa: DTZ007
-        group = GROUPS[row["ROLE"].strip()]
+        enrolled, born = _date(cell["ENROLLED"], "%Y-%m-%d"), _date(cell["BORN"], "%d.%m.%Y")
+        expires, group = _date(cell["EXPIRES"], "%m/%d/%Y"), GROUPS[cell["ROLE"]]
+        departments = _departments(cell["DEPTS"])
     except (ValueError, KeyError):
         return None
-    address = {
-        "addressTypeId": "Home", "addressLine1": row["STREET"].strip(), "city": row["CITY"].strip(),
-        "region": row["STATE"].strip(), "postalCode": row["ZIP"].strip(), "countryId": "US", "primaryAddress": True,
+    home = _filled({
+        "addressLine1": cell["STREET"], "addressLine2": cell["STREET2"], "city": cell["CITY"],
+        "region": cell["REGION"], "postalCode": cell["ZIP"], "countryId": cell["COUNTRY"],
+    })  # fmt: skip
+    work = _filled({
+        "addressLine1": cell["WORK_STREET"], "city": cell["WORK_CITY"], "postalCode": cell["WORK_ZIP"],
+    })  # fmt: skip
+    addresses = [{"addressTypeId": "Home", **home, "primaryAddress": True}] if home else []
+    addresses += [{"addressTypeId": "Work", **work}] if work else []
+    personal = _filled({
+        "lastName": cell["SURNAME"], "firstName": cell["FIRST"], "middleName": cell["MIDDLE"],
+        "preferredFirstName": cell["PREFERRED"], "email": cell["EMAIL"].lower(),
+        "phone": "".join(sign for sign in cell["PHONE"] if sign.isdigit()), "mobilePhone": cell["MOBILE"],
+        "dateOfBirth": born, "preferredContactTypeId": "email", "addresses": addresses,
+    })  # fmt: skip
+    campus = cell["CAMPUS"]
+    custom = {
+        "homeCampus": CAMPUSES.get(campus, "Online") if campus else "", "note": cell["NOTE"], "changed": cell["CHANGED"]
     }  # fmt: skip
-    personal = {
-        "lastName": row["SURNAME"].strip(), "firstName": row["FIRST"].strip(), "middleName": row["MIDDLE"].strip(),
-        "preferredFirstName": row["PREFERRED"].strip(), "email": row["EMAIL"].strip().lower(),
-        "phone": "".join(sign for sign in row["PHONE"] if sign.isdigit()), "preferredContactTypeId": "email",
-        "addresses": [{name: value for name, value in address.items() if value != ""}],
-    }  # fmt: skip
-    campus = row["CAMPUS"].strip()
-    user = {
-        "externalSystemId": row["ID"].strip(), "username": row["LOGIN"].strip().lower(), "barcode": row["CARD"].strip(),
-        "active": True, "type": "patron", "patronGroup": group, "expirationDate": expires,
-        "departments": [name.strip() for name in row["DEPTS"].split(";") if name.strip()],
-        "personal": {name: value for name, value in personal.items() if value != ""},
-        "customFields": {"homeCampus": CAMPUSES.get(campus, "Online")} if campus else None,
-    }  # fmt: skip
-    return {name: value for name, value in user.items() if value not in ("", None, [])}
+    return _filled({
+        "externalSystemId": cell["ID"], "username": cell["LOGIN"].lower(), "barcode": cell["CARD"],
+        "active": cell["STATUS"] in YES, "type": "patron", "patronGroup": group, "departments": departments,
+        "enrollmentDate": enrolled, "expirationDate": expires, "personal": personal, "customFields": _filled(custom),
+    })  # fmt: skip

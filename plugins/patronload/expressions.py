@@ -1,4 +1,8 @@
-"""A mapping's rules as polars expressions: columns in, columns out."""
+"""
+A mapping's rules as polars expressions: columns in, columns out.
+
+What several expressions share is a stage, a column of its own: nested in each of them it would be computed in each.
+"""
 
 import polars as pl
 
@@ -10,45 +14,37 @@ EARLIEST_YEAR = 1000
 
 LATEST_YEAR = 9999
 
+TEXT, VALUE, UNMADE = "text", "value", "unmade"
+
 
 def clean(column: str) -> pl.Expr:
     """A column's text without blanks around it; null where nothing is left."""
     return _or_null(pl.col(column).str.strip_chars())
 
 
-def text(rule: Rule) -> pl.Expr:
-    """What a rule takes from the row, before it is split, looked up or read as a date; null where there is nothing."""
-    taken = _taken(rule)
-    for step in rule.steps:
-        taken = recipes.STEPS[step](taken)
-    return _or_null(taken.str.strip_chars())
+def made(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup]) -> pl.DataFrame:
+    """
+    What a rule makes of rows, as three columns.
 
-
-def value(rule: Rule, lookups: dict[str, Lookup]) -> pl.Expr:
-    """What a rule makes of the row: text, true or false, or a list; null where there is none or it cannot be made."""
-    if rule.value is not None:
-        return pl.lit(rule.value if isinstance(rule.value, str | bool) else [rule.value])
+    TEXT: what it takes from the row, before it is split, looked up or read as a date; VALUE: text, true or false, or a
+    list, and null where there is none or it cannot be made; UNMADE: where the row holds something that cannot be made
+    into a value, an unlisted code or an unreadable date.
+    """
+    texts = rows.select(_text(rule).alias(TEXT))
     if rule.split is not None:
-        return _list(rule, lookups)
+        return _lists(texts, rule.split, lookups[rule.lookup] if rule.lookup is not None else None)
     if rule.lookup is not None:
-        return looked_up(text(rule), lookups[rule.lookup])
-    if rule.date is not None:
-        return _date(text(rule), rule.date)
-    return text(rule)
+        values = texts.with_columns(looked_up(pl.col(TEXT), lookups[rule.lookup]).alias(VALUE))
+    elif rule.date is not None:
+        values = _dates(texts, rule.date)
+    else:
+        return texts.with_columns(pl.col(TEXT).alias(VALUE), pl.lit(False).alias(UNMADE))
+    return values.with_columns((pl.col(TEXT).is_not_null() & pl.col(VALUE).is_null()).alias(UNMADE))
 
 
-def unmade(rule: Rule, lookups: dict[str, Lookup]) -> pl.Expr:
-    """True where the row holds something that cannot be made into a value: an unlisted code, an unreadable date."""
-    if rule.split is not None and rule.lookup is not None:
-        table = lookups[rule.lookup]
-        known = pl.lit(True) if OTHERWISE in table else pl.element().is_in(list(table))
-        return _elements(rule).list.eval(~known).list.any().fill_null(False)
-    return text(rule).is_not_null() & value(rule, lookups).is_null()
-
-
-def of_fields(mapping: Mapping, paths: list[str]) -> dict[str, pl.Expr]:
+def of_fields(rows: pl.DataFrame, mapping: Mapping, paths: list[str]) -> dict[str, pl.Series]:
     """The values of some fields, by their path."""
-    return {path: value(mapping.fields[path], mapping.lookups) for path in paths}
+    return {path: made(rows, mapping.fields[path], mapping.lookups)[VALUE] for path in paths}
 
 
 def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
@@ -64,13 +60,20 @@ def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
     return pl.when(taken.is_not_null()).then(found)
 
 
+def _text(rule: Rule) -> pl.Expr:
+    taken = _taken(rule)
+    for step in rule.steps:
+        taken = recipes.STEPS[step](taken)
+    return _or_null(taken.str.strip_chars()) if rule.steps else _or_null(taken)
+
+
 def _taken(rule: Rule) -> pl.Expr:
     columns = [clean(column) for column in rule.columns]
     if rule.first_of is not None:
         return pl.coalesce(columns)
     if rule.join is not None:
         between = " " if rule.between is None else rule.between
-        return pl.concat_str(columns, separator=between, ignore_nulls=True)
+        return _or_null(pl.concat_str(columns, separator=between, ignore_nulls=True).str.strip_chars())
     return columns[0]
 
 
@@ -78,25 +81,30 @@ def _or_null(stripped: pl.Expr) -> pl.Expr:
     return pl.when(stripped != "").then(stripped)
 
 
-def _elements(rule: Rule) -> pl.Expr:
-    """The values in a cell that holds a list: without blanks, each once, in their order."""
-    parts = text(rule).str.split(rule.split or "").list.eval(pl.element().str.strip_chars())
-    return parts.list.eval(pl.element().filter(pl.element() != "")).list.unique(maintain_order=True)
+def _lists(texts: pl.DataFrame, between: str, table: Lookup | None) -> pl.DataFrame:
+    """The values in a cell that holds a list: without blanks, each once, in their order, and looked up."""
+    element, value = pl.element(), pl.col(VALUE)
+    made = texts.with_columns(pl.col(TEXT).str.split(between).list.eval(element.str.strip_chars()).alias(VALUE))
+    made = made.with_columns(value.list.eval(element.filter(element != "")).list.unique(maintain_order=True))
+    if table is not None:
+        made = made.with_columns(value.list.eval(looked_up(element, table)))
+        made = made.with_columns(value.list.eval(element.is_null()).list.any().fill_null(value=False).alias(UNMADE))
+        made = made.with_columns(pl.when(~pl.col(UNMADE)).then(value.list.unique(maintain_order=True)).alias(VALUE))
+    else:
+        made = made.with_columns(pl.lit(False).alias(UNMADE))
+    return made.with_columns(pl.when(value.list.len() > 0).then(value).alias(VALUE))
 
 
-def _list(rule: Rule, lookups: dict[str, Lookup]) -> pl.Expr:
-    elements = _elements(rule)
-    if rule.lookup is not None:
-        made = elements.list.eval(looked_up(pl.element(), lookups[rule.lookup])).list.unique(maintain_order=True)
-        elements = pl.when(~unmade(rule, lookups)).then(made)
-    return pl.when(elements.list.len() > 0).then(elements)
-
-
-def _date(taken: pl.Expr, form: str) -> pl.Expr:
+def _dates(texts: pl.DataFrame, form: str) -> pl.DataFrame:
     """polars reads 2027113 by %Y%m%d as the 3rd of November; what does not come out as it went in is no such date."""
-    read = taken.str.to_date(form, strict=False)
-    again = _plain(read.dt.to_string(form)) == _plain(taken)
-    return pl.when(again & read.dt.year().is_between(EARLIEST_YEAR, LATEST_YEAR)).then(read.dt.to_string("%Y-%m-%d"))
+    day = pl.col("day")
+    read = texts.with_columns(pl.col(TEXT).str.to_date(form, strict=False).alias("day"))
+    again = read.select(TEXT, "day", again=day.dt.to_string(form))
+    same = pl.col("again") == pl.col(TEXT)
+    if not again.select(same.all()).item():
+        same = _plain(pl.col("again")) == _plain(pl.col(TEXT))
+    good = same & day.dt.year().is_between(EARLIEST_YEAR, LATEST_YEAR)
+    return again.select(TEXT, pl.when(good).then(day.dt.to_string("%Y-%m-%d")).alias(VALUE))
 
 
 def _plain(written: pl.Expr) -> pl.Expr:

@@ -7,15 +7,29 @@ level: the same expressions nested into one another would compute what they shar
 
 import json
 import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import polars as pl
 
 from patronload import expressions, fields
+from patronload.expressions import TEXT, UNMADE, VALUE
 from patronload.mappings import Mapping, Rule
-from patronload.rows import ROW, no_rejects, without
+from patronload.rows import ROW, no_rejects
 
 PATRON = "patron"
+
+FRAGMENT, CELL = "fragment", "cell"
+
+AT_A_TIME = 2
+
+PART = 1 << 15
+"""So many rows are worked on at a time: enough to keep polars busy, and their JSON is little beside the whole."""
+
+SAMPLE, FEW = 512, 2
+"""Whether cells repeat themselves is seen in so many of them; worth the while are so many cells to a different one."""
 
 
 class Transformed(NamedTuple):
@@ -32,29 +46,96 @@ def transform(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> T
     The rows that are `refused` already (rejects of the validation) become no patrons either. They are looked at all the
     same, so that the library learns of all that is to be mended in a row at once.
     """
-    rejects = _rejects(frame, mapping)
-    good = without(without(frame, rejects), refused)
-    unique = fields.UNIQUE[mapping.target]
-    named = {path: pl.lit(None, dtype=pl.String) for path in unique} | expressions.of_fields(mapping, mapping.unique)
-    patrons = good.select(pl.col(ROW).alias("row"), **named)
-    return Transformed(patrons.with_columns(_json(good, mapping)), rejects)
+    made = [*parts([frame.clear()], mapping, refused), *parts(frame.iter_slices(PART), mapping, refused)]
+    return Transformed(pl.concat(part.patrons for part in made), pl.concat(part.rejects for part in made))
 
 
-def _rejects(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
-    found = [_unmade(frame, path, rule, mapping) for path, rule in mapping.fields.items() if rule.lookup or rule.date]
-    return pl.concat([no_rejects(), *found]).sort("row", maintain_order=True)
+def parts(frames: Iterable[pl.DataFrame], mapping: Mapping, refused: pl.DataFrame) -> Iterator[Transformed]:
+    """As `transform`, for an export's rows that come in parts; the rejects are sorted by row within each part."""
+    # Much of the work is done by one thread of polars', so two parts are made at a time.
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        waiting: deque[Future[Transformed]] = deque()
+        for frame in frames:
+            waiting.append(pool.submit(_part, frame.rechunk(), mapping, refused))
+            if len(waiting) > AT_A_TIME:
+                yield waiting.popleft().result()
+        for future in waiting:
+            yield future.result()
 
 
-def _unmade(frame: pl.DataFrame, path: str, rule: Rule, mapping: Mapping) -> pl.DataFrame:
+def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Transformed:
+    made = {path: _field(frame, path, rule, mapping) for path, rule in mapping.fields.items()}
+    found = [field.rejects for field in made.values() if field.rejects is not None]
+    rejects = pl.concat([no_rejects(), *found]).sort("row", maintain_order=True)
+    unique = {path: pl.lit(None, dtype=pl.String) for path in fields.UNIQUE[mapping.target]}
+    patrons = frame.select(
+        pl.col(ROW).alias("row"),
+        **unique | {path: made[path].value for path in mapping.unique},
+        **{PATRON: _json(frame.select(**{path: field.fragment for path, field in made.items()}), mapping)},
+    )
+    bad = pl.concat([rejects["row"], refused["row"]])
+    return Transformed(patrons.filter(~pl.col("row").is_in(bad.implode())), rejects)
+
+
+class _Field(NamedTuple):
+    """
+    What a rule makes of rows. fragment: `"city":"Budapest"` as JSON, null where there is no value; value: see
+    expressions.made; rejects: see rows.REJECTS, None if there are none.
+    """
+
+    fragment: pl.Series | pl.Expr
+    value: pl.Series | None = None
+    rejects: pl.DataFrame | None = None
+
+
+def _field(frame: pl.DataFrame, path: str, rule: Rule, mapping: Mapping) -> _Field:
+    name = path.rsplit(".", 1)[-1]
+    if rule.value is not None:
+        return _Field(pl.lit(f"{json.dumps(name)}:{json.dumps(rule.value, ensure_ascii=False)}"))
+    cells = frame.select(rule.columns)
+    few = _few(cells, rule)
+    made = expressions.made(cells if few is None else few, rule, mapping.lookups)
+    made = made.with_columns(_fragment(name))
+    if few is not None:
+        made = _each(cells, few, made)
+    rejects = _unmade(frame[ROW], made, path, rule) if made[UNMADE].any() else None
+    return _Field(made[FRAGMENT], made[VALUE], rejects)
+
+
+def _few(cells: pl.DataFrame, rule: Rule) -> pl.DataFrame | None:
+    """The different cells of one column, if they are few beside all: what is made of them has to be made once."""
+    dear = rule.steps or rule.date or rule.lookup or rule.split
+    if cells.width > 1 or (not dear and cells.head(SAMPLE).n_unique() * FEW > SAMPLE):
+        return None
+    few = cells.unique()
+    return few if few.height * FEW < cells.height else None
+
+
+def _each(cells: pl.DataFrame, few: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
+    """What was made of the few different cells, for each cell."""
+    cell = few.to_series().alias(CELL)
+    wanted = cells.select(pl.all().alias(CELL))
+    return wanted.join(made.with_columns(cell), on=CELL, how="left", maintain_order="left", nulls_equal=True)
+
+
+def _fragment(name: str) -> pl.Expr:
+    """A field as JSON, encoded by polars."""
+    encoded = pl.struct(pl.col(VALUE).alias(name)).struct.json_encode()
+    bare = encoded.str.strip_prefix("{").str.strip_suffix("}")
+    return pl.when(pl.col(VALUE).is_not_null()).then(bare).alias(FRAGMENT)
+
+
+def _unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Rule) -> pl.DataFrame:
     """The rows whose value for one field is an unlisted code or an unreadable date."""
     columns = " + ".join(rule.columns)
     what = f"is not listed in the lookup '{rule.lookup}'" if rule.lookup else f"is not a date written like {rule.date}"
     mend = f"add it to lookups.{rule.lookup} in the mapping file, or mend the row" if rule.lookup else "mend the row"
-    bad = frame.filter(expressions.unmade(rule, mapping.lookups)).select(
-        pl.col(ROW).alias("row"), column=pl.lit(columns), value=expressions.text(rule)
-    )
-    return bad.with_columns(
-        reason=pl.format("{} '{}' {}: {}", pl.lit(columns), pl.col("value"), pl.lit(what), pl.lit(mend)),
+    bad = made.with_columns(rows.alias("row")).filter(UNMADE)
+    return bad.select(
+        "row",
+        column=pl.lit(columns),
+        value=TEXT,
+        reason=pl.format("{} '{}' {}: {}", pl.lit(columns), pl.col(TEXT), pl.lit(what), pl.lit(mend)),
         summary=pl.lit(f"{columns} ({path}) {what}"),
     )
 
@@ -65,14 +146,12 @@ class _Branch(NamedTuple):
     children: "dict[str | int, _Branch | str]"
 
 
-def _json(frame: pl.DataFrame, mapping: Mapping) -> pl.Series:
-    """Each row's patron as JSON text; what is null is absent."""
+def _json(made: pl.DataFrame, mapping: Mapping) -> pl.Series:
+    """Each row's patron as JSON text, of its fragments; what is null is absent."""
     tree = _Branch({})
     for path in mapping.fields:
         _grow(tree, _steps(path), path)
-    made = frame.select(*[_fragment(path, rule, mapping).alias(path) for path, rule in mapping.fields.items()])
-    made = _assembled(made, tree, "", mapping)
-    return made[""].alias(PATRON)
+    return _assembled(made, tree, "", mapping)[""]
 
 
 def _steps(path: str) -> list[str | int]:
@@ -88,16 +167,6 @@ def _grow(tree: _Branch, steps: list[str | int], path: str) -> None:
     branch = tree.children.setdefault(first, _Branch({}))
     assert isinstance(branch, _Branch), f"{path} lies within a field"  # the fields' table has no such path
     _grow(branch, rest, path)
-
-
-def _fragment(path: str, rule: Rule, mapping: Mapping) -> pl.Expr:
-    """One field as `"city":"Budapest"`, encoded by polars; null where there is no value."""
-    name = path.rsplit(".", 1)[-1]
-    if rule.value is not None:
-        return pl.lit(f"{json.dumps(name)}:{json.dumps(rule.value, ensure_ascii=False)}")
-    value = expressions.value(rule, mapping.lookups)
-    encoded = pl.struct(value.alias(name)).struct.json_encode()
-    return pl.when(value.is_not_null()).then(encoded.str.slice(1, encoded.str.len_chars() - 2))
 
 
 def _assembled(made: pl.DataFrame, branch: _Branch, name: str, mapping: Mapping) -> pl.DataFrame:

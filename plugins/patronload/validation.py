@@ -18,6 +18,7 @@ from patronload import expressions
 from patronload.documents import suggestion
 from patronload.errors import ConfigError
 from patronload.exports import Export
+from patronload.expressions import TEXT, VALUE
 from patronload.folding import folded
 from patronload.mappings import Expectation, Mapping
 from patronload.rows import ROW, no_rejects, without
@@ -27,6 +28,7 @@ logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 import great_expectations as gx  # noqa: E402  (see the line above)
 from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: E402
+from great_expectations.execution_engine import pandas_execution_engine  # noqa: E402
 from great_expectations.expectations.expectation import (  # noqa: E402
     ColumnMapExpectation,
     ColumnPairMapExpectation,
@@ -36,6 +38,10 @@ from great_expectations.expectations.registry import get_expectation_impl  # noq
 
 # This module of it sets its own level as it is imported, and tells of a folder that it does not keep.
 logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
+
+# It would hash the whole table for a fingerprint that nothing reads, which takes as long as all checks together. The
+# name is a private one of theirs; a test tells if it is gone.
+pandas_execution_engine.HASH_THRESHOLD = 0
 
 ROW_KINDS = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
 
@@ -179,8 +185,9 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
 
 def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows that are word for word another row: the first one is kept."""
-    cells = pl.struct(pl.exclude(ROW))
-    numbered = frame.select(ROW, first=pl.col(ROW).first().over(cells))
+    # Few rows have a hash that another one has, so few have to be compared cell by cell.
+    doubtful = frame.filter(frame.drop(ROW).hash_rows().is_duplicated())
+    numbered = doubtful.select(ROW, first=pl.col(ROW).first().over(pl.struct(pl.exclude(ROW))))
     return no_rejects().vstack(
         numbered.filter(pl.col(ROW) != pl.col("first")).select(
             pl.col(ROW).alias("row"),
@@ -197,11 +204,11 @@ def _own(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFra
     asked = [_asked_by_library(each, "file") for each in mapping.expect.file]
     asked += [_asked_by_library(each, "rows") for each in mapping.expect.rows]
     used = list(_texts([each.expectation.arguments for each in asked]))
-    # A column that no expectation names costs memory only, so it is there by name but empty.
+    # A column that no expectation names costs memory only, so it is there by name but empty, in one byte a row.
     table = frame.select(
         ROW,
         *(
-            expressions.clean(name) if any(name in text for text in used) else pl.lit(None, dtype=pl.String).alias(name)
+            expressions.clean(name) if any(name in text for text in used) else pl.lit(False).alias(name)
             for name in frame.columns[1:]
         ),
     )
@@ -219,13 +226,15 @@ def _texts(arguments: Any) -> Iterator[str]:
 
 def _keys(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFrame]:
     """The built-in expectations, put to the target's key fields as they will be."""
-    values = expressions.of_fields(mapping, list(dict.fromkeys([*mapping.required, *mapping.unique])))
-    texts = {path: expressions.text(mapping.fields[path]) for path in mapping.required}
-    folds = {f"folded {path}": folded(values[path]) for path in mapping.unique}
+    paths = list(dict.fromkeys([*mapping.required, *mapping.unique]))
+    made = {path: expressions.made(frame, mapping.fields[path], mapping.lookups) for path in paths}
     asked = [_asked_required(path, mapping) for path in mapping.required]
     asked += [_asked_unique(path, mapping) for path in mapping.unique]
-    taken = {path: texts.get(path, values[path]) for path in values}
-    return _put(frame.select(ROW, **taken, **folds), asked)
+    taken = {path: made[path][TEXT if path in mapping.required else VALUE] for path in paths}
+    values = frame.select(ROW, **taken)
+    return _put(
+        values.with_columns(folded(made[path][VALUE]).alias(f"folded {path}") for path in mapping.unique), asked
+    )
 
 
 def _asked_required(path: str, mapping: Mapping) -> _Asked:

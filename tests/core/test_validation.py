@@ -1,9 +1,11 @@
 """Checking: what stops the run, what rejects a row, and that nothing passes unseen."""
 
 import json
+from unittest.mock import patch
 
 import polars as pl
 import pytest
+from great_expectations.execution_engine import pandas_execution_engine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -105,6 +107,14 @@ def test_mostly_makes_an_expectation_of_the_rows_a_gate_for_the_file(mapping, fr
     assert (list(rejected(found)), found.refusals) == ([4], [])
     found = checked(mapping, frame, rows=check, CARD=["1", "y", "x"])
     assert "at least 50% of the rows must be good" in found.refusals[0]
+
+
+def test_great_expectations_takes_no_fingerprint_of_the_table(mapping, frame):
+    """It costs as much as all checks together; the switch is a private name of theirs, so it is watched here."""
+    assert pandas_execution_engine.HASH_THRESHOLD == 0
+    with patch.object(pandas_execution_engine, "hash_pandas_dataframe", side_effect=AssertionError) as taken:
+        checked(mapping, frame, rows="{expect_column_values_to_not_be_null: {column: ID}}", CARD=["1", "2"])
+    taken.assert_not_called()
 
 
 def test_an_expectation_that_cannot_be_looked_at_stops_the_run(mapping, frame):
