@@ -72,7 +72,8 @@ def load(include, tmp_path):
     def make(lines, **options):
         (include / "patrons.csv").write_text(",".join(COLUMNS) + "\n" + "".join(lines), encoding="utf-8")
         name = f"run{next(count)}"
-        return steps.Load(tenants.load("lib"), Run(tmp_path / name), name, date(2026, 11, 21), **options)
+        # Each is another library's first load; what the ledger makes of the next ones is told in test_right_file.py.
+        return steps.Load(tenants.load("lib"), Run(tmp_path / name / "run"), name, date(2026, 11, 21), **options)
 
     return make
 
