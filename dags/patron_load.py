@@ -4,7 +4,8 @@
 Keeps one library's patrons in its library system in step with what the institution knows.
 
 * **fetch** takes the export from its source, byte for byte, and only when nobody is writing to it any more.
-* **validate** checks it: what is wrong with the file stops the run, what is wrong with a row rejects that row.
+* **validate** checks it: what is wrong with the file stops the run, what is wrong with a row rejects that row. It also
+  asks whether it is the right file: not loaded before, not older than the last one, with the same columns, and so on.
 * **transform** maps the rows to patrons by the mapping file.
 * **plan** compares them with what the library system has, and changes nothing there: it keeps what the library owns,
   sets aside what cannot be loaded, and cuts the rest into chunks.
@@ -15,6 +16,7 @@ Keeps one library's patrons in its library system in step with what the institut
 ## What you can do
 
 * **To load by hand:** Trigger. 'Dry run' does everything but post. 'Source path' takes another file than the usual one.
+  'Load anyway' loads a file although it may not be the right one: write the reason, it goes into the report.
   The 'Partition Key' (under Advanced Options) is the day the load is for, like 2026-11-20; left out, it is today.
 * **To load past days:** Trigger, Backfill. With the clock at the lower left at UTC, 'From' and 'To' are the library's
   own time: 00:00 of the first day, 23:59 of the last. Leave 'Max Active Runs' at 1: the days are loaded in order.

@@ -26,6 +26,7 @@ from faults.world import COLUMNS, World
 from patronload import connections, runs, steps, targets, tenants
 from patronload.connections import Connection
 from patronload.errors import PatronloadError, TransientError
+from patronload.loads import Load
 from patronload.runs import Run
 from patronload.targets.delivery import Patience
 from sandbox.folio import FolioServer, Store
@@ -152,16 +153,17 @@ class Stage:
         with _mortal(reaper):
             return self._work(load, plan, reaper), store
 
-    def _load(self, world: World, reaper: Reaper) -> steps.Load:
-        shutil.rmtree(self.folder / "runs" / "campaign" / "run", ignore_errors=True)
+    def _load(self, world: World, reaper: Reaper) -> Load:
+        # Each world is another library's first load: what the last loads of a library were lies beside their folders.
+        shutil.rmtree(self.folder / "runs", ignore_errors=True)
         (self.folder / "include" / "mappings" / "folio" / "campaign.yaml").write_text(json.dumps(world.mapping()))
         run = MortalRun(self.folder / "runs" / "campaign" / "run", reaper)
         reaper.armed = False
         prepare(run, world)
         reaper.armed = True
-        return steps.Load(made_tenant(world), run, "campaign", date(2026, 11, 21))
+        return Load(made_tenant(world), run, "campaign", date(2026, 11, 21))
 
-    def _work(self, load: steps.Load, plan: Schedule, reaper: Reaper) -> Done:
+    def _work(self, load: Load, plan: Schedule, reaper: Reaper) -> Done:
         claims: list[Claim] = []
         errors: list[str] = []
         attempts = cleared = 0
@@ -186,7 +188,7 @@ class Stage:
         struck = sum(fault.has_struck for fault in armed) + reaper.killed
         return Done(load.run, plan, claims, errors, attempts, cleared, struck)
 
-    def _dag_run(self, load: steps.Load) -> tuple[int, str | None]:
+    def _dag_run(self, load: Load) -> tuple[int, str | None]:
         """The steps in order; the attempts made, and what it failed of."""
         attempts = 0
         for step in (steps.transform, steps.plan, steps.post):
@@ -204,7 +206,7 @@ class Stage:
         return Claim(run.read_json(runs.REPORT), results)
 
 
-def _tried(step: Callable[[steps.Load], Any], load: steps.Load) -> str | None:
+def _tried(step: Callable[[Load], Any], load: Load) -> str | None:
     try:
         step(load)
     except Killed:

@@ -2,6 +2,7 @@
 
 from patronload.errors import ValidationError
 from patronload.exports import Export
+from patronload.gates import Verdict
 from patronload.tenants import Limits
 
 
@@ -9,6 +10,11 @@ def check(limits: Limits, export: Export, rejected: int) -> None:
     """Raises ValidationError for an export, `rejected` of its rows rejects, that is outside the tenant's limits."""
     if sentences := exceeded(limits, export, rejected):
         raise ValidationError(f"Nothing was sent. {' '.join(sentences)}")
+
+
+def verdicts(limits: Limits, export: Export, rejected: int) -> list[Verdict]:
+    """The limits that an export is outside of, as gates that failed."""
+    return [Verdict("limits", False, sentence) for sentence in exceeded(limits, export, rejected)]
 
 
 def exceeded(limits: Limits, export: Export, rejected: int) -> list[str]:

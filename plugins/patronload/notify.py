@@ -35,6 +35,9 @@ CONNECTION = "smtp_default"
 WAITS = (2.0, 10.0)
 """Seconds to wait before each new try. Airflow's own retries of the task are for longer outages."""
 
+GATE_WORDS = {"passed": "Passed", "failed": "Stopped the run", "overridden": "Loaded anyway", "warned": "Please note"}
+"""What is said of each gate in report.html."""
+
 REASONS = 5
 """How many reasons a mail tells; the page tells all of them."""
 
@@ -62,6 +65,7 @@ class Look(NamedTuple):
 LOOKS: dict[Outcome, Look] = {
     "loaded": Look("Loaded", "#1b7f5c", "#5fd0a0"),
     "loaded_with_rejects": Look("Loaded, with rejects", "#a15c00", "#f0b252"),
+    "already_loaded": Look("Loaded before", "#4a5d73", "#a9bdd4"),
     "stopped": Look("Stopped", "#6d4aa8", "#bca4f2"),
     "failed": Look("Failed", "#b3261e", "#ff9088"),
     "dry_run": Look("Dry run", "#2f5fb3", "#8db4ff"),
@@ -114,6 +118,8 @@ def headline(report: Report) -> str:
     """What happened, in one line."""
     if report.outcome == "dry_run":
         return f"Dry run: {counted(report.not_sent, 'patron')} would be sent"
+    if report.outcome == "already_loaded":
+        return "Nothing to do: this file was loaded already"
     if report.outcome == "stopped":
         return "The load was stopped" + ("" if report.sent else ", nothing was sent")
     if report.outcome == "failed":
@@ -145,6 +151,8 @@ def _lead(report: Report) -> str:
             f"The export was read, checked, mapped and compared with {target} as in a real load. "
             f"Nothing was sent to {target}."
         )
+    if report.outcome == "already_loaded":
+        return f"{report.nothing_to_do} {target} is as it was before."
     if report.outcome == "stopped":
         return f"The export was read ({rows}) and refused." + ("" if report.sent else f" {target} is as it was before.")
     if report.outcome == "failed":
@@ -214,13 +222,14 @@ def _told(tenant: Tenant, report: Report) -> dict[str, Any]:
         "look": LOOKS[report.outcome],
         "headline": headline(report),
         "lead": _lead(report),
-        "numbers": _numbers(report) if report.rows or report.outcome != "failed" else [],
+        "numbers": _numbers(report) if report.rows or report.outcome not in ("failed", "already_loaded") else [],
         "shares": _shares(report),
         "reasons": [
             (reason, _capital(reason.reason), _found_by(report, reason), _row_numbers(reason))
             for reason in report.reasons
         ],
         "most_reasons": REASONS,
+        "gate_words": GATE_WORDS,
         "steps": next_steps(report),
         "when": lambda moment: _when(moment, zone),
     }

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from patronload import exports, limits, mappings, reject_files, rows, targets, tenants, transform, validation
+from patronload import exports, limits, mappings, reject_files, rows, targets, tenants, trailers, transform, validation
 from patronload.tenants import Layout, Limits
 
 PATRONS = "patrons.jsonl"
@@ -60,7 +60,7 @@ def preview(mapping: str, export: Path, layout: Layout, allowed: Limits, zone: Z
     Raises ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
     """
     rules = mappings.load(mapping)
-    read = exports.read(export.read_bytes(), layout)
+    read = exports.read(trailers.without(export.read_bytes(), layout), layout)
     found = validation.validate(read, rules)
     made = None if found.refusals else transform.transform(read.frame, rules, found.rejects)
     rejects = pl.concat(

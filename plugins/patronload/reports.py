@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from patronload.rows import REJECTS
 from patronload.tenants import Tenant
 
-Outcome = Literal["loaded", "loaded_with_rejects", "stopped", "failed", "dry_run"]
+Outcome = Literal["loaded", "loaded_with_rejects", "already_loaded", "stopped", "failed", "dry_run"]
 
 TARGET_NAMES = {"folio": "FOLIO"}
 
@@ -70,6 +70,17 @@ class Check(_Part):
     columns: tuple[str, ...] = ()
 
 
+class Gate(_Part):
+    """
+    What was asked of the file before it was taken for the right one, and what was found: passed, failed (the run
+    stopped), overridden (it went on because a person gave a reason), or warned (it went on, and tells).
+    """
+
+    gate: str
+    state: Literal["passed", "failed", "overridden", "warned"]
+    sentence: str
+
+
 class Report(_Part):
     """
     One run, counted. Always: rows = created + updated + failed + rejected + not_sent + unconfirmed.
@@ -99,6 +110,14 @@ class Report(_Part):
     artifacts: str
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
+    gates: tuple[Gate, ...] = ()
+    load_anyway: str | None = None
+    nothing_to_do: str | None = None
+
+    @property
+    def is_right_file(self) -> bool:
+        """Whether no gate stopped the run."""
+        return all(gate.state != "failed" for gate in self.gates)
 
     @property
     def loaded(self) -> int:
@@ -140,14 +159,15 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     failure: dict[str, Any] | None,
     dry_run: bool,
     plan: dict[str, Any] | None = None,
+    gates: dict[str, Any] | None = None,
 ) -> Report:
     """
     The report of a run, from whatever it left behind; what is not there is None or empty.
 
-    `delivery`, `validation`, `plan`, `failure` and `results` are the contents of export.json, validation.json,
-    plan.json, failure.json and results/*.json. `rejects` has the columns row, stage, column, value, reason, summary
-    (see `no_rejects`), without the patrons that the target refused; `patrons` has row and chunk. `sent` are the chunks
-    that were given to the target.
+    `delivery`, `validation`, `plan`, `gates`, `failure` and `results` are the contents of export.json, validation.json,
+    plan.json, gates.json, failure.json and results/*.json. `rejects` has the columns row, stage, column, value, reason,
+    summary (see `no_rejects`), without the patrons that the target refused; `patrons` has row and chunk. `sent` are the
+    chunks that were given to the target.
     """
     left = _Left(
         rows=None if validation is None else int(validation["rows"]),
@@ -158,7 +178,9 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     )
     fates = _fates(left)
     counts = _count(left, fates)
-    ended_early = failure is None and (patrons is None or (counts.not_sent > 0 and not dry_run))
+    judged = _gates(gates)
+    done_before = (gates or {}).get("already_loaded")
+    ended_early = failure is None and not done_before and (patrons is None or (counts.not_sent > 0 and not dry_run))
     return Report(
         tenant=tenant.tenant,
         library=tenant.library,
@@ -166,7 +188,9 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         run=run,
         day=day,
         timezone=tenant.timezone,
-        outcome=_outcome(failure, counts, ended_early=ended_early, dry_run=dry_run),
+        outcome="already_loaded"
+        if done_before and not failure
+        else _outcome(failure, counts, ended_early=ended_early, dry_run=dry_run),
         dry_run=dry_run,
         **counts.numbers(),
         reasons=_reasons(left, fates),
@@ -174,8 +198,33 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         export=Export.model_validate(delivery) if delivery else None,
         artifacts=artifacts,
         checks=tuple(Check.model_validate(check) for check in (validation or {}).get("checks", ())),
-        warnings=(*(plan or {}).get("warnings", ()), *counts.warnings, *([_ENDED_EARLY] if ended_early else [])),
+        warnings=(
+            *_of_gates(judged, (gates or {}).get("load_anyway"), dry_run=dry_run),
+            *(plan or {}).get("warnings", ()),
+            *counts.warnings,
+            *([_ENDED_EARLY] if ended_early else []),
+        ),
+        gates=judged,
+        load_anyway=(gates or {}).get("load_anyway"),
+        nothing_to_do=done_before,
     )
+
+
+def _gates(gates: dict[str, Any] | None) -> tuple[Gate, ...]:
+    """What each gate says. One that was asked again, after a later step, counts as it was asked last."""
+    steps = (gates or {}).get("steps", {}).values()
+    verdicts = [Gate.model_validate(verdict) for step in steps for verdict in step["verdicts"]]
+    return tuple({(gate.gate, gate.gate == "limits" and gate.sentence): gate for gate in verdicts}.values())
+
+
+def _of_gates(gates: Iterable[Gate], reason: str | None, *, dry_run: bool) -> list[str]:
+    """What whoever gets the mail should know of a file that went through all the same."""
+    overridden = [gate.sentence for gate in gates if gate.state == "overridden"]
+    before = "In a real load this would have to be looked at: " if dry_run else ""
+    warned = [f"{before}{gate.sentence}" for gate in gates if gate.state == "warned"]
+    if not overridden:
+        return warned
+    return [f"Loaded anyway; the reason given: '{reason}'. {' '.join(overridden)}", *warned]
 
 
 _ENDED_EARLY = (
@@ -365,12 +414,26 @@ def next_steps(report: Report) -> list[str]:
         return [*_read_rejects(report), *_after_a_stop(report)]
     if report.outcome == "failed":
         return [*_after_a_failure(report), *_look_up(report), *_mend_later(report)]
+    if report.outcome == "already_loaded":
+        return [
+            "If a newer export should be there, ask its sender.",
+            "To load this one again, start the load in Airflow with the reason in 'Load anyway'.",
+        ]
     if report.outcome == "dry_run":
         return [*_read_rejects(report), "To load for real, start the load in Airflow with 'Dry run' switched off."]
     return _mend(report) or ["There is nothing to do."]
 
 
 def _after_a_stop(report: Report) -> list[str]:
+    if not report.is_right_file:
+        return [
+            "If it is the wrong file, ask its sender for the right one and start the load again.",
+            "If it is the right one after all, start the load in Airflow with the reason in 'Load anyway'.",
+            (
+                "If it will be so from now on, have the limit named above changed in the tenant file, and clear the "
+                f"task {_step(report)} in Airflow."
+            ),
+        ]
     return [
         "If the export is wrong, ask its sender for a corrected one and start the load again.",
         (

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 EXPORT = "export.csv"
 DELIVERY = "export.json"
 VALIDATION = "validation.json"
+GATES = "gates.json"
 PATRONS = "patrons.parquet"
 PLAN = "plan.json"
 PLANNED = "planned.parquet"

@@ -11,12 +11,13 @@ import io
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from patronload import leases, mappings, runs
 from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
 from patronload.leases import Lease
+from patronload.loads import Load
 from patronload.mappings import Mapping
 from patronload.runs import Run
 from patronload.tenants import FolioTarget, Tenant
@@ -33,22 +34,6 @@ log = logging.getLogger(__name__)
 
 Counts = dict[str, Any]
 """What a step hands on: figures and names of artifacts, never a patron."""
-
-
-class Load(NamedTuple):
-    """One load of one library's patrons: the run, the library's local day it is for, and how it was asked for."""
-
-    tenant: Tenant
-    run: Run
-    run_id: str
-    day: date
-    dry_run: bool = False
-    source_path: str | None = None
-
-    @property
-    def called(self) -> str:
-        """The run among those of all tenants: northfield/manual__2026-11-21."""
-        return f"{self.tenant.tenant}/{self.run_id}"
 
 
 def fetch(load: Load) -> Counts:
@@ -69,12 +54,18 @@ def fetch(load: Load) -> Counts:
 
 def validate(load: Load) -> Counts:
     """Check the export against the mapping's expectations and the tenant's limits. Raises ValidationError."""
-    from patronload import exports, limits, validation
+    from patronload import exports, limits, right_file, trailers, validation
 
     if _anything_sent(load.run):
         return _kept(load.run, "validation", runs.VALIDATION)
     with _recorded(load, "validate"):
-        export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
+        load.run.remove(runs.GATES)
+        if told := right_file.already_loaded(load):
+            _forget_all(load.run)
+            log.info("%s", told)
+            return {ALREADY_LOADED: told}
+        content, trailer = trailers.split(load.run.read(runs.EXPORT), load.tenant.source)
+        export = exports.read(content, load.tenant.source)
         found = validation.validate(export, _mapping(load.tenant, export.columns))
         rejected = found.rejects["row"].n_unique()
         _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
@@ -90,7 +81,7 @@ def validate(load: Load) -> Counts:
         log.info("Validated %s rows: %s rejected", f"{export.rows:,}", f"{rejected:,}")
         if found.refusals:
             raise ValidationError("The export is refused; nothing was sent. " + " ".join(found.refusals))
-        limits.check(load.tenant.limits, export, rejected)
+        right_file.check_file(load, export, trailer, limits.verdicts(load.tenant.limits, export, rejected))
     return {"rows": export.rows, "rejected": rejected}
 
 
@@ -98,19 +89,22 @@ def transform(load: Load) -> Counts:
     """Map the good rows to patrons. Raises ValidationError when too many are rejected."""
     import polars as pl
 
-    from patronload import exports, limits
+    from patronload import limits, right_file
     from patronload import transform as core
 
     if _anything_sent(load.run):
         return _kept(load.run, "patrons", runs.PATRONS)
     with _recorded(load, "transform"):
         _forget_plan(load.run)
-        export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
+        export = _export(load)
         refused = _read_frame(load.run, VALIDATE_REJECTS)
-        made = core.transform(export.frame, _mapping(load.tenant, export.columns), refused)
+        mapping = _mapping(load.tenant, export.columns)
+        made = core.transform(export.frame, mapping, refused)
         _write_frame(load.run, TRANSFORM_REJECTS, made.rejects)
         rejected = pl.concat([refused["row"], made.rejects["row"]]).n_unique()
-        limits.check(load.tenant.limits, export, rejected)
+        patrons = _with_groups(made.patrons, export.frame, mapping)
+        outside = limits.verdicts(load.tenant.limits, export, rejected)
+        right_file.check_patrons(load, export, patrons, rejected, outside)
         _write_frame(load.run, runs.PATRONS, made.patrons)
     counts = {"patrons": made.patrons.height, "rejected": rejected}
     log.info("Transformed: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
@@ -123,13 +117,13 @@ def plan(load: Load) -> Counts:
 
     Raises TargetError for what has to be mended first, ValidationError when too many are rejected, TransientError.
     """
-    from patronload import connections, exports, targets
+    from patronload import connections, targets
 
     if _anything_sent(load.run):
         return _kept(load.run, "plan", runs.PLAN)
     with _recorded(load, "plan"):
         _forget_plan(load.run)
-        export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
+        export = _export(load)
         with targets.open_target(load.tenant.target, connections.get) as target, _lease_for_plan(load, target):
             counts = _plan(load, export, target)
     log.info("Planned: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
@@ -142,7 +136,7 @@ def _lease_for_plan(load: Load, target: Target) -> AbstractContextManager[None]:
 
 
 def _plan(load: Load, export: Export, target: Target) -> Counts:
-    from patronload import limits
+    from patronload import limits, right_file
 
     begun = datetime.now(UTC)
     patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, export.columns)
@@ -157,7 +151,7 @@ def _plan(load: Load, export: Export, target: Target) -> Counts:
     if planned.stops:
         raise TargetError("Nothing was sent. " + " ".join(planned.stops))
     rejected = _rejects(load.run)["row"].n_unique()
-    limits.check(load.tenant.limits, export, rejected)
+    right_file.check_rejects(load, export, rejected, limits.verdicts(load.tenant.limits, export, rejected))
     _write_planned(load.run, planned.patrons, chunks)
     counts = {name: planned.summary[name] for name in ("new", "known")}
     return counts | {"chunks": len(set(chunks)), "rejected": rejected}
@@ -167,20 +161,21 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
     """
     Send the chunks that have not been sent yet, one after the other; `tell` gets a line of figures after each.
 
-    Raises TargetError, TransientError.
+    Raises TargetError, TransientError, and before the first patron ValidationError when a newer file was loaded since.
     """
-    from patronload import connections, posting, targets
+    from patronload import connections, posting, right_file, targets
 
-    with _recorded(load, "post"), targets.open_target(load.tenant.target, connections.get) as target:
-        lease = _lease(load, target)
-        lease.hold()
-        lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
-
-        def told(sentence: str) -> None:
-            lease.renew()
-            tell(sentence)
-
-        totals = posting.post(load.run, target, tell=told)
+    with _recorded(load, "post"):
+        if not _anything_sent(load.run):
+            right_file.check_age(load)
+        with targets.open_target(load.tenant.target, connections.get) as target:
+            lease = _lease(load, target)
+            lease.hold()
+            lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
+            totals = posting.post(load.run, target, tell=lease.renewed_by(tell))
+        if totals.created + totals.updated:
+            rejected = _rejects(load.run)["row"].n_unique() + totals.failed
+            right_file.record(load, rejected, _read_frame(load.run, runs.PATRONS))
     return dict(totals._asdict())
 
 
@@ -200,6 +195,7 @@ def report(load: Load) -> Counts:
         delivery=load.run.read_json(runs.DELIVERY) if load.run.has(runs.DELIVERY) else None,
         validation=load.run.read_json(runs.VALIDATION) if load.run.has(runs.VALIDATION) else None,
         plan=load.run.read_json(runs.PLAN) if load.run.has(runs.PLAN) else None,
+        gates=load.run.read_json(runs.GATES) if load.run.has(runs.GATES) else None,
         rejects=_rejects(load.run),
         patrons=progress.patrons,
         sent=progress.sent,
@@ -231,9 +227,15 @@ def _lease(load: Load, target: Target) -> Lease:
     return Lease(load.run.root, target.system, load.called)
 
 
+ALREADY_LOADED = "already_loaded"
+"""What validate hands on when there is nothing to do."""
+
 VALIDATE_REJECTS = "rejects/validate.parquet"
 TRANSFORM_REJECTS = "rejects/transform.parquet"
 PLAN_REJECTS = "rejects/plan.parquet"
+
+GROUP_FIELDS = {"folio": "patronGroup"}
+"""Each target's field for what kind of patron somebody is."""
 
 
 @contextmanager
@@ -266,6 +268,24 @@ def _kept(run: Run, what: str, name: str) -> Counts:
     return {"kept": f"{run.url}/{name}"}
 
 
+def _export(load: Load) -> Export:
+    from patronload import exports, trailers
+
+    return exports.read(trailers.without(load.run.read(runs.EXPORT), load.tenant.source), load.tenant.source)
+
+
+def _with_groups(patrons: pl.DataFrame, frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """The patrons with one more column, `group`: what the mapping makes of their patron group, if anything."""
+    import polars as pl
+
+    from patronload import expressions, rows
+
+    path = GROUP_FIELDS[mapping.target]
+    group = expressions.of_fields(frame, mapping, [path])[path] if path in mapping.fields else pl.lit(None, dtype=pl.String)
+    made = frame.select(pl.col(rows.ROW).alias("row"), group=group)
+    return patrons.select("row", "externalSystemId").join(made, on="row", how="left")
+
+
 def _mapping(tenant: Tenant, columns: list[str]) -> Mapping:
     """The tenant's mapping; for an export that lacks columns, if the tenant allows it, without what is made of them."""
     mapping = mappings.load(tenant.mapping)
@@ -289,6 +309,13 @@ def _read_frame(run: Run, name: str) -> pl.DataFrame:
 
     with run.reading(name) as file:
         return pl.read_parquet(io.BytesIO(file.read()))
+
+
+def _forget_all(run: Run) -> None:
+    """There is nothing to do: what an earlier try has found in another file must not be told."""
+    _forget_plan(run)
+    for name in (runs.VALIDATION, runs.PATRONS, VALIDATE_REJECTS, TRANSFORM_REJECTS, runs.REJECTS):
+        run.remove(name)
 
 
 def _forget_plan(run: Run) -> None:
@@ -358,12 +385,12 @@ def _write_rejects_file(load: Load) -> None:
     """The rows that the library has to mend, as delivered; without a file when the export could not be read at all."""
     import polars as pl
 
-    from patronload import exports, posting, reject_files, reports
+    from patronload import posting, reject_files, reports
 
     if not load.run.has(VALIDATE_REJECTS):
         return
     layout = load.tenant.source
-    export = exports.read(load.run.read(runs.EXPORT), layout)
+    export = _export(load)
     delivered = pl.concat([export.frame, export.ragged])
     refused = reports.with_failed(_rejects(load.run), posting.progress(load.run, _to_send(load.run)).results)
     load.run.write(runs.REJECTS, reject_files.write(delivered, refused, layout.delimiter, layout.encoding))

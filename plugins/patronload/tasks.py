@@ -12,6 +12,7 @@ from airflow.sdk.types import DagRunProtocol
 
 from patronload import runs, steps, tenants
 from patronload.errors import PatronloadError, TransientError
+from patronload.loads import Load
 
 PARAMS = {
     "dry_run": Param(
@@ -25,6 +26,16 @@ PARAMS = {
         type=["null", "string"],
         title="Source path",
         description="Take this file instead of the usual one: a path at the same source, like outgoing/mended.csv.",
+    ),
+    "load_anyway": Param(
+        None,
+        type=["null", "string"],
+        maxLength=500,
+        title="Load anyway",
+        description=(
+            "Load the file although it may not be the right one (loaded before, older, other columns, other patrons, "
+            "outside the limits): write the reason. It goes into the report and the mail; name no patron."
+        ),
     ),
 }
 
@@ -56,7 +67,10 @@ def fetch(tenant: str) -> steps.Counts:
 @task(**OPTIONS, execution_timeout=timedelta(hours=1))
 def validate(tenant: str) -> steps.Counts:
     """Check the export: what is wrong with the file stops the run, what is wrong with a row rejects the row."""
-    return steps.validate(_load(tenant))
+    counts = steps.validate(_load(tenant))
+    if told := counts.get(steps.ALREADY_LOADED):
+        raise AirflowSkipException(told)
+    return counts
 
 
 @task(**OPTIONS, execution_timeout=timedelta(hours=1))
@@ -98,19 +112,27 @@ def _shown_in_airflow(progress: str) -> None:
         get_current_context()["task_state_store"].set("progress", progress)
 
 
-def _load(name: str) -> steps.Load:
+def _load(name: str) -> Load:
     """The load that the task at hand is part of."""
     context = get_current_context()
     tenant = tenants.load(name)
     run, params = context["dag_run"], context["params"]
-    return steps.Load(
+    return Load(
         tenant=tenant,
         run=runs.open_run(tenant.tenant, run.run_id),
         run_id=run.run_id,
         day=_day(run, tenant),
         dry_run=params["dry_run"],
         source_path=params["source_path"],
+        # A run that was started by an earlier version, and is cleared now, has no such parameter.
+        load_anyway=_reason(params.get("load_anyway")),
+        backfill=run.run_type == "backfill",
     )
+
+
+def _reason(written: str | None) -> str | None:
+    """What a person wrote as the reason, on one line; blanks are none."""
+    return " ".join((written or "").split()) or None
 
 
 def _day(run: DagRunProtocol, tenant: tenants.Tenant) -> date:

@@ -67,6 +67,24 @@ def _is_share(limit: Any) -> Any:
     return limit
 
 
+def _is_percent(share: Any) -> Any:
+    if not (isinstance(share, str) and re.fullmatch(r"\d{1,2}(\.\d+)?%|100%", share)):
+        raise ValueError(f"'{share}' is no share. Write one like 20%.")
+    return share
+
+
+ROWS_HERE = "{rows}"
+"""Where a trailer tells the number of rows."""
+
+
+def _is_trailer(line: str) -> str:
+    if line.count(ROWS_HERE) != 1 or "\n" in line:
+        raise ValueError(
+            f"'{line}' does not say where the number of rows stands. Write it like \"TRAILER,{ROWS_HERE}\"."
+        )
+    return line
+
+
 def _is_delimiter(sign: str) -> str:
     if sign in '"\r\n':
         raise ValueError('a quote or a line\'s end cannot stand between two cells. Write a sign like ";" or "\\t".')
@@ -79,6 +97,7 @@ ConnectionId = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9_.-]+$", description="the id of an Airflow connection", examples=["northfield_sftp"]),
 ]
+Percent = Annotated[str, BeforeValidator(_is_percent)]
 DatedPath = Annotated[str, Field(min_length=1), AfterValidator(_is_dated)]
 
 
@@ -89,6 +108,11 @@ class Layout(Document):
         ",", min_length=1, max_length=1, description="what stands between two cells", examples=['"|"', '"\\t" (a tab)']
     )
     encoding: Annotated[str, AfterValidator(_is_encoding)] = Field("utf-8", description="Python's name of the encoding")
+    trailer: Annotated[str, AfterValidator(_is_trailer)] | None = Field(
+        None,
+        description="the last line of a whole file; {rows} stands for the number of rows, * for any text",
+        examples=['"TRAILER,*,{rows}"'],
+    )
 
 
 class Source(Layout):
@@ -111,6 +135,11 @@ class Source(Layout):
         le=600,
         description="a file whose size or time changes within this time is still being written",
     )
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the path says which day a file is of."""
+        return any(name == "date" for _, name, _, _ in string.Formatter().parse(self.path))
 
     def path_on(self, day: date) -> str:
         """The path for a day: each {date:...} filled in."""
@@ -199,6 +228,29 @@ class Limits(Document):
     fewest_rows: int = Field(1, strict=True, ge=0, description="the file is shorter than this")
     most_rejects: Annotated[str | int, BeforeValidator(_is_share, json_schema_input_type=str | int)] = Field(
         "10%", description="more rows than this are rejected: a share like 2%, or a number"
+    )
+
+    fewest_bytes: int = Field(0, strict=True, ge=0, description="the file is smaller than this")
+    same_file: Literal["skip", "stop"] = Field(
+        "skip", description="a file that was loaded already: there is nothing to do, or the run stops"
+    )
+    older_file: Literal["stop", "warn"] = Field("stop", description="a file that is older than the last one loaded")
+    changed_columns: Literal["stop", "warn"] = Field("stop", description="a column of the last load is missing")
+    known_ids: Percent | None = Field(
+        None, description="fewer of the patrons than this share are known from the last load", examples=["60%"]
+    )
+    row_change: Percent | None = Field(
+        None, description="the rows are more or fewer than in the last loads by more than this", examples=["20%"]
+    )
+    group_change: Percent | None = Field(
+        None,
+        description="the share of a patron group is off that of the last loads by more of a hundred than this",
+        examples=["10%"],
+    )
+    reject_change: Percent | None = Field(
+        None,
+        description="the share of rejects is above that of the last loads by more of a hundred than this",
+        examples=["1%"],
     )
 
     def rejects_allowed(self, rows: int) -> float:

@@ -47,6 +47,7 @@ def test_a_load_with_its_artifacts_in_a_bucket(sandbox: Sandbox, tmp_path: Path)
         "export.csv",
         "export.json",
         "validation.json",
+        "gates.json",
         "rejects/validate.parquet",
         "rejects/transform.parquet",
         "rejects/plan.parquet",

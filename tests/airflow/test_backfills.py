@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.airflow.libraries import ZONE, Times, World, as_csv, dag_id, people, person, today
+from tests.airflow.libraries import ZONE, Times, World, as_csv, dag_id, people, person, text_of, today
 
 
 def past_days() -> list[date]:
@@ -97,9 +97,9 @@ def test_past_days_as_the_rest_api_has_it_by_default(world: World, backfills):
 
 
 def test_two_loads_by_hand(world: World):
-    """The second one waits until the first has ended."""
+    """The second one waits until the first has ended; the same file is loaded again because a reason is given."""
     world.deliver("fairholm", f"patrons_{today():%Y%m%d}.csv", as_csv(people("fairholm", 5)))
-    first, second = world.start("fairholm"), world.start("fairholm")
+    first, second = world.start("fairholm"), world.start("fairholm", load_anyway="a test of two loads")
     for run_id in (first, second):
         assert world.ended("fairholm", run_id).state == "success"
     fetched, notified = world.times("fairholm", "fetch"), world.times("fairholm", "notify")
@@ -108,3 +108,24 @@ def test_two_loads_by_hand(world: World):
     assert_one_at_a_time(world.times("fairholm", "post"))
     assert world.report("fairholm", first)["created"] == 5
     assert world.report("fairholm", second)["updated"] == 5
+
+
+def test_a_file_that_was_loaded_already(world: World):
+    """Nothing is sent, nothing is red: all up to post is skipped, and the mail says which load had the file."""
+    world.deliver("bexley", "by_hand.csv", as_csv(people("bexley", 5)))
+    source = f"{world.exports.as_uri()}/bexley/by_hand.csv"
+    first = world.ended("bexley", world.start("bexley", source_path=source))
+    sent = len(world.imports("bexley"))
+    second = world.ended("bexley", world.start("bexley", source_path=source))
+    assert (first.state, second.state) == ("success", "success")
+    assert len(world.imports("bexley")) == sent
+    assert world.states("bexley", second.run_id) == {
+        "fetch": "success",
+        **dict.fromkeys(("validate", "transform", "plan", "post"), "skipped"),
+        "report": "success",
+        "notify": "success",
+    }
+    assert world.report("bexley", second.run_id)["outcome"] == "already_loaded"
+    (mail,) = world.mails(second.run_id)
+    assert mail["Subject"].startswith("Nothing to do")
+    assert first.run_id in text_of(mail)

@@ -122,6 +122,8 @@ def test_the_form_for_a_load_by_hand(world: World, page: Page, shoot: Shoot):
     expect(form.get_by_text("Do all but post")).to_be_visible()
     expect(form.get_by_text("Source path")).to_be_visible()
     expect(form.get_by_text("Take this file instead of the usual one")).to_be_visible()
+    expect(form.get_by_text("Load anyway")).to_be_visible()
+    expect(form.get_by_text("Load the file although it may not be the right one")).to_be_visible()
     shoot("6-load-by-hand")
 
 

@@ -97,6 +97,7 @@ def test_the_artifacts_are_complete(world: World, loads, tenant: str):
         "export.csv",
         "export.json",
         "validation.json",
+        "gates.json",
         "rejects/validate.parquet",
         "rejects/transform.parquet",
         "rejects/plan.parquet",

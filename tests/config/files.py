@@ -14,6 +14,7 @@ source:
   path: out/people_{date:%Y%m%d}.csv
   delimiter: ";"
   encoding: cp1252
+  trailer: "TRAILER;*;{rows}"
   missing_columns: keep
   contains: everyone
   quiet_seconds: 2
@@ -32,6 +33,14 @@ target:
 limits:
   fewest_rows: 10
   most_rejects: 2.5%
+  fewest_bytes: 1000
+  same_file: stop
+  older_file: warn
+  changed_columns: warn
+  known_ids: 60%
+  row_change: 20%
+  group_change: 10%
+  reject_change: 1.5%
 notify:
   always: [systems@riverside.example]
   on_rejects: [desk@riverside.example]

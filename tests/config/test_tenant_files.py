@@ -29,6 +29,7 @@ def test_reads_every_key(include: Path) -> None:
         "path": "out/people_{date:%Y%m%d}.csv",
         "delimiter": ";",
         "encoding": "cp1252",
+        "trailer": "TRAILER;*;{rows}",
         "missing_columns": "keep",
         "contains": "everyone",
         "quiet_seconds": 2,
@@ -46,7 +47,18 @@ def test_reads_every_key(include: Path) -> None:
         "blank_cells": "erase",
         "create": ("departments", "options"),
     }
-    assert tenant.limits.model_dump() == {"fewest_rows": 10, "most_rejects": "2.5%"}
+    assert tenant.limits.model_dump() == {
+        "fewest_rows": 10,
+        "most_rejects": "2.5%",
+        "fewest_bytes": 1000,
+        "same_file": "stop",
+        "older_file": "warn",
+        "changed_columns": "warn",
+        "known_ids": "60%",
+        "row_change": "20%",
+        "group_change": "10%",
+        "reject_change": "1.5%",
+    }
     assert list(tenant.notify.always) == ["systems@riverside.example"]
     assert list(tenant.notify.on_rejects) == ["desk@riverside.example"]
     assert list(tenant.notify.on_failure) == ["oncall@riverside.example", "second@riverside.example"]
@@ -73,6 +85,12 @@ notify: {on_failure: [a@b.example]}
     assert (target.unknown_values, target.dropped_values, target.blank_cells) == ("reject", "warn", "keep")
     assert (target.create, target.member_of) == ((), None)
     assert tenant.limits.fewest_rows == 1
+    assert (tenant.limits.same_file, tenant.limits.older_file, tenant.limits.changed_columns) == (
+        "skip",
+        "stop",
+        "stop",
+    )
+    assert (tenant.source.trailer, tenant.limits.known_ids, tenant.limits.row_change) == (None, None, None)
     assert list(tenant.notify.always) == []
 
 
@@ -226,6 +244,11 @@ MISTAKES = [
     ("most_rejects: 2.5%", "most_rejects: 0.05", "limits.most_rejects", "5%"),
     ("most_rejects: 2.5%", "most_rejects: -5", "limits.most_rejects", ""),
     ("most_rejects: 2.5%", "most_rejects: true", "limits.most_rejects", ""),
+    ("row_change: 20%", "row_change: 0.2", "limits.row_change", "20%"),
+    ("known_ids: 60%", "known_ids: 160%", "limits.known_ids", "20%"),
+    ("fewest_bytes: 1000", "fewest_bytes: 1 kB", "limits.fewest_bytes", ""),
+    ("same_file: stop", "same_file: load", "limits.same_file", "skip"),
+    ("TRAILER;*;{rows}", "TRAILER;*", "source.trailer", "{rows}"),
     ("always: [", "allways: [", "notify.allways", "no such key; did you mean 'always'? There are: always, on_rejects,"),
     ("[desk@riverside.example]", "[desk]", "notify.on_rejects[0]", "@"),
     ("[desk@riverside.example]", "[7]", "notify.on_rejects[0]", "YAML reads this as the number 7, not as text."),

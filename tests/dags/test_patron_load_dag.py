@@ -82,13 +82,14 @@ def test_report_and_notify_run_after_a_failure_and_leave_the_run_red(northfield:
 def test_the_form(northfield: DAG):
     """Each parameter of the form has a title, a description and a type; left alone, they ask for an ordinary load."""
     params = {name: northfield.params.get_param(name) for name in northfield.params}
-    assert list(params) == ["dry_run", "source_path"]
+    assert list(params) == ["dry_run", "source_path", "load_anyway"]
     assert all(param.schema["title"] and param.description for param in params.values())
     assert {name: param.schema["type"] for name, param in params.items()} == {
         "dry_run": "boolean",
         "source_path": ["null", "string"],
+        "load_anyway": ["null", "string"],
     }
-    assert northfield.params.dump() == {"dry_run": False, "source_path": None}
+    assert northfield.params.dump() == {"dry_run": False, "source_path": None, "load_anyway": None}
 
 
 def test_every_task_ends_some_time(northfield: DAG):

@@ -1,0 +1,215 @@
+"""
+Is this the right file? Ask the gates with what a run and the ledger hold, keep their verdicts, and stop the run.
+
+What the gates say is kept as gates.json, step by step. A person who knows that a file is right although a gate stops it
+starts the load again with a reason ('Load anyway'); the reason and each gate that it opened are told in the report.
+A rejects file that comes back mended is a handful of rows by its nature: it is held to no gate, and it is not what the
+next export is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from patronload import gates, runs
+from patronload.errors import ValidationError
+from patronload.exports import Export
+from patronload.gates import LAST, Loaded, Verdict
+from patronload.history import History
+from patronload.loads import Load
+from patronload.trailers import Trailer
+
+ORDER = ("validate", "transform", "plan", "post")
+"""The steps that ask; what one of them finds is about what those before it left behind."""
+
+WAY_OUT = (
+    "If the file is right after all, start the load again with 'Load anyway' and the reason; it goes into the report."
+)
+
+TOLD_ONLY_IN_A_DRY_RUN = ("same_file", "older_file")
+"""A dry run sends nothing, so an old file does no harm, and it is with a known one that a mapping is tried."""
+
+
+class Arrival(NamedTuple):
+    """The file that was fetched; `modified` in the library's zone, `file_day` as in gates.Loaded."""
+
+    name: str
+    size: int
+    sha256: str
+    modified: datetime
+    file_day: date
+
+
+def already_loaded(load: Load) -> str | None:
+    """
+    Why there is nothing to do: another run has loaded these bytes already. None if the load has to go on.
+
+    What the run has to say then is left behind for its report.
+    """
+    if not load.run.has(runs.DELIVERY):
+        return None
+    verdict = _same_file(load, _arrival(load))
+    skips = load.tenant.limits.same_file == "skip" and not load.load_anyway and not load.dry_run
+    if verdict.passed or not skips:
+        return None
+    told = f"{verdict.sentence} There is nothing to do."
+    load.run.write_json(runs.GATES, {"already_loaded": told, "load_anyway": None, "steps": {}})
+    return told
+
+
+def check_file(load: Load, export: Export, trailer: Trailer | None, more: Iterable[Verdict]) -> None:
+    """
+    After the checks of validate: is it new, is it complete, has it the columns and about the rows of the last loads?
+
+    `more` are verdicts that are held to as well. Raises ValidationError.
+    """
+    figures = {"mended": export.mended}
+    if export.mended:
+        _hold(load, "validate", [], figures)
+        return
+    history, limits, arrival = History(load.run), load.tenant.limits, _arrival(load)
+    last = history.last(LAST)
+    verdicts = [
+        _same_file(load, arrival),
+        _newest(load, arrival, history),
+        *gates.complete(limits, arrival.size, export.rows, trailer),
+        gates.columns(limits, export.columns, last[-1] if last else None),
+        *gates.rows(limits, export.rows, last),
+        *more,
+    ]
+    _hold(load, "validate", verdicts, figures)
+
+
+def check_patrons(load: Load, export: Export, patrons: pl.DataFrame, rejected: int, more: Iterable[Verdict]) -> None:
+    """
+    After transform: are these the library's patrons, in about the groups and with about the rejects of the last loads?
+
+    `patrons` has externalSystemId and group. Raises ValidationError.
+    """
+    groups = dict(patrons["group"].drop_nulls().value_counts().sort("group").iter_rows())
+    if export.mended:
+        _hold(load, "transform", [], {"groups": groups})
+        return
+    history, limits = History(load.run), load.tenant.limits
+    last = history.last(LAST)
+    verdicts = [
+        *_known_ids(load, patrons["externalSystemId"], history, last),
+        *gates.groups(limits, groups, last),
+        *gates.rejects(limits, rejected, export.rows, last),
+        *more,
+    ]
+    _hold(load, "transform", verdicts, {"groups": groups})
+
+
+def check_rejects(load: Load, export: Export, rejected: int, more: Iterable[Verdict]) -> None:
+    """After plan: with those that it set aside, are about as many rows rejected as in the last loads?"""
+    last = [] if export.mended else History(load.run).last(LAST)
+    verdicts = [] if export.mended else [*gates.rejects(load.tenant.limits, rejected, export.rows, last), *more]
+    _hold(load, "plan", verdicts, {})
+
+
+def check_age(load: Load) -> None:
+    """Before the first patron is sent: nobody has loaded a newer file since this run began. Raises ValidationError."""
+    if load.run.has(runs.DELIVERY) and not _figures(load).get("mended"):
+        _hold(load, "post", [_newest(load, _arrival(load), History(load.run))], {})
+
+
+def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
+    """
+    Put a load that went through into the ledger; `rejected` are all rows that did not become patrons.
+
+    `patrons` has externalSystemId. The same load may be recorded again.
+    """
+    figures = _figures(load)
+    if figures.get("mended"):
+        return
+    history, arrival, validation = History(load.run), _arrival(load), load.run.read_json(runs.VALIDATION)
+    before = history.find(arrival.sha256)
+    loaded = Loaded(
+        run=load.run_id,
+        day=load.day,
+        file=arrival.name,
+        file_day=arrival.file_day,
+        modified=arrival.modified,
+        sha256=arrival.sha256,
+        columns=tuple(validation["columns"]),
+        rows=validation["rows"],
+        rejected=rejected,
+        groups=figures.get("groups", {}),
+        # The usual file that somebody names to load it again is the usual one still.
+        by_hand=_by_hand(load) and (before is None or before.by_hand),
+    )
+    compared = gates.fewest_known(load.tenant.limits, load.tenant.source.contains) is not None and not loaded.by_hand
+    marks = gates.marks(gates.folded_ids(patrons["externalSystemId"]), loaded.sha256) if compared else None
+    history.add(loaded, marks, LAST)
+
+
+def _arrival(load: Load) -> Arrival:
+    facts = load.run.read_json(runs.DELIVERY)
+    modified = datetime.fromisoformat(facts["modified"]).astimezone(load.tenant.zone)
+    dated = load.tenant.source.is_dated and not _by_hand(load)
+    return Arrival(facts["name"], facts["size"], facts["sha256"], modified, load.day if dated else modified.date())
+
+
+def _by_hand(load: Load) -> bool:
+    source = load.tenant.source
+    return bool(load.source_path) and source.path_instead(load.source_path or "") != source.path_on(load.day)
+
+
+def _same_file(load: Load, arrival: Arrival) -> Verdict:
+    found = History(load.run).find(arrival.sha256)
+    # A run that is cleared does not stand in its own way.
+    return gates.loaded_before(None if found and found.run == load.run_id else found)
+
+
+def _newest(load: Load, arrival: Arrival, history: History) -> Verdict:
+    verdict = gates.newest(arrival.file_day, arrival.modified, history.newest())
+    # Whoever asks for a backfill has named the days.
+    effect = "warn" if load.backfill else load.tenant.limits.older_file
+    return verdict._replace(effect=effect)
+
+
+def _known_ids(load: Load, ids: pl.Series, history: History, last: list[Loaded]) -> list[Verdict]:
+    least = gates.fewest_known(load.tenant.limits, load.tenant.source.contains)
+    if least is None:
+        return []
+    # An export of updates has other patrons every day.
+    compared = last[-1:] if load.tenant.source.contains == "everyone" else last
+    kept = [(loaded, marks) for loaded in compared if (marks := history.marks(loaded)) is not None]
+    own = gates.folded_ids(ids)
+    known = pl.Series([False]).new_from_index(0, own.len())
+    for loaded, marks in kept:
+        known = known | gates.marks(own, loaded.sha256).is_in(marks.implode())
+    return gates.known_ids(least, int(known.sum()), own.len(), [loaded for loaded, _ in kept])
+
+
+def _hold(load: Load, step: str, verdicts: Iterable[Verdict], figures: Mapping[str, Any]) -> None:
+    """Leave the verdicts behind, and stop the run for those that failed, unless a person gave a reason."""
+    judged = [_judged(load, verdict) for verdict in verdicts]
+    kept = _kept(load)
+    before = {name: kept["steps"][name] for name in ORDER[: ORDER.index(step)] if name in kept["steps"]}
+    before[step] = {"figures": dict(figures), "verdicts": judged}
+    load.run.write_json(runs.GATES, {"already_loaded": None, "load_anyway": load.load_anyway, "steps": before})
+    failed = [verdict["sentence"] for verdict in judged if verdict["state"] == "failed"]
+    if failed:
+        raise ValidationError(f"Nothing was sent. {' '.join(failed)} {WAY_OUT}")
+
+
+def _judged(load: Load, verdict: Verdict) -> dict[str, str]:
+    told_only = verdict.effect == "warn" or (load.dry_run and verdict.gate in TOLD_ONLY_IN_A_DRY_RUN)
+    state = "passed" if verdict.passed else "warned" if told_only else "overridden" if load.load_anyway else "failed"
+    return {"gate": verdict.gate, "state": state, "sentence": verdict.sentence}
+
+
+def _kept(load: Load) -> dict[str, Any]:
+    kept: dict[str, Any] = load.run.read_json(runs.GATES) if load.run.has(runs.GATES) else {"steps": {}}
+    return kept
+
+
+def _figures(load: Load) -> dict[str, Any]:
+    """The figures of all steps so far."""
+    return {name: figure for step in _kept(load)["steps"].values() for name, figure in step["figures"].items()}

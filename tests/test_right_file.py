@@ -1,0 +1,470 @@
+"""Is it the right file? One library's loads, one after the other: its folder, its ledger, the stand-in FOLIO."""
+
+import html
+import json
+import os
+import shutil
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from patronload import gates, history, notify, reports, runs, steps, tenants
+from patronload.errors import ConfigError, TransientError, ValidationError
+from patronload.history import History
+from patronload.loads import Load
+from patronload.runs import Run
+from sandbox.folio import FolioServer, FolioTenant
+
+DAY = date(2026, 11, 20)
+COLUMNS = ["externalSystemId", "username", "barcode", "patronGroup", "lastName", "firstName", "email", "phone"]
+COLUMNS += ["expirationDate"]
+STEPS = (steps.fetch, steps.validate, steps.transform, steps.plan, steps.post)
+REASON = "the registry has moved, says Mr Reed"
+
+
+@pytest.fixture(scope="module")
+def folio():
+    with FolioServer([FolioTenant("main", "loader", "secret-of-folio")]) as server:
+        yield server
+
+
+class Library:
+    """A library whose exports lie in a folder; each load has a run folder in one place, as the real ones have."""
+
+    def __init__(self, project, folder: Path, folio: FolioServer) -> None:
+        self.folder = folder
+        self.folio = folio
+        self.runs = folder / "artifacts" / "lib"
+        shutil.copytree(project / "include" / "mappings", folder / "include" / "mappings")
+        (folder / "include" / "tenants").mkdir()
+        (folder / "exports").mkdir()
+        self.configure()
+
+    def configure(self, path="patrons.csv", limits=None, **source):
+        tenant = {
+            "tenant": "lib",
+            "library": "A Library",
+            "mapping": "folio/flat_patrons",
+            "timezone": "America/Chicago",
+            "source": {"type": "folder", "path": f"{self.folder}/exports/{path}", "quiet_seconds": 0, **source},
+            "target": {"type": "folio", "connection": "lib_folio", "folio_tenant": "main"},
+            "limits": {"most_rejects": "50%", **(limits or {})},
+            "notify": {"on_failure": ["oncall@lib.example"]},
+        }
+        (self.folder / "include" / "tenants" / "lib.yaml").write_text(yaml.safe_dump(tenant))
+
+    def deliver(self, numbers, *, day=DAY, hour=8, name="patrons.csv", without=(), cells=None, trailer=""):
+        """An export of these patrons, written at `hour` UTC of a day."""
+        columns = [column for column in COLUMNS if column not in without]
+        rows = [person(number) | (cells or {}) for number in numbers]
+        text = "\n".join([",".join(columns), *(",".join(row[column] for column in columns) for row in rows)])
+        path = self.folder / "exports" / name
+        path.write_text(f"{text}\n{trailer}", encoding="utf-8")
+        written = datetime(day.year, day.month, day.day, hour, tzinfo=UTC).timestamp()
+        os.utime(path, (written, written))
+
+    def load(self, run="run", *, day=DAY, **options):
+        return Load(tenants.load("lib"), Run(self.runs / run), run, day, **options)
+
+    def loaded(self, run, **options):
+        """A load that goes through all steps; its report."""
+        load = self.load(run, **options)
+        for step in STEPS if not load.dry_run else STEPS[:-1]:
+            if steps.ALREADY_LOADED in step(load):
+                break
+        steps.report(load)
+        return reports.Report.from_json(load.run.read_json(runs.REPORT))
+
+    def stopped(self, run, says, **options):
+        """A load that is stopped, with nothing sent; its report."""
+        before = len(self.folio.imports)
+        load = self.load(run, **options)
+        with pytest.raises(ValidationError, match=says):
+            self.loaded(run, **options)
+        steps.report(load)
+        told = reports.Report.from_json(load.run.read_json(runs.REPORT))
+        assert (told.outcome, told.sent, load.run.names("sent")) == ("stopped", 0, [])
+        # The plan asks with an import of nobody whether it may import.
+        assert not any(seen.external_system_ids for seen in self.folio.imports[before:])
+        return told
+
+    @property
+    def ledger(self):
+        """The runs that the ledger has, the oldest file first."""
+        folder = self.runs / history.FOLDER
+        return [json.loads(file.read_text())["run"] for file in sorted(folder.glob("*.json"))]
+
+
+def person(number):
+    return {
+        "externalSystemId": f"u-{number}",
+        "username": f"user{number}",
+        "barcode": f"{number:06}",
+        "patronGroup": "Staff" if number % 4 == 0 else "Student",
+        "lastName": "Adams",
+        "firstName": "Ann",
+        "email": "",
+        "phone": "",
+        "expirationDate": "",
+    }
+
+
+@pytest.fixture
+def library(project, tmp_path, folio, monkeypatch):
+    connection = {"conn_type": "http", "host": folio.url, "login": "loader", "password": "secret-of-folio"}
+    monkeypatch.setenv("PATRONLOAD_INCLUDE", str(tmp_path / "include"))
+    monkeypatch.setenv("AIRFLOW_CONN_LIB_FOLIO", json.dumps(connection))
+    return Library(project, tmp_path, folio)
+
+
+def days_after(count):
+    return DAY + timedelta(days=count)
+
+
+def test_the_first_load_has_nothing_to_compare_with(library):
+    """It says so, goes through, and is what the next one is compared with."""
+    library.configure(limits={"row_change": "10%", "group_change": "10%", "reject_change": "1%"}, contains="everyone")
+    library.deliver(range(8))
+    told = library.loaded("first")
+    assert told.outcome == "loaded"
+    assert {gate.gate: gate.state for gate in told.gates} == dict.fromkeys(
+        ["same_file", "older_file", "changed_columns", "row_change", "known_ids", "group_change", "reject_change"],
+        "passed",
+    )
+    assert Counter(gate.sentence == gates.NO_EARLIER for gate in told.gates) == {True: 6, False: 1}
+    assert told.warnings == ()
+    assert library.ledger == ["first"]
+
+
+def test_the_same_file_again_is_nothing_to_do(library, folio):
+    """A night without a new file is no failure: the report says when it was loaded, nothing is read or sent."""
+    library.deliver(range(3))
+    library.loaded("first")
+    before = len(folio.journal)
+    told = library.loaded("second", day=days_after(1))
+    assert (told.outcome, told.rows, told.not_sent) == ("already_loaded", 0, 0)
+    assert len(folio.journal) == before
+    assert told.nothing_to_do == (
+        "This file was loaded already: patrons.csv, with the load of 20 November 2026 (run first). "
+        "There is nothing to do."
+    )
+    assert library.ledger == ["first"]
+    mail = notify.mail(tenants.load("lib"), told)
+    assert mail.subject.startswith("Nothing to do: this file was loaded already")
+    assert mail.to == ()
+    assert told.nothing_to_do in html.unescape(mail.html)
+    assert "'Load anyway'" in mail.text
+
+
+def test_the_same_file_stops_the_run_where_a_library_wants_that(library):
+    """Who is promised a new file each night wants to hear that there is none."""
+    library.configure(limits={"same_file": "stop"})
+    library.deliver(range(3))
+    library.loaded("first")
+    told = library.stopped("second", r"loaded already: patrons.csv, with the load of 20 November 2026 \(run first\)")
+    assert [gate.gate for gate in told.gates if gate.state == "failed"] == ["same_file"]
+
+
+def test_the_same_file_with_a_reason_is_loaded_and_the_reason_is_told(library):
+    """In report.json, report.html and the mail."""
+    library.deliver(range(3))
+    library.loaded("first")
+    told = library.loaded("second", load_anyway=REASON)
+    assert (told.outcome, told.updated, told.load_anyway) == ("loaded", 3, REASON)
+    (warning,) = told.warnings
+    assert REASON in warning
+    assert "This file was loaded already" in warning
+    page = html.unescape(Run(library.runs / "second").read(runs.REPORT_PAGE).decode())
+    mail = notify.mail(tenants.load("lib"), told)
+    for text in (page, html.unescape(mail.html), mail.text):
+        assert REASON in text
+    assert library.ledger == ["second"]
+
+
+def test_a_run_that_is_cleared_does_not_stand_in_its_own_way(library):
+    """From the first task on, and after it went through; the ledger has it once."""
+    library.deliver(range(3))
+    for _ in range(2):
+        assert library.loaded("first").outcome == "loaded"
+    assert library.ledger == ["first"]
+    library.deliver(range(4), day=days_after(1))
+    library.loaded("second", day=days_after(1))
+    assert library.loaded("first").outcome == "loaded"
+    assert library.ledger == ["first", "second"]
+
+
+def test_an_older_file_is_stopped_and_with_a_reason_the_ledger_does_not_go_back(library):
+    """Yesterday's file over today's would bring back what was changed; and the next one is compared with today's."""
+    library.deliver(range(4), hour=9)
+    library.loaded("new")
+    library.deliver(range(5), hour=8)
+    told = library.stopped("old", "The file is older than the last one loaded")
+    assert "(written 20 Nov 2026, 02:00 CST)" in told.failure.message
+    assert "(written 20 Nov 2026, 03:00 CST)" in told.failure.message
+    assert "start the load again with 'Load anyway'" in told.failure.message
+    assert any("'Load anyway'" in sentence for sentence in reports.next_steps(told))
+    assert library.loaded("on purpose", load_anyway=REASON).loaded == 5
+    assert library.ledger == ["on purpose", "new"]
+    assert History(library.load().run).newest().run == "new"
+
+
+def test_a_backfill_of_older_days_goes_through_and_tells(library):
+    """Who asks for a backfill has named the days; the ledger's newest file stays the newest."""
+    library.configure(path="patrons_{date:%Y%m%d}.csv")
+    for back in (2, 1, 0):
+        day = days_after(-back)
+        library.deliver([back, 7], day=day, name=f"patrons_{day:%Y%m%d}.csv")
+    library.loaded("today")
+    yesterday = days_after(-1)
+    library.stopped("cleared", "it is of 19 November 2026", day=yesterday)
+    told = library.loaded("backfill", day=yesterday, backfill=True)
+    assert told.outcome == "loaded"
+    assert "The file is older than the last one loaded" in told.warnings[0]
+    assert library.ledger == ["backfill", "today"]
+    assert library.loaded("again", day=yesterday, backfill=True).outcome == "already_loaded"
+    library.loaded("further", day=days_after(-2), backfill=True)
+    assert library.ledger == ["further", "backfill", "today"]
+
+
+def test_by_dated_names_the_day_counts_and_not_when_a_file_was_written(library):
+    """Files that were copied have all been written now, in any order."""
+    library.configure(path="patrons_{date:%Y%m%d}.csv")
+    library.deliver([1], hour=9, name="patrons_20261120.csv")
+    library.deliver([2], hour=8, name="patrons_20261121.csv")
+    library.loaded("first")
+    assert library.loaded("second", day=days_after(1)).outcome == "loaded"
+
+
+def test_a_file_named_by_hand_is_held_to_the_gates_too_and_is_no_measure(library):
+    """It may be the wrong one as well; but three patrons of the desk are not what the next export is held against."""
+    library.configure(limits={"row_change": "10%"}, contains="everyone")
+    library.deliver(range(20))
+    library.loaded("first")
+    library.deliver(range(90, 93), name="desk.csv", hour=12)
+    told = library.stopped("by hand", "The file has 3 rows; expected 18 to 22", source_path="desk.csv")
+    assert {gate.gate for gate in told.gates if gate.state == "failed"} == {"row_change"}
+    told = library.loaded("by hand, with a reason", source_path="desk.csv", load_anyway=REASON)
+    assert (told.outcome, "0 % of the patrons are known" in told.warnings[0]) == ("loaded", True)
+    library.deliver(range(21), day=days_after(1))
+    assert library.loaded("next", day=days_after(1)).warnings == ()
+
+
+def test_a_column_that_is_gone_stops_the_run_once(library):
+    """After somebody said that it is right, it is the new measure."""
+    library.deliver(range(3))
+    library.loaded("first")
+    library.deliver(range(3), day=days_after(1), without=["phone"])
+    library.stopped("second", "expected 9, found 8; missing phone")
+    library.loaded("third", load_anyway=REASON)
+    library.deliver(range(4), day=days_after(2), without=["phone"])
+    told = library.loaded("fourth")
+    assert [gate.state for gate in told.gates] == ["passed"] * 3
+
+
+def test_another_librarys_file_is_stopped(library):
+    """It has the columns and the size of ours, but nobody of our patrons."""
+    library.configure(contains="everyone")
+    library.deliver(range(10))
+    library.loaded("first")
+    library.deliver([*range(9, 10), *range(100, 109)], day=days_after(1))
+    told = library.stopped("second", r"10 % of the patrons are known from the last load \(1 of 10")
+    assert "Is it another library's file?" in told.failure.message
+    assert told.failure.step == "transform"
+    library.deliver([*range(5), *range(100, 105)], day=days_after(1))
+    assert library.loaded("third").outcome == "loaded"
+
+
+def test_an_export_of_updates_is_compared_with_several_loads(library):
+    """It has other patrons each day; the ledger keeps the marks of the last few."""
+    library.configure(limits={"known_ids": "50%"})
+    for day in range(gates.LAST + 2):
+        library.deliver([2 * day, 2 * day + 1, *([2 * day - 2, 2 * day - 1] if day else [])], day=days_after(day))
+        assert library.loaded(f"day {day}", day=days_after(day)).outcome == "loaded"
+    folder = library.runs / history.FOLDER
+    assert len(list(folder.glob("*.parquet"))) == gates.LAST
+    library.deliver([0], day=days_after(50))
+    library.stopped("too old to be known", "0 % of the patrons are known")
+    library.deliver([6, 7, 50, 51], day=days_after(50))
+    assert library.loaded("half").outcome == "loaded"
+
+
+def test_the_ledger_holds_no_patron(library):
+    """Counts, columns, groups, and of ids only keyed hashes, for the eyes of this account."""
+    library.configure(contains="everyone")
+    library.deliver(range(1000, 1010))
+    library.loaded("first")
+    folder = library.runs / history.FOLDER
+    kept = {file.suffix: file for file in folder.iterdir()}
+    assert kept.keys() == {".json", ".parquet"}
+    content = b"".join(file.read_bytes() for file in kept.values())
+    assert not any(cell.encode() in content for cell in ("u-1001", "user1001", "001001", "Adams"))
+    assert pl.read_parquet(kept[".parquet"]).schema == {"mark": pl.UInt64}
+    assert folder.stat().st_mode & 0o077 == 0
+    library.configure()
+    library.deliver(range(5), day=days_after(1))
+    library.loaded("second")
+    assert len(list(folder.glob("*.parquet"))) == 1, "what no gate asks for is not kept"
+
+
+def test_bands_of_the_last_loads_stop_a_run_before_anything_is_sent(library):
+    """Rows in validate, groups in transform; each sentence with what was expected, what was found, and which day."""
+    library.configure(limits={"row_change": "20%", "group_change": "10%"})
+    library.deliver(range(20))
+    library.loaded("first")
+    library.deliver(range(10), day=days_after(1))
+    library.stopped("half", r"The file has 10 rows; expected 16 to 24 \(the last load, of 20 November 2026, had 20")
+    library.deliver(range(0, 80, 4), day=days_after(1))
+    told = library.stopped("all staff", "'staff' expected 15 % to 35 %, found 100 %")
+    assert "'undergrad' expected 65 % to 85 %, found 0 %" in told.failure.message
+
+
+def test_more_rejects_than_usual_stop_a_run(library, folio):
+    """Those of the mapping count, and those of the plan."""
+    library.configure(limits={"reject_change": "10%"})
+    library.deliver(range(20))
+    library.loaded("first")
+    library.deliver(range(20), day=days_after(1), cells={"expirationDate": "soon"}, name="bad.csv")
+    bad = (library.folder / "exports" / "bad.csv").read_text().splitlines()
+    good = (library.folder / "exports" / "patrons.csv").read_text().splitlines()
+    (library.folder / "exports" / "patrons.csv").write_text("\n".join([*good[:17], *bad[17:]]) + "\n")
+    library.stopped("second", r"20 % of the rows are rejected \(4 of 20\); expected at most 10 %")
+
+
+def test_a_trailer_that_does_not_fit_stops_the_run(library):
+    """A file that was cut short; a good one loads without its trailer, and nothing of it becomes a reject."""
+    library.configure(trailer="TRAILER,{rows}")
+    library.deliver(range(3), trailer="TRAILER,4\n")
+    library.stopped("short", "The trailer line tells of 4 rows; found 3")
+    library.deliver(range(3))
+    library.stopped("cut", "its last line is not the trailer")
+    library.deliver(range(3), trailer="TRAILER,3")
+    told = library.loaded("whole")
+    assert (told.rows, told.created + told.updated, told.rejected) == (3, 3, 0)
+
+
+def test_a_mended_rejects_file_is_held_to_no_gate_and_is_no_measure(library):
+    """It is a handful of rows, with other columns, and may be sent again and again."""
+    library.configure(limits={"row_change": "10%", "fewest_rows": 10}, contains="everyone")
+    library.deliver(range(20))
+    library.loaded("first")
+    library.deliver([900], name="mended.csv", day=days_after(-5), without=["email"])
+    mended = library.folder / "exports" / "mended.csv"
+    header, row = mended.read_text().splitlines()
+    mended.write_text(f"{header},reject_row,reject_reason\n{row},7,x\n")
+    for run in ("mended", "mended again"):
+        assert library.loaded(run, source_path="mended.csv").loaded == 1
+    assert library.ledger == ["first"]
+
+
+def test_a_dry_run_asks_as_a_real_load_and_leaves_no_trace(library):
+    """It is stopped by what would stop it, but for an old or known file: a mapping is tried with last night's."""
+    library.configure(limits={"row_change": "10%"})
+    library.deliver(range(20))
+    dry = library.loaded("dry", dry_run=True)
+    assert (dry.outcome, library.ledger) == ("dry_run", [])
+    library.loaded("first")
+    told = library.loaded("dry again", dry_run=True)
+    assert told.outcome == "dry_run"
+    assert told.warnings[0].startswith("In a real load this would have to be looked at: This file was loaded already")
+    library.deliver(range(5), day=days_after(1))
+    library.stopped("dry and short", "expected 18 to 22", dry_run=True)
+    assert library.ledger == ["first"]
+
+
+def test_limits_give_way_to_a_reason_too(library):
+    """An unusual night needs no change of the tenant file."""
+    library.configure(limits={"fewest_rows": 10})
+    library.deliver(range(3))
+    library.stopped("short", "limits.fewest_rows wants at least 10")
+    told = library.loaded("short again", load_anyway=REASON)
+    assert (told.outcome, "limits.fewest_rows" in told.warnings[0]) == ("loaded", True)
+
+
+def test_a_newer_file_that_was_loaded_meanwhile_stops_a_run_before_its_first_patron(library):
+    """A run that waited, or is cleared a day later, does not lay an old file over a new one."""
+    library.deliver(range(3))
+    late = library.load("late")
+    for step in STEPS[:-1]:
+        step(late)
+    library.deliver(range(4), day=days_after(1))
+    library.loaded("meanwhile", day=days_after(1))
+    with pytest.raises(ValidationError, match="The file is older than the last one loaded"):
+        steps.post(late)
+    steps.report(late)
+    assert late.run.read_json(runs.REPORT)["outcome"] == "stopped"
+    assert late.run.names("sent") == []
+
+
+def test_a_load_that_did_not_go_through_is_not_in_the_ledger(library, folio):
+    """Neither one that broke off nor one of which nothing was loaded; when the rest went through, it is."""
+    library.deliver(range(3))
+    broken = library.load("broken")
+    for step in STEPS[:-1]:
+        step(broken)
+    folio.faults.answers.clear()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("patronload.posting.post", _busy)
+        with pytest.raises(TransientError):
+            steps.post(broken)
+    assert library.ledger == []
+    steps.post(broken)
+    assert library.ledger == ["broken"]
+
+
+def _busy(*_arguments, **_more):
+    raise TransientError("busy")
+
+
+def test_a_process_that_dies_while_it_writes_the_ledger_leaves_no_half_of_it(library, monkeypatch):
+    """The entry is there whole or not at all; the retry of post, which sends nothing more, puts it there."""
+    library.configure(contains="everyone")
+    library.deliver(range(3))
+    load = library.load("killed")
+    for step in STEPS[:-1]:
+        step(load)
+    real = Run.write_json
+
+    def die(self, name, content):
+        if name.startswith(history.FOLDER):
+            raise KeyboardInterrupt
+        real(self, name, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "write_json", die)
+        with pytest.raises(KeyboardInterrupt):
+            steps.post(load)
+    assert library.ledger == []
+    before = len(library.folio.imports)
+    steps.post(load)
+    assert len(library.folio.imports) == before
+    assert library.ledger == ["killed"]
+
+
+def test_a_ledger_that_somebody_changed_says_what_to_do(library):
+    """What is not known must not pass for no earlier load."""
+    library.deliver(range(3))
+    library.loaded("first")
+    (entry,) = (library.runs / history.FOLDER).glob("*.json")
+    entry.write_text("{}")
+    library.deliver(range(4), day=days_after(1))
+    with pytest.raises(ConfigError, match=r"somebody changed it\. Restore it, or delete it"):
+        library.loaded("second")
+
+
+def test_another_file_in_the_same_run_does_not_leave_the_first_ones_figures_behind(library):
+    """A run that is cleared with a file that is known by then has nothing to tell of the one before."""
+    library.deliver(range(3))
+    library.loaded("first")
+    known = (library.folder / "exports" / "patrons.csv").read_bytes()
+    library.deliver(range(9), day=days_after(1))
+    second = library.load("second", day=days_after(1))
+    for step in STEPS[:3]:
+        step(second)
+    (library.folder / "exports" / "patrons.csv").write_bytes(known)
+    told = library.loaded("second", day=days_after(1))
+    assert (told.outcome, told.rows, told.not_sent, told.reasons) == ("already_loaded", 0, 0, ())
+    assert not second.run.has(runs.PATRONS)
