@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from patronload import mappings, runs
 from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
@@ -24,6 +24,9 @@ if (
     TYPE_CHECKING
 ):  # the slow libraries are imported within the step that needs them, so that the other tasks start at once
     import polars as pl
+    from pyarrow.parquet import ParquetWriter
+
+    from patronload.exports import Export, Facts
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,8 @@ def fetch(load: Load) -> Counts:
         source = load.tenant.source
         path = source.path_instead(load.source_path) if load.source_path else source.path_on(load.day)
         delivered = sources.fetch(source, path, file)
+    for name in (runs.ROWS, runs.RAGGED, runs.FACTS):
+        load.run.remove(name)
     facts = delivered._asdict() | {"modified": delivered.modified.isoformat(), "fetched": _now()}
     load.run.write_json(runs.DELIVERY, facts)
     log.info("Day %s: fetched %s, %s bytes, into %s", load.day, delivered.name, f"{delivered.size:,}", load.run.url)
@@ -60,12 +65,12 @@ def fetch(load: Load) -> Counts:
 
 def validate(load: Load) -> Counts:
     """Check the export against the mapping's expectations and the tenant's limits. Raises ValidationError."""
-    from patronload import exports, limits, validation
+    from patronload import limits, validation
 
     if _anything_sent(load.run):
         return _kept(load.run, "validation", runs.VALIDATION)
     with _recorded(load, "validate"):
-        export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
+        export = _read_export(load)
         found = validation.validate(export, _mapping(load.tenant, export.columns))
         rejected = found.rejects["row"].n_unique()
         _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
@@ -89,21 +94,26 @@ def transform(load: Load) -> Counts:
     """Map the good rows to patrons. Raises ValidationError when too many are rejected."""
     import polars as pl
 
-    from patronload import exports, limits
+    from patronload import limits
     from patronload import transform as core
 
     if _anything_sent(load.run):
         return _kept(load.run, "patrons", runs.PATRONS)
     with _recorded(load, "transform"):
         _forget_plan(load.run)
-        export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
-        refused = _read_frame(load.run, VALIDATE_REJECTS)
-        made = core.transform(export.frame, _mapping(load.tenant, export.columns), refused)
-        _write_frame(load.run, TRANSFORM_REJECTS, made.rejects)
-        rejected = pl.concat([refused["row"], made.rejects["row"]]).n_unique()
-        limits.check(load.tenant.limits, export, rejected)
-        _write_frame(load.run, runs.PATRONS, made.patrons)
-    counts = {"patrons": made.patrons.height, "rejected": rejected}
+        facts, refused = _facts(load), _read_frame(load.run, VALIDATE_REJECTS)
+        with load.run.writing(runs.PATRONS) as file:
+            made = _Writer(file)
+            rows = _rows_in_parts(load.run, core.PART)
+            for part in core.parts(rows, _mapping(load.tenant, facts.columns), refused):
+                made.write(part.patrons)
+                made.rejects.append(part.rejects)
+            made.close()
+            rejects = pl.concat(made.rejects)
+            _write_frame(load.run, TRANSFORM_REJECTS, rejects)
+            rejected = pl.concat([refused["row"], rejects["row"]]).n_unique()
+            limits.check(load.tenant.limits, facts, rejected)
+    counts = {"patrons": made.height, "rejected": rejected}
     log.info("Transformed: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
     return counts
 
@@ -114,26 +124,26 @@ def plan(load: Load) -> Counts:
 
     Raises TargetError for what has to be mended first, ValidationError when too many are rejected, TransientError.
     """
-    from patronload import connections, exports, limits, targets
+    from patronload import connections, limits, targets
 
     if _anything_sent(load.run):
         return _kept(load.run, "plan", runs.PLAN)
     with _recorded(load, "plan"):
         _forget_plan(load.run)
-        export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
-        patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, export.columns)
+        facts = _facts(load)
+        patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, facts.columns)
         with targets.open_target(load.tenant.target, connections.get) as target:
             planned = target.plan(patrons, mapping, load.tenant.zone)
         _write_frame(load.run, PLAN_REJECTS, planned.rejects)
         chunks = _cut(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
-        warnings = [*_missing_columns(load.tenant, export.columns), *planned.summary["warnings"]]
+        warnings = [*_missing_columns(load.tenant, facts.columns), *planned.summary["warnings"]]
         load.run.write_json(runs.PLAN, planned.summary | {"warnings": warnings, "chunks": len(set(chunks))})
         for sentence in warnings:
             log.warning("%s", sentence)
         if planned.stops:
             raise TargetError("Nothing was sent. " + " ".join(planned.stops))
         rejected = _rejects(load.run)["row"].n_unique()
-        limits.check(load.tenant.limits, export, rejected)
+        limits.check(load.tenant.limits, facts, rejected)
         _write_planned(load.run, planned.patrons, chunks)
     counts = {name: planned.summary[name] for name in ("new", "known")} | {"chunks": len(set(chunks))}
     counts["rejected"] = rejected
@@ -244,6 +254,60 @@ def _missing_columns(tenant: Tenant, columns: list[str]) -> list[str]:
     return [f"The export has no column {', '.join(missing)}; what is made of it stays as the library system has it."]
 
 
+def _read_export(load: Load) -> Export:
+    """The export as rows, which are left behind for the steps after this one."""
+    from patronload import exports
+
+    export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
+    _write_frame(load.run, runs.ROWS, export.frame)
+    _write_frame(load.run, runs.RAGGED, export.ragged)
+    load.run.write_json(runs.FACTS, export.facts._asdict())
+    return export
+
+
+def _facts(load: Load) -> Facts:
+    """What there is to say of the export without its rows; it is read anew if nobody has left its rows behind."""
+    from patronload.exports import Facts
+
+    if not load.run.has(runs.FACTS):
+        return _read_export(load).facts
+    return Facts(**load.run.read_json(runs.FACTS))
+
+
+def _rows_in_parts(run: Run, size: int) -> Iterator[pl.DataFrame]:
+    """The export's rows, so many at a time; the first part is empty, and tells the columns."""
+    import polars as pl
+    from pyarrow import parquet
+
+    with run.reading(runs.ROWS) as file, parquet.ParquetFile(file) as rows:
+        yield pl.DataFrame(pl.from_arrow(rows.schema_arrow.empty_table()))
+        for batch in rows.iter_batches(size):
+            yield pl.DataFrame(pl.from_arrow(batch))
+
+
+class _Writer:
+    """A file of patrons that is written part by part."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._parquet: ParquetWriter | None = None
+        self.height = 0
+        self.rejects: list[pl.DataFrame] = []
+
+    def write(self, frame: pl.DataFrame) -> None:
+        import polars as pl
+        from pyarrow import parquet
+
+        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        self._parquet = self._parquet or parquet.ParquetWriter(self._file, table.schema, compression="zstd")
+        self._parquet.write_table(table)
+        self.height += frame.height
+
+    def close(self) -> None:
+        if self._parquet:
+            self._parquet.close()
+
+
 def _write_frame(run: Run, name: str, frame: pl.DataFrame) -> None:
     with run.writing(name) as file:
         frame.write_parquet(file)
@@ -323,13 +387,13 @@ def _write_rejects_file(load: Load) -> None:
     """The rows that the library has to mend, as delivered; without a file when the export could not be read at all."""
     import polars as pl
 
-    from patronload import exports, posting, reject_files, reports
+    from patronload import posting, reject_files, reports
 
     if not load.run.has(VALIDATE_REJECTS):
         return
+    _facts(load)
     layout = load.tenant.source
-    export = exports.read(load.run.read(runs.EXPORT), layout)
-    delivered = pl.concat([export.frame, export.ragged])
+    delivered = pl.concat([_read_frame(load.run, runs.ROWS), _read_frame(load.run, runs.RAGGED)])
     refused = reports.with_failed(_rejects(load.run), posting.progress(load.run, _to_send(load.run)).results)
     load.run.write(runs.REJECTS, reject_files.write(delivered, refused, layout.delimiter, layout.encoding))
 

@@ -13,7 +13,7 @@ from patronload.errors import SourceError
 from patronload.rows import ROW
 from patronload.tenants import Layout
 
-TOKENS = ["a", "1", "é", "\U0001f600", ",", ",", '"', '""', '"x"', "\n", "\n", "\r\n", "\r", " ", "\0", "\x01", "#", "\\"]
+TOKENS = [*",,a1é#\\ \0\x01\r\n\n", "\U0001f600", "\r\n", '"', '""', '"x"']
 LAWLESS = st.lists(st.sampled_from(TOKENS), max_size=30).map("".join)
 CELLS = st.text(st.sampled_from('ab ,"\r\né\0\x01'), max_size=4)
 
@@ -63,7 +63,7 @@ def same(text, encoding="utf-8", block=records.BLOCK):
 
 @settings(max_examples=400, deadline=None)
 @given(text=LAWLESS, block=st.sampled_from([5, 13, records.BLOCK]))
-@example(text='a,5\'10",b\na,6\'2",b\n', block=records.BLOCK)
+@example(text="a,5'10\",b\na,6'2\",b\n", block=records.BLOCK)
 @example(text='"a"b,c,d\n', block=records.BLOCK)
 @example(text="a,b,\x01\na,b,c,\x02\n", block=records.BLOCK)
 def test_any_text_is_read_as_pythons_strict_reader_reads_it(text, block):
