@@ -390,6 +390,7 @@ def test_a_newer_file_that_was_loaded_meanwhile_stops_a_run_before_its_first_pat
     late = library.load("late")
     for step in STEPS[:-1]:
         step(late)
+    steps.report(late)
     library.deliver(range(4), day=days_after(1))
     library.loaded("meanwhile", day=days_after(1))
     with pytest.raises(ValidationError, match="The file is older than the last one loaded"):

@@ -22,6 +22,14 @@ from patronload.tenants import Layout
 NOT_TEXT = {b"PK\x03\x04": "a zip or Excel file", b"\x1f\x8b": "a gzip file", b"\xd0\xcf\x11\xe0": "an old Excel file"}
 
 
+class Facts(NamedTuple):
+    """What there is to say of an export without its rows; see Export."""
+
+    columns: list[str]
+    rows: int
+    mended: bool
+
+
 class Export(NamedTuple):
     """
     An export's rows, cell by cell as they were delivered.
@@ -45,6 +53,11 @@ class Export(NamedTuple):
     def rows(self) -> int:
         """All rows of the export but blank ones."""
         return self.frame.height + self.ragged.height
+
+    @property
+    def facts(self) -> Facts:
+        """What there is to say of it without its rows."""
+        return Facts(self.columns, self.rows, self.mended)
 
 
 def read(content: bytes, layout: Layout) -> Export:

@@ -1,23 +1,23 @@
 """Hold an export against the limits that its tenant sets."""
 
 from patronload.errors import ValidationError
-from patronload.exports import Export
+from patronload.exports import Export, Facts
 from patronload.gates import Verdict
 from patronload.tenants import Limits
 
 
-def check(limits: Limits, export: Export, rejected: int) -> None:
+def check(limits: Limits, export: Export | Facts, rejected: int) -> None:
     """Raises ValidationError for an export, `rejected` of its rows rejects, that is outside the tenant's limits."""
     if sentences := exceeded(limits, export, rejected):
         raise ValidationError(f"Nothing was sent. {' '.join(sentences)}")
 
 
-def verdicts(limits: Limits, export: Export, rejected: int) -> list[Verdict]:
+def verdicts(limits: Limits, export: Export | Facts, rejected: int) -> list[Verdict]:
     """The limits that an export is outside of, as gates that failed."""
     return [Verdict("limits", False, sentence) for sentence in exceeded(limits, export, rejected)]
 
 
-def exceeded(limits: Limits, export: Export, rejected: int) -> list[str]:
+def exceeded(limits: Limits, export: Export | Facts, rejected: int) -> list[str]:
     """Which limits an export is outside of, in sentences. A mended rejects file is a handful of rows by its nature."""
     if export.mended:
         return []

@@ -17,7 +17,7 @@ import polars as pl
 
 from patronload import gates, runs
 from patronload.errors import ValidationError
-from patronload.exports import Export
+from patronload.exports import Export, Facts
 from patronload.gates import LAST, Loaded, Verdict
 from patronload.history import History
 from patronload.loads import Load
@@ -84,7 +84,7 @@ def check_file(load: Load, export: Export, trailer: Trailer | None, more: Iterab
     _hold(load, "validate", verdicts, figures)
 
 
-def check_patrons(load: Load, export: Export, patrons: pl.DataFrame, rejected: int, more: Iterable[Verdict]) -> None:
+def check_patrons(load: Load, export: Facts, patrons: pl.DataFrame, rejected: int, more: Iterable[Verdict]) -> None:
     """
     After transform: are these the library's patrons, in about the groups and with about the rejects of the last loads?
 
@@ -105,7 +105,7 @@ def check_patrons(load: Load, export: Export, patrons: pl.DataFrame, rejected: i
     _hold(load, "transform", verdicts, {"groups": groups})
 
 
-def check_rejects(load: Load, export: Export, rejected: int, more: Iterable[Verdict]) -> None:
+def check_rejects(load: Load, export: Facts, rejected: int, more: Iterable[Verdict]) -> None:
     """After plan: with those that it set aside, are about as many rows rejected as in the last loads?"""
     last = [] if export.mended else History(load.run).last(LAST)
     verdicts = [] if export.mended else [*gates.rejects(load.tenant.limits, rejected, export.rows, last), *more]

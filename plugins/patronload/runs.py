@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 EXPORT = "export.csv"
 DELIVERY = "export.json"
+ROWS = "rows.parquet"
+RAGGED = "ragged.parquet"
+FACTS = "rows.json"
 VALIDATION = "validation.json"
 GATES = "gates.json"
 PATRONS = "patrons.parquet"

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from patronload import leases, mappings, runs
 from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
@@ -26,9 +26,11 @@ if (
     TYPE_CHECKING
 ):  # the slow libraries are imported within the step that needs them, so that the other tasks start at once
     import polars as pl
+    from pyarrow.parquet import ParquetWriter
 
-    from patronload.exports import Export
+    from patronload.exports import Export, Facts
     from patronload.targets import Target
+    from patronload.trailers import Trailer
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,8 @@ def fetch(load: Load) -> Counts:
         source = load.tenant.source
         path = source.path_instead(load.source_path) if load.source_path else source.path_on(load.day)
         delivered = sources.fetch(source, path, file)
+    for name in (runs.ROWS, runs.RAGGED, runs.FACTS):
+        load.run.remove(name)
     facts = delivered._asdict() | {"modified": delivered.modified.isoformat(), "fetched": _now()}
     load.run.write_json(runs.DELIVERY, facts)
     log.info("Day %s: fetched %s, %s bytes, into %s", load.day, delivered.name, f"{delivered.size:,}", load.run.url)
@@ -54,7 +58,7 @@ def fetch(load: Load) -> Counts:
 
 def validate(load: Load) -> Counts:
     """Check the export against the mapping's expectations and the tenant's limits. Raises ValidationError."""
-    from patronload import exports, limits, right_file, trailers, validation
+    from patronload import limits, right_file, validation
 
     if _anything_sent(load.run):
         return _kept(load.run, "validation", runs.VALIDATION)
@@ -64,8 +68,7 @@ def validate(load: Load) -> Counts:
             _forget_all(load.run)
             log.info("%s", told)
             return {ALREADY_LOADED: told}
-        content, trailer = trailers.split(load.run.read(runs.EXPORT), load.tenant.source)
-        export = exports.read(content, load.tenant.source)
+        export, trailer = _read_export(load)
         found = validation.validate(export, _mapping(load.tenant, export.columns))
         rejected = found.rejects["row"].n_unique()
         _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
@@ -96,17 +99,22 @@ def transform(load: Load) -> Counts:
         return _kept(load.run, "patrons", runs.PATRONS)
     with _recorded(load, "transform"):
         _forget_plan(load.run)
-        export = _export(load)
-        refused = _read_frame(load.run, VALIDATE_REJECTS)
-        mapping = _mapping(load.tenant, export.columns)
-        made = core.transform(export.frame, mapping, refused)
-        _write_frame(load.run, TRANSFORM_REJECTS, made.rejects)
-        rejected = pl.concat([refused["row"], made.rejects["row"]]).n_unique()
-        patrons = _with_groups(made.patrons, export.frame, mapping)
-        outside = limits.verdicts(load.tenant.limits, export, rejected)
-        right_file.check_patrons(load, export, patrons, rejected, outside)
-        _write_frame(load.run, runs.PATRONS, made.patrons)
-    counts = {"patrons": made.patrons.height, "rejected": rejected}
+        facts, refused = _facts(load), _read_frame(load.run, VALIDATE_REJECTS)
+        mapping = _mapping(load.tenant, facts.columns)
+        with load.run.writing(runs.PATRONS) as file:
+            made = _Writer(file)
+            groups = []
+            for part in core.parts(_rows_in_parts(load.run, core.PART), mapping, refused):
+                made.write(part.patrons)
+                made.rejects.append(part.rejects)
+                groups.append(_groups(part.patrons, mapping))
+            made.close()
+            rejects = pl.concat(made.rejects)
+            _write_frame(load.run, TRANSFORM_REJECTS, rejects)
+            rejected = pl.concat([refused["row"], rejects["row"]]).n_unique()
+            outside = limits.verdicts(load.tenant.limits, facts, rejected)
+            right_file.check_patrons(load, facts, pl.concat(groups), rejected, outside)
+    counts = {"patrons": made.height, "rejected": rejected}
     log.info("Transformed: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
     return counts
 
@@ -123,9 +131,8 @@ def plan(load: Load) -> Counts:
         return _kept(load.run, "plan", runs.PLAN)
     with _recorded(load, "plan"):
         _forget_plan(load.run)
-        export = _export(load)
         with targets.open_target(load.tenant.target, connections.get) as target, _lease_for_plan(load, target):
-            counts = _plan(load, export, target)
+            counts = _plan(load, _facts(load), target)
     log.info("Planned: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
     return counts
 
@@ -135,15 +142,15 @@ def _lease_for_plan(load: Load, target: Target) -> AbstractContextManager[None]:
     return nullcontext() if load.dry_run else _lease(load, target).kept_if_well()
 
 
-def _plan(load: Load, export: Export, target: Target) -> Counts:
+def _plan(load: Load, facts: Facts, target: Target) -> Counts:
     from patronload import limits, right_file
 
     begun = datetime.now(UTC)
-    patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, export.columns)
+    patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, facts.columns)
     planned = target.plan(patrons, mapping, load.tenant.zone)
     _write_frame(load.run, PLAN_REJECTS, planned.rejects)
     chunks = _cut(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
-    warnings = [*_missing_columns(load.tenant, export.columns), *planned.summary["warnings"]]
+    warnings = [*_missing_columns(load.tenant, facts.columns), *planned.summary["warnings"]]
     summary = {"warnings": warnings, "chunks": len(set(chunks)), "planned": begun.isoformat()}
     load.run.write_json(runs.PLAN, planned.summary | summary)
     for sentence in warnings:
@@ -151,7 +158,7 @@ def _plan(load: Load, export: Export, target: Target) -> Counts:
     if planned.stops:
         raise TargetError("Nothing was sent. " + " ".join(planned.stops))
     rejected = _rejects(load.run)["row"].n_unique()
-    right_file.check_rejects(load, export, rejected, limits.verdicts(load.tenant.limits, export, rejected))
+    right_file.check_rejects(load, facts, rejected, limits.verdicts(load.tenant.limits, facts, rejected))
     _write_planned(load.run, planned.patrons, chunks)
     counts = {name: planned.summary[name] for name in ("new", "known")}
     return counts | {"chunks": len(set(chunks)), "rejected": rejected}
@@ -268,22 +275,14 @@ def _kept(run: Run, what: str, name: str) -> Counts:
     return {"kept": f"{run.url}/{name}"}
 
 
-def _export(load: Load) -> Export:
-    from patronload import exports, trailers
-
-    return exports.read(trailers.without(load.run.read(runs.EXPORT), load.tenant.source), load.tenant.source)
-
-
-def _with_groups(patrons: pl.DataFrame, frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
-    """The patrons with one more column, `group`: what the mapping makes of their patron group, if anything."""
+def _groups(patrons: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """The patrons' externalSystemId, and their patron group, if the mapping makes one."""
     import polars as pl
 
-    from patronload import expressions, rows
+    from patronload import transform
 
-    path = GROUP_FIELDS[mapping.target]
-    group = expressions.of_fields(frame, mapping, [path])[path] if path in mapping.fields else pl.lit(None, dtype=pl.String)
-    made = frame.select(pl.col(rows.ROW).alias("row"), group=group)
-    return patrons.select("row", "externalSystemId").join(made, on="row", how="left")
+    group = pl.col(transform.PATRON).str.json_path_match(f"$.{GROUP_FIELDS[mapping.target]}")
+    return patrons.select("externalSystemId", group=group)
 
 
 def _mapping(tenant: Tenant, columns: list[str]) -> Mapping:
@@ -297,6 +296,61 @@ def _missing_columns(tenant: Tenant, columns: list[str]) -> list[str]:
     if not missing:
         return []
     return [f"The export has no column {', '.join(missing)}; what is made of it stays as the library system has it."]
+
+
+def _read_export(load: Load) -> tuple[Export, Trailer | None]:
+    """The export as rows, which are left behind for the steps after this one, and its trailer if it is to have one."""
+    from patronload import exports, trailers
+
+    content, trailer = trailers.split(load.run.read(runs.EXPORT), load.tenant.source)
+    export = exports.read(content, load.tenant.source)
+    _write_frame(load.run, runs.ROWS, export.frame)
+    _write_frame(load.run, runs.RAGGED, export.ragged)
+    load.run.write_json(runs.FACTS, export.facts._asdict())
+    return export, trailer
+
+
+def _facts(load: Load) -> Facts:
+    """What there is to say of the export without its rows; it is read anew if nobody has left its rows behind."""
+    from patronload.exports import Facts
+
+    if not load.run.has(runs.FACTS):
+        return _read_export(load)[0].facts
+    return Facts(**load.run.read_json(runs.FACTS))
+
+
+def _rows_in_parts(run: Run, size: int) -> Iterator[pl.DataFrame]:
+    """The export's rows, so many at a time; the first part is empty, and tells the columns."""
+    import polars as pl
+    from pyarrow import parquet
+
+    with run.reading(runs.ROWS) as file, parquet.ParquetFile(file) as rows:
+        yield pl.DataFrame(pl.from_arrow(rows.schema_arrow.empty_table()))
+        for batch in rows.iter_batches(size):
+            yield pl.DataFrame(pl.from_arrow(batch))
+
+
+class _Writer:
+    """A file of patrons that is written part by part."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._parquet: ParquetWriter | None = None
+        self.height = 0
+        self.rejects: list[pl.DataFrame] = []
+
+    def write(self, frame: pl.DataFrame) -> None:
+        import polars as pl
+        from pyarrow import parquet
+
+        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        self._parquet = self._parquet or parquet.ParquetWriter(self._file, table.schema, compression="zstd")
+        self._parquet.write_table(table)
+        self.height += frame.height
+
+    def close(self) -> None:
+        if self._parquet:
+            self._parquet.close()
 
 
 def _write_frame(run: Run, name: str, frame: pl.DataFrame) -> None:
@@ -389,9 +443,9 @@ def _write_rejects_file(load: Load) -> None:
 
     if not load.run.has(VALIDATE_REJECTS):
         return
+    _facts(load)
     layout = load.tenant.source
-    export = _export(load)
-    delivered = pl.concat([export.frame, export.ragged])
+    delivered = pl.concat([_read_frame(load.run, runs.ROWS), _read_frame(load.run, runs.RAGGED)])
     refused = reports.with_failed(_rejects(load.run), posting.progress(load.run, _to_send(load.run)).results)
     load.run.write(runs.REJECTS, reject_files.write(delivered, refused, layout.delimiter, layout.encoding))
 

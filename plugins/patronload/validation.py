@@ -69,6 +69,9 @@ OTHERS_NAMED = 5
 """How many of the rows that share a value are named in a reason."""
 
 
+PART = 1 << 16
+"""So many rows are hashed at a time, which needs a copy of them."""
+
 SHARERS, KEY = "__sharers__", "__key__"
 """Names of columns that no export has; see exports."""
 
@@ -186,7 +189,8 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
 def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows that are word for word another row: the first one is kept."""
     # Few rows have a hash that another one has, so few have to be compared cell by cell.
-    doubtful = frame.filter(frame.drop(ROW).hash_rows().is_duplicated())
+    hashes = pl.concat([pl.Series(dtype=pl.UInt64), *(part.drop(ROW).hash_rows() for part in frame.iter_slices(PART))])
+    doubtful = frame.filter(hashes.is_duplicated())
     numbered = doubtful.select(ROW, first=pl.col(ROW).first().over(pl.struct(pl.exclude(ROW))))
     return no_rejects().vstack(
         numbered.filter(pl.col(ROW) != pl.col("first")).select(
@@ -233,7 +237,7 @@ def _keys(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFr
     taken = {path: made[path][TEXT if path in mapping.required else VALUE] for path in paths}
     values = frame.select(ROW, **taken)
     return _put(
-        values.with_columns(folded(made[path][VALUE]).alias(f"folded {path}") for path in mapping.unique), asked
+        values.with_columns(folded(pl.lit(made[path][VALUE])).alias(f"folded {path}") for path in mapping.unique), asked
     )
 
 
