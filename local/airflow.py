@@ -28,6 +28,9 @@ from local.environment import PROJECT, clean_environment, write_private
 from local.guard import Guard, Program, last_lines
 
 USER = "admin"
+ROLES = ("viewer", "user", "op", USER)
+"""Airflow's own roles, from who may look to who may do all; each has a user of its name here."""
+
 START_PATIENCE = 120.0
 
 
@@ -59,7 +62,8 @@ class LocalAirflow:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.user = USER
-        self.password = _kept_secret(self.home / "password", lambda: secrets.token_urlsafe(12))
+        self.passwords = _kept_passwords(self.home / "passwords.json")
+        self.password = self.passwords[USER]
         self.environment = {**clean_environment(), **self._settings(project), **(environment or {})}
         self._parts = ["api-server", "scheduler", "dag-processor", *(["triggerer"] if triggerer else [])]
         self._guard = Guard([self._program(part) for part in self._parts])
@@ -103,7 +107,6 @@ class LocalAirflow:
         return Program(part, [_airflow_command(), part, *quiet], self.environment, self.log(part))
 
     def _settings(self, project: Path) -> dict[str, str]:
-        write_private(self.home / "passwords.json", json.dumps({USER: self.password}))
         settings = {
             "CORE__DAGS_FOLDER": project / "dags",
             "CORE__PLUGINS_FOLDER": project / "plugins",
@@ -112,7 +115,7 @@ class LocalAirflow:
             # The default of 32 starts 32 processes at once.
             "CORE__PARALLELISM": 4,
             "CORE__DAGBAG_IMPORT_TIMEOUT": 120,
-            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{role}:{role}" for role in ROLES),
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.home / "passwords.json",
             "CORE__FERNET_KEY": _kept_secret(self.home / "fernet_key", _fernet_key),
             "API__HOST": "127.0.0.1",
@@ -200,6 +203,14 @@ def _kept_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_url
     if not path.exists():
         write_private(path, make())
     return path.read_text()
+
+
+def _kept_passwords(path: Path) -> dict[str, str]:
+    """A password for each user, the same from one start to the next."""
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    passwords = {role: kept.get(role) or secrets.token_urlsafe(12) for role in ROLES}
+    write_private(path, json.dumps(passwords))
+    return passwords
 
 
 def _fernet_key() -> str:

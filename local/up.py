@@ -16,6 +16,13 @@ from local.environment import PROJECT, write_private
 from local.stage import stage
 
 FOLDER = PROJECT / ".local" / "up"
+MAY = {
+    "viewer": "may look",
+    "user": "may also start loads, take rejects",
+    "op": "may also change connections, pools",
+    "admin": "may do everything",
+}
+"""Airflow's own roles, for the one who tries them out."""
 PORT = 8080
 START_PATIENCE = 180.0
 STOP_PATIENCE = 60.0
@@ -58,6 +65,7 @@ def serve(folder: Path = FOLDER) -> int:
             "url": running.airflow.url,
             "user": running.airflow.user,
             "password": running.airflow.password,
+            "passwords": running.airflow.passwords,
             "mails": running.stand_ins.mail_page,
             "artifacts": str(running.artifacts),
         }
@@ -123,7 +131,8 @@ def _whereabouts(folder: Path) -> str:
     return "\n".join(
         [
             "",
-            f"Airflow    {where['url']}   user {where['user']}, password {where['password']}",
+            f"Airflow    {where['url']}",
+            *(f"  {MAY[role]:<38} user {role}, password {password}" for role, password in where["passwords"].items()),
             f"Mails      {where['mails']}",
             f"Artifacts  {where['artifacts']}",
             "",

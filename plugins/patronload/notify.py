@@ -100,18 +100,18 @@ def subject(report: Report) -> str:
 
 def mail(tenant: Tenant, report: Report) -> Mail:
     """The mail that tells a report to those who are named for its outcome."""
-    told = _told(tenant, report)
+    words = told(report, tenant.dag_id)
     return Mail(
         subject=subject(report),
         to=tuple(recipients(tenant, report)),
-        html=_templates().get_template("mail.html").render(told),
-        text=_templates().get_template("mail.txt").render(told),
+        html=templates().get_template("mail.html").render(words),
+        text=templates().get_template("mail.txt").render(words),
     )
 
 
 def page(tenant: Tenant, report: Report) -> str:
     """The report as one HTML page that loads nothing from elsewhere."""
-    return _templates().get_template("report.html").render(_told(tenant, report))
+    return templates().get_template("report.html").render(told(report, tenant.dag_id))
 
 
 def headline(report: Report) -> str:
@@ -212,12 +212,12 @@ def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _told(tenant: Tenant, report: Report) -> dict[str, Any]:
-    """What the templates may say."""
+def told(report: Report, dag_id: str) -> dict[str, Any]:
+    """What the templates may say of a report: mail.html, mail.txt, report.html, and the page in Airflow."""
     zone = ZoneInfo(report.timezone)
     return {
         "report": report,
-        "dag": tenant.dag_id,
+        "dag": dag_id,
         "day": _day(report.day, "%B"),
         "look": LOOKS[report.outcome],
         "headline": headline(report),
@@ -253,10 +253,10 @@ def _size(count: int) -> str:
     return counted(count, "byte")
 
 
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
     """The templates of this installation; those it does not bring are the project's own."""
     folders = [paths.templates(), paths.PROJECT / "include" / "templates"]
-    templates = jinja2.Environment(
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
         autoescape=jinja2.select_autoescape(["html"]),
         undefined=jinja2.StrictUndefined,
@@ -264,8 +264,8 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters.update(size=_size, thousands="{:,}".format)
-    return templates
+    found.filters.update(size=_size, thousands="{:,}".format)
+    return found
 
 
 def send(mail: Mail, waits: Sequence[float] = WAITS) -> None:

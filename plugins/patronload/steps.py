@@ -213,9 +213,9 @@ def report(load: Load) -> Counts:
     load.run.write_json(runs.REPORT, made.to_json())
     load.run.write(runs.REPORT_PAGE, notify.page(load.tenant, made).encode())
     _write_rejects_file(load)
-    figures = {name: getattr(made, name) for name in ("rows", "created", "updated", "failed", "rejected", "not_sent")}
+    figures = {name: getattr(made, name) for name in FIGURES}
     log.info("%s: %s", made.outcome, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
-    return {"outcome": made.outcome, **figures}
+    return {"outcome": made.outcome, "day": f"{load.day}", **figures}
 
 
 def notify(load: Load) -> Counts:
@@ -236,6 +236,8 @@ def _lease(load: Load, target: Target) -> Lease:
 
 ALREADY_LOADED = "already_loaded"
 """What validate hands on when there is nothing to do."""
+FIGURES = ("rows", "created", "updated", "failed", "rejected", "not_sent", "unconfirmed")
+"""What the report hands on: Airflow keeps it, and the pages over all libraries are made of it."""
 
 VALIDATE_REJECTS = "rejects/validate.parquet"
 TRANSFORM_REJECTS = "rejects/transform.parquet"

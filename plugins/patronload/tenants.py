@@ -91,6 +91,9 @@ def _is_delimiter(sign: str) -> str:
     return sign
 
 
+DAG_PREFIX = "patron_load__"
+"""What the DAG of every library begins with; the tenant's name follows."""
+
 # The tag tenant:<tenant> may not be longer than 100 signs in Airflow.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=93, examples=["northfield"])]
 ConnectionId = Annotated[
@@ -288,7 +291,7 @@ class Tenant(Document):
     @property
     def dag_id(self) -> str:
         """The name of the library's DAG in Airflow."""
-        return f"patron_load__{self.tenant}"
+        return f"{DAG_PREFIX}{self.tenant}"
 
     @property
     def zone(self) -> ZoneInfo:

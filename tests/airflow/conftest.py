@@ -58,6 +58,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, keep: Path) -> Iterator[Worl
             "PATRONLOAD_ARTIFACTS": artifacts.as_uri(),
             # A copy, for a test touches the files to have Airflow read them at once.
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__CORE__AUTH_MANAGER": "tests.airflow.rights.RightsByDag",
             **READY_TASKS,
         }
         airflow = LocalAirflow(folder / "airflow", environment=environment, triggerer=False)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import time
@@ -50,7 +51,8 @@ READY_TASKS = {
         "airflow.executors.local_executor,airflow.sdk.execution_time.task_runner,"
         "patronload.validation,patronload.steps,patronload.posting"
     ),
-    "PYTHONPATH": str(PROJECT / "plugins"),
+    # The project itself too, for the tests' own accounts.
+    "PYTHONPATH": os.pathsep.join(map(str, (PROJECT / "plugins", PROJECT))),
 }
 
 

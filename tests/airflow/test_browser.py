@@ -1,10 +1,13 @@
 """Airflow's pages as the people see them who look after the loads. The screenshots are kept for a person to look at."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
+import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
@@ -113,6 +116,82 @@ def test_the_log_of_a_step(world: World, loads, page: Page, shoot: Shoot):
     page.goto(f"/dags/{dag_id('northfield')}/runs/{loads['northfield']}/tasks/post")
     expect(page.get_by_text("chunk 1 of 2: 250 patrons")).to_be_visible()
     shoot("5-log-of-post")
+
+
+def test_the_report_on_a_run(world: World, loads, page: Page, shoot: Shoot, tmp_path: Path):
+    """The tab has the numbers of report.json and the reasons; the rejects that come down are those of the run."""
+    run_id = loads["northfield"]
+    page.goto(f"/dags/{dag_id('northfield')}/runs/{run_id}")
+    page.get_by_role("tab", name="Load report").or_(page.get_by_role("link", name="Load report")).first.click()
+    report = world.report("northfield", run_id)
+    frame = page.frame_locator("iframe[title='Load report']")
+    expect(frame.get_by_role("heading", level=1)).to_contain_text(f"{report['created']:,} patrons are loaded")
+    expect(frame.locator(".reasons tbody tr")).to_have_count(len(report["reasons"]))
+    shoot("a-load-report")
+    with page.expect_download() as download:
+        frame.get_by_role("link", name="Download rejects.csv").click()
+    download.value.save_as(tmp_path / "rejects.csv")
+    assert (tmp_path / "rejects.csv").read_bytes() == (world.folder("northfield", run_id) / "rejects.csv").read_bytes()
+    page.emulate_media(color_scheme="dark")
+    shoot("a-load-report-dark")
+    page.emulate_media(color_scheme="light")
+
+
+def test_the_page_over_all_libraries(world: World, loads, page: Page, shoot: Shoot):
+    """From the menu to a library, and by key alone to its loads and to a report."""
+    page.goto("/")
+    page.get_by_role("link", name="Patron loads").first.click()
+    frame = page.frame_locator("iframe[title='Patron loads']")
+    line = frame.get_by_role("row").filter(has_text="Northfield University Library")
+    expect(line).to_contain_text("Loaded, with rejects")
+    expect(line).to_contain_text(f"{world.report('northfield', loads['northfield'])['created']:,}")
+    expect(line.get_by_role("img")).to_have_attribute("aria-label", re.compile("^The last "))
+    shoot("b-all-libraries")
+    frame.get_by_label("Library", exact=True).fill("northf")
+    page.keyboard.press("Enter")
+    expect(frame.locator("tbody tr")).to_have_count(1)
+    frame.get_by_role("link", name="Northfield University Library", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(frame.get_by_role("heading", name="Northfield University Library")).to_be_visible()
+    shoot("b-one-library")
+    frame.locator("tbody th a").last.focus()
+    page.keyboard.press("Enter")
+    expect(frame.get_by_text("What to do next")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "status"),
+    [
+        (None, "", 401),
+        (None, "style.css", 401),
+        (None, "runs/{run}", 401),
+        (None, "runs/{run}/rejects.csv", 401),
+        ("viewer", "", 200),
+        ("viewer", "runs/{run}", 200),
+        ("viewer", "runs/{run}/report.json", 200),
+        ("viewer", "runs/{run}/rejects.csv", 403),
+        ("viewer", "libraries/patron_load__stclare", 403),
+        ("viewer", "runs/patron_load__stclare/x", 403),
+        ("user", "runs/{run}/rejects.csv", 200),
+        ("user", "libraries/patron_load__stclare", 200),
+        ("user", "libraries/patron_load__nobody", 404),
+    ],
+)
+def test_who_may_see_what(world: World, loads, role: str | None, path: str, status: int):
+    """Airflow's own rights, by DAG; the rejects take the right to start a load."""
+    run = f"{dag_id('northfield')}/{quote(loads['northfield'])}"
+    headers = {} if role is None else {"Authorization": f"Bearer {token(world, role)}"}
+    answer = httpx.get(f"{world.airflow.url}/patron-loads/{path.format(run=run)}", headers=headers)
+    assert answer.status_code == status
+    if (role, path) == ("viewer", ""):
+        assert "Northfield" in answer.text
+        assert "St. Clare" not in answer.text
+
+
+def token(world: World, role: str) -> str:
+    login = {"username": role, "password": world.airflow.passwords[role]}
+    answer = httpx.post(f"{world.airflow.url}/auth/token", json=login).raise_for_status()
+    return str(answer.json()["access_token"])
 
 
 def test_the_form_for_a_load_by_hand(world: World, page: Page, shoot: Shoot):

@@ -42,7 +42,8 @@ def test_up_and_down(project, tmp_path):
         assert up.returncode == 0, up.stderr
         where = json.loads((tmp_path / "running.json").read_text())
         assert where["url"] in up.stdout
-        assert where["password"] in up.stdout
+        for role in ("viewer", "user", "op", "admin"):
+            assert f"{role}, password {where['passwords'][role]}" in up.stdout
         assert httpx.get(where["url"], follow_redirects=True).status_code == httpx.codes.OK
         assert httpx.get(where["mails"]).status_code == httpx.codes.OK
         check_airflow(where)
@@ -71,7 +72,7 @@ def check_airflow(where: dict[str, str]) -> None:
 
 def check_privacy(folder: Path) -> None:
     """Passwords and keys can be read by nobody else."""
-    for name in ("running.json", "airflow/password", "airflow/passwords.json", "airflow/jwt_secret"):
+    for name in ("running.json", "airflow/passwords.json", "airflow/jwt_secret"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600, name
 
 

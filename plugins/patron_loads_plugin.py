@@ -1,0 +1,16 @@
+"""The plugin that Airflow loads: the pages about patron loads. What they show is in patronload/pages."""
+
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from patronload import pages
+
+
+class PatronLoads(AirflowPlugin):
+    """A tab with the report on each run, one with the loads on each library's DAG, and a page over all libraries."""
+
+    name = "patron_loads"
+    # Airflow wants its own kind of attributes here, lists of the class.
+    fastapi_apps: list[Any] = [{"app": pages.Pages(), "url_prefix": pages.PREFIX, "name": "Patron loads"}]  # noqa: RUF012
+    external_views: list[Any] = pages.views()

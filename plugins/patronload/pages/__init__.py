@@ -1,0 +1,66 @@
+"""
+The pages about patron loads within Airflow's UI.
+
+Every part of Airflow loads the plugin, each task's process too, and only the API server shows pages. So nothing slow is
+imported here: the pages are built when the first one is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+PREFIX = "/patron-loads"
+"""Where the pages are, below Airflow's own address."""
+
+Asgi = Callable[..., Awaitable[None]]
+
+
+class Pages:
+    """The pages as an ASGI application."""
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Answer one request."""
+        await _built()(scope, receive, send)
+
+
+def views() -> list[dict[str, Any]]:
+    """Where Airflow's UI shows the pages; each in a frame, under the rights of whoever is logged in."""
+    root = f"{_base_path()}{PREFIX}"
+    return [
+        {
+            "name": "Load report",
+            "href": f"{root}/runs/{{DAG_ID}}/{{RUN_ID}}",
+            "destination": "dag_run",
+            "url_route": "load-report",
+        },
+        {
+            "name": "Patron loads",
+            "href": f"{root}/libraries/{{DAG_ID}}",
+            "destination": "dag",
+            "url_route": "library-loads",
+        },
+        {
+            "name": "Patron loads",
+            "href": f"{root}/",
+            "destination": "nav",
+            "nav_top_level": True,
+            "url_route": "patron-loads",
+        },
+    ]
+
+
+@cache
+def _built() -> Asgi:
+    from patronload.pages import routes  # FastAPI, Airflow's models, polars: a second and more
+
+    return routes.application()
+
+
+def _base_path() -> str:
+    """The path below which Airflow is served, if it has one."""
+    from airflow.configuration import conf
+
+    return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")

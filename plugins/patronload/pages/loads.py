@@ -1,0 +1,171 @@
+"""
+What Airflow knows of the libraries' loads: two questions to its database for any number of libraries.
+
+The figures are those that the task `report` handed on, so no artifact is read, and a load that never made a report is
+there all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from patronload.tenants import DAG_PREFIX
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+TREND = 30
+"""So many loads make a library's trend."""
+
+TITLE = "Patron load: "
+"""What a DAG's title has before the library's name."""
+
+UNDER_WAY = ("queued", "running")
+
+
+class Load(NamedTuple):
+    """
+    One run: Airflow's state of it, and what its report counted (`outcome` is None when there is no report, or not yet).
+
+    `waiting` says that it waits for its export. The times are aware, in UTC.
+    """
+
+    run_id: str
+    state: str
+    kind: str
+    day: str
+    began: datetime | None
+    ended: datetime | None
+    waiting: bool
+    outcome: str | None
+    figures: Mapping[str, int]
+
+    @property
+    def loaded(self) -> int:
+        """How many patrons are in the target as the export has them."""
+        return self.figures.get("created", 0) + self.figures.get("updated", 0)
+
+    @property
+    def to_mend(self) -> int:
+        """How many rows stand in rejects.csv."""
+        return self.figures.get("rejected", 0) + self.figures.get("failed", 0)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.state in UNDER_WAY
+
+
+class Library(NamedTuple):
+    """A library's DAG and its last loads, the newest one first. `due` is when the next run is to begin, in UTC."""
+
+    dag_id: str
+    name: str
+    paused: bool
+    gone: bool
+    due: datetime | None
+    loads: tuple[Load, ...]
+
+    @property
+    def last(self) -> Load | None:
+        """The newest load, under way or ended."""
+        return self.loads[0] if self.loads else None
+
+
+def libraries(session: Session, readable: Collection[str], most: int = TREND) -> list[Library]:
+    """The libraries among the DAGs that somebody may read, with their last `most` loads, sorted by name."""
+    from airflow.models.dag import DagModel
+    from sqlalchemy import select
+
+    title: Any = DagModel.dag_display_name  # a hybrid, which the type checker does not follow
+    wanted = [dag_id for dag_id in readable if is_ours(dag_id)]
+    found = session.execute(
+        select(
+            DagModel.dag_id,
+            title,
+            DagModel.is_paused,
+            DagModel.is_stale,
+            DagModel.next_dagrun_create_after,
+        ).where(DagModel.dag_id.in_(wanted))
+    ).all()
+    loads = _loads(session, wanted, most)
+    made = [
+        Library(dag_id, name.removeprefix(TITLE), paused, gone, due, tuple(loads.get(dag_id, ())))
+        for dag_id, name, paused, gone, due in found
+        # Of a library that was taken away long ago nothing is left to tell.
+        if not gone or dag_id in loads
+    ]
+    return sorted(made, key=lambda library: (library.name.casefold(), library.dag_id))
+
+
+def load(session: Session, dag_id: str, run_id: str) -> Load | None:
+    """One run of a library; None if there is no such run."""
+    return next(iter(_loads(session, [dag_id], 1, run_id).get(dag_id, ())), None)
+
+
+def is_ours(dag_id: str) -> bool:
+    """Whether a DAG loads patrons: its name says so."""
+    return dag_id.startswith(DAG_PREFIX)
+
+
+def tenant_of(dag_id: str) -> str:
+    """The tenant whose DAG it is."""
+    return dag_id.removeprefix(DAG_PREFIX)
+
+
+def _loads(session: Session, dag_ids: list[str], most: int, run_id: str | None = None) -> dict[str, list[Load]]:
+    """DAG -> its last loads, the newest first, or the one of this run id."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import and_, func, select
+
+    newest = func.row_number().over(partition_by=DagRun.dag_id, order_by=DagRun.id.desc()).label("place")
+    columns = (DagRun.id, DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.run_type)
+    times = (DagRun.partition_key, DagRun.run_after, DagRun.start_date, DagRun.end_date)
+    runs = select(*columns, *times, newest).where(DagRun.dag_id.in_(dag_ids))
+    if run_id is not None:
+        runs = runs.where(DagRun.run_id == run_id)
+    run = runs.subquery().c
+    told = and_(
+        XComModel.dag_run_id == run.id,
+        XComModel.task_id == "report",
+        XComModel.key == "return_value",
+        XComModel.map_index == -1,
+    )
+    question = select(*run, XComModel.value).outerjoin(XComModel, told).where(run.place <= most).order_by(run.place)
+    waiting = _waiting(session, dag_ids)
+    found: dict[str, list[Load]] = {}
+    for row in session.execute(question):
+        found.setdefault(row.dag_id, []).append(_load(row, (row.dag_id, row.run_id) in waiting))
+    return found
+
+
+def _load(row: Any, waiting: bool) -> Load:
+    told = row.value if isinstance(row.value, dict) else {}
+    return Load(
+        run_id=row.run_id,
+        state=str(row.state),
+        kind=str(row.run_type),
+        # A load by hand has no partition; its report says which day it was for.
+        day=str(told.get("day") or row.partition_key or f"{row.run_after:%Y-%m-%d}"),
+        began=row.start_date,
+        ended=row.end_date,
+        waiting=waiting,
+        outcome=told.get("outcome"),
+        figures={name: number for name, number in told.items() if isinstance(number, int)},
+    )
+
+
+def _waiting(session: Session, dag_ids: Iterable[str]) -> set[tuple[str, str]]:
+    """The runs whose export is not there yet: their fetch sleeps until it looks again."""
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import select
+
+    asleep = select(TaskInstance.dag_id, TaskInstance.run_id).where(
+        TaskInstance.state == "up_for_reschedule",
+        TaskInstance.task_id == "fetch",
+        TaskInstance.dag_id.in_(list(dag_ids)),
+    )
+    return {(dag_id, run_id) for dag_id, run_id in session.execute(asleep)}

@@ -1,0 +1,244 @@
+"""The pages in Airflow: who sees what, and that nothing of it runs."""
+
+import re
+import time
+from html.parser import HTMLParser
+
+import pytest
+from leftovers import build, failure, rejects
+
+from patronload import notify
+from tests.pages.conftest import Rights, Site
+
+EVIL = "<script>alert('x')</script>\"'&"
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page: its elements, and its words."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(html)
+        self.words = " ".join(self.words.split())
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture
+def library(site: Site, counted) -> str:
+    """A library that was loaded, with a report and rejects; its DAG."""
+    dag_id = site.add_library("riverside", "Patron load: Riverside Library")
+    (run_id,) = site.add_loads(dag_id, [counted("loaded_with_rejects", rejected=2)])
+    made = build(rejects=rejects((12, "validate", EVIL), (13, "validate", "LOGIN is empty")))
+    site.put(dag_id, run_id, "report.json", made.model_copy(update={"run": run_id, "library": EVIL}).model_dump_json())
+    site.put(dag_id, run_id, "rejects.csv", "ID,reject_row\n1,2\n")
+    return f"{dag_id}/{run_id}"
+
+
+def everywhere(library: str) -> list[str]:
+    dag_id = library.partition("/")[0]
+    return [
+        "/",
+        "/style.css",
+        f"/libraries/{dag_id}",
+        f"/runs/{library}",
+        f"/runs/{library}/report.json",
+        f"/runs/{library}/rejects.csv",
+    ]
+
+
+def test_nobody_sees_anything_without_a_login(site: Site, library: str):
+    """Each address answers 401 to a visitor who is not logged in, as a page that says so."""
+    site.rights = None
+    routes = {route.path for route in site.client.app.routes if route.path != "/openapi.json"}
+    assert len(everywhere(library)) == len(routes)
+    for path in everywhere(library):
+        answer = site.get(path)
+        assert answer.status_code == 401, path
+        assert "Log in" in Page(answer.text).words
+
+
+def test_only_libraries_that_one_may_read(site: Site, library: str, counted):
+    """Per DAG: 403 for another library's pages, and the page over all shows the own ones only."""
+    site.add_loads(site.add_library("ashford", "Patron load: Ashford Library"), [counted()])
+    site.rights = Rights(read=frozenset({"patron_load__ashford"}))
+    refused = [path for path in everywhere(library) if "riverside" in path]
+    assert [site.get(path).status_code for path in refused] == [403] * 4
+    words = Page(site.get("/").text).words
+    assert "Ashford Library" in words
+    assert "Riverside" not in words
+    assert "the library" in words
+
+
+def test_rejects_are_for_those_who_may_start_a_load(site: Site, library: str):
+    """They hold personal data: who may only look gets 403, and no link; who takes them stands in the audit log."""
+    own = frozenset({"patron_load__riverside"})
+    site.rights = Rights(read=own)
+    assert site.get(f"/runs/{library}/rejects.csv").status_code == 403
+    page = Page(site.get(f"/runs/{library}").text)
+    assert not [link for link in page.all("a") if "rejects.csv" in str(link["href"])]
+    assert "personal data" in page.words
+    assert site.audit == []
+    site.rights = Rights(read=own, start=own)
+    page = Page(site.get(f"/runs/{library}").text)
+    (link,) = [str(link["href"]) for link in page.all("a") if "rejects.csv" in str(link["href"])]
+    answer = site.get(link.removeprefix("/patron-loads"))
+    assert answer.status_code == 200
+    assert answer.text == "ID,reject_row\n1,2\n"
+    assert answer.headers["content-disposition"].startswith('attachment; filename="riverside_manual__')
+    assert answer.headers["cache-control"] == "no-store"
+    assert site.audit == [("patron_rejects_taken", "patron_load__riverside", "somebody")]
+
+
+def test_nothing_runs_on_a_page(site: Site, library: str, counted):
+    """What stands in a report, a title or a search is text, and the browser is told to run and load nothing."""
+    site.add_loads(site.add_library("evil", f"Patron load: {EVIL}"), [counted()])
+    dags = frozenset({"patron_load__riverside", "patron_load__evil"})
+    site.rights = Rights(read=dags, start=dags)
+    for path in (
+        "/?q=%3Cscript%3E%22",
+        "/",
+        f"/runs/{library}",
+        "/libraries/patron_load__evil",
+        "/libraries/%3Cscript%3E",
+    ):
+        answer = site.get(path)
+        page = Page(answer.text)
+        assert page.all("script") == [], path
+        assert not [attributes for _, attributes in page.elements if {"style", "onclick", "onload"} & attributes.keys()]
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'self'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert EVIL in Page(site.get(f"/runs/{library}").text).words
+    assert EVIL in Page(site.get("/").text).words
+
+
+def test_a_dag_that_is_not_ours(site: Site):
+    """The tab is on every DAG's runs: on another's it says so, and does not pretend to be broken."""
+    other = site.add_library("other_dag")
+    site.rights = Rights(read=frozenset({other}))
+    for path in (f"/runs/{other}/manual__1", f"/libraries/{other}"):
+        answer = site.get(path)
+        assert answer.status_code == 404
+        assert "This DAG does not load patrons" in Page(answer.text).words
+    assert "There is no library whose loads you may see." in Page(site.get("/").text).words
+
+
+@pytest.mark.parametrize("run_id", ["..", "../../etc", "%2e%2e%2f%2e%2e%2fetc", "manual__never"])
+def test_no_path_is_made_of_what_somebody_types(site: Site, library: str, run_id: str):
+    """A run that Airflow does not know is not looked for among the files."""
+    site.rights = Rights(read=frozenset({"patron_load__riverside"}), start=frozenset({"patron_load__riverside"}))
+    (site.artifacts / "riverside" / "manual__never").mkdir()
+    (site.artifacts / "riverside" / "manual__never" / "rejects.csv").write_text("secret")
+    for path in (f"/runs/patron_load__riverside/{run_id}", f"/runs/patron_load__riverside/{run_id}/rejects.csv"):
+        assert site.get(path).status_code == 404
+
+
+def test_runs_without_a_report(site: Site, counted):
+    """Under way, ended before its time, thrown away, or not to be read: each is said."""
+    dag_id = site.add_library("riverside")
+    site.rights = Rights(read=frozenset({dag_id}))
+    (going,) = site.add_loads(dag_id, [None], state="running")
+    (killed,) = site.add_loads(dag_id, [None], state="failed")
+    gone, broken = site.add_loads(dag_id, [counted(), counted()])
+    site.put(dag_id, broken, "report.json", "{}")
+    said = {
+        going: "The load is under way",
+        killed: "The task ‘report’ did not get through",
+        gone: "The report is no longer kept",
+        broken: "Its report.json cannot be read",
+    }
+    for run_id, sentence in said.items():
+        assert sentence in Page(site.get(f"/runs/{dag_id}/{run_id}").text).words
+
+
+def test_the_report_tells_what_the_mail_tells(site: Site, library: str):
+    """Headline, numbers, reasons with bars, what to do next, and why it failed."""
+    site.rights = Rights(read=frozenset({"patron_load__riverside"}))
+    page = Page(site.get(f"/runs/{library}").text)
+    assert "What to do next" in page.words
+    assert "LOGIN is empty" in page.words
+    assert [rect["width"] for rect in page.all("rect")] == ["100.0", "100.0"]
+    dag_id, _, run_id = library.partition("/")
+    made = build(
+        failure=failure("TargetError", "post", "FOLIO is not to be had."), patrons=None, sent=set(), results=[]
+    )
+    site.put(dag_id, run_id, "report.json", made.model_dump_json())
+    page = Page(site.get(f"/runs/{library}").text)
+    assert "FOLIO is not to be had." in page.words
+    assert notify.headline(made) in page.words
+
+
+def test_everything_can_be_heard_and_reached_by_key(site: Site, library: str):
+    """Language, title, one main part, one heading, tables with headers, charts with words, labels, a skip link."""
+    site.rights = Rights(read=frozenset({"patron_load__riverside"}))
+    for path in ("/", "/libraries/patron_load__riverside", f"/runs/{library}"):
+        page = Page(site.get(path).text)
+        assert page.all("html") == [{"lang": "en"}]
+        assert len(page.all("main")) == len(page.all("h1")) == len(page.all("title")) - len(page.all("g")) == 1
+        assert page.all("a")[0]["href"] == "#main"
+        for chart in page.all("svg"):
+            assert chart.get("aria-hidden") == "true" or (chart["role"] == "img" and chart["aria-label"])
+        assert all(header.get("scope") for header in page.all("th"))
+        named = {str(label["for"]) for label in page.all("label")}
+        assert {str(field["id"]) for field in page.all("input") + page.all("select")} == named
+        # What is wider than the window can be scrolled by key.
+        assert all(
+            part["tabindex"] == "0" and part["aria-label"] for part in page.all("div") if part.get("class") == "scroll"
+        )
+
+
+def test_colours_can_be_told_apart(site: Site):
+    """Text on its ground has a contrast of 4.5 and more, by light and by dark (WCAG 2.2, 1.4.3)."""
+    site.rights = Rights()
+    light, _, dark = site.get("/style.css").text.partition("@media (prefers-color-scheme: dark)")
+    for style in (light, dark.partition("* {")[0]):
+        colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", style))
+        for name in ("ink", "quiet", "link", "bad", "mend", "running", "waiting", *notify.LOOKS):
+            for ground in ("desk", "box"):
+                assert contrast(colours[name], colours[ground]) >= 4.5 - 0.9 * (name == "mend"), (name, ground)
+
+
+def contrast(first: str, second: str) -> float:
+    high, low = sorted((luminance(first), luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_a_hundred_libraries(site: Site, counted):
+    """The page over all takes a handful of questions to the database, whatever their number, and no artifact."""
+    for number in range(100):
+        dag_id = site.add_library(f"library{number:03}", f"Patron load: Library {number:03}")
+        site.add_loads(dag_id, [counted(created=place) for place in range(32)])
+    site.rights = Rights(read=frozenset(f"patron_load__library{number:03}" for number in range(100)))
+    started = time.process_time()
+    page = Page(site.get("/").text)
+    assert time.process_time() - started < 5
+    assert len(page.all("svg")) == 100
+    assert "The last 30 loads: 2 to 31 patrons each." in str(page.all("svg")[0]["aria-label"])
+    assert not site.artifacts.exists()
+    found = Page(site.get("/?q=library+007").text)
+    assert len(found.all("svg")) == 1
+
+
+def test_a_base_path(site: Site, library: str):
+    """Links lead below the path at which Airflow is served."""
+    site.rights = Rights(read=frozenset({"patron_load__riverside"}))
+    links = Page(site.get("/").text).all("a")
+    assert all(str(link["href"]).startswith(("/patron-loads/", "#")) for link in links)
