@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -76,6 +76,15 @@ class Lease:
         if other != self._holder:
             raise TransientError(f"This load gave no sign of life for so long that another took its place: {other}.")
         self._sign()
+
+    def renewed_by(self, tell: Callable[[str], None]) -> Callable[[str], None]:
+        """`tell`, which is a sign of life as well."""
+
+        def told(sentence: str) -> None:
+            self.renew()
+            tell(sentence)
+
+        return told
 
     def sending(self, planned: datetime) -> None:
         """

@@ -173,14 +173,10 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
 
     with _recorded(load, "post"), targets.open_target(load.tenant.target, connections.get) as target:
         lease = _lease(load, target)
-        lease.hold()
-        lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
-
-        def told(sentence: str) -> None:
-            lease.renew()
-            tell(sentence)
-
-        totals = posting.post(load.run, target, tell=told)
+        if not posting.is_through(load.run):
+            lease.hold()
+            lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
+        totals = posting.post(load.run, target, tell=lease.renewed_by(tell))
     return dict(totals._asdict())
 
 
