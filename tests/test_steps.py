@@ -386,3 +386,12 @@ def test_a_plan_that_was_overtaken_is_not_sent(load):
     with pytest.raises(TargetError, match=r"other/.*Start a new run"):
         steps.post(old)
     assert (steps.report(old)["outcome"], steps.report(old)["not_sent"]) == ("failed", 3)
+
+
+def test_a_load_that_is_through_may_be_cleared_after_a_later_one(load):
+    """There is nothing left to send, and so nothing to undo."""
+    first = load(GOOD)
+    until(first, steps.report)
+    until(of_another_library(first), steps.report)
+    assert steps.post(first)["patrons"] == 3
+    assert steps.report(first)["outcome"] == "loaded"

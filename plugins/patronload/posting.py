@@ -93,6 +93,11 @@ def post(run: Run, target: Target, pace: Pace | None = None, tell: Callable[[str
     return _totals(run, parts.numbers)
 
 
+def is_through(run: Run) -> bool:
+    """Whether every chunk of a run has its result, so that nothing is left to be sent."""
+    return len(run.names(RESULTS)) == len(run.names(CHUNKS))
+
+
 def progress(run: Run, planned: pl.DataFrame | None) -> Progress:
     """
     What a run has come to, whatever point it is at. `planned` has row and chunk.

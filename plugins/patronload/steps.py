@@ -177,8 +177,9 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
             right_file.check_age(load)
         with targets.open_target(load.tenant.target, connections.get) as target:
             lease = _lease(load, target)
-            lease.hold()
-            lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
+            if not posting.is_through(load.run):
+                lease.hold()
+                lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
             totals = posting.post(load.run, target, tell=lease.renewed_by(tell))
         if totals.created + totals.updated:
             rejected = _rejects(load.run)["row"].n_unique() + totals.failed
