@@ -17,8 +17,6 @@ from patronload.tenants import Tenant
 
 Outcome = Literal["loaded", "loaded_with_rejects", "stopped", "failed", "dry_run"]
 
-TARGET_NAMES = {"folio": "FOLIO"}
-
 UNCONFIRMED = "sent, but no answer tells whether the patron was loaded"
 
 _FEW = 10
@@ -162,7 +160,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     return Report(
         tenant=tenant.tenant,
         library=tenant.library,
-        target=TARGET_NAMES[tenant.target.type],
+        target=tenant.system.name,
         run=run,
         day=day,
         timezone=tenant.timezone,
@@ -174,7 +172,12 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         export=Export.model_validate(delivery) if delivery else None,
         artifacts=artifacts,
         checks=tuple(Check.model_validate(check) for check in (validation or {}).get("checks", ())),
-        warnings=(*(plan or {}).get("warnings", ()), *counts.warnings, *([_ENDED_EARLY] if ended_early else [])),
+        warnings=(
+            *(plan or {}).get("warnings", ()),
+            *_notes(left),
+            *counts.warnings,
+            *([_ENDED_EARLY] if ended_early else []),
+        ),
     )
 
 
@@ -182,6 +185,11 @@ _ENDED_EARLY = (
     "The run ended before it was through and left no reason behind; a process that is killed leaves none. "
     "The log of the task that failed, in Airflow, may tell more."
 )
+
+
+def _notes(left: "_Left") -> list[str]:
+    """What the results have to say beside their figures, each sentence once."""
+    return list(dict.fromkeys(note for result in left.results for note in result.get("notes", ())))
 
 
 def no_rejects() -> pl.DataFrame:

@@ -18,12 +18,15 @@ from patronload import mappings, runs
 from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
 from patronload.mappings import Mapping
 from patronload.runs import Run
-from patronload.tenants import FolioTarget, Tenant
+from patronload.systems import Target
+from patronload.tenants import Tenant
 
 if (
     TYPE_CHECKING
 ):  # the slow libraries are imported within the step that needs them, so that the other tasks start at once
     import polars as pl
+
+    from patronload.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +126,7 @@ def plan(load: Load) -> Counts:
         export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
         patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, export.columns)
         with targets.open_target(load.tenant.target, connections.get) as target:
-            planned = target.plan(patrons, mapping, load.tenant.zone)
+            planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load))
         _write_frame(load.run, PLAN_REJECTS, planned.rejects)
         chunks = _cut(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
         warnings = [*_missing_columns(load.tenant, export.columns), *planned.summary["warnings"]]
@@ -149,8 +152,12 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
     """
     from patronload import connections, posting, targets
 
-    with _recorded(load, "post"), targets.open_target(load.tenant.target, connections.get) as target:
-        totals = posting.post(load.run, target, tell=tell)
+    with _recorded(load, "post"):
+        try:
+            with targets.open_target(load.tenant.target, connections.get) as target:
+                totals = posting.post(load.run, target, tell=tell)
+        finally:
+            _remember(load)
     return dict(totals._asdict())
 
 
@@ -262,17 +269,18 @@ def _forget_plan(run: Run) -> None:
         run.remove(name)
 
 
-def _cut(run: Run, target: FolioTarget, patrons: pl.DataFrame) -> list[int]:
-    """Write the chunks, and tell each patron's. What goes in a later level goes in a later chunk."""
+def _cut(run: Run, target: Target, patrons: pl.DataFrame) -> list[int]:
+    """Write the chunks, and tell each patron's. What goes in a later level, or apart, goes in a later chunk."""
     import zstandard
 
     from patronload import chunks, targets, transform
 
     room = target.chunk_bytes - targets.request_overhead(target)
     cut: list[int] = []
-    for level in patrons.partition_by("level", maintain_order=True):
+    together = [name for name in ("level", "apart") if name in patrons.columns]
+    for part in patrons.partition_by(together, maintain_order=True):
         first = cut[-1] if cut else 0
-        sizes = level[transform.PATRON].str.len_bytes()
+        sizes = part[transform.PATRON].str.len_bytes()
         cut += [first + number for number in chunks.numbers(sizes, target.chunk_size, room)]
     for (number,), chunk in patrons.with_columns(chunk=_numbered(cut)).group_by("chunk", maintain_order=True):
         body = targets.request_body(target, chunk[transform.PATRON])
@@ -290,6 +298,38 @@ def _numbered(numbers: list[int]) -> pl.Series:
 def _write_planned(run: Run, patrons: pl.DataFrame, chunks: list[int]) -> None:
     planned = patrons.drop("patron").insert_column(1, _numbered(chunks))
     _write_frame(run, runs.PLANNED, planned)
+
+
+def _ledger(load: Load) -> Ledger | None:
+    """What earlier loads of this library brought into the target; None when nothing is known, or no need to know."""
+    from patronload.ledger import Ledger
+
+    shared = load.run.shared
+    if not load.tenant.system.remembered or not shared.has(runs.LEDGER):
+        return None
+    return Ledger.from_json(shared.read_json(runs.LEDGER))
+
+
+def _remember(load: Load) -> None:
+    """
+    Add to the ledger whom this run has sent, whatever came of it, but for those who were refused.
+
+    It is done once for each new thing that is known: a run of long ago that is cleared changes nothing.
+    """
+    from patronload import posting
+    from patronload.ledger import Ledger
+
+    system = load.tenant.system
+    if not system.remembered or not load.run.has(runs.PLANNED) or not _anything_sent(load.run):
+        return
+    sent = posting.arrived(load.run, _read_frame(load.run, runs.PLANNED))
+    known = {"rows": sent["row"].to_list()}
+    if load.run.has(runs.REMEMBERED) and load.run.read_json(runs.REMEMBERED) == known:
+        return
+    ledger = _ledger(load) or Ledger.empty()
+    ledger.take(sent.select(system.key, *system.remembered).iter_rows(named=True), system.key)
+    load.run.shared.write_json(runs.LEDGER, ledger.to_json())
+    load.run.write_json(runs.REMEMBERED, known)
 
 
 def _to_send(run: Run) -> pl.DataFrame | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from patronload import expressions, fields
+from patronload import expressions
 from patronload.mappings import Mapping, Rule
 from patronload.rows import ROW, no_rejects, without
 
@@ -34,7 +34,7 @@ def transform(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> T
     """
     rejects = _rejects(frame, mapping)
     good = without(without(frame, rejects), refused)
-    unique = fields.UNIQUE[mapping.target]
+    unique = mapping.system.unique
     named = {path: pl.lit(None, dtype=pl.String) for path in unique} | expressions.of_fields(mapping, mapping.unique)
     patrons = good.select(pl.col(ROW).alias("row"), **named)
     return Transformed(patrons.with_columns(_json(good, mapping)), rejects)
