@@ -168,7 +168,9 @@ def _by_place(details: Any, sent: int, first_row: int) -> dict[int, str]:
 
 def _texts(details: Any) -> dict[int, str]:
     """The outcomes by their number: of an object its keys, of an array the places. Raises _Misfit."""
-    pairs = list(details.items() if isinstance(details, dict) else enumerate(details))  # a list, if it is no object
+    if not isinstance(details, dict | list):
+        raise _Misfit("its details are neither an object nor an array")
+    pairs = list(details.items() if isinstance(details, dict) else enumerate(details))
     if not all(str(number).strip().isdecimal() and isinstance(text, str) for number, text in pairs):
         raise _Misfit("its details are not row numbers with an outcome each")
     return {int(number): _once(text) for number, text in pairs}
