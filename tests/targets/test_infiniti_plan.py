@@ -196,5 +196,5 @@ def test_whom_a_password_is_sent_for(mapping, passwords, ledger, rows):
 def test_a_letter_that_the_file_cannot_hold(mapping):
     """Nothing is replaced by a question mark."""
     planned = plan(mapping(), pupil(1, givenname="Łukasz"), pupil(2), encoding="cp1252")
-    assert reasons(planned)[2].startswith("givenname 'Łukasz': holds a letter")
+    assert reasons(planned)[2].startswith("givenname 'Łukasz': a letter cannot be written in cp1252")
     assert list(sent(planned)) == [3]

@@ -27,10 +27,10 @@ GENDERS = ("M", "F")
 
 FEW = 10
 
-NO_YEAR = "is empty; Infiniti wants a graduation year for every student (staffmember false)"
-ODD_YEAR = "is no year; write it with four digits, like 2031"
-ODD_GENDER = "is neither M nor F; leave it empty for everybody else"
-NEW_USERNAME = "had another username in the last load; sent like this, the patron would get a second account"
+NO_YEAR = "a student (staffmember false) has no graduation year, and Infiniti insists on one"
+ODD_YEAR = "the graduation year is not written with four digits, like 2031"
+ODD_GENDER = "the gender is neither M nor F; leave it empty for everybody else"
+NEW_USERNAME = "the patron had another username in the last load; sent like this, there would be a second account"
 
 
 class _Line(NamedTuple):
@@ -115,7 +115,7 @@ def _unwritable(line: _Line, encoding: str) -> Iterator[Problem]:
         try:
             value.encode(encoding)
         except UnicodeEncodeError:
-            yield Problem(name, value, f"holds a letter that there is not in {encoding}, see target.encoding")
+            yield Problem(name, value, f"a letter cannot be written in {encoding}; see target.encoding")
 
 
 def _renamed(line: _Line, settings: InfinitiTarget, ledger: Ledger | None) -> Iterator[Problem]:
