@@ -20,7 +20,7 @@ help:
 setup: ## make .venv with everything that is pinned; PYTHON=python3.12 chooses the Python
 	@sh local/setup.sh
 
-demo: setup ## load the patrons of two made-up libraries, from SFTP server to mail, and show what happened
+demo: setup ## load the patrons of three made-up libraries, from SFTP server to mail, and show what happened
 	@$(BIN)/python -m local demo
 
 up: setup ## start Airflow with the demo libraries and leave it running; prints the address and the password

@@ -1,4 +1,4 @@
-"""Airflow with two made-up libraries on this machine: python -m local demo | up | down."""
+"""Airflow with three made-up libraries on this machine: python -m local demo | up | down."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ def main() -> int:
     """Do what the first word says; `make` has a target for each that a person needs."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add(commands, "demo", _demo, "load the patrons of both libraries and show what happened")
+    _add(commands, "demo", _demo, "load the patrons of all of them and show what happened")
     _add(commands, "up", _up, "start Airflow and the sandbox in the background")
     _add(commands, "down", _down, "stop what `up` started")
     _add(commands, "serve", _serve, "what `up` runs in the background")

@@ -1,8 +1,8 @@
 """
-Load the patrons of two made-up libraries, from their files on an SFTP server to the mail in the contact's inbox.
+Load the patrons of three made-up libraries, from their files on an SFTP server to the mail in the contact's inbox.
 
-Everything runs on this machine: Airflow, and stand-ins for the SFTP server, FOLIO and the mail server. Nothing else is
-reached, and nothing is left running.
+Everything runs on this machine: Airflow, and stand-ins for the SFTP server, FOLIO, Infiniti and the mail server.
+Nothing else is reached, and nothing is left running.
 """
 
 import json
@@ -52,7 +52,7 @@ class Load(NamedTuple):
 
 
 def main(folder: Path = FOLDER, console: Console | None = None) -> int:
-    """Run the demo in a folder of its own, emptied first; 0 when both libraries were loaded."""
+    """Run the demo in a folder of its own, emptied first; 0 when all libraries were loaded."""
     console = console or Console(highlight=False)
     shutil.rmtree(folder, ignore_errors=True)
     clock = Clock(console)
@@ -84,9 +84,9 @@ class Clock:
 
 
 def _load_all(running: Stage, clock: Clock) -> list[Load]:
-    """Start today's load of each library and follow them until both have ended."""
+    """Start today's load of each library and follow them until all have ended."""
     runs = [_start(running, library) for library in LIBRARIES]
-    clock.tell("both libraries' loads are triggered; their tasks, as they end:")
+    clock.tell("all loads are triggered; their tasks, as they end:")
     _follow(running, runs, clock)
     return [_load(running, library.tenant, run) for library, run in zip(LIBRARIES, runs, strict=True)]
 
@@ -95,7 +95,7 @@ def _start(running: Stage, library: Library) -> Run:
     """Trigger the load of the library's own day, and switch the DAG on so that it begins."""
     api = running.airflow.api
     api.wait_for_dag(library.dag_id)
-    # The run of a DAG that is switched off waits; so nothing begins before both are told.
+    # The run of a DAG that is switched off waits; so nothing begins before all are told.
     run_id = api.trigger(library.dag_id, partition_key=library.today.isoformat())
     api.unpause(library.dag_id)
     return api.run(library.dag_id, run_id)

@@ -25,9 +25,17 @@ STCLARE_COLUMNS = (
     "expirationDate",
 )  # fmt: skip
 
+WATTLEGROVE_COLUMNS = (
+    "Code", "Login", "Family name", "Given name", "Second name", "Preferred", "Email", "Sex", "Type", "Status",
+    "Leaves in", "Form", "Group", "Card",
+)  # fmt: skip
+
 NORTHFIELD_DEPARTMENTS = ("Biology", "Chemistry", "Classics", "Computer Science", "History", "Mathematics", "Music")
 """What the demo's FOLIO must know as departments; the export also names one that it does not know."""
 UNKNOWN_DEPARTMENT = "Oceanography"
+
+WINDOWS = "cp1252"
+"""What the school's program writes."""
 
 Row = dict[str, str]
 
@@ -121,14 +129,32 @@ def stclare(day: date, people: int = 2500) -> Export:
     return Export(f"patrons_{day:%Y%m%d}.csv", content, rows, faults)
 
 
+def wattlegrove(day: date, people: int = 1200) -> Export:
+    """Wattle Grove's file of a day: a school's, from a Windows program, with rows for those who have left."""
+    rows = [_wattlegrove_row(person, day) for person in _people("wattlegrove", people + _newcomers(day), WINDOWS)]
+    faults = _put_faults(
+        rows,
+        random.Random(f"wattlegrove {day}"),
+        {
+            "barcode_twice": lambda row, other: row.update(Card=other["Card"]),
+            "unknown_type": lambda row, _: row.update(Type="Parent"),
+            "no_graduation_year": lambda row, _: row.update({"Type": "Student", "Leaves in": ""}),
+            "ill_formed_email": lambda row, _: row.update(Email=row["Email"].replace("@", " at ")),
+        },
+        each=2,
+    )
+    content = _csv(WATTLEGROVE_COLUMNS, rows, ",").encode(WINDOWS)
+    return Export(f"library_{day:%Y-%m-%d}.csv", content, rows, faults)
+
+
 def days_before(day: date, count: int) -> list[date]:
     """The days that end with `day`, the oldest first."""
     return [day - timedelta(days=back) for back in reversed(range(count + 1))]
 
 
-def _people(library: str, count: int) -> Iterable[Person]:
-    """The same people in the same order every day; later days only have more of them."""
-    first_names, last_names = FIRST_NAMES.split(" "), _last_names()
+def _people(library: str, count: int, encoding: str = "utf-8") -> Iterable[Person]:
+    """The same people in the same order every day; later days only have more. All names can be written so."""
+    first_names, last_names = (_writable(names, encoding) for names in (FIRST_NAMES.split(" "), _last_names()))
     for number in range(1, count + 1):
         chance = random.Random(f"{library} {number}")
         first, last = chance.choice(first_names), chance.choice(last_names)
@@ -136,6 +162,11 @@ def _people(library: str, count: int) -> Iterable[Person]:
         preferred = chance.choice(first_names) if chance.random() < 0.1 else ""
         login = f"{_plain(first)[0]}{_plain(last)[:8]}{number}"
         yield Person(number, first, middle, preferred, last, login, chance)
+
+
+def _writable(names: Iterable[str], encoding: str) -> list[str]:
+    """The names that an encoding has letters for."""
+    return [name for name in names if name.encode(encoding, "replace").decode(encoding) == name]
 
 
 def _last_names() -> list[str]:
@@ -195,6 +226,29 @@ def _stclare_row(person: Person, day: date) -> Row:
     }
 
 
+def _wattlegrove_row(person: Person, day: date) -> Row:
+    chance = person.chance
+    is_staff = chance.random() < 0.12
+    year = chance.randint(0, 5)
+    has_left = (person.number + day.toordinal()) % 150 == 0
+    return {
+        "Code": f"{'T' if is_staff else 'S'}{person.number:05}",
+        "Login": person.login.upper() if chance.random() < 0.1 else person.login,
+        "Family name": person.last,
+        "Given name": person.first,
+        "Second name": person.middle,
+        "Preferred": person.preferred,
+        "Email": f"{person.login}@wattlegrove.example" if chance.random() < 0.97 else "",
+        "Sex": chance.choice(("F", "M", "F", "M", "")),
+        "Type": "Staff" if is_staff else "Student",
+        "Status": "Left" if has_left else "Current",
+        "Leaves in": "" if is_staff else str(day.year + year),
+        "Form": "" if is_staff else f"{12 - year}{chance.choice('ABC')}",
+        "Group": "" if is_staff else ("SEN" if year < 2 else "MID"),
+        "Card": f"0070{person.number * 11:06}" if chance.random() < 0.96 else "",
+    }
+
+
 def _moved(person: Person, day: date) -> str:
     """One in a hundred moves to another flat on a given day."""
     return f", Apt. {day.day}" if (person.number + day.toordinal()) % 100 == 0 else ""
@@ -212,7 +266,7 @@ def _put_faults(
     each: int,
 ) -> dict[str, list[int]]:
     """Spoil `each` rows in each way; kind -> row numbers. Only rows with a barcode are chosen, each once."""
-    barcode = "CARD" if "CARD" in rows[0] else "barcode"
+    barcode = next(name for name in ("CARD", "barcode", "Card") if name in rows[0])
     places = iter(chance.sample([place for place, row in enumerate(rows) if row[barcode]], 2 * each * len(faults)))
     spoiled: dict[str, list[int]] = {}
     for kind, spoil in faults.items():

@@ -32,7 +32,7 @@ def stage(
 ) -> Iterator[Stage]:
     """Start everything below `folder`; stop it, whatever happens, at the end of the block."""
     artifacts = (folder / "artifacts").resolve()
-    tell("starting the sandbox: an SFTP server with exports, FOLIO, a mail server")
+    tell("starting the sandbox: an SFTP server with exports, FOLIO, Infiniti, a mail server")
     with StandIns(folder / "sandbox") as stand_ins:
         environment = {**stand_ins.connections, "PATRONLOAD_ARTIFACTS": artifacts.as_uri()}
         home = folder / "airflow"

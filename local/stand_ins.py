@@ -1,5 +1,7 @@
 """The sandbox in a process of its own, with the exports of the last days on its SFTP server."""
 
+import csv
+import io
 import json
 import os
 import signal
@@ -17,6 +19,8 @@ from local import exports
 from local.environment import clean_environment, write_private
 from local.guard import Guard, Program
 from sandbox import connections
+from sandbox.everything import SCHOOL
+from sandbox.infiniti import IMPORT
 
 START_PATIENCE = 60.0
 DAYS = 5
@@ -32,8 +36,8 @@ class Library(NamedTuple):
     """Where on the SFTP server the exports go."""
     export: Callable[[date], exports.Export]
     patron: Callable[[exports.Row], dict[str, Any]]
-    """A row as FOLIO would have it from an earlier load."""
-    source_type: str
+    """A row as FOLIO or Infiniti would have it from an earlier load."""
+    source_type: str = ""
 
     @property
     def dag_id(self) -> str:
@@ -56,9 +60,16 @@ def _stclare_patron(row: exports.Row) -> dict[str, Any]:
     return {"username": row["username"], "externalSystemId": row["externalSystemId"], "personal": personal}
 
 
+def _wattlegrove_patron(row: exports.Row) -> dict[str, Any]:
+    is_staff = row["Type"] == "Staff"
+    known = {"username": row["Login"].lower(), "surname": row["Family name"], "givenname": row["Given name"]}
+    return known | {"enabled": "Y", "staffmember": "Y" if is_staff else "N", "graduationyear": row["Leaves in"]}
+
+
 LIBRARIES = (
     Library("northfield", "America/Chicago", "outgoing", exports.northfield, _northfield_patron, "banner"),
-    Library("stclare", "Europe/Dublin", "", exports.stclare, _stclare_patron, ""),
+    Library("stclare", "Europe/Dublin", "", exports.stclare, _stclare_patron),
+    Library(SCHOOL, "Australia/Sydney", "library", exports.wattlegrove, _wattlegrove_patron),
 )
 
 
@@ -66,7 +77,7 @@ class StandIns:
     """
     A context manager that runs `python -m sandbox`; `description` says where everything is.
 
-    The SFTP server has the exports of today and of the days before, and FOLIO knows some of the patrons already.
+    The SFTP server has the exports of today and of the days before, and FOLIO and Infiniti know some of the patrons.
     S3 is left out: it takes ten seconds to start, and artifacts in a folder are easier to look at.
     """
 
@@ -121,7 +132,10 @@ class StandIns:
         self.description = json.loads(file.read_text())
         for library in LIBRARIES:
             put_exports(library, Path(_account(self.description["sftp"]["accounts"], "username", library)["folder"]))
-            load_earlier_patrons(library, self.description["folio"])
+            if library.tenant == SCHOOL:
+                import_earlier_patrons(library, self.description["infiniti"])
+            else:
+                load_earlier_patrons(library, self.description["folio"])
 
 
 def serve(folder: Path, connections_file: Path, *options: str) -> NoReturn:
@@ -154,9 +168,7 @@ def put_exports(library: Library, folder: Path) -> None:
 def load_earlier_patrons(library: Library, folio: Mapping[str, Any]) -> None:
     """Have FOLIO know every other patron of the export already, so that there is something to update."""
     account = _account(folio["tenants"], "tenant", library)
-    export = library.export(library.today)
-    faulty = {number - 2 for numbers in export.faults.values() for number in numbers}
-    known = [library.patron(row) for at, row in enumerate(export.rows) if at % 2 and at not in faulty]
+    known = earlier_patrons(library)
     headers = {"X-Okapi-Tenant": account["folio_tenant"]}
     with httpx.Client(base_url=folio["url"], headers=headers, timeout=60, trust_env=False) as client:
         login = {"username": account["username"], "password": account["password"]}
@@ -171,6 +183,27 @@ def load_earlier_patrons(library: Library, folio: Mapping[str, Any]) -> None:
             answer = client.post("/user-import", json=body).raise_for_status().json()
             if answer["failedRecords"]:
                 raise RuntimeError(f"the sandbox's FOLIO did not take all earlier patrons of {library.tenant}")
+
+
+def import_earlier_patrons(library: Library, infiniti: Mapping[str, Any]) -> None:
+    """The same for the school's Infiniti, by a file of its own."""
+    known = earlier_patrons(library)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(known[0]))
+    writer.writeheader()
+    writer.writerows(known)
+    url, account = f"{infiniti['url']}{IMPORT}", (infiniti["username"], infiniti["password"])
+    files = {"file": ("earlier.csv", text.getvalue().encode())}
+    answer = httpx.post(url, files=files, auth=account, timeout=60, trust_env=False).raise_for_status().json()
+    if not answer["success"]:
+        raise RuntimeError(f"the sandbox's Infiniti did not take all earlier patrons of {library.tenant}")
+
+
+def earlier_patrons(library: Library) -> list[dict[str, Any]]:
+    """Every other patron of today's export, but for those with a fault."""
+    export = library.export(library.today)
+    faulty = {number - 2 for numbers in export.faults.values() for number in numbers}
+    return [library.patron(row) for at, row in enumerate(export.rows) if at % 2 and at not in faulty]
 
 
 def _account(accounts: Sequence[Mapping[str, Any]], key: str, library: Library) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
-"""Stand-ins for the outside world on this machine: FOLIO, an SFTP server, a mail server, an S3 server.
+"""Stand-ins for the outside world: FOLIO, Infiniti, an SFTP server, a mail server, an S3 server.
 
 Start them all with `python -m sandbox --folder DIR`, or `with Sandbox(folder) as sandbox:` (sandbox.everything), or one
-at a time (sandbox.folio, sandbox.sftp, sandbox.smtp, sandbox.s3). They listen on loopback unless told otherwise.
+at a time (sandbox.folio, sandbox.infiniti, sandbox.sftp, sandbox.smtp, sandbox.s3). They listen on
+loopback unless told otherwise.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ def connections(description: Mapping[str, Any]) -> dict[str, str]:
         description: what sandbox.json holds.
 
     Returns:
-        AIRFLOW_CONN_<ID> -> JSON, for <tenant>_sftp, <tenant>_folio, smtp_default and, with an S3 server, artifacts.
+        AIRFLOW_CONN_<ID> -> JSON, for <tenant>_sftp, <tenant>_folio, <tenant>_infiniti, smtp_default and,
+        with an S3 server, artifacts.
     """
     found = {"smtp_default": _smtp(description["smtp"])}
     for account in description["sftp"]["accounts"]:
         found[f"{account['username']}_sftp"] = _sftp(description["sftp"], account)
     for account in description["folio"]["tenants"]:
         found[f"{account['tenant']}_folio"] = _folio(description["folio"], account)
+    found[f"{description['infiniti']['tenant']}_infiniti"] = _infiniti(description["infiniti"])
     if description.get("s3"):
         found["artifacts"] = _s3(description["s3"])
     return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in found.items()}
@@ -46,6 +49,10 @@ def _sftp(server: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, An
 def _folio(server: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
     credentials = {"login": account["username"], "password": account["password"]}
     return {"conn_type": "http", "host": server["url"], **credentials, "extra": {"login": account["login"]}}
+
+
+def _infiniti(server: Mapping[str, Any]) -> dict[str, Any]:
+    return {"conn_type": "http", "host": server["url"], "login": server["username"], "password": server["password"]}
 
 
 def _smtp(server: Mapping[str, Any]) -> dict[str, Any]:

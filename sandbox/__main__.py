@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     told_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told_to_stop.set())
-    ports = Ports(given.folio_port, given.sftp_port, given.smtp_port, given.mail_page_port, given.s3_port)
+    ports = Ports(*(getattr(given, f"{server}_port") for server in Ports._fields))
     with Sandbox(given.folder, given.host, ports, not given.no_s3, given.advertise) as sandbox:
         print(_summary(sandbox), flush=True)
         told_to_stop.wait()
@@ -43,11 +43,12 @@ def print_connections(folder: Path) -> int:
 
 def _summary(sandbox: Sandbox) -> str:
     lines = [
-        f"FOLIO  {sandbox.folio.url}",
-        f"SFTP   {sandbox.sftp.host}:{sandbox.sftp.port}",
-        f"SMTP   {sandbox.mail.host}:{sandbox.mail.port}",
-        f"mails  {sandbox.mail.page_url}",
-        *([f"S3     {sandbox.s3.url}"] if sandbox.s3 else []),
+        f"FOLIO     {sandbox.folio.url}",
+        f"Infiniti  {sandbox.infiniti.url}",
+        f"SFTP      {sandbox.sftp.host}:{sandbox.sftp.port}",
+        f"SMTP      {sandbox.mail.host}:{sandbox.mail.port}",
+        f"mails     {sandbox.mail.page_url}",
+        *([f"S3        {sandbox.s3.url}"] if sandbox.s3 else []),
         f"accounts and keys: {sandbox.folder / 'sandbox.json'}",
     ]
     return "\n".join(lines)

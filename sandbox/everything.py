@@ -1,4 +1,4 @@
-"""All stand-ins together, with the accounts of the two demo libraries, and a description of how to reach them."""
+"""All stand-ins together, with the accounts of the three demo libraries, and a description of how to reach them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from sandbox.folio import FolioServer, FolioTenant, Store
 from sandbox.folio.reference import departments, select_field
+from sandbox.infiniti import InfinitiServer
 from sandbox.s3 import S3Server
 from sandbox.sftp import SftpAccount, SftpServer, new_key_pair
 from sandbox.smtp import MailServer
@@ -22,7 +23,7 @@ BUCKET = "patronload"
 
 
 class Library(NamedTuple):
-    """A demo library: its name as a tenant, its tenant in FOLIO, and how it logs in."""
+    """A demo library in FOLIO: its name as a tenant, its tenant in FOLIO, and how it logs in."""
 
     tenant: str
     folio_tenant: str
@@ -35,6 +36,9 @@ LIBRARIES = (
     Library("stclare", "fs00005678", sftp_key=False, legacy_login=True),
 )
 
+SCHOOL = "wattlegrove"
+"""The demo library with an Infiniti of its own, as a tenant; it logs in at the SFTP server by password."""
+
 
 class Ports(NamedTuple):
     """Which port each server takes; 0 is any free one."""
@@ -44,6 +48,7 @@ class Ports(NamedTuple):
     smtp: int = 0
     mail_page: int = 0
     s3: int = 0
+    infiniti: int = 0
 
 
 FREE_PORTS = Ports()
@@ -57,12 +62,13 @@ class Secrets:
     sftp_public_key: str = ""
     sftp_password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
     folio_passwords: dict[str, str] = field(default_factory=dict, repr=False)
+    infiniti_password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
     s3_access_key: str = field(default_factory=lambda: secrets.token_hex(10).upper(), repr=False)
     s3_secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(30), repr=False)
 
 
 class Sandbox:
-    """FOLIO, SFTP, mail and (unless `s3` is False) S3, each in its own part of `folder`.
+    """FOLIO, Infiniti, SFTP, mail and (unless `s3` is False) S3, each in its own part of `folder`.
 
     host: what to listen on; advertised: the name by which clients elsewhere reach this machine.
     While it runs, `folder`/sandbox.json is its description, readable by its owner only.
@@ -83,6 +89,7 @@ class Sandbox:
         self._secrets = kept_secrets(self.folder / "secrets.json")
         self.folio = FolioServer(self._folio_tenants(), host, ports.folio)
         give_reference_data(self.folio.store("fs00001234"))
+        self.infiniti = InfinitiServer("autoimport", self._secrets.infiniti_password, host, ports.infiniti)
         self.sftp = SftpServer(self.folder / "sftp", self._sftp_accounts(), host, ports.sftp)
         self.mail = MailServer(self.folder / "mail", host, ports.smtp, ports.mail_page)
         keys = (self._secrets.s3_access_key, self._secrets.s3_secret_key)
@@ -94,6 +101,12 @@ class Sandbox:
         """Addresses, accounts and keys: what sandbox.json holds and `sandbox.connections` takes."""
         return {
             "folio": {"url": self._seen_from_outside(self.folio.url), "tenants": self._described_tenants()},
+            "infiniti": {
+                "url": self._seen_from_outside(self.infiniti.url),
+                "tenant": SCHOOL,
+                "username": self.infiniti.username,
+                "password": self.infiniti.password,
+            },
             "sftp": {
                 "host": self._advertised or self.sftp.host,
                 "port": self.sftp.port,
@@ -113,10 +126,11 @@ class Sandbox:
         """Start all; returns when all can be used and sandbox.json is written."""
         self._description_file.unlink(missing_ok=True)
         try:
-            for server in (self.folio, self.sftp, self.mail, self.s3):
+            servers = (self.folio, self.infiniti, self.sftp, self.mail, self.s3)
+            for server in servers:
                 if server:
                     self._running.callback(server.stop)  # also frees the port of one that is not started yet
-            for server in (self.folio, self.sftp, self.mail, self.s3):
+            for server in servers:
                 if server:
                     server.start()
             write_private(self._description_file, self.description)
@@ -127,7 +141,7 @@ class Sandbox:
         return self
 
     def stop(self) -> None:
-        """Stop all; files, mails and objects stay in the folder, FOLIO's users are gone."""
+        """Stop all; files, mails and objects stay in the folder, the users are gone."""
         self._running.close()
 
     def __enter__(self) -> Self:
@@ -151,8 +165,8 @@ class Sandbox:
     def _sftp_accounts(self) -> list[SftpAccount]:
         key, password = self._secrets.sftp_public_key, self._secrets.sftp_password
         return [
-            SftpAccount(library.tenant, public_key=key) if library.sftp_key else SftpAccount(library.tenant, password)
-            for library in LIBRARIES
+            SftpAccount(tenant, public_key=key) if has_key else SftpAccount(tenant, password)
+            for tenant, has_key in _sftp_logins()
         ]
 
     def _described_tenants(self) -> list[dict[str, str]]:
@@ -170,15 +184,15 @@ class Sandbox:
     def _described_accounts(self) -> list[dict[str, str]]:
         return [
             {
-                "username": library.tenant,
-                "folder": str(self.sftp.folder(library.tenant)),
+                "username": tenant,
+                "folder": str(self.sftp.folder(tenant)),
                 **(
                     {"private_key": self._secrets.sftp_private_key}
-                    if library.sftp_key
+                    if has_key
                     else {"password": self._secrets.sftp_password}
                 ),
             }
-            for library in LIBRARIES
+            for tenant, has_key in _sftp_logins()
         ]
 
     def _described_s3(self) -> dict[str, Any] | None:
@@ -189,6 +203,11 @@ class Sandbox:
 
     def _seen_from_outside(self, url: str) -> str:
         return url.replace("127.0.0.1", self._advertised) if self._advertised else url
+
+
+def _sftp_logins() -> list[tuple[str, bool]]:
+    """Each demo library, and whether it logs in at the SFTP server with a key."""
+    return [*((library.tenant, library.sftp_key) for library in LIBRARIES), (SCHOOL, False)]
 
 
 def give_reference_data(store: Store) -> None:

@@ -116,6 +116,8 @@ def _show(made: Preview, folder: Path) -> None:
         for reason in made.reasons:
             table.add_row(f"{reason['count']:,}", reason["stage"], Text(reason["summary"]))
         out.print(table)
+    for warning in made.warnings:
+        out.print(f"Please note: {warning}", style="yellow", markup=False)
     for patron in made.posted[:LOOK]:
         out.print_json(patron)
     out.print(f"Written to {folder}: patrons.jsonl, rejects.csv, report.json", markup=False)

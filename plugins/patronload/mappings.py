@@ -4,15 +4,16 @@ import re
 from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr, WithJsonSchema, model_validator
 
-from patronload import documents, fields, ownership, paths, recipes, yaml_files
+from patronload import documents, fields, ownership, paths, recipes, systems, yaml_files
 from patronload.documents import Document
 from patronload.errors import ConfigError
 from patronload.fields import Kind
 from patronload.ownership import Owner
+from patronload.systems import System
 
 OTHERWISE = "otherwise"
 SOURCES = ("column", "value", "first_of", "join")
@@ -127,6 +128,15 @@ class Expectations(Document):
     rows: tuple[WrittenExpectation, ...] = ()
 
 
+def _is_target(written: str) -> str:
+    if written not in systems.KNOWN:
+        listed = " or ".join(f"'{name}'" for name in systems.KNOWN)
+        raise ValueError(f"takes {listed}; '{written}' was given.")
+    return written
+
+
+TargetType = Annotated[str, AfterValidator(_is_target), WithJsonSchema({"enum": list(systems.KNOWN)})]
+
 Text = Annotated[StrictStr, Field(min_length=1)]
 
 Lookup = Annotated[dict[str, Text | StrictBool], Field(min_length=1)]
@@ -136,7 +146,7 @@ Lookup = Annotated[dict[str, Text | StrictBool], Field(min_length=1)]
 class Mapping(Document):
     """The file that says which column goes to which field."""
 
-    target: Literal["folio"]
+    target: TargetType
     description: str | None = None
     expect: Expectations = Expectations()
     fields: dict[str, Annotated[Rule, BeforeValidator(_short_rule, json_schema_input_type=str | Rule)]] = Field(
@@ -147,6 +157,11 @@ class Mapping(Document):
         default_factory=dict,
         description="who may change a field of a patron who is there already: campus, library or first",
     )
+
+    @property
+    def system(self) -> System:
+        """The kind of library system that the mapping is for."""
+        return systems.KNOWN[self.target]
 
     @property
     def columns(self) -> list[str]:
@@ -162,14 +177,14 @@ class Mapping(Document):
     @property
     def insisted_on(self) -> list[str]:
         """The fields without which the target refuses a patron, whether they are mapped or not."""
-        within = fields.REQUIRED_WITHIN[self.target].items()
+        within = self.system.required_within.items()
         needed = [path for parent, path in within if any(field.startswith(f"{parent}.") for field in self.fields)]
-        return [*fields.REQUIRED[self.target], *needed]
+        return [*self.system.required, *needed]
 
     @property
     def unique(self) -> list[str]:
         """The mapped fields that no two patrons may share."""
-        return [path for path in fields.UNIQUE[self.target] if path in self.fields]
+        return [path for path in self.system.unique if path in self.fields]
 
     def over(self, columns: Collection[str]) -> "Mapping":
         """
@@ -236,6 +251,12 @@ def _mistakes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
 
 
 def _unowned(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
+    if mapping.ownership and mapping.system.owners is None:
+        yield (
+            ("ownership",),
+            f"{mapping.system.name} does not tell what it has, so the campus owns every field. Leave it out.",
+        )
+        return
     known = ownership.paths(mapping.target, mapping.fields)
     for path in mapping.ownership:
         if path not in known:
@@ -258,8 +279,10 @@ def _misfit(  # noqa: C901, PLR0911 - one return for each way not to fit
         return f"takes {kind.value}, not true or false. Write the value in quotes."
     if kind is Kind.LIST and rule.value is not None and not isinstance(rule.value, list):
         return f"takes a list: write {{value: [{rule.value}]}}."
-    if kind in (Kind.TEXT, Kind.DATE) and isinstance(rule.value, list):
+    if kind in (Kind.TEXT, Kind.DATE, Kind.YEAR) and isinstance(rule.value, list):
         return f"takes {kind.value}, not a list."
+    if kind is Kind.YEAR and not all(re.fullmatch(r"\d{4}", str(value)) for value in given):
+        return "takes a year: write four digits in quotes, like '2031'."
     if kind is Kind.DATE and rule.value is not None and not _is_day(rule.value):
         return "takes a date: write a fixed one like {value: '2027-08-31'}."
     if kind is Kind.DATE and rule.date is None and rule.value is None:
@@ -268,7 +291,7 @@ def _misfit(  # noqa: C901, PLR0911 - one return for each way not to fit
         return f"takes {kind.value}, not a date."
     if kind is Kind.LIST and rule.split is None and rule.value is None:
         return "takes a list: say what stands between the values, like 'split: \";\"'."
-    if kind in (Kind.TEXT, Kind.YES_NO, Kind.DATE) and rule.split is not None:
+    if kind in (Kind.TEXT, Kind.YES_NO, Kind.DATE, Kind.YEAR) and rule.split is not None:
         return f"takes {kind.value}, not a list."
     return None
 

@@ -10,36 +10,16 @@ What a mapping does not fill is never touched, whoever owns it.
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
-from patronload import fields
+from patronload import systems
+from patronload.systems import Owner
 
-Owner = Literal["campus", "library", "first"]
-
-DEFAULTS: dict[str, dict[str, Owner]] = {
-    "folio": {
-        "type": "first",
-        "personal.preferredFirstName": "first",
-        "personal.pronouns": "first",
-        "personal.profilePictureLink": "first",
-        "personal.preferredContactTypeId": "first",
-        "preferredEmailCommunication": "first",
-        "requestPreference": "first",
-        "tags": "first",
-    }
-}
-"""Where a mapping says nothing: what patrons choose for themselves in the library system stays as they chose it."""
-
-KEYS = {"folio": ("externalSystemId",)}
-"""Fields by which a patron is found; nobody can own them."""
-
-WHOLE = {"folio": ("requestPreference", "tags")}
-"""Objects that are one value: half of the file's and half of the library's would make no sense."""
+__all__ = ["Owner", "owner", "paths"]
 
 
 def owner(policy: Mapping[str, Owner], target: str, path: str) -> Owner:
     """Who owns the field at `path`: as its longest part in the policy says, then in the defaults, else the campus."""
-    for known in (policy, DEFAULTS[target]):
+    for known in (policy, systems.KNOWN[target].owners or {}):
         for part in _parts(path):
             if part in known:
                 return known[part]
@@ -47,14 +27,21 @@ def owner(policy: Mapping[str, Owner], target: str, path: str) -> Owner:
 
 
 def paths(target: str, filled: Iterable[str]) -> list[str]:
-    """What may stand below `ownership`: the fields that a mapping fills, and what is around them."""
-    named = [path for path in [*fields.names(target), *filled] if path not in KEYS[target]]
+    """
+    What may stand below `ownership`: the fields that a mapping fills, and what is around them.
+
+    The key is not among them: by it a patron is found. Nothing is, where nobody can see what the target has.
+    """
+    system = systems.KNOWN[target]
+    if system.owners is None:
+        return []
+    named = [path for path in [*system.names, *filled] if path != system.key]
     parts = [part for path in named for part in reversed([*_parts(path)])]
     return [path for path in dict.fromkeys(parts) if not _is_within_a_whole(target, path)]
 
 
 def _is_within_a_whole(target: str, path: str) -> bool:
-    within = path.startswith(tuple(f"{whole}." for whole in WHOLE[target]))
+    within = path.startswith(tuple(f"{whole}." for whole in systems.KNOWN[target].whole))
     return within or re.search(r"\]\.", path) is not None
 
 

@@ -24,7 +24,7 @@ from patronload.errors import Defect, TargetError, TransientError
 from patronload.pace import Pace
 from patronload.runs import PLANNED, Run
 from patronload.targets import Target
-from patronload.targets.delivery import Chunk, NothingWritten, Outcome
+from patronload.targets.delivery import Chunk, NothingWritten, Outcome, Unreadable
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ LAST = "last_sent_at"
 
 ON_ITS_WAY = ("from", "to", "sent_at", LAST)
 """What sent/0001.json says of a part that is on its way."""
+
+MOST_UNREADABLE = 5
+"""So many answers that were none are kept of a chunk."""
 
 Result = dict[str, Any]
 """What results/0001.json holds."""
@@ -76,7 +79,7 @@ def post(run: Run, target: Target, pace: Pace | None = None, tell: Callable[[str
     be looked up either: the next call looks once more, so nothing is sent twice. Raises TargetError when somebody has
     to act first, and after the last chunk when patrons remain of which nobody knows whether they were loaded.
     """
-    parts = _Parts(run)
+    parts = _Parts(run, target.key)
     answered = set(run.names(RESULTS))
     if answered:
         logger.info("%d of %d chunks were answered before", len(answered), len(parts.numbers))
@@ -116,6 +119,15 @@ def progress(run: Run, planned: pl.DataFrame | None) -> Progress:
         planned = _split(planned, number, marker)
     on_their_way = {number for number in planned["chunk"].unique() if _BEYOND < number < _UNSENT}
     return Progress(planned, sent | on_their_way, results)
+
+
+def arrived(run: Run, planned: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `planned` that the target may have: those that were sent and not refused."""
+    told = progress(run, planned)
+    assert told.patrons is not None  # because planned is not
+    refused = [user["row"] for result in told.results for user in result["failed"]]
+    chunks = [*told.sent, *(result["chunk"] for result in told.results)]
+    return told.patrons.filter(pl.col("chunk").is_in(chunks) & ~pl.col("row").is_in(refused))
 
 
 _BEYOND = 10**6
@@ -209,7 +221,11 @@ class _Posting:
         """What became of a part that was sent as `sent` says."""
         first = datetime.fromisoformat(sent["sent_at"])
         last = datetime.fromisoformat(sent.get(LAST, sent["sent_at"]))
-        return self.target.resolve(part, first, last, lambda: self._note_again(sent, marker))
+        try:
+            return self.target.resolve(part, first, last, lambda: self._note_again(sent, marker))
+        except Unreadable as error:
+            self._keep_answer(marker, error)
+            raise
 
     def _note_again(self, sent: dict[str, Any], marker: dict[str, Any]) -> None:
         """Something of a part goes once more: whoever comes after has to wait for that one too."""
@@ -233,7 +249,15 @@ class _Posting:
             logger.warning("chunk %d: %s", part.number, error)
             self._learn(self.pace.lost, len(part.rows))
             outcome = self._resolved(part, marker, marker)
+        except Unreadable as error:
+            self._keep_answer(marker, error)
+            raise
         self._keep(marker, part, outcome)
+
+    def _keep_answer(self, marker: dict[str, Any], error: Unreadable) -> None:
+        """What came instead of an answer is for whoever looks into it, and only in the artifacts."""
+        marker["unreadable"] = [*marker.get("unreadable", []), error.answer][-MOST_UNREADABLE:]
+        self.run.write_json(_name(SENT, marker["chunk"]), marker)
 
     def _take_back(self, marker: dict[str, Any]) -> None:
         """What was on its way is not: nothing of it was written."""
@@ -296,17 +320,20 @@ def _result(chunk: Chunk, outcome: Outcome) -> Result:
         "unconfirmed": outcome.unconfirmed,
         "looked_up": outcome.looked_up,
         "answers": outcome.answers,
+        **({"notes": list(outcome.notes)} if outcome.notes else {}),
     }
 
 
 def _combined(number: int, results: list[Result]) -> Result:
     """The results of a chunk's parts as one."""
+    notes = [note for result in results for note in result.get("notes", [])]
     return {
         "chunk": number,
         **{name: sum(result[name] for result in results) for name in ("patrons", "created", "updated")},
         **{name: [one for result in results for one in result[name]] for name in ("failed", "unconfirmed")},
         "looked_up": any(result["looked_up"] for result in results),
         "answers": [answer for result in results for answer in result["answers"]],
+        **({"notes": notes} if notes else {}),
     }
 
 
@@ -342,8 +369,8 @@ def _unclear(run: Run, results: list[Result], rest: str = "Everything else went 
         f"chunk {result['chunk']}: {run.url}/{_name(RESULTS, result['chunk'])}" for result in results[:5]
     )
     return TargetError(
-        f"Of {patrons:,} patrons nobody knows whether they were loaded: the library system's answers contradict what "
-        f"it has stored. {rest}. See 'unconfirmed' in the results of {chunks}"
+        f"Of {patrons:,} patrons nobody knows whether they were loaded: the library system's answers contradict "
+        f"what it has, or each other. {rest}. See 'unconfirmed' in the results of {chunks}"
         f"{' and others' if results[5:] else ''}. To have a chunk looked up again, delete its result and clear 'post'."
     )
 
@@ -351,8 +378,9 @@ def _unclear(run: Run, results: list[Result], rest: str = "Everything else went 
 class _Parts:
     """The chunks of a run, and the rows they are made of."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, key: str) -> None:
         self._run = run
+        self._key = key
         self.numbers = sorted(_numbers(run))
         self._rows = self._rows_by_chunk() if self.numbers else {}
         self.levels = {number: int(rows["level"][0]) for number, rows in self._rows.items()}
@@ -364,7 +392,8 @@ class _Parts:
         rows = self._rows[number]
         packed = self._run.read(_name(CHUNKS, number))
         body = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
-        return Chunk(number, number == self.numbers[0], rows["row"].to_list(), rows["externalSystemId"].to_list(), body)
+        first, keys = number == self.numbers[0], rows[self._key].to_list()
+        return Chunk(number, first, rows["row"].to_list(), self._key, keys, body)
 
     def size(self, number: int) -> int:
         """How many patrons a chunk has."""
@@ -372,7 +401,7 @@ class _Parts:
 
     def _rows_by_chunk(self) -> dict[int, pl.DataFrame]:
         with self._run.reading(PLANNED) as file:
-            rows = pl.read_parquet(file, columns=["row", "chunk", "level", "externalSystemId"])
+            rows = pl.read_parquet(file, columns=["row", "chunk", "level", self._key])
         parts = rows.partition_by("chunk", maintain_order=True, as_dict=True)
         return {int(number): part for (number,), part in parts.items()}
 

@@ -21,7 +21,7 @@ UTC = ZoneInfo("UTC")
 class Preview(NamedTuple):
     """
     What would happen. rejects: see rows.REJECTS, with the stage; refusals: sentences why the run would stop; posted:
-    the patrons as they are posted for newcomers, of whom the target has nothing to keep.
+    the patrons as they are posted for newcomers, of whom the target has nothing to keep; warnings: sentences.
     """
 
     rows: int
@@ -30,6 +30,7 @@ class Preview(NamedTuple):
     refusals: list[str]
     rejects_file: bytes
     posted: list[str]
+    warnings: list[str]
 
     @property
     def rejected(self) -> int:
@@ -50,6 +51,7 @@ class Preview(NamedTuple):
             "rejected": self.rejected,
             "reasons": self.reasons,
             "refusals": self.refusals,
+            "warnings": self.warnings,
         }
 
 
@@ -63,18 +65,20 @@ def preview(mapping: str, export: Path, layout: Layout, allowed: Limits, zone: Z
     read = exports.read(trailers.without(export.read_bytes(), layout), layout)
     found = validation.validate(read, rules)
     made = None if found.refusals else transform.transform(read.frame, rules, found.rejects)
+    patrons = made.patrons if made else pl.DataFrame(schema={"row": pl.UInt32, transform.PATRON: pl.String})
+    known = targets.offline(rules, patrons, zone)
+    patrons = patrons.join(known.rejects.select("row").unique(), on="row", how="anti", maintain_order="left")
     rejects = pl.concat(
         [
             found.rejects.with_columns(stage=pl.lit("validate")),
             (made.rejects if made else rows.no_rejects()).with_columns(stage=pl.lit("transform")),
+            known.rejects.with_columns(stage=pl.lit("plan")),
         ]
     )
-    patrons = made.patrons if made else pl.DataFrame(schema={transform.PATRON: pl.String})
-    posted = targets.as_new(rules, patrons[transform.PATRON], zone)
     refusals = found.refusals or limits.exceeded(allowed, read, rejects["row"].n_unique())
     delivered = pl.concat([read.frame, read.ragged])
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, layout.encoding)
-    return Preview(read.rows, patrons, rejects, refusals, rejects_file, posted)
+    return Preview(read.rows, patrons, rejects, refusals, rejects_file, known.posted, known.warnings)
 
 
 def of_tenant(name: str, export: Path) -> Preview:

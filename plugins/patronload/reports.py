@@ -17,8 +17,6 @@ from patronload.tenants import Tenant
 
 Outcome = Literal["loaded", "loaded_with_rejects", "already_loaded", "stopped", "failed", "dry_run"]
 
-TARGET_NAMES = {"folio": "FOLIO"}
-
 UNCONFIRMED = "sent, but no answer tells whether the patron was loaded"
 
 _FEW = 10
@@ -184,7 +182,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     return Report(
         tenant=tenant.tenant,
         library=tenant.library,
-        target=TARGET_NAMES[tenant.target.type],
+        target=tenant.system.name,
         run=run,
         day=day,
         timezone=tenant.timezone,
@@ -201,6 +199,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         warnings=(
             *_of_gates(judged, (gates or {}).get("load_anyway"), dry_run=dry_run),
             *(plan or {}).get("warnings", ()),
+            *_notes(left),
             *counts.warnings,
             *([_ENDED_EARLY] if ended_early else []),
         ),
@@ -231,6 +230,11 @@ _ENDED_EARLY = (
     "The run ended before it was through and left no reason behind; a process that is killed leaves none. "
     "The log of the task that failed, in Airflow, may tell more."
 )
+
+
+def _notes(left: "_Left") -> list[str]:
+    """What the results have to say beside their figures, each sentence once."""
+    return list(dict.fromkeys(note for result in left.results for note in result.get("notes", ())))
 
 
 def no_rejects() -> pl.DataFrame:

@@ -88,7 +88,7 @@ def check_patrons(load: Load, export: Facts, patrons: pl.DataFrame, rejected: in
     """
     After transform: are these the library's patrons, in about the groups and with about the rejects of the last loads?
 
-    `patrons` has externalSystemId and group. Raises ValidationError.
+    `patrons` has key and group. Raises ValidationError.
     """
     groups = dict(patrons["group"].drop_nulls().value_counts().sort("group").iter_rows())
     if export.mended:
@@ -97,7 +97,7 @@ def check_patrons(load: Load, export: Facts, patrons: pl.DataFrame, rejected: in
     history, limits = History(load.run), load.tenant.limits
     last = history.last(LAST)
     verdicts = [
-        *_known_ids(load, patrons["externalSystemId"], history, last),
+        *_known_ids(load, patrons["key"], history, last),
         *gates.groups(limits, groups, last),
         *gates.rejects(limits, rejected, export.rows, last),
         *more,
@@ -122,7 +122,7 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
     """
     Put a load that went through into the ledger; `rejected` are all rows that did not become patrons.
 
-    `patrons` has externalSystemId. The same load may be recorded again.
+    `patrons` has the target's key field. The same load may be recorded again.
     """
     figures = _figures(load)
     if figures.get("mended"):
@@ -144,7 +144,7 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
         by_hand=_by_hand(load) and (before is None or before.by_hand),
     )
     compared = gates.fewest_known(load.tenant.limits, load.tenant.source.contains) is not None and not loaded.by_hand
-    marks = gates.marks(gates.folded_ids(patrons["externalSystemId"]), loaded.sha256) if compared else None
+    marks = gates.marks(gates.folded_ids(patrons[load.tenant.system.key]), loaded.sha256) if compared else None
     history.add(loaded, marks, LAST)
 
 

@@ -32,9 +32,13 @@ PATRONS = "patrons.parquet"
 PLAN = "plan.json"
 PLANNED = "planned.parquet"
 REJECTS = "rejects.csv"
+REMEMBERED = "remembered.json"
 FAILURE = "failure.json"
 REPORT = "report.json"
 REPORT_PAGE = "report.html"
+
+LEDGER = "ledger.json"
+"""Beside the runs of a tenant: whom its loads have brought into a target that cannot be asked."""
 
 
 class Run:
@@ -47,6 +51,11 @@ class Run:
     def url(self) -> str:
         """Where a person finds the folder."""
         return str(self.folder)
+
+    @property
+    def shared(self) -> Run:
+        """The folder of all the tenant's runs, for what goes from one to the next."""
+        return Run(self.folder.parent)
 
     def has(self, name: str) -> bool:
         """Whether the artifact is there; if it is, it is whole."""

@@ -1,11 +1,13 @@
 """The JSON Schemas of tenant and mapping files, made from the models, so that editors complete and check the YAML."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
-from patronload import fields, paths, recipes
+from patronload import paths, recipes, systems
 from patronload.mappings import Mapping
+from patronload.systems import System
 from patronload.tenants import Tenant
 
 
@@ -31,16 +33,26 @@ def write() -> list[Path]:
 
 
 def _mapping() -> dict[str, Any]:
-    """The mapping's schema, with the names that the model checks in code: fields, custom fields, steps."""
+    """The mapping's schema, with the names that the model checks in code: each target's fields, and the steps."""
     schema = Mapping.model_json_schema()
-    rule = schema["properties"]["fields"].pop("additionalProperties")
-    schema["properties"]["fields"] |= {
-        "properties": dict.fromkeys(fields.names("folio"), rule),
-        "patternProperties": {
-            r"^personal\.addresses\[\d\]\.\w+$": rule,
-            r"^customFields\.[A-Za-z0-9_-]+$": rule,
-        },
-        "additionalProperties": False,
-    }
+    rule = schema["properties"]["fields"]["additionalProperties"]
+    schema["allOf"] = [
+        {
+            "if": {"properties": {"target": {"const": system.type}}},
+            "then": {"properties": {"fields": _fields(system, rule)}},
+        }
+        for system in systems.KNOWN.values()
+    ]
     schema["$defs"]["Rule"]["properties"]["steps"]["items"] = {"enum": list(recipes.STEPS)}
     return schema
+
+
+def _fields(system: System, rule: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a target, and no others."""
+    numbered = {re.escape(path).replace(r"\[\]", r"\[\d\]"): rule for path in system.fields if "[]" in path}
+    named = dict.fromkeys(system.more, rule)
+    return {
+        "properties": dict.fromkeys(system.names, rule),
+        "patternProperties": {f"^{pattern}$": rule for pattern in [*numbered, *named]},
+        "additionalProperties": False,
+    }

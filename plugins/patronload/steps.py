@@ -14,13 +14,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
-from patronload import leases, mappings, runs
+from patronload import leases, mappings, runs, systems
 from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
 from patronload.leases import Lease
 from patronload.loads import Load
 from patronload.mappings import Mapping
 from patronload.runs import Run
-from patronload.tenants import FolioTarget, Tenant
+from patronload.tenants import Tenant
 
 if (
     TYPE_CHECKING
@@ -29,6 +29,7 @@ if (
     from pyarrow.parquet import ParquetWriter
 
     from patronload.exports import Export, Facts
+    from patronload.ledger import Ledger
     from patronload.targets import Target
     from patronload.trailers import Trailer
 
@@ -147,7 +148,7 @@ def _plan(load: Load, facts: Facts, target: Target) -> Counts:
 
     begun = datetime.now(UTC)
     patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, facts.columns)
-    planned = target.plan(patrons, mapping, load.tenant.zone)
+    planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load))
     _write_frame(load.run, PLAN_REJECTS, planned.rejects)
     chunks = _cut(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
     warnings = [*_missing_columns(load.tenant, facts.columns), *planned.summary["warnings"]]
@@ -180,7 +181,10 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
             if not posting.is_through(load.run):
                 lease.hold()
                 lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
-            totals = posting.post(load.run, target, tell=lease.renewed_by(tell))
+            try:
+                totals = posting.post(load.run, target, tell=lease.renewed_by(tell))
+            finally:
+                _remember(load)
         if totals.created + totals.updated:
             rejected = _rejects(load.run)["row"].n_unique() + totals.failed
             right_file.record(load, rejected, _read_frame(load.run, runs.PATRONS))
@@ -232,7 +236,7 @@ def notify(load: Load) -> Counts:
 
 
 def _lease(load: Load, target: Target) -> Lease:
-    return Lease(load.run.root, target.system, load.called)
+    return Lease(load.run.root, target.address, load.called)
 
 
 ALREADY_LOADED = "already_loaded"
@@ -243,9 +247,6 @@ FIGURES = ("rows", "created", "updated", "failed", "rejected", "not_sent", "unco
 VALIDATE_REJECTS = "rejects/validate.parquet"
 TRANSFORM_REJECTS = "rejects/transform.parquet"
 PLAN_REJECTS = "rejects/plan.parquet"
-
-GROUP_FIELDS = {"folio": "patronGroup"}
-"""Each target's field for what kind of patron somebody is."""
 
 
 @contextmanager
@@ -279,13 +280,14 @@ def _kept(run: Run, what: str, name: str) -> Counts:
 
 
 def _groups(patrons: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
-    """The patrons' externalSystemId, and their patron group, if the mapping makes one."""
+    """The patrons' `key` in the target, and their `group`, if the mapping makes one."""
     import polars as pl
 
     from patronload import transform
 
-    group = pl.col(transform.PATRON).str.json_path_match(f"$.{GROUP_FIELDS[mapping.target]}")
-    return patrons.select("externalSystemId", group=group)
+    field = mapping.system.group
+    group = pl.col(transform.PATRON).str.json_path_match(f"$.{field}") if field else pl.lit(None, pl.String)
+    return patrons.select(key=mapping.system.key, group=group)
 
 
 def _mapping(tenant: Tenant, columns: list[str]) -> Mapping:
@@ -381,17 +383,18 @@ def _forget_plan(run: Run) -> None:
         run.remove(name)
 
 
-def _cut(run: Run, target: FolioTarget, patrons: pl.DataFrame) -> list[int]:
-    """Write the chunks, and tell each patron's. What goes in a later level goes in a later chunk."""
+def _cut(run: Run, target: systems.Target, patrons: pl.DataFrame) -> list[int]:
+    """Write the chunks, and tell each patron's. What goes in a later level, or apart, goes in a later chunk."""
     import zstandard
 
     from patronload import chunks, targets, transform
 
     room = target.chunk_bytes - targets.request_overhead(target)
     cut: list[int] = []
-    for level in patrons.partition_by("level", maintain_order=True):
+    together = [name for name in ("level", "apart") if name in patrons.columns]
+    for part in patrons.partition_by(together, maintain_order=True):
         first = cut[-1] if cut else 0
-        sizes = level[transform.PATRON].str.len_bytes()
+        sizes = part[transform.PATRON].str.len_bytes()
         cut += [first + number for number in chunks.numbers(sizes, target.chunk_size, room)]
     for (number,), chunk in patrons.with_columns(chunk=_numbered(cut)).group_by("chunk", maintain_order=True):
         body = targets.request_body(target, chunk[transform.PATRON])
@@ -409,6 +412,38 @@ def _numbered(numbers: list[int]) -> pl.Series:
 def _write_planned(run: Run, patrons: pl.DataFrame, chunks: list[int]) -> None:
     planned = patrons.drop("patron").insert_column(1, _numbered(chunks))
     _write_frame(run, runs.PLANNED, planned)
+
+
+def _ledger(load: Load) -> Ledger | None:
+    """What earlier loads of this library brought into the target; None when nothing is known, or no need to know."""
+    from patronload.ledger import Ledger
+
+    shared = load.run.shared
+    if not load.tenant.system.remembered or not shared.has(runs.LEDGER):
+        return None
+    return Ledger.from_json(shared.read_json(runs.LEDGER))
+
+
+def _remember(load: Load) -> None:
+    """
+    Add to the ledger whom this run has sent, whatever came of it, but for those who were refused.
+
+    It is done once for each new thing that is known: a run of long ago that is cleared changes nothing.
+    """
+    from patronload import posting
+    from patronload.ledger import Ledger
+
+    system = load.tenant.system
+    if not system.remembered or not load.run.has(runs.PLANNED) or not _anything_sent(load.run):
+        return
+    sent = posting.arrived(load.run, _read_frame(load.run, runs.PLANNED))
+    known = {"rows": sent["row"].to_list()}
+    if load.run.has(runs.REMEMBERED) and load.run.read_json(runs.REMEMBERED) == known:
+        return
+    ledger = _ledger(load) or Ledger.empty()
+    ledger.take(sent.select(system.key, *system.remembered).iter_rows(named=True), system.key)
+    load.run.shared.write_json(runs.LEDGER, ledger.to_json())
+    load.run.write_json(runs.REMEMBERED, known)
 
 
 def _to_send(run: Run) -> pl.DataFrame | None:

@@ -1,6 +1,5 @@
 """A tenant: one library's answers to who, by which mapping, when, from where, to where, within which limits."""
 
-import codecs
 import re
 import string
 from collections.abc import Iterator
@@ -12,9 +11,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from croniter import croniter
 from pydantic import AfterValidator, BeforeValidator, EmailStr, Field
 
-from patronload import documents, paths, yaml_files
+from patronload import documents, paths, systems, yaml_files
 from patronload.documents import Document
 from patronload.errors import ConfigError, Defect
+from patronload.systems import System
+from patronload.systems.description import ConnectionId
+from patronload.systems.folio import FolioTarget
+from patronload.systems.infiniti import InfinitiTarget
+from patronload.text_encodings import Encoding
 
 
 def _is_dated(path: str) -> str:
@@ -41,21 +45,6 @@ def _is_cron(schedule: str) -> str:
     if len(schedule.split()) != len(("minute", "hour", "day", "month", "weekday")) or not croniter.is_valid(schedule):
         raise ValueError(f"'{schedule}' is no cron line of five parts. Write one like \"30 4 * * *\" (04:30 each day).")
     return schedule
-
-
-NOT_ENCODINGS = {"idna", "punycode", "utf-7", "unicode-escape", "raw-unicode-escape"}
-"""Codecs of Python's that change text in another way than an encoding does."""
-
-
-def _is_encoding(name: str) -> str:
-    try:
-        known = codecs.lookup(name)
-        plain = "a,\u00e9".encode(name, errors="replace").decode(name)[:2] == "a,"
-    except (LookupError, ValueError):
-        known, plain = None, False
-    if known is None or not plain or known.name in NOT_ENCODINGS:
-        raise ValueError(f"'{name}' is no encoding. Write one like utf-8, utf-16, cp1252 or iso-8859-15.")
-    return name
 
 
 def _is_share(limit: Any) -> Any:
@@ -96,10 +85,6 @@ DAG_PREFIX = "patron_load__"
 
 # The tag tenant:<tenant> may not be longer than 100 signs in Airflow.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=93, examples=["northfield"])]
-ConnectionId = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9_.-]+$", description="the id of an Airflow connection", examples=["northfield_sftp"]),
-]
 Percent = Annotated[str, BeforeValidator(_is_percent)]
 DatedPath = Annotated[str, Field(min_length=1), AfterValidator(_is_dated)]
 
@@ -110,7 +95,7 @@ class Layout(Document):
     delimiter: Annotated[str, AfterValidator(_is_delimiter)] = Field(
         ",", min_length=1, max_length=1, description="what stands between two cells", examples=['"|"', '"\\t" (a tab)']
     )
-    encoding: Annotated[str, AfterValidator(_is_encoding)] = Field("utf-8", description="Python's name of the encoding")
+    encoding: Encoding = Field("utf-8", description="Python's name of the encoding")
     trailer: Annotated[str, AfterValidator(_is_trailer)] | None = Field(
         None,
         description="the last line of a whole file; {rows} stands for the number of rows, * for any text",
@@ -126,7 +111,7 @@ class Source(Layout):
     )
     missing_columns: Literal["keep", "stop"] = Field(
         "keep",
-        description="a column that the export lacks leaves its field as FOLIO has it, with a warning, or stops the run",
+        description="a column that the export lacks leaves its field as it is, with a warning, or stops the run",
     )
     contains: Literal["updates", "everyone"] = Field(
         "updates", description="everyone: a full file; updates: some patrons"
@@ -182,47 +167,6 @@ class FolderSource(Source):
         if ".." in path.split("/") or ("/" in path and inside != path):
             raise ConfigError(f"The source path has to be a file in {self.folder}, the folder of the tenant's exports.")
         return inside
-
-
-class FolioTarget(Document):
-    """A FOLIO tenant, loaded by mod-user-import's POST /user-import."""
-
-    type: Literal["folio"]
-    connection: ConnectionId
-    folio_tenant: str = Field(
-        pattern=r"^[A-Za-z0-9_-]+$", description="sent as X-Okapi-Tenant", examples=["fs00001234"]
-    )
-    source_type: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9]+$",
-        description="FOLIO puts it and an underscore before each externalSystemId",
-        examples=["banner"],
-    )
-    chunk_size: int = Field(250, strict=True, ge=1, le=1000, description="most patrons in one request")
-    chunk_bytes: int = Field(
-        900_000, strict=True, ge=10_000, description="most bytes in one request; gateways often refuse over 1 MB"
-    )
-    member_of: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_-]+$",
-        description="the consortium's central tenant, if the user of the connection logs in there",
-        examples=["fs00000001"],
-    )
-    unknown_values: Literal["reject", "stop"] = Field(
-        "reject",
-        description="a patron group, department or custom field that FOLIO does not know: the rows, or the run",
-    )
-    dropped_values: Literal["warn", "stop"] = Field(
-        "warn", description="an address type or contact type that FOLIO would drop without a word"
-    )
-    blank_cells: Literal["keep", "erase"] = Field(
-        "keep", description="an empty cell leaves the patron's field as FOLIO has it, or empties it"
-    )
-    create: tuple[Literal["departments", "options"], ...] = Field(
-        (),
-        description="what may be created in FOLIO when the file has it and FOLIO does not",
-        examples=["[departments]"],
-    )
 
 
 class Limits(Document):
@@ -284,9 +228,14 @@ class Tenant(Document):
     schedule: Annotated[str, AfterValidator(_is_cron)] | None = Field(None, description="cron; left out: by hand only")
     timezone: Annotated[str, AfterValidator(_is_zone)] = Field(description="of the schedule and of the run's day")
     source: Annotated[SftpSource | FolderSource, Field(discriminator="type")]
-    target: FolioTarget
+    target: Annotated[FolioTarget | InfinitiTarget, Field(discriminator="type")]
     limits: Limits = Limits()
     notify: Notify
+
+    @property
+    def system(self) -> System:
+        """The kind of library system that it is loaded into."""
+        return systems.KNOWN[self.target.type]
 
     @property
     def dag_id(self) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from patronload import expressions, fields
+from patronload import expressions
 from patronload.expressions import TEXT, UNMADE, VALUE
 from patronload.mappings import Mapping, Rule
 from patronload.rows import ROW, no_rejects
@@ -67,7 +67,7 @@ def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Trans
     made = {path: _field(frame, path, rule, mapping) for path, rule in mapping.fields.items()}
     found = [field.rejects for field in made.values() if field.rejects is not None]
     rejects = pl.concat([no_rejects(), *found]).sort("row", maintain_order=True)
-    unique = {path: pl.lit(None, dtype=pl.String) for path in fields.UNIQUE[mapping.target]}
+    unique = {path: pl.lit(None, dtype=pl.String) for path in mapping.system.unique}
     patrons = frame.select(
         pl.col(ROW).alias("row"),
         **unique | {path: made[path].value for path in mapping.unique},

@@ -19,8 +19,8 @@ from typing import Self
 
 from starlette.applications import Starlette
 
+from sandbox.faults import Fault, Faults, Seen
 from sandbox.folio.app import Folio, application
-from sandbox.folio.faults import Fault, Faults, Seen
 from sandbox.folio.logins import FolioTenant
 from sandbox.folio.store import Store
 from sandbox.web import WebServer

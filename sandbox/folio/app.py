@@ -5,28 +5,26 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from sandbox.faults import Fault, Faults, Seen
 from sandbox.folio import bodies, user_import, users
-from sandbox.folio.faults import HANGS_UP, TRUE, Fault, Faults, Seen
 from sandbox.folio.logins import FolioTenant, Logins, carried_token
 from sandbox.folio.reference import made_up_id
 from sandbox.folio.refusals import Refusal, errors, text
 from sandbox.folio.store import Consortium, Row, Store, Table
+from sandbox.trouble import NO_ANSWER, Working, under
 
 LARGEST = 2**31 - 1
 """FOLIO: RMB's limit and offset are Java ints."""
-
-NO_ANSWER = 599
-"""What the journal says of a connection that was closed without an answer."""
 
 WITHOUT_TOKEN = ("/authn/login", "/authn/login-with-expiry", "/authn/refresh")
 
@@ -42,7 +40,7 @@ class Folio:
         self.logins = Logins(clock)
         self.faults = Faults()
         self.journal: list[Seen] = []
-        self.still_working: set[asyncio.Task[Response]] = set()
+        self.still_working: Working = set()
 
     def store(self, folio_tenant: str) -> Store:
         """What is kept for a tenant."""
@@ -100,55 +98,9 @@ async def answer(folio: Folio, request: Request, handler: Endpoint) -> Response:
     folio.journal.append(seen)
     started = time.monotonic()
     fault = folio.faults.strike(seen)
-    response = await (_faulty(folio, request, handler, seen, fault) if fault else _true(folio, request, handler, seen))
+    response = await under(fault, request, folio.still_working, lambda: _true(folio, request, handler, seen, fault))
     seen.status, seen.seconds = response.status_code, time.monotonic() - started
     return response
-
-
-async def _faulty(folio: Folio, request: Request, handler: Endpoint, seen: Seen, fault: Fault) -> Response:
-    if fault.status == TRUE:
-        response = await _true(folio, request, handler, seen, fault)
-        if response.status_code == NO_ANSWER:
-            await _hang_up(request)
-        return _slowly(request, response, fault) if fault.trickle or fault.cut else response
-    if fault.work == "first":
-        await _true(folio, request, handler, seen, fault)
-    elif fault.work == "goes on":
-        await request.body()
-        task = asyncio.create_task(_true(folio, request, handler, seen, fault))
-        folio.still_working.add(task)
-        task.add_done_callback(folio.still_working.discard)
-    if fault.status == HANGS_UP:
-        await _hang_up(request)
-    return PlainTextResponse(fault.body, fault.status or NO_ANSWER, fault.headers)
-
-
-PIECES = 20
-
-
-def _slowly(request: Request, response: Response, fault: Fault) -> Response:
-    """The answer in pieces over some seconds, or only its first half and then nothing."""
-    body = bytes(response.body)
-    pieces = [body[at : at + max(1, len(body) // PIECES)] for at in range(0, len(body), max(1, len(body) // PIECES))]
-
-    async def drip() -> AsyncIterator[bytes]:
-        for piece in pieces[: len(pieces) // 2] if fault.cut else pieces:
-            await asyncio.sleep(fault.trickle / len(pieces))
-            yield piece
-        if fault.cut:
-            await _hang_up(request)
-
-    headers = {name: value for name, value in response.headers.items() if not (fault.cut and name == "content-length")}
-    if fault.cut:
-        headers["content-length"] = str(len(body))
-    return StreamingResponse(drip(), response.status_code, headers)
-
-
-async def _hang_up(request: Request) -> None:
-    drop = request.scope.get("extensions", {}).get("hang_up")
-    if drop:
-        drop()
-        await asyncio.sleep(0.01)  # lets the server notice, so that it writes no answer
 
 
 async def _true(folio: Folio, request: Request, endpoint: Endpoint, seen: Seen, fault: Fault | None = None) -> Response:

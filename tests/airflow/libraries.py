@@ -57,7 +57,7 @@ READY_TASKS = {
 
 
 ZONE = ZoneInfo("America/Chicago")
-SMALL = {"northfield": 300, "stclare": 200}
+SMALL = {"northfield": 300, "stclare": 200, "wattlegrove": 150}
 COLUMNS = exports.STCLARE_COLUMNS
 
 Found = TypeVar("Found")

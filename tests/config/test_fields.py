@@ -2,7 +2,7 @@
 
 import pytest
 
-from patronload import fields
+from patronload import fields, systems
 from patronload.fields import Kind
 
 
@@ -58,15 +58,17 @@ def test_knows_no_other_field(path: str) -> None:
     assert fields.kind("folio", path) is None
 
 
-@pytest.mark.parametrize("target", fields.OF_TARGET)
+@pytest.mark.parametrize("target", systems.KNOWN)
 def test_every_field_that_is_shown_may_be_written(target: str) -> None:
     """The list in a message can be copied from."""
     for path in fields.names(target):
         assert fields.kind(target, path) is not None
 
 
-@pytest.mark.parametrize("target", fields.OF_TARGET)
+@pytest.mark.parametrize("target", systems.KNOWN)
 def test_what_is_required_or_unique_is_a_field(target: str) -> None:
     """No rule about a field that nobody can fill."""
-    for path in (*fields.REQUIRED[target], *fields.REQUIRED_WITHIN[target].values(), *fields.UNIQUE[target]):
-        assert path in fields.OF_TARGET[target]
+    system = systems.KNOWN[target]
+    named = (*system.required, *system.required_within.values(), *system.unique, *system.remembered, system.key)
+    for path in named:
+        assert path in system.fields

@@ -2,7 +2,7 @@
 
 import pytest
 
-from patronload import fields, ownership
+from patronload import ownership, systems
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_the_longest_path_says_who(policy: dict[str, ownership.Owner], path: str
 def test_every_field_can_be_owned_but_the_key() -> None:
     """By itself, or with the whole that it is a part of."""
     known = ownership.paths("folio", ["customFields.campus"])
-    for path in fields.FOLIO:
+    for path in systems.KNOWN["folio"].fields:
         parts = [path.replace("[]", "[0]"), path.rpartition("[]")[0], path.split(".")[0]]
         assert path == "externalSystemId" or any(part in known for part in parts), path
     assert {"personal", "customFields", "customFields.campus", "personal.addresses[0]"} <= set(known)

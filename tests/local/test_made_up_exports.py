@@ -10,7 +10,15 @@ from datetime import date
 
 import pytest
 
-from local.exports import NORTHFIELD_DEPARTMENTS, UNKNOWN_DEPARTMENT, Export, days_before, northfield, stclare
+from local.exports import (
+    NORTHFIELD_DEPARTMENTS,
+    UNKNOWN_DEPARTMENT,
+    Export,
+    days_before,
+    northfield,
+    stclare,
+    wattlegrove,
+)
 
 DAY = date(2026, 11, 20)
 
@@ -20,7 +28,7 @@ def read(export: Export, delimiter: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text, delimiter=delimiter))
 
 
-@pytest.mark.parametrize("library", ["northfield", "stclare"])
+@pytest.mark.parametrize("library", ["northfield", "stclare", "wattlegrove"])
 def test_the_same_day_gives_the_same_bytes_in_every_process(library, project):
     """Two machines that make the export of a day get the same file."""
     code = (
@@ -35,7 +43,7 @@ def test_the_same_day_gives_the_same_bytes_in_every_process(library, project):
         text=True,
         check=True,
     )
-    here = {"northfield": northfield, "stclare": stclare}[library](DAY)
+    here = {"northfield": northfield, "stclare": stclare, "wattlegrove": wattlegrove}[library](DAY)
     assert there.stdout.strip() == hashlib.sha256(here.content).hexdigest()
 
 
@@ -85,6 +93,25 @@ def test_stclares_file_is_as_a_registry_types():
     assert any("'" in row["lastName"] for row in rows)
     assert any(not row["firstName"].isascii() for row in rows)
     assert all(row["barcode"].startswith("00") for row in rows if row["barcode"])
+
+
+def test_wattle_groves_file_is_as_a_schools_windows_program_writes():
+    """Its encoding, accents, leavers with a row of their own, and each fault where it is said to be."""
+    export = wattlegrove(DAY)
+    rows = list(csv.DictReader(io.StringIO(export.content.decode("cp1252"), newline="")))
+    assert rows == list(export.rows)
+    assert any(not row["Given name"].isascii() for row in rows)
+    assert any(row["Status"] == "Left" for row in rows)
+    assert {row["Type"] for row in rows} == {"Student", "Staff", "Parent"}
+    cards = [row["Card"] for row in rows if row["Card"]]
+    found = {
+        "barcode_twice": [n for n, row in enumerate(rows, 2) if row["Card"] and cards.count(row["Card"]) > 1],
+        "unknown_type": [n for n, row in enumerate(rows, 2) if row["Type"] == "Parent"],
+        "no_graduation_year": [n for n, row in enumerate(rows, 2) if row["Type"] == "Student" and not row["Leaves in"]],
+        "ill_formed_email": [n for n, row in enumerate(rows, 2) if " at " in row["Email"]],
+    }
+    assert found == {kind: list(numbers) for kind, numbers in export.faults.items()}
+    assert all(not row["Email"] or row["Email"].endswith(".example") for row in rows)
 
 
 def test_days_differ_a_little():

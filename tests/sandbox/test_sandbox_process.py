@@ -67,6 +67,8 @@ def test_the_connections_are_those_of_the_demo_tenants(sandbox):
         "STCLARE_SFTP": "sftp",
         "NORTHFIELD_FOLIO": "http",
         "STCLARE_FOLIO": "http",
+        "WATTLEGROVE_SFTP": "sftp",
+        "WATTLEGROVE_INFINITI": "http",
         "ARTIFACTS": "aws",
     }
     assert found["AIRFLOW_CONN_NORTHFIELD_SFTP"]["extra"]["private_key"].startswith("-----BEGIN OPENSSH PRIVATE KEY")
@@ -86,6 +88,14 @@ def test_the_connections_log_in(sandbox):
         credentials = {"username": connection["login"], "password": connection["password"]}
         url = connection["host"] + logins[connection["extra"]["login"]]
         assert httpx.post(url, json=credentials, headers={"x-okapi-tenant": tenant}).status_code == 201
+
+
+def test_the_schools_connection_is_let_in(sandbox):
+    """Its account may import users into the stand-in Infiniti."""
+    connection = json.loads(connections(sandbox.description)["AIRFLOW_CONN_WATTLEGROVE_INFINITI"])
+    account, where = (connection["login"], connection["password"]), f"{connection['host']}/api/import/users"
+    assert httpx.post(where, files={"file": b""}, auth=account).json()["success"] is True
+    assert httpx.post(where, files={"file": b""}, auth=("autoimport", "x")).json()["success"] is False
 
 
 def test_northfields_folio_knows_what_its_export_speaks_of(sandbox):

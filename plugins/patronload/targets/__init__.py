@@ -6,34 +6,41 @@ The library systems that patrons are loaded into.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import importlib
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from patronload.ledger import Ledger
 from patronload.mappings import Mapping
+from patronload.systems import Target as Settings
 from patronload.targets.connection import Connection
-from patronload.targets.delivery import Chunk, Outcome, Patience, Planned
-from patronload.tenants import FolioTarget
+from patronload.targets.delivery import Chunk, Offline, Outcome, Patience, Planned
 
 
 class Target(Protocol):
     """A library system, connected."""
 
     @property
-    def system(self) -> str:
+    def address(self) -> str:
         """Which library system it is, whatever connection leads to it: folio.example.edu/fs00001234."""
+
+    @property
+    def key(self) -> str:
+        """The field by which it knows a patron, such as externalSystemId; a column of planned.parquet."""
 
     def clock(self) -> datetime:
         """What the server's clock shows now. Raises TransientError or TargetError."""
 
-    def plan(self, patrons: pl.DataFrame, mapping: Mapping, zone: ZoneInfo) -> Planned:
+    def plan(self, patrons: pl.DataFrame, mapping: Mapping, zone: ZoneInfo, ledger: Ledger | None = None) -> Planned:
         """
         Compare the patrons that `transform` made with what the server has; nothing is changed there.
 
+        `ledger` is what earlier loads brought there, for a target that cannot be asked; None before the first load.
         Raises TargetError for what somebody has to mend first, all of it at once, or TransientError.
         """
 
@@ -64,43 +71,53 @@ class Target(Protocol):
         """
 
 
+class Module(Protocol):
+    """What the module of a kind of target offers; see docs/add-a-target.md."""
+
+    def connect(self, settings: Settings, connection: Connection, patience: Patience) -> AbstractContextManager[Target]:
+        """
+        The library system that a tenant names, for a `with` block.
+
+        Raises ConfigError if the connection makes no sense; nothing is sent before the first chunk.
+        """
+
+    def offline(self, mapping: Mapping, patrons: pl.DataFrame, zone: ZoneInfo) -> Offline:
+        """What can be said of the patrons that `transform` made without asking the target."""
+
+    def request_body(self, settings: Settings, patrons: Iterable[str]) -> bytes:
+        """What is kept of a chunk: JSON with the patrons' texts under `users`, joined as they are."""
+
+
+MODULES = {"folio": "patronload.targets.folio_import", "infiniti": "patronload.targets.infiniti"}
+"""Where each kind of target is; imported when it is needed, because httpx is slow to import."""
+
+
+def module(kind: str) -> Module:
+    """The module of a kind of target."""
+    return cast("Module", importlib.import_module(MODULES[kind]))
+
+
 def open_target(
-    target: FolioTarget, connection: Callable[[str], Connection], patience: Patience | None = None
+    target: Settings, connection: Callable[[str], Connection], patience: Patience | None = None
 ) -> AbstractContextManager[Target]:
     """
     The library system that a tenant names, for a `with` block. `connection` finds a connection by its id.
 
     Raises ConfigError if the connection makes no sense; nothing is sent before the first chunk.
     """
-    from patronload.targets.folio_import import UserImport  # httpx is slow to import, and not every step needs it
-
-    return UserImport(target, connection(target.connection), patience or Patience())
+    return module(target.type).connect(target, connection(target.connection), patience or Patience())
 
 
-def as_new(mapping: Mapping, patrons: Iterable[str], zone: ZoneInfo) -> list[str]:
-    """The patrons' JSON texts as they are posted for people whom the target does not have yet."""
-    from patronload.targets import folio_plan  # as above
-
-    return folio_plan.as_new(mapping, patrons, zone)
+def offline(mapping: Mapping, patrons: pl.DataFrame, zone: ZoneInfo) -> Offline:
+    """What can be said of the patrons that `transform` made without asking the target."""
+    return module(mapping.target).offline(mapping, patrons, zone)
 
 
-def request_body(target: FolioTarget, patrons: Iterable[str]) -> bytes:
-    """
-    The body of one request: the patrons' JSON texts joined as they are, nothing encoded anew.
-
-    FOLIO: mod-user-import userdataimportCollection.json. The patrons are complete records, made by the step `plan`;
-    updateOnlyPresentFields would not keep what its name promises. deactivateMissingUsers is never among the flags: it
-    works per request, so that each chunk would deactivate everybody in the other chunks (UserImportAPI).
-    """
-    return _joined(target, list(patrons))
+def request_body(target: Settings, patrons: Iterable[str]) -> bytes:
+    """What is kept of a chunk: the patrons' JSON texts joined as they are, nothing encoded anew."""
+    return module(target.type).request_body(target, patrons)
 
 
-def request_overhead(target: FolioTarget) -> int:
-    """The bytes of a request around its patrons, without the comma between two of them; never too few."""
-    return len(_joined(target, [])) + len(str(target.chunk_size))
-
-
-def _joined(target: FolioTarget, patrons: Sequence[str]) -> bytes:
-    source = f'"sourceType":"{target.source_type}",' if target.source_type else ""
-    flags = f'{source}"updateOnlyPresentFields":false'
-    return f'{{"users":[{",".join(patrons)}],"totalRecords":{len(patrons)},{flags}}}'.encode()
+def request_overhead(target: Settings) -> int:
+    """The bytes of a chunk around its patrons, without the comma between two of them; never too few."""
+    return len(request_body(target, [])) + len(str(target.chunk_size))

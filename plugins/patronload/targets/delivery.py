@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 
-from patronload.errors import Defect, PatronloadError
+from patronload.errors import Defect, PatronloadError, TargetError
+from patronload.mappings import Mapping
 
 Record: TypeAlias = dict[str, Any]
 """A patron as JSON: what is sent, or what the target has stored."""
@@ -19,35 +20,36 @@ class Patron(NamedTuple):
     """One patron of a chunk: the row it came from, its key in the target, and what is sent."""
 
     row: int
-    external_system_id: str
+    key: str
     record: Record
 
 
 @dataclass(frozen=True, repr=False)
 class Chunk:
     """
-    The patrons of one request, and the request's body as it is posted.
+    The patrons of one request, and what plan has written down of it: JSON with the patrons' records under `users`.
 
-    `rows` and `external_system_ids` are in the body's order. `first` is true for the load's first chunk: one that is
-    refused altogether tells that the mapping is wrong, not that its patrons are.
+    `rows` and `keys` are in their order; `key` is the field that a patron is known by. `first` is true for the load's
+    first chunk: one that is refused altogether tells that the mapping is wrong, not that its patrons are.
     """
 
     number: int
     first: bool
     rows: list[int]
-    external_system_ids: list[str]
+    key: str
+    keys: list[str]
     body: bytes
 
     @cached_property
     def patrons(self) -> list[Patron]:
-        """The chunk's patrons. Raises Defect when the body holds others than patrons.parquet says."""
+        """The chunk's patrons. Raises Defect when the body holds others than planned.parquet says."""
         records: list[Record] = json.loads(self.body)["users"]
-        if [record["externalSystemId"] for record in records] != self.external_system_ids:
+        if [record[self.key] for record in records] != self.keys:
             raise Defect(
                 f"chunks/{self.number:04}.json.zst holds other patrons than planned.parquet says. "
                 "Clear the task 'plan', so that both are made anew."
             )
-        return [Patron(*parts) for parts in zip(self.rows, self.external_system_ids, records, strict=True)]
+        return [Patron(*parts) for parts in zip(self.rows, self.keys, records, strict=True)]
 
     def part(self, start: int, end: int) -> Chunk:
         """Some of the chunk's patrons, as a chunk; all of them are the chunk itself."""
@@ -58,24 +60,43 @@ class Chunk:
         body = json.dumps(
             content | {"users": users, "totalRecords": len(users)}, ensure_ascii=False, separators=(",", ":")
         )
-        ids = self.external_system_ids[start:end]
-        return Chunk(self.number, self.first and start == 0, self.rows[start:end], ids, body.encode())
+        rows, keys = self.rows[start:end], self.keys[start:end]
+        return Chunk(self.number, self.first and start == 0, rows, self.key, keys, body.encode())
+
+
+class Problem(NamedTuple):
+    """Why a patron cannot be sent: the field at fault, what stands there, and the words for the library."""
+
+    field: str
+    value: str
+    words: str
 
 
 class Planned(NamedTuple):
     """
     What is to be sent, before it is cut into chunks.
 
-    patrons: row, level, externalSystemId, username, barcode, patron (the record as it is sent, JSON), in the order in
-    which they go; a level is through before the next one begins. rejects: see rows.REJECTS. stops: sentences why
-    nothing may be sent. summary: figures and findings for plan.json, without personal data; `create` is what has to be
-    made in the target before the first chunk.
+    patrons: row, level, the target's unique fields, patron (the record as it is sent, JSON), in the order in which they
+    go; a level is through before the next one begins, and where there is a column `apart`, no two of its values go in
+    one chunk. rejects: see rows.REJECTS. stops: sentences why nothing may be sent. summary: figures and findings for
+    plan.json, without personal data; `create` is what has to be made in the target before the first chunk.
     """
 
     patrons: pl.DataFrame
     rejects: pl.DataFrame
     stops: list[str]
     summary: dict[str, Any]
+
+
+class Offline(NamedTuple):
+    """
+    What can be said of patrons without asking the target: the texts that are posted for newcomers, the rejects (see
+    rows.REJECTS; their rows are not among the texts), and sentences that the library should hear.
+    """
+
+    posted: list[str]
+    rejects: pl.DataFrame
+    warnings: list[str]
 
 
 class Failed(NamedTuple):
@@ -91,7 +112,7 @@ class Outcome(NamedTuple):
     What became of the patrons of a chunk: created + updated + failed + unconfirmed are all of them.
 
     `unconfirmed` are rows; `looked_up` tells that not all of it comes from answers; `answers` are the target's own, in
-    the order they came.
+    the order they came; `notes` are sentences for the report, without personal data.
     """
 
     created: int
@@ -100,6 +121,15 @@ class Outcome(NamedTuple):
     unconfirmed: list[int]
     looked_up: bool
     answers: list[Any]
+    notes: tuple[str, ...] = ()
+
+
+class Unreadable(TargetError):  # noqa: N818 - names what came
+    """An answer that the target never gives. `answer` is what came: for the run's artifacts, it may hold patrons."""
+
+    def __init__(self, sentence: str, answer: Any) -> None:
+        super().__init__(sentence)
+        self.answer = answer
 
 
 class NothingWritten(Exception):  # noqa: N818 - tells a fact about a request; the error is its `reason`
@@ -127,8 +157,17 @@ class Patience(NamedTuple):
     busy: float = 600
     """The longest pause that a busy server may ask for; Airflow's retry is there for longer ones."""
     settle: float = 60
-    """After a chunk was sent and not answered, a patron that is still missing may yet appear for so long."""
+    """After a chunk was sent and not answered, the target may still be at work on it for so long."""
     between: float = 10
     """Between two looks at what became of a chunk; only when both see the same is the import over."""
     at_most: float = 900
     """Until the two looks must agree."""
+
+
+def reject(row: int, problem: Problem, mapping: Mapping) -> dict[str, Any]:
+    """A line of the rejects (see rows.REJECTS): the problem in the words of the library's own columns."""
+    shown = f" '{problem.value}'" if problem.value else ""
+    column = mapping.source_of(problem.field) or problem.field
+    reason = f"{column}{shown}: {problem.words}"
+    value = problem.value or None
+    return {"row": row, "column": column, "value": value, "reason": reason, "summary": problem.words}

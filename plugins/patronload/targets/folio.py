@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,17 +15,13 @@ import httpx
 from httpx import codes
 
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
-from patronload.targets import folio_faults
+from patronload.systems.folio import FolioTarget
+from patronload.targets import folio_faults, wire
 from patronload.targets.connection import Connection
 from patronload.targets.delivery import NothingWritten, Patience, Record
 from patronload.targets.folio_answers import Answer
 from patronload.targets.folio_faults import Place
 from patronload.targets.folio_login import Login, server_time
-from patronload.tenants import FolioTarget
-
-# httpx logs every URL, and ours hold patrons' ids; httpcore, when asked for everything, logs cookies.
-for _noisy in ("httpx", "httpcore"):
-    logging.getLogger(_noisy).setLevel(logging.WARNING)
 
 USER_IMPORT = "/user-import"
 PREFERENCES = "/request-preference-storage/request-preference"
@@ -90,7 +85,7 @@ class Folio:
         return f"Folio({self.url}, {self.target.folio_tenant})"
 
     @property
-    def system(self) -> str:
+    def address(self) -> str:
         """The gateway and the tenant; two tenant files may name the same."""
         return f"{self.url.netloc.decode()}{self.url.path.rstrip('/')}/{self.target.folio_tenant}"
 
@@ -309,9 +304,9 @@ class Folio:
     def _unanswered(self, error: httpx.RequestError) -> Exception:
         """What an exception in the midst of a POST means for the users in it."""
         posting = error.request.url.path.endswith(USER_IMPORT)
-        if not posting or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        if not posting or wire.was_not_sent(error):
             return NothingWritten(folio_faults.unreachable(self._place, error))
-        return folio_faults.lost(self._place, folio_faults.cause(error))
+        return folio_faults.lost(self._place, wire.cause(error))
 
 
 def gateway(connection: Connection) -> httpx.URL:
@@ -320,18 +315,13 @@ def gateway(connection: Connection) -> httpx.URL:
 
     Raises ConfigError when there is no host, or one with a user name in it.
     """
-    host = (connection.host or "").strip()
-    try:
-        url = httpx.URL(host if "://" in host else f"https://{host}")
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
+    url = wire.address(connection)
+    if url is None:
         raise ConfigError(
             f"The connection '{connection.id}' needs the address of FOLIO's gateway as its host, like "
             "https://folio.example.edu; user name and password have fields of their own."
         )
-    url = url.copy_with(path=url.path.rstrip("/"))
-    return url if url.port or not connection.port else url.copy_with(port=connection.port)
+    return url
 
 
 def cql_text(value: str) -> str:

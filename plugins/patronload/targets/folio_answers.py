@@ -203,7 +203,7 @@ def named(answer: Answer, patrons: Iterable[Patron], source_type: str | None) ->
     FOLIO: UserDataProcessingService puts source_type and an underscore before each externalSystemId, and so do the
     errors that are raised after it.
     """
-    rows = {patron.external_system_id: patron.row for patron in patrons}
+    rows = {patron.key: patron.row for patron in patrons}
     found = {}
     for key, message in failed_users(answer):
         row = rows.get(key.removeprefix(f"{source_type}_"), rows.get(key))

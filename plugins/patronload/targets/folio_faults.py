@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from typing import NamedTuple
 
 import httpx
 from httpx import codes
 
 from patronload.errors import PatronloadError, TargetError, TransientError
+from patronload.targets import wire
 
 BUSY = (codes.TOO_MANY_REQUESTS, codes.SERVICE_UNAVAILABLE)
 """Come again later."""
@@ -88,12 +87,7 @@ _SENTENCES: dict[int, str] = {
 
 def unreachable(place: Place, error: httpx.RequestError) -> PatronloadError:
     """What it means that a request whose repetition does no harm got no answer."""
-    if isinstance(_root(error), ssl.SSLCertVerificationError):
-        return TargetError(
-            f"{place} shows a certificate that is not valid for it. Correct the host of the connection, or ask for a "
-            "certificate that this machine trusts."
-        )
-    return TransientError(f"{place} cannot be reached: {cause(error)}.")
+    return wire.unreachable(str(place), error)
 
 
 def lost(place: Place, why: str) -> TransientError:
@@ -107,21 +101,3 @@ def lost(place: Place, why: str) -> TransientError:
 def not_folio(place: Place, what: str) -> TargetError:
     """Something answered, but not FOLIO."""
     return TargetError(f"{place} answers {what} in a way FOLIO never does. Is the host the address of its gateway?")
-
-
-def cause(error: httpx.RequestError) -> str:
-    """In words; what httpx says may hold more than a log should."""
-    root = _root(error)
-    if isinstance(root, socket.gaierror):
-        return "its name is not known"
-    if isinstance(error, httpx.TimeoutException):
-        return "no answer in time"
-    if isinstance(error, httpx.ConnectError):
-        return "the connection was refused" if isinstance(root, ConnectionRefusedError) else "no connection"
-    return "the connection was cut"
-
-
-def _root(error: BaseException) -> BaseException:
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return error

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -20,9 +20,23 @@ import polars as pl
 
 from patronload.errors import PatronloadError, TargetError, TransientError
 from patronload.folding import fold
+from patronload.ledger import Ledger
 from patronload.mappings import Mapping
-from patronload.targets import folio_answers, folio_plan, folio_reference, request_body
-from patronload.targets.delivery import Chunk, Failed, NothingWritten, Outcome, Patience, Patron, Planned, Record
+from patronload.rows import no_rejects
+from patronload.systems.folio import FOLIO, FolioTarget
+from patronload.targets import folio_answers, folio_plan, folio_reference
+from patronload.targets.connection import Connection
+from patronload.targets.delivery import (
+    Chunk,
+    Failed,
+    NothingWritten,
+    Offline,
+    Outcome,
+    Patience,
+    Patron,
+    Planned,
+    Record,
+)
 from patronload.targets.folio import Folio
 from patronload.targets.folio_answers import Answer, count, failed_patron, summary
 from patronload.targets.folio_comparison import Comparison, moment
@@ -37,10 +51,42 @@ REFUSALS = 8
 """So many single patrons refused and none taken tells that the mapping is wrong, not the patrons."""
 
 
+def connect(settings: FolioTarget, connection: Connection, patience: Patience) -> UserImport:
+    """A FOLIO tenant, for a `with` block. Raises ConfigError if the connection makes no sense."""
+    return UserImport(settings, connection, patience)
+
+
+def offline(mapping: Mapping, patrons: pl.DataFrame, zone: ZoneInfo) -> Offline:
+    """The patrons as they are posted for people whom FOLIO does not have; what it would refuse, only FOLIO knows."""
+    return Offline(folio_plan.as_new(mapping, patrons["patron"], zone), no_rejects(), [])
+
+
+def request_body(settings: FolioTarget, patrons: Iterable[str]) -> bytes:
+    """
+    The body of one request: the patrons' JSON texts joined as they are, nothing encoded anew.
+
+    FOLIO: mod-user-import userdataimportCollection.json. The patrons are complete records, made by the step `plan`;
+    updateOnlyPresentFields would not keep what its name promises. deactivateMissingUsers is never among the flags: it
+    works per request, so that each chunk would deactivate everybody in the other chunks (UserImportAPI).
+    """
+    texts = list(patrons)
+    source = f'"sourceType":"{settings.source_type}",' if settings.source_type else ""
+    flags = f'{source}"updateOnlyPresentFields":false'
+    return f'{{"users":[{",".join(texts)}],"totalRecords":{len(texts)},{flags}}}'.encode()
+
+
 class UserImport(Folio):
     """A FOLIO tenant as a target; see targets.Target."""
 
-    def plan(self, patrons: pl.DataFrame, mapping: Mapping, zone: ZoneInfo) -> Planned:
+    key = FOLIO.key
+
+    def plan(
+        self,
+        patrons: pl.DataFrame,
+        mapping: Mapping,
+        zone: ZoneInfo,
+        ledger: Ledger | None = None,  # noqa: ARG002 - FOLIO itself can be asked
+    ) -> Planned:
         """Compare the patrons of a file with what FOLIO has."""
         return folio_plan.plan(self, patrons, mapping, zone)
 
@@ -76,8 +122,8 @@ class UserImport(Folio):
 
     def stored(self, patrons: list[Patron]) -> dict[str, Record]:
         """The users FOLIO has for these patrons, by externalSystemId; with their request preference if one was sent."""
-        users = self.users_by_external_system_ids(patron.external_system_id for patron in patrons)
-        asked = [patron.external_system_id for patron in patrons if "requestPreference" in patron.record]
+        users = self.users_by_external_system_ids(patron.key for patron in patrons)
+        asked = [patron.key for patron in patrons if "requestPreference" in patron.record]
         preferences = self.preferences_by_user_ids(users[key]["id"] for key in asked if key in users)
         return {key: user | {"requestPreference": preferences.get(user["id"])} for key, user in users.items()}
 
@@ -214,7 +260,7 @@ class _Work:
 
         Nobody is sent who cannot be created: FOLIO leaves a permission user behind for each try (UserImportAPI).
         """
-        obstacles = self.folio.obstacles([patron for patron in patrons if patron.external_system_id not in stored])
+        obstacles = self.folio.obstacles([patron for patron in patrons if patron.key not in stored])
         self.failed += obstacles.values()
         for part in _parts([patron for patron in patrons if patron.row not in obstacles]):
             self.post(part, again=True)
@@ -250,7 +296,7 @@ class _Work:
         self.looked_up = True
         rest = []
         for patron in self.chunk.patrons if patrons is None else patrons:
-            user = stored.get(patron.external_system_id)
+            user = stored.get(patron.key)
             created = user is not None and _created(user) >= self.sent_at
             if user is not None and self._holds(patron, user):
                 self.created += created
@@ -286,10 +332,7 @@ class _Work:
         )
 
     def _all_there(self, stored: dict[str, Record]) -> bool:
-        return all(
-            patron.external_system_id in stored and self._holds(patron, stored[patron.external_system_id])
-            for patron in self.chunk.patrons
-        )
+        return all(patron.key in stored and self._holds(patron, stored[patron.key]) for patron in self.chunk.patrons)
 
     def _seconds_since(self, last: datetime) -> float:
         return (self.folio.clock() - last).total_seconds()

@@ -19,10 +19,10 @@ from patronload import rows
 from patronload.folding import fold
 from patronload.mappings import Mapping
 from patronload.targets import folio_identities, folio_merge, folio_preflight, folio_records
-from patronload.targets.delivery import Planned, Record
+from patronload.targets.delivery import Planned, Problem, Record, reject
 from patronload.targets.folio import PAGE, QUERY_IDS, Folio
 from patronload.targets.folio_identities import Claim, Holder, Order
-from patronload.targets.folio_preflight import Drift, Finding, Permissions, Problem, Values
+from patronload.targets.folio_preflight import Drift, Finding, Permissions, Values
 from patronload.targets.folio_reference import Reference
 
 QUERIES = 4
@@ -171,10 +171,8 @@ class _Planning:
             yield Problem("externalSystemId", user["externalSystemId"], OTHER_PREFIX)
 
     def _reject(self, row: int, problem: Problem) -> None:
-        shown = f" '{problem.value}'" if problem.value else ""
-        column = self.mapping.source_of(problem.field) or problem.field
-        reason = f"{column}{shown}: {problem.words}"
-        self.rejects.append((row, column, problem.value or None, reason, problem.words))
+        line = reject(row, problem, self.mapping)
+        self.rejects.append((row, line["column"], line["value"], line["reason"], line["summary"]))
 
     def _reject_conflicts(self, order: Order, lines: list[_Line]) -> None:
         records = {line.row: line.record for line in lines if line.row in order.conflicts}

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from patronload.errors import TargetError
 from patronload.folding import fold
-from patronload.targets.delivery import Record
+from patronload.systems.folio import FolioTarget
+from patronload.targets.delivery import Problem, Record
 from patronload.targets.folio import Folio
 from patronload.targets.folio_merge import DELIVERY
 from patronload.targets.folio_reference import CONTACT_TYPES, LISTS, Reference, misfit
-from patronload.tenants import FolioTarget
 
 Got = TypeVar("Got")
 
@@ -56,14 +56,6 @@ class Finding(NamedTuple):
     effect: str
     sentence: str
     values: list[dict[str, Any]]
-
-
-class Problem(NamedTuple):
-    """Why a row cannot be sent: the field, its value, what is wrong in a few words."""
-
-    field: str
-    value: str
-    words: str
 
 
 class Permissions:

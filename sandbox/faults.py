@@ -14,7 +14,7 @@ class Seen:
 
     method: str
     path: str
-    folio_tenant: str
+    folio_tenant: str = ""
     query: str = ""
     time: float = field(default_factory=time.time)
     seconds: float | None = None
@@ -83,15 +83,17 @@ class Faults:
 
     import_seconds: what each user import takes at least, spent between its partitions of ten.
     most_bytes: the gateway's limit for a body; a larger one is 413. FOLIO: Kong's default is 1 MB.
+    path: what a fault strikes that names no path: the import.
     """
 
+    path: str = "/user-import"
     import_seconds: float = 0.0
     most_bytes: int | None = None
     answers: list[Fault] = field(default_factory=list)
 
     def answer(self, status: int, **fault: Any) -> Fault:
         """Arm a fault; see `Fault` for what may be said."""
-        armed = Fault(status, **fault)
+        armed = Fault(status, **{"path": self.path} | fault)
         self.answers.append(armed)
         return armed
 

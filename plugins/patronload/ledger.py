@@ -1,0 +1,71 @@
+"""
+Whom earlier loads have brought into a library system that cannot be asked: keys and ids, to know a patron by again.
+
+Nothing of it can be read: there are keyed hashes only, and the key is the ledger's own. Who has the ledger can find out
+whether somebody whose username they know is in it, and no more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+BYTES = 12
+"""Of a hash: among a million patrons two that are alike by chance are not to be expected."""
+
+
+class Ledger:
+    """The patrons of a library's loads: their hashed keys, each with the hashes of its ids by the field's name."""
+
+    def __init__(self, secret: bytes, patrons: dict[str, dict[str, str]]) -> None:
+        self._secret = secret
+        self._patrons = patrons
+        self._holders = {(name, one): key for key, ids in patrons.items() for name, one in ids.items()}
+
+    @classmethod
+    def empty(cls) -> Ledger:
+        """A ledger of nobody."""
+        return cls(secrets.token_bytes(32), {})
+
+    @classmethod
+    def from_json(cls, content: Any) -> Ledger:
+        """The ledger that `to_json` told."""
+        return cls(bytes.fromhex(content["secret"]), content["patrons"])
+
+    def to_json(self) -> dict[str, Any]:
+        """What ledger.json holds."""
+        return {"secret": self._secret.hex(), "patrons": self._patrons}
+
+    def __len__(self) -> int:
+        return len(self._patrons)
+
+    def __contains__(self, key: str) -> bool:
+        return self._hash(key) in self._patrons
+
+    def is_anothers(self, field: str, value: str, key: str) -> bool:
+        """Whether a patron with another key than this had the value in the field when last loaded."""
+        holder = self._holders.get((field, self._hash(value)))
+        return holder is not None and holder != self._hash(key)
+
+    def take(self, patrons: Iterable[Mapping[str, str | None]], key: str) -> None:
+        """Add loaded patrons. What a patron comes without stays as it was known; an id has one holder, the last."""
+        for patron in patrons:
+            holder = self._hash(patron[key] or "")
+            ids = self._patrons.setdefault(holder, {})
+            for name, value in patron.items():
+                if name != key and value:
+                    self._give(holder, ids, name, self._hash(value))
+
+    def _give(self, holder: str, ids: dict[str, str], name: str, one: str) -> None:
+        before = self._holders.get((name, one))
+        if before is not None and before != holder:
+            del self._patrons[before][name]
+        if ids.get(name) not in (None, one):
+            del self._holders[(name, ids[name])]
+        ids[name] = one
+        self._holders[(name, one)] = holder
+
+    def _hash(self, text: str) -> str:
+        return hashlib.blake2b(text.encode(), digest_size=BYTES, key=self._secret).hexdigest()

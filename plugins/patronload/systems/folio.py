@@ -1,0 +1,123 @@
+"""FOLIO: the properties of its users, and what a tenant file says of a FOLIO tenant."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from patronload.systems.description import Kind, Owner, System, Target
+
+_ADDRESS = {
+    "addressTypeId": Kind.TEXT,
+    "addressLine1": Kind.TEXT,
+    "addressLine2": Kind.TEXT,
+    "city": Kind.TEXT,
+    "region": Kind.TEXT,
+    "postalCode": Kind.TEXT,
+    "countryId": Kind.TEXT,
+    "primaryAddress": Kind.YES_NO,
+}
+
+_FIELDS: dict[str, Kind] = {
+    "externalSystemId": Kind.TEXT,
+    "username": Kind.TEXT,
+    "barcode": Kind.TEXT,
+    "active": Kind.YES_NO,
+    "type": Kind.TEXT,
+    "patronGroup": Kind.TEXT,
+    "departments": Kind.LIST,
+    "enrollmentDate": Kind.DATE,
+    "expirationDate": Kind.DATE,
+    "personal.lastName": Kind.TEXT,
+    "personal.firstName": Kind.TEXT,
+    "personal.middleName": Kind.TEXT,
+    "personal.preferredFirstName": Kind.TEXT,
+    "personal.pronouns": Kind.TEXT,
+    "personal.email": Kind.TEXT,
+    "personal.phone": Kind.TEXT,
+    "personal.mobilePhone": Kind.TEXT,
+    "personal.dateOfBirth": Kind.DATE,
+    "personal.preferredContactTypeId": Kind.TEXT,
+    "personal.profilePictureLink": Kind.TEXT,
+    **{f"personal.addresses[].{name}": kind for name, kind in _ADDRESS.items()},
+    "preferredEmailCommunication": Kind.LIST,
+    "requestPreference.holdShelf": Kind.YES_NO,
+    "requestPreference.delivery": Kind.YES_NO,
+    "requestPreference.fulfillment": Kind.TEXT,
+    "requestPreference.defaultServicePointId": Kind.TEXT,
+    "requestPreference.defaultDeliveryAddressTypeId": Kind.TEXT,
+    "tags.tagList": Kind.LIST,
+}
+"""
+FOLIO: the properties of a user in mod-user-import 3.11.0's schema (userdataimport.json). Left out are those that the
+server sets or that are deprecated there: id, meta, proxyFor, createdDate, updatedDate, metadata.
+"""
+
+_OWNERS: dict[str, Owner] = {
+    "type": "first",
+    "personal.preferredFirstName": "first",
+    "personal.pronouns": "first",
+    "personal.profilePictureLink": "first",
+    "personal.preferredContactTypeId": "first",
+    "preferredEmailCommunication": "first",
+    "requestPreference": "first",
+    "tags": "first",
+}
+"""What patrons choose for themselves in FOLIO stays as they chose it."""
+
+FOLIO = System(
+    type="folio",
+    name="FOLIO",
+    key="externalSystemId",
+    fields=_FIELDS,
+    # FOLIO: userdataimport.json, `required`; the whole request is refused without them.
+    required=("externalSystemId", "username"),
+    # FOLIO: as above, personal's `required`.
+    required_within={"personal": "personal.lastName"},
+    # FOLIO: mod-users, the unique indexes of its schema.json, table users.
+    unique=("externalSystemId", "username", "barcode"),
+    more={r"customFields\.[A-Za-z0-9_-]+": Kind.CUSTOM},
+    owners=_OWNERS,
+    # Half of the file's and half of the library's would make no sense.
+    whole=("requestPreference", "tags"),
+    group="patronGroup",
+)
+
+
+class FolioTarget(Target):
+    """A FOLIO tenant, loaded by mod-user-import's POST /user-import."""
+
+    type: Literal["folio"]
+    folio_tenant: str = Field(
+        pattern=r"^[A-Za-z0-9_-]+$", description="sent as X-Okapi-Tenant", examples=["fs00001234"]
+    )
+    source_type: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9]+$",
+        description="FOLIO puts it and an underscore before each externalSystemId",
+        examples=["banner"],
+    )
+    chunk_size: int = Field(250, strict=True, ge=1, le=1000, description="most patrons in one request")
+    chunk_bytes: int = Field(
+        900_000, strict=True, ge=10_000, description="most bytes in one request; gateways often refuse over 1 MB"
+    )
+    member_of: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="the consortium's central tenant, if the user of the connection logs in there",
+        examples=["fs00000001"],
+    )
+    unknown_values: Literal["reject", "stop"] = Field(
+        "reject",
+        description="a patron group, department or custom field that FOLIO does not know: the rows, or the run",
+    )
+    dropped_values: Literal["warn", "stop"] = Field(
+        "warn", description="an address type or contact type that FOLIO would drop without a word"
+    )
+    blank_cells: Literal["keep", "erase"] = Field(
+        "keep", description="an empty cell leaves the patron's field as FOLIO has it, or empties it"
+    )
+    create: tuple[Literal["departments", "options"], ...] = Field(
+        (),
+        description="what may be created in FOLIO when the file has it and FOLIO does not",
+        examples=["[departments]"],
+    )

@@ -1,0 +1,77 @@
+"""What HTTP is to every target: where a connection leads, and what it means when no answer comes."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import ssl
+
+import httpx
+
+from patronload.errors import PatronloadError, TargetError, TransientError
+from patronload.targets.connection import Connection
+
+# httpx logs every URL, and ours hold patrons' ids; httpcore, when asked for everything, logs cookies.
+for _noisy in ("httpx", "httpcore"):
+    logging.getLogger(_noisy).setLevel(logging.WARNING)
+
+
+def address(connection: Connection) -> httpx.URL | None:
+    """
+    The address of a connection's host: https unless it says http, with the connection's port and any path.
+
+    None when there is no host, or one with a user name in it.
+    """
+    host = (connection.host or "").strip()
+    try:
+        url = httpx.URL(host if "://" in host else f"https://{host}")
+    except httpx.InvalidURL:
+        return None
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
+        return None
+    url = url.copy_with(path=url.path.rstrip("/"))
+    return url if url.port or not connection.port else url.copy_with(port=connection.port)
+
+
+def stays_here(url: httpx.URL) -> bool:
+    """Whether nothing that is sent there leaves this machine."""
+    if url.host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(url.host).is_loopback
+    except ValueError:
+        return False
+
+
+def was_not_sent(error: httpx.RequestError) -> bool:
+    """Whether a request that failed so never left the house."""
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
+def unreachable(place: str, error: httpx.RequestError) -> PatronloadError:
+    """What it means that a request whose repetition does no harm got no answer."""
+    if isinstance(_root(error), ssl.SSLCertVerificationError):
+        return TargetError(
+            f"{place} shows a certificate that is not valid for it. Correct the host of the connection, or ask for a "
+            "certificate that this machine trusts."
+        )
+    return TransientError(f"{place} cannot be reached: {cause(error)}.")
+
+
+def cause(error: httpx.RequestError) -> str:
+    """In words; what httpx says may hold more than a log should."""
+    root = _root(error)
+    if isinstance(root, socket.gaierror):
+        return "its name is not known"
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    if isinstance(error, httpx.ConnectError):
+        return "the connection was refused" if isinstance(root, ConnectionRefusedError) else "no connection"
+    return "the connection was cut"
+
+
+def _root(error: BaseException) -> BaseException:
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return error

@@ -1,0 +1,248 @@
+"""A school's loads by the steps, from export to report: what the stand-in Infiniti then holds, and the ledger."""
+
+import csv
+import io
+import json
+import shutil
+from datetime import date, timedelta
+
+import pytest
+import yaml
+
+from local.exports import wattlegrove
+from patronload import runs, steps, tenants
+from patronload.errors import TargetError
+from patronload.runs import Run
+from sandbox.infiniti import InfinitiServer
+
+DAY = date(2026, 11, 25)
+ACCOUNT = "AIRFLOW_CONN_WATTLEGROVE_INFINITI"
+
+
+@pytest.fixture
+def infiniti():
+    with InfinitiServer() as server:
+        yield server
+
+
+@pytest.fixture
+def school(project, tmp_path, monkeypatch, infiniti):
+    """The demo's own tenant file and mapping, with a folder as the source; takes changes of the target."""
+    shutil.copytree(project / "include", tmp_path / "include")
+    file = tmp_path / "include/tenants/wattlegrove.yaml"
+    connection = {"conn_type": "http", "host": infiniti.url, "login": "autoimport", "password": infiniti.password}
+    monkeypatch.setenv("PATRONLOAD_INCLUDE", str(tmp_path / "include"))
+    monkeypatch.setenv(ACCOUNT, json.dumps(connection))
+
+    def change(**target):
+        written = yaml.safe_load(file.read_text())
+        path = f"{tmp_path}/library_{{date:%Y-%m-%d}}.csv"
+        written["source"] = {"type": "folder", "path": path, "encoding": "cp1252", "quiet_seconds": 0}
+        written["target"] |= {"chunk_size": 100, **target}
+        written["limits"] = {"most_rejects": "100%"}
+        file.write_text(yaml.safe_dump(written))
+        return tenants.load("wattlegrove")
+
+    change()
+    return change
+
+
+@pytest.fixture
+def load(school, tmp_path):
+    """A load of a day, its export in the school's folder."""
+    count = iter(range(1000))
+
+    def make(rows=None, day=DAY, **options):
+        export = wattlegrove(day, 300) if rows is None else None
+        content = export.content if export else as_csv(rows)
+        (tmp_path / f"library_{day:%Y-%m-%d}.csv").write_bytes(content)
+        name = f"run{next(count)}"
+        return steps.Load(tenants.load("wattlegrove"), Run(tmp_path / "artifacts" / name), name, day, **options)
+
+    return make
+
+
+def as_csv(rows):
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode("cp1252")
+
+
+def row(number, **changed):
+    plain = {name.replace("_", " "): value for name, value in changed.items()}
+    return {
+        "Code": f"S{number:05}", "Login": f"pupil{number}", "Family name": "Ó Dé", "Given name": "Zoë",
+        "Second name": "", "Preferred": "", "Email": "", "Sex": "F", "Type": "Student", "Status": "Current",
+        "Leaves in": "2031", "Form": "7A", "Group": "MID", "Card": f"00{number:04}",
+    } | plain  # fmt: skip
+
+
+def through(load, *, post=True):
+    """All steps; the report's figures."""
+    for step in (steps.fetch, steps.validate, steps.transform, steps.plan, *([steps.post] if post else [])):
+        step(load)
+    return steps.report(load)
+
+
+def as_the_export_says(line):
+    """A row in Infiniti's words, said again without anything of ours."""
+    return {
+        "username": line["Login"].lower(),
+        "enabled": line["Status"] == "Current",
+        "staffmember": line["Type"] == "Staff",
+        "givenname": line["Given name"],
+        "surname": line["Family name"],
+        "middlename": line["Second name"],
+        "preferredname": line["Preferred"],
+        "emailaddress": line["Email"].lower(),
+        "graduationyear": line["Leaves in"],
+        "librarybarcode": line["Card"],
+        "adminsystemid": line["Code"],
+        "gender": line["Sex"],
+        "formclass": line["Form"],
+        "presentationgrouplabel": {"": "", "MID": "Middle school", "SEN": "Senior school"}[line["Group"]],
+    }
+
+
+def test_infiniti_holds_exactly_what_the_export_says(load, infiniti):
+    """Field by field, for every row but the faulty ones; and the report says so."""
+    export = wattlegrove(DAY, 300)
+    told = through(load())
+    faulty = {number for numbers in export.faults.values() for number in numbers}
+    good = [line for number, line in enumerate(export.rows, 2) if number not in faulty]
+    assert infiniti.school.users == {line["Login"].lower(): as_the_export_says(line) for line in good}
+    assert told["created"] == len(good)
+    assert (told["failed"], told["rejected"]) == (2, len(faulty) - 2)
+    assert told["rows"] == len(export.rows) == sum(told[name] for name in ("created", "updated", "failed", "rejected"))
+
+
+def test_the_report_is_infinitis(load, infiniti):
+    """The mail and the page speak of Infiniti, tell who cannot borrow, and name no patron."""
+    made = load([row(1), row(2, Card=""), row(3, Email="not at all")])
+    told = through(made)
+    assert (told["outcome"], told["created"], told["failed"]) == ("loaded_with_rejects", 2, 1)
+    report = made.run.read_json(runs.REPORT)
+    assert report["target"] == "Infiniti"
+    assert report["warnings"][0] == "1 patron has no barcode and cannot borrow: row 3."
+    assert [reason["reason"] for reason in report["reasons"]] == ["the e-mail address is not one that Infiniti takes"]
+    page = made.run.read(runs.REPORT_PAGE).decode()
+    assert "refused by Infiniti" in page
+    assert "FOLIO" not in page
+    assert not any(word in page for word in ("pupil", "S0000", "Zoë"))
+    rejects = made.run.read(runs.REJECTS).decode("cp1252").splitlines()
+    assert rejects[1].endswith("4,post,,,Field (emailAddress) is not a well-formed email address.")
+
+
+def test_rejects_that_were_mended_load(load, infiniti):
+    """The library's way back is the same as for every target."""
+    wrong = load([row(1), row(2, Leaves_in="")])
+    assert through(wrong)["rejected"] == 1
+    rejected = wrong.run.read(runs.REJECTS).decode("cp1252").replace(",Current,,", ",Current,2030,")
+    again = load([row(9)])
+    again.run.write(runs.EXPORT, rejected.encode("cp1252"))
+    for step in (steps.validate, steps.transform, steps.plan, steps.post):
+        told = step(again)
+    assert told["created"] == 1
+    assert infiniti.school.users["pupil2"]["graduationyear"] == "2030"
+
+
+def test_who_is_not_in_the_file_stays_as_they_are(load, infiniti):
+    """A leaver is disabled by a row that says so, and by nothing else."""
+    through(load([row(1), row(2), row(3)]))
+    through(load([row(2, Status="Left")], day=DAY + timedelta(1)))
+    assert {name: user["enabled"] for name, user in infiniti.school.users.items()} == {
+        "pupil1": True,
+        "pupil2": False,
+        "pupil3": True,
+    }
+
+
+def test_a_changed_username_waits_for_a_person(load, school, infiniti):
+    """The next day's file has another login for the same person; nothing is sent for it until the tenant says so."""
+    through(load([row(1), row(2)]))
+    renamed = [row(1, Login="zoe.de"), row(2)]
+    told = load(renamed, day=DAY + timedelta(1))
+    assert through(told)["rejected"] == 1
+    assert set(infiniti.school.users) == {"pupil1", "pupil2"}
+    (reason,) = told.run.read_json(runs.REPORT)["reasons"]
+    assert reason["stage"] == "plan"
+    assert "another username in the last load" in reason["reason"]
+    infiniti.school.users["zoe.de"] = infiniti.school.users.pop("pupil1") | {"username": "zoe.de"}
+    school(changed_usernames="send")
+    assert through(load(renamed, day=DAY + timedelta(2)))["updated"] == 2
+    school(changed_usernames="reject")
+    assert through(load(renamed, day=DAY + timedelta(3)))["updated"] == 2
+
+
+def test_the_ledger_is_written_by_loads_only(load, tmp_path, infiniti):
+    """Not by a dry run, not by a plan, not by a load that sent nothing; and it names nobody."""
+    ledger = tmp_path / "artifacts" / runs.LEDGER
+    through(load([row(1)], dry_run=True), post=False)
+    assert not ledger.exists()
+    infiniti.oddities.unauthorised = 200
+    infiniti.password = "another"
+    with pytest.raises(TargetError, match="Unauthorised"):
+        through(load([row(1)]))
+    assert not ledger.exists()
+    infiniti.password = "Import-pass-1"
+    through(load([row(1), row(2, Email="odd")]))
+    assert len(json.loads(ledger.read_text())["patrons"]) == 1, "who was refused is not there"
+    assert not any(word in ledger.read_text() for word in ("pupil", "S0000", "0001"))
+    assert ledger.stat().st_mode & 0o077 == 0
+
+
+def test_a_load_that_failed_half_way_is_remembered_as_far_as_it_came(load, tmp_path, school, infiniti):
+    """Also those of whom nobody knows: they may be there, and must not be sent a password again."""
+    school(chunk_size=1)
+    infiniti.faults.answer(404, nth=3)
+    half = load([row(1), row(2), row(3)])
+    with pytest.raises(TargetError, match="no user import"):
+        through(half)
+    assert len(json.loads((tmp_path / "artifacts" / runs.LEDGER).read_text())["patrons"]) == 2
+    steps.post(half)
+    assert len(json.loads((tmp_path / "artifacts" / runs.LEDGER).read_text())["patrons"]) == 3
+
+
+def test_a_run_of_long_ago_that_is_cleared_changes_nothing_in_the_ledger(load, tmp_path, school):
+    """Its answers are all there; what came after holds."""
+    old = load([row(1)])
+    through(old)
+    school(changed_usernames="send")
+    through(load([row(1, Login="zoe.de")], day=DAY + timedelta(1)))
+    before = (tmp_path / "artifacts" / runs.LEDGER).read_bytes()
+    steps.post(old)
+    assert (tmp_path / "artifacts" / runs.LEDGER).read_bytes() == before
+
+
+def test_past_days_in_their_order(load, infiniti):
+    """A backfill knows of the days before it; a person who was renamed on the way is noticed on that day."""
+    for ahead, login in enumerate(["pupil1", "pupil1", "zoe.de"]):
+        told = through(load([row(1, Login=login), row(2)], day=DAY + timedelta(ahead)))
+    assert (told["updated"], told["rejected"]) == (1, 1)
+
+
+def test_passwords_go_to_newcomers_once(load, school, tmp_path, infiniti):
+    """The first load sends none, the second one to who is new, the third one to nobody."""
+    mapping = tmp_path / "include/mappings/infiniti/school_patrons.yaml"
+    written = yaml.safe_load(mapping.read_text())
+    written["fields"]["password"] = {"value": "Welcome-1"}
+    mapping.write_text(yaml.safe_dump(written))
+    school(passwords="newcomers")
+    for ahead, people in enumerate([[row(1)], [row(1), row(2)], [row(1), row(2)]]):
+        made = load(people, day=DAY + timedelta(ahead))
+        through(made)
+    given = [event.username for event in infiniti.school.history if event.what == "password"]
+    assert given == ["pupil2"]
+    assert "password" not in infiniti.school.users["pupil1"]
+    assert "Welcome" not in made.run.read(runs.REPORT).decode()
+
+
+def test_a_missing_column_is_not_sent(load, infiniti):
+    """What is made of it stays as Infiniti has it; a column that Infiniti insists on stops the run."""
+    through(load([row(1)]))
+    short = [{name: value for name, value in row(1).items() if name != "Form"}]
+    assert through(load(short, day=DAY + timedelta(1)))["updated"] == 1
+    assert "formclass" not in infiniti.imports[-1].columns
+    assert infiniti.school.users["pupil1"]["formclass"] == "7A"
