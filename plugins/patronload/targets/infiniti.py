@@ -184,7 +184,7 @@ class Infiniti:
         return TargetError(
             f"{self} does not let us in: Unauthorised. The account of the connection needs system administration "
             "privileges, and a password of Infiniti's own (single sign-on by SAML will not do). Correct the "
-            "connection, then clear this task; no patron was touched."
+            "connection, then clear this task; nothing of this file was taken."
         )
 
     def _lost(self, why: str) -> TransientError:
