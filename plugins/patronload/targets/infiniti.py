@@ -168,7 +168,7 @@ class Infiniti:
     def _refusal(self, response: httpx.Response) -> PatronloadError:
         status = response.status_code
         if status == codes.TOO_MANY_REQUESTS:
-            return TransientError(f"{self} is busy ({status}).")
+            return TransientError(f"{self} asks us to come later ({status}).")
         if response.is_redirect:
             return TargetError(f"{self} sends the import elsewhere ({status}). Correct the host of the connection.")
         if status == codes.REQUEST_ENTITY_TOO_LARGE:
