@@ -1,4 +1,4 @@
-"""The demo's two libraries, loaded by Airflow's scheduler."""
+"""The demo's libraries, loaded by Airflow's scheduler."""
 
 import csv
 import io
@@ -14,6 +14,7 @@ import zstandard
 from local.exports import UNKNOWN_DEPARTMENT
 from sandbox.folio import Store
 from tests.airflow.libraries import World, accounted, dag_id, text_of
+from tests.test_infiniti_loads import as_the_export_says as as_infiniti_has_it
 
 Patron = dict[str, Any]
 
@@ -126,6 +127,24 @@ def test_the_artifacts_are_complete(world: World, loads, tenant: str):
         said = export.rows[int(row["reject_row"]) - 2]
         assert {name: row[name] for name in said} == said
         assert row["reject_reason"]
+
+
+def test_the_school_is_in_infiniti_exactly_as_its_export_says(world: World, loads):
+    """Each good row is a user, field by field, and nobody else is there; report and mail tell the rest."""
+    tenant = "wattlegrove"
+    tasks = world.api.tasks(dag_id(tenant), loads[tenant])
+    assert [(task.state, task.try_number) for task in tasks] == [("success", 1)] * 7
+    export, report = world.demo_exports[tenant], world.report(tenant, loads[tenant])
+    faulty = {row for rows in export.faults.values() for row in rows}
+    good = [row for number, row in enumerate(export.rows, start=2) if number not in faulty]
+    assert world.sandbox.infiniti.school.users == {row["Login"].lower(): as_infiniti_has_it(row) for row in good}
+    assert report["rows"] == len(export.rows) == accounted(report)
+    assert (report["created"] + report["updated"], report["failed"]) == (len(good), 2)
+    assert report["rejected"] == len(faulty) - 2
+    (mail,) = world.mails(loads[tenant])
+    assert mail["X-RcptTo"] == "library@wattlegrove.example"
+    assert "refused by Infiniti" in text_of(mail)
+    assert (world.artifacts / tenant / "ledger.json").exists()
 
 
 PARTS = {"chunks": ".zst", "sent": "", "results": ""}

@@ -173,7 +173,7 @@ class Infiniti:
     def _refusal(self, response: httpx.Response) -> PatronloadError:
         status = response.status_code
         if status == codes.TOO_MANY_REQUESTS:
-            return TransientError(f"{self} is busy ({status}).")
+            return TransientError(f"{self} asks us to come later ({status}).")
         if response.is_redirect:
             return TargetError(f"{self} sends the import elsewhere ({status}). Correct the host of the connection.")
         if status == codes.REQUEST_ENTITY_TOO_LARGE:
@@ -189,7 +189,7 @@ class Infiniti:
         return TargetError(
             f"{self} does not let us in: Unauthorised. The account of the connection needs system administration "
             "privileges, and a password of Infiniti's own (single sign-on by SAML will not do). Correct the "
-            "connection, then clear this task; no patron was touched."
+            "connection, then clear this task; nothing of this file was taken."
         )
 
     def _lost(self, why: str) -> TransientError:
