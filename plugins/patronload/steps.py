@@ -151,7 +151,8 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
 
     with _recorded(load, "post"), targets.open_target(load.tenant.target, connections.get) as target:
         totals = posting.post(load.run, target, tell=tell)
-    return dict(totals._asdict())
+    log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
+    return _facts(load) | totals._asdict()
 
 
 def report(load: Load) -> Counts:
@@ -181,7 +182,7 @@ def report(load: Load) -> Counts:
     _write_rejects_file(load)
     figures = {name: getattr(made, name) for name in FIGURES}
     log.info("%s: %s", made.outcome, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
-    return {"outcome": made.outcome, "day": f"{load.day}", **figures}
+    return {"outcome": made.outcome, "day": f"{load.day}", "file": made.export.name if made.export else None, **figures}
 
 
 def notify(load: Load) -> Counts:
@@ -194,6 +195,18 @@ def notify(load: Load) -> Counts:
     edge.send(mail)
     log.info("Mailed '%s' to %s people", mail.subject, len(mail.to))
     return {"outcome": made.outcome, "mails": len(mail.to)}
+
+
+def _facts(load: Load) -> Counts:
+    """Of which load the figures are: day, file, rows, and what was left out of it before sending."""
+    file = load.run.read_json(runs.DELIVERY)["name"] if load.run.has(runs.DELIVERY) else None
+    rejected = _rejects(load.run)["row"].n_unique()
+    return {
+        "day": f"{load.day}",
+        "file": file,
+        "rows": load.run.read_json(runs.VALIDATION)["rows"],
+        "rejected": rejected,
+    }
 
 
 FIGURES = ("rows", "created", "updated", "failed", "rejected", "not_sent", "unconfirmed")
