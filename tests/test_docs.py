@@ -39,6 +39,7 @@ DOCS = PROJECT / "docs"
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted(DOCS.glob("*.md")))]
 NAMES = (
     *("add-a-library", "mapping-files", "tenant-files", "plan", "when-a-run-fails", "run-artifacts", "folio"),
+    "in-airflow",
     "architecture",
 )
 
@@ -538,7 +539,16 @@ def test_every_message_told_is_one_that_the_code_says():
 
 
 SPEAKING = (
-    *("tenants.py", "exports.py", "validation.py", "steps.py", "posting.py", "connections.py", "notify.py"),
+    *(
+        "tenants.py",
+        "exports.py",
+        "validation.py",
+        "steps.py",
+        "posting.py",
+        "connections.py",
+        "notify.py",
+        "purging.py",
+    ),
     *("sources/deliveries.py", "sources/sftp.py", "sources/folder.py"),
     *("targets/delivery.py", "targets/folio.py", "targets/folio_faults.py", "targets/folio_import.py"),
     *("targets/folio_login.py",),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from patronload import notify, runs, tenants
-from patronload.notify import LOOKS, Mail, day_in_words
+from patronload.notify import LOOKS, Look, Mail, day_in_words
 from patronload.reports import Report, counted
 from patronload.tenants import Tenant
 
@@ -48,7 +48,7 @@ def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
         "headline": headline,
         "looks": LOOKS,
         "lead": f"There was no load of {', '.join(quiet)}." if quiet else "",
-        "look": LOOKS["loaded" if loads and well == loads and not quiet else "loaded_with_rejects"],
+        "look": _look(good=bool(loads) and well == loads and not quiet),
         "week": f"{day_in_words(last - timedelta(days=6), '%b')} to {day_in_words(last, '%b')}",
         "weeks": [(week.tenant.library, [_line(load) for load in week.loads]) for week in weeks],
     }
@@ -59,6 +59,11 @@ def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
         html=notify.templates().get_template("digest.html").render(words),
         text=notify.templates().get_template("digest.txt").render(words),
     )
+
+
+def _look(*, good: bool) -> Look:
+    """The colours of a load that went well, or of one that somebody should look at."""
+    return LOOKS["loaded" if good else "loaded_with_rejects"]._replace(word="The week")
 
 
 def _line(load: Report) -> tuple[str, str, str, Report]:

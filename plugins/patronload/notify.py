@@ -64,7 +64,7 @@ LOOKS: dict[Outcome, Look] = {
     "loaded_with_rejects": Look("Loaded, with rejects", "#a15c00", "#f0b252"),
     "stopped": Look("Stopped", "#6d4aa8", "#bca4f2"),
     "failed": Look("Failed", "#b3261e", "#ff9088"),
-    "no_file": Look("No file", "#8a5a00", "#e5b567"),
+    "no_file": Look("No file", "#9c3d6e", "#f09abf"),
     "declined": Look("Declined by a person", "#5b5f97", "#b3b7f0"),
     "dry_run": Look("Dry run", "#2f5fb3", "#8db4ff"),
 }
