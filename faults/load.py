@@ -199,6 +199,7 @@ class Stage(Generic[AnyCase_contra]):
 
     def take(self, world: AnyCase_contra) -> Done:
         """Load a world into a stand-in that is as the world says."""
+        # Each is another library's first load: what the last loads of a library were lies beside their folders.
         shutil.rmtree(self.folder / "tenant", ignore_errors=True)
         plan = self.ground.lay(world, self.folder / "tenant")
         reaper = Reaper(plan.kills)
@@ -211,9 +212,7 @@ class Stage(Generic[AnyCase_contra]):
         mapping = self.folder / "include" / "mappings" / f"{tenant.mapping}.yaml"
         mapping.parent.mkdir(parents=True, exist_ok=True)
         mapping.write_text(json.dumps(world.mapping()))
-        # Each world is another library's first load: what the last loads of a library were lies beside their folders.
-        shutil.rmtree(self.folder / "runs", ignore_errors=True)
-        run = MortalRun(self.folder / "runs" / "campaign" / "run", reaper)
+        run = MortalRun(self.folder / "tenant" / "run", reaper)
         reaper.armed = False
         prepare(run, world)
         reaper.armed = True

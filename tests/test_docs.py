@@ -21,6 +21,7 @@ from patronload import (
     ownership,
     posting,
     preview,
+    purging,
     recipes,
     reject_files,
     reports,
@@ -39,7 +40,7 @@ DOCS = PROJECT / "docs"
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted(DOCS.glob("*.md")))]
 NAMES = (
     *("add-a-library", "mapping-files", "tenant-files", "plan", "when-a-run-fails", "run-artifacts", "folio"),
-    *("infiniti", "add-a-target", "architecture"),
+    *("infiniti", "in-airflow", "add-a-target", "architecture"),
 )
 
 
@@ -299,6 +300,8 @@ PARTS = {
     "target": tenants.FolioTarget,
     "limits": tenants.Limits,
     "notify": tenants.Notify,
+    "people": tenants.People,
+    "keep": tenants.Keep,
 }
 
 
@@ -545,7 +548,16 @@ def test_every_message_told_is_one_that_the_code_says():
 
 
 SPEAKING = (
-    *("tenants.py", "exports.py", "validation.py", "steps.py", "posting.py", "connections.py", "notify.py"),
+    *(
+        "tenants.py",
+        "exports.py",
+        "validation.py",
+        "steps.py",
+        "posting.py",
+        "connections.py",
+        "notify.py",
+        "purging.py",
+    ),
     *("sources/deliveries.py", "sources/sftp.py", "sources/folder.py"),
     *("leases.py", "targets/delivery.py", "targets/folio.py", "targets/folio_faults.py", "targets/folio_import.py"),
     *("targets/folio_login.py", "targets/wire.py", "targets/infiniti.py"),
@@ -672,7 +684,15 @@ def test_every_artifact_is_told_with_the_task_that_writes_it():
     assert set(told) == names
     overview = section(ARTIFACTS, "# Run artifacts").split("##", 1)[0]
     assert all(name in overview for name in names)
-    assert all(task in TASKS for writers in told.values() for task in re.findall(r"\w+", writers.replace(" or ", " ")))
+    writing = {task for writers in told.values() for task in re.findall(r"\w+", writers.replace(" or ", " "))}
+    # purge is the task of another DAG.
+    assert writing <= {*TASKS, "purge"}
+
+
+def test_what_is_kept_when_patrons_go_is_what_holds_none():
+    """The files that stay after a purge are those of which the page says that no personal data is in them."""
+    told = {quoted(cells[0])[0]: cells[2] for cells in table(section(ARTIFACTS, "## The files"))}
+    assert {name for name, personal in told.items() if "yes" not in personal} == set(purging.KEPT)
 
 
 def test_every_count_outcome_and_column_is_told():

@@ -15,7 +15,12 @@ from pydantic import BaseModel, ConfigDict
 from patronload.rows import REJECTS
 from patronload.tenants import Tenant
 
-Outcome = Literal["loaded", "loaded_with_rejects", "already_loaded", "stopped", "failed", "dry_run"]
+Outcome = Literal[
+    "loaded", "loaded_with_rejects", "already_loaded", "stopped", "failed", "no_file", "declined", "dry_run"
+]
+
+ENDS: dict[str, Outcome] = {"ValidationError": "stopped", "MissingError": "no_file", "Declined": "declined"}
+"""What a run is said to have come to when it was ended by this kind of error; any other kind is a failure."""
 
 UNCONFIRMED = "sent, but no answer tells whether the patron was loaded"
 
@@ -111,6 +116,8 @@ class Report(_Part):
     gates: tuple[Gate, ...] = ()
     load_anyway: str | None = None
     nothing_to_do: str | None = None
+    who: str = ""
+    """Who can act on the failure, as the tenant file names them."""
 
     @property
     def is_right_file(self) -> bool:
@@ -206,6 +213,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         gates=judged,
         load_anyway=(gates or {}).get("load_anyway"),
         nothing_to_do=done_before,
+        who=_who(tenant, failure, ended_early=ended_early),
     )
 
 
@@ -384,13 +392,35 @@ def _disagreements(left: _Left, fates: pl.DataFrame) -> list[str]:
 
 
 def _outcome(failure: dict[str, Any] | None, counts: _Counts, *, ended_early: bool, dry_run: bool) -> Outcome:
-    if failure and failure["kind"] == "ValidationError":
-        return "stopped"
+    if failure and failure["kind"] in ENDS:
+        return ENDS[failure["kind"]]
     if failure or ended_early or counts.unconfirmed:
         return "failed"
     if dry_run:
         return "dry_run"
     return "loaded_with_rejects" if counts.rejected or counts.failed else "loaded"
+
+
+_ACTS = {
+    "SourceError": "export",
+    "MissingError": "export",
+    "ValidationError": "export",
+    "TargetError": "target",
+}
+"""Kind of error -> who can act on it: who sends the export, who looks after the target; else, who runs Airflow."""
+
+
+def _who(tenant: Tenant, failure: dict[str, Any] | None, *, ended_early: bool) -> str:
+    """Whoever sends the export: Registrar, x1234."""
+    if failure is None and not ended_early:
+        return ""
+    roles = {
+        "export": ("whoever sends the export", tenant.people.export),
+        "target": (f"whoever looks after {tenant.system.name}", tenant.people.target),
+        "airflow": ("whoever looks after Airflow and this library's files", tenant.people.airflow),
+    }
+    role, name = roles[_ACTS.get(failure["kind"] if failure else "", "airflow")]
+    return f"{role}: {name}" if name else role
 
 
 def _reasons(left: _Left, fates: pl.DataFrame) -> tuple[Reason, ...]:
@@ -416,7 +446,9 @@ def next_steps(report: Report) -> list[str]:
     """What to do next, in the order in which to do it."""
     if report.outcome == "stopped":
         return [*_read_rejects(report), *_after_a_stop(report)]
-    if report.outcome == "failed":
+    if report.outcome == "declined":
+        return [*_read_rejects(report), "If the load is right after all, start it again in Airflow."]
+    if report.outcome in ("failed", "no_file"):
         return [*_after_a_failure(report), *_look_up(report), *_mend_later(report)]
     if report.outcome == "already_loaded":
         return [
@@ -456,6 +488,10 @@ _ADVICE = {
     "SourceError": [
         "Ask the sender of the export about the file named above.",
         "When the file is there, start the load again in Airflow.",
+    ],
+    "MissingError": [
+        "Ask the sender of the export for the file named above.",
+        "When it is there, start the load again in Airflow; for an earlier day, with that day as 'Partition Key'.",
     ],
     "TargetError": [
         "Mend in {target}, or in its Airflow connection, what is named above.",

@@ -188,7 +188,8 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
         if totals.created + totals.updated:
             rejected = _rejects(load.run)["row"].n_unique() + totals.failed
             right_file.record(load, rejected, _read_frame(load.run, runs.PATRONS))
-    return dict(totals._asdict())
+    log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
+    return _of_load(load) | totals._asdict()
 
 
 def report(load: Load) -> Counts:
@@ -220,7 +221,7 @@ def report(load: Load) -> Counts:
     _write_rejects_file(load)
     figures = {name: getattr(made, name) for name in FIGURES}
     log.info("%s: %s", made.outcome, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
-    return {"outcome": made.outcome, "day": f"{load.day}", **figures}
+    return {"outcome": made.outcome, "day": f"{load.day}", "file": made.export.name if made.export else None, **figures}
 
 
 def notify(load: Load) -> Counts:
@@ -241,6 +242,20 @@ def _lease(load: Load, target: Target) -> Lease:
 
 ALREADY_LOADED = "already_loaded"
 """What validate hands on when there is nothing to do."""
+
+
+def _of_load(load: Load) -> Counts:
+    """Of which load the figures are: day, file, rows, and what was left out of it before sending."""
+    file = load.run.read_json(runs.DELIVERY)["name"] if load.run.has(runs.DELIVERY) else None
+    rejected = _rejects(load.run)["row"].n_unique()
+    return {
+        "day": f"{load.day}",
+        "file": file,
+        "rows": load.run.read_json(runs.VALIDATION)["rows"],
+        "rejected": rejected,
+    }
+
+
 FIGURES = ("rows", "created", "updated", "failed", "rejected", "not_sent", "unconfirmed")
 """What the report hands on: Airflow keeps it, and the pages over all libraries are made of it."""
 

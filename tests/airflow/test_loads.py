@@ -50,6 +50,46 @@ def test_progress_is_shown_in_airflow(world: World, loads, tenant: str):
 
 
 @by_library
+def test_a_note_on_the_run(world: World, loads, tenant: str):
+    """Day, file and result are on the run itself, for whoever looks at Airflow's list of runs."""
+    run = world.api.http.get(f"dags/{dag_id(tenant)}/dagRuns/{loads[tenant]}").raise_for_status().json()
+    report = world.report(tenant, loads[tenant])
+    result = f"loaded, with rejects; {report['created']:,} of {report['rows']:,} rows, {report['rejected']:,} to mend"
+    assert run["note"] == f"Day {report['day']}, {report['export']['name']}: {result}"
+
+
+@by_library
+def test_an_event_of_the_patrons(world: World, loads, tenant: str):
+    """A real load is an event of the library's asset, with the figures: other DAGs may go on from there."""
+    events = world.api.http.get("assets/events", params={"source_dag_id": dag_id(tenant)}).raise_for_status().json()
+    (event,) = [each for each in events["asset_events"] if each["source_run_id"] == loads[tenant]]
+    report = world.report(tenant, loads[tenant])
+    assert event["uri"] == f"x-folio://{tenant}/patrons"
+    for name in ("day", "rows", "created", "updated", "failed", "rejected"):
+        assert event["extra"][name] == report[name]
+    assert event["extra"]["file"] == report["export"]["name"]
+
+
+@by_library
+def test_a_line_of_figures_for_each_step(world: World, loads, tenant: str):
+    """Each task's log has one line that tells how it went, and none with what it handed on to Airflow."""
+    report, run_id = world.report(tenant, loads[tenant]), loads[tenant]
+    said = {
+        "fetch": f"Day {report['day']}: fetched {report['export']['name']}, {report['export']['size']:,} bytes, into ",
+        "validate": f"Validated {report['rows']:,} rows: ",
+        "transform": "Transformed: ",
+        "plan": "Planned: ",
+        "post": f"Posted: 2 chunks, {report['created']:,} patrons, {report['created']:,} created, 0 updated, 0 failed",
+        "report": f"loaded_with_rejects: rows {report['rows']:,}, created {report['created']:,}",
+        "notify": "Mailed '",
+    }
+    for task, sentence in said.items():
+        log = world.api.task_log(dag_id(tenant), run_id, task)
+        assert sum(sentence in line for line in log.splitlines()) == 1, log
+        assert "Returned value was" not in log
+
+
+@by_library
 def test_folio_holds_exactly_the_patrons_of_the_export(world: World, loads, tenant: str):
     """Each good row is a user, field by field as the export has it; nobody else is there."""
     expected = {patron["externalSystemId"]: patron for patron in expected_patrons(world, tenant)}

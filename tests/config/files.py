@@ -17,6 +17,8 @@ source:
   trailer: "TRAILER;*;{rows}"
   missing_columns: keep
   contains: everyone
+  expected_by: "06:00"
+  look_again_seconds: 120
   quiet_seconds: 2
 target:
   type: folio
@@ -43,8 +45,20 @@ limits:
   reject_change: 1.5%
 notify:
   always: [systems@riverside.example]
+  on_success: [head@riverside.example]
   on_rejects: [desk@riverside.example]
+  on_stop: [campus@riverside.example]
+  on_no_file: []
+  on_decline: [head@riverside.example]
   on_failure: [oncall@riverside.example, second@riverside.example]
+  weekly: [head@riverside.example]
+people:
+  export: Campus office, x1234
+  target: FOLIO office, x2345
+  airflow: Consortium
+keep:
+  patrons: 14 days
+  reports: 1 day
 """
 
 MAPPING = """\
