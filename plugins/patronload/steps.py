@@ -10,8 +10,11 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from patronload import mappings, runs
@@ -210,6 +213,9 @@ VALIDATE_REJECTS = "rejects/validate.parquet"
 TRANSFORM_REJECTS = "rejects/transform.parquet"
 PLAN_REJECTS = "rejects/plan.parquet"
 
+WRITERS = 2
+"""So many chunks are compressed and written at a time."""
+
 
 @contextmanager
 def _recorded(load: Load, step: str) -> Iterator[None]:
@@ -338,10 +344,21 @@ def _cut(run: Run, target: FolioTarget, patrons: pl.DataFrame) -> list[int]:
         first = cut[-1] if cut else 0
         sizes = level[transform.PATRON].str.len_bytes()
         cut += [first + number for number in chunks.numbers(sizes, target.chunk_size, room)]
-    for (number,), chunk in patrons.with_columns(chunk=_numbered(cut)).group_by("chunk", maintain_order=True):
-        body = targets.request_body(target, chunk[transform.PATRON])
-        run.write(f"chunks/{number:04}.json.zst", zstandard.compress(body))
+
+    def write(number: int, texts: pl.Series) -> None:
+        run.write(f"chunks/{number:04}.json.zst", zstandard.compress(targets.request_body(target, texts)))
+
+    # Compressing takes no turn at Python's lock, and a disk takes its time.
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(write, *zip(*_runs(cut, patrons[transform.PATRON]), strict=True)) if cut else ())
     return cut
+
+
+def _runs(numbers: list[int], texts: pl.Series) -> Iterator[tuple[int, pl.Series]]:
+    """Each number, which are in order, with the texts that have it."""
+    for number, together in groupby(enumerate(numbers), key=itemgetter(1)):
+        places = [place for place, _ in together]
+        yield number, texts[places[0] : places[-1] + 1]
 
 
 def _numbered(numbers: list[int]) -> pl.Series:

@@ -120,9 +120,8 @@ def validate(export: Export, mapping: Mapping) -> Validation:
     if not missing.passed:
         return Validation([missing], export.rejects)
     repeated = _repeated(export.frame)
-    frame = without(export.frame, repeated)
-    own_checks, own_rejects = _own(frame, mapping)
-    key_checks, key_rejects = _keys(frame, mapping)
+    own_checks, own_rejects = _own(export.frame, mapping, repeated)
+    key_checks, key_rejects = _keys(export.frame, mapping, repeated)
     rejects = pl.concat([export.rejects, repeated, key_rejects, own_rejects]).sort("row", maintain_order=True)
     return Validation([missing, *key_checks, *own_checks], rejects)
 
@@ -203,7 +202,7 @@ def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _own(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFrame]:
+def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame) -> tuple[list[Check], pl.DataFrame]:
     """The mapping file's expectations, put to the export as the library wrote it."""
     asked = [_asked_by_library(each, "file") for each in mapping.expect.file]
     asked += [_asked_by_library(each, "rows") for each in mapping.expect.rows]
@@ -216,7 +215,7 @@ def _own(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFra
             for name in frame.columns[1:]
         ),
     )
-    return _put(table, asked)
+    return _put(without(table, repeated), asked)
 
 
 def _texts(arguments: Any) -> Iterator[str]:
@@ -228,7 +227,7 @@ def _texts(arguments: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _keys(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFrame]:
+def _keys(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame) -> tuple[list[Check], pl.DataFrame]:
     """The built-in expectations, put to the target's key fields as they will be."""
     paths = list(dict.fromkeys([*mapping.required, *mapping.unique]))
     made = {path: expressions.made(frame, mapping.fields[path], mapping.lookups) for path in paths}
@@ -236,9 +235,8 @@ def _keys(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFr
     asked += [_asked_unique(path, mapping) for path in mapping.unique]
     taken = {path: made[path][TEXT if path in mapping.required else VALUE] for path in paths}
     values = frame.select(ROW, **taken)
-    return _put(
-        values.with_columns(folded(pl.lit(made[path][VALUE])).alias(f"folded {path}") for path in mapping.unique), asked
-    )
+    folds = {f"folded {path}": folded(pl.lit(made[path][VALUE])) for path in mapping.unique}
+    return _put(without(values.with_columns(**folds), repeated), asked)
 
 
 def _asked_required(path: str, mapping: Mapping) -> _Asked:
@@ -361,7 +359,8 @@ def _naming_others(bad: pl.DataFrame, named: str, path: str, key: str) -> pl.Dat
 
 def _put(table: pl.DataFrame, asked: list[_Asked]) -> tuple[list[Check], pl.DataFrame]:
     """Put the expectations to a table with ROW; the rows that fail those of scope `rows` become rejects."""
-    frame = table.drop(ROW).to_pandas()
+    # Column by column, for each takes twice its memory on its way.
+    frame = pd.DataFrame({name: table[name].to_pandas() for name in table.columns if name != ROW}, copy=False)
     frame.index = pd.Index(table[ROW].to_numpy())
     checks, rejects = [], [no_rejects()]
     for each, result in zip(asked, _results(frame, [each.expectation for each in asked]), strict=True):
