@@ -305,7 +305,7 @@ class _Writer:
         from pyarrow import parquet
 
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        self._parquet = self._parquet or parquet.ParquetWriter(self._file, table.schema, compression="zstd")
+        self._parquet = self._parquet or parquet.ParquetWriter(self._file, table.schema, compression="lz4")
         self._parquet.write_table(table)
         self.height += frame.height
 
@@ -346,7 +346,7 @@ def _cut(run: Run, target: FolioTarget, patrons: pl.DataFrame) -> list[int]:
         cut += [first + number for number in chunks.numbers(sizes, target.chunk_size, room)]
 
     def write(number: int, texts: pl.Series) -> None:
-        run.write(f"chunks/{number:04}.json.zst", zstandard.compress(targets.request_body(target, texts)))
+        run.write(f"chunks/{number:04}.json.zst", zstandard.compress(targets.request_body(target, texts), level=1))
 
     # Compressing takes no turn at Python's lock, and a disk takes its time.
     with ThreadPoolExecutor(WRITERS) as pool:
