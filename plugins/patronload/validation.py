@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 
 from patronload import expressions
 from patronload.documents import suggestion
@@ -381,6 +382,7 @@ def _put(table: pl.LazyFrame, asked: list[_Asked], repeated: pl.DataFrame) -> tu
 
 def _for_pandas(table: pl.LazyFrame, repeated: pl.DataFrame) -> pd.DataFrame:
     """The table with its row numbers as index; made column by column, for each takes several times its memory."""
+    pa.default_memory_pool().release_unused()  # what the table before this one took
     rows, *names = table.collect_schema().names()
     kept = table.filter(~pl.col(ROW).is_in(repeated["row"].implode())) if repeated.height else table
     frame = pd.DataFrame(
