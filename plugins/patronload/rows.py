@@ -16,4 +16,6 @@ def no_rejects() -> pl.DataFrame:
 
 def without(frame: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
     """The rows of a frame (with ROW) that are not among the rejects (with row)."""
+    if rejects.is_empty():
+        return frame  # a join would copy all of it
     return frame.join(rejects.select(pl.col("row").alias(ROW)).unique(), on=ROW, how="anti", maintain_order="left")

@@ -13,15 +13,16 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 
 from patronload import expressions
 from patronload.documents import suggestion
 from patronload.errors import ConfigError
 from patronload.exports import Export
 from patronload.expressions import TEXT, VALUE
-from patronload.folding import folded
+from patronload.folding import folded_column
 from patronload.mappings import Expectation, Mapping
-from patronload.rows import ROW, no_rejects, without
+from patronload.rows import ROW, no_rejects
 
 # It tells at INFO of each of its two hundred functions as it is imported.
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
@@ -69,7 +70,7 @@ OTHERS_NAMED = 5
 """How many of the rows that share a value are named in a reason."""
 
 
-PART = 1 << 16
+PART = 1 << 13
 """So many rows are hashed at a time, which needs a copy of them."""
 
 SHARERS, KEY = "__sharers__", "__key__"
@@ -120,9 +121,8 @@ def validate(export: Export, mapping: Mapping) -> Validation:
     if not missing.passed:
         return Validation([missing], export.rejects)
     repeated = _repeated(export.frame)
-    frame = without(export.frame, repeated)
-    own_checks, own_rejects = _own(frame, mapping)
-    key_checks, key_rejects = _keys(frame, mapping)
+    own_checks, own_rejects = _own(export.frame, mapping, repeated)
+    key_checks, key_rejects = _keys(export.frame, mapping, repeated)
     rejects = pl.concat([export.rejects, repeated, key_rejects, own_rejects]).sort("row", maintain_order=True)
     return Validation([missing, *key_checks, *own_checks], rejects)
 
@@ -203,20 +203,20 @@ def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _own(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFrame]:
+def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame) -> tuple[list[Check], pl.DataFrame]:
     """The mapping file's expectations, put to the export as the library wrote it."""
     asked = [_asked_by_library(each, "file") for each in mapping.expect.file]
     asked += [_asked_by_library(each, "rows") for each in mapping.expect.rows]
     used = list(_texts([each.expectation.arguments for each in asked]))
     # A column that no expectation names costs memory only, so it is there by name but empty, in one byte a row.
-    table = frame.select(
+    table = frame.lazy().select(
         ROW,
         *(
             expressions.clean(name) if any(name in text for text in used) else pl.lit(False).alias(name)
             for name in frame.columns[1:]
         ),
     )
-    return _put(table, asked)
+    return _put(table, asked, repeated)
 
 
 def _texts(arguments: Any) -> Iterator[str]:
@@ -228,17 +228,17 @@ def _texts(arguments: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _keys(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFrame]:
+def _keys(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame) -> tuple[list[Check], pl.DataFrame]:
     """The built-in expectations, put to the target's key fields as they will be."""
-    paths = list(dict.fromkeys([*mapping.required, *mapping.unique]))
-    made = {path: expressions.made(frame, mapping.fields[path], mapping.lookups) for path in paths}
+    columns: dict[str, pl.Series] = {}
+    for path in dict.fromkeys([*mapping.required, *mapping.unique]):
+        made = expressions.made(frame, mapping.fields[path], mapping.lookups)
+        columns[path] = made[TEXT if path in mapping.required else VALUE]
+        if path in mapping.unique:
+            columns[f"folded {path}"] = folded_column(made[VALUE])
     asked = [_asked_required(path, mapping) for path in mapping.required]
     asked += [_asked_unique(path, mapping) for path in mapping.unique]
-    taken = {path: made[path][TEXT if path in mapping.required else VALUE] for path in paths}
-    values = frame.select(ROW, **taken)
-    return _put(
-        values.with_columns(folded(pl.lit(made[path][VALUE])).alias(f"folded {path}") for path in mapping.unique), asked
-    )
+    return _put(frame.select(ROW, **columns).lazy(), asked, repeated)
 
 
 def _asked_required(path: str, mapping: Mapping) -> _Asked:
@@ -359,10 +359,12 @@ def _naming_others(bad: pl.DataFrame, named: str, path: str, key: str) -> pl.Dat
     )
 
 
-def _put(table: pl.DataFrame, asked: list[_Asked]) -> tuple[list[Check], pl.DataFrame]:
-    """Put the expectations to a table with ROW; the rows that fail those of scope `rows` become rejects."""
-    frame = table.drop(ROW).to_pandas()
-    frame.index = pd.Index(table[ROW].to_numpy())
+def _put(table: pl.LazyFrame, asked: list[_Asked], repeated: pl.DataFrame) -> tuple[list[Check], pl.DataFrame]:
+    """
+    Put the expectations to a table with ROW, the `repeated` rows left out; the rows that fail those of scope `rows`
+    become rejects.
+    """
+    frame = _for_pandas(table, repeated)
     checks, rejects = [], [no_rejects()]
     for each, result in zip(asked, _results(frame, [each.expectation for each in asked]), strict=True):
         failing = result.result.get("unexpected_index_list") if isinstance(result.result, dict) else None
@@ -372,10 +374,22 @@ def _put(table: pl.DataFrame, asked: list[_Asked]) -> tuple[list[Check], pl.Data
             continue
         checks += _judged(each, bool(result.success), failing)
         if each.scope == "rows" and failing:
-            at_fault = pl.DataFrame({ROW: pl.Series(failing, dtype=pl.UInt32)}).unique()
-            bad = table.join(at_fault, on=ROW, how="semi", maintain_order="left")
+            at_fault = pl.Series(failing, dtype=pl.UInt32).unique().implode()
+            bad = table.filter(pl.col(ROW).is_in(at_fault)).collect()
             rejects.append(each.says(bad).with_columns(summary=pl.lit(each.summary)))
     return checks, pl.concat(rejects)
+
+
+def _for_pandas(table: pl.LazyFrame, repeated: pl.DataFrame) -> pd.DataFrame:
+    """The table with its row numbers as index; made column by column, for each takes several times its memory."""
+    pa.default_memory_pool().release_unused()  # what the table before this one took
+    rows, *names = table.collect_schema().names()
+    kept = table.filter(~pl.col(ROW).is_in(repeated["row"].implode())) if repeated.height else table
+    frame = pd.DataFrame(
+        {name: kept.select(name).collect().to_series().to_pandas() for name in names}, columns=names, copy=False
+    )
+    frame.index = pd.Index(kept.select(rows).collect().to_series().to_numpy())
+    return frame
 
 
 def _judged(asked: _Asked, success: bool, failing: list[int] | None) -> Iterable[Check]:
