@@ -154,7 +154,7 @@ def test_the_same_file_again_is_nothing_to_do(library, folio):
     )
     assert library.ledger == ["first"]
     mail = notify.mail(tenants.load("lib"), told)
-    assert mail.subject.startswith("Nothing to do: this file was loaded already")
+    assert mail.subject.startswith("Nothing to do: the file was loaded before")
     assert mail.to == ()
     assert told.nothing_to_do in html.unescape(mail.html)
     assert "'Load anyway'" in mail.text

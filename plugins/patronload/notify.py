@@ -24,7 +24,7 @@ import jinja2
 
 from patronload import paths
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
-from patronload.reports import UNCONFIRMED, Outcome, Reason, Report, counted, next_steps
+from patronload.reports import UNCONFIRMED, Noted, Outcome, Reason, Report, counted, next_steps
 from patronload.tenants import Tenant
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,14 @@ CONNECTION = "smtp_default"
 
 WAITS = (2.0, 10.0)
 """Seconds to wait before each new try. Airflow's own retries of the task are for longer outages."""
+
+SCOPE_WORDS = {
+    "file": "stops the run",
+    "rows": "rejects the row",
+    "blank": "empties the cell",
+    "warn": "only warns",
+}
+"""What follows when a check fails."""
 
 GATE_WORDS = {"passed": "Passed", "failed": "Stopped the run", "overridden": "Loaded anyway", "warned": "Please note"}
 """What is said of each gate in report.html."""
@@ -104,14 +112,14 @@ def mail(tenant: Tenant, report: Report) -> Mail:
     return Mail(
         subject=subject(report),
         to=tuple(recipients(tenant, report)),
-        html=_templates().get_template("mail.html").render(told),
-        text=_templates().get_template("mail.txt").render(told),
+        html=templates().get_template("mail.html").render(told),
+        text=templates().get_template("mail.txt").render(told),
     )
 
 
 def page(tenant: Tenant, report: Report) -> str:
     """The report as one HTML page that loads nothing from elsewhere."""
-    return _templates().get_template("report.html").render(_told(tenant, report))
+    return templates().get_template("report.html").render(_told(tenant, report))
 
 
 def headline(report: Report) -> str:
@@ -119,7 +127,7 @@ def headline(report: Report) -> str:
     if report.outcome == "dry_run":
         return f"Dry run: {counted(report.not_sent, 'patron')} would be sent"
     if report.outcome == "already_loaded":
-        return "Nothing to do: this file was loaded already"
+        return "Nothing to do: the file was loaded before"
     if report.outcome == "stopped":
         return "The load was stopped" + ("" if report.sent else ", nothing was sent")
     if report.outcome == "failed":
@@ -198,7 +206,7 @@ def _found_by(report: Report, reason: Reason) -> str:
     return words.get(reason.stage, reason.stage)
 
 
-def _row_numbers(reason: Reason) -> str:
+def _row_numbers(reason: Reason | Noted) -> str:
     """Row 17; rows 17, 45 and 101; rows 17, 45, 101 and 37 more."""
     named, more = [f"{row}" for row in reason.rows], reason.count - len(reason.rows)
     last = [f"{more:,} more"] if more else named[-1:]
@@ -218,7 +226,7 @@ def _told(tenant: Tenant, report: Report) -> dict[str, Any]:
     return {
         "report": report,
         "dag": tenant.dag_id,
-        "day": _day(report.day, "%B"),
+        "day": day_in_words(report.day),
         "look": LOOKS[report.outcome],
         "headline": headline(report),
         "lead": _lead(report),
@@ -229,10 +237,18 @@ def _told(tenant: Tenant, report: Report) -> dict[str, Any]:
             for reason in report.reasons
         ],
         "most_reasons": REASONS,
+        "noted": [(note, _capital(note.reason), _row_numbers(note)) for note in report.noted],
+        "noted_rows": sum(note.count for note in report.noted),
         "gate_words": GATE_WORDS,
+        "scope_words": SCOPE_WORDS,
         "steps": next_steps(report),
         "when": lambda moment: _when(moment, zone),
     }
+
+
+def day_in_words(day: date) -> str:
+    """20 November 2026."""
+    return _day(day, "%B")
 
 
 def _day(day: date, month: str) -> str:
@@ -253,10 +269,10 @@ def _size(count: int) -> str:
     return counted(count, "byte")
 
 
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
     """The templates of this installation; those it does not bring are the project's own."""
     folders = [paths.templates(), paths.PROJECT / "include" / "templates"]
-    templates = jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
         autoescape=jinja2.select_autoescape(["html"]),
         undefined=jinja2.StrictUndefined,
@@ -264,8 +280,8 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters.update(size=_size, thousands="{:,}".format)
-    return templates
+    made.filters.update(size=_size, thousands="{:,}".format)
+    return made
 
 
 def send(mail: Mail, waits: Sequence[float] = WAITS) -> None:

@@ -27,6 +27,7 @@ if (
     import polars as pl
 
     from patronload.exports import Export
+    from patronload.reports import Report
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +68,15 @@ def validate(load: Load) -> Counts:
         found = validation.validate(export, _mapping(load.tenant, export.columns))
         rejected = found.rejects["row"].n_unique()
         _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
+        _write_frame(load.run, runs.NOTED, found.noted)
+        _write_frame(load.run, runs.FAILING, found.failing)
         load.run.write_json(
             runs.VALIDATION,
             {
                 "rows": export.rows,
                 # A header that is not the mapping's may be a patron, in a file that came without a header line.
                 "columns": [] if found.refusals else export.columns,
+                "great_expectations": validation.VERSION,
                 "checks": [check._asdict() for check in found.checks],
             },
         )
@@ -87,7 +91,7 @@ def transform(load: Load) -> Counts:
     """Map the good rows to patrons. Raises ValidationError when too many are rejected."""
     import polars as pl
 
-    from patronload import limits, right_file
+    from patronload import limits, right_file, rows
     from patronload import transform as core
 
     if _anything_sent(load.run):
@@ -97,10 +101,11 @@ def transform(load: Load) -> Counts:
         export = _export(load)
         refused = _read_frame(load.run, VALIDATE_REJECTS)
         mapping = _mapping(load.tenant, export.columns)
-        made = core.transform(export.frame, mapping, refused)
+        frame = rows.blanked(export.frame, _noted(load.run))
+        made = core.transform(frame, mapping, refused)
         _write_frame(load.run, TRANSFORM_REJECTS, made.rejects)
         rejected = pl.concat([refused["row"], made.rejects["row"]]).n_unique()
-        patrons = _with_groups(made.patrons, export.frame, mapping)
+        patrons = _with_groups(made.patrons, frame, mapping)
         outside = limits.verdicts(load.tenant.limits, export, rejected)
         right_file.check_patrons(load, export, patrons, rejected, outside)
         _write_frame(load.run, runs.PATRONS, made.patrons)
@@ -178,6 +183,7 @@ def report(load: Load) -> Counts:
         plan=load.run.read_json(runs.PLAN) if load.run.has(runs.PLAN) else None,
         gates=load.run.read_json(runs.GATES) if load.run.has(runs.GATES) else None,
         rejects=_rejects(load.run),
+        noted=_noted(load.run),
         patrons=progress.patrons,
         sent=progress.sent,
         results=progress.results,
@@ -186,6 +192,8 @@ def report(load: Load) -> Counts:
     )
     load.run.write_json(runs.REPORT, made.to_json())
     load.run.write(runs.REPORT_PAGE, notify.page(load.tenant, made).encode())
+    _write_validation_page(load, made)
+    _write_noted_file(load)
     _write_rejects_file(load)
     figures = {name: getattr(made, name) for name in ("rows", "created", "updated", "failed", "rejected", "not_sent")}
     log.info("%s: %s", made.outcome, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
@@ -265,7 +273,7 @@ def _with_groups(patrons: pl.DataFrame, frame: pl.DataFrame, mapping: Mapping) -
 
 def _mapping(tenant: Tenant, columns: list[str]) -> Mapping:
     """The tenant's mapping; for an export that lacks columns, if the tenant allows it, without what is made of them."""
-    mapping = mappings.load(tenant.mapping)
+    mapping = mappings.load(tenant.mapping).expecting(tenant.expect)
     return mapping.over(columns) if tenant.source.missing_columns == "keep" else mapping
 
 
@@ -291,8 +299,9 @@ def _read_frame(run: Run, name: str) -> pl.DataFrame:
 def _forget_all(run: Run) -> None:
     """There is nothing to do: what an earlier try has found in another file must not be told."""
     _forget_plan(run)
-    for name in (runs.VALIDATION, runs.PATRONS, VALIDATE_REJECTS, TRANSFORM_REJECTS, runs.REJECTS):
+    for name in (runs.VALIDATION, runs.PATRONS, VALIDATE_REJECTS, TRANSFORM_REJECTS, runs.REJECTS, runs.NOTED):
         run.remove(name)
+    run.remove(runs.FAILING)
 
 
 def _forget_plan(run: Run) -> None:
@@ -356,6 +365,34 @@ def _rejects(run: Run) -> pl.DataFrame:
     ]
     columns = reports.no_rejects().columns
     return pl.concat([reports.no_rejects(), *(frame.select(columns) for frame in found)])
+
+
+def _noted(run: Run) -> pl.DataFrame:
+    """What was noted of rows without costing the patron: see rows.NOTED."""
+    from patronload import rows
+
+    return _read_frame(run, runs.NOTED) if run.has(runs.NOTED) else rows.no_notes()
+
+
+def _write_validation_page(load: Load, made: Report) -> None:
+    """What the checks found, for people; without a page when the export could not be read at all."""
+    from patronload import validation_page
+
+    load.run.remove(runs.VALIDATION_PAGE)
+    if load.run.has(runs.VALIDATION):
+        page = validation_page.page(made, load.run.read_json(runs.VALIDATION))
+        load.run.write(runs.VALIDATION_PAGE, page.encode())
+
+
+def _write_noted_file(load: Load) -> None:
+    """What was noted, row by row, for a spreadsheet; without a file when there is nothing."""
+    from patronload import reject_files
+
+    load.run.remove(runs.NOTED_FILE)
+    noted = _noted(load.run)
+    if noted.height:
+        layout = load.tenant.source
+        load.run.write(runs.NOTED_FILE, reject_files.write_notes(noted, layout.delimiter, layout.encoding))
 
 
 def _write_rejects_file(load: Load) -> None:

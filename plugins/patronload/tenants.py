@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, EmailStr, Field
 from patronload import documents, paths, yaml_files
 from patronload.documents import Document
 from patronload.errors import ConfigError, Defect
+from patronload.mappings import Expectations
 
 
 def _is_dated(path: str) -> str:
@@ -282,6 +283,9 @@ class Tenant(Document):
     timezone: Annotated[str, AfterValidator(_is_zone)] = Field(description="of the schedule and of the run's day")
     source: Annotated[SftpSource | FolderSource, Field(discriminator="type")]
     target: FolioTarget
+    expect: Expectations = Field(
+        Expectations(), description="what this library's exports must be like beyond what the mapping file expects"
+    )
     limits: Limits = Limits()
     notify: Notify
 
