@@ -1,5 +1,6 @@
 """What every test finds: where the project is, and where to keep what a person may want to look at."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -16,6 +17,27 @@ PROJECT = Path(__file__).resolve().parent.parent
 def project() -> Path:
     """The project's folder."""
     return PROJECT
+
+
+@pytest.fixture(scope="session")
+def folio_of_the_library():
+    """A FOLIO with one tenant, for the library below."""
+    from sandbox.folio import FolioServer, FolioTenant
+
+    with FolioServer([FolioTenant("main", "loader", "secret-of-folio")]) as server:
+        yield server
+
+
+@pytest.fixture
+def library(tmp_path, folio_of_the_library, monkeypatch):
+    """A library that has never been loaded; see one_library.py."""
+    from tests.one_library import Library
+
+    account = {"login": "loader", "password": "secret-of-folio"}
+    connection = {"conn_type": "http", "host": folio_of_the_library.url, **account}
+    monkeypatch.setenv("PATRONLOAD_INCLUDE", str(tmp_path / "include"))
+    monkeypatch.setenv("AIRFLOW_CONN_LIB_FOLIO", json.dumps(connection))
+    return Library(PROJECT, tmp_path, folio_of_the_library)
 
 
 @pytest.fixture(scope="session")

@@ -133,7 +133,7 @@ class Report(_Part):
 
     @property
     def is_right_file(self) -> bool:
-        """Whether no gate stopped the run."""
+        """Whether no gate has stopped the run."""
         return all(gate.state != "failed" for gate in self.gates)
 
     @property
@@ -265,10 +265,14 @@ def _of_checks(validation: dict[str, Any] | None) -> list[str]:
 
 
 def _gates(gates: dict[str, Any] | None) -> tuple[Gate, ...]:
-    """What each gate says. One that was asked again, after a later step, counts as it was asked last."""
+    """What each gate says, what stopped the run first; of one that a later step asked again, what it said last."""
     steps = (gates or {}).get("steps", {}).values()
     verdicts = [Gate.model_validate(verdict) for step in steps for verdict in step["verdicts"]]
-    return tuple({(gate.gate, gate.gate == "limits" and gate.sentence): gate for gate in verdicts}.values())
+    last = {(gate.gate, gate.gate == "limits" and gate.sentence): gate for gate in verdicts}
+    return tuple(sorted(last.values(), key=lambda gate: GATE_STATES.index(gate.state)))
+
+
+GATE_STATES = ("failed", "overridden", "warned", "passed")
 
 
 def _of_gates(gates: Iterable[Gate], reason: str | None, *, dry_run: bool) -> list[str]:

@@ -240,7 +240,7 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
         return _not_evaluated(_Asked(wanted, "file", [], _saying("", None, ""), ""))
     passed = bool(result.success) and not missing
     told = "" if passed else sentence
-    looks_for = "A column that the mapping file reads is missing"
+    looks_for = "a column that the mapping file reads is missing"
     return Check(name, missing or mapping.columns, "file", passed, 0, told, dict(wanted.arguments), looks_for)
 
 
@@ -485,7 +485,7 @@ def _judged(asked: _Asked, result: Any, failing: list[int]) -> Iterable[tuple[Ch
         failed,
         sentence,
         dict(asked.expectation.arguments),
-        _capital(asked.summary),
+        asked.summary,
         None if looked_at is None else int(looked_at),
         tuple(failing[:ROWS_NAMED]),
     )

@@ -10,28 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from patronload import notify
+from patronload import gates, notify
 from patronload.reports import Report, counted
+
+LEAST_SHARE = 0.001
+"""A smaller one would be written as none."""
 
 ROWS_SHOWN = 20
 """So many row numbers stand on the page for a check; all of them are in failing.parquet."""
 
 
-class Part(NamedTuple):
-    """The checks with one consequence, under a heading of their own."""
-
-    heading: str
-    about: str
-    checks: list[Line]
-
-
 class Line(NamedTuple):
-    """A check as the page shows it: a word and a sign for how it went, and what it looks for."""
+    """A check as the page shows it: how it went in a word, what it looks for, and what a failure costs."""
 
     state: str
     word: str
     looks_for: str
-    columns: str
+    costs: str
     expectation: str
     arguments: list[tuple[str, str]]
     looked_at: int | None
@@ -40,21 +35,14 @@ class Line(NamedTuple):
     rows: str
 
 
-PARTS = {
-    "file": ("Stops the run", "If one of these fails, nothing is sent."),
-    "rows": ("Rejects the row", "A row that fails one of these is not sent; the others are."),
-    "blank": ("Empties the cell", "A cell that fails one of these counts as an empty one; the patron is loaded."),
-    "warn": ("Only warns", "What fails one of these is told, and loaded as it is."),
-}
-"""The headings, by the scope of a check, in the order of what a failure costs."""
-
 FAILED_WORDS = {"file": "Stopped the run", "rows": "Rejected rows", "blank": "Emptied cells", "warn": "Warns"}
+"""What followed from a failure, by the scope of the check, in the order of what it costs."""
 
 
 def page(report: Report, validation: Mapping[str, Any]) -> str:
     """The page; `validation` is what validation.json holds."""
-    checks = list(validation["checks"])
-    failed = [check for check in checks if not check["passed"]]
+    lines = [_line(check) for check in validation["checks"]]
+    found = sorted((line for line in lines if line.state != "passed"), key=lambda line: [*STATES].index(line.state))
     return (
         notify.templates()
         .get_template("validation.html")
@@ -63,40 +51,66 @@ def page(report: Report, validation: Mapping[str, Any]) -> str:
             day=notify.day_in_words(report.day),
             rows=validation["rows"],
             version=validation.get("great_expectations", "unknown"),
-            headline=_headline(len(checks), len(failed), refused=any(check["scope"] == "file" for check in failed)),
-            refused=any(check["scope"] == "file" for check in failed),
-            clean=not failed,
-            parts=list(_parts(checks)),
+            headline=_headline(report, len(lines), found),
+            lead=_lead(report, found),
+            colour=_colour(report, found),
+            found=found,
+            passed=[line for line in lines if line.state == "passed"],
             gate_words=notify.GATE_WORDS,
+            signs=STATES | GATE_SIGNS,
         )
     )
 
 
-def _headline(checks: int, failed: int, *, refused: bool) -> str:
-    if refused:
+STATES = {
+    "failed-file": "\u2715",
+    "failed-rows": "\u2715",
+    "failed-blank": "!",
+    "failed-warn": "!",
+    "tolerated": "\u2713",
+    "passed": "\u2713",
+}
+"""How a check went, what costs most first, each with its sign: no reader has to tell colours apart."""
+
+GATE_SIGNS = {"failed": "\u2715", "overridden": "!", "warned": "!"}
+
+
+def _headline(report: Report, checks: int, found: list[Line]) -> str:
+    if _refused(found):
         return "The file is refused"
-    if not failed:
+    if not report.is_right_file:
+        return "This may not be the right file"
+    if not found:
         return f"{'The one check' if checks == 1 else f'All {checks} checks'} passed"
-    return f"{failed} of {counted(checks, 'check')} found something"
+    return f"{len(found)} of {counted(checks, 'check')} found something"
 
 
-def _parts(checks: Iterable[Mapping[str, Any]]) -> Iterable[Part]:
-    listed = list(checks)
-    for scope, (heading, about) in PARTS.items():
-        own = [check for check in listed if check["scope"] == scope]
-        if own:
-            # What was found stands first; within that the order of the mapping file.
-            yield Part(heading, about, [_line(check) for check in sorted(own, key=lambda check: bool(check["passed"]))])
+def _lead(report: Report, found: list[Line]) -> str:
+    if _refused(found) or not report.is_right_file:
+        return "Nothing was sent. What stopped the run stands first."
+    if not found:
+        return "Every row passed every check."
+    return "Nothing of it stops the run."
+
+
+def _colour(report: Report, found: list[Line]) -> str:
+    if _refused(found) or not report.is_right_file:
+        return "file"
+    return "rows" if found else "passed"
+
+
+def _refused(found: Iterable[Line]) -> bool:
+    return any(line.state == "failed-file" for line in found)
 
 
 def _line(check: Mapping[str, Any]) -> Line:
+    state = _state(check)
     looked_at, failed = check.get("looked_at"), check["failed"]
-    passed = check["passed"]
     return Line(
-        state="passed" if passed and not failed else "tolerated" if passed else f"failed-{check['scope']}",
-        word="Passed" if passed and not failed else "Passed, mostly" if passed else FAILED_WORDS[check["scope"]],
+        state=state,
+        word={"passed": "Passed", "tolerated": "Passed, mostly"}.get(state, FAILED_WORDS[check["scope"]]),
         looks_for=check.get("looks_for") or check["sentence"],
-        columns=", ".join(check["columns"]),
+        costs=notify.SCOPE_WORDS[check["scope"]],
         expectation=check["expectation"],
         arguments=[(name, _written(value)) for name, value in check.get("arguments", {}).items()],
         looked_at=looked_at,
@@ -106,11 +120,18 @@ def _line(check: Mapping[str, Any]) -> Line:
     )
 
 
+def _state(check: Mapping[str, Any]) -> str:
+    """With `mostly` a check may have passed and all the same have found rows."""
+    if check["passed"]:
+        return "tolerated" if check["failed"] else "passed"
+    return f"failed-{check['scope']}"
+
+
 def _share(failed: int, looked_at: int | None) -> str:
     if not failed or not looked_at:
         return ""
-    part = 100 * failed / looked_at
-    return f"{part:.1f} %" if part >= 0.1 else "under 0.1 %"  # noqa: PLR2004 - what one decimal can show
+    part = failed / looked_at
+    return gates.percent(part) if part >= LEAST_SHARE else f"under {gates.percent(LEAST_SHARE)}"
 
 
 def _rows(rows: Iterable[int], failed: int) -> str:
