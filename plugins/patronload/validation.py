@@ -9,6 +9,7 @@ Expectations that blank a cell come first; all others see the cell as an empty o
 """
 
 import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -65,7 +66,7 @@ OTHERS_NAMED = 5
 """How many of the rows that share a value are named in a reason."""
 
 
-SHARERS, KEY = "__sharers__", "__key__"
+SHARERS, KEY, NUMBER = "__sharers__", "__key__", "__number__"
 """Names of columns that no export has; see exports."""
 
 
@@ -121,6 +122,16 @@ class _Asked(NamedTuple):
     columns: list[str]
     says: Callable[[pl.DataFrame], pl.DataFrame]
     summary: str
+    number: str | None = None
+
+    @property
+    def put(self) -> Expectation:
+        """As Great Expectations gets it: where numbers are compared, of the column's numbers."""
+        if self.number is None:
+            return self.expectation
+        return Expectation(
+            name=self.expectation.name, arguments=self.expectation.arguments | {"column": f"{NUMBER}{self.number}"}
+        )
 
 
 class _Found(NamedTuple):
@@ -209,6 +220,9 @@ def _check_arguments(expectation: Expectation, place: str) -> None:
     mostly = arguments.get("mostly", 1)
     if isinstance(mostly, bool | str) or not 0 <= mostly <= 1:
         raise ConfigError(f"{place}: mostly is a number between 0 and 1, like 0.95.")
+    bounds = [arguments[name] for name in ("min_value", "max_value") if arguments.get(name) is not None]
+    if expectation.name == BETWEEN and not all(map(_is_number, bounds)):
+        raise ConfigError(f"{place}: min_value and max_value are numbers, like 1 and 6.")
     for regex in [arguments.get("regex", ""), *arguments.get("regex_list", [])]:
         try:
             re.compile(str(regex))
@@ -274,7 +288,26 @@ def _own(frame: pl.DataFrame, mapping: Mapping, scopes: Iterable[str]) -> _Found
             for name in frame.columns[1:]
         ),
     )
-    return _put(table, asked)
+    return _put(table.with_columns(_as_number(each) for each in asked if each.number), asked)
+
+
+def _as_number(asked: _Asked) -> pl.Expr:
+    """
+    A column's numbers. What is no number is between none: it counts as too large, or if nothing is that, as too small.
+
+    Great Expectations takes "6" for the number 6, and then cannot compare it with the text of a cell.
+    """
+    text, bounds = pl.col(str(asked.number)), asked.expectation.arguments
+    beyond = float("inf") if bounds.get("max_value") is not None else float("-inf")
+    number = pl.coalesce(text.cast(pl.Float64, strict=False).fill_nan(beyond), pl.lit(beyond))
+    return pl.when(text.is_not_null()).then(number).alias(f"{NUMBER}{asked.number}")
+
+
+def _is_number(written: Any) -> bool:
+    try:
+        return not isinstance(written, bool) and math.isfinite(float(written))
+    except (TypeError, ValueError):
+        return False
 
 
 def _texts(arguments: Any) -> Iterator[str]:
@@ -333,11 +366,14 @@ def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
             lambda bad: _naming_others(bad.with_columns(key.alias(KEY)), named, columns[0], KEY),
             summary,
         )
-    return _Asked(expectation, scope, columns, _saying(named, columns[0] if columns else None, told), summary)
+    number = columns[0] if columns and expectation.name == BETWEEN else None
+    return _Asked(expectation, scope, columns, _saying(named, columns[0] if columns else None, told), summary, number)
 
 
 AND_SO = {"blank": "; the cell counts as empty"}
 """What follows from a failure, where a reader could not tell it by where the sentence stands."""
+
+BETWEEN = "expect_column_values_to_be_between"
 
 WORDS: dict[str, str] = {
     "expect_column_values_to_not_be_null": "is empty",
@@ -353,7 +389,7 @@ WORDS: dict[str, str] = {
     "expect_column_values_to_not_be_in_set": "is one of {value_set}, which it must not be",
     "expect_column_value_lengths_to_equal": "is not {value} characters long",
     "expect_column_value_lengths_to_be_between": "is not {min_value} to {max_value} characters long",
-    "expect_column_values_to_be_between": "is not between {min_value} and {max_value}",
+    BETWEEN: "is not between {min_value} and {max_value}",
     "expect_column_pair_values_to_be_equal": "are not the same",
     "expect_column_unique_value_count_to_be_between": "does not have {min_value} to {max_value} different values",
     "expect_column_distinct_values_to_be_in_set": "has values beside {value_set}",
@@ -425,7 +461,7 @@ def _put(table: pl.DataFrame, asked: list[_Asked]) -> _Found:
     frame.index = pd.Index(table[ROW].to_numpy())
     checks: list[tuple[Check, list[int]]] = []
     rejects, noted = [no_rejects()], [no_notes()]
-    for each, result in zip(asked, _results(frame, [each.expectation for each in asked]), strict=True):
+    for each, result in zip(asked, _results(frame, [each.put for each in asked]), strict=True):
         failing = _failing_rows(each, result)
         if failing is None:
             checks.append((_not_evaluated(each), []))

@@ -4,6 +4,7 @@ import json
 
 import polars as pl
 import pytest
+from great_expectations.expectations.registry import get_expectation_impl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -134,6 +135,7 @@ def test_an_expectation_that_cannot_be_looked_at_stops_the_run(mapping, frame):
         ("{expect_column_values_to_be_of_type: {column: CARD, type_: int}}", "no check"),
         ("{expect_column_values_to_be_unique: {column: CARD, mostly: '0.9'}}", "mostly is a number between 0 and 1"),
         ("{expect_column_values_to_match_regex: {column: CARD, regex: '['}}", "is no regular expression"),
+        ("{expect_column_values_to_be_between: {column: CARD, min_value: '2026-01-01'}}", "are numbers, like 1 and 6"),
         ("{expect_column_values_to_be_unique: {colum: CARD}}", "colum: extra fields not permitted"),
         ("{expect_table_row_count_to_equal: {value: 3}}", "Write it under 'file' or 'warn'"),
     ],
@@ -153,15 +155,62 @@ def test_whatever_a_rule_does_one_that_was_not_looked_at_stops_the_run(mapping, 
     assert [check.scope for check in found.checks if not check.passed] == ["file"]
 
 
-NUMBERS = "{expect_column_values_to_be_between: {column: CARD, min_value: 1, max_value: 5}}"
+UPSIDE_DOWN = "{expect_column_values_to_be_between: {column: CARD, min_value: 6, max_value: 1}}"
 
 
 @pytest.mark.parametrize("scope", ["file", "rows", "blank", "warn"])
 def test_an_exception_within_great_expectations_stops_the_run(mapping, frame, scope):
-    """A text is not compared with a number: it swallows the TypeError, and calls the rule not kept by no row."""
-    found = checked(mapping, frame, **{scope: NUMBERS}, CARD=["1", "7"])
+    """It takes the argument, swallows the ValueError when it looks, and calls the rule failed by no row."""
+    found = checked(mapping, frame, **{scope: UPSIDE_DOWN}, CARD=["1", "7"])
     assert "expect_column_values_to_be_between could not be looked at" in found.refusals[0]
     assert found.rejects.height == found.noted.height == 0
+
+
+ALL_KINDS = [
+    ("expect_column_values_to_not_be_null", {}, [4]),
+    ("expect_column_values_to_be_null", {}, [2, 3, 5, 6]),
+    ("expect_column_values_to_be_unique", {}, [2, 3]),
+    ("expect_compound_columns_to_be_unique", {"column_list": ["A", "B"]}, [2, 3]),
+    ("expect_column_values_to_match_regex", {"regex": "^[0-9]+$"}, [5, 6]),
+    ("expect_column_values_to_not_match_regex", {"regex": "^[0-9]+$"}, [2, 3]),
+    ("expect_column_values_to_match_regex_list", {"regex_list": ["^[0-9]+$", "^x"]}, [6]),
+    ("expect_column_values_to_not_match_regex_list", {"regex_list": ["^[0-9]+$", "^x"]}, [2, 3, 5]),
+    ("expect_column_values_to_match_strftime_format", {"strftime_format": "%d"}, [5, 6]),
+    ("expect_column_values_to_be_in_set", {"value_set": ["10"]}, [5, 6]),
+    ("expect_column_values_to_not_be_in_set", {"value_set": ["10"]}, [2, 3]),
+    ("expect_column_value_lengths_to_equal", {"value": 2}, [5, 6]),
+    ("expect_column_value_lengths_to_be_between", {"min_value": 2, "max_value": 2}, [5, 6]),
+    ("expect_column_values_to_be_between", {"min_value": 2, "max_value": 9}, [2, 3, 5, 6]),
+    ("expect_column_values_to_be_between", {"min_value": "9", "max_value": "11"}, [5, 6]),
+    ("expect_column_values_to_be_between", {"min_value": 9}, [5, 6]),
+    ("expect_column_pair_values_to_be_equal", {"column_A": "A", "column_B": "B"}, [3, 5]),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "rows"), ALL_KINDS)
+def test_every_kind_of_check_finds_its_rows_and_can_look_at_empty_columns(mapping, frame, name, arguments, rows):
+    """Each that a mapping may have: the failing rows, none in an empty file, and no stop in a column that is empty."""
+    named = arguments if any("column" in key for key in arguments) else {"column": "A"} | arguments
+    check = json.dumps({name: named})
+    cells = {"A": ["10", "10", "", "x", "yy z"], "B": ["10", "", "10", "y", "yy z"]}
+    cells["B"] = ["10", "10", "", "x", "yy z"] if name == "expect_compound_columns_to_be_unique" else cells["B"]
+    if "pair" in name:
+        rows = [row for row, pair in enumerate(zip(cells["A"], cells["B"], strict=True), 2) if pair[0] != pair[1]]
+        rows = [row for row in rows if row in (3, 4, 5)]
+    found = checked(mapping, frame, rows=check, CARD=["1", "2", "3", "4", "5"], **cells)
+    assert found.refusals == []
+    told = found.checks[-1]
+    assert (list(told.rows), told.failed, told.looked_at) == (rows, len(rows), 5)
+    assert told.arguments == named
+    assert sorted(rejected(found)) == rows
+    for emptied in ({"CARD": [], "A": [], "B": []}, {"CARD": ["1"], "A": [""], "B": [" "]}):
+        assert checked(mapping, frame, rows=check, **emptied).refusals == []
+
+
+def test_every_kind_of_check_of_rows_is_in_that_list():
+    """A new one has to find its rows."""
+    kinds = {name for name in validation.WORDS if issubclass(get_expectation_impl(name), validation.ROW_KINDS)}
+    assert kinds == {name for name, *_ in ALL_KINDS}
 
 
 UNIQUE = "expect_column_values_to_be_unique"
