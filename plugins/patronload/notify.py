@@ -24,7 +24,7 @@ import jinja2
 
 from patronload import paths
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
-from patronload.reports import UNCONFIRMED, Outcome, Reason, Report, counted, next_steps
+from patronload.reports import UNCONFIRMED, Noted, Outcome, Reason, Report, counted, next_steps
 from patronload.tenants import Notify, Tenant
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,14 @@ CONNECTION = "smtp_default"
 
 WAITS = (2.0, 10.0)
 """Seconds to wait before each new try. Airflow's own retries of the task are for longer outages."""
+
+SCOPE_WORDS = {
+    "file": "stops the run",
+    "rows": "rejects the row",
+    "blank": "empties the cell",
+    "warn": "only warns",
+}
+"""What follows when a check fails."""
 
 GATE_WORDS = {"passed": "Passed", "failed": "Stopped the run", "overridden": "Loaded anyway", "warned": "Please note"}
 """What is said of each gate in report.html."""
@@ -245,7 +253,7 @@ def _found_by(report: Report, reason: Reason) -> str:
     return words.get(reason.stage, reason.stage)
 
 
-def _row_numbers(reason: Reason) -> str:
+def _row_numbers(reason: Reason | Noted) -> str:
     """Row 17; rows 17, 45 and 101; rows 17, 45, 101 and 37 more."""
     named, more = [f"{row}" for row in reason.rows], reason.count - len(reason.rows)
     last = [f"{more:,} more"] if more else named[-1:]
@@ -276,7 +284,10 @@ def told(report: Report, dag_id: str) -> dict[str, Any]:
             for reason in report.reasons
         ],
         "most_reasons": REASONS,
+        "noted": [(note, _capital(note.reason), _row_numbers(note)) for note in report.noted],
+        "noted_rows": sum(note.count for note in report.noted),
         "gate_words": GATE_WORDS,
+        "scope_words": SCOPE_WORDS,
         "steps": next_steps(report),
         "when": lambda moment: _when(moment, zone),
     }

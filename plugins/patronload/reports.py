@@ -63,7 +63,10 @@ class Reason(_Part):
 
 
 class Check(_Part):
-    """What one expectation found. Scope `file`: a failure stops the run; `rows`: it rejects the row."""
+    """
+    What one expectation found. Scope `file`: a failure stops the run; `rows`: it rejects the row; `blank`: it empties
+    the cell; `warn`: it is told.
+    """
 
     expectation: str = ""
     sentence: str
@@ -71,6 +74,19 @@ class Check(_Part):
     passed: bool
     failed: int | None = None
     columns: tuple[str, ...] = ()
+
+
+class Noted(_Part):
+    """
+    Something in rows that did not cost the patrons: the cell counts as empty (`blank`), or it is only told (`warn`). In
+    words, for how many rows, and the first few row numbers.
+    """
+
+    effect: Literal["blank", "warn"]
+    column: str
+    reason: str
+    count: int
+    rows: tuple[int, ...]
 
 
 class Gate(_Part):
@@ -113,6 +129,7 @@ class Report(_Part):
     artifacts: str
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
+    noted: tuple[Noted, ...] = ()
     gates: tuple[Gate, ...] = ()
     load_anyway: str | None = None
     nothing_to_do: str | None = None
@@ -121,7 +138,7 @@ class Report(_Part):
 
     @property
     def is_right_file(self) -> bool:
-        """Whether no gate stopped the run."""
+        """Whether no gate has stopped the run."""
         return all(gate.state != "failed" for gate in self.gates)
 
     @property
@@ -165,6 +182,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     dry_run: bool,
     plan: dict[str, Any] | None = None,
     gates: dict[str, Any] | None = None,
+    noted: pl.DataFrame | None = None,
 ) -> Report:
     """
     The report of a run, from whatever it left behind; what is not there is None or empty.
@@ -172,7 +190,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     `delivery`, `validation`, `plan`, `gates`, `failure` and `results` are the contents of export.json, validation.json,
     plan.json, gates.json, failure.json and results/*.json. `rejects` has the columns row, stage, column, value, reason,
     summary (see `no_rejects`), without the patrons that the target refused; `patrons` has row and chunk. `sent` are the
-    chunks that were given to the target.
+    chunks that were given to the target. `noted` is as rows.NOTED says.
     """
     left = _Left(
         rows=None if validation is None else int(validation["rows"]),
@@ -204,12 +222,14 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         artifacts=artifacts,
         checks=tuple(Check.model_validate(check) for check in (validation or {}).get("checks", ())),
         warnings=(
+            *_of_checks(validation),
             *_of_gates(judged, (gates or {}).get("load_anyway"), dry_run=dry_run),
             *(plan or {}).get("warnings", ()),
             *_notes(left),
             *counts.warnings,
             *([_ENDED_EARLY] if ended_early else []),
         ),
+        noted=_noted(noted),
         gates=judged,
         load_anyway=(gates or {}).get("load_anyway"),
         nothing_to_do=done_before,
@@ -217,11 +237,49 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     )
 
 
+def _noted(noted: pl.DataFrame | None) -> tuple[Noted, ...]:
+    """What was noted, the most frequent first."""
+    if noted is None:
+        return ()
+    by_reason = (
+        noted.sort("row", maintain_order=True)
+        .group_by("effect", "column", "summary", maintain_order=True)
+        .agg(
+            pl.col("row").n_unique().alias("count"), pl.col("row").unique(maintain_order=True).head(_FEW).alias("rows")
+        )
+        .sort("count", descending=True, maintain_order=True)
+    )
+    return tuple(
+        Noted(
+            effect=line["effect"],
+            column=line["column"],
+            reason=line["summary"],
+            count=line["count"],
+            rows=tuple(line["rows"]),
+        )
+        for line in by_reason.iter_rows(named=True)
+    )
+
+
+def _of_checks(validation: dict[str, Any] | None) -> list[str]:
+    """The checks of the file as a whole that only warn, and failed. What is about single rows is told as Noted."""
+    checks = [Check.model_validate(check) for check in (validation or {}).get("checks", ())]
+    return [
+        f"A check that only warns: {check.sentence}"
+        for check in checks
+        if check.scope == "warn" and not check.passed and not check.failed
+    ]
+
+
 def _gates(gates: dict[str, Any] | None) -> tuple[Gate, ...]:
-    """What each gate says. One that was asked again, after a later step, counts as it was asked last."""
+    """What each gate says, what stopped the run first; of one that a later step asked again, what it said last."""
     steps = (gates or {}).get("steps", {}).values()
     verdicts = [Gate.model_validate(verdict) for step in steps for verdict in step["verdicts"]]
-    return tuple({(gate.gate, gate.gate == "limits" and gate.sentence): gate for gate in verdicts}.values())
+    last = {(gate.gate, gate.gate == "limits" and gate.sentence): gate for gate in verdicts}
+    return tuple(sorted(last.values(), key=lambda gate: GATE_STATES.index(gate.state)))
+
+
+GATE_STATES = ("failed", "overridden", "warned", "passed")
 
 
 def _of_gates(gates: Iterable[Gate], reason: str | None, *, dry_run: bool) -> list[str]:

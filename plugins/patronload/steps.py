@@ -33,6 +33,7 @@ if (
 
     from patronload.exports import Export, Facts
     from patronload.ledger import Ledger
+    from patronload.reports import Report
     from patronload.targets import Target
     from patronload.trailers import Trailer
 
@@ -76,12 +77,15 @@ def validate(load: Load) -> Counts:
         found = validation.validate(export, _mapping(load.tenant, export.columns))
         rejected = found.rejects["row"].n_unique()
         _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
+        _write_frame(load.run, runs.NOTED, found.noted)
+        _write_frame(load.run, runs.FAILING, found.failing)
         load.run.write_json(
             runs.VALIDATION,
             {
                 "rows": export.rows,
                 # A header that is not the mapping's may be a patron, in a file that came without a header line.
                 "columns": [] if found.refusals else export.columns,
+                "great_expectations": validation.VERSION,
                 "checks": [check._asdict() for check in found.checks],
             },
         )
@@ -96,19 +100,20 @@ def transform(load: Load) -> Counts:
     """Map the good rows to patrons. Raises ValidationError when too many are rejected."""
     import polars as pl
 
-    from patronload import limits, right_file
+    from patronload import limits, right_file, rows
     from patronload import transform as core
 
     if _anything_sent(load.run):
         return _kept(load.run, "patrons", runs.PATRONS)
     with _recorded(load, "transform"):
         _forget_plan(load.run)
-        facts, refused = _facts(load), _read_frame(load.run, VALIDATE_REJECTS)
+        facts, refused, noted = _facts(load), _read_frame(load.run, VALIDATE_REJECTS), _noted(load.run)
         mapping = _mapping(load.tenant, facts.columns)
         with load.run.writing(runs.PATRONS) as file:
             made = _Writer(file)
             groups = []
-            for part in core.parts(_rows_in_parts(load.run, core.PART), mapping, refused):
+            delivered = (rows.blanked(part, noted) for part in _rows_in_parts(load.run, core.PART))
+            for part in core.parts(delivered, mapping, refused):
                 made.write(part.patrons)
                 made.rejects.append(part.rejects)
                 groups.append(_groups(part.patrons, mapping))
@@ -213,6 +218,7 @@ def report(load: Load) -> Counts:
         plan=load.run.read_json(runs.PLAN) if load.run.has(runs.PLAN) else None,
         gates=load.run.read_json(runs.GATES) if load.run.has(runs.GATES) else None,
         rejects=_rejects(load.run),
+        noted=_noted(load.run),
         patrons=progress.patrons,
         sent=progress.sent,
         results=progress.results,
@@ -221,6 +227,8 @@ def report(load: Load) -> Counts:
     )
     load.run.write_json(runs.REPORT, made.to_json())
     load.run.write(runs.REPORT_PAGE, notify.page(load.tenant, made).encode())
+    _write_validation_page(load, made)
+    _write_noted_file(load)
     _write_rejects_file(load)
     figures = {name: getattr(made, name) for name in FIGURES}
     log.info("%s: %s", made.outcome, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
@@ -313,7 +321,7 @@ def _groups(patrons: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
 
 def _mapping(tenant: Tenant, columns: list[str]) -> Mapping:
     """The tenant's mapping; for an export that lacks columns, if the tenant allows it, without what is made of them."""
-    mapping = mappings.load(tenant.mapping)
+    mapping = mappings.load(tenant.mapping).expecting(tenant.expect)
     return mapping.over(columns) if tenant.source.missing_columns == "keep" else mapping
 
 
@@ -394,8 +402,9 @@ def _read_frame(run: Run, name: str) -> pl.DataFrame:
 def _forget_all(run: Run) -> None:
     """There is nothing to do: what an earlier try has found in another file must not be told."""
     _forget_plan(run)
-    for name in (runs.VALIDATION, runs.PATRONS, VALIDATE_REJECTS, TRANSFORM_REJECTS, runs.REJECTS):
+    for name in (runs.VALIDATION, runs.PATRONS, VALIDATE_REJECTS, TRANSFORM_REJECTS, runs.REJECTS, runs.NOTED):
         run.remove(name)
+    run.remove(runs.FAILING)
 
 
 def _forget_plan(run: Run) -> None:
@@ -503,6 +512,34 @@ def _rejects(run: Run) -> pl.DataFrame:
     ]
     columns = reports.no_rejects().columns
     return pl.concat([reports.no_rejects(), *(frame.select(columns) for frame in found)])
+
+
+def _noted(run: Run) -> pl.DataFrame:
+    """What was noted of rows without costing the patron: see rows.NOTED."""
+    from patronload import rows
+
+    return _read_frame(run, runs.NOTED) if run.has(runs.NOTED) else rows.no_notes()
+
+
+def _write_validation_page(load: Load, made: Report) -> None:
+    """What the checks found, for people; without a page when the export could not be read at all."""
+    from patronload import validation_page
+
+    load.run.remove(runs.VALIDATION_PAGE)
+    if load.run.has(runs.VALIDATION):
+        page = validation_page.page(made, load.run.read_json(runs.VALIDATION))
+        load.run.write(runs.VALIDATION_PAGE, page.encode())
+
+
+def _write_noted_file(load: Load) -> None:
+    """What was noted, row by row, for a spreadsheet; without a file when there is nothing."""
+    from patronload import reject_files
+
+    load.run.remove(runs.NOTED_FILE)
+    noted = _noted(load.run)
+    if noted.height:
+        layout = load.tenant.source
+        load.run.write(runs.NOTED_FILE, reject_files.write_notes(noted, layout.delimiter, layout.encoding))
 
 
 def _write_rejects_file(load: Load) -> None:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, EmailStr, Field
 from patronload import documents, paths, systems, yaml_files
 from patronload.documents import Document
 from patronload.errors import ConfigError, Defect
+from patronload.mappings import Expectations
 from patronload.systems import System
 from patronload.systems.description import ConnectionId
 from patronload.systems.folio import FolioTarget
@@ -296,6 +297,9 @@ class Tenant(Document):
     timezone: Annotated[str, AfterValidator(_is_zone)] = Field(description="of the schedule and of the run's day")
     source: Annotated[SftpSource | FolderSource, Field(discriminator="type")]
     target: Annotated[FolioTarget | InfinitiTarget, Field(discriminator="type")]
+    expect: Expectations = Field(
+        Expectations(), description="what this library's exports must be like beyond what the mapping file expects"
+    )
     limits: Limits = Limits()
     notify: Notify
     people: People = People()

@@ -32,6 +32,9 @@ target:
   dropped_values: stop
   blank_cells: erase
   create: [departments, options]
+expect:
+  warn:
+    - expect_column_values_to_not_be_null: {column: EMAIL}
 limits:
   fewest_rows: 10
   most_rejects: 2.5%
@@ -69,6 +72,10 @@ expect:
     - expect_table_columns_to_match_set: {column_set: [ID, LOGIN], exact_match: false}
   rows:
     - expect_column_values_to_not_be_null: {column: ID}
+  blank:
+    - expect_column_values_to_match_regex: {column: EMAIL, regex: "@"}
+  warn:
+    - expect_column_values_to_not_be_null: {column: CARD}
 fields:
   externalSystemId: {column: ID, required: true}
   username: {column: LOGIN, steps: [lower]}

@@ -49,6 +49,7 @@ def test_reads_every_key(include: Path) -> None:
         "blank_cells": "erase",
         "create": ("departments", "options"),
     }
+    assert [check.arguments for check in tenant.expect.warn] == [{"column": "EMAIL"}]
     assert tenant.limits.model_dump() == {
         "fewest_rows": 10,
         "most_rejects": "2.5%",
