@@ -54,6 +54,11 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "sent": set(),
         "results": [],
     },
+    "already_loaded": NOTHING
+    | {
+        "gates": {"already_loaded": "This very file was loaded on 20 November.", "load_anyway": None, "steps": {}},
+        "validation": None,
+    },
     "dry_run": {"dry_run": True, "sent": set(), "results": []},
 }
 

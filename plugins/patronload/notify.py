@@ -174,7 +174,7 @@ def headline(report: Report) -> str:
     nothing = "" if report.sent else ", nothing was sent"
     plain = {
         "dry_run": f"Dry run: {counted(report.not_sent, 'patron')} would be sent",
-        "already_loaded": "Nothing to do: this file was loaded already",
+        "already_loaded": "Nothing to do: the file was loaded before",
         "stopped": f"The load was stopped{nothing}",
         "no_file": f"No file came{nothing}",
         "declined": f"The load was declined{nothing}",

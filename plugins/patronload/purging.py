@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 KEPT = (
     runs.DELIVERY,
     runs.VALIDATION,
+    runs.FAILING,
+    runs.GATES,
     runs.PLAN,
     "created.json",
     "pace.json",
@@ -29,6 +31,8 @@ KEPT = (
     runs.LATE,
     runs.REPORT,
     runs.REPORT_PAGE,
+    runs.VALIDATION_PAGE,
+    runs.REMEMBERED,
     runs.PURGED,
 )
 """What holds no patron and stays with the report."""
