@@ -250,6 +250,19 @@ def test_a_missing_column_is_not_sent(load, infiniti):
     assert infiniti.school.users["pupil1"]["formclass"] == "7A"
 
 
+def test_an_answer_that_is_none_is_told_with_what_to_do(load, infiniti):
+    """A page of a proxy is not in the report, and its kind of error is one that people know."""
+    infiniti.faults.answer(200, body="<html>pupil1</html>")
+    odd = load([row(1)])
+    with pytest.raises(TargetError):
+        through(odd)
+    steps.report(odd)
+    report = odd.run.read_json(runs.REPORT)
+    assert (report["failure"]["kind"], report["unconfirmed"]) == ("TargetError", 1)
+    assert "Mend in Infiniti, or in its Airflow connection" in odd.run.read(runs.REPORT_PAGE).decode()
+    assert "pupil1" not in json.dumps(report)
+
+
 def test_what_to_do_next_is_true_for_infiniti(load, infiniti, monkeypatch):
     """Nothing can be looked up there by the machine; what got lost is sent once more, and the report says so."""
     monkeypatch.setattr(targets, "Patience", lambda: QUICK)

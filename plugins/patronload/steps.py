@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from patronload import mappings, runs
+from patronload import errors, mappings, runs
 from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
 from patronload.mappings import Mapping
 from patronload.runs import Run
@@ -224,7 +224,9 @@ def _recorded(load: Load, step: str) -> Iterator[None]:
 
 
 def _record(load: Load, step: str, error: PatronloadError) -> None:
-    load.run.write_json(runs.FAILURE, {"step": step, "kind": type(error).__name__, "message": str(error)})
+    # A target may have errors of its own kind; what to do next is told by the one that is known everywhere.
+    kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+    load.run.write_json(runs.FAILURE, {"step": step, "kind": kind, "message": str(error)})
 
 
 def _anything_sent(run: Run) -> bool:
