@@ -59,6 +59,7 @@ def serve(folder: Path = FOLDER) -> int:
             "user": running.airflow.user,
             "password": running.airflow.password,
             "mails": running.stand_ins.mail_page,
+            "infiniti": running.stand_ins.infiniti_page,
             "artifacts": str(running.artifacts),
         }
         write_private(folder / "running.json", json.dumps(whereabouts))
@@ -125,6 +126,7 @@ def _whereabouts(folder: Path) -> str:
             "",
             f"Airflow    {where['url']}   user {where['user']}, password {where['password']}",
             f"Mails      {where['mails']}",
+            f"Infiniti   {where['infiniti']}   the school's users",
             f"Artifacts  {where['artifacts']}",
             "",
             "Trigger a load in Airflow and look at its mail. `make down` stops everything.",
