@@ -135,6 +135,8 @@ class Report(_Part):
     nothing_to_do: str | None = None
     who: str = ""
     """Who can act on the failure, as the tenant file names them."""
+    can_be_asked: bool = True
+    """Whether the target tells what it has. If not, what got lost is sent once more."""
 
     @property
     def is_right_file(self) -> bool:
@@ -234,6 +236,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         load_anyway=(gates or {}).get("load_anyway"),
         nothing_to_do=done_before,
         who=_who(tenant, failure, ended_early=ended_early),
+        can_be_asked=tenant.system.can_be_asked,
     )
 
 
@@ -553,17 +556,17 @@ _ADVICE = {
     ],
     "TargetError": [
         "Mend in {target}, or in its Airflow connection, what is named above.",
-        "Then clear the task {step} in Airflow; no patron is sent twice.",
+        "Then clear the task {step} in Airflow; {once}.",
     ],
     "TransientError": [
         "A server did not answer, and trying again did not help. Find out whether it is up.",
-        "When it is, clear the task {step} in Airflow; no patron is sent twice.",
+        "When it is, clear the task {step} in Airflow; {once}.",
     ],
 }
 
 _OTHERWISE = [
     "Tell the people who run Airflow: the task's log has more, and the developers want to hear of this.",
-    "Clearing the task {step} in Airflow is safe; no patron is sent twice.",
+    "Clearing the task {step} in Airflow is safe; {once}.",
 ]
 
 
@@ -571,7 +574,8 @@ def _after_a_failure(report: Report) -> list[str]:
     if report.failure is None and report.unconfirmed and not report.not_sent:
         return []
     advice = _ADVICE.get(report.failure.kind if report.failure else "", _OTHERWISE)
-    return [sentence.format(step=_step(report), target=report.target) for sentence in advice]
+    once = "no patron is sent twice" if report.can_be_asked else "a patron who is sent twice takes no harm"
+    return [sentence.format(step=_step(report), target=report.target, once=once) for sentence in advice]
 
 
 def _step(report: Report) -> str:
@@ -581,10 +585,12 @@ def _step(report: Report) -> str:
 def _look_up(report: Report) -> list[str]:
     if not report.unconfirmed:
         return []
+    does = "looks up those whose answer got lost before it sends anything"
+    if not report.can_be_asked:
+        does = "sends those whose answer got lost once more, which does no harm"
     sentence = (
         f"Of {counted(report.unconfirmed, 'patron')} nobody knows whether {report.target} has them. The task 'post', "
-        "once cleared, looks up those whose answer got lost before it sends anything. Rows that stay unconfirmed after "
-        f"that are for a person to look up in {report.target}."
+        f"once cleared, {does}. Rows that stay unconfirmed after that are for a person to look up in {report.target}."
     )
     return [sentence]
 

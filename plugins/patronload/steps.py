@@ -17,7 +17,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
-from patronload import leases, mappings, runs, systems
+from patronload import errors, leases, mappings, runs, systems
 from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
 from patronload.leases import Lease
 from patronload.loads import Load
@@ -294,7 +294,9 @@ def _recorded(load: Load, step: str) -> Iterator[None]:
 
 
 def _record(load: Load, step: str, error: PatronloadError) -> None:
-    load.run.write_json(runs.FAILURE, {"step": step, "kind": type(error).__name__, "message": str(error)})
+    # A target may have errors of its own kind; what to do next is told by the one that is known everywhere.
+    kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+    load.run.write_json(runs.FAILURE, {"step": step, "kind": kind, "message": str(error)})
 
 
 def _anything_sent(run: Run) -> bool:
