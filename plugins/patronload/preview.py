@@ -1,13 +1,14 @@
 """Show what a load would send and what it would reject, without Airflow and without sending anything."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from patronload import exports, limits, mappings, reject_files, rows, targets, tenants, transform, validation
+from patronload import exports, limits, mappings, merging, reject_files, rows, targets, tenants, transform, validation
 from patronload.tenants import Layout, Limits
 
 PATRONS = "patrons.jsonl"
@@ -53,14 +54,22 @@ class Preview(NamedTuple):
         }
 
 
-def preview(mapping: str, export: Path, layout: Layout, allowed: Limits, zone: ZoneInfo = UTC) -> Preview:
+def preview(
+    mapping: str,
+    export: Path | Sequence[Path],
+    layout: Layout,
+    allowed: Limits,
+    zone: ZoneInfo = UTC,
+    same_person: merging.SamePerson = "reject",
+) -> Preview:
     """
-    The export at `export` through the mapping of that name. Days end in `zone`.
+    The export at `export`, or the several files of one, through the mapping of that name. Days end in `zone`.
 
     Raises ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
     """
     rules = mappings.load(mapping)
-    read = exports.read(export.read_bytes(), layout)
+    files = [export] if isinstance(export, Path) else export
+    read = merging.merged([(file.name, exports.read(file.read_bytes(), layout)) for file in files], rules, same_person)
     found = validation.validate(read, rules)
     made = None if found.refusals else transform.transform(read.frame, rules, found.rejects)
     rejects = pl.concat(
@@ -72,15 +81,15 @@ def preview(mapping: str, export: Path, layout: Layout, allowed: Limits, zone: Z
     patrons = made.patrons if made else pl.DataFrame(schema={transform.PATRON: pl.String})
     posted = targets.as_new(rules, patrons[transform.PATRON], zone)
     refusals = found.refusals or limits.exceeded(allowed, read, rejects["row"].n_unique())
-    delivered = pl.concat([read.frame, read.ragged])
-    rejects_file = reject_files.write(delivered, rejects, layout.delimiter, layout.encoding)
+    delivered = pl.concat([read.frame, read.ragged]).rename(read.names)
+    rejects_file = reject_files.write(delivered, rejects, layout.delimiter, read.encoding)
     return Preview(read.rows, patrons, rejects, refusals, rejects_file, posted)
 
 
-def of_tenant(name: str, export: Path) -> Preview:
+def of_tenant(name: str, export: Path | Sequence[Path]) -> Preview:
     """The export as the tenant's own load would take it. Raises as `preview` does."""
     tenant = tenants.load(name)
-    return preview(tenant.mapping, export, tenant.source, tenant.limits, tenant.zone)
+    return preview(tenant.mapping, export, tenant.source, tenant.limits, tenant.zone, tenant.source.same_person)
 
 
 def write(made: Preview, out: Path) -> None:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from itertools import groupby
+from itertools import count, groupby
 from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from patronload import mappings, runs
-from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
+from patronload.errors import Defect, PatronloadError, SourceError, TargetError, ValidationError
 from patronload.mappings import Mapping
 from patronload.runs import Run
 from patronload.tenants import FolioTarget, Tenant
@@ -50,20 +50,46 @@ class Load(NamedTuple):
 
 def fetch(load: Load) -> Counts:
     """Take the export from its source, byte for byte. Raises SourceError, ConfigError, TransientError."""
-    from patronload import sources
-
     if _anything_sent(load.run):
         return _kept(load.run, "export", runs.EXPORT)
-    with _recorded(load, "fetch"), load.run.writing(runs.EXPORT) as file:
-        source = load.tenant.source
-        path = source.path_instead(load.source_path) if load.source_path else source.path_on(load.day)
-        delivered = sources.fetch(source, path, file)
-    for name in (runs.ROWS, runs.RAGGED, runs.FACTS):
-        load.run.remove(name)
-    facts = delivered._asdict() | {"modified": delivered.modified.isoformat(), "fetched": _now()}
-    load.run.write_json(runs.DELIVERY, facts)
-    log.info("Day %s: fetched %s, %s bytes, into %s", load.day, delivered.name, f"{delivered.size:,}", load.run.url)
-    return {"file": delivered.name, "bytes": delivered.size}
+    with _recorded(load, "fetch"):
+        for name in (runs.ROWS, runs.RAGGED, runs.FACTS, *load.run.names(runs.MORE)):
+            load.run.remove(name)
+        delivered = [_fetched(load, path, name) for path, name in zip(_paths(load), _file_names(), strict=False)]
+    first, *more = delivered
+    load.run.write_json(runs.DELIVERY, first | ({"more": more} if more else {}))
+    for each in delivered:
+        size = f"{each['size']:,}"
+        log.info("Day %s: fetched %s, %s bytes, into %s", load.day, each["name"], size, load.run.url)
+    return {"file": first["name"], "bytes": first["size"]} | ({"more_files": len(more)} if more else {})
+
+
+def _fetched(load: Load, path: str, name: str) -> dict[str, Any]:
+    from patronload import sources
+
+    with load.run.writing(name) as file:
+        delivered = sources.fetch(load.tenant.source, path, file)
+    return delivered._asdict() | {"modified": delivered.modified.isoformat(), "fetched": _now()}
+
+
+def _paths(load: Load) -> list[str]:
+    """Where the files of the delivery are; a path that a person gives for one run is the only one."""
+    from patronload import sources
+
+    source = load.tenant.source
+    if load.source_path:
+        return [source.path_instead(load.source_path)]
+    path = source.path_on(load.day)
+    if source.files == "all":
+        return sources.names(source, path)
+    more = source.files if isinstance(source.files, tuple) else ()
+    return [path, *(each.format(date=load.day) for each in more)]
+
+
+def _file_names() -> Iterator[str]:
+    """What the files of a delivery are called in the run's folder."""
+    yield runs.EXPORT
+    yield from (f"{runs.MORE}/{number:04}.csv" for number in count(2))
 
 
 def validate(load: Load) -> Counts:
@@ -262,12 +288,34 @@ def _missing_columns(tenant: Tenant, columns: list[str]) -> list[str]:
 
 def _read_export(load: Load) -> Export:
     """The export as rows, which are left behind for the steps after this one."""
-    from patronload import exports
+    from patronload import merging
 
-    export = exports.read(load.run.read(runs.EXPORT), load.tenant.source)
+    source, mapping = load.tenant.source, mappings.load(load.tenant.mapping)
+    about = load.run.read_json(runs.DELIVERY) if load.run.has(runs.DELIVERY) else {}
+    told = [each.get("name", "the export") for each in (about, *about.get("more", []))]
+    files = [_read_file(load, name) for name in (runs.EXPORT, *load.run.names(runs.MORE))]
+    export = merging.merged(list(zip(told, files, strict=True)), mapping, source.same_person)
     _write_frame(load.run, runs.ROWS, export.frame)
     _write_frame(load.run, runs.RAGGED, export.ragged)
     load.run.write_json(runs.FACTS, export.facts._asdict())
+    return export
+
+
+def _read_file(load: Load, name: str) -> Export:
+    from patronload import connections, exports, pgp
+
+    source, content = load.tenant.source, load.run.read(name)
+    if source.pgp is None:
+        return exports.read(content, source)
+    if pgp.is_encrypted(content):
+        return exports.read(pgp.decrypted(content, connections.get(source.pgp)), source)
+    export = exports.read(content, source)
+    if not export.mended:
+        raise SourceError(
+            "The export is not encrypted, and source.pgp says that it should be. Anybody on its way could have read or "
+            "changed it. Ask the sender, or take source.pgp out of the tenant file. Only a mended rejects file may "
+            "come back unencrypted."
+        )
     return export
 
 
@@ -408,11 +456,10 @@ def _write_rejects_file(load: Load) -> None:
 
     if not load.run.has(VALIDATE_REJECTS):
         return
-    _facts(load)
-    layout = load.tenant.source
-    delivered = pl.concat([_read_frame(load.run, runs.ROWS), _read_frame(load.run, runs.RAGGED)])
+    facts = _facts(load)
+    delivered = pl.concat([_read_frame(load.run, runs.ROWS), _read_frame(load.run, runs.RAGGED)]).rename(facts.names)
     refused = reports.with_failed(_rejects(load.run), posting.progress(load.run, _to_send(load.run)).results)
-    load.run.write(runs.REJECTS, reject_files.write(delivered, refused, layout.delimiter, layout.encoding))
+    load.run.write(runs.REJECTS, reject_files.write(delivered, refused, load.tenant.source.delimiter, facts.encoding))
 
 
 def _now() -> str:
