@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     which = preview.add_mutually_exclusive_group(required=True)
     which.add_argument("--tenant", metavar="T", help="use this tenant's mapping, layout and limits")
     which.add_argument("--mapping", metavar="M", help="use this mapping, such as folio/flat_patrons")
-    preview.add_argument("--export", metavar="F", type=Path, required=True, help="the CSV file")
+    preview.add_argument("--export", metavar="F", type=Path, nargs="+", required=True, help="the file or files")
     preview.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write the result")
     preview.add_argument("--delimiter", default=",", help="with --mapping: what stands between two cells (a comma)")
     preview.add_argument("--encoding", default="utf-8", help="with --mapping: the file's encoding (utf-8)")

@@ -12,14 +12,31 @@ from typing import NamedTuple
 
 import polars as pl
 
-from patronload import records, reject_files
+from patronload import digits, fixed_width, packing, records, reject_files, trailers
 from patronload.errors import SourceError
 from patronload.mappings import usable
 from patronload.records import Part, Ragged
 from patronload.rows import REJECTS, ROW
 from patronload.tenants import Layout
+from patronload.trailers import Trailer
 
-NOT_TEXT = {b"PK\x03\x04": "a zip or Excel file", b"\x1f\x8b": "a gzip file", b"\xd0\xcf\x11\xe0": "an old Excel file"}
+NOT_TEXT = {
+    **packing.PACKED,
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"%PDF": "a PDF file",
+    b"-----BEGIN PGP MESSAGE": "encrypted by PGP (see source.pgp in docs/tenant-files.md)",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+}
+
+MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""The byte order marks; that of UTF-32 begins like that of UTF-16."""
 
 
 class Facts(NamedTuple):
@@ -28,6 +45,8 @@ class Facts(NamedTuple):
     columns: list[str]
     rows: int
     mended: bool
+    encoding: str = "utf-8"
+    names: dict[str, str] = {}  # noqa: RUF012 - a tuple's default is never changed
 
 
 class Export(NamedTuple):
@@ -35,14 +54,18 @@ class Export(NamedTuple):
     An export's rows, cell by cell as they were delivered.
 
     frame: ROW and the library's own columns, all text, whole rows only; ragged: the rows with too few or too many
-    cells, cut to the columns or filled up with empty text; rejects: why each of these is one; mended: whether it is a
-    rejects file that came back.
+    cells, cut to the columns or filled up with empty text; rejects: why each of these is one, and which cells have
+    lost digits; mended: whether it is a rejects file that came back; encoding: the one that it turned out to be in;
+    names: what the file calls the columns that are renamed; trailer: its last line, if the layout has one.
     """
 
     frame: pl.DataFrame
     ragged: pl.DataFrame
     rejects: pl.DataFrame
     mended: bool = False
+    encoding: str = "utf-8"
+    names: dict[str, str] = {}  # noqa: RUF012 - a tuple's default is never changed
+    trailer: Trailer | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -57,21 +80,74 @@ class Export(NamedTuple):
     @property
     def facts(self) -> Facts:
         """What there is to say of it without its rows."""
-        return Facts(self.columns, self.rows, self.mended)
+        return Facts(self.columns, self.rows, self.mended, self.encoding, self.names)
 
 
 def read(content: bytes, layout: Layout) -> Export:
     """
-    The export in `content`. A rejects file that comes back mended is read like the export it came from.
+    The export in `content`, which may be packed. A rejects file that comes back mended is read like the export it came
+    from: as CSV, whatever the export is.
 
     Raises SourceError when the bytes are not text in the layout's encoding, are not CSV, or have no usable header.
     """
+    content = packing.unpacked(content, layout.member)
     _refuse_what_is_no_text(content)
+    layout = layout.model_copy(update={"encoding": _encoding(content, layout.encoding)})
+    content, trailer = trailers.split(content, layout)
+    if layout.widths and not _comes_back(content, layout):
+        _check_encoding(content, layout.encoding)
+        export = _of_fixed_width(_text(content, layout.encoding).read(), layout.widths)
+    else:
+        export = _of_csv(content, layout)
+    lost = digits.lost(export.frame, layout.digits)
+    return export._replace(encoding=layout.encoding, trailer=trailer, rejects=pl.concat([export.rejects, lost]))
+
+
+def _of_csv(content: bytes, layout: Layout) -> Export:
     try:
-        return _export(_quickly(content, layout), layout.delimiter)
+        return _export(_quickly(content, layout), layout)
     except (records.Irregular, UnicodeDecodeError):
         _check_encoding(content, layout.encoding)
-        return _export(_carefully(content, layout), layout.delimiter)
+        return _export(_carefully(content, layout), layout)
+
+
+def _of_fixed_width(text: str, widths: dict[str, int]) -> Export:
+    whole, ragged = fixed_width.read(text, widths)
+    columns, room = list(widths), sum(widths.values())
+    rejects = [
+        (number, None, "".join(cells), fixed_width.reason(len("".join(cells).rstrip()), room), "the line is too long")
+        for number, cells in ragged
+    ]
+    cut = records.frame_of([_cut(row, len(columns)) for row in ragged], columns)
+    return Export(whole, cut, pl.DataFrame(rejects, schema=REJECTS, orient="row"))
+
+
+def _comes_back(content: bytes, layout: Layout) -> bool:
+    """Whether this is a rejects file, in a library whose exports are no CSV."""
+    try:
+        _, names = records.header(_text(content, layout.encoding), layout.delimiter)
+    except (SourceError, UnicodeDecodeError):
+        return False
+    return reject_files.is_rejects_file(names)
+
+
+def _encoding(content: bytes, named: str) -> str:
+    """
+    What the bytes are in: as a byte order mark says; UTF-8 if they are strictly that, which no other text is by
+    chance; else what the tenant names. It is never guessed.
+    """
+    for mark, encoding in MARKS.items():
+        if content.startswith(mark):
+            return encoding
+    known = codecs.lookup(named).name
+    if known == "utf-8" or known.startswith(("utf-16", "utf-32")) or content.isascii():
+        return named
+    try:
+        for _ in _utf8(content, "utf-8-sig"):
+            pass
+    except UnicodeDecodeError:
+        return named
+    return "utf-8"
 
 
 class _Opened(NamedTuple):
@@ -97,7 +173,7 @@ def _header(content: bytes, layout: Layout) -> tuple[int, list[str]]:
     return start, _columns(cells)
 
 
-def _export(opened: _Opened, delimiter: str) -> Export:
+def _export(opened: _Opened, layout: Layout) -> Export:
     columns, parts = opened
     frames, ragged = [records.frame_of([], columns)], Ragged()
     for part in parts:
@@ -108,7 +184,22 @@ def _export(opened: _Opened, delimiter: str) -> Export:
     mended = reject_files.is_rejects_file(columns)
     if mended:
         frame, cut = reject_files.restore(frame), reject_files.restore(cut)
-    return Export(frame, cut, _rejects(ragged, len(columns), delimiter), mended)
+    rejects = _rejects(ragged, len(columns), layout.delimiter)
+    return _renamed(Export(frame, cut, rejects, mended), layout.rename)
+
+
+def _renamed(export: Export, rename: dict[str, str]) -> Export:
+    """The columns by the names that the mapping has for them."""
+    names = {old: new for old, new in rename.items() if old in export.columns}
+    after = [names.get(name, name) for name in export.columns]
+    for old, new in names.items():
+        if after.count(new) > 1:
+            raise SourceError(
+                f"Two columns of the export are to be called {new}: source.rename makes it of {old}, and there is "
+                "another one. Take that line out of the tenant file, or ask the sender for one column."
+            )
+    back = {new: old for old, new in names.items()}
+    return export._replace(frame=export.frame.rename(names), ragged=export.ragged.rename(names), names=back)
 
 
 def _cut(row: tuple[int, list[str]], width: int) -> tuple[int, list[str]]:
@@ -118,7 +209,7 @@ def _cut(row: tuple[int, list[str]], width: int) -> tuple[int, list[str]]:
 
 def _refuse_what_is_no_text(content: bytes) -> None:
     for magic, what in NOT_TEXT.items():
-        if content.startswith(magic):
+        if content[:64].lstrip().lower().startswith(magic.lower()):
             raise SourceError(f"The export is {what}, not a CSV file. Ask the sender for CSV.")
 
 

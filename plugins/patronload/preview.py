@@ -1,13 +1,14 @@
 """Show what a load would send and what it would reject, without Airflow and without sending anything."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from patronload import exports, limits, mappings, reject_files, rows, targets, tenants, trailers, transform, validation
+from patronload import exports, limits, mappings, merging, reject_files, rows, targets, tenants, transform, validation
 from patronload.mappings import Expectations
 from patronload.tenants import Layout, Limits
 
@@ -65,21 +66,25 @@ class Preview(NamedTuple):
         }
 
 
-def preview(
+def preview(  # noqa: PLR0913 - what a tenant file says, one by one, for whoever has none
     mapping: str,
-    export: Path,
+    export: Path | Sequence[Path],
     layout: Layout,
     allowed: Limits,
     zone: ZoneInfo = UTC,
+    *,
+    same_person: merging.SamePerson = "reject",
     more: Expectations | None = None,
 ) -> Preview:
     """
-    The export at `export` through the mapping of that name, and with `more` expectations. Days end in `zone`.
+    The export at `export`, or the several files of one, through the mapping of that name, with `more` expectations.
+    Days end in `zone`.
 
     Raises ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
     """
     rules = mappings.load(mapping).expecting(more or Expectations())
-    read = exports.read(trailers.without(export.read_bytes(), layout), layout)
+    files = [export] if isinstance(export, Path) else export
+    read = merging.merged([(file.name, exports.read(file.read_bytes(), layout)) for file in files], rules, same_person)
     found = validation.validate(read, rules)
     made = None if found.refusals else transform.transform(rows.blanked(read.frame, found.noted), rules, found.rejects)
     patrons = made.patrons if made else pl.DataFrame(schema={"row": pl.UInt32, transform.PATRON: pl.String})
@@ -93,15 +98,18 @@ def preview(
         ]
     )
     refusals = found.refusals or limits.exceeded(allowed, read, rejects["row"].n_unique())
-    delivered = pl.concat([read.frame, read.ragged])
-    rejects_file = reject_files.write(delivered, rejects, layout.delimiter, layout.encoding)
+    delivered = pl.concat([read.frame, read.ragged]).rename(read.names)
+    rejects_file = reject_files.write(delivered, rejects, layout.delimiter, read.encoding)
     return Preview(read.rows, patrons, rejects, found.noted, refusals, rejects_file, known.posted, known.warnings)
 
 
-def of_tenant(name: str, export: Path) -> Preview:
+def of_tenant(name: str, export: Path | Sequence[Path]) -> Preview:
     """The export as the tenant's own load would take it. Raises as `preview` does."""
     tenant = tenants.load(name)
-    return preview(tenant.mapping, export, tenant.source, tenant.limits, tenant.zone, tenant.expect)
+    source = tenant.source
+    return preview(
+        tenant.mapping, export, source, tenant.limits, tenant.zone, same_person=source.same_person, more=tenant.expect
+    )
 
 
 def write(made: Preview, out: Path) -> None:

@@ -9,6 +9,7 @@ next export is compared with.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -21,7 +22,6 @@ from patronload.exports import Export, Facts
 from patronload.gates import LAST, Loaded, Verdict
 from patronload.history import History
 from patronload.loads import Load
-from patronload.trailers import Trailer
 
 ORDER = ("validate", "transform", "plan", "post")
 """The steps that ask; what one of them finds is about what those before it left behind."""
@@ -61,7 +61,7 @@ def already_loaded(load: Load) -> str | None:
     return told
 
 
-def check_file(load: Load, export: Export, trailer: Trailer | None, more: Iterable[Verdict]) -> None:
+def check_file(load: Load, export: Export, more: Iterable[Verdict]) -> None:
     """
     After the checks of validate: is it new, is it complete, has it the columns and about the rows of the last loads?
 
@@ -76,7 +76,7 @@ def check_file(load: Load, export: Export, trailer: Trailer | None, more: Iterab
     verdicts = [
         _same_file(load, arrival),
         _newest(load, arrival, history),
-        *gates.complete(limits, arrival.size, export.rows, trailer),
+        *gates.complete(limits, arrival.size, export.rows, export.trailer),
         gates.columns(limits, export.columns, last[-1] if last else None),
         *gates.rows(limits, export.rows, last),
         *more,
@@ -149,10 +149,19 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
 
 
 def _arrival(load: Load) -> Arrival:
-    facts = load.run.read_json(runs.DELIVERY)
-    modified = datetime.fromisoformat(facts["modified"]).astimezone(load.tenant.zone)
+    """What arrived; several files of one delivery are taken for one, as new as the newest of them."""
+    first = load.run.read_json(runs.DELIVERY)
+    files = [first, *first.get("more", ())]
+    hashes = [file["sha256"] for file in files]
+    modified = max(datetime.fromisoformat(file["modified"]) for file in files).astimezone(load.tenant.zone)
     dated = load.tenant.source.is_dated and not _by_hand(load)
-    return Arrival(facts["name"], facts["size"], facts["sha256"], modified, load.day if dated else modified.date())
+    return Arrival(
+        first["name"],
+        sum(file["size"] for file in files),
+        hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        modified,
+        load.day if dated else modified.date(),
+    )
 
 
 def _by_hand(load: Load) -> bool:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import count, groupby
 from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
 from patronload import errors, leases, mappings, runs, systems
-from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
+from patronload.errors import Defect, PatronloadError, SourceError, TargetError, ValidationError
 from patronload.leases import Lease
 from patronload.loads import Load
 from patronload.mappings import Mapping
@@ -35,7 +35,6 @@ if (
     from patronload.ledger import Ledger
     from patronload.reports import Report
     from patronload.targets import Target
-    from patronload.trailers import Trailer
 
 log = logging.getLogger(__name__)
 
@@ -45,20 +44,46 @@ Counts = dict[str, Any]
 
 def fetch(load: Load) -> Counts:
     """Take the export from its source, byte for byte. Raises SourceError, ConfigError, TransientError."""
-    from patronload import sources
-
     if _anything_sent(load.run):
         return _kept(load.run, "export", runs.EXPORT)
-    with _recorded(load, "fetch"), load.run.writing(runs.EXPORT) as file:
-        source = load.tenant.source
-        path = source.path_instead(load.source_path) if load.source_path else source.path_on(load.day)
-        delivered = sources.fetch(source, path, file)
-    for name in (runs.ROWS, runs.RAGGED, runs.FACTS):
-        load.run.remove(name)
-    facts = delivered._asdict() | {"modified": delivered.modified.isoformat(), "fetched": _now()}
-    load.run.write_json(runs.DELIVERY, facts)
-    log.info("Day %s: fetched %s, %s bytes, into %s", load.day, delivered.name, f"{delivered.size:,}", load.run.url)
-    return {"file": delivered.name, "bytes": delivered.size}
+    with _recorded(load, "fetch"):
+        for name in (runs.ROWS, runs.RAGGED, runs.FACTS, *load.run.names(runs.MORE)):
+            load.run.remove(name)
+        delivered = [_fetched(load, path, name) for path, name in zip(_paths(load), _file_names(), strict=False)]
+    first, *more = delivered
+    load.run.write_json(runs.DELIVERY, first | ({"more": more} if more else {}))
+    for each in delivered:
+        size = f"{each['size']:,}"
+        log.info("Day %s: fetched %s, %s bytes, into %s", load.day, each["name"], size, load.run.url)
+    return {"file": first["name"], "bytes": first["size"]} | ({"more_files": len(more)} if more else {})
+
+
+def _fetched(load: Load, path: str, name: str) -> dict[str, Any]:
+    from patronload import sources
+
+    with load.run.writing(name) as file:
+        delivered = sources.fetch(load.tenant.source, path, file)
+    return delivered._asdict() | {"modified": delivered.modified.isoformat(), "fetched": _now()}
+
+
+def _paths(load: Load) -> list[str]:
+    """Where the files of the delivery are; a path that a person gives for one run is the only one."""
+    from patronload import sources
+
+    source = load.tenant.source
+    if load.source_path:
+        return [source.path_instead(load.source_path)]
+    path = source.path_on(load.day)
+    if source.files == "all":
+        return sources.names(source, path)
+    more = source.files if isinstance(source.files, tuple) else ()
+    return [path, *(each.format(date=load.day) for each in more)]
+
+
+def _file_names() -> Iterator[str]:
+    """What the files of a delivery are called in the run's folder."""
+    yield runs.EXPORT
+    yield from (f"{runs.MORE}/{number:04}.csv" for number in count(2))
 
 
 def validate(load: Load) -> Counts:
@@ -73,7 +98,7 @@ def validate(load: Load) -> Counts:
             _forget_all(load.run)
             log.info("%s", told)
             return {ALREADY_LOADED: told}
-        export, trailer = _read_export(load)
+        export = _read_export(load)
         found = validation.validate(export, _mapping(load.tenant, export.columns))
         rejected = found.rejects["row"].n_unique()
         _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
@@ -92,7 +117,7 @@ def validate(load: Load) -> Counts:
         log.info("Validated %s rows: %s rejected", f"{export.rows:,}", f"{rejected:,}")
         if found.refusals:
             raise ValidationError("The export is refused; nothing was sent. " + " ".join(found.refusals))
-        right_file.check_file(load, export, trailer, limits.verdicts(load.tenant.limits, export, rejected))
+        right_file.check_file(load, export, limits.verdicts(load.tenant.limits, export, rejected))
     return {"rows": export.rows, "rejected": rejected}
 
 
@@ -334,16 +359,37 @@ def _missing_columns(tenant: Tenant, columns: list[str]) -> list[str]:
     return [f"The export has no column {', '.join(missing)}; what is made of it stays as the library system has it."]
 
 
-def _read_export(load: Load) -> tuple[Export, Trailer | None]:
-    """The export as rows, which are left behind for the steps after this one, and its trailer if it is to have one."""
-    from patronload import exports, trailers
+def _read_export(load: Load) -> Export:
+    """The export as rows, which are left behind for the steps after this one."""
+    from patronload import merging
 
-    content, trailer = trailers.split(load.run.read(runs.EXPORT), load.tenant.source)
-    export = exports.read(content, load.tenant.source)
+    source, mapping = load.tenant.source, mappings.load(load.tenant.mapping)
+    about = load.run.read_json(runs.DELIVERY) if load.run.has(runs.DELIVERY) else {}
+    told = [each.get("name", "the export") for each in (about, *about.get("more", []))]
+    files = [_read_file(load, name) for name in (runs.EXPORT, *load.run.names(runs.MORE))]
+    export = merging.merged(list(zip(told, files, strict=True)), mapping, source.same_person)
     _write_frame(load.run, runs.ROWS, export.frame)
     _write_frame(load.run, runs.RAGGED, export.ragged)
     load.run.write_json(runs.FACTS, export.facts._asdict())
-    return export, trailer
+    return export
+
+
+def _read_file(load: Load, name: str) -> Export:
+    from patronload import connections, exports, pgp
+
+    source, content = load.tenant.source, load.run.read(name)
+    if source.pgp is None:
+        return exports.read(content, source)
+    if pgp.is_encrypted(content):
+        return exports.read(pgp.decrypted(content, connections.get(source.pgp)), source)
+    export = exports.read(content, source)
+    if not export.mended:
+        raise SourceError(
+            "The export is not encrypted, and source.pgp says that it should be. Anybody on its way could have read or "
+            "changed it. Ask the sender, or take source.pgp out of the tenant file. Only a mended rejects file may "
+            "come back unencrypted."
+        )
+    return export
 
 
 def _facts(load: Load) -> Facts:
@@ -351,7 +397,7 @@ def _facts(load: Load) -> Facts:
     from patronload.exports import Facts
 
     if not load.run.has(runs.FACTS):
-        return _read_export(load)[0].facts
+        return _read_export(load).facts
     return Facts(**load.run.read_json(runs.FACTS))
 
 
@@ -552,11 +598,10 @@ def _write_rejects_file(load: Load) -> None:
 
     if not load.run.has(VALIDATE_REJECTS):
         return
-    _facts(load)
-    layout = load.tenant.source
-    delivered = pl.concat([_read_frame(load.run, runs.ROWS), _read_frame(load.run, runs.RAGGED)])
+    facts = _facts(load)
+    delivered = pl.concat([_read_frame(load.run, runs.ROWS), _read_frame(load.run, runs.RAGGED)]).rename(facts.names)
     refused = reports.with_failed(_rejects(load.run), posting.progress(load.run, _to_send(load.run)).results)
-    load.run.write(runs.REJECTS, reject_files.write(delivered, refused, layout.delimiter, layout.encoding))
+    load.run.write(runs.REJECTS, reject_files.write(delivered, refused, load.tenant.source.delimiter, facts.encoding))
 
 
 def _now() -> str:

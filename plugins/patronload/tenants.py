@@ -103,17 +103,39 @@ Percent = Annotated[str, BeforeValidator(_is_percent)]
 DatedPath = Annotated[str, Field(min_length=1), AfterValidator(_is_dated)]
 
 
+ColumnName = Annotated[str, Field(min_length=1)]
+
+
 class Layout(Document):
     """How the export is written."""
 
     delimiter: Annotated[str, AfterValidator(_is_delimiter)] = Field(
         ",", min_length=1, max_length=1, description="what stands between two cells", examples=['"|"', '"\\t" (a tab)']
     )
-    encoding: Encoding = Field("utf-8", description="Python's name of the encoding")
+    encoding: Encoding = Field(
+        "utf-8",
+        description="Python's name of the encoding, for a file that has no byte order mark and is no UTF-8",
+        examples=["cp1252"],
+    )
     trailer: Annotated[str, AfterValidator(_is_trailer)] | None = Field(
         None,
         description="the last line of a whole file; {rows} stands for the number of rows, * for any text",
         examples=['"TRAILER,*,{rows}"'],
+    )
+    rename: dict[ColumnName, ColumnName] = Field(
+        default_factory=dict, description="what a column is called in the export: what the mapping file calls it"
+    )
+    widths: dict[ColumnName, Annotated[int, Field(strict=True, ge=1, le=10_000)]] | None = Field(
+        None,
+        min_length=1,
+        description="a fixed width file: each column and its number of characters, in their order; no header line",
+    )
+    digits: dict[ColumnName, Annotated[int, Field(strict=True, ge=1, le=100)]] = Field(
+        default_factory=dict,
+        description="columns of so many digits each: a cell with fewer lost its zeros to a spreadsheet",
+    )
+    member: str | None = Field(
+        None, min_length=1, description="in a zip file of several files: the name of the export, with * or ?"
     )
 
 
@@ -122,6 +144,16 @@ class Source(Layout):
 
     path: DatedPath = Field(
         description="may hold {date:%Y%m%d}, the run's day in the tenant's zone, and * or ?; of several the newest"
+    )
+    files: Literal["newest", "all"] | Annotated[tuple[DatedPath, ...], Field(min_length=1)] = Field(
+        "newest",
+        description="of several files that match the path the newest, or all; or a list of more paths to be read too",
+    )
+    same_person: Literal["reject", "first", "last"] = Field(
+        "reject", description="a person in two files: nobody's row is taken, or that of the first or the last file"
+    )
+    pgp: ConnectionId | None = Field(
+        None, description="the Airflow connection with the private key, for an export that is encrypted by PGP"
     )
     missing_columns: Literal["keep", "stop"] = Field(
         "keep",

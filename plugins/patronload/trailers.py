@@ -34,9 +34,13 @@ def split(content: bytes, layout: Layout) -> tuple[bytes, Trailer | None]:
     return text[: len(text) - len(line)].encode(layout.encoding), Trailer(layout.trailer, int(found[1]))
 
 
-def without(content: bytes, layout: Layout) -> bytes:
-    """An export's bytes without its trailer, if it has one."""
-    return split(content, layout)[0]
+def of_all(trailers: list[Trailer | None]) -> Trailer | None:
+    """What the trailers of a delivery's files tell together; one that is missing leaves nothing told."""
+    told = [trailer for trailer in trailers if trailer is not None]
+    if not told:
+        return None
+    rows = [trailer.rows for trailer in told if trailer.rows is not None]
+    return told[0]._replace(rows=sum(rows) if len(rows) == len(trailers) else None)
 
 
 def _pattern(form: str) -> re.Pattern[str]:

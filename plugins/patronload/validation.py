@@ -18,7 +18,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from patronload import expressions
+from patronload import digits, expressions, mojibake
 from patronload.documents import suggestion
 from patronload.errors import ConfigError
 from patronload.exports import Export
@@ -76,7 +76,7 @@ OTHERS_NAMED = 5
 PART = 1 << 13
 """So many rows are hashed at a time, which needs a copy of them."""
 
-SHARERS, KEY, NUMBER = "__sharers__", "__key__", "__number__"
+SHARERS, KEY, COUNT, NUMBER = "__sharers__", "__key__", "__count__", "__number__"
 """Names of columns that no export has; see exports."""
 
 
@@ -166,10 +166,11 @@ def validate(export: Export, mapping: Mapping) -> Validation:
     blanks = _own(export.frame, mapping, repeated, ("blank",))
     frame = blanked(export.frame, blanks.noted)
     keys, own = _keys(frame, mapping, repeated), _own(frame, mapping, repeated, ("file", "rows", "warn"))
+    damage = [digits.damaged(export.frame, mapping), mojibake.garbled(export.frame, mapping)]
     checks = [(missing, []), *keys.checks, *own.checks, *blanks.checks]
     return Validation(
         [check for check, _ in checks],
-        pl.concat([export.rejects, repeated, keys.rejects, own.rejects]).sort("row", maintain_order=True),
+        pl.concat([export.rejects, repeated, *damage, keys.rejects, own.rejects]).sort("row", maintain_order=True),
         pl.concat([blanks.noted, own.noted]).sort("row", maintain_order=True),
         _failing([rows for _, rows in checks]),
     )
@@ -450,10 +451,12 @@ def _saying(named: str, column: str | None, sentence: str) -> Callable[[pl.DataF
 
 def _naming_others(bad: pl.DataFrame, named: str, path: str, key: str) -> pl.DataFrame:
     """Each row that shares its key with others, and which rows these are. Whose value it is cannot be told."""
-    sharers = bad.group_by(key).agg(pl.col(ROW).alias(SHARERS))
+    # Ten thousand rows with one placeholder for a card are met; a list of all others in each would be 100 million.
+    few = pl.col(ROW).sort().head(OTHERS_NAMED + 1)
+    sharers = bad.group_by(key).agg(few.alias(SHARERS), pl.len().alias(COUNT))
     others = pl.col(SHARERS).list.set_difference(pl.concat_list(ROW)).list.sort()
     told = others.list.head(OTHERS_NAMED).cast(pl.List(pl.String)).list.join(", ")
-    more = pl.when(others.list.len() > OTHERS_NAMED).then(pl.lit(" and more")).otherwise(pl.lit(""))
+    more = pl.when(pl.col(COUNT) > OTHERS_NAMED + 1).then(pl.lit(" and more")).otherwise(pl.lit(""))
     return bad.join(sharers, on=key, maintain_order="left").select(
         pl.col(ROW).alias("row"),
         column=pl.lit(named),

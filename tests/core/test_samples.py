@@ -1,8 +1,8 @@
 """
 Each folder below tests/samples/<target>/<mapping>/ is an export with what must become of it; a new case is no code.
 
-    export.csv      the file as a library sends it (invented people)
-    layout.yaml     how it is written, if not with commas in UTF-8: delimiter, encoding
+    export.csv      the file as a library sends it (invented people); export_2.csv and so on: several of one delivery
+    layout.yaml     how it is written, if not with commas in UTF-8: what `source` in a tenant file says of it
     patrons.jsonl   the patrons, one a line, as they are posted
     rejects.txt     row, column and reason of each reject
     stops.txt       why the run stops, if it does; then there are no patrons
@@ -30,8 +30,10 @@ def outcome(case: Path) -> dict[str, str]:
     layout = case / "layout.yaml"
     settings = yaml.safe_load(layout.read_text()) if layout.exists() else {}
     mapping = case.parent.relative_to(SAMPLES).as_posix()
+    same_person = settings.pop("same_person", "reject")
+    files, limits = sorted(case.glob("export*.csv")), Limits(most_rejects="100%")
     try:
-        made = preview.preview(mapping, case / "export.csv", Layout(**settings), Limits(most_rejects="100%"))
+        made = preview.preview(mapping, files, Layout(**settings), limits, same_person=same_person)
     except PatronloadError as error:
         return {"stops.txt": f"{type(error).__name__}: {error}\n"}
     rejects = made.rejects.sort("row", maintain_order=True)

@@ -3,10 +3,19 @@
 from typing import IO
 
 from patronload.sources import folder, sftp
-from patronload.sources.deliveries import Delivered, take
+from patronload.sources.deliveries import Delivered, matching, take
 from patronload.tenants import FolderSource, SftpSource
 
-__all__ = ["Delivered", "fetch"]
+__all__ = ["Delivered", "fetch", "names"]
+
+
+def names(source: SftpSource | FolderSource, path: str) -> list[str]:
+    """The paths of all files that match `path`, sorted, each of which `fetch` takes. Raises as `fetch` does."""
+    if isinstance(source, SftpSource):
+        with sftp.opened(source.connection) as place:
+            return matching(place, path)
+    with folder.opened(path) as (place, inside):
+        return matching(place, inside)
 
 
 def fetch(source: SftpSource | FolderSource, path: str, into: IO[bytes]) -> Delivered:

@@ -79,6 +79,17 @@ def take(place: Place, path: str, into: IO[bytes], quiet_seconds: float) -> Deli
     return Delivered(entry.name, place.address(entry.path), entry.size, entry.modified, sha256)
 
 
+def matching(place: Place, path: str) -> list[str]:
+    """The paths of all files that match, sorted; what is raised says sources.fetch."""
+    if not _is_pattern(path):
+        return [path]
+    with _in_words(place, path):
+        found = sorted(entry.path for entry in _matches(place, path) if entry.kind == "file")
+        if not found:
+            raise FileNotFoundError(path)
+    return [place.address(name) for name in found]
+
+
 def utc(seconds: float) -> datetime:
     """Seconds since 1970 as an aware datetime."""
     return datetime.fromtimestamp(seconds, UTC)
