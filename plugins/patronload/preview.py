@@ -7,9 +7,23 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from patronload import exports, limits, mappings, reject_files, rows, targets, tenants, trailers, transform, validation
+from patronload import (
+    exports,
+    gates,
+    limits,
+    mappings,
+    reject_files,
+    rows,
+    targets,
+    tenants,
+    trailers,
+    transform,
+    validation,
+)
+from patronload.exports import Export
 from patronload.mappings import Expectations
 from patronload.tenants import Layout, Limits
+from patronload.trailers import Trailer
 
 PATRONS = "patrons.jsonl"
 REJECTS = "rejects.csv"
@@ -76,7 +90,8 @@ def preview(
     Raises ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
     """
     rules = mappings.load(mapping).expecting(more or Expectations())
-    read = exports.read(trailers.without(export.read_bytes(), layout), layout)
+    content, trailer = trailers.split(export.read_bytes(), layout)
+    read = exports.read(content, layout)
     found = validation.validate(read, rules)
     made = None if found.refusals else transform.transform(rows.blanked(read.frame, found.noted), rules, found.rejects)
     rejects = pl.concat(
@@ -87,10 +102,19 @@ def preview(
     )
     patrons = made.patrons if made else pl.DataFrame(schema={transform.PATRON: pl.String})
     posted = targets.as_new(rules, patrons[transform.PATRON], zone)
-    refusals = found.refusals or limits.exceeded(allowed, read, rejects["row"].n_unique())
+    refusals = found.refusals or [
+        *_incomplete(allowed, export.stat().st_size, read, trailer),
+        *limits.exceeded(allowed, read, rejects["row"].n_unique()),
+    ]
     delivered = pl.concat([read.frame, read.ragged])
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, layout.encoding)
     return Preview(read.rows, patrons, rejects, found.noted, refusals, rejects_file, posted)
+
+
+def _incomplete(allowed: Limits, size: int, read: Export, trailer: Trailer | None) -> list[str]:
+    """What tells that the file is not whole. That it is the right one is told by the ledger, which only a load has."""
+    verdicts = [] if read.mended else gates.complete(allowed, size, read.rows, trailer)
+    return [verdict.sentence for verdict in verdicts if not verdict.passed]
 
 
 def of_tenant(name: str, export: Path) -> Preview:
