@@ -52,7 +52,11 @@ def fetch(load: Load) -> Counts:
 
 
 def validate(load: Load) -> Counts:
-    """Check the export against the mapping's expectations and the tenant's limits. Raises ValidationError."""
+    """
+    Check the export: against the expectations, the tenant's limits, and what the last loads were.
+
+    Hands on ALREADY_LOADED when there is nothing to do. Raises ValidationError.
+    """
     from patronload import exports, limits, right_file, trailers, validation
 
     if _anything_sent(load.run):
@@ -88,7 +92,7 @@ def validate(load: Load) -> Counts:
 
 
 def transform(load: Load) -> Counts:
-    """Map the good rows to patrons. Raises ValidationError when too many are rejected."""
+    """Map the good rows to patrons. Raises ValidationError when too many are rejected, or they are not ours."""
     import polars as pl
 
     from patronload import limits, right_file, rows

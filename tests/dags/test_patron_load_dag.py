@@ -94,7 +94,13 @@ def test_the_form(northfield: DAG):
 
 @pytest.mark.parametrize(
     ("written", "reason"),
-    [(None, None), ("", None), (" \n", None), ("  new term,\n says Mr Reed ", "new term, says Mr Reed")],
+    [
+        (None, None),
+        ("", None),
+        (" \n", None),
+        ("\x1b[31m", "[31m"),
+        ("  new term,\n says Mr Reed ", "new term, says Mr Reed"),
+    ],
 )
 def test_blanks_are_no_reason(northfield: DAG, written, reason):
     """Whoever leaves the field empty has not said that the file is right."""
