@@ -96,7 +96,9 @@ def test_an_older_file_is_stopped_and_with_a_reason_the_ledger_does_not_go_back(
     assert "(written 20 Nov 2026, 02:00 CST)" in told.failure.message
     assert "(written 20 Nov 2026, 03:00 CST)" in told.failure.message
     assert "start the load again with 'Load anyway'" in told.failure.message
-    assert any("'Load anyway'" in sentence for sentence in reports.next_steps(told))
+    _wrong, right, always = reports.next_steps(told)
+    assert "with the reason in 'Load anyway'" in right
+    assert "have limits.older_file changed in the tenant file, and clear the task 'validate'" in always
     assert library.loaded("on purpose", load_anyway=REASON).loaded == 5
     assert library.ledger == ["on purpose", "new"]
     assert History(library.load().run).newest().run == "new"
@@ -198,6 +200,27 @@ def test_the_ledger_holds_no_patron(library):
     library.deliver(range(5), day=days_after(1))
     library.loaded("second")
     assert len(list(folder.glob("*.parquet"))) == 1, "what no gate asks for is not kept"
+
+
+def test_a_reason_that_was_not_needed_is_told_as_that(library):
+    """It opened nothing, so nothing was loaded anyway."""
+    library.deliver(range(3))
+    told = library.loaded("first", load_anyway=REASON)
+    assert (told.load_anyway, told.warnings) == (REASON, ())
+    page = html.unescape(Run(library.runs / "first").read(runs.REPORT_PAGE).decode())
+    assert f"A reason to load it anyway was given, and not needed: {REASON}" in page
+
+
+def test_a_gate_that_is_new_to_a_library_has_nothing_to_compare_with(library):
+    """The loads before it kept no marks of ids."""
+    library.deliver(range(3))
+    library.loaded("first")
+    library.configure(contains="everyone")
+    library.deliver(range(7, 9), day=days_after(1))
+    told = library.loaded("second", day=days_after(1))
+    assert "The last load kept no ids to compare with." in [gate.sentence for gate in told.gates]
+    library.deliver(range(4), day=days_after(2))
+    library.stopped("third", "0 % of the patrons are known", day=days_after(2))
 
 
 def test_bands_of_the_last_loads_stop_a_run_before_anything_is_sent(library):

@@ -264,12 +264,23 @@ def test_a_preview_tells_what_would_be_emptied(library, capsys, tmp_path):
     assert (
         command_line.main(["preview", "--tenant", "lib", "--export", str(export), "--out", str(tmp_path / "out")]) == 0
     )
-    assert "1 rows are loaded all the same: email is not written like" in " ".join(capsys.readouterr().out.split())
+    assert "Also noted in 1 rows: email is not written like" in " ".join(capsys.readouterr().out.split())
     first, second = (tmp_path / "out" / "patrons.jsonl").read_text().splitlines()
     assert "email" not in json.loads(first)["personal"]
     assert json.loads(second)["personal"]["email"] == "ok@mail.example"
     (note,) = json.loads((tmp_path / "out" / "report.json").read_text())["noted"]
     assert (note["effect"], note["count"]) == ("blank", 1)
+
+
+def test_a_preview_looks_at_the_trailer(library, capsys, tmp_path):
+    """A file that was cut short is told before anybody loads it."""
+    library.configure(trailer="TRAILER,{rows}")
+    library.deliver(range(3), trailer="TRAILER,4")
+    export = library.folder / "exports" / "patrons.csv"
+    assert (
+        command_line.main(["preview", "--tenant", "lib", "--export", str(export), "--out", str(tmp_path / "out")]) == 1
+    )
+    assert "The run would stop: The trailer line tells of 4 rows; found 3." in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_report_of_an_earlier_version_can_still_be_mailed():

@@ -133,7 +133,7 @@ def _show(made: Preview, folder: Path) -> None:
     for warning in made.warnings:
         out.print(f"Please note: {warning}", style="yellow", markup=False)
     for note in made.notes:
-        out.print(f"{note['count']:,} rows are loaded all the same: {note['summary']}", markup=False)
+        out.print(f"Also noted in {note['count']:,} rows: {note['summary']}", markup=False)
     for patron in made.posted[:LOOK]:
         out.print_json(patron)
     out.print(f"Written to {folder}: patrons.jsonl, rejects.csv, report.json", markup=False)

@@ -253,6 +253,12 @@ def _found_by(report: Report, reason: Reason) -> str:
     return words.get(reason.stage, reason.stage)
 
 
+def reason_words(report: Report) -> str:
+    """What stands before the reason that a person gave to load the file anyway."""
+    used = any(gate.state == "overridden" for gate in report.gates)
+    return "Loaded anyway; the reason given:" if used else "A reason to load it anyway was given, and not needed:"
+
+
 def _row_numbers(reason: Reason | Noted) -> str:
     """Row 17; rows 17, 45 and 101; rows 17, 45, 101 and 37 more."""
     named, more = [f"{row}" for row in reason.rows], reason.count - len(reason.rows)
@@ -288,6 +294,7 @@ def told(report: Report, dag_id: str) -> dict[str, Any]:
         "noted_rows": sum(note.count for note in report.noted),
         "gate_words": GATE_WORDS,
         "scope_words": SCOPE_WORDS,
+        "reason_words": reason_words(report),
         "steps": next_steps(report),
         "when": lambda moment: _when(moment, zone),
     }

@@ -8,7 +8,20 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from patronload import exports, limits, mappings, merging, reject_files, rows, targets, tenants, transform, validation
+from patronload import (
+    exports,
+    gates,
+    limits,
+    mappings,
+    merging,
+    reject_files,
+    rows,
+    targets,
+    tenants,
+    transform,
+    validation,
+)
+from patronload.exports import Export
 from patronload.mappings import Expectations
 from patronload.tenants import Layout, Limits
 
@@ -97,10 +110,19 @@ def preview(  # noqa: PLR0913 - what a tenant file says, one by one, for whoever
             known.rejects.with_columns(stage=pl.lit("plan")),
         ]
     )
-    refusals = found.refusals or limits.exceeded(allowed, read, rejects["row"].n_unique())
+    refusals = found.refusals or [
+        *_incomplete(allowed, sum(file.stat().st_size for file in files), read),
+        *limits.exceeded(allowed, read, rejects["row"].n_unique()),
+    ]
     delivered = pl.concat([read.frame, read.ragged]).rename(read.names)
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, read.encoding)
     return Preview(read.rows, patrons, rejects, found.noted, refusals, rejects_file, known.posted, known.warnings)
+
+
+def _incomplete(allowed: Limits, size: int, read: Export) -> list[str]:
+    """What tells that the file is not whole. That it is the right one is told by the ledger, which only a load has."""
+    verdicts = [] if read.mended else gates.complete(allowed, size, read.rows, read.trailer)
+    return [verdict.sentence for verdict in verdicts if not verdict.passed]
 
 
 def of_tenant(name: str, export: Path | Sequence[Path]) -> Preview:

@@ -527,8 +527,8 @@ def _after_a_stop(report: Report) -> list[str]:
             "If it is the wrong file, ask its sender for the right one and start the load again.",
             "If it is the right one after all, start the load in Airflow with the reason in 'Load anyway'.",
             (
-                "If it will be so from now on, have the limit named above changed in the tenant file, and clear the "
-                f"task {_step(report)} in Airflow."
+                f"If it will be so from now on, have {_keys(report)} changed in the tenant file, and clear the task "
+                f"{_step(report)} in Airflow."
             ),
         ]
     return [
@@ -538,6 +538,14 @@ def _after_a_stop(report: Report) -> list[str]:
             f"mapping file, and clear the task {_step(report)} in Airflow."
         ),
     ]
+
+
+def _keys(report: Report) -> str:
+    """The keys of the tenant file that have stopped the run."""
+    failed = [gate.gate for gate in report.gates if gate.state == "failed"]
+    named = [f"limits.{gate}" for gate in failed if gate not in ("limits", "trailer")]
+    named += ["source.trailer"] * ("trailer" in failed) + ["the limit named above"] * ("limits" in failed)
+    return " and ".join(named)
 
 
 _ADVICE = {

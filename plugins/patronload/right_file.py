@@ -190,6 +190,8 @@ def _known_ids(load: Load, ids: pl.Series, history: History, last: list[Loaded])
     compared = last[-1:] if load.tenant.source.contains == "everyone" else last
     kept = [(loaded, marks) for loaded in compared if (marks := history.marks(loaded)) is not None]
     own = gates.folded_ids(ids)
+    if compared and not kept:
+        return [Verdict("known_ids", True, "The last load kept no ids to compare with.")]
     known = pl.Series([False]).new_from_index(0, own.len())
     for loaded, marks in kept:
         known = known | gates.marks(own, loaded.sha256).is_in(marks.implode())

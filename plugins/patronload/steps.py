@@ -87,7 +87,11 @@ def _file_names() -> Iterator[str]:
 
 
 def validate(load: Load) -> Counts:
-    """Check the export against the mapping's expectations and the tenant's limits. Raises ValidationError."""
+    """
+    Check the export: against the expectations, the tenant's limits, and what the last loads were.
+
+    Hands on ALREADY_LOADED when there is nothing to do. Raises ValidationError.
+    """
     from patronload import limits, right_file, validation
 
     if _anything_sent(load.run):
@@ -122,7 +126,7 @@ def validate(load: Load) -> Counts:
 
 
 def transform(load: Load) -> Counts:
-    """Map the good rows to patrons. Raises ValidationError when too many are rejected."""
+    """Map the good rows to patrons. Raises ValidationError when too many are rejected, or they are not ours."""
     import polars as pl
 
     from patronload import limits, right_file, rows

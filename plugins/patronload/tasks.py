@@ -192,8 +192,8 @@ def _load(name: str) -> Load:
 
 
 def _reason(written: str | None) -> str | None:
-    """What a person wrote as the reason, on one line; blanks are none."""
-    return " ".join((written or "").split()) or None
+    """What a person wrote as the reason, on one line, as it will stand in logs and mails; blanks are none."""
+    return "".join(sign for sign in " ".join((written or "").split()) if sign.isprintable()) or None
 
 
 def _day(run: DagRunProtocol, tenant: tenants.Tenant) -> date:

@@ -8,6 +8,7 @@ fields are there, and that no two patrons share what the target wants unique, co
 Expectations that blank a cell come first; all others see the cell as an empty one, as the mapping will.
 """
 
+import json
 import logging
 import math
 import re
@@ -76,8 +77,8 @@ OTHERS_NAMED = 5
 PART = 1 << 13
 """So many rows are hashed at a time, which needs a copy of them."""
 
-SHARERS, KEY, COUNT, NUMBER = "__sharers__", "__key__", "__count__", "__number__"
-"""Names of columns that no export has; see exports."""
+SHARERS, KEY, COUNT, TOO_LARGE, TOO_SMALL = "__sharers__", "__key__", "__count__", "__large__", "__small__"
+"""Names of columns that no export has, or what they begin with; see exports. The last two are of numbers."""
 
 
 VERSION = gx.__version__
@@ -133,15 +134,14 @@ class _Asked(NamedTuple):
     says: Callable[[pl.DataFrame], pl.DataFrame]
     summary: str
     number: str | None = None
+    """The column of its numbers, where numbers are compared."""
 
     @property
     def put(self) -> Expectation:
         """As Great Expectations gets it: where numbers are compared, of the column's numbers."""
         if self.number is None:
             return self.expectation
-        return Expectation(
-            name=self.expectation.name, arguments=self.expectation.arguments | {"column": f"{NUMBER}{self.number}"}
-        )
+        return Expectation(name=self.expectation.name, arguments=self.expectation.arguments | {"column": self.number})
 
 
 class _Found(NamedTuple):
@@ -170,8 +170,11 @@ def validate(export: Export, mapping: Mapping) -> Validation:
     checks = [(missing, []), *keys.checks, *own.checks, *blanks.checks]
     return Validation(
         [check for check, _ in checks],
-        pl.concat([export.rejects, repeated, *damage, keys.rejects, own.rejects]).sort("row", maintain_order=True),
-        pl.concat([blanks.noted, own.noted]).sort("row", maintain_order=True),
+        # A mapping and a tenant file may ask the same.
+        pl.concat([export.rejects, repeated, *damage, keys.rejects, own.rejects.unique(maintain_order=True)]).sort(
+            "row", maintain_order=True
+        ),
+        pl.concat([blanks.noted, own.noted]).unique(maintain_order=True).sort("row", maintain_order=True),
         _failing([rows for _, rows in checks]),
     )
 
@@ -260,7 +263,7 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
     sentence = f"The export has no column {', '.join(missing)}. Is there a header line, spelt as in the mapping file?"
     if len(export.columns) == 1:
         sentence += " It has one column only: is source.delimiter right?"
-    if _raised(result):
+    if result is None or _raised(result):
         return _not_evaluated(_Asked(wanted, "file", [], _saying("", None, ""), ""))
     passed = bool(result.success) and not missing
     told = "" if passed else sentence
@@ -300,7 +303,9 @@ def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: 
             for name in frame.columns[1:]
         ),
     )
-    return _put(table.with_columns(_as_number(each) for each in asked if each.number), asked, repeated)
+    # Two checks may compare the same numbers.
+    numbers = {each.number: _as_number(each) for each in asked if each.number}
+    return _put(table.with_columns(*numbers.values()), asked, repeated)
 
 
 def _as_number(asked: _Asked) -> pl.Expr:
@@ -309,10 +314,10 @@ def _as_number(asked: _Asked) -> pl.Expr:
 
     Great Expectations takes "6" for the number 6, and then cannot compare it with the text of a cell.
     """
-    text, bounds = pl.col(str(asked.number)), asked.expectation.arguments
-    beyond = float("inf") if bounds.get("max_value") is not None else float("-inf")
+    text = pl.col(asked.columns[0])
+    beyond = float("-inf") if str(asked.number).startswith(TOO_SMALL) else float("inf")
     number = pl.coalesce(text.cast(pl.Float64, strict=False).fill_nan(beyond), pl.lit(beyond))
-    return pl.when(text.is_not_null()).then(number).alias(f"{NUMBER}{asked.number}")
+    return pl.when(text.is_not_null()).then(number).alias(str(asked.number))
 
 
 def _is_number(written: Any) -> bool:
@@ -380,7 +385,8 @@ def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
             lambda bad: _naming_others(bad.with_columns(key.alias(KEY)), named, columns[0], KEY),
             summary,
         )
-    number = columns[0] if columns and expectation.name == BETWEEN else None
+    odd = TOO_LARGE if arguments.get("max_value") is not None else TOO_SMALL
+    number = f"{odd}{columns[0]}" if columns and expectation.name == BETWEEN else None
     return _Asked(expectation, scope, columns, _saying(named, columns[0] if columns else None, told), summary, number)
 
 
@@ -509,13 +515,15 @@ def _for_pandas(table: pl.LazyFrame, repeated: pl.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _failing_rows(asked: _Asked, result: Any) -> list[int] | None:
+def _failing_rows(asked: _Asked, result: Any | None) -> list[int] | None:
     """
     The rows that fail, each once; None when Great Expectations could not look, or does not tell all of them.
 
     It does not raise when it cannot look: success is False then and nothing is told of the rows, so that an
     expectation nobody has looked at would pass for one that no row fails.
     """
+    if result is None:
+        return None
     details = result.result if isinstance(result.result, dict) else {}
     if _raised(result) or (not result.success and not details):
         return None
@@ -576,16 +584,23 @@ def _capital(sentence: str) -> str:
 
 
 def _results(frame: pd.DataFrame, expectations: list[Expectation]) -> list[Any]:
-    """Great Expectations' result for each expectation; it answers in another order than it is asked."""
+    """
+    Great Expectations' result for each expectation, None where it has none.
+
+    It answers in another order than it is asked. Two that are the same are asked as one, as it would do by itself.
+    """
     if not expectations:
         return []
+    keys = [json.dumps([each.name, each.arguments], sort_keys=True, default=str) for each in expectations]
+    asked = dict(zip(keys, expectations, strict=True))
     # An ephemeral context keeps nothing on disk, and does not look for settings left over in the environment.
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("export").add_dataframe_asset("rows")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
     suite = gx.ExpectationSuite("mapping")
-    for place, expectation in enumerate(expectations):
-        suite.add_expectation(_made(expectation, "expect", meta={"place": place}))
-    results = batch.validate(suite, result_format=RESULT_FORMAT).results
-    return sorted(results, key=lambda result: result.expectation_config.meta["place"])
+    for key, expectation in asked.items():
+        suite.add_expectation(_made(expectation, "expect", meta={"key": key}))
+    results: list[Any] = batch.validate(suite, result_format=RESULT_FORMAT).results
+    found = {result.expectation_config.meta["key"]: result for result in results}
+    return [found.get(key) for key in keys]

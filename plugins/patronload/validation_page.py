@@ -57,6 +57,7 @@ def page(report: Report, validation: Mapping[str, Any]) -> str:
             found=found,
             passed=[line for line in lines if line.state == "passed"],
             gate_words=notify.GATE_WORDS,
+            reason_words=notify.reason_words(report),
             signs=STATES | GATE_SIGNS,
         )
     )

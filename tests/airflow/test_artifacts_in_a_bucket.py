@@ -63,6 +63,9 @@ def test_a_load_with_its_artifacts_in_a_bucket(sandbox: Sandbox, tmp_path: Path)
         "report.html",
     }
     assert found["export.csv"] == export.content
+    # What the next load is compared with; without ids, for this library's exports hold updates.
+    (entry,) = (json.loads(content) for content in objects(sandbox, f"loads/{TENANT}/.history/").values())
+    assert (entry["run"], entry["rows"]) == (run_id, len(export.rows))
     report = json.loads(found["report.json"])
     assert report["outcome"] == "loaded_with_rejects"
     assert report["rows"] == accounted(report) == len(export.rows)

@@ -279,9 +279,29 @@ def test_an_exception_of_one_figure_is_seen_by_great_expectations_own_account(ma
 def test_an_answer_that_is_missing_is_no_pass(mapping, frame, monkeypatch):
     """One result fewer than was asked for: nobody knows whose it is."""
     real = validation._results
-    monkeypatch.setattr(validation, "_results", lambda table, asked: real(table, asked)[len(asked) > 1 :])
-    with pytest.raises(ValueError, match="zip"):
-        checked(mapping, frame, CARD=["7", "7", "8"])
+    monkeypatch.setattr(validation, "_results", lambda *given: [*real(*given)[:-1], None])
+    found = checked(mapping, frame, CARD=["7", "7", "8"])
+    assert "could not be looked at" in found.refusals[0]
+
+
+def test_the_same_check_twice_is_answered_twice(mapping, frame):
+    """A mapping and a tenant file may ask the same with different consequences; it would take both for one."""
+    digits = "{expect_column_values_to_match_regex: {column: CARD, regex: '^[0-9]+$'}}"
+    between = "{expect_column_values_to_be_between: {column: CARD, min_value: 5}}"
+    below = "{expect_column_values_to_be_between: {column: CARD, max_value: 5}}"
+    found = checked(
+        mapping,
+        frame,
+        rows=f"{digits}, {digits}, {between}",
+        warn=f"{digits}, {between}, {below}, {{expect_column_values_to_not_be_null: {{column: CARD}}}}",
+        file="{expect_column_values_to_not_be_null: {column: ID}}",
+        CARD=["7", "x", "1"],
+    )
+    assert found.refusals == []
+    told = [(check.scope, check.failed) for check in found.checks if check.columns == ["CARD"] and not check.passed]
+    assert told == [("rows", 1), ("rows", 1), ("rows", 2), ("warn", 1), ("warn", 2), ("warn", 2)]
+    assert set(found.rejects["row"]) == {3, 4}
+    assert noted(found) == [(2, "warn", "CARD", "7"), *[(3, "warn", "CARD", "x")] * 3, (4, "warn", "CARD", "1")]
 
 
 MAIL = "{expect_column_values_to_match_regex: {column: MAIL, regex: '^[^@ ]+@[^@ ]+$'}}"

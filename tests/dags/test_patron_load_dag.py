@@ -99,6 +99,23 @@ def test_the_form(northfield: DAG):
     assert northfield.params.dump() == {"dry_run": False, "source_path": None, "load_anyway": None}
 
 
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        (None, None),
+        ("", None),
+        (" \n", None),
+        ("\x1b[31m", "[31m"),
+        ("  new term,\n says Mr Reed ", "new term, says Mr Reed"),
+    ],
+)
+def test_blanks_are_no_reason(northfield: DAG, written, reason):
+    """Whoever leaves the field empty has not said that the file is right."""
+    from patronload import tasks
+
+    assert tasks._reason(written) == reason
+
+
 def test_every_task_ends_some_time(northfield: DAG):
     """A task that hangs is ended, and only those that talk to FOLIO may take hours."""
     limits = {task.task_id: task.execution_timeout for task in northfield.tasks}
