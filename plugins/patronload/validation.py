@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import polars as pl
 
-from patronload import expressions
+from patronload import expressions, later
 from patronload.documents import suggestion
 from patronload.errors import ConfigError
 from patronload.exports import Export
@@ -25,7 +25,10 @@ from patronload.rows import ROW, no_rejects, without
 # It tells at INFO of each of its two hundred functions as it is imported.
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
-import great_expectations as gx  # noqa: E402  (see the line above)
+# A third of its time is for this, which one of its expectations needs; it is imported when that one is used.
+later.imported("scipy.stats")
+
+import great_expectations as gx  # noqa: E402  (see the lines above)
 from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: E402
 from great_expectations.expectations.expectation import (  # noqa: E402
     ColumnMapExpectation,

@@ -124,6 +124,16 @@ def test_only_what_may_go_away_by_itself_is_tried_again(northfield: DAG, error, 
         assert task.retry_policy.evaluate(error, 1, 3).action is action
 
 
+@pytest.mark.parametrize(("asked", "pause"), [(None, None), (90.0, 90), (86_400.0, 3600)])
+def test_a_pause_that_the_far_end_asks_for_is_made(northfield: DAG, asked, pause):
+    """Airflow tries again no sooner than FOLIO said, an hour later at most; else after its own, growing pauses."""
+    error = errors.TransientError("busy")
+    error.retry_after = asked
+    decision = northfield.get_task("post").retry_policy.evaluate(error, 1, 3)
+    assert decision.action is RetryAction.RETRY
+    assert decision.retry_delay == (timedelta(seconds=pause) if pause else None)
+
+
 def test_every_kind_of_error_is_covered():
     """No kind of error is forgotten above."""
     kinds = {kind.__name__ for kind in errors.PatronloadError.__subclasses__()}
