@@ -5,6 +5,9 @@ Measure: python -m benchmarks [rows]
   (csv and json, no validation), on the same made-up rows;
 * post: users a second and memory of the client, against a FOLIO that answers at once;
 * parse: what one more tenant costs Airflow's DAG processor, beside reading its YAML with PyYAML alone;
+* tenants: a thousand tenant files in Airflow's DAG processor, with its default time-outs, and whether a second reading
+  makes new versions of the DAGs;
+* run: a load of ten patrons beside a DAG of as many empty tasks, as Airflow comes and with the preload setting;
 * loaders: the same patrons planned and posted by Patronload, and loaded by folio_data_import if that is installed.
 """
 
@@ -14,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import core, loaders, posting
+from benchmarks import core, loaders, many_tenants, posting
 from patronload import paths
 
 TENANTS = 100
@@ -27,6 +30,8 @@ def main() -> None:
     print("post: the client's side alone")
     posting.measure()
     parse()
+    many_tenants.thousand()
+    many_tenants.overhead()
     loaders.loaders(100_000)
 
 

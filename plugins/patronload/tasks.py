@@ -30,12 +30,14 @@ PARAMS = {
         False,
         type="boolean",
         title="Dry run",
+        source="dag",
         description="Do all but post: fetch, validate, transform, plan, report, mail. Nothing changes in the target.",
     ),
     "source_path": Param(
         None,
         type=["null", "string"],
         title="Source path",
+        source="dag",
         description="Take this file instead of the usual one: a path at the same source, like outgoing/mended.csv.",
     ),
     "load_anyway": Param(

@@ -19,7 +19,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from patronload import digits, expressions, mojibake
+from patronload import digits, expressions, later, mojibake
 from patronload.documents import suggestion
 from patronload.errors import ConfigError
 from patronload.exports import Export
@@ -31,7 +31,10 @@ from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects
 # It tells at INFO of each of its two hundred functions as it is imported.
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
-import great_expectations as gx  # noqa: E402  (see the line above)
+# A third of its time is for this, which one of its expectations needs; it is imported when that one is used.
+later.imported("scipy.stats")
+
+import great_expectations as gx  # noqa: E402  (see the lines above)
 from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: E402
 from great_expectations.execution_engine import pandas_execution_engine  # noqa: E402
 from great_expectations.expectations.expectation import (  # noqa: E402

@@ -218,6 +218,7 @@ limits:
 notify:
   always: [desk@{name}.example]
   on_failure: [oncall@{name}.example]
+  weekly: [weekly@consortium.example]
 """
     )
 

@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 import pytest
 
 from local.airflow import LocalAirflow
 from local.stand_ins import LIBRARIES
+from patronload import purging, runs
+from patronload.tenants import Keep
 from sandbox import connections
 from sandbox.everything import BUCKET, Sandbox
 from tests.airflow.libraries import READY_TASKS, accounted, copy_of_include, dag_id, deliver_demo_exports
@@ -41,6 +45,10 @@ def test_a_load_with_its_artifacts_in_a_bucket(sandbox: Sandbox, tmp_path: Path)
         airflow.api.unpause(dag_id(TENANT))
         run_id = airflow.api.trigger(dag_id(TENANT))
         run = airflow.api.wait(dag_id(TENANT), run_id, timeout=240)
+        # The API server has the same setting and the same connection.
+        address = f"{airflow.url}/patron-loads/runs/{dag_id(TENANT)}/{quote(run_id)}"
+        page = airflow.api.http.get(address).raise_for_status().text
+        rejects = airflow.api.http.get(f"{address}/rejects.csv").raise_for_status().content
     assert run.state == "success"
     found = objects(sandbox, f"loads/{TENANT}/{run_id}/")
     assert found.keys() == {
@@ -71,8 +79,29 @@ def test_a_load_with_its_artifacts_in_a_bucket(sandbox: Sandbox, tmp_path: Path)
     assert report["rows"] == accounted(report) == len(export.rows)
     assert report["created"] == len(sandbox.folio.store("fs00005678").users)
     assert report["created"] == pl.read_parquet(found["patrons.parquet"]).height
+    assert f"{report['created']:,} patrons are loaded" in page
+    assert rejects == found["rejects.csv"]
     (mail,) = sandbox.mail.mails
     assert f"s3://artifacts@{BUCKET}/loads/{TENANT}" in mail.as_string().replace("=\n", "")
+
+
+def test_what_is_old_goes_from_a_bucket_too(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    """First what holds patrons, then the rest; another library's objects stay."""
+    for name, told in connections(sandbox.description).items():
+        monkeypatch.setenv(name, told)
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS", f"s3://artifacts@{BUCKET}/loads")
+    now = datetime.now(UTC)
+    for tenant in ("aged", "other"):
+        run = runs.open_run(tenant, "manual__2026-01-01T00:00:00+00:00")
+        for name in ("export.csv", "report.json", "results/0001.json"):
+            run.write(name, b"{}")
+    assert runs.all_tenants()[:2] == ["aged", "other"]
+    assert purging.purge("aged", Keep(), now + timedelta(days=31), lambda *_: False) == (1, 0)
+    (folder,) = {name.partition("/")[0] for name in objects(sandbox, "loads/aged/")}
+    assert objects(sandbox, f"loads/aged/{folder}/").keys() == {"report.json", "purged.json"}
+    assert purging.purge("aged", Keep(), now + timedelta(days=401), lambda *_: False) == (0, 1)
+    assert runs.all_runs("aged") == []
+    assert len(objects(sandbox, "loads/other/")) == 3
 
 
 PARTS = {"chunks": ".zst", "sent": "", "results": ""}

@@ -96,6 +96,8 @@ def test_the_form(northfield: DAG):
         "source_path": ["null", "string"],
         "load_anyway": ["null", "string"],
     }
+    # Each task having a copy would take Airflow more than twice as long to read a library's DAG.
+    assert [dict(task.params) for task in northfield.tasks] == [{}] * 7
     assert northfield.params.dump() == {"dry_run": False, "source_path": None, "load_anyway": None}
 
 
@@ -138,6 +140,16 @@ def test_only_what_may_go_away_by_itself_is_tried_again(northfield: DAG, error, 
     for task in northfield.tasks:
         assert task.retries == 3
         assert task.retry_policy.evaluate(error, 1, 3).action is action
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(None, None), (90.0, 90), (86_400.0, 3600)])
+def test_a_pause_that_the_far_end_asks_for_is_made(northfield: DAG, asked, pause):
+    """Airflow tries again no sooner than FOLIO said, an hour later at most; else after its own, growing pauses."""
+    error = errors.TransientError("busy")
+    error.retry_after = asked
+    decision = northfield.get_task("post").retry_policy.evaluate(error, 1, 3)
+    assert decision.action is RetryAction.RETRY
+    assert decision.retry_delay == (timedelta(seconds=pause) if pause else None)
 
 
 def test_every_kind_of_error_is_covered():

@@ -215,7 +215,9 @@ def test_waits_as_asked(server: FolioServer, folio: Folio, method: str, status: 
 def test_does_not_wait_for_ever(server: FolioServer, folio: Folio):
     """A long pause is left to Airflow's retry, which holds no worker meanwhile."""
     server.faults.answer(429, headers={"Retry-After": "3600"})
-    assert isinstance(reason(folio), TransientError)
+    error = reason(folio)
+    assert isinstance(error, TransientError)
+    assert error.retry_after == 3600
 
 
 def test_nobody_answers(server: FolioServer):

@@ -1,0 +1,148 @@
+"""
+A thousand tenants in Airflow's DAG processor, and what a load costs beside the same DAG with empty tasks.
+
+Both run the real thing: `airflow dag-processor` with its default time-outs and a database of its own; and a scheduler
+with the sandbox around it, a file of ten patrons, and a DAG of as many tasks that do nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from local.airflow import LocalAirflow
+from local.environment import PROJECT, clean_environment
+from patronload import paths
+from sandbox import connections
+from sandbox.everything import Sandbox
+from sandbox.folio import FolioServer
+from tests.airflow import libraries
+
+MANY = 1000
+RUNS = 3
+
+EMPTY = """
+from airflow.sdk import DAG, chain, task
+
+
+@task
+def step():
+    pass
+
+
+with DAG("empty", schedule=None, catchup=False) as dag:
+    chain(*(step.override(task_id=name)() for name in {tasks!r}))
+"""
+
+
+def thousand(count: int = MANY) -> None:
+    """Read and store that many tenant files with Airflow's default time-outs, twice."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        include = home / "include"
+        shutil.copytree(paths.include(), include)
+        text = (include / "tenants" / "stclare.yaml").read_text()
+        for number in range(count):
+            name = f"lib{number:04}"
+            (include / "tenants" / f"{name}.yaml").write_text(text.replace("tenant: stclare", f"tenant: {name}"))
+        seconds = [_processed(home, include) for _ in range(2)]
+        dags, versions, errors = _stored(home / "airflow.db")
+    told = "no time-out" if dags >= count and not errors else f"ONLY {dags} DAGs, {errors} import errors"
+    print(f"tenants: {count:,} files read and stored in {seconds[0]:.0f} s, read again in {seconds[1]:.0f} s, {told};")
+    print(f"  {dags:,} DAGs have {versions:,} versions after two readings")
+
+
+def _processed(home: Path, include: Path) -> float:
+    environment = clean_environment() | {
+        "AIRFLOW_HOME": str(home),
+        "PATRONLOAD_INCLUDE": str(include),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    }
+    airflow = str(Path(sys.executable).with_name("airflow"))
+    if not (home / "airflow.db").exists():
+        subprocess.run([airflow, "db", "migrate"], env=environment, check=True, capture_output=True)  # noqa: S603
+    started = time.perf_counter()
+    with (home / "processor.log").open("w") as log:
+        command = [airflow, "dag-processor", "--num-runs", "1"]
+        subprocess.run(command, env=environment, check=True, stdout=log, stderr=log)  # noqa: S603 - our own words
+    return time.perf_counter() - started
+
+
+def _stored(database: Path) -> tuple[int, int, int]:
+    questions = (
+        "select count(*) from serialized_dag where dag_id like 'patron_load\\_\\_%' escape '\\'",
+        "select count(*) from dag_version where dag_id like 'patron_load\\_\\_%' escape '\\'",
+        "select count(*) from import_error",
+    )
+    with closing(sqlite3.connect(database)) as connection:
+        found = [int(connection.execute(question).fetchone()[0]) for question in questions]
+    return found[0], found[1], found[2]
+
+
+def overhead() -> None:
+    """A load of ten patrons beside a DAG of as many empty tasks: as Airflow comes, and with the preload setting."""
+    for name, settings in (("as Airflow comes", {}), ("with the preload setting", libraries.READY_TASKS)):
+        ours, empty = _runs(settings)
+        print(f"run {name}: {ours:.1f} s for ten patrons, {empty:.1f} s for empty tasks, {ours / empty:.1f} times")
+
+
+def _runs(settings: dict[str, str]) -> tuple[float, float]:
+    """The median seconds of a load and of the empty DAG, the first run of each left out."""
+    tenant = "ashford"
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        include, dags = root / "include", root / "dags"
+        shutil.copytree(PROJECT / "include", include)
+        shutil.copytree(PROJECT / "dags", dags)
+        steps = re.findall(r"tasks\.(\w+)\(name\)", (dags / "patron_load.py").read_text())
+        (dags / "empty.py").write_text(EMPTY.format(tasks=steps))
+        libraries.library_file(include, tenant, root / "exports")
+        today = datetime.now(ZoneInfo("America/Chicago")).date()
+        export = root / "exports" / tenant / f"patrons_{today:%Y%m%d}.csv"
+        export.parent.mkdir(parents=True)
+        export.write_text(libraries.as_csv(libraries.people(tenant, 10)))
+        with Sandbox(root / "sandbox", s3=False) as sandbox, FolioServer([f"fs{tenant}"]) as folio:
+            environment = {
+                **connections(sandbox.description),
+                "AIRFLOW_CONN_INVENTED_FOLIO": libraries.loader_connection(folio),
+                "PATRONLOAD_INCLUDE": str(include),
+                "PATRONLOAD_ARTIFACTS": (root / "artifacts").as_uri(),
+                "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+                **settings,
+            }
+            dag_id = libraries.dag_id(tenant)
+            with LocalAirflow(root / "airflow", environment=environment, triggerer=False) as airflow:
+                return _median(airflow, dag_id), _median(airflow, "empty")
+
+
+def _median(airflow: LocalAirflow, dag_id: str) -> float:
+    airflow.api.wait_for_dag(dag_id, timeout=400)
+    airflow.api.unpause(dag_id)
+    return statistics.median([_seconds(airflow, dag_id) for _ in range(1 + RUNS)][1:])
+
+
+def _seconds(airflow: LocalAirflow, dag_id: str) -> float:
+    run = airflow.api.trigger(dag_id)
+    ended = airflow.api.wait(dag_id, run, timeout=300)
+    if ended.state != "success":
+        raise RuntimeError(f"{dag_id} {run} ended as {ended.state}")
+    told = airflow.api.http.get(f"dags/{dag_id}/dagRuns/{run}").json()
+    began, end = (datetime.fromisoformat(told[name]) for name in ("start_date", "end_date"))
+    return (end - began).total_seconds()
+
+
+if __name__ == "__main__":
+    thousand()
+    overhead()
