@@ -9,7 +9,7 @@ import pytest
 
 from patronload.errors import TargetError
 from patronload.mappings import Mapping
-from patronload.targets import folio_merge, request_body
+from patronload.targets import folio_merge, folio_plan, request_body
 from patronload.targets.folio_import import UserImport
 from sandbox.folio import FolioServer, FolioTenant
 from sandbox.folio.reference import departments, select_field, service_points, text_field
@@ -149,6 +149,18 @@ def test_a_blank_cell(server: FolioServer, rules: Mapping, blank_cells: str):
     assert (record["username"], record["personal"]["preferredFirstName"], record["active"]) == ("ann", "Annie", True)
 
 
+@pytest.mark.parametrize("blank_cells", ["keep", "erase"])
+def test_a_blank_line_of_an_address(server: FolioServer, rules: Mapping, blank_cells: str):
+    """Is a blank cell like any other: a town that the row does not have is kept, or goes if the tenant wants that."""
+    home = {"addressTypeId": "Home", "addressLine1": "1 Old Road", "city": "Cork", "countryId": "IE"}
+    stored_user(server, MINE | {"personal": {"lastName": "Ash", "addresses": [home]}})
+    given = {"addressTypeId": "Home", "addressLine1": "2 New Road"}
+    ours = MINE | {"personal": {"lastName": "Ash", "addresses": [given]}}
+    record = sent(plan(server, [ours], rules, blank_cells=blank_cells))[2]
+    kept = {"city": "Cork"} if blank_cells == "keep" else {}
+    assert record["personal"]["addresses"] == [{**given, **kept, "countryId": "IE"}]
+
+
 @pytest.mark.parametrize("kind", ["staff", "system", "shadow", "dcb", "Staff"])
 def test_staff_stay_staff(server: FolioServer, tmp_path: Path, kind: str):
     """Somebody who works in FOLIO and is in the file too can still log in afterwards."""
@@ -172,13 +184,16 @@ def test_the_type_is_only_changed_if_the_campus_owns_it(server: FolioServer, tmp
     [
         ("2099-08-31", "2099-09-01T04:59:59.000+00:00"),
         ("2099-12-31", "2100-01-01T05:59:59.000+00:00"),
+        ("9999-12-31", "9999-12-31T23:59:59.000+00:00"),
     ],
 )
 def test_a_card_is_good_until_the_end_of_its_day(server: FolioServer, rules: Mapping, day: str, last_second: str):
-    """Midnight in Greenwich would end it the evening before in Chicago; summer time is heeded."""
+    """Midnight in Greenwich would end it the evening before in Chicago; summer time and "never" are heeded."""
     record = sent(plan(server, [MINE | {"expirationDate": day}], rules))[2]
     assert record["expirationDate"] == last_second
     assert record["active"] is True
+    (new,) = folio_plan.as_new(rules, [json.dumps(MINE | {"expirationDate": day})], CHICAGO)
+    assert json.loads(new)["expirationDate"] == last_second, "in the preview too"
 
 
 @pytest.mark.parametrize(
@@ -253,6 +268,16 @@ def test_a_wrong_column_does_not_tell_names(server: FolioServer, rules: Mapping)
     planned = plan(server, [person(1, patronGroup="ann@example.edu"), person(2, patronGroup="20001234")], rules)
     assert "example.edu" not in json.dumps(planned.summary)
     assert "20001234" not in json.dumps(planned.summary)
+
+
+@pytest.mark.parametrize("owner", ["campus", "first"])
+def test_a_value_that_is_dropped_is_no_blank_cell(server: FolioServer, tmp_path: Path, owner: str):
+    """Where a blank cell erases, a contact type that FOLIO does not know still leaves the stored one in its place."""
+    stored_user(server, KEPT)
+    rules = mapping(tmp_path, ownership={"personal.preferredContactTypeId": owner})
+    ours = MINE | {"personal": {"lastName": "Ash", "preferredContactTypeId": "fax"}}
+    record = sent(plan(server, [ours], rules, blank_cells="erase"))[2]
+    assert record["personal"]["preferredContactTypeId"] == "text"
 
 
 @pytest.mark.parametrize("dropped_values", ["warn", "stop"])

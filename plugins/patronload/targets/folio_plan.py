@@ -116,13 +116,13 @@ class _Planning:
 
     def _line(self, row: int, text: str, stored: Stored, values: Values) -> _Line | None:
         """The merged patron, or None when the row is set aside."""
-        ours = values.without_dropped(json.loads(text))
+        ours, dropped = values.without_dropped(json.loads(text))
         user = stored.user(self.folio.prefix + ours["externalSystemId"])
         stored_id = user["id"] if user else None
         problems = [*self._of_user(user, ours), *_same_types(ours)]
         if not problems:
             theirs = self._as_import(user, stored, values.reference)
-            record = folio_merge.merged(ours, theirs, self.rules)
+            record = folio_merge.merged(ours, theirs, self.rules, dropped)
             problems = values.problems(record)
             if not problems:
                 return _Line(row, record, stored_id)

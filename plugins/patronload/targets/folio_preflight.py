@@ -31,6 +31,8 @@ MOST_VALUES = 20
 
 LONGEST_VALUE = 60
 
+CONTACT_TYPE = "personal.preferredContactTypeId"
+
 
 class Drift(NamedTuple):
     """A property of users that mod-users has since a version and mod-user-import can read since another."""
@@ -130,9 +132,11 @@ class Values:
         """To be created: the options of each custom field."""
         self._taken = {fold(one) for entry in reference.departments.values() for one in _name_and_code(entry)}
 
-    def without_dropped(self, ours: Record) -> Record:
+    def without_dropped(self, ours: Record) -> tuple[Record, tuple[str, ...]]:
         """
-        A patron of the file without the values that FOLIO would drop; what FOLIO has in their place is then kept.
+        A patron of the file without the values that FOLIO would drop, and the fields that lost theirs.
+
+        What FOLIO has in their place is kept, whatever a blank cell would do.
 
         FOLIO: UserDataProcessingService leaves out addresses and contact types whose names it does not know.
         """
@@ -142,9 +146,10 @@ class Values:
         if contact is not None and str(contact).lower() not in CONTACT_TYPES:
             self._count(self.dropped, "contact type", str(contact))
             del personal["preferredContactTypeId"]
-        elif len(addresses) == len(given):
-            return ours
-        return ours | {"personal": personal | {"addresses": addresses}}
+            return ours | {"personal": personal | {"addresses": addresses}}, (CONTACT_TYPE,)
+        if len(addresses) == len(given):
+            return ours, ()
+        return ours | {"personal": personal | {"addresses": addresses}}, ()
 
     def problems(self, record: Record) -> list[Problem]:
         """Why FOLIO would refuse a merged record, as far as that can be told without asking it."""
