@@ -276,6 +276,16 @@ def test_what_the_plan_sets_aside_is_a_reject_of_its_own_stage(load, folio):
     assert "pia" not in json.dumps(other.run.read_json(runs.REPORT)).lower()
 
 
+def test_a_row_that_was_refused_before_is_told_to_whom_it_is_in_the_way(load, folio):
+    """Its patron is in the file: the other row names it, and nobody is told to change an externalSystemId."""
+    until(load(["r-1,ria,card-r,Student,Roe,Ria,,,\n"]), steps.post)
+    planned_load = planned(load, ["r-2,rex,card-r,Student,Roe,Rex,,,\n", "r-1,ria,card-s,Student,,Ria,,,\n", GOOD[0]])
+    steps.plan(planned_load)
+    (line,) = steps._read_frame(planned_load.run, steps.PLAN_REJECTS).iter_rows(named=True)
+    assert line["row"] == 2
+    assert line["reason"].endswith("row 3, which is set aside itself")
+
+
 @pytest.fixture
 def wizards(folio):
     """Patron groups that FOLIO does not have any more."""

@@ -148,7 +148,7 @@ def _plan(load: Load, facts: Facts, target: Target) -> Counts:
 
     begun = datetime.now(UTC)
     patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, facts.columns)
-    planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load))
+    planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load), _refused(load, mapping))
     _write_frame(load.run, PLAN_REJECTS, planned.rejects)
     chunks = _cut(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
     warnings = [*_missing_columns(load.tenant, facts.columns), *planned.summary["warnings"]]
@@ -163,6 +163,25 @@ def _plan(load: Load, facts: Facts, target: Target) -> Counts:
     _write_planned(load.run, planned.patrons, chunks)
     counts = {name: planned.summary[name] for name in ("new", "known")}
     return counts | {"chunks": len(set(chunks)), "rejected": rejected}
+
+
+def _refused(load: Load, mapping: Mapping) -> list[tuple[int, str]]:
+    """The rows that did not get as far as the plan, with the keys of the patrons they are about."""
+    import polars as pl
+
+    from patronload import expressions
+    from patronload import transform as core
+    from patronload.rows import ROW
+
+    rows, key = _rejects(load.run).select(pl.col("row").alias(ROW)).unique(), mapping.system.key
+    if rows.is_empty() or not load.run.has(runs.ROWS):
+        return []
+    found: list[tuple[int, str]] = []
+    for part in _rows_in_parts(load.run, core.PART):
+        left = part.join(rows, on=ROW, how="semi")
+        keys = expressions.of_fields(left, mapping, [key])[key]
+        found += left.select(ROW, key=keys).drop_nulls().with_columns(pl.col("key").cast(pl.String)).iter_rows()
+    return found
 
 
 def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:

@@ -86,9 +86,10 @@ class UserImport(Folio):
         mapping: Mapping,
         zone: ZoneInfo,
         ledger: Ledger | None = None,  # noqa: ARG002 - FOLIO itself can be asked
+        refused: Iterable[tuple[int, str]] = (),
     ) -> Planned:
         """Compare the patrons of a file with what FOLIO has."""
-        return folio_plan.plan(self, patrons, mapping, zone)
+        return folio_plan.plan(self, patrons, mapping, zone, refused)
 
     def prepare(self, create: dict[str, Any]) -> None:
         """Make departments and options of custom fields, one after the other."""

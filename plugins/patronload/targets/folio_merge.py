@@ -195,8 +195,8 @@ def _lay_addresses(record: Record, ours: Record, rules: Rules) -> None:
         rule = _address_rule(rules.addresses, name)
         there = addresses.get(name)
         if rule.owner == "campus" or (rule.owner == "first" and there is None):
-            blank = rule.fields if rules.erase else ()
-            kept = {key: value for key, value in (there or {}).items() if key not in blank}
+            emptied = rule.fields if rules.erase else frozenset[str]()
+            kept = {key: value for key, value in (there or {}).items() if key not in emptied}
             addresses[name] = kept | address
             primary = name if address.get("primaryAddress") else primary
     if rules.erase:
