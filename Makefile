@@ -46,11 +46,11 @@ check: setup ## lint, strict types, import contracts, every tenant and mapping f
 	$(WITH_PLUGINS) $(BIN)/python -m patronload check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 
-bench: setup ## measure speed and memory
-	@$(WITH_PLUGINS) $(BIN)/python -m benchmarks
+bench: setup ## measure speed and memory: ROWS=1000000
+	@$(WITH_PLUGINS) $(BIN)/python -m benchmarks $(ROWS)
 
-faults: setup ## load hundreds of made-up exports while everything goes wrong, and judge what FOLIO then holds: RUNS=500 SEED=1
-	@$(WITH_PLUGINS) $(BIN)/python -m faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
+faults: setup ## load hundreds of made-up exports while everything goes wrong, and judge what the stand-ins then hold: RUNS=500 SEED=1 TARGET=infiniti
+	@$(WITH_PLUGINS) $(BIN)/python -m faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))
 
 clean: ## remove what is made here: .venv, caches, the demo's files
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local down; fi

@@ -24,7 +24,7 @@ Keeps one library's patrons in its library system in step with what the institut
   `docs/when-a-run-fails.md`.
 """
 
-from airflow.sdk import DAG, CronPartitionTimetable, chain, get_parsing_context
+from airflow.sdk import DAG, Asset, CronPartitionTimetable, chain, get_parsing_context
 
 from patronload import tasks, tenants
 from patronload.tenants import Tenant
@@ -46,6 +46,9 @@ def patron_load(tenant: Tenant) -> DAG:
         is_paused_upon_creation=True,
     ) as dag:
         steps(tenant.tenant)
+    # post succeeds after a real load only, so each event of the asset is one.
+    patrons = Asset(name=f"{tenant.tenant} patrons", uri=tenant.asset, group="patron-load")
+    dag.get_task("post").outlets.append(patrons)
     return dag
 
 

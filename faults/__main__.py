@@ -1,4 +1,8 @@
-"""Run the campaign: python -m faults --runs 500 --seed 1. One run again: python -m faults --runs 1 --seed 4711."""
+"""
+Run the campaign: python -m faults --runs 500 --seed 1.
+
+One run again: python -m faults --target folio --runs 1 --seed 4711.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from faults.campaign import Figures, campaign
+from faults.campaign import TARGETS, Figures, campaign
 
 JOBS = 8
 """Much of a run is waiting for what FOLIO may still do; so two cores have work for more processes than two."""
@@ -17,18 +21,25 @@ JOBS = 8
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the figures; 1 when any run went wrong."""
     given = _parser().parse_args(arguments)
-    started = time.monotonic()
     seeds = range(given.seed, given.seed + given.runs)
+    wrong = [_run(target, seeds, given) for target in ([given.target] if given.target else TARGETS)]
+    return 1 if any(wrong) else 0
+
+
+def _run(target: str, seeds: Sequence[int], given: argparse.Namespace) -> bool:
+    """The campaign on one target; whether any run went wrong."""
+    started = time.monotonic()
     done = []
-    for figures in campaign(seeds, given.jobs):
+    print(f"{target}:", flush=True)
+    for figures in campaign(seeds, given.jobs, target):
         done.append(figures)
         if figures.complaints or given.verbose:
-            _tell(figures)
+            _tell(target, figures)
     _sum_up(done, time.monotonic() - started)
-    return 1 if any(one.complaints for one in done) else 0
+    return any(one.complaints for one in done)
 
 
-def _tell(figures: Figures) -> None:
+def _tell(target: str, figures: Figures) -> None:
     print(
         f"seed {figures.seed}: {'WRONG' if figures.complaints else 'well'}; {', '.join(figures.faults) or 'no fault'}"
     )
@@ -36,7 +47,7 @@ def _tell(figures: Figures) -> None:
     for sentence in [*figures.complaints, *met]:
         print(f"    {sentence[:400]}", flush=True)
     if figures.complaints:
-        print(f"    again: python -m faults --runs 1 --seed {figures.seed} --verbose")
+        print(f"    again: python -m faults --target {target} --runs 1 --seed {figures.seed} --verbose")
 
 
 def _sum_up(done: list[Figures], seconds: float) -> None:
@@ -49,7 +60,8 @@ def _sum_up(done: list[Figures], seconds: float) -> None:
         sum(getattr(one, name) for one in done) for name in ("attempts", "cleared", "imports", "orphans")
     )
     print(f"  {imports:,} user imports, {attempts:,} attempts of steps, {cleared:,} times cleared by a person")
-    print(f"  {orphans:,} permission users left behind without a user")
+    if orphans:
+        print(f"  {orphans:,} permission users left behind without a user")
     print(f"  {sum(met.values()):,} faults and kills armed, {sum(one.struck for one in done):,} of them struck:")
     print("    " + ", ".join(f"{count} {name}" for name, count in met.most_common()))
     if wrong:
@@ -58,6 +70,7 @@ def _sum_up(done: list[Figures], seconds: float) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
+    parser.add_argument("--target", choices=TARGETS, help="which stand-in (default: one after the other)")
     parser.add_argument("--runs", type=int, default=500, help="how many random loads (default: 500)")
     parser.add_argument("--seed", type=int, default=1, help="of the first; the next ones count up (default: 1)")
     parser.add_argument("--jobs", type=int, default=JOBS, help=f"processes at a time (default: {JOBS})")

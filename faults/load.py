@@ -6,33 +6,30 @@ import hashlib
 import json
 import logging
 import os
-import random
 import shutil
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NamedTuple, Self
+from typing import IO, Any, Generic, NamedTuple, Protocol, Self, TypeVar
 from unittest.mock import patch
 
 import httpx
 import polars as pl
 
-from faults import schedule
+from faults.campaign import Figures
 from faults.schedule import Kill, Schedule
-from faults.world import COLUMNS, World
+from faults.world import Row
 from patronload import connections, runs, steps, targets, tenants
 from patronload.connections import Connection
 from patronload.errors import PatronloadError, TransientError
 from patronload.loads import Load
 from patronload.runs import Run
 from patronload.targets.delivery import Patience
-from sandbox.folio import FolioServer, Store
-from sandbox.folio.logins import FolioTenant
+from sandbox.faults import Faults
 
-FOLIO_TENANT = "campaign"
 RETRIES = 3
 """As in tasks.OPTIONS; a worker that died is retried by Airflow too."""
 
@@ -66,6 +63,24 @@ class Done(NamedTuple):
     attempts: int
     cleared: int
     struck: int
+
+    def figures(self, seed: int, complaints: list[str], imports: int, orphans: int = 0) -> Figures:
+        """The run in figures, by its last report."""
+        last = self.claims[-1].report
+        return Figures(
+            seed=seed,
+            rows=last["rows"],
+            loaded=last["created"] + last["updated"],
+            held=last["rejected"] + last["failed"],
+            attempts=self.attempts,
+            cleared=self.cleared,
+            imports=imports,
+            orphans=orphans,
+            struck=self.struck,
+            faults=self.schedule.names,
+            complaints=complaints,
+            errors=self.errors,
+        )
 
 
 class MortalRun(Run):
@@ -104,23 +119,70 @@ class Reaper:
             raise Killed
 
 
-class Stage:
-    """One FOLIO on loopback and one folder, for run after run; the product works on it for a `with` block."""
+class Case(Protocol):
+    """What one run is about, whatever the target."""
 
-    def __init__(self, folder: Path, server: FolioServer) -> None:
+    @property
+    def seed(self) -> int:
+        """By which it is made up again."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The export's."""
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The export's."""
+
+    @property
+    def duplicates(self) -> set[int]:
+        """Rows that a validation rejects: what must be unique is in the file twice."""
+
+    def csv(self) -> bytes:
+        """The export."""
+
+    def mapping(self) -> dict[str, Any]:
+        """The mapping file."""
+
+    def tenant(self) -> dict[str, Any]:
+        """The tenant file, as far as it is the target's: target, timezone, and what else is not as everywhere."""
+
+
+AnyCase_contra = TypeVar("AnyCase_contra", bound=Case, contravariant=True)
+
+
+class Ground(Protocol[AnyCase_contra]):
+    """A stand-in, on which worlds are loaded one after the other."""
+
+    @property
+    def account(self) -> Connection:
+        """Who logs in there."""
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong there."""
+
+    def lay(self, world: AnyCase_contra, folder: Path) -> Schedule:
+        """Make the stand-in as it is before the load, and arm what is to go wrong. `folder` is all the runs'."""
+
+    def heal(self) -> None:
+        """From now on nothing goes wrong."""
+
+
+class Stage(Generic[AnyCase_contra]):
+    """One stand-in on loopback and one folder, for run after run; the product works on it for a `with` block."""
+
+    def __init__(self, folder: Path, ground: Ground[AnyCase_contra]) -> None:
         self.folder = folder
-        self.server = server
+        self.ground = ground
         self._set = ExitStack()
 
     def __enter__(self) -> Self:
-        mappings = self.folder / "include" / "mappings" / "folio"
-        mappings.mkdir(parents=True, exist_ok=True)
-        account = Connection("campaign_folio", host=self.server.url, login="loader", password="Loader-pass-1")
         # Each connection would read all certificates of the machine anew, and none is asked for here.
         no_certificates = ssl.create_default_context()
         for change in (
             patch.dict(os.environ, {"PATRONLOAD_INCLUDE": str(self.folder / "include")}),
-            patch.object(connections, "get", lambda _: account),
+            patch.object(connections, "get", lambda _: self.ground.account),
             patch.object(targets, "open_target", _quickly(targets.open_target)),
             patch("httpx._transports.default.create_ssl_context", lambda **_: no_certificates),
         ):
@@ -135,43 +197,35 @@ class Stage:
     ) -> None:
         self._set.close()
 
-    def take(self, world: World) -> tuple[Done, Store]:
-        """Load a world into a fresh FOLIO."""
-        store = Store()
-        world.fill(store)
-        chance = random.Random(world.seed * 7919 + 1)
-        store.users.wanders = chance.random() < 0.5  # noqa: PLR2004 - in every second run
-        self.server.faults.clear()
-        self.server.journal.clear()
-        self.server.stores[FOLIO_TENANT] = store
-        tenant = self.server.tenants[FOLIO_TENANT]
-        tenant.token_seconds = 600.0
-        requests = 1 + len(world.rows) // world.chunk_size  # the plan's own empty import comes before the chunks
-        plan = schedule.arm(chance, self.server.faults, tenant, 1 + requests)
+    def take(self, world: AnyCase_contra) -> Done:
+        """Load a world into a stand-in that is as the world says."""
+        # Each is another library's first load: what the last loads of a library were lies beside their folders.
+        shutil.rmtree(self.folder / "tenant", ignore_errors=True)
+        plan = self.ground.lay(world, self.folder / "tenant")
         reaper = Reaper(plan.kills)
         load = self._load(world, reaper)
         with _mortal(reaper):
-            return self._work(load, plan, reaper), store
+            return self._work(load, plan, reaper)
 
-    def _load(self, world: World, reaper: Reaper) -> Load:
-        # Each world is another library's first load: what the last loads of a library were lies beside their folders.
-        shutil.rmtree(self.folder / "runs", ignore_errors=True)
-        (self.folder / "include" / "mappings" / "folio" / "campaign.yaml").write_text(json.dumps(world.mapping()))
-        run = MortalRun(self.folder / "runs" / "campaign" / "run", reaper)
+    def _load(self, world: AnyCase_contra, reaper: Reaper) -> Load:
+        tenant = made_tenant(world)
+        mapping = self.folder / "include" / "mappings" / f"{tenant.mapping}.yaml"
+        mapping.parent.mkdir(parents=True, exist_ok=True)
+        mapping.write_text(json.dumps(world.mapping()))
+        run = MortalRun(self.folder / "tenant" / "run", reaper)
         reaper.armed = False
         prepare(run, world)
         reaper.armed = True
-        return Load(made_tenant(world), run, "campaign", date(2026, 11, 21))
+        return Load(tenant, run, "campaign", date(2026, 11, 21))
 
     def _work(self, load: Load, plan: Schedule, reaper: Reaper) -> Done:
         claims: list[Claim] = []
         errors: list[str] = []
         attempts = cleared = 0
-        armed = list(self.server.faults.answers)
+        armed = list(self.ground.faults.answers)
         while cleared <= CLEARINGS:
             if cleared >= HEALED_AFTER:
-                self.server.faults.clear()
-                self.server.tenants[FOLIO_TENANT].token_seconds = 600.0
+                self.ground.heal()
             tried, error = self._dag_run(load)
             attempts += tried
             reaper.armed = False
@@ -245,17 +299,17 @@ def _quickly(opened: Callable[..., Any]) -> Callable[..., Any]:
     return quick
 
 
-def prepare(run: Run, world: World) -> None:
+def prepare(run: Run, world: Case) -> None:
     """Leave behind what the steps fetch and validate do; Great Expectations would take longer than all the rest."""
     content = world.csv()
     run.write(runs.EXPORT, content)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {"name": "patrons.csv", "path": "patrons.csv", "size": len(content), "modified": now, "fetched": now}
     run.write_json(runs.DELIVERY, facts | {"sha256": hashlib.sha256(content).hexdigest()})
-    run.write_json(runs.VALIDATION, {"rows": len(world.rows), "columns": list(COLUMNS), "checks": []})
+    run.write_json(runs.VALIDATION, {"rows": len(world.rows), "columns": list(world.columns), "checks": []})
     words = "is in the file twice"
     twins = [
-        {"row": number, "column": "ID", "value": None, "reason": words, "summary": words}
+        {"row": number, "column": world.columns[0], "value": None, "reason": words, "summary": words}
         for number in sorted(world.duplicates)
     ]
     schema = {"row": pl.UInt32, "column": pl.String, "value": pl.String, "reason": pl.String, "summary": pl.String}
@@ -263,29 +317,15 @@ def prepare(run: Run, world: World) -> None:
         pl.DataFrame(twins, schema=schema).write_parquet(file)
 
 
-def made_tenant(world: World) -> tenants.Tenant:
+def made_tenant(world: Case) -> tenants.Tenant:
     """The tenant file of a world."""
     return tenants.Tenant.model_validate(
         {
             "tenant": "campaign",
             "library": "The Campaign's Library",
-            "mapping": "folio/campaign",
-            "timezone": world.zone.key,
             "source": {"type": "folder", "path": "/nowhere/patrons.csv"},
-            "target": {
-                "type": "folio",
-                "connection": "campaign_folio",
-                "folio_tenant": FOLIO_TENANT,
-                "chunk_size": world.chunk_size,
-                "blank_cells": world.blank_cells,
-                **({"source_type": world.source_type} if world.source_type else {}),
-            },
             "limits": {"most_rejects": "100%"},
             "notify": {"on_failure": ["oncall@lib.example"]},
+            **world.tenant(),
         }
     )
-
-
-def folio() -> FolioServer:
-    """A FOLIO for a campaign."""
-    return FolioServer([FolioTenant(FOLIO_TENANT)])

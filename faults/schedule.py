@@ -48,8 +48,13 @@ def arm(chance: random.Random, faults: Faults, tenant: FolioTenant, requests: in
     if chance.random() < 0.2:  # noqa: PLR2004 - in one run of five tokens end all the time
         tenant.token_seconds = chance.choice([0.5, 20.0, 61.0])
         names.append("short tokens")
-    kills = [_kill(chance) for _ in range(chance.choice([0, 0, 1, 1, 2]))]
-    return Schedule(names + [f"killed {kill.when} {kill.what}" for kill in kills], kills)
+    killed = kills(chance)
+    return Schedule(names + [f"killed {kill.when} {kill.what}" for kill in killed], killed)
+
+
+def kills(chance: random.Random) -> list[Kill]:
+    """When the worker dies; not more than twice."""
+    return [_kill(chance) for _ in range(chance.choice([0, 0, 1, 1, 2]))]
 
 
 def _kill(chance: random.Random) -> Kill:

@@ -23,6 +23,8 @@ CLUBS = ("Chess", "Choir", "Rowing")
 ZONES = ("America/Chicago", "Europe/Dublin", "UTC", "Australia/Sydney")
 OWNERS = ("campus", "library", "first")
 
+FOLIO_TENANT = "campaign"
+
 COLUMNS = (
     "ID", "LOGIN", "CARD", "GROUP", "LAST", "FIRST", "PREFERRED", "EMAIL", "PHONE", "STREET", "CITY", "WORKSTREET",
     "DEPTS", "CAMPUS", "CLUBS", "NOTE", "EXPIRES", "ENROLLED", "BORN", "TAGS", "ACTIVE",
@@ -100,6 +102,20 @@ class World:
     preferences: list[User]
     duplicates: set[int] = field(default_factory=set)
     """Rows that a validation rejects: what must be unique is in the file twice."""
+
+    columns = COLUMNS
+
+    def tenant(self) -> dict[str, Any]:
+        """What the tenant file says of the target."""
+        target = {
+            "type": "folio",
+            "connection": "campaign_folio",
+            "folio_tenant": FOLIO_TENANT,
+            "chunk_size": self.chunk_size,
+            "blank_cells": self.blank_cells,
+            **({"source_type": self.source_type} if self.source_type else {}),
+        }
+        return {"mapping": "folio/campaign", "timezone": self.zone.key, "target": target}
 
     @property
     def prefix(self) -> str:

@@ -114,6 +114,11 @@ class StandIns:
         """Where the mails can be read."""
         return str(self.description["smtp"]["page_url"])
 
+    @property
+    def infiniti_page(self) -> str:
+        """Where the school's users are shown."""
+        return str(self.description["infiniti"]["url"])
+
     def check(self) -> None:
         """Raise when the sandbox is no longer running."""
         self._guard.check()

@@ -67,6 +67,7 @@ def serve(folder: Path = FOLDER) -> int:
             "password": running.airflow.password,
             "passwords": running.airflow.passwords,
             "mails": running.stand_ins.mail_page,
+            "infiniti": running.stand_ins.infiniti_page,
             "artifacts": str(running.artifacts),
         }
         write_private(folder / "running.json", json.dumps(whereabouts))
@@ -134,6 +135,7 @@ def _whereabouts(folder: Path) -> str:
             f"Airflow    {where['url']}",
             *(f"  {MAY[role]:<38} user {role}, password {password}" for role, password in where["passwords"].items()),
             f"Mails      {where['mails']}",
+            f"Infiniti   {where['infiniti']}   the school's users",
             f"Artifacts  {where['artifacts']}",
             "",
             "Trigger a load in Airflow and look at its mail. `make down` stops everything.",

@@ -23,6 +23,27 @@ def project() -> Path:
 
 
 @pytest.fixture(scope="session")
+def folio_of_the_library():
+    """A FOLIO with one tenant, for the library below."""
+    from sandbox.folio import FolioServer, FolioTenant
+
+    with FolioServer([FolioTenant("main", "loader", "secret-of-folio")]) as server:
+        yield server
+
+
+@pytest.fixture
+def library(tmp_path, folio_of_the_library, monkeypatch):
+    """A library that has never been loaded; see one_library.py."""
+    from tests.one_library import Library
+
+    account = {"login": "loader", "password": "secret-of-folio"}
+    connection = {"conn_type": "http", "host": folio_of_the_library.url, **account}
+    monkeypatch.setenv("PATRONLOAD_INCLUDE", str(tmp_path / "include"))
+    monkeypatch.setenv("AIRFLOW_CONN_LIB_FOLIO", json.dumps(connection))
+    return Library(PROJECT, tmp_path, folio_of_the_library)
+
+
+@pytest.fixture(scope="session")
 def keep() -> Path:
     """Where screenshots and logs stay after the tests; CI keeps the folder."""
     folder = Path(os.environ.get("PATRONLOAD_TEST_KEEP", PROJECT / ".local" / "tests"))

@@ -37,6 +37,21 @@ def test_check_passes_the_files_of_the_repository(capsys):
         assert f"✓ {name}" in told
 
 
+def test_a_preview_for_infiniti_tells_what_only_infiniti_would_refuse(project, tmp_path, capsys):
+    """Its own rules are known without asking it; who cannot borrow is told, and what is posted is shown."""
+    export = project / "tests/samples/infiniti/school_patrons/what_infiniti_would_refuse/export.csv"
+    out = tmp_path / "out"
+    assert main(["preview", "--mapping", "infiniti/school_patrons", "--export", str(export), "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "9 rows: 1 patrons, 8 rejected" in told
+    assert "Please note: 1 patron has no barcode and cannot borrow: row 10." in told
+    (posted,) = (out / "patrons.jsonl").read_text().splitlines()
+    assert json.loads(posted)["enabled"] == "Y"
+    rejects = (out / "rejects.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert len(rejects) == 9
+    assert ",3,plan,Leaves in,31,\"Leaves in '31': the graduation year is not written" in rejects[2]
+
+
 def test_check_tells_every_mistake_with_its_line_and_goes_on(include, capsys):
     """One broken file does not hide the next; the exit code is for scripts."""
     tenant = include / "tenants" / "stclare.yaml"

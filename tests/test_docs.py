@@ -21,16 +21,25 @@ from patronload import (
     ownership,
     posting,
     preview,
+    purging,
     recipes,
     reject_files,
     reports,
     runs,
     steps,
+    systems,
     tasks,
     tenants,
     validation,
 )
-from patronload.targets import folio_answers, folio_faults, folio_plan, folio_preflight
+from patronload.targets import (
+    folio_answers,
+    folio_faults,
+    folio_plan,
+    folio_preflight,
+    infiniti_answers,
+    infiniti_plan,
+)
 from patronload.tenants import Layout, Limits
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -38,7 +47,7 @@ DOCS = PROJECT / "docs"
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted(DOCS.glob("*.md")))]
 NAMES = (
     *("add-a-library", "mapping-files", "tenant-files", "plan", "when-a-run-fails", "run-artifacts", "folio"),
-    "architecture",
+    *("infiniti", "in-airflow", "add-a-target", "architecture"),
 )
 
 
@@ -298,12 +307,18 @@ PARTS = {
     "target": tenants.FolioTarget,
     "limits": tenants.Limits,
     "notify": tenants.Notify,
+    "people": tenants.People,
+    "keep": tenants.Keep,
 }
 
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("## The library", tenants.Tenant), *((f"## {part}", model) for part, model in PARTS.items())],
+    [
+        ("## The library", tenants.Tenant),
+        *((f"## {part}", model) for part, model in PARTS.items()),
+        ("## target of type infiniti", tenants.InfinitiTarget),
+    ],
 )
 def test_every_key_of_a_tenant_file_is_told_with_its_default(heading, model):
     """Each key that there is, none that there is not, and what happens when it is left out."""
@@ -352,7 +367,8 @@ def test_every_owner_and_every_default_is_told():
     text = section("docs/mapping-files.md", "## Ownership")
     assert [quoted(cells[0])[0] for cells in table(text)] == ["campus", "first", "library"]
     assert {"campus", "first", "library"} == set(typing.get_args(ownership.Owner))
-    defaults = ownership.DEFAULTS["folio"]
+    defaults = systems.KNOWN["folio"].owners
+    assert defaults
     told = re.search(r"^Left out, the owner is `first`(.*)It is `campus` for all else", text, re.DOTALL | re.MULTILINE)
     assert told
     assert set(defaults.values()) == {"first"}
@@ -388,11 +404,15 @@ def test_every_field_is_told_with_what_it_takes():
     """In the order of the code."""
     told = {quoted(cells[0])[0]: cells[1] for cells in table(section("docs/mapping-files.md", "## Fields"))}
     kinds = {name: fields.kind("folio", name) for name in [*fields.names("folio"), "customFields.NAME"]}
+    school = {
+        quoted(cells[0])[0]: cells[1] for cells in table(section("docs/mapping-files.md", "## Fields of Infiniti"))
+    }
+    assert school == {name: kind.value for name, kind in systems.KNOWN["infiniti"].fields.items()}
     assert list(told) == list(kinds)
     for name, kind in kinds.items():
         assert kind, name
         assert told[name].replace(" and ", " or ") == kind.value.replace("only true and false", "true or false"), name
-    assert set(fields.UNIQUE["folio"]) == {
+    assert set(systems.KNOWN["folio"].unique) == {
         name
         for name, *_, note in table(section("docs/mapping-files.md", "## Fields"))
         if "nique." in note
@@ -536,9 +556,10 @@ def test_every_message_told_is_one_that_the_code_says():
 
 SPEAKING = (
     *("tenants.py", "exports.py", "validation.py", "steps.py", "posting.py", "connections.py", "notify.py"),
+    *("right_file.py", "history.py", "purging.py"),
     *("sources/deliveries.py", "sources/sftp.py", "sources/folder.py"),
     *("leases.py", "targets/delivery.py", "targets/folio.py", "targets/folio_faults.py", "targets/folio_import.py"),
-    *("targets/folio_login.py",),
+    *("targets/folio_login.py", "targets/wire.py", "targets/infiniti.py"),
 )
 
 
@@ -564,7 +585,21 @@ def test_every_refusal_of_folio_is_told():
     assert said | {folio_answers.UNKNOWN, folio_answers.UNEXPLAINED} <= set(told)
 
 
-PLANNING = ("folio_plan", "folio_preflight", "folio_identities", "folio_reference")
+def test_every_refusal_of_infiniti_is_told():
+    """In the words of the mail; and so are the notes of the report, and the reasons of its plan."""
+    told = [cells[0] for cells in table(section(FAILURES, "## post"))]
+    said = {words for _, words in infiniti_answers._SUMMARIES}
+    assert said | {infiniti_answers.UNKNOWN, infiniti_answers.UNTOLD, infiniti_answers.FILE_REFUSED} <= set(told)
+    notes = [
+        text for node in nodes("targets/infiniti.py") if isinstance(node, ast.Yield) and (text := template(node.value))
+    ]
+    notes.append("An answer of Infiniti's cannot be right: …")
+    assert len(notes) == 3
+    for text in notes:
+        assert any(says(message, text) for message in messages()), text
+
+
+PLANNING = ("folio_plan", "folio_preflight", "folio_identities", "folio_reference", "infiniti_plan")
 
 
 def reasons_of_the_plan() -> Iterator[str]:
@@ -575,6 +610,7 @@ def reasons_of_the_plan() -> Iterator[str]:
         if text and parts(text) and (place or text.startswith("FOLIO's custom field")):
             yield text
     yield from (folio_plan.UNREADABLE, folio_plan.OTHER_PREFIX, folio_plan.SAME_TYPE)
+    yield from (infiniti_plan.NO_YEAR, infiniti_plan.ODD_YEAR, infiniti_plan.ODD_GENDER, infiniti_plan.NEW_USERNAME)
 
 
 def called(node: ast.AST) -> str:
@@ -630,7 +666,7 @@ def test_the_connections_can_be_copied():
         for block in blocks("docs/add-a-library.md")
         if block.language == "json"
     ]
-    assert [kind for kind, _ in kinds] == ["sftp", "sftp", "http", "smtp"]
+    assert [kind for kind, _ in kinds] == ["sftp", "sftp", "http", "http", "smtp"]
     for kind, connection in kinds:
         assert connection["conn_type"] == kind
         assert kind != "sftp" or connection["extra"]["host_key"].startswith("ssh-ed25519 ")
@@ -648,7 +684,15 @@ def test_every_artifact_is_told_with_the_task_that_writes_it():
     assert set(told) == names
     overview = section(ARTIFACTS, "# Run artifacts").split("##", 1)[0]
     assert all(name in overview for name in names)
-    assert all(task in TASKS for writers in told.values() for task in re.findall(r"\w+", writers.replace(" or ", " ")))
+    writing = {task for writers in told.values() for task in re.findall(r"\w+", writers.replace(" or ", " "))}
+    # purge is the task of another DAG.
+    assert writing <= {*TASKS, "purge"}
+
+
+def test_what_is_kept_when_patrons_go_is_what_holds_none():
+    """The files that stay after a purge are those of which the page says that no personal data is in them."""
+    told = {quoted(cells[0])[0]: cells[2] for cells in table(section(ARTIFACTS, "## The files"))}
+    assert {name for name, personal in told.items() if "yes" not in personal} == set(purging.KEPT)
 
 
 def test_every_count_outcome_and_column_is_told():

@@ -7,15 +7,23 @@ from typing import Any
 
 import pytest
 
-from faults import oracle, world
+from faults import oracle, school, world
 from faults.campaign import Figures, several
-from patronload.targets import folio_import, folio_merge
+from patronload.targets import folio_import, folio_merge, infiniti, infiniti_answers, infiniti_plan
 from sandbox.folio import Store
 
 
 def test_loads_come_out_right_whatever_goes_wrong():
     """Random faults, kills, stored users and policies: FOLIO holds what the oracle says, and the reports say so."""
     done = list(several(range(1, 9)))
+    assert [figures.complaints for figures in done] == [[]] * 8
+    assert sum(figures.struck for figures in done) > 8
+    assert sum(figures.loaded + figures.held for figures in done) == sum(figures.rows for figures in done)
+
+
+def test_loads_into_infiniti_come_out_right_whatever_goes_wrong():
+    """The same for the other target: nothing lost, nothing made up, no password twice, no false claim."""
+    done = list(several(range(1, 9), "infiniti"))
     assert [figures.complaints for figures in done] == [[]] * 8
     assert sum(figures.struck for figures in done) > 8
     assert sum(figures.loaded + figures.held for figures in done) == sum(figures.rows for figures in done)
@@ -30,8 +38,11 @@ def test_what_went_wrong_once_stays_right(seed):
 def test_the_same_seed_is_the_same_run():
     """A seed that failed can be run again: the same people, the same faults."""
     assert world.make(4711) == world.make(4711)
-    first, again = (next(several([2001])) for _ in range(2))
-    assert (first.rows, first.faults, first.loaded, first.held) == (again.rows, again.faults, again.loaded, again.held)
+    assert school.make(4711) == school.make(4711)
+    for target in ("folio", "infiniti"):
+        first, again = (next(several([2001], target)) for _ in range(2))
+        assert first[:4] == again[:4]
+        assert first.faults == again.faults
 
 
 def test_the_oracle_knows_each_fate():
@@ -43,6 +54,14 @@ def test_the_oracle_knows_each_fate():
         fates += [one.fate for one in oracle.expect(made, store)]
     assert fates.count("load") > 1500
     assert fates.count("hold") > 50
+
+
+def test_the_schools_oracle_knows_each_fate():
+    """As above, for what Infiniti refuses by itself, too."""
+    fates = [one.fate for seed in range(1, 9) for one in school.make(seed).expected()]
+    assert fates.count("load") > 1500
+    assert fates.count("hold") > 50
+    assert fates.count("fail") > 10
 
 
 def takes_an_unknown_chunk_for_loaded(self: Any, chunk: Any, sent_at: Any, last: Any, again: Any) -> Any:
@@ -57,9 +76,9 @@ def sends_an_unknown_chunk_again(self: Any, chunk: Any, sent_at: Any, last: Any,
 def wrong(monkeypatch) -> Iterator[Callable[..., Figures]]:
     """A run with a product in which one thing was changed for the worse."""
 
-    def run(seed: int, thing: object, name: str, change: object) -> Figures:
+    def run(seed: int, thing: object, name: str, change: object, target: str = "folio") -> Figures:
         monkeypatch.setattr(thing, name, change)
-        return next(several([seed]))
+        return next(several([seed], target))
 
     return run
 
@@ -77,6 +96,30 @@ def test_a_wrong_day_is_noticed(wrong):
     assert any("expirationDate is" in sentence for sentence in figures.complaints)
 
 
+def sends_passwords_again(self: Any, chunk: Any, sent_at: Any, last: Any, again: Any) -> Any:
+    again()
+    return self.deliver(chunk, sent_at, again)
+
+
+def everyone_was_loaded(answer: Any, patrons: Any, first_row: int) -> Any:
+    return folio_import.Outcome(len(patrons), 0, [], [], False, [])
+
+
+@pytest.mark.parametrize(
+    ("seed", "thing", "name", "change", "told"),
+    [
+        (1, infiniti.Infiniti, "resolve", takes_an_unknown_chunk_for_loaded, "told as loaded and are not"),
+        (18, infiniti.Infiniti, "resolve", sends_passwords_again, "a password was sent twice"),
+        (1, infiniti_answers, "outcome", everyone_was_loaded, "told as loaded and are not"),
+        (1, infiniti_plan, "_renamed", lambda *_: [], "must not be loaded (hold) and was"),
+        (3, infiniti_plan, "_without_password", lambda record: record, "users were sent a password and must not be"),
+    ],
+)
+def test_a_wrong_infiniti_is_noticed(wrong, seed, thing, name, change, told):
+    """Each guess and each guard that is missing comes to light."""
+    assert any(told in sentence for sentence in wrong(seed, thing, name, change, "infiniti").complaints)
+
+
 def test_it_can_be_started_by_hand():
     """`make faults` prints its figures, and tells by its exit status."""
     command = [sys.executable, "-m", "faults", "--runs", "2", "--seed", "3", "--jobs", "1", "--verbose"]
@@ -84,5 +127,5 @@ def test_it_can_be_started_by_hand():
         command, capture_output=True, text=True, check=False, env={"PYTHONPATH": "plugins"}, timeout=200
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 runs in" in done.stdout
-    assert "seed 3: well" in done.stdout
+    assert done.stdout.count("2 runs in") == 2, "FOLIO and Infiniti"
+    assert done.stdout.count("seed 3: well") == 2

@@ -1,6 +1,7 @@
 """A school's loads by the steps, from export to report: what the stand-in Infiniti then holds, and the ledger."""
 
 import csv
+import html
 import io
 import json
 import shutil
@@ -10,10 +11,11 @@ import pytest
 import yaml
 
 from local.exports import wattlegrove
-from patronload import runs, steps, tenants
-from patronload.errors import TargetError
+from patronload import runs, steps, targets, tenants
+from patronload.errors import TargetError, TransientError
 from patronload.runs import Run
 from sandbox.infiniti import InfinitiServer
+from tests.targets.infiniti_loads import QUICK
 
 DAY = date(2026, 11, 25)
 ACCOUNT = "AIRFLOW_CONN_WATTLEGROVE_INFINITI"
@@ -57,7 +59,9 @@ def load(school, tmp_path):
         content = export.content if export else as_csv(rows)
         (tmp_path / f"library_{day:%Y-%m-%d}.csv").write_bytes(content)
         name = f"run{next(count)}"
-        return steps.Load(tenants.load("wattlegrove"), Run(tmp_path / "artifacts" / name), name, day, **options)
+        # The gates would stop most of these files; whether a file is the right one is told in test_right_file.py.
+        asked = {"load_anyway": "as the test wants it", **options}
+        return steps.Load(tenants.load("wattlegrove"), Run(tmp_path / "artifacts" / name), name, day, **asked)
 
     return make
 
@@ -80,10 +84,13 @@ def row(number, **changed):
 
 
 def through(load, *, post=True):
-    """All steps; the report's figures."""
-    for step in (steps.fetch, steps.validate, steps.transform, steps.plan, *([steps.post] if post else [])):
-        step(load)
-    return steps.report(load)
+    """All steps, and the report after a failure too; the report's figures."""
+    try:
+        for step in (steps.fetch, steps.validate, steps.transform, steps.plan, *([steps.post] if post else [])):
+            step(load)
+    finally:
+        told = steps.report(load)
+    return told
 
 
 def as_the_export_says(line):
@@ -246,3 +253,32 @@ def test_a_missing_column_is_not_sent(load, infiniti):
     assert through(load(short, day=DAY + timedelta(1)))["updated"] == 1
     assert "formclass" not in infiniti.imports[-1].columns
     assert infiniti.school.users["pupil1"]["formclass"] == "7A"
+
+
+def test_an_answer_that_is_none_is_told_with_what_to_do(load, infiniti):
+    """A page of a proxy is not in the report, and its kind of error is one that people know."""
+    infiniti.faults.answer(200, body="<html>pupil1</html>")
+    odd = load([row(1)])
+    with pytest.raises(TargetError):
+        through(odd)
+    steps.report(odd)
+    report = odd.run.read_json(runs.REPORT)
+    assert (report["failure"]["kind"], report["unconfirmed"]) == ("TargetError", 1)
+    assert "Mend in Infiniti, or in its Airflow connection" in odd.run.read(runs.REPORT_PAGE).decode()
+    assert "pupil1" not in json.dumps(report)
+
+
+def test_what_to_do_next_is_true_for_infiniti(load, infiniti, monkeypatch):
+    """Nothing can be looked up there by the machine; what got lost is sent once more, and the report says so."""
+    monkeypatch.setattr(targets, "Patience", lambda: QUICK)
+    infiniti.faults.hang_up(times=2)
+    lost = load([row(1)])
+    with pytest.raises(TransientError):
+        through(lost)
+    assert steps.report(lost)["outcome"] == "failed"
+    assert lost.run.read_json(runs.REPORT)["unconfirmed"] == 1
+    page = lost.run.read(runs.REPORT_PAGE).decode()
+    assert "sends those whose answer got lost once more, which does no harm" in html.unescape(page)
+    assert "sent twice takes no harm" in page
+    steps.post(lost)
+    assert steps.report(lost)["outcome"] == "loaded"

@@ -48,6 +48,17 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "results": [result(1, created=5)],
         "sent": {1},
     },
+    "no_file": NOTHING | {"failure": failure("MissingError", "fetch", "There is no file."), "validation": None},
+    "declined": {
+        "failure": failure("Declined", "approve", "It is half as long as ever."),
+        "sent": set(),
+        "results": [],
+    },
+    "already_loaded": NOTHING
+    | {
+        "gates": {"already_loaded": "This very file was loaded on 20 November.", "load_anyway": None, "steps": {}},
+        "validation": None,
+    },
     "dry_run": {"dry_run": True, "sent": set(), "results": []},
 }
 

@@ -1,128 +1,18 @@
 """Is it the right file? One library's loads, one after the other: its folder, its ledger, the stand-in FOLIO."""
 
 import html
-import json
-import os
-import shutil
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
 
 from patronload import gates, history, notify, reports, runs, steps, tenants
 from patronload.errors import ConfigError, TransientError, ValidationError
 from patronload.history import History
-from patronload.loads import Load
 from patronload.runs import Run
-from sandbox.folio import FolioServer, FolioTenant
+from tests.one_library import STEPS, days_after
 
-DAY = date(2026, 11, 20)
-COLUMNS = ["externalSystemId", "username", "barcode", "patronGroup", "lastName", "firstName", "email", "phone"]
-COLUMNS += ["expirationDate"]
-STEPS = (steps.fetch, steps.validate, steps.transform, steps.plan, steps.post)
 REASON = "the registry has moved, says Mr Reed"
-
-
-@pytest.fixture(scope="module")
-def folio():
-    with FolioServer([FolioTenant("main", "loader", "secret-of-folio")]) as server:
-        yield server
-
-
-class Library:
-    """A library whose exports lie in a folder; each load has a run folder in one place, as the real ones have."""
-
-    def __init__(self, project, folder: Path, folio: FolioServer) -> None:
-        self.folder = folder
-        self.folio = folio
-        self.runs = folder / "artifacts" / "lib"
-        shutil.copytree(project / "include" / "mappings", folder / "include" / "mappings")
-        (folder / "include" / "tenants").mkdir()
-        (folder / "exports").mkdir()
-        self.configure()
-
-    def configure(self, path="patrons.csv", limits=None, **source):
-        tenant = {
-            "tenant": "lib",
-            "library": "A Library",
-            "mapping": "folio/flat_patrons",
-            "timezone": "America/Chicago",
-            "source": {"type": "folder", "path": f"{self.folder}/exports/{path}", "quiet_seconds": 0, **source},
-            "target": {"type": "folio", "connection": "lib_folio", "folio_tenant": "main"},
-            "limits": {"most_rejects": "50%", **(limits or {})},
-            "notify": {"on_failure": ["oncall@lib.example"]},
-        }
-        (self.folder / "include" / "tenants" / "lib.yaml").write_text(yaml.safe_dump(tenant))
-
-    def deliver(self, numbers, *, day=DAY, hour=8, name="patrons.csv", without=(), cells=None, trailer=""):
-        """An export of these patrons, written at `hour` UTC of a day."""
-        columns = [column for column in COLUMNS if column not in without]
-        rows = [person(number) | (cells or {}) for number in numbers]
-        text = "\n".join([",".join(columns), *(",".join(row[column] for column in columns) for row in rows)])
-        path = self.folder / "exports" / name
-        path.write_text(f"{text}\n{trailer}", encoding="utf-8")
-        written = datetime(day.year, day.month, day.day, hour, tzinfo=UTC).timestamp()
-        os.utime(path, (written, written))
-
-    def load(self, run="run", *, day=DAY, **options):
-        return Load(tenants.load("lib"), Run(self.runs / run), run, day, **options)
-
-    def loaded(self, run, **options):
-        """A load that goes through all steps; its report."""
-        load = self.load(run, **options)
-        for step in STEPS if not load.dry_run else STEPS[:-1]:
-            if steps.ALREADY_LOADED in step(load):
-                break
-        steps.report(load)
-        return reports.Report.from_json(load.run.read_json(runs.REPORT))
-
-    def stopped(self, run, says, **options):
-        """A load that is stopped, with nothing sent; its report."""
-        before = len(self.folio.imports)
-        load = self.load(run, **options)
-        with pytest.raises(ValidationError, match=says):
-            self.loaded(run, **options)
-        steps.report(load)
-        told = reports.Report.from_json(load.run.read_json(runs.REPORT))
-        assert (told.outcome, told.sent, load.run.names("sent")) == ("stopped", 0, [])
-        # The plan asks with an import of nobody whether it may import.
-        assert not any(seen.external_system_ids for seen in self.folio.imports[before:])
-        return told
-
-    @property
-    def ledger(self):
-        """The runs that the ledger has, the oldest file first."""
-        folder = self.runs / history.FOLDER
-        return [json.loads(file.read_text())["run"] for file in sorted(folder.glob("*.json"))]
-
-
-def person(number):
-    return {
-        "externalSystemId": f"u-{number}",
-        "username": f"user{number}",
-        "barcode": f"{number:06}",
-        "patronGroup": "Staff" if number % 4 == 0 else "Student",
-        "lastName": "Adams",
-        "firstName": "Ann",
-        "email": "",
-        "phone": "",
-        "expirationDate": "",
-    }
-
-
-@pytest.fixture
-def library(project, tmp_path, folio, monkeypatch):
-    connection = {"conn_type": "http", "host": folio.url, "login": "loader", "password": "secret-of-folio"}
-    monkeypatch.setenv("PATRONLOAD_INCLUDE", str(tmp_path / "include"))
-    monkeypatch.setenv("AIRFLOW_CONN_LIB_FOLIO", json.dumps(connection))
-    return Library(project, tmp_path, folio)
-
-
-def days_after(count):
-    return DAY + timedelta(days=count)
 
 
 def test_the_first_load_has_nothing_to_compare_with(library):
@@ -140,21 +30,21 @@ def test_the_first_load_has_nothing_to_compare_with(library):
     assert library.ledger == ["first"]
 
 
-def test_the_same_file_again_is_nothing_to_do(library, folio):
+def test_the_same_file_again_is_nothing_to_do(library):
     """A night without a new file is no failure: the report says when it was loaded, nothing is read or sent."""
     library.deliver(range(3))
     library.loaded("first")
-    before = len(folio.journal)
+    before = len(library.folio.journal)
     told = library.loaded("second", day=days_after(1))
     assert (told.outcome, told.rows, told.not_sent) == ("already_loaded", 0, 0)
-    assert len(folio.journal) == before
+    assert len(library.folio.journal) == before
     assert told.nothing_to_do == (
         "This file was loaded already: patrons.csv, with the load of 20 November 2026 (run first). "
         "There is nothing to do."
     )
     assert library.ledger == ["first"]
     mail = notify.mail(tenants.load("lib"), told)
-    assert mail.subject.startswith("Nothing to do: this file was loaded already")
+    assert mail.subject.startswith("Nothing to do: the file was loaded before")
     assert mail.to == ()
     assert told.nothing_to_do in html.unescape(mail.html)
     assert "'Load anyway'" in mail.text
@@ -322,7 +212,7 @@ def test_bands_of_the_last_loads_stop_a_run_before_anything_is_sent(library):
     assert "'undergrad' expected 65 % to 85 %, found 0 %" in told.failure.message
 
 
-def test_more_rejects_than_usual_stop_a_run(library, folio):
+def test_more_rejects_than_usual_stop_a_run(library):
     """Those of the mapping count, and those of the plan."""
     library.configure(limits={"reject_change": "10%"})
     library.deliver(range(20))
@@ -400,13 +290,12 @@ def test_a_newer_file_that_was_loaded_meanwhile_stops_a_run_before_its_first_pat
     assert late.run.names("sent") == []
 
 
-def test_a_load_that_did_not_go_through_is_not_in_the_ledger(library, folio):
+def test_a_load_that_did_not_go_through_is_not_in_the_ledger(library):
     """Neither one that broke off nor one of which nothing was loaded; when the rest went through, it is."""
     library.deliver(range(3))
     broken = library.load("broken")
     for step in STEPS[:-1]:
         step(broken)
-    folio.faults.answers.clear()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("patronload.posting.post", _busy)
         with pytest.raises(TransientError):

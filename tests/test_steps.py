@@ -120,7 +120,7 @@ def test_what_stopped_a_run_is_left_behind_until_the_step_goes_well(load, includ
     with pytest.raises(SourceError):
         steps.fetch(broken)
     assert broken.run.read_json(runs.FAILURE)["step"] == "fetch"
-    assert steps.report(broken)["outcome"] == "failed"
+    assert steps.report(broken)["outcome"] == "no_file"
     mended = steps.Load(*load(GOOD)[:1], *broken[1:])
     assert until(mended, steps.report)["outcome"] == "loaded"
     assert not broken.run.has(runs.FAILURE)

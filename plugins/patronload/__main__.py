@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from rich.text import Text
 
 from patronload import mappings, paths, schemas, tenants
 from patronload.errors import ConfigError, PatronloadError
-from patronload.tenants import Layout, Limits
+from patronload.tenants import Layout, Limits, Tenant
 
 if TYPE_CHECKING:
     from patronload.preview import Preview
@@ -85,13 +86,26 @@ def _checked() -> Iterator[tuple[str, ConfigError | None]]:
     from patronload import validation  # Great Expectations takes seconds to import
 
     for name, loaded in tenants.load_all():
-        yield f"tenants/{name}.yaml", loaded if isinstance(loaded, ConfigError) else None
+        yield f"tenants/{name}.yaml", loaded if isinstance(loaded, ConfigError) else _expected(loaded)
     for path in sorted(paths.mappings().rglob("*.yaml")):
         try:
             validation.check_expectations(mappings.load_file(path))
             yield path.relative_to(paths.include()).as_posix(), None
         except ConfigError as error:
             yield path.relative_to(paths.include()).as_posix(), error
+
+
+def _expected(tenant: Tenant) -> ConfigError | None:
+    """What is wrong with the tenant's own expectations; a mapping file with mistakes is told of by itself."""
+    from patronload import validation  # as above
+
+    with suppress(ConfigError):
+        mapping = mappings.load(tenant.mapping)
+        try:
+            validation.check_expectations(mapping.model_copy(update={"expect": tenant.expect}))
+        except ConfigError as error:
+            return ConfigError(f"{tenant.tenant}.yaml: {error}")
+    return None
 
 
 def _preview(parsed: argparse.Namespace) -> int:
@@ -118,6 +132,8 @@ def _show(made: Preview, folder: Path) -> None:
         out.print(table)
     for warning in made.warnings:
         out.print(f"Please note: {warning}", style="yellow", markup=False)
+    for note in made.notes:
+        out.print(f"{note['count']:,} rows are loaded all the same: {note['summary']}", markup=False)
     for patron in made.posted[:LOOK]:
         out.print_json(patron)
     out.print(f"Written to {folder}: patrons.jsonl, rejects.csv, report.json", markup=False)

@@ -3,7 +3,8 @@ What can go wrong, named by what to do next:
 
 * PatronloadError
   + ConfigError      fix the YAML; a retry cannot help
-  + SourceError      the export is missing or unreadable; ask the sender
+  + SourceError      the export is unreadable; ask the sender
+    - MissingError   it is not there, or not there yet
   + ValidationError  the export was read and refused; nothing was sent
   + TargetError      the library system refused us; a retry cannot help
   + TransientError   the network or the far end was busy; retry
@@ -31,6 +32,10 @@ class SourceError(PatronloadError):
     """The export is missing or cannot be read; the sender has to act."""
 
 
+class MissingError(SourceError):
+    """There is no export where it should be; it may still come."""
+
+
 class ValidationError(PatronloadError):
     """The export was read and refused; nothing was sent."""
 
@@ -40,7 +45,13 @@ class TargetError(PatronloadError):
 
 
 class TransientError(PatronloadError):
-    """The network or the far end was busy; the same call may go through later."""
+    """
+    The network or the far end was busy; the same call may go through later.
+
+    `retry_after` is the pause in seconds that the far end asked for, if it did.
+    """
+
+    retry_after: float | None = None
 
 
 class Defect(PatronloadError):  # noqa: N818 - the word for it

@@ -20,6 +20,12 @@ def folded(text: pl.Expr) -> pl.Expr:
     return text.str.replace_many(letters, instead).str.to_lowercase()
 
 
+def folded_column(texts: pl.Series) -> pl.Series:
+    """As `folded`; the table is looked at only if any of the texts has more than ASCII in it."""
+    plain = not texts.str.contains(r"[^\x00-\x7F]").any()
+    return texts.str.to_lowercase() if plain else pl.select(folded(pl.lit(texts))).to_series()
+
+
 def fold(text: str) -> str:
     """One text, as `folded` does it."""
     return (text if text.isascii() else text.translate(_table())).lower()

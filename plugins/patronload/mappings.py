@@ -122,10 +122,19 @@ WrittenExpectation = Annotated[
 
 
 class Expectations(Document):
-    """What an export must be like: a failure under `file` stops the run, one under `rows` rejects the row."""
+    """
+    What an export must be like: a failure under `file` stops the run, one under `rows` rejects the row, one under
+    `blank` empties the one cell, and one under `warn` is only told.
+    """
 
-    file: tuple[WrittenExpectation, ...] = ()
-    rows: tuple[WrittenExpectation, ...] = ()
+    file: tuple[WrittenExpectation, ...] = Field((), description="a failure stops the run; nothing is sent")
+    rows: tuple[WrittenExpectation, ...] = Field((), description="a failure rejects the row")
+    blank: tuple[WrittenExpectation, ...] = Field((), description="a failure empties the cell; the patron is loaded")
+    warn: tuple[WrittenExpectation, ...] = Field((), description="a failure is told, and the patron is loaded")
+
+    def scopes(self) -> dict[str, tuple[Expectation, ...]]:
+        """The expectations by what a failure does."""
+        return {"file": self.file, "rows": self.rows, "blank": self.blank, "warn": self.warn}
 
 
 def _is_target(written: str) -> str:
@@ -201,9 +210,15 @@ class Mapping(Document):
         missing = gone - set(columns)
         checks = {
             scope: tuple(check for check in asked if check.arguments.get("column") not in missing)
-            for scope, asked in (("file", self.expect.file), ("rows", self.expect.rows))
+            for scope, asked in self.expect.scopes().items()
         }
         return self.model_copy(update={"fields": kept, "expect": self.expect.model_copy(update=checks)})
+
+    def expecting(self, more: Expectations) -> "Mapping":
+        """The mapping with more expectations, behind its own."""
+        own, added = self.expect.scopes(), more.scopes()
+        both = {scope: own[scope] + added[scope] for scope in own}
+        return self.model_copy(update={"expect": self.expect.model_copy(update=both)})
 
     def owner(self, path: str) -> Owner:
         """Who owns the field at `path`, or what is around it."""

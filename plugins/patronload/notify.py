@@ -24,8 +24,8 @@ import jinja2
 
 from patronload import paths
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
-from patronload.reports import UNCONFIRMED, Outcome, Reason, Report, counted, next_steps
-from patronload.tenants import Tenant
+from patronload.reports import UNCONFIRMED, Noted, Outcome, Reason, Report, counted, next_steps
+from patronload.tenants import Notify, Tenant
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,14 @@ CONNECTION = "smtp_default"
 
 WAITS = (2.0, 10.0)
 """Seconds to wait before each new try. Airflow's own retries of the task are for longer outages."""
+
+SCOPE_WORDS = {
+    "file": "stops the run",
+    "rows": "rejects the row",
+    "blank": "empties the cell",
+    "warn": "only warns",
+}
+"""What follows when a check fails."""
 
 GATE_WORDS = {"passed": "Passed", "failed": "Stopped the run", "overridden": "Loaded anyway", "warned": "Please note"}
 """What is said of each gate in report.html."""
@@ -68,8 +76,14 @@ LOOKS: dict[Outcome, Look] = {
     "already_loaded": Look("Loaded before", "#4a5d73", "#a9bdd4"),
     "stopped": Look("Stopped", "#6d4aa8", "#bca4f2"),
     "failed": Look("Failed", "#b3261e", "#ff9088"),
+    "no_file": Look("No file", "#9c3d6e", "#f09abf"),
+    "declined": Look("Declined by a person", "#5b5f97", "#b3b7f0"),
     "dry_run": Look("Dry run", "#2f5fb3", "#8db4ff"),
 }
+
+
+LATE = Look("Waiting for the file", "#0a7380", "#5ec8d6")
+"""Of a mail in the meantime: the load has not ended."""
 
 
 class Number(NamedTuple):
@@ -83,11 +97,27 @@ class Number(NamedTuple):
 
 def recipients(tenant: Tenant, report: Report) -> list[str]:
     """Those whom the tenant names for this outcome, each once."""
-    named = list(tenant.notify.always)
+    contacts = tenant.notify
+    named = list(contacts.always)
+    if report.outcome == "loaded":
+        named += contacts.on_success
     if report.to_mend:
-        named += tenant.notify.on_rejects
-    if report.outcome in ("stopped", "failed"):
-        named += tenant.notify.on_failure
+        named += contacts.on_rejects
+    return _once([*named, *_after(contacts, report.outcome)])
+
+
+def _after(contacts: Notify, outcome: Outcome) -> tuple[str, ...]:
+    """Those who are to hear of a load that brought nothing; who is named for all failures stands in for the rest."""
+    ends = {"stopped": contacts.on_stop, "no_file": contacts.on_no_file, "declined": contacts.on_decline}
+    if outcome == "failed":
+        return contacts.on_failure
+    if outcome not in ends:
+        return ()
+    named = ends[outcome]
+    return contacts.on_failure if named is None else named
+
+
+def _once(named: Sequence[str]) -> list[str]:
     return [
         address for place, address in enumerate(named) if address.casefold() not in map(str.casefold, named[:place])
     ]
@@ -95,7 +125,7 @@ def recipients(tenant: Tenant, report: Report) -> list[str]:
 
 def subject(report: Report) -> str:
     """What happened first, as a phone cuts the rest off; then where and when."""
-    return " ".join(f"{headline(report)} ({report.library}, {_day(report.day, '%b')})".split())
+    return " ".join(f"{headline(report)} ({report.library}, {day_in_words(report.day, '%b')})".split())
 
 
 def mail(tenant: Tenant, report: Report) -> Mail:
@@ -109,24 +139,49 @@ def mail(tenant: Tenant, report: Report) -> Mail:
     )
 
 
+def late_mail(tenant: Tenant, day: date, expected: datetime) -> Mail:
+    """The mail that tells a library that its file is not there, at the time when it should be."""
+    when = f"{expected.astimezone(tenant.zone):%H:%M}"
+    words = {
+        "tenant": tenant,
+        "dag": tenant.dag_id,
+        "day": day_in_words(day, "%B"),
+        "look": LATE,
+        "headline": f"No file yet; it was expected by {when}",
+        "path": tenant.source.path_on(day),
+        "end": day_in_words(day, "%B"),
+    }
+    contacts = tenant.notify
+    return Mail(
+        subject=" ".join(f"{words['headline']} ({tenant.library}, {day_in_words(day, '%b')})".split()),
+        to=tuple(_once([*contacts.always, *_after(contacts, "no_file")])),
+        html=templates().get_template("late.html").render(words),
+        text=templates().get_template("late.txt").render(words),
+    )
+
+
 def page(tenant: Tenant, report: Report) -> str:
     """The report as one HTML page that loads nothing from elsewhere."""
     return templates().get_template("report.html").render(told(report, tenant.dag_id))
 
 
+NO_ROWS = ("failed", "no_file", "already_loaded")
+"""When such a run has read no row, there is nothing to count."""
+
+
 def headline(report: Report) -> str:
     """What happened, in one line."""
-    if report.outcome == "dry_run":
-        return f"Dry run: {counted(report.not_sent, 'patron')} would be sent"
-    if report.outcome == "already_loaded":
-        return "Nothing to do: this file was loaded already"
-    if report.outcome == "stopped":
-        return "The load was stopped" + ("" if report.sent else ", nothing was sent")
-    if report.outcome == "failed":
-        return _failed(report)
-    if report.outcome == "loaded_with_rejects":
-        return f"{_are(report.loaded, 'patron')} loaded, {_are(report.to_mend, 'row')} not"
-    return f"{_are(report.loaded, 'patron')} loaded"
+    nothing = "" if report.sent else ", nothing was sent"
+    plain = {
+        "dry_run": f"Dry run: {counted(report.not_sent, 'patron')} would be sent",
+        "already_loaded": "Nothing to do: the file was loaded before",
+        "stopped": f"The load was stopped{nothing}",
+        "no_file": f"No file came{nothing}",
+        "declined": f"The load was declined{nothing}",
+        "loaded_with_rejects": f"{_are(report.loaded, 'patron')} loaded, {_are(report.to_mend, 'row')} not",
+        "loaded": f"{_are(report.loaded, 'patron')} loaded",
+    }
+    return _failed(report) if report.outcome == "failed" else plain[report.outcome]
 
 
 def _failed(report: Report) -> str:
@@ -146,20 +201,20 @@ def _are(number: int, thing: str) -> str:
 def _lead(report: Report) -> str:
     """The second sentence: what the headline means."""
     target, rows = report.target, counted(report.rows, "row")
-    if report.outcome == "dry_run":
-        return (
-            f"The export was read, checked, mapped and compared with {target} as in a real load. "
-            f"Nothing was sent to {target}."
-        )
-    if report.outcome == "already_loaded":
-        return f"{report.nothing_to_do} {target} is as it was before."
-    if report.outcome == "stopped":
-        return f"The export was read ({rows}) and refused." + ("" if report.sent else f" {target} is as it was before.")
-    if report.outcome == "failed":
-        return f"{target} has {report.loaded:,} of {rows}." if report.sent else f"{target} is as it was before."
-    if report.outcome == "loaded_with_rejects":
-        return f"Of the {rows} in the export these could not be loaded as they are; the reasons are below."
-    return f"Every row of the export is a patron in {target} now."
+    as_before = "" if report.sent else f" {target} is as it was before."
+    plain = {
+        "dry_run": "The export was read, checked, mapped and compared with "
+        f"{target} as in a real load. Nothing was sent to {target}.",
+        "already_loaded": f"{report.nothing_to_do} {target} is as it was before.",
+        "stopped": f"The export was read ({rows}) and refused.{as_before}",
+        "no_file": f"There was no export for this day.{as_before}",
+        "declined": f"The export was read ({rows}), and a person said no to it.{as_before}",
+        "failed": as_before.strip() or f"{target} has {report.loaded:,} of {rows}.",
+        "loaded_with_rejects": f"Of the {rows} in the export these could not be loaded as they are; "
+        "the reasons are below.",
+        "loaded": f"Every row of the export is a patron in {target} now.",
+    }
+    return plain[report.outcome]
 
 
 def _numbers(report: Report) -> list[Number]:
@@ -198,7 +253,7 @@ def _found_by(report: Report, reason: Reason) -> str:
     return words.get(reason.stage, reason.stage)
 
 
-def _row_numbers(reason: Reason) -> str:
+def _row_numbers(reason: Reason | Noted) -> str:
     """Row 17; rows 17, 45 and 101; rows 17, 45, 101 and 37 more."""
     named, more = [f"{row}" for row in reason.rows], reason.count - len(reason.rows)
     last = [f"{more:,} more"] if more else named[-1:]
@@ -218,31 +273,35 @@ def told(report: Report, dag_id: str) -> dict[str, Any]:
     return {
         "report": report,
         "dag": dag_id,
-        "day": _day(report.day, "%B"),
+        "day": day_in_words(report.day, "%B"),
         "look": LOOKS[report.outcome],
         "headline": headline(report),
         "lead": _lead(report),
-        "numbers": _numbers(report) if report.rows or report.outcome not in ("failed", "already_loaded") else [],
+        "numbers": _numbers(report) if report.rows or report.outcome not in NO_ROWS else [],
         "shares": _shares(report),
         "reasons": [
             (reason, _capital(reason.reason), _found_by(report, reason), _row_numbers(reason))
             for reason in report.reasons
         ],
         "most_reasons": REASONS,
+        "noted": [(note, _capital(note.reason), _row_numbers(note)) for note in report.noted],
+        "noted_rows": sum(note.count for note in report.noted),
         "gate_words": GATE_WORDS,
+        "scope_words": SCOPE_WORDS,
         "steps": next_steps(report),
         "when": lambda moment: _when(moment, zone),
     }
 
 
-def _day(day: date, month: str) -> str:
+def day_in_words(day: date, month: str) -> str:
+    """5 November 2026, or 5 Nov 2026: `month` is %B or %b."""
     return f"{day.day} {day:{month} %Y}"
 
 
 def _when(moment: datetime, zone: ZoneInfo) -> str:
     """Sat 21 Nov 2026, 04:30 CST."""
     local = moment.astimezone(zone)
-    return f"{local:%a} {_day(local.date(), '%b')}, {local:%H:%M %Z}"
+    return f"{local:%a} {day_in_words(local.date(), '%b')}, {local:%H:%M %Z}"
 
 
 def _size(count: int) -> str:

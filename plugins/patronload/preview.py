@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from patronload import exports, limits, mappings, reject_files, rows, targets, tenants, trailers, transform, validation
+from patronload.mappings import Expectations
 from patronload.tenants import Layout, Limits
 
 PATRONS = "patrons.jsonl"
@@ -20,13 +21,15 @@ UTC = ZoneInfo("UTC")
 
 class Preview(NamedTuple):
     """
-    What would happen. rejects: see rows.REJECTS, with the stage; refusals: sentences why the run would stop; posted:
-    the patrons as they are posted for newcomers, of whom the target has nothing to keep; warnings: sentences.
+    What would happen. rejects: see rows.REJECTS, with the stage; noted: see rows.NOTED; refusals: sentences why the run
+    would stop; posted: the patrons as they are posted for newcomers, of whom the target has nothing to keep; warnings:
+    sentences.
     """
 
     rows: int
     patrons: pl.DataFrame
     rejects: pl.DataFrame
+    noted: pl.DataFrame
     refusals: list[str]
     rejects_file: bytes
     posted: list[str]
@@ -43,6 +46,12 @@ class Preview(NamedTuple):
         counted = self.rejects.select("row", "stage", "summary").unique().group_by("stage", "summary").len("count")
         return counted.sort("count", "summary", descending=[True, False]).to_dicts()
 
+    @property
+    def notes(self) -> list[dict[str, Any]]:
+        """What does not cost a patron, as the reasons."""
+        counted = self.noted.select("row", "effect", "summary").unique().group_by("effect", "summary").len("count")
+        return counted.sort("count", "summary", descending=[True, False]).to_dicts()
+
     def summary(self) -> dict[str, Any]:
         """What report.json holds."""
         return {
@@ -50,21 +59,29 @@ class Preview(NamedTuple):
             "patrons": self.patrons.height,
             "rejected": self.rejected,
             "reasons": self.reasons,
+            "noted": self.notes,
             "refusals": self.refusals,
             "warnings": self.warnings,
         }
 
 
-def preview(mapping: str, export: Path, layout: Layout, allowed: Limits, zone: ZoneInfo = UTC) -> Preview:
+def preview(
+    mapping: str,
+    export: Path,
+    layout: Layout,
+    allowed: Limits,
+    zone: ZoneInfo = UTC,
+    more: Expectations | None = None,
+) -> Preview:
     """
-    The export at `export` through the mapping of that name. Days end in `zone`.
+    The export at `export` through the mapping of that name, and with `more` expectations. Days end in `zone`.
 
     Raises ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
     """
-    rules = mappings.load(mapping)
+    rules = mappings.load(mapping).expecting(more or Expectations())
     read = exports.read(trailers.without(export.read_bytes(), layout), layout)
     found = validation.validate(read, rules)
-    made = None if found.refusals else transform.transform(read.frame, rules, found.rejects)
+    made = None if found.refusals else transform.transform(rows.blanked(read.frame, found.noted), rules, found.rejects)
     patrons = made.patrons if made else pl.DataFrame(schema={"row": pl.UInt32, transform.PATRON: pl.String})
     known = targets.offline(rules, patrons, zone)
     patrons = patrons.join(known.rejects.select("row").unique(), on="row", how="anti", maintain_order="left")
@@ -78,13 +95,13 @@ def preview(mapping: str, export: Path, layout: Layout, allowed: Limits, zone: Z
     refusals = found.refusals or limits.exceeded(allowed, read, rejects["row"].n_unique())
     delivered = pl.concat([read.frame, read.ragged])
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, layout.encoding)
-    return Preview(read.rows, patrons, rejects, refusals, rejects_file, known.posted, known.warnings)
+    return Preview(read.rows, patrons, rejects, found.noted, refusals, rejects_file, known.posted, known.warnings)
 
 
 def of_tenant(name: str, export: Path) -> Preview:
     """The export as the tenant's own load would take it. Raises as `preview` does."""
     tenant = tenants.load(name)
-    return preview(tenant.mapping, export, tenant.source, tenant.limits, tenant.zone)
+    return preview(tenant.mapping, export, tenant.source, tenant.limits, tenant.zone, tenant.expect)
 
 
 def write(made: Preview, out: Path) -> None:

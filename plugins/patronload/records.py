@@ -156,7 +156,8 @@ def _part(block: _Block, delimiter: str, first: int, columns: list[str]) -> Part
         raise Irregular
     whole = frame.drop_in_place(mark) == mark
     frame.columns = columns
-    frame = frame.with_row_index(ROW, first)
+    # Where columns are cut in different places, whoever selects of the frame makes a copy of it all.
+    frame = frame.with_row_index(ROW, first).rechunk()
     if whole.all():
         return Part(frame, [])
     places = (~whole).arg_true().to_list()

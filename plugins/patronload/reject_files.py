@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 COLUMNS = ("reject_row", "reject_stage", "reject_column", "reject_value", "reject_reason")
 """Our columns: the row's number in the export, the step that rejected it, where, what stood there, and why."""
 
+NOTE_COLUMNS = ("row", "effect", "column", "value", "reason")
+"""Those of noted.csv: as above, and whether the cell counts as empty (blank) or is only told (warn)."""
+
 # Not every spreadsheet is kept from a formula by blanks before it, and some read the wide signs of a Japanese keyboard
 # (the last four) like = + - @.
 _FORMULA = r"\s*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
@@ -48,6 +51,17 @@ def write(export: pl.DataFrame, rejects: pl.DataFrame, delimiter: str, encoding:
         codec = "utf-8"
     text = _csv(_guard(lines.select(*own, *COLUMNS)), delimiter)
     return text.encode("utf-8-sig" if codec == "utf-8" else codec, errors="replace")
+
+
+def write_notes(noted: pl.DataFrame, delimiter: str, encoding: str) -> bytes:
+    """What was noted of rows (rows.NOTED), a line for each, with NOTE_COLUMNS; to be read, not to be sent back."""
+    lines = (
+        noted.sort("row", maintain_order=True).select(pl.col("row").cast(pl.String), *NOTE_COLUMNS[1:]).fill_null("")
+    )
+    codec = codecs.lookup(encoding).name
+    text = _csv(_guard(lines), delimiter)
+    codec = codec if codec.startswith("utf") or _holds(codec, text) else "utf-8"
+    return text.encode("utf-8-sig" if codec == "utf-8" else codec)
 
 
 def is_rejects_file(columns: Iterable[str]) -> bool:

@@ -15,7 +15,12 @@ from pydantic import BaseModel, ConfigDict
 from patronload.rows import REJECTS
 from patronload.tenants import Tenant
 
-Outcome = Literal["loaded", "loaded_with_rejects", "already_loaded", "stopped", "failed", "dry_run"]
+Outcome = Literal[
+    "loaded", "loaded_with_rejects", "already_loaded", "stopped", "failed", "no_file", "declined", "dry_run"
+]
+
+ENDS: dict[str, Outcome] = {"ValidationError": "stopped", "MissingError": "no_file", "Declined": "declined"}
+"""What a run is said to have come to when it was ended by this kind of error; any other kind is a failure."""
 
 UNCONFIRMED = "sent, but no answer tells whether the patron was loaded"
 
@@ -58,7 +63,10 @@ class Reason(_Part):
 
 
 class Check(_Part):
-    """What one expectation found. Scope `file`: a failure stops the run; `rows`: it rejects the row."""
+    """
+    What one expectation found. Scope `file`: a failure stops the run; `rows`: it rejects the row; `blank`: it empties
+    the cell; `warn`: it is told.
+    """
 
     expectation: str = ""
     sentence: str
@@ -66,6 +74,19 @@ class Check(_Part):
     passed: bool
     failed: int | None = None
     columns: tuple[str, ...] = ()
+
+
+class Noted(_Part):
+    """
+    Something in rows that did not cost the patrons: the cell counts as empty (`blank`), or it is only told (`warn`). In
+    words, for how many rows, and the first few row numbers.
+    """
+
+    effect: Literal["blank", "warn"]
+    column: str
+    reason: str
+    count: int
+    rows: tuple[int, ...]
 
 
 class Gate(_Part):
@@ -108,13 +129,18 @@ class Report(_Part):
     artifacts: str
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
+    noted: tuple[Noted, ...] = ()
     gates: tuple[Gate, ...] = ()
     load_anyway: str | None = None
     nothing_to_do: str | None = None
+    who: str = ""
+    """Who can act on the failure, as the tenant file names them."""
+    can_be_asked: bool = True
+    """Whether the target tells what it has. If not, what got lost is sent once more."""
 
     @property
     def is_right_file(self) -> bool:
-        """Whether no gate stopped the run."""
+        """Whether no gate has stopped the run."""
         return all(gate.state != "failed" for gate in self.gates)
 
     @property
@@ -158,6 +184,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     dry_run: bool,
     plan: dict[str, Any] | None = None,
     gates: dict[str, Any] | None = None,
+    noted: pl.DataFrame | None = None,
 ) -> Report:
     """
     The report of a run, from whatever it left behind; what is not there is None or empty.
@@ -165,7 +192,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     `delivery`, `validation`, `plan`, `gates`, `failure` and `results` are the contents of export.json, validation.json,
     plan.json, gates.json, failure.json and results/*.json. `rejects` has the columns row, stage, column, value, reason,
     summary (see `no_rejects`), without the patrons that the target refused; `patrons` has row and chunk. `sent` are the
-    chunks that were given to the target.
+    chunks that were given to the target. `noted` is as rows.NOTED says.
     """
     left = _Left(
         rows=None if validation is None else int(validation["rows"]),
@@ -197,23 +224,65 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         artifacts=artifacts,
         checks=tuple(Check.model_validate(check) for check in (validation or {}).get("checks", ())),
         warnings=(
+            *_of_checks(validation),
             *_of_gates(judged, (gates or {}).get("load_anyway"), dry_run=dry_run),
             *(plan or {}).get("warnings", ()),
             *_notes(left),
             *counts.warnings,
             *([_ENDED_EARLY] if ended_early else []),
         ),
+        noted=_noted(noted),
         gates=judged,
         load_anyway=(gates or {}).get("load_anyway"),
         nothing_to_do=done_before,
+        who=_who(tenant, failure, ended_early=ended_early),
+        can_be_asked=tenant.system.can_be_asked,
     )
 
 
+def _noted(noted: pl.DataFrame | None) -> tuple[Noted, ...]:
+    """What was noted, the most frequent first."""
+    if noted is None:
+        return ()
+    by_reason = (
+        noted.sort("row", maintain_order=True)
+        .group_by("effect", "column", "summary", maintain_order=True)
+        .agg(
+            pl.col("row").n_unique().alias("count"), pl.col("row").unique(maintain_order=True).head(_FEW).alias("rows")
+        )
+        .sort("count", descending=True, maintain_order=True)
+    )
+    return tuple(
+        Noted(
+            effect=line["effect"],
+            column=line["column"],
+            reason=line["summary"],
+            count=line["count"],
+            rows=tuple(line["rows"]),
+        )
+        for line in by_reason.iter_rows(named=True)
+    )
+
+
+def _of_checks(validation: dict[str, Any] | None) -> list[str]:
+    """The checks of the file as a whole that only warn, and failed. What is about single rows is told as Noted."""
+    checks = [Check.model_validate(check) for check in (validation or {}).get("checks", ())]
+    return [
+        f"A check that only warns: {check.sentence}"
+        for check in checks
+        if check.scope == "warn" and not check.passed and not check.failed
+    ]
+
+
 def _gates(gates: dict[str, Any] | None) -> tuple[Gate, ...]:
-    """What each gate says. One that was asked again, after a later step, counts as it was asked last."""
+    """What each gate says, what stopped the run first; of one that a later step asked again, what it said last."""
     steps = (gates or {}).get("steps", {}).values()
     verdicts = [Gate.model_validate(verdict) for step in steps for verdict in step["verdicts"]]
-    return tuple({(gate.gate, gate.gate == "limits" and gate.sentence): gate for gate in verdicts}.values())
+    last = {(gate.gate, gate.gate == "limits" and gate.sentence): gate for gate in verdicts}
+    return tuple(sorted(last.values(), key=lambda gate: GATE_STATES.index(gate.state)))
+
+
+GATE_STATES = ("failed", "overridden", "warned", "passed")
 
 
 def _of_gates(gates: Iterable[Gate], reason: str | None, *, dry_run: bool) -> list[str]:
@@ -384,13 +453,35 @@ def _disagreements(left: _Left, fates: pl.DataFrame) -> list[str]:
 
 
 def _outcome(failure: dict[str, Any] | None, counts: _Counts, *, ended_early: bool, dry_run: bool) -> Outcome:
-    if failure and failure["kind"] == "ValidationError":
-        return "stopped"
+    if failure and failure["kind"] in ENDS:
+        return ENDS[failure["kind"]]
     if failure or ended_early or counts.unconfirmed:
         return "failed"
     if dry_run:
         return "dry_run"
     return "loaded_with_rejects" if counts.rejected or counts.failed else "loaded"
+
+
+_ACTS = {
+    "SourceError": "export",
+    "MissingError": "export",
+    "ValidationError": "export",
+    "TargetError": "target",
+}
+"""Kind of error -> who can act on it: who sends the export, who looks after the target; else, who runs Airflow."""
+
+
+def _who(tenant: Tenant, failure: dict[str, Any] | None, *, ended_early: bool) -> str:
+    """Whoever sends the export: Registrar, x1234."""
+    if failure is None and not ended_early:
+        return ""
+    roles = {
+        "export": ("whoever sends the export", tenant.people.export),
+        "target": (f"whoever looks after {tenant.system.name}", tenant.people.target),
+        "airflow": ("whoever looks after Airflow and this library's files", tenant.people.airflow),
+    }
+    role, name = roles[_ACTS.get(failure["kind"] if failure else "", "airflow")]
+    return f"{role}: {name}" if name else role
 
 
 def _reasons(left: _Left, fates: pl.DataFrame) -> tuple[Reason, ...]:
@@ -416,7 +507,9 @@ def next_steps(report: Report) -> list[str]:
     """What to do next, in the order in which to do it."""
     if report.outcome == "stopped":
         return [*_read_rejects(report), *_after_a_stop(report)]
-    if report.outcome == "failed":
+    if report.outcome == "declined":
+        return [*_read_rejects(report), "If the load is right after all, start it again in Airflow."]
+    if report.outcome in ("failed", "no_file"):
         return [*_after_a_failure(report), *_look_up(report), *_mend_later(report)]
     if report.outcome == "already_loaded":
         return [
@@ -457,19 +550,23 @@ _ADVICE = {
         "Ask the sender of the export about the file named above.",
         "When the file is there, start the load again in Airflow.",
     ],
+    "MissingError": [
+        "Ask the sender of the export for the file named above.",
+        "When it is there, start the load again in Airflow; for an earlier day, with that day as 'Partition Key'.",
+    ],
     "TargetError": [
         "Mend in {target}, or in its Airflow connection, what is named above.",
-        "Then clear the task {step} in Airflow; no patron is sent twice.",
+        "Then clear the task {step} in Airflow; {once}.",
     ],
     "TransientError": [
         "A server did not answer, and trying again did not help. Find out whether it is up.",
-        "When it is, clear the task {step} in Airflow; no patron is sent twice.",
+        "When it is, clear the task {step} in Airflow; {once}.",
     ],
 }
 
 _OTHERWISE = [
     "Tell the people who run Airflow: the task's log has more, and the developers want to hear of this.",
-    "Clearing the task {step} in Airflow is safe; no patron is sent twice.",
+    "Clearing the task {step} in Airflow is safe; {once}.",
 ]
 
 
@@ -477,7 +574,8 @@ def _after_a_failure(report: Report) -> list[str]:
     if report.failure is None and report.unconfirmed and not report.not_sent:
         return []
     advice = _ADVICE.get(report.failure.kind if report.failure else "", _OTHERWISE)
-    return [sentence.format(step=_step(report), target=report.target) for sentence in advice]
+    once = "no patron is sent twice" if report.can_be_asked else "a patron who is sent twice takes no harm"
+    return [sentence.format(step=_step(report), target=report.target, once=once) for sentence in advice]
 
 
 def _step(report: Report) -> str:
@@ -487,10 +585,12 @@ def _step(report: Report) -> str:
 def _look_up(report: Report) -> list[str]:
     if not report.unconfirmed:
         return []
+    does = "looks up those whose answer got lost before it sends anything"
+    if not report.can_be_asked:
+        does = "sends those whose answer got lost once more, which does no harm"
     sentence = (
         f"Of {counted(report.unconfirmed, 'patron')} nobody knows whether {report.target} has them. The task 'post', "
-        "once cleared, looks up those whose answer got lost before it sends anything. Rows that stay unconfirmed after "
-        f"that are for a person to look up in {report.target}."
+        f"once cleared, {does}. Rows that stay unconfirmed after that are for a person to look up in {report.target}."
     )
     return [sentence]
 

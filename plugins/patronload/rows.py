@@ -9,6 +9,27 @@ REJECTS = {"row": pl.UInt32, "column": pl.String, "value": pl.String, "reason": 
 """A reject: the row, the column and value at fault, the reason for the library, its summary without personal data."""
 
 
+NOTED = {"row": pl.UInt32, "effect": pl.String, **{name: pl.String for name in REJECTS if name != "row"}}
+"""Something in a row that does not cost the patron: as a reject, and the effect: `blank` (the cell counts as empty) or
+`warn`."""
+
+
+def no_notes() -> pl.DataFrame:
+    """An empty table of what was noted."""
+    return pl.DataFrame(schema=NOTED)
+
+
+def blanked(frame: pl.DataFrame, noted: pl.DataFrame) -> pl.DataFrame:
+    """A frame (with ROW) in which the cells that were noted with the effect `blank` are empty."""
+    cells = noted.filter(pl.col("effect") == "blank").group_by("column").agg(pl.col("row").unique())
+    return frame.with_columns(_emptied(column, rows) for column, rows in cells.iter_rows())
+
+
+def _emptied(column: str, rows: list[int]) -> pl.Expr:
+    among = pl.col(ROW).is_in(pl.Series(rows, dtype=pl.UInt32).implode())
+    return pl.when(among).then(pl.lit("")).otherwise(pl.col(column)).alias(column)
+
+
 def no_rejects() -> pl.DataFrame:
     """An empty table of rejects."""
     return pl.DataFrame(schema=REJECTS)
@@ -16,4 +37,6 @@ def no_rejects() -> pl.DataFrame:
 
 def without(frame: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
     """The rows of a frame (with ROW) that are not among the rejects (with row)."""
+    if rejects.is_empty():
+        return frame  # a join would copy all of it
     return frame.join(rejects.select(pl.col("row").alias(ROW)).unique(), on=ROW, how="anti", maintain_order="left")

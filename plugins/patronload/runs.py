@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from patronload import paths
 
@@ -27,6 +29,10 @@ ROWS = "rows.parquet"
 RAGGED = "ragged.parquet"
 FACTS = "rows.json"
 VALIDATION = "validation.json"
+VALIDATION_PAGE = "validation.html"
+FAILING = "failing.parquet"
+NOTED = "noted.parquet"
+NOTED_FILE = "noted.csv"
 GATES = "gates.json"
 PATRONS = "patrons.parquet"
 PLAN = "plan.json"
@@ -34,8 +40,13 @@ PLANNED = "planned.parquet"
 REJECTS = "rejects.csv"
 REMEMBERED = "remembered.json"
 FAILURE = "failure.json"
+LATE = "late.json"
 REPORT = "report.json"
 REPORT_PAGE = "report.html"
+PURGED = "purged.json"
+
+MARKS = (EXPORT, DELIVERY, FAILURE, LATE, REPORT, PURGED)
+"""A folder with one of these is a run's."""
 
 LEDGER = "ledger.json"
 """Beside the runs of a tenant: whom its loads have brought into a target that cannot be asked."""
@@ -116,6 +127,38 @@ class Run:
             return []
         return sorted(f"{folder}/{file.name}" for file in path.iterdir() if not file.name.startswith("."))
 
+    @property
+    def id(self) -> str:
+        """Airflow's id of the run."""
+        return unquote(self.folder.name)
+
+    def entries(self) -> list[str]:
+        """What lies in the run's folder: the names of files and folders, sorted."""
+        return sorted(path.name for path in self.folder.iterdir())
+
+    def modified(self, name: str) -> datetime | None:
+        """When an artifact was written, in UTC; None if there is none of this name."""
+        path = self._path(name)
+        return _modified(path) if path.exists() else None
+
+    def touched(self) -> datetime:
+        """When the run last left something in its folder, in UTC. Its being cleared away is no doing of its own."""
+        written = [_modified(path) for path in self.folder.iterdir() if path.is_file() and path.name != PURGED]
+        return max(written, default=datetime.fromtimestamp(0, UTC))
+
+    def remove_entry(self, name: str) -> None:
+        """Take a file away, or a folder with all that is in it."""
+        _remove(self._path(name))
+
+    def remove_all(self) -> None:
+        """Take the run's folder away. What makes it known as a run's goes last, so that a crash leaves no remainder."""
+        for name in sorted(self.entries(), key=lambda entry: entry in MARKS):
+            self.remove_entry(name)
+        # A bucket has no empty folders.
+        local = _local(self.folder)
+        if local:
+            local.rmdir()
+
     def _path(self, name: str) -> Any:
         return self.folder / name
 
@@ -190,10 +233,48 @@ def _local(path: Any) -> Path | None:
     return Path(path.path) if path.protocol in ("file", "local", "") else None
 
 
-def open_run(tenant: str, run_id: str) -> Run:
-    """The run with Airflow's `run_id`, below $PATRONLOAD_ARTIFACTS."""
+def _modified(path: Any) -> datetime:
+    local = _local(path)
+    if local:
+        return datetime.fromtimestamp(local.stat().st_mtime, UTC)
+    moment: datetime = path.fs.modified(path.path)
+    return moment.astimezone(UTC)
+
+
+def _remove(path: Any) -> None:
+    local = _local(path)
+    if local is None:
+        path.fs.rm(path.path, recursive=True)
+    elif local.is_dir():
+        shutil.rmtree(local)
+    else:
+        local.unlink(missing_ok=True)
+
+
+def all_tenants() -> list[str]:
+    """The tenants that have artifacts, sorted."""
+    return [path.name for path in _folders(_root())]
+
+
+def all_runs(tenant: str) -> list[Run]:
+    """The tenant's runs that have left something, by the names of their folders. Other folders are nobody's here."""
+    return [run for run in map(Run, _folders(_root() / tenant)) if any(name in MARKS for name in run.entries())]
+
+
+def _folders(folder: Any) -> list[Any]:
+    if not folder.exists():
+        return []
+    return sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.name)
+
+
+def _root() -> ObjectStoragePath:
     from airflow.sdk import ObjectStoragePath  # seconds to import, and the command line does without
 
+    return ObjectStoragePath(paths.artifacts())
+
+
+def open_run(tenant: str, run_id: str) -> Run:
+    """The run with Airflow's `run_id`, below $PATRONLOAD_ARTIFACTS."""
     # Airflow's run ids are made of letters, digits and -_.~:+ unless an administrator allows more.
     safe = quote(run_id, safe="~:+").lstrip(".") or "run"
-    return Run(ObjectStoragePath(paths.artifacts()) / tenant / safe)
+    return Run(_root() / tenant / safe)

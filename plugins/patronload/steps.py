@@ -10,11 +10,14 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
-from patronload import leases, mappings, runs, systems
+from patronload import errors, leases, mappings, runs, systems
 from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
 from patronload.leases import Lease
 from patronload.loads import Load
@@ -30,6 +33,7 @@ if (
 
     from patronload.exports import Export, Facts
     from patronload.ledger import Ledger
+    from patronload.reports import Report
     from patronload.targets import Target
     from patronload.trailers import Trailer
 
@@ -73,12 +77,15 @@ def validate(load: Load) -> Counts:
         found = validation.validate(export, _mapping(load.tenant, export.columns))
         rejected = found.rejects["row"].n_unique()
         _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
+        _write_frame(load.run, runs.NOTED, found.noted)
+        _write_frame(load.run, runs.FAILING, found.failing)
         load.run.write_json(
             runs.VALIDATION,
             {
                 "rows": export.rows,
                 # A header that is not the mapping's may be a patron, in a file that came without a header line.
                 "columns": [] if found.refusals else export.columns,
+                "great_expectations": validation.VERSION,
                 "checks": [check._asdict() for check in found.checks],
             },
         )
@@ -93,19 +100,20 @@ def transform(load: Load) -> Counts:
     """Map the good rows to patrons. Raises ValidationError when too many are rejected."""
     import polars as pl
 
-    from patronload import limits, right_file
+    from patronload import limits, right_file, rows
     from patronload import transform as core
 
     if _anything_sent(load.run):
         return _kept(load.run, "patrons", runs.PATRONS)
     with _recorded(load, "transform"):
         _forget_plan(load.run)
-        facts, refused = _facts(load), _read_frame(load.run, VALIDATE_REJECTS)
+        facts, refused, noted = _facts(load), _read_frame(load.run, VALIDATE_REJECTS), _noted(load.run)
         mapping = _mapping(load.tenant, facts.columns)
         with load.run.writing(runs.PATRONS) as file:
             made = _Writer(file)
             groups = []
-            for part in core.parts(_rows_in_parts(load.run, core.PART), mapping, refused):
+            delivered = (rows.blanked(part, noted) for part in _rows_in_parts(load.run, core.PART))
+            for part in core.parts(delivered, mapping, refused):
                 made.write(part.patrons)
                 made.rejects.append(part.rejects)
                 groups.append(_groups(part.patrons, mapping))
@@ -207,7 +215,8 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
         if totals.created + totals.updated:
             rejected = _rejects(load.run)["row"].n_unique() + totals.failed
             right_file.record(load, rejected, _read_frame(load.run, runs.PATRONS))
-    return dict(totals._asdict())
+    log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
+    return _of_load(load) | totals._asdict()
 
 
 def report(load: Load) -> Counts:
@@ -228,6 +237,7 @@ def report(load: Load) -> Counts:
         plan=load.run.read_json(runs.PLAN) if load.run.has(runs.PLAN) else None,
         gates=load.run.read_json(runs.GATES) if load.run.has(runs.GATES) else None,
         rejects=_rejects(load.run),
+        noted=_noted(load.run),
         patrons=progress.patrons,
         sent=progress.sent,
         results=progress.results,
@@ -236,10 +246,12 @@ def report(load: Load) -> Counts:
     )
     load.run.write_json(runs.REPORT, made.to_json())
     load.run.write(runs.REPORT_PAGE, notify.page(load.tenant, made).encode())
+    _write_validation_page(load, made)
+    _write_noted_file(load)
     _write_rejects_file(load)
     figures = {name: getattr(made, name) for name in FIGURES}
     log.info("%s: %s", made.outcome, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
-    return {"outcome": made.outcome, "day": f"{load.day}", **figures}
+    return {"outcome": made.outcome, "day": f"{load.day}", "file": made.export.name if made.export else None, **figures}
 
 
 def notify(load: Load) -> Counts:
@@ -260,12 +272,29 @@ def _lease(load: Load, target: Target) -> Lease:
 
 ALREADY_LOADED = "already_loaded"
 """What validate hands on when there is nothing to do."""
+
+
+def _of_load(load: Load) -> Counts:
+    """Of which load the figures are: day, file, rows, and what was left out of it before sending."""
+    file = load.run.read_json(runs.DELIVERY)["name"] if load.run.has(runs.DELIVERY) else None
+    rejected = _rejects(load.run)["row"].n_unique()
+    return {
+        "day": f"{load.day}",
+        "file": file,
+        "rows": load.run.read_json(runs.VALIDATION)["rows"],
+        "rejected": rejected,
+    }
+
+
 FIGURES = ("rows", "created", "updated", "failed", "rejected", "not_sent", "unconfirmed")
 """What the report hands on: Airflow keeps it, and the pages over all libraries are made of it."""
 
 VALIDATE_REJECTS = "rejects/validate.parquet"
 TRANSFORM_REJECTS = "rejects/transform.parquet"
 PLAN_REJECTS = "rejects/plan.parquet"
+
+WRITERS = 2
+"""So many chunks are compressed and written at a time."""
 
 
 @contextmanager
@@ -284,7 +313,9 @@ def _recorded(load: Load, step: str) -> Iterator[None]:
 
 
 def _record(load: Load, step: str, error: PatronloadError) -> None:
-    load.run.write_json(runs.FAILURE, {"step": step, "kind": type(error).__name__, "message": str(error)})
+    # A target may have errors of its own kind; what to do next is told by the one that is known everywhere.
+    kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+    load.run.write_json(runs.FAILURE, {"step": step, "kind": kind, "message": str(error)})
 
 
 def _anything_sent(run: Run) -> bool:
@@ -311,7 +342,7 @@ def _groups(patrons: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
 
 def _mapping(tenant: Tenant, columns: list[str]) -> Mapping:
     """The tenant's mapping; for an export that lacks columns, if the tenant allows it, without what is made of them."""
-    mapping = mappings.load(tenant.mapping)
+    mapping = mappings.load(tenant.mapping).expecting(tenant.expect)
     return mapping.over(columns) if tenant.source.missing_columns == "keep" else mapping
 
 
@@ -368,7 +399,7 @@ class _Writer:
         from pyarrow import parquet
 
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        self._parquet = self._parquet or parquet.ParquetWriter(self._file, table.schema, compression="zstd")
+        self._parquet = self._parquet or parquet.ParquetWriter(self._file, table.schema, compression="lz4")
         self._parquet.write_table(table)
         self.height += frame.height
 
@@ -392,8 +423,9 @@ def _read_frame(run: Run, name: str) -> pl.DataFrame:
 def _forget_all(run: Run) -> None:
     """There is nothing to do: what an earlier try has found in another file must not be told."""
     _forget_plan(run)
-    for name in (runs.VALIDATION, runs.PATRONS, VALIDATE_REJECTS, TRANSFORM_REJECTS, runs.REJECTS):
+    for name in (runs.VALIDATION, runs.PATRONS, VALIDATE_REJECTS, TRANSFORM_REJECTS, runs.REJECTS, runs.NOTED):
         run.remove(name)
+    run.remove(runs.FAILING)
 
 
 def _forget_plan(run: Run) -> None:
@@ -415,10 +447,21 @@ def _cut(run: Run, target: systems.Target, patrons: pl.DataFrame) -> list[int]:
         first = cut[-1] if cut else 0
         sizes = part[transform.PATRON].str.len_bytes()
         cut += [first + number for number in chunks.numbers(sizes, target.chunk_size, room)]
-    for (number,), chunk in patrons.with_columns(chunk=_numbered(cut)).group_by("chunk", maintain_order=True):
-        body = targets.request_body(target, chunk[transform.PATRON])
-        run.write(f"chunks/{number:04}.json.zst", zstandard.compress(body))
+
+    def write(number: int, texts: pl.Series) -> None:
+        run.write(f"chunks/{number:04}.json.zst", zstandard.compress(targets.request_body(target, texts), level=1))
+
+    # Compressing takes no turn at Python's lock, and a disk takes its time.
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(write, *zip(*_runs(cut, patrons[transform.PATRON]), strict=True)) if cut else ())
     return cut
+
+
+def _runs(numbers: list[int], texts: pl.Series) -> Iterator[tuple[int, pl.Series]]:
+    """Each number, which are in order, with the texts that have it."""
+    for number, together in groupby(enumerate(numbers), key=itemgetter(1)):
+        places = [place for place, _ in together]
+        yield number, texts[places[0] : places[-1] + 1]
 
 
 def _numbered(numbers: list[int]) -> pl.Series:
@@ -490,6 +533,34 @@ def _rejects(run: Run) -> pl.DataFrame:
     ]
     columns = reports.no_rejects().columns
     return pl.concat([reports.no_rejects(), *(frame.select(columns) for frame in found)])
+
+
+def _noted(run: Run) -> pl.DataFrame:
+    """What was noted of rows without costing the patron: see rows.NOTED."""
+    from patronload import rows
+
+    return _read_frame(run, runs.NOTED) if run.has(runs.NOTED) else rows.no_notes()
+
+
+def _write_validation_page(load: Load, made: Report) -> None:
+    """What the checks found, for people; without a page when the export could not be read at all."""
+    from patronload import validation_page
+
+    load.run.remove(runs.VALIDATION_PAGE)
+    if load.run.has(runs.VALIDATION):
+        page = validation_page.page(made, load.run.read_json(runs.VALIDATION))
+        load.run.write(runs.VALIDATION_PAGE, page.encode())
+
+
+def _write_noted_file(load: Load) -> None:
+    """What was noted, row by row, for a spreadsheet; without a file when there is nothing."""
+    from patronload import reject_files
+
+    load.run.remove(runs.NOTED_FILE)
+    noted = _noted(load.run)
+    if noted.height:
+        layout = load.tenant.source
+        load.run.write(runs.NOTED_FILE, reject_files.write_notes(noted, layout.delimiter, layout.encoding))
 
 
 def _write_rejects_file(load: Load) -> None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import (
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryDecision,
+    RetryRule,
+    get_current_context,
+    task,
+)
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 from airflow.sdk.types import DagRunProtocol
 
-from patronload import runs, steps, tenants
-from patronload.errors import PatronloadError, TransientError
+from patronload import purging, runs, steps, tenants, waiting
+from patronload.errors import MissingError, PatronloadError, TransientError
 from patronload.loads import Load
+
+log = logging.getLogger(__name__)
 
 PARAMS = {
     "dry_run": Param(
@@ -39,8 +50,25 @@ PARAMS = {
     ),
 }
 
+LONGEST_PAUSE = timedelta(hours=1)
+"""However long a server asks for."""
+
+
+class RetryByKind(ExceptionRetryPolicy):
+    """Whether to try again by the kind of error, and when: not before the far end asks for it."""
+
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
+        """What Airflow is to do after an exception; it asks in the task's own process."""
+        decision = super().evaluate(exception, try_number, max_tries, context)
+        pause = exception.retry_after if isinstance(exception, TransientError) else None
+        # The task's own pauses, which get longer from try to try, stand when nothing is asked for.
+        if decision.action is not RetryAction.RETRY or not pause:
+            return decision
+        return RetryDecision.retry(min(timedelta(seconds=pause), LONGEST_PAUSE), "the far end asks for a pause")
+
+
 # Only an error that says so may go away by itself; a worker that died is retried by Airflow without asking.
-RETRY_BY_KIND = ExceptionRetryPolicy(
+RETRY_BY_KIND = RetryByKind(
     [
         RetryRule(TransientError, RetryAction.RETRY, reason="the network or the far end was busy"),
         RetryRule(PatronloadError, RetryAction.FAIL, reason="a retry cannot help; see the message"),
@@ -55,13 +83,21 @@ OPTIONS: dict[str, Any] = {
     "retry_policy": RETRY_BY_KIND,
     # A backfill does not heed the DAG's max_active_runs; this is heeded by every run.
     "max_active_tis_per_dag": 1,
+    # What a task hands on is one thing, not one for each figure in it; and its log has a sentence with the figures.
+    "multiple_outputs": False,
+    "show_return_value_in_logs": False,
 }
 
 
 @task(**OPTIONS, execution_timeout=timedelta(hours=1))
 def fetch(tenant: str) -> steps.Counts:
-    """Take the export from its source, byte for byte."""
-    return steps.fetch(_load(tenant))
+    """Take the export from its source, byte for byte; when it is not there yet, look again later."""
+    load = _load(tenant)
+    try:
+        return steps.fetch(load)
+    except MissingError as missing:
+        _look_again(load, missing)
+        raise
 
 
 @task(**OPTIONS, execution_timeout=timedelta(hours=1))
@@ -91,7 +127,9 @@ def post(tenant: str) -> steps.Counts:
     load = _load(tenant)
     if load.dry_run:
         raise AirflowSkipException("This is a dry run: nothing is sent.")
-    return steps.post(load, _shown_in_airflow)
+    counts = steps.post(load, _shown_in_airflow)
+    _tell_of_load(counts)
+    return counts
 
 
 @task(**OPTIONS, execution_timeout=timedelta(minutes=30))
@@ -106,6 +144,27 @@ def notify(tenant: str) -> steps.Counts:
     return steps.notify(_load(tenant))
 
 
+def _look_again(load: Load, missing: MissingError) -> None:
+    """Have Airflow start fetch again later, if the tenant waits for its file; no worker is kept in between."""
+    # Who tries something out, or names a file, waits for the answer and not for the file.
+    found = None if load.dry_run or load.source_path else waiting.wait(load.tenant, load.day, datetime.now(UTC))
+    if found is None:
+        return
+    waiting.told(load.tenant, load.run, load.day, found)
+    again, expected = (moment.astimezone(load.tenant.zone) for moment in (found.again, found.expected))
+    sentence = f"Not there yet, expected by {expected:%H:%M}; looking again at {again:%H:%M:%S %Z}"
+    log.info("%s. %s", sentence, missing)
+    _shown_in_airflow(sentence)
+    raise AirflowRescheduleException(found.again) from None
+
+
+def _tell_of_load(counts: steps.Counts) -> None:
+    """The event of the library's asset carries the figures, for DAGs that go on from here and for the Assets page."""
+    context = get_current_context()
+    for asset in context["task"].outlets:
+        context["outlet_events"][asset].extra = dict(counts)
+
+
 def _shown_in_airflow(progress: str) -> None:
     """Under the task's tab Storage, while it runs. A load does not fail because nobody could be shown how far it is."""
     with suppress(Exception):
@@ -117,9 +176,11 @@ def _load(name: str) -> Load:
     context = get_current_context()
     tenant = tenants.load(name)
     run, params = context["dag_run"], context["params"]
+    artifacts = runs.open_run(tenant.tenant, run.run_id)
+    purging.check(artifacts)
     return Load(
         tenant=tenant,
-        run=runs.open_run(tenant.tenant, run.run_id),
+        run=artifacts,
         run_id=run.run_id,
         day=_day(run, tenant),
         dry_run=params["dry_run"],

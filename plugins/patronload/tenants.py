@@ -3,7 +3,7 @@
 import re
 import string
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, EmailStr, Field
 from patronload import documents, paths, systems, yaml_files
 from patronload.documents import Document
 from patronload.errors import ConfigError, Defect
+from patronload.mappings import Expectations
 from patronload.systems import System
 from patronload.systems.description import ConnectionId
 from patronload.systems.folio import FolioTarget
@@ -74,6 +75,19 @@ def _is_trailer(line: str) -> str:
     return line
 
 
+def _is_clock(clock: Any) -> Any:
+    # Without quotes, YAML reads 16:00 as the number 960.
+    if not isinstance(clock, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", clock):
+        raise ValueError(f"'{clock}' is no time of the day. Write one like \"06:00\", in quotes.")
+    return clock
+
+
+def _is_age(age: Any) -> Any:
+    if not isinstance(age, str) or not re.fullmatch(r"[1-9]\d{0,3} days?", age):
+        raise ValueError(f"'{age}' is no age. Write a number of days, like 30 days.")
+    return age
+
+
 def _is_delimiter(sign: str) -> str:
     if sign in '"\r\n':
         raise ValueError('a quote or a line\'s end cannot stand between two cells. Write a sign like ";" or "\\t".')
@@ -124,10 +138,24 @@ class Source(Layout):
         description="a file whose size or time changes within this time is still being written",
     )
 
+    expected_by: Annotated[str, BeforeValidator(_is_clock, json_schema_input_type=str)] | None = Field(
+        None,
+        description="a file that is not there yet is waited for until the library's day ends; at this time it is late",
+        examples=['"06:00"'],
+    )
+    look_again_seconds: int = Field(
+        300, strict=True, ge=10, le=3600, description="how long to wait before looking for the file again"
+    )
+
     @property
     def is_dated(self) -> bool:
         """Whether the path says which day a file is of."""
         return any(name == "date" for _, name, _, _ in string.Formatter().parse(self.path))
+
+    @property
+    def expected_time(self) -> time:
+        """The library's local time by which the file is expected; midnight when nothing is said."""
+        return time.fromisoformat(self.expected_by) if self.expected_by else time()
 
     def path_on(self, day: date) -> str:
         """The path for a day: each {date:...} filled in."""
@@ -207,12 +235,52 @@ class Limits(Document):
         return float(self.most_rejects.removesuffix("%")) / 100 * rows
 
 
+Addresses = tuple[EmailStr, ...]
+
+
 class Notify(Document):
     """Who gets the mail, by how the run ended."""
 
-    always: tuple[EmailStr, ...] = ()
-    on_rejects: tuple[EmailStr, ...] = ()
-    on_failure: tuple[EmailStr, ...] = Field(min_length=1, examples=["[oncall@consortium.example]"])
+    always: Addresses = ()
+    on_success: Addresses = Field((), description="every row was loaded")
+    on_rejects: Addresses = ()
+    on_stop: Addresses | None = Field(None, description="the export was refused; left out: on_failure")
+    on_no_file: Addresses | None = Field(None, description="the file is late, or never came; left out: on_failure")
+    on_decline: Addresses | None = Field(None, description="a person said no to the load; left out: on_failure")
+    on_failure: Addresses = Field(min_length=1, examples=["[oncall@consortium.example]"])
+    weekly: Addresses = Field((), description="one mail a week that sums up the loads")
+
+
+Age = Annotated[str, BeforeValidator(_is_age, json_schema_input_type=str)]
+
+
+class Keep(Document):
+    """How long a run's artifacts are kept after its end, while the DAG that clears them away is switched on."""
+
+    patrons: Age = Field("30 days", description="all that holds patrons: the export, the rejects, what was sent")
+    reports: Age = Field("400 days", description="the rest: the figures and the reasons; then the run's folder goes")
+
+    @property
+    def patron_days(self) -> int:
+        """Days that patrons are kept; never longer than the report on them."""
+        return min(_days(self.patrons), self.report_days)
+
+    @property
+    def report_days(self) -> int:
+        """Days that reports are kept."""
+        return _days(self.reports)
+
+
+def _days(age: str) -> int:
+    return int(age.split(maxsplit=1)[0])
+
+
+class People(Document):
+    """Who can act when a load goes wrong, by name and address, as it should stand in the mail."""
+
+    export: str | None = Field(None, description="whoever sends the export", examples=["Registrar, x1234"])
+    target: str | None = Field(None, description="whoever looks after the library system")
+    airflow: str | None = Field(None, description="whoever looks after Airflow and these files")
 
 
 class Tenant(Document):
@@ -229,8 +297,13 @@ class Tenant(Document):
     timezone: Annotated[str, AfterValidator(_is_zone)] = Field(description="of the schedule and of the run's day")
     source: Annotated[SftpSource | FolderSource, Field(discriminator="type")]
     target: Annotated[FolioTarget | InfinitiTarget, Field(discriminator="type")]
+    expect: Expectations = Field(
+        Expectations(), description="what this library's exports must be like beyond what the mapping file expects"
+    )
     limits: Limits = Limits()
     notify: Notify
+    people: People = People()
+    keep: Keep = Keep()
 
     @property
     def system(self) -> System:
@@ -241,6 +314,11 @@ class Tenant(Document):
     def dag_id(self) -> str:
         """The name of the library's DAG in Airflow."""
         return f"{DAG_PREFIX}{self.tenant}"
+
+    @property
+    def asset(self) -> str:
+        """Airflow's asset that stands for the library's patrons in its system; each real load is an event of it."""
+        return f"x-{self.target.type}://{self.tenant}/patrons"
 
     @property
     def zone(self) -> ZoneInfo:

@@ -28,7 +28,7 @@ AT_A_TIME = 2
 PART = 1 << 15
 """So many rows are worked on at a time: enough to keep polars busy, and their JSON is little beside the whole."""
 
-SAMPLE, FEW = 512, 2
+SAMPLE, FEW = 4096, 2
 """Whether cells repeat themselves is seen in so many of them; worth the while are so many cells to a different one."""
 
 
@@ -96,15 +96,19 @@ def _field(frame: pl.DataFrame, path: str, rule: Rule, mapping: Mapping) -> _Fie
     few = _few(cells, rule)
     made = expressions.made(cells if few is None else few, rule, mapping.lookups)
     made = made.with_columns(_fragment(name))
-    if few is not None:
-        made = _each(cells, few, made)
-    rejects = _unmade(frame[ROW], made, path, rule) if made[UNMADE].any() else None
-    return _Field(made[FRAGMENT], made[VALUE], rejects)
+    faulty = bool(made[UNMADE].any())
+    wanted = [FRAGMENT, *([VALUE] if path in mapping.unique else []), *([TEXT, UNMADE] if faulty else [])]
+    made = made.select(wanted) if few is None else _each(cells, few, made.select(wanted))
+    return _Field(
+        made[FRAGMENT],
+        made[VALUE] if path in mapping.unique else None,
+        _unmade(frame[ROW], made, path, rule) if faulty else None,
+    )
 
 
 def _few(cells: pl.DataFrame, rule: Rule) -> pl.DataFrame | None:
     """The different cells of one column, if they are few beside all: what is made of them has to be made once."""
-    dear = rule.steps or rule.date or rule.lookup or rule.split
+    dear = rule.date or rule.lookup or rule.split
     if cells.width > 1 or (not dear and cells.head(SAMPLE).n_unique() * FEW > SAMPLE):
         return None
     few = cells.unique()

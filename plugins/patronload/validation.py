@@ -4,24 +4,28 @@ Check an export with Great Expectations: rows and expectations in, checks and re
 Great Expectations is the validator of record. It sees two tables: the export as the library wrote it, for the mapping's
 own expectations, and the target's key fields as they will be, for what is checked without being asked: that required
 fields are there, and that no two patrons share what the target wants unique, compared as the target compares it.
+
+Expectations that blank a cell come first; all others see the cell as an empty one, as the mapping will.
 """
 
 import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 
 from patronload import expressions
 from patronload.documents import suggestion
 from patronload.errors import ConfigError
 from patronload.exports import Export
 from patronload.expressions import TEXT, VALUE
-from patronload.folding import folded
+from patronload.folding import folded_column
 from patronload.mappings import Expectation, Mapping
-from patronload.rows import ROW, no_rejects, without
+from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects
 
 # It tells at INFO of each of its two hundred functions as it is imported.
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
@@ -69,15 +73,25 @@ OTHERS_NAMED = 5
 """How many of the rows that share a value are named in a reason."""
 
 
-PART = 1 << 16
+PART = 1 << 13
 """So many rows are hashed at a time, which needs a copy of them."""
 
-SHARERS, KEY = "__sharers__", "__key__"
+SHARERS, KEY, NUMBER = "__sharers__", "__key__", "__number__"
 """Names of columns that no export has; see exports."""
 
 
+VERSION = gx.__version__
+"""Which Great Expectations it was that looked."""
+
+ROWS_NAMED = 1000
+"""So many numbers of failing rows stand with a check; all of them are in Validation.failing."""
+
+
 class Check(NamedTuple):
-    """One expectation and how it went. `failed` is the number of rows at fault, where single rows are."""
+    """
+    One expectation and how it went; nothing here is a patron's. `failed` is the number of rows at fault, where single
+    rows are, and `rows` are the first of them; `looks_for` is what a failure means, `looked_at` how many were seen.
+    """
 
     expectation: str
     columns: list[str]
@@ -85,13 +99,24 @@ class Check(NamedTuple):
     passed: bool
     failed: int
     sentence: str
+    arguments: dict[str, Any]
+    looks_for: str
+    looked_at: int | None = None
+    rows: tuple[int, ...] = ()
 
 
 class Validation(NamedTuple):
-    """The checks in the order of the mapping file, the built-in ones first; rejects: see rows.REJECTS."""
+    """
+    The checks, the built-in ones first, then in the order of the mapping file.
+
+    rejects: see rows.REJECTS; noted: what does not cost the patron, see rows.NOTED; failing: every row that fails a
+    check, whatever follows from it, as check (its place in `checks`, from 0) and row.
+    """
 
     checks: list[Check]
     rejects: pl.DataFrame
+    noted: pl.DataFrame
+    failing: pl.DataFrame
 
     @property
     def refusals(self) -> list[str]:
@@ -107,6 +132,24 @@ class _Asked(NamedTuple):
     columns: list[str]
     says: Callable[[pl.DataFrame], pl.DataFrame]
     summary: str
+    number: str | None = None
+
+    @property
+    def put(self) -> Expectation:
+        """As Great Expectations gets it: where numbers are compared, of the column's numbers."""
+        if self.number is None:
+            return self.expectation
+        return Expectation(
+            name=self.expectation.name, arguments=self.expectation.arguments | {"column": f"{NUMBER}{self.number}"}
+        )
+
+
+class _Found(NamedTuple):
+    """What one round of expectations came to; each check with all rows that fail it."""
+
+    checks: list[tuple[Check, list[int]]]
+    rejects: pl.DataFrame
+    noted: pl.DataFrame
 
 
 def validate(export: Export, mapping: Mapping) -> Validation:
@@ -118,26 +161,56 @@ def validate(export: Export, mapping: Mapping) -> Validation:
     check_expectations(mapping)
     missing = _missing_columns(export, mapping)
     if not missing.passed:
-        return Validation([missing], export.rejects)
+        return Validation([missing], export.rejects, no_notes(), _failing([]))
     repeated = _repeated(export.frame)
-    frame = without(export.frame, repeated)
-    own_checks, own_rejects = _own(frame, mapping)
-    key_checks, key_rejects = _keys(frame, mapping)
-    rejects = pl.concat([export.rejects, repeated, key_rejects, own_rejects]).sort("row", maintain_order=True)
-    return Validation([missing, *key_checks, *own_checks], rejects)
+    blanks = _own(export.frame, mapping, repeated, ("blank",))
+    frame = blanked(export.frame, blanks.noted)
+    keys, own = _keys(frame, mapping, repeated), _own(frame, mapping, repeated, ("file", "rows", "warn"))
+    checks = [(missing, []), *keys.checks, *own.checks, *blanks.checks]
+    return Validation(
+        [check for check, _ in checks],
+        pl.concat([export.rejects, repeated, keys.rejects, own.rejects]).sort("row", maintain_order=True),
+        pl.concat([blanks.noted, own.noted]).sort("row", maintain_order=True),
+        _failing([rows for _, rows in checks]),
+    )
+
+
+def _failing(rows: list[list[int]]) -> pl.DataFrame:
+    """The failing rows of all checks, one after the other."""
+    found = [
+        pl.DataFrame({"row": pl.Series(sorted(some), dtype=pl.UInt32)}).select(
+            check=pl.lit(place, pl.UInt16), row="row"
+        )
+        for place, some in enumerate(rows)
+    ]
+    return pl.concat([pl.DataFrame(schema={"check": pl.UInt16, "row": pl.UInt32}), *found])
 
 
 def check_expectations(mapping: Mapping) -> None:
     """Raises ConfigError for an expectation that Great Expectations does not know, or arguments it does not take."""
-    for scope, expectations in (("file", mapping.expect.file), ("rows", mapping.expect.rows)):
+    for scope, expectations in mapping.expect.scopes().items():
         for place, expectation in enumerate(expectations):
             _check_arguments(expectation, f"expect.{scope}[{place}]")
             made = _made(expectation, f"expect.{scope}[{place}]")
-            if scope == "rows" and not isinstance(made, ROW_KINDS):
+            if scope in ("rows", "blank") and not isinstance(made, ROW_KINDS):
                 raise ConfigError(
-                    f"expect.rows[{place}]: {expectation.name} looks at the whole file, not at single rows. Write it "
-                    "under 'file'."
+                    f"expect.{scope}[{place}]: {expectation.name} looks at the whole file, not at single rows. "
+                    "Write it under 'file' or 'warn'."
                 )
+            if scope == "blank":
+                _check_blank(expectation, made, f"expect.blank[{place}]", mapping)
+
+
+def _check_blank(expectation: Expectation, made: Any, place: str, mapping: Mapping) -> None:
+    """Which cell is to be emptied has to be plain, and a patron cannot do without some."""
+    if not isinstance(made, ColumnMapExpectation):
+        raise ConfigError(f"{place}: {expectation.name} looks at several columns; which one is to be emptied?")
+    column = expectation.arguments["column"]
+    needed = [path for path in mapping.required if mapping.fields[path].columns == [column]]
+    if needed:
+        raise ConfigError(
+            f"{place}: {column} cannot be emptied, because {needed[0]} is required. Write it under 'rows'."
+        )
 
 
 def _check_arguments(expectation: Expectation, place: str) -> None:
@@ -156,6 +229,9 @@ def _check_arguments(expectation: Expectation, place: str) -> None:
     mostly = arguments.get("mostly", 1)
     if isinstance(mostly, bool | str) or not 0 <= mostly <= 1:
         raise ConfigError(f"{place}: mostly is a number between 0 and 1, like 0.95.")
+    bounds = [arguments[name] for name in ("min_value", "max_value") if arguments.get(name) is not None]
+    if expectation.name == BETWEEN and not all(map(_is_number, bounds)):
+        raise ConfigError(f"{place}: min_value and max_value are numbers, like 1 and 6.")
     for regex in [arguments.get("regex", ""), *arguments.get("regex_list", [])]:
         try:
             re.compile(str(regex))
@@ -183,7 +259,12 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
     sentence = f"The export has no column {', '.join(missing)}. Is there a header line, spelt as in the mapping file?"
     if len(export.columns) == 1:
         sentence += " It has one column only: is source.delimiter right?"
-    return Check(name, missing or mapping.columns, "file", bool(result.success), 0, "" if result.success else sentence)
+    if _raised(result):
+        return _not_evaluated(_Asked(wanted, "file", [], _saying("", None, ""), ""))
+    passed = bool(result.success) and not missing
+    told = "" if passed else sentence
+    looks_for = "a column that the mapping file reads is missing"
+    return Check(name, missing or mapping.columns, "file", passed, 0, told, dict(wanted.arguments), looks_for)
 
 
 def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
@@ -203,20 +284,41 @@ def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _own(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFrame]:
-    """The mapping file's expectations, put to the export as the library wrote it."""
-    asked = [_asked_by_library(each, "file") for each in mapping.expect.file]
-    asked += [_asked_by_library(each, "rows") for each in mapping.expect.rows]
+def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: Iterable[str]) -> _Found:
+    """The mapping file's expectations of these scopes, put to the export as the library wrote it."""
+    expected = mapping.expect.scopes()
+    asked = [_asked_by_library(each, scope) for scope in scopes for each in expected[scope]]
+    if not asked:
+        return _Found([], no_rejects(), no_notes())
     used = list(_texts([each.expectation.arguments for each in asked]))
     # A column that no expectation names costs memory only, so it is there by name but empty, in one byte a row.
-    table = frame.select(
+    table = frame.lazy().select(
         ROW,
         *(
             expressions.clean(name) if any(name in text for text in used) else pl.lit(False).alias(name)
             for name in frame.columns[1:]
         ),
     )
-    return _put(table, asked)
+    return _put(table.with_columns(_as_number(each) for each in asked if each.number), asked, repeated)
+
+
+def _as_number(asked: _Asked) -> pl.Expr:
+    """
+    A column's numbers. What is no number is between none: it counts as too large, or if nothing is that, as too small.
+
+    Great Expectations takes "6" for the number 6, and then cannot compare it with the text of a cell.
+    """
+    text, bounds = pl.col(str(asked.number)), asked.expectation.arguments
+    beyond = float("inf") if bounds.get("max_value") is not None else float("-inf")
+    number = pl.coalesce(text.cast(pl.Float64, strict=False).fill_nan(beyond), pl.lit(beyond))
+    return pl.when(text.is_not_null()).then(number).alias(f"{NUMBER}{asked.number}")
+
+
+def _is_number(written: Any) -> bool:
+    try:
+        return not isinstance(written, bool) and math.isfinite(float(written))
+    except (TypeError, ValueError):
+        return False
 
 
 def _texts(arguments: Any) -> Iterator[str]:
@@ -228,17 +330,17 @@ def _texts(arguments: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _keys(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFrame]:
+def _keys(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame) -> _Found:
     """The built-in expectations, put to the target's key fields as they will be."""
-    paths = list(dict.fromkeys([*mapping.required, *mapping.unique]))
-    made = {path: expressions.made(frame, mapping.fields[path], mapping.lookups) for path in paths}
+    columns: dict[str, pl.Series] = {}
+    for path in dict.fromkeys([*mapping.required, *mapping.unique]):
+        made = expressions.made(frame, mapping.fields[path], mapping.lookups)
+        columns[path] = made[TEXT if path in mapping.required else VALUE]
+        if path in mapping.unique:
+            columns[f"folded {path}"] = folded_column(made[VALUE])
     asked = [_asked_required(path, mapping) for path in mapping.required]
     asked += [_asked_unique(path, mapping) for path in mapping.unique]
-    taken = {path: made[path][TEXT if path in mapping.required else VALUE] for path in paths}
-    values = frame.select(ROW, **taken)
-    return _put(
-        values.with_columns(folded(pl.lit(made[path][VALUE])).alias(f"folded {path}") for path in mapping.unique), asked
-    )
+    return _put(frame.select(ROW, **columns).lazy(), asked, repeated)
 
 
 def _asked_required(path: str, mapping: Mapping) -> _Asked:
@@ -267,6 +369,7 @@ def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
     columns = columns or list(arguments.get("column_list", []))
     named = " and ".join(columns) or "the file"
     told = f"{named} {_in_words(expectation)}"
+    summary = f"{told}{AND_SO.get(scope, '')}"
     if expectation.name in ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"):
         key = pl.concat_str(columns, separator="\x1f") if columns else pl.lit("")
         return _Asked(
@@ -274,10 +377,16 @@ def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
             scope,
             columns,
             lambda bad: _naming_others(bad.with_columns(key.alias(KEY)), named, columns[0], KEY),
-            told,
+            summary,
         )
-    return _Asked(expectation, scope, columns, _saying(named, columns[0] if columns else None, told), told)
+    number = columns[0] if columns and expectation.name == BETWEEN else None
+    return _Asked(expectation, scope, columns, _saying(named, columns[0] if columns else None, told), summary, number)
 
+
+AND_SO = {"blank": "; the cell counts as empty"}
+"""What follows from a failure, where a reader could not tell it by where the sentence stands."""
+
+BETWEEN = "expect_column_values_to_be_between"
 
 WORDS: dict[str, str] = {
     "expect_column_values_to_not_be_null": "is empty",
@@ -293,7 +402,7 @@ WORDS: dict[str, str] = {
     "expect_column_values_to_not_be_in_set": "is one of {value_set}, which it must not be",
     "expect_column_value_lengths_to_equal": "is not {value} characters long",
     "expect_column_value_lengths_to_be_between": "is not {min_value} to {max_value} characters long",
-    "expect_column_values_to_be_between": "is not between {min_value} and {max_value}",
+    BETWEEN: "is not between {min_value} and {max_value}",
     "expect_column_pair_values_to_be_equal": "are not the same",
     "expect_column_unique_value_count_to_be_between": "does not have {min_value} to {max_value} different values",
     "expect_column_distinct_values_to_be_in_set": "has values beside {value_set}",
@@ -359,49 +468,104 @@ def _naming_others(bad: pl.DataFrame, named: str, path: str, key: str) -> pl.Dat
     )
 
 
-def _put(table: pl.DataFrame, asked: list[_Asked]) -> tuple[list[Check], pl.DataFrame]:
-    """Put the expectations to a table with ROW; the rows that fail those of scope `rows` become rejects."""
-    frame = table.drop(ROW).to_pandas()
-    frame.index = pd.Index(table[ROW].to_numpy())
-    checks, rejects = [], [no_rejects()]
-    for each, result in zip(asked, _results(frame, [each.expectation for each in asked]), strict=True):
-        failing = result.result.get("unexpected_index_list") if isinstance(result.result, dict) else None
-        # A check of the rows that fails and names none looked at something else, such as the type of the column.
-        if not result.success and (not result.result or (each.scope == "rows" and not failing)):
-            checks.append(_not_evaluated(each))
+def _put(table: pl.LazyFrame, asked: list[_Asked], repeated: pl.DataFrame) -> _Found:
+    """
+    Put the expectations to a table with ROW, the `repeated` rows left out; of the rows that fail some become rejects,
+    and others are noted.
+    """
+    frame = _for_pandas(table, repeated)
+    checks: list[tuple[Check, list[int]]] = []
+    rejects, noted = [no_rejects()], [no_notes()]
+    for each, result in zip(asked, _results(frame, [each.put for each in asked]), strict=True):
+        failing = _failing_rows(each, result)
+        if failing is None:
+            checks.append((_not_evaluated(each), []))
             continue
-        checks += _judged(each, bool(result.success), failing)
-        if each.scope == "rows" and failing:
-            at_fault = pl.DataFrame({ROW: pl.Series(failing, dtype=pl.UInt32)}).unique()
-            bad = table.join(at_fault, on=ROW, how="semi", maintain_order="left")
-            rejects.append(each.says(bad).with_columns(summary=pl.lit(each.summary)))
-    return checks, pl.concat(rejects)
+        checks += _judged(each, result, failing)
+        # With `mostly`, a warning is about the file: below it nothing is told of single rows.
+        if not failing or each.scope == "file" or (each.scope == "warn" and result.success):
+            continue
+        bad = table.filter(pl.col(ROW).is_in(pl.Series(failing, dtype=pl.UInt32).implode())).collect()
+        told = each.says(bad).with_columns(summary=pl.lit(each.summary))
+        if each.scope == "rows":
+            rejects.append(told)
+        else:
+            noted.append(told.with_columns(effect=pl.lit(each.scope)).select(*NOTED))
+    return _Found(checks, pl.concat(rejects), pl.concat(noted))
 
 
-def _judged(asked: _Asked, success: bool, failing: list[int] | None) -> Iterable[Check]:
-    """A check of scope `rows` never stops the run, unless it says `mostly` and fewer rows than that are good."""
-    name, failed = asked.expectation.name, len(failing or [])
-    where = (
-        f" (rows {', '.join(map(str, failing[:OTHERS_NAMED]))}{', ...' if len(failing) > OTHERS_NAMED else ''})"
-        if failing
-        else ""
+def _for_pandas(table: pl.LazyFrame, repeated: pl.DataFrame) -> pd.DataFrame:
+    """The table with its row numbers as index; made column by column, for each takes several times its memory."""
+    pa.default_memory_pool().release_unused()  # what the table before this one took
+    rows, *names = table.collect_schema().names()
+    kept = table.filter(~pl.col(ROW).is_in(repeated["row"].implode())) if repeated.height else table
+    frame = pd.DataFrame(
+        {name: kept.select(name).collect().to_series().to_pandas() for name in names}, columns=names, copy=False
     )
-    yield Check(
-        name, asked.columns, asked.scope, success, failed, "" if success else f"{_capital(asked.summary)}{where}."
+    frame.index = pd.Index(kept.select(rows).collect().to_series().to_numpy())
+    return frame
+
+
+def _failing_rows(asked: _Asked, result: Any) -> list[int] | None:
+    """
+    The rows that fail, each once; None when Great Expectations could not look, or does not tell all of them.
+
+    It does not raise when it cannot look: success is False then and nothing is told of the rows, so that an
+    expectation nobody has looked at would pass for one that no row fails.
+    """
+    details = result.result if isinstance(result.result, dict) else {}
+    if _raised(result) or (not result.success and not details):
+        return None
+    if not isinstance(_made(asked.expectation, "expect"), ROW_KINDS):
+        return []
+    count, failing = details.get("unexpected_count"), details.get("unexpected_index_list")
+    rows = list(dict.fromkeys(failing or []))
+    # A check of rows that fails and names none has looked at something else, such as the type of the column.
+    if count is None or len(rows) != count or (not result.success and not rows):
+        return None
+    return rows
+
+
+def _raised(result: Any) -> bool:
+    """Whether something went wrong within Great Expectations; it tells so once, or for each figure that it needed."""
+    told = result.exception_info or {}
+    return any(part.get("raised_exception") for part in (told, *told.values()) if isinstance(part, dict))
+
+
+def _judged(asked: _Asked, result: Any, failing: list[int]) -> Iterable[tuple[Check, list[int]]]:
+    """Scope `file` stops the run when it fails; with `mostly`, `rows` and `blank` do when too few rows are good."""
+    name, failed, success = asked.expectation.name, len(failing), bool(result.success)
+    named = ", ".join(map(str, failing[:OTHERS_NAMED]))
+    where = f" (rows {named}{', ...' if failed > OTHERS_NAMED else ''})" if failing else ""
+    sentence = "" if success else f"{_capital(asked.summary)}{where}."
+    looked_at = result.result.get("element_count")
+    check = Check(
+        name,
+        asked.columns,
+        asked.scope,
+        success,
+        failed,
+        sentence,
+        dict(asked.expectation.arguments),
+        asked.summary,
+        None if looked_at is None else int(looked_at),
+        tuple(failing[:ROWS_NAMED]),
     )
+    yield check, failing
     mostly = asked.expectation.arguments.get("mostly")
-    if asked.scope == "rows" and mostly is not None and not success:
+    if asked.scope in ("rows", "blank") and mostly is not None and not success:
         sentence = f"{_capital(asked.summary)} in {failed:,} rows; at least {mostly:.0%} of the rows must be good."
-        yield Check(name, asked.columns, "file", False, failed, sentence)
+        yield check._replace(scope="file", sentence=sentence), failing
 
 
 def _not_evaluated(asked: _Asked) -> Check:
-    """Great Expectations does not raise when it cannot look, so an unlooked-at rule would pass for a kept one."""
+    """A rule that was not looked at is a reason to stop, whatever its scope: it must not pass for one that is kept."""
     sentence = (
         f"{asked.expectation.name} could not be looked at. Does the export have the column "
         f"{' and '.join(asked.columns) or 'that it names'}, and are its arguments right? See the mapping file."
     )
-    return Check(asked.expectation.name, asked.columns, "file", False, 0, sentence)
+    arguments = dict(asked.expectation.arguments)
+    return Check(asked.expectation.name, asked.columns, "file", False, 0, sentence, arguments, sentence)
 
 
 def _capital(sentence: str) -> str:

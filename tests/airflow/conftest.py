@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory, keep: Path) -> Iterator[World]:
-    """Airflow with its scheduler, FOLIO, SFTP and mail; the demo's two libraries, and those that tests made up."""
+    """Airflow with its scheduler, FOLIO, Infiniti, SFTP and mail; the demo's libraries and invented ones."""
     folder = tmp_path_factory.mktemp("world")
     include = copy_of_include(folder / "include")
     artifacts, dags = folder / "artifacts", copytree(PROJECT / "dags", folder / "dags")

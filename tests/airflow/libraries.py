@@ -34,6 +34,7 @@ INVENTED = (
     "hartwell",
     "ilminster",
     "jarrow",
+    "lorton",
 )
 """Libraries with a folder as their source and a FOLIO tenant of their own, so that no test stands in another's way."""
 

@@ -112,20 +112,20 @@ def test_two_loads_by_hand(world: World):
 
 def test_a_file_that_was_loaded_already(world: World):
     """Nothing is sent, nothing is red: all up to post is skipped, and the mail says which load had the file."""
-    world.deliver("bexley", "by_hand.csv", as_csv(people("bexley", 5)))
-    source = f"{world.exports.as_uri()}/bexley/by_hand.csv"
-    first = world.ended("bexley", world.start("bexley", source_path=source))
-    sent = len(world.imports("bexley"))
-    second = world.ended("bexley", world.start("bexley", source_path=source))
+    world.deliver("fairholm", "by_hand.csv", as_csv(people("fairholm", 5, first=6)))
+    source = f"{world.exports.as_uri()}/fairholm/by_hand.csv"
+    first = world.ended("fairholm", world.start("fairholm", source_path=source))
+    sent = len(world.imports("fairholm"))
+    second = world.ended("fairholm", world.start("fairholm", source_path=source))
     assert (first.state, second.state) == ("success", "success")
-    assert len(world.imports("bexley")) == sent
-    assert world.states("bexley", second.run_id) == {
+    assert len(world.imports("fairholm")) == sent
+    assert world.states("fairholm", second.run_id) == {
         "fetch": "success",
         **dict.fromkeys(("validate", "transform", "plan", "post"), "skipped"),
         "report": "success",
         "notify": "success",
     }
-    assert world.report("bexley", second.run_id)["outcome"] == "already_loaded"
+    assert world.report("fairholm", second.run_id)["outcome"] == "already_loaded"
     (mail,) = world.mails(second.run_id)
-    assert mail["Subject"].startswith("Nothing to do")
+    assert "Nothing to do" in mail["Subject"]
     assert first.run_id in text_of(mail)

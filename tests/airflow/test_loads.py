@@ -1,4 +1,4 @@
-"""The demo's two libraries, loaded by Airflow's scheduler."""
+"""The demo's libraries, loaded by Airflow's scheduler."""
 
 import csv
 import io
@@ -14,6 +14,7 @@ import zstandard
 from local.exports import UNKNOWN_DEPARTMENT
 from sandbox.folio import Store
 from tests.airflow.libraries import World, accounted, dag_id, text_of
+from tests.test_infiniti_loads import as_the_export_says as as_infiniti_has_it
 
 Patron = dict[str, Any]
 
@@ -46,6 +47,46 @@ def test_progress_is_shown_in_airflow(world: World, loads, tenant: str):
     kept = json.dumps(world.api.http.get(path).raise_for_status().json())
     assert "chunk 2 of 2: " in kept
     assert "seconds left" in kept
+
+
+@by_library
+def test_a_note_on_the_run(world: World, loads, tenant: str):
+    """Day, file and result are on the run itself, for whoever looks at Airflow's list of runs."""
+    run = world.api.http.get(f"dags/{dag_id(tenant)}/dagRuns/{loads[tenant]}").raise_for_status().json()
+    report = world.report(tenant, loads[tenant])
+    result = f"loaded, with rejects; {report['created']:,} of {report['rows']:,} rows, {report['rejected']:,} to mend"
+    assert run["note"] == f"Day {report['day']}, {report['export']['name']}: {result}"
+
+
+@by_library
+def test_an_event_of_the_patrons(world: World, loads, tenant: str):
+    """A real load is an event of the library's asset, with the figures: other DAGs may go on from there."""
+    events = world.api.http.get("assets/events", params={"source_dag_id": dag_id(tenant)}).raise_for_status().json()
+    (event,) = [each for each in events["asset_events"] if each["source_run_id"] == loads[tenant]]
+    report = world.report(tenant, loads[tenant])
+    assert event["uri"] == f"x-folio://{tenant}/patrons"
+    for name in ("day", "rows", "created", "updated", "failed", "rejected"):
+        assert event["extra"][name] == report[name]
+    assert event["extra"]["file"] == report["export"]["name"]
+
+
+@by_library
+def test_a_line_of_figures_for_each_step(world: World, loads, tenant: str):
+    """Each task's log has one line that tells how it went, and none with what it handed on to Airflow."""
+    report, run_id = world.report(tenant, loads[tenant]), loads[tenant]
+    said = {
+        "fetch": f"Day {report['day']}: fetched {report['export']['name']}, {report['export']['size']:,} bytes, into ",
+        "validate": f"Validated {report['rows']:,} rows: ",
+        "transform": "Transformed: ",
+        "plan": "Planned: ",
+        "post": f"Posted: 2 chunks, {report['created']:,} patrons, {report['created']:,} created, 0 updated, 0 failed",
+        "report": f"loaded_with_rejects: rows {report['rows']:,}, created {report['created']:,}",
+        "notify": "Mailed '",
+    }
+    for task, sentence in said.items():
+        log = world.api.task_log(dag_id(tenant), run_id, task)
+        assert sum(sentence in line for line in log.splitlines()) == 1, log
+        assert "Returned value was" not in log
 
 
 @by_library
@@ -97,6 +138,9 @@ def test_the_artifacts_are_complete(world: World, loads, tenant: str):
         "export.csv",
         "export.json",
         "validation.json",
+        "validation.html",
+        "failing.parquet",
+        "noted.parquet",
         "gates.json",
         "rejects/validate.parquet",
         "rejects/transform.parquet",
@@ -126,6 +170,24 @@ def test_the_artifacts_are_complete(world: World, loads, tenant: str):
         said = export.rows[int(row["reject_row"]) - 2]
         assert {name: row[name] for name in said} == said
         assert row["reject_reason"]
+
+
+def test_the_school_is_in_infiniti_exactly_as_its_export_says(world: World, loads):
+    """Each good row is a user, field by field, and nobody else is there; report and mail tell the rest."""
+    tenant = "wattlegrove"
+    tasks = world.api.tasks(dag_id(tenant), loads[tenant])
+    assert [(task.state, task.try_number) for task in tasks] == [("success", 1)] * 7
+    export, report = world.demo_exports[tenant], world.report(tenant, loads[tenant])
+    faulty = {row for rows in export.faults.values() for row in rows}
+    good = [row for number, row in enumerate(export.rows, start=2) if number not in faulty]
+    assert world.sandbox.infiniti.school.users == {row["Login"].lower(): as_infiniti_has_it(row) for row in good}
+    assert report["rows"] == len(export.rows) == accounted(report)
+    assert (report["created"] + report["updated"], report["failed"]) == (len(good), 2)
+    assert report["rejected"] == len(faulty) - 2
+    (mail,) = world.mails(loads[tenant])
+    assert mail["X-RcptTo"] == "library@wattlegrove.example"
+    assert "refused by Infiniti" in text_of(mail)
+    assert (world.artifacts / tenant / "ledger.json").exists()
 
 
 PARTS = {"chunks": ".zst", "sent": "", "results": ""}

@@ -40,7 +40,7 @@ def spoiled(row: Mapping[str, str]) -> dict[str, str]:
         pytest.param(
             "bexley", "validate", "ValidationError", "stopped", "no column lastName", id="a column is missing"
         ),
-        pytest.param("gorsedd", "fetch", "SourceError", "failed", "patrons_", id="no file"),
+        pytest.param("gorsedd", "fetch", "MissingError", "no_file", "patrons_", id="no file"),
     ],
 )
 def test_a_stopped_load(world: World, runs: Runs, *, tenant, step, kind, outcome, says):
@@ -91,6 +91,13 @@ def test_a_dry_run(world: World, runs: Runs):
     (mail,) = world.mails(run_id)
     assert mail["X-RcptTo"] == "desk@hartwell.example"
     assert mail["Subject"].startswith("Dry run")
+
+
+@pytest.mark.parametrize("tenant", ["ashford", "bexley", "gorsedd", "hartwell"])
+def test_what_sent_nothing_is_no_event(world: World, runs: Runs, tenant):
+    """Nothing that waits for the library's patrons is started by a load that was stopped, failed or dry."""
+    events = world.api.http.get("assets/events", params={"source_dag_id": f"patron_load__{tenant}"})
+    assert events.raise_for_status().json()["asset_events"] == []
 
 
 def test_a_mail_that_cannot_be_sent(world: World, runs: Runs):

@@ -47,6 +47,8 @@ def test_no_patron(world: World, kept: dict[str, bytes]):
         tell_tales += [row["CARD"].encode(), row["EMAIL"].encode()]
     for row in stclare.rows:
         tell_tales += [row["barcode"].encode(), row["email"].encode()]
+    for row in world.demo_exports["wattlegrove"].rows:
+        tell_tales += [row["Card"].encode(), row["Email"].encode()]
     for row in [northfield.rows[number - 2] for numbers in northfield.faults.values() for number in numbers]:
         tell_tales += [row["LOGIN"].encode(), row["STREET"].encode(), f"{row['FIRST']} {row['SURNAME']}".encode()]
     assert_nowhere([each for each in tell_tales if each], kept)
@@ -58,6 +60,7 @@ def test_no_secret(world: World, kept: dict[str, bytes]):
     for account in world.sandbox.description["sftp"]["accounts"]:
         secrets += [account["password"]] if "password" in account else account["private_key"].splitlines()[1:-1]
     secrets += [account["password"] for account in world.sandbox.description["folio"]["tenants"]]
+    secrets += [world.sandbox.infiniti.password]
     secrets += [world.airflow.password, next(iter(world.folio.tenants.values())).password]
     for folio in (world.sandbox.folio, world.folio):
         secrets += list(folio.logins._tokens)

@@ -17,6 +17,8 @@ source:
   trailer: "TRAILER;*;{rows}"
   missing_columns: keep
   contains: everyone
+  expected_by: "06:00"
+  look_again_seconds: 120
   quiet_seconds: 2
 target:
   type: folio
@@ -30,6 +32,9 @@ target:
   dropped_values: stop
   blank_cells: erase
   create: [departments, options]
+expect:
+  warn:
+    - expect_column_values_to_not_be_null: {column: EMAIL}
 limits:
   fewest_rows: 10
   most_rejects: 2.5%
@@ -43,8 +48,20 @@ limits:
   reject_change: 1.5%
 notify:
   always: [systems@riverside.example]
+  on_success: [head@riverside.example]
   on_rejects: [desk@riverside.example]
+  on_stop: [campus@riverside.example]
+  on_no_file: []
+  on_decline: [head@riverside.example]
   on_failure: [oncall@riverside.example, second@riverside.example]
+  weekly: [head@riverside.example]
+people:
+  export: Campus office, x1234
+  target: FOLIO office, x2345
+  airflow: Consortium
+keep:
+  patrons: 14 days
+  reports: 1 day
 """
 
 MAPPING = """\
@@ -55,6 +72,10 @@ expect:
     - expect_table_columns_to_match_set: {column_set: [ID, LOGIN], exact_match: false}
   rows:
     - expect_column_values_to_not_be_null: {column: ID}
+  blank:
+    - expect_column_values_to_match_regex: {column: EMAIL, regex: "@"}
+  warn:
+    - expect_column_values_to_not_be_null: {column: CARD}
 fields:
   externalSystemId: {column: ID, required: true}
   username: {column: LOGIN, steps: [lower]}

@@ -58,6 +58,22 @@ def test_knows_no_other_field(path: str) -> None:
     assert fields.kind("folio", path) is None
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("username", Kind.TEXT),
+        ("enabled", Kind.YES_NO),
+        ("graduationyear", Kind.YEAR),
+        ("personal.lastName", None),
+        ("userName", None),
+        ("customFields.campus", None),
+    ],
+)
+def test_knows_infinitis_fields(path: str, kind: Kind | None) -> None:
+    """Each target has its own."""
+    assert fields.kind("infiniti", path) is kind
+
+
 @pytest.mark.parametrize("target", systems.KNOWN)
 def test_every_field_that_is_shown_may_be_written(target: str) -> None:
     """The list in a message can be copied from."""

@@ -25,7 +25,13 @@ def test_reads_every_key(include: Path) -> None:
     assert [(check.name, check.arguments) for check in mapping.expect.rows] == [
         ("expect_column_values_to_not_be_null", {"column": "ID"})
     ]
-    assert list(mapping.fields) == [line.split(": ")[0].strip() for line in MAPPING.splitlines()[8:22]]
+    assert [(check.name, check.arguments) for check in mapping.expect.blank] == [
+        ("expect_column_values_to_match_regex", {"column": "EMAIL", "regex": "@"})
+    ]
+    assert [(check.name, check.arguments) for check in mapping.expect.warn] == [
+        ("expect_column_values_to_not_be_null", {"column": "CARD"})
+    ]
+    assert list(mapping.fields) == [line.split(": ")[0].strip() for line in MAPPING.splitlines()[12:26]]
     assert mapping.fields["username"].steps == type(mapping.fields["username"].steps)(["lower"])
     assert mapping.fields["personal.middleName"].between == " "
     assert mapping.lookups == {
@@ -91,7 +97,7 @@ MISTAKES = [
         "no such key; did you mean 'description'? There are: target,",
     ),
     ("expect:", "expects:", "expects", "no such key; did you mean 'expect'?"),
-    ("  rows:", "  row:", "expect.row", "no such key; did you mean 'rows'? There are: file, rows."),
+    ("  rows:", "  row:", "expect.row", "no such key; did you mean 'rows'? There are: file, rows, blank, warn."),
     (
         CHECK,
         "expect_column_values_to_be_unique",
@@ -264,7 +270,7 @@ def test_a_mistake_gives_file_line_key_and_a_way_out(
         mappings.load(NAME)
     said = str(caught.value).splitlines()
     # What does not fit a field may come from the table that the field looks in; then the field's line is told.
-    places = {line} | ({12, 13} if new.startswith(("states", "groups")) else set())
+    places = {line} | ({16, 17} if new.startswith(("states", "groups")) else set())
     about = [text for text in said for place in places if text.startswith(f"people.yaml, line {place}: {key}: ")]
     assert about, said
     assert sentence in about[0]
@@ -284,7 +290,7 @@ def test_a_mistake_gives_file_line_key_and_a_way_out(
             "  personal.lastName: {column: SURNAME}\n",
             "fields: personal.lastName is missing; the target refuses a patron",
         ),
-        ("  states: {A: true, otherwise: false}\n", "people.yaml, line 12: fields.active.lookup: no such table below"),
+        ("  states: {A: true, otherwise: false}\n", "people.yaml, line 16: fields.active.lookup: no such table below"),
         (
             "  active: {column: STATE, lookup: states}\n",
             "lookups.states: no field uses this table. Remove it, or name it",

@@ -1,7 +1,7 @@
 """A tenant file: what it says, and what is said about each mistake in it."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,8 @@ def test_reads_every_key(include: Path) -> None:
         "trailer": "TRAILER;*;{rows}",
         "missing_columns": "keep",
         "contains": "everyone",
+        "expected_by": "06:00",
+        "look_again_seconds": 120,
         "quiet_seconds": 2,
     }
     assert tenant.target.model_dump() == {
@@ -47,6 +49,7 @@ def test_reads_every_key(include: Path) -> None:
         "blank_cells": "erase",
         "create": ("departments", "options"),
     }
+    assert [check.arguments for check in tenant.expect.warn] == [{"column": "EMAIL"}]
     assert tenant.limits.model_dump() == {
         "fewest_rows": 10,
         "most_rejects": "2.5%",
@@ -62,6 +65,14 @@ def test_reads_every_key(include: Path) -> None:
     assert list(tenant.notify.always) == ["systems@riverside.example"]
     assert list(tenant.notify.on_rejects) == ["desk@riverside.example"]
     assert list(tenant.notify.on_failure) == ["oncall@riverside.example", "second@riverside.example"]
+    assert list(tenant.notify.on_success) == list(tenant.notify.weekly) == ["head@riverside.example"]
+    assert (tenant.notify.on_stop, tenant.notify.on_no_file) == (("campus@riverside.example",), ())
+    assert tenant.notify.on_decline == ("head@riverside.example",)
+    assert tenant.source.expected_time == time(6)
+    people = {"export": "Campus office, x1234", "target": "FOLIO office, x2345", "airflow": "Consortium"}
+    assert tenant.people.model_dump() == people
+    # Patrons are not kept for longer than the report on them.
+    assert (tenant.keep.patron_days, tenant.keep.report_days) == (1, 1)
 
 
 def test_what_may_be_left_out_is_safe(include: Path) -> None:
@@ -80,6 +91,9 @@ notify: {on_failure: [a@b.example]}
     assert tenant.schedule is None
     assert (tenant.source.delimiter, tenant.source.encoding, tenant.source.contains) == (",", "utf-8", "updates")
     assert tenant.source.quiet_seconds == 5
+    assert (tenant.source.expected_by, tenant.source.look_again_seconds) == (None, 300)
+    assert (tenant.notify.on_stop, tenant.notify.on_no_file, tenant.notify.weekly) == (None, None, ())
+    assert (tenant.people.export, tenant.keep.patron_days, tenant.keep.report_days) == (None, 30, 400)
     assert (tenant.target.source_type, tenant.target.chunk_size) == (None, 250)
     target = tenant.target
     assert (target.unknown_values, target.dropped_values, target.blank_cells) == ("reject", "warn", "keep")
@@ -216,6 +230,13 @@ MISTAKES = [
     ("quiet_seconds: 2", "quiet_seconds: 3600", "source.quiet_seconds", "600"),
     ("quiet_seconds: 2", "quiet_seconds: soon", "source.quiet_seconds", "number"),
     ("quiet_seconds: 2", "quiet_seconds: true", "source.quiet_seconds", ""),
+    ('expected_by: "06:00"', "expected_by: 16:00", "source.expected_by", 'Write one like "06:00", in quotes.'),
+    ('expected_by: "06:00"', 'expected_by: "24:00"', "source.expected_by", "is no time of the day."),
+    ('expected_by: "06:00"', 'expected_by: "6am"', "source.expected_by", "is no time of the day."),
+    ("look_again_seconds: 120", "look_again_seconds: 1", "source.look_again_seconds", "10"),
+    ("patrons: 14 days", "patrons: 14", "keep.patrons", "Write a number of days, like 30 days."),
+    ("patrons: 14 days", "patrons: 2 weeks", "keep.patrons", "Write a number of days, like 30 days."),
+    ("patrons: 14 days", "patrons: 0 days", "keep.patrons", "Write a number of days, like 30 days."),
     ("  type: folio", "  type: foliio", "target.type", "'folio'"),
     ("folio_tenant: fs1", "folio_tenant: fs 1", "target.folio_tenant", ""),
     ("folio_tenant: fs1", "folio_tenant: 0011", "target.folio_tenant", "not as text. Write it in quotes."),
@@ -249,7 +270,7 @@ MISTAKES = [
     ("fewest_bytes: 1000", "fewest_bytes: 1 kB", "limits.fewest_bytes", ""),
     ("same_file: stop", "same_file: load", "limits.same_file", "skip"),
     ("TRAILER;*;{rows}", "TRAILER;*", "source.trailer", "{rows}"),
-    ("always: [", "allways: [", "notify.allways", "no such key; did you mean 'always'? There are: always, on_rejects,"),
+    ("always: [", "allways: [", "notify.allways", "no such key; did you mean 'always'? There are: always,"),
     ("[desk@riverside.example]", "[desk]", "notify.on_rejects[0]", "@"),
     ("[desk@riverside.example]", "[7]", "notify.on_rejects[0]", "YAML reads this as the number 7, not as text."),
     ("[desk@riverside.example]", "desk@riverside.example", "notify.on_rejects", "["),
@@ -387,6 +408,14 @@ def test_the_tenants_of_the_project_load(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_file_of_these_tests_uses_every_key() -> None:
     """A new key comes with a test."""
-    for model in (Tenant, tenants.SftpSource, tenants.FolioTarget, tenants.Limits, tenants.Notify):
+    for model in (
+        Tenant,
+        tenants.SftpSource,
+        tenants.FolioTarget,
+        tenants.Limits,
+        tenants.Notify,
+        tenants.People,
+        tenants.Keep,
+    ):
         for name in model.model_fields:
             assert f"{name}:" in TENANT

@@ -6,6 +6,7 @@ from unittest.mock import patch
 import polars as pl
 import pytest
 from great_expectations.execution_engine import pandas_execution_engine
+from great_expectations.expectations.registry import get_expectation_impl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from patronload import limits, validation
 from patronload.errors import ConfigError, ValidationError
 from patronload.exports import Export
 from patronload.folding import folded
-from patronload.rows import ROW, no_rejects, without
+from patronload.rows import ROW, blanked, no_rejects, without
 from patronload.tenants import Limits
 from patronload.transform import transform
 
@@ -22,6 +23,8 @@ target: folio
 expect:
   file: [{file}]
   rows: [{rows}]
+  blank: [{blank}]
+  warn: [{warn}]
 fields:
   externalSystemId: ID
   username: {{column: LOGIN, steps: [lower]}}
@@ -33,10 +36,16 @@ def export(frame):
     return Export(frame, frame.clear(), no_rejects())
 
 
-def checked(mapping, frame, file="", rows="", **columns):
+def written(**scopes):
+    """The mapping above, with these expectations."""
+    return MAPPING.format(**(dict.fromkeys(("file", "rows", "blank", "warn"), "") | scopes))
+
+
+def checked(mapping, frame, file="", rows="", blank="", warn="", **columns):
     count = len(next(iter(columns.values())))
     keys = {"ID": [f"i{n}" for n in range(count)], "LOGIN": [f"l{n}" for n in range(count)], "CARD": [""] * count}
-    return validation.validate(export(frame(**(keys | columns))), mapping(MAPPING.format(file=file, rows=rows)))
+    rules = mapping(written(file=file, rows=rows, blank=blank, warn=warn))
+    return validation.validate(export(frame(**(keys | columns))), rules)
 
 
 def rejected(found):
@@ -70,14 +79,14 @@ def test_what_folio_cannot_do_without_is_required_without_being_asked_for(mappin
 def test_a_missing_column_stops_the_run(mapping, frame):
     """Or its field would be wiped for everybody."""
     table = frame(ID=["1"], LOGIN=["a"])
-    found = validation.validate(export(table), mapping(MAPPING.format(file="", rows="")))
+    found = validation.validate(export(table), mapping(written()))
     assert "has no column CARD" in found.refusals[0]
 
 
 def test_a_mapping_without_a_column_that_may_be_missing_still_checks_the_others(mapping, frame):
     """With source.missing_columns: keep; the checks of the missing column go, those of the others stay."""
     checks = "{expect_column_values_to_not_be_null: {column: CARD}}, {expect_column_values_to_not_be_null: {column: X}}"
-    whole = mapping(MAPPING.format(file="", rows=checks))
+    whole = mapping(written(rows=checks))
     shorter = whole.over(["ID", "LOGIN", "X"])
     assert list(shorter.fields) == ["externalSystemId", "username"]
     found = validation.validate(export(frame(ID=["1", "2"], LOGIN=["a", "b"], X=["x", ""])), shorter)
@@ -136,14 +145,250 @@ def test_an_expectation_that_cannot_be_looked_at_stops_the_run(mapping, frame):
         ("{expect_column_values_to_be_of_type: {column: CARD, type_: int}}", "no check"),
         ("{expect_column_values_to_be_unique: {column: CARD, mostly: '0.9'}}", "mostly is a number between 0 and 1"),
         ("{expect_column_values_to_match_regex: {column: CARD, regex: '['}}", "is no regular expression"),
+        ("{expect_column_values_to_be_between: {column: CARD, min_value: '2026-01-01'}}", "are numbers, like 1 and 6"),
         ("{expect_column_values_to_be_unique: {colum: CARD}}", "colum: extra fields not permitted"),
-        ("{expect_table_row_count_to_equal: {value: 3}}", "Write it under 'file'"),
+        ("{expect_table_row_count_to_equal: {value: 3}}", "Write it under 'file' or 'warn'"),
     ],
 )
 def test_an_expectation_that_great_expectations_does_not_take_is_told(mapping, frame, rows, complaint):
     """Before any row is looked at, and by `patronload check` already."""
     with pytest.raises(ConfigError, match=complaint):
         checked(mapping, frame, rows=rows, CARD=["1"])
+
+
+@pytest.mark.parametrize("scope", ["file", "rows", "blank", "warn"])
+def test_whatever_a_rule_does_one_that_was_not_looked_at_stops_the_run(mapping, frame, scope):
+    """A warning that is not looked at would be silence; a rule for cells would let all of them through."""
+    check = "{expect_column_values_to_match_regex: {column: NOPE, regex: x}}"
+    found = checked(mapping, frame, **{scope: check}, CARD=["1"])
+    assert "could not be looked at" in found.refusals[0]
+    assert [check.scope for check in found.checks if not check.passed] == ["file"]
+
+
+UPSIDE_DOWN = "{expect_column_values_to_be_between: {column: CARD, min_value: 6, max_value: 1}}"
+
+
+@pytest.mark.parametrize("scope", ["file", "rows", "blank", "warn"])
+def test_an_exception_within_great_expectations_stops_the_run(mapping, frame, scope):
+    """It takes the argument, swallows the ValueError when it looks, and calls the rule failed by no row."""
+    found = checked(mapping, frame, **{scope: UPSIDE_DOWN}, CARD=["1", "7"])
+    assert "expect_column_values_to_be_between could not be looked at" in found.refusals[0]
+    assert found.rejects.height == found.noted.height == 0
+
+
+ALL_KINDS = [
+    ("expect_column_values_to_not_be_null", {}, [4]),
+    ("expect_column_values_to_be_null", {}, [2, 3, 5, 6]),
+    ("expect_column_values_to_be_unique", {}, [2, 3]),
+    ("expect_compound_columns_to_be_unique", {"column_list": ["A", "B"]}, [2, 3]),
+    ("expect_column_values_to_match_regex", {"regex": "^[0-9]+$"}, [5, 6]),
+    ("expect_column_values_to_not_match_regex", {"regex": "^[0-9]+$"}, [2, 3]),
+    ("expect_column_values_to_match_regex_list", {"regex_list": ["^[0-9]+$", "^x"]}, [6]),
+    ("expect_column_values_to_not_match_regex_list", {"regex_list": ["^[0-9]+$", "^x"]}, [2, 3, 5]),
+    ("expect_column_values_to_match_strftime_format", {"strftime_format": "%d"}, [5, 6]),
+    ("expect_column_values_to_be_in_set", {"value_set": ["10"]}, [5, 6]),
+    ("expect_column_values_to_not_be_in_set", {"value_set": ["10"]}, [2, 3]),
+    ("expect_column_value_lengths_to_equal", {"value": 2}, [5, 6]),
+    ("expect_column_value_lengths_to_be_between", {"min_value": 2, "max_value": 2}, [5, 6]),
+    ("expect_column_values_to_be_between", {"min_value": 2, "max_value": 9}, [2, 3, 5, 6]),
+    ("expect_column_values_to_be_between", {"min_value": "9", "max_value": "11"}, [5, 6]),
+    ("expect_column_values_to_be_between", {"min_value": 9}, [5, 6]),
+    ("expect_column_pair_values_to_be_equal", {"column_A": "A", "column_B": "B"}, [3, 5]),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "rows"), ALL_KINDS)
+def test_every_kind_of_check_finds_its_rows_and_can_look_at_empty_columns(mapping, frame, name, arguments, rows):
+    """Each that a mapping may have: the failing rows, none in an empty file, and no stop in a column that is empty."""
+    named = arguments if any("column" in key for key in arguments) else {"column": "A"} | arguments
+    check = json.dumps({name: named})
+    cells = {"A": ["10", "10", "", "x", "yy z"], "B": ["10", "", "10", "y", "yy z"]}
+    cells["B"] = ["10", "10", "", "x", "yy z"] if name == "expect_compound_columns_to_be_unique" else cells["B"]
+    if "pair" in name:
+        rows = [row for row, pair in enumerate(zip(cells["A"], cells["B"], strict=True), 2) if pair[0] != pair[1]]
+        rows = [row for row in rows if row in (3, 4, 5)]
+    found = checked(mapping, frame, rows=check, CARD=["1", "2", "3", "4", "5"], **cells)
+    assert found.refusals == []
+    told = found.checks[-1]
+    assert (list(told.rows), told.failed, told.looked_at) == (rows, len(rows), 5)
+    assert told.arguments == named
+    assert sorted(rejected(found)) == rows
+    for emptied in ({"CARD": [], "A": [], "B": []}, {"CARD": ["1"], "A": [""], "B": [" "]}):
+        assert checked(mapping, frame, rows=check, **emptied).refusals == []
+
+
+def test_every_kind_of_check_of_rows_is_in_that_list():
+    """A new one has to find its rows."""
+    kinds = {name for name in validation.WORDS if issubclass(get_expectation_impl(name), validation.ROW_KINDS)}
+    assert kinds == {name for name, *_ in ALL_KINDS}
+
+
+UNIQUE = "expect_column_values_to_be_unique"
+
+
+def changed_results(monkeypatch, change):
+    """Have Great Expectations' results changed before anybody reads them."""
+    real = validation._results
+
+    def results(table, expectations):
+        made = real(table, expectations)
+        for result in made:
+            change(result)
+        return made
+
+    monkeypatch.setattr(validation, "_results", results)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda result: result.result.clear(), id="no details"),
+        pytest.param(lambda result: result.result.pop("unexpected_index_list", None), id="no rows"),
+        pytest.param(lambda result: result.result.pop("unexpected_count", None), id="no count"),
+        pytest.param(
+            lambda result: result.result.update(
+                unexpected_index_list=result.result.get("unexpected_index_list", [])[1:]
+            ),
+            id="not all rows",
+        ),
+        pytest.param(
+            lambda result: result.exception_info.update(a_metric={"raised_exception": True}), id="a metric raised"
+        ),
+        pytest.param(lambda result: result.exception_info.update(raised_exception=True), id="it raised"),
+    ],
+)
+def test_half_an_answer_stops_the_run(mapping, frame, monkeypatch, change):
+    """Fewer rows than it counts, none at all, or an exception in one of its figures: nothing of that is a pass."""
+    changed_results(monkeypatch, change)
+    found = checked(mapping, frame, CARD=["7", "7", "8"])
+    assert any("could not be looked at" in refusal for refusal in found.refusals)
+
+
+def test_an_exception_of_one_figure_is_seen_by_great_expectations_own_account(mapping, frame, monkeypatch):
+    """A real exception in the computation of a real metric, in a rule that rejects rows."""
+
+    def fail(*_, **__):
+        raise ValueError("Adams, Ann")
+
+    monkeypatch.setattr("pandas.Series.duplicated", fail)
+    found = checked(mapping, frame, CARD=["7", "7", "8"])
+    assert f"{UNIQUE} could not be looked at" in " ".join(found.refusals)
+    assert "Adams" not in json.dumps([check._asdict() for check in found.checks])
+
+
+def test_an_answer_that_is_missing_is_no_pass(mapping, frame, monkeypatch):
+    """One result fewer than was asked for: nobody knows whose it is."""
+    real = validation._results
+    monkeypatch.setattr(validation, "_results", lambda table, asked: real(table, asked)[len(asked) > 1 :])
+    with pytest.raises(ValueError, match="zip"):
+        checked(mapping, frame, CARD=["7", "7", "8"])
+
+
+MAIL = "{expect_column_values_to_match_regex: {column: MAIL, regex: '^[^@ ]+@[^@ ]+$'}}"
+
+
+def noted(found):
+    return list(found.noted.select("row", "effect", "column", "value").iter_rows())
+
+
+def test_a_failed_expectation_of_blank_empties_the_cell_and_keeps_the_row(mapping, frame):
+    """It is told row by row with what stood there; in the summary, which goes to the mail, it does not stand."""
+    found = checked(mapping, frame, blank=MAIL, CARD=["1", "2", "3"], MAIL=["a@b.example", "secret", ""])
+    assert (rejected(found), found.refusals) == ({}, [])
+    assert noted(found) == [(3, "blank", "MAIL", "secret")]
+    assert found.noted["summary"].to_list() == ["MAIL is not written like ^[^@ ]+@[^@ ]+$; the cell counts as empty"]
+    table = frame(MAIL=["a@b.example", "secret", ""], CARD=["1", "2", "3"])
+    assert blanked(table, found.noted)["MAIL"].to_list() == ["a@b.example", "", ""]
+    assert blanked(table, found.noted)["CARD"].to_list() == ["1", "2", "3"]
+
+
+def test_an_emptied_cell_is_an_empty_one_to_every_other_check(mapping, frame):
+    """Also to those that are not asked for: two cards that are emptied are not the same card."""
+    found = checked(
+        mapping,
+        frame,
+        blank="{expect_column_value_lengths_to_equal: {column: CARD, value: 3}}",
+        rows="{expect_column_values_to_not_be_null: {column: CARD}}",
+        CARD=["123", "7", "7"],
+    )
+    assert rejected(found) == {3: "CARD is empty", 4: "CARD is empty"}
+    assert [row for row, *_ in noted(found)] == [3, 4]
+
+
+def test_a_failed_expectation_of_warn_is_only_told(mapping, frame):
+    """Of single rows with their numbers, of the file as a whole as one sentence."""
+    found = checked(
+        mapping,
+        frame,
+        warn=f"{MAIL}, {{expect_table_row_count_to_be_between: {{min_value: 100}}}}",
+        CARD=["1", "2"],
+        MAIL=["a@b.example", "x"],
+    )
+    assert (rejected(found), found.refusals) == ({}, [])
+    assert noted(found) == [(3, "warn", "MAIL", "x")]
+    told = [(check.scope, check.failed, check.sentence) for check in found.checks if not check.passed]
+    assert told == [
+        ("warn", 1, "MAIL is not written like ^[^@ ]+@[^@ ]+$ (rows 3)."),
+        ("warn", 0, "The file does not have 100 to anything rows."),
+    ]
+
+
+def test_mostly_in_the_other_scopes(mapping, frame):
+    """Below blank it is a gate as below rows; below warn it is what may be without a word."""
+    mostly = MAIL.replace(", regex:", ", mostly: 0.5, regex:")
+    cells = {"CARD": ["1", "2", "3"], "MAIL": ["a@b.example", "c@d.example", "x"]}
+    few = checked(mapping, frame, warn=mostly, blank=mostly, **cells)
+    assert ([row for row, effect, *_ in noted(few) if effect == "blank"], few.refusals) == ([4], [])
+    assert [effect for _, effect, *_ in noted(few)] == ["blank"]
+    many = checked(mapping, frame, blank=mostly, **(cells | {"MAIL": ["y", "c@d.example", "x"]}))
+    assert "at least 50% of the rows must be good" in many.refusals[0]
+    warned = checked(mapping, frame, warn=mostly, **(cells | {"MAIL": ["y", "c@d.example", "x"]}))
+    assert ([row for row, *_ in noted(warned)], warned.refusals) == ([2, 4], [])
+
+
+@pytest.mark.parametrize(
+    ("check", "complaint"),
+    [
+        ("{expect_column_pair_values_to_be_equal: {column_A: CARD, column_B: LOGIN}}", "which one is to be emptied"),
+        ("{expect_compound_columns_to_be_unique: {column_list: [CARD, LOGIN]}}", "which one is to be emptied"),
+        ("{expect_table_row_count_to_equal: {value: 3}}", "Write it under 'file' or 'warn'"),
+        (
+            "{expect_column_values_to_be_unique: {column: ID}}",
+            "cannot be emptied, because externalSystemId is required",
+        ),
+        ("{expect_column_values_to_be_unique: {column: LOGIN}}", "cannot be emptied, because username is required"),
+    ],
+)
+def test_what_cannot_be_emptied_is_told_beforehand(mapping, frame, check, complaint):
+    """By `patronload check` already: a rule that would reject every bad row is not what blank says."""
+    with pytest.raises(ConfigError, match=complaint):
+        checked(mapping, frame, blank=check, CARD=["1"])
+
+
+def test_every_failing_row_is_told_whatever_follows_from_it(mapping, frame):
+    """By the place of the check, and without values; thousands of them, though 200 is as many as they would show."""
+    count = 5000
+    columns = {
+        "CARD": ["7" if number % 2 else f"c{number}" for number in range(count)],
+        "MAIL": ["x" if number % 5 == 0 else "a@b.example" for number in range(count)],
+        "ROLE": ["UG" if number % 3 else "XX" for number in range(count)],
+    }
+    role = "{expect_column_values_to_be_in_set: {column: ROLE, value_set: [UG]}}"
+    found = checked(mapping, frame, warn=MAIL, rows=role, **columns)
+    expected = {
+        "folded barcode": [2 + number for number in range(count) if number % 2],
+        "MAIL": [2 + number for number in range(count) if number % 5 == 0],
+        "ROLE": [2 + number for number in range(count) if number % 3 == 0],
+    }
+    for place, check in enumerate(found.checks):
+        rows = found.failing.filter(pl.col("check") == place)["row"].to_list()
+        assert rows == expected.get(check.arguments.get("column", ""), [])
+        assert check.failed == len(rows)
+        assert list(check.rows) == rows[: validation.ROWS_NAMED]
+        assert check.looked_at in (None, count)
+    assert [row for row, *_ in noted(found)] == expected["MAIL"]
+    assert set(expected["ROLE"]) <= set(rejected(found))
+    assert found.failing.schema == {"check": pl.UInt16, "row": pl.UInt32}
 
 
 @pytest.mark.parametrize("name", ["A\\B", "A\u00a0B", 'it\'s "q"', "A\u200eB", "sharers", "a.b"])
@@ -206,7 +451,7 @@ def test_every_row_becomes_a_patron_or_a_reject(mapping, frame, rows):
     """And the patrons that are left share no identifier, as FOLIO compares them."""
     ids, logins, cards = (list(column) for column in zip(*rows, strict=True))
     table = frame(ID=ids, LOGIN=logins, CARD=cards)
-    rules = mapping(MAPPING.format(file="", rows=""))
+    rules = mapping(written())
     found = validation.validate(export(table), rules)
     made = transform(table, rules, found.rejects)
     assert {*made.patrons["row"], *found.rejects["row"]} == set(table[ROW])

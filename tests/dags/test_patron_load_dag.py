@@ -64,6 +64,13 @@ def test_the_steps_run_one_after_the_other(northfield: DAG):
     ]
 
 
+def test_the_asset(northfield: DAG):
+    """A load stands for the library's patrons in its system: post, which a dry run skips, has them as its outlet."""
+    assert {task.task_id: [asset.uri for asset in task.outlets] for task in northfield.tasks if task.outlets} == {
+        "post": ["x-folio://northfield/patrons"]
+    }
+
+
 def test_never_two_loads_of_one_library_at_once(northfield: DAG):
     """One run at a time; and because a backfill does not heed that, one of each step at a time."""
     assert northfield.max_active_runs == 1

@@ -10,7 +10,7 @@ from pendulum import instance as moment
 
 from tests.dags.dag_files import dags_in
 
-CHICAGO, DUBLIN = "America/Chicago", "Europe/Dublin"
+CHICAGO, DUBLIN, SYDNEY = "America/Chicago", "Europe/Dublin", "Australia/Sydney"
 
 CHANGES = [
     pytest.param(CHICAGO, "30 4 * * *", date(2027, 3, 14), id="Chicago, spring"),
@@ -67,9 +67,10 @@ def test_backfills(timetable, zone, schedule, change):
 
 
 def test_the_demo_libraries_run_at_their_own_hour(read):
-    """04:30 in Chicago and 06:15 in Dublin, winter and summer."""
+    """04:30 in Chicago, 06:15 in Dublin and 05:45 in Sydney, winter and summer."""
     dags = dags_in(read("patron_load"))
-    for name, zone, clock in (("northfield", CHICAGO, "04:30"), ("stclare", DUBLIN, "06:15")):
+    hours = (("northfield", CHICAGO, "04:30"), ("stclare", DUBLIN, "06:15"), ("wattlegrove", SYDNEY, "05:45"))
+    for name, zone, clock in hours:
         schedule = DagSerialization.from_dict(DagSerialization.to_dict(dags[f"patron_load__{name}"])).timetable
         for day in (date(2027, 1, 15), date(2027, 7, 15)):
             (run,) = next_runs(schedule, midnight(day, zone), 1)

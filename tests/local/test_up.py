@@ -46,6 +46,7 @@ def test_up_and_down(project, tmp_path):
             assert f"{role}, password {where['passwords'][role]}" in up.stdout
         assert httpx.get(where["url"], follow_redirects=True).status_code == httpx.codes.OK
         assert httpx.get(where["mails"]).status_code == httpx.codes.OK
+        assert "Infiniti's users" in httpx.get(where["infiniti"]).text
         check_airflow(where)
         check_privacy(tmp_path)
         running = {process.pid for process in started_below(tmp_path)}

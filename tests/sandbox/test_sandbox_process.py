@@ -115,6 +115,7 @@ def test_accounts_and_keys_outlive_a_restart(tmp_path):
     assert after["sftp"]["host_key"] == before["sftp"]["host_key"]
     assert after["sftp"]["accounts"] == before["sftp"]["accounts"]
     assert after["folio"]["tenants"] == before["folio"]["tenants"]
+    assert after["infiniti"]["password"] == before["infiniti"]["password"]
 
 
 def test_other_machines_are_told_another_name(tmp_path):
@@ -122,6 +123,7 @@ def test_other_machines_are_told_another_name(tmp_path):
     with Sandbox(tmp_path, s3=False, advertised="sandbox") as sandbox:
         description = sandbox.description
     assert description["folio"]["url"].startswith("http://sandbox:")
+    assert description["infiniti"]["url"].startswith("http://sandbox:")
     assert (description["sftp"]["host"], description["smtp"]["host"]) == ("sandbox", "sandbox")
 
 

@@ -131,6 +131,16 @@ def test_a_lost_answer_is_followed_by_the_same_file(server, tmp_path, work):
     assert any("counted as updated" in note for note in notes) == (work != "none")
 
 
+def test_what_is_sent_again_goes_in_small_files(server, tmp_path):
+    """A gateway that gave up on a large file would give up on the same one each time."""
+    target = school_target(chunk_size=60)
+    server.faults.answer(504, work="first")
+    run = make_run(tmp_path, [pupil(1, emailaddress="nowhere"), *pupils(58, 2), pupil(60, emailaddress="no")], target)
+    assert post(run, server, target) == Totals(chunks=1, patrons=60, created=0, updated=58, failed=2)
+    assert [len(seen.usernames) for seen in server.imports] == [60, 25, 25, 10]
+    assert [failed["row"] for failed in results(run)[0]["failed"]] == [FIRST_ROW, FIRST_ROW + 59]
+
+
 def test_a_password_is_sent_once_and_never_again(server, tmp_path):
     """The first file may have arrived, and the patron may have chosen another password since."""
     server.faults.answer(504, work="first")
@@ -188,6 +198,9 @@ def test_files_get_smaller_when_a_gateway_says_so(server, tmp_path):
     run = make_run(tmp_path, pupils(4))
     assert post(run, server).created == 4
     assert {seen.status for seen in server.imports} == {413, 200}
+    server.faults.most_bytes = 10
+    with pytest.raises(TargetError, match="bytes as too large"):
+        post(make_run(tmp_path / "other", pupils(2)), server)
 
 
 def test_an_answer_that_is_not_infinitis(server, tmp_path):

@@ -70,6 +70,7 @@ def test_the_articles_third_example():
         (0, {"1": UNWELL}),
         (2, {"2": "User Updated", "3": UNWELL, "4": "User Created"}),
         (1, {"0": "Line is invalid.", "1": "User Updated", "2": UNWELL, "3": "User Created"}),
+        (1, {"0": "Line is invalid.", "2": UNWELL}),
         (1, {"3": "User Created", "2": f" {UNWELL} ", "1": "User Updated"}),
         (1, {"2": f"user13: {UNWELL}"}),
     ],

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import IO, Literal, NamedTuple, Protocol
 
-from patronload.errors import SourceError, TransientError
+from patronload.errors import MissingError, SourceError, TransientError
 
 NAMES_SHOWN = 3
 
@@ -185,7 +185,7 @@ def _in_words(place: Place, path: str) -> Iterator[None]:
             "and its folder."
         ) from error
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise SourceError(_missing(place, path)) from error
+        raise MissingError(_missing(place, path)) from error
 
 
 def _missing(place: Place, path: str) -> str:

@@ -67,6 +67,11 @@ class System:
     group: str = ""
     remembered: tuple[str, ...] = ()
 
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether it tells what it has."""
+        return self.owners is not None
+
     def kind(self, path: str) -> Kind | None:
         """What the field at `path` takes, or None if there is no such field."""
         for pattern, kind in self.more.items():

@@ -247,8 +247,15 @@ class Folio:
         if response.status_code == codes.NOT_FOUND and path == CUSTOM_FIELDS and self._no_module:
             raise self._no_module
         if response.status_code != codes.OK:
-            raise folio_faults.refusal(self._place, f"GET {path}", response)
+            raise self._refusal(f"GET {path}", response)
         return response
+
+    def _refusal(self, request: str, response: httpx.Response) -> PatronloadError:
+        """What the refusal means; a pause that FOLIO asks for, and that is too long to be made here, goes with it."""
+        refusal = folio_faults.refusal(self._place, request, response)
+        if isinstance(refusal, TransientError):
+            refusal.retry_after = retry_after(response)
+        return refusal
 
     def _send_get(self, path: str, parameters: dict[str, Any]) -> httpx.Response:
         try:
@@ -295,7 +302,7 @@ class Folio:
             )
         if response.status_code in folio_faults.NOT_PASSED_ON or response.is_redirect:
             too_large = response.status_code == codes.REQUEST_ENTITY_TOO_LARGE
-            refusal = folio_faults.refusal(self._place, f"POST {USER_IMPORT}", response)
+            refusal = self._refusal(f"POST {USER_IMPORT}", response)
             raise NothingWritten(refusal, too_large=too_large)
         if response.is_server_error:
             raise folio_faults.lost(self._place, f"the gateway answered {response.status_code}")

@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 IMPORT = "/api/import/users"
 
+AGAIN = 25
+"""Patrons in a file that is sent again. Gateways give up after a minute."""
+
 FEW = 10
 
 NOT_TAKEN = (codes.NOT_FOUND, codes.METHOD_NOT_ALLOWED, codes.REQUEST_ENTITY_TOO_LARGE, codes.TOO_MANY_REQUESTS)
@@ -112,23 +115,30 @@ class Infiniti:
 
     def deliver(self, chunk: Chunk, sent_at: datetime, again: Callable[[], None]) -> Outcome:  # noqa: ARG002 - sent once
         """Send a chunk that was never sent before."""
-        return self._send(chunk, chunk.patrons)
+        return self._send(chunk.patrons, chunk.number, first=chunk.first)
 
     def resolve(self, chunk: Chunk, sent_at: datetime, last: datetime, again: Callable[[], None]) -> Outcome:  # noqa: ARG002
-        """Send a chunk again whose answer got lost, once Infiniti must be through with the first; no passwords."""
+        """
+        Send a chunk again whose answer got lost, once Infiniti must be through with it: without passwords, and in files
+        so small that a gateway which gave up on the first one does not give up again.
+        """
         time.sleep(max(0.0, self._patience.settle - (self.clock() - last).total_seconds()))
         again()
         logger.info("Chunk %d is sent again: %d patrons", chunk.number, len(chunk.patrons))
-        secret = [patron.row for patron in chunk.patrons if "password" in patron.record]
-        try:
-            outcome = self._send(chunk, [_without_password(patron) for patron in chunk.patrons])
-        except NothingWritten as nothing:
-            raise nothing.reason from nothing  # of this file; the one before may have done something
+        patrons, secret = chunk.patrons, [patron.row for patron in chunk.patrons if "password" in patron.record]
+        outcomes = []
+        for start in range(0, len(patrons), AGAIN):
+            part = [_without_password(patron) for patron in patrons[start : start + AGAIN]]
+            try:
+                outcomes.append(self._send(part, chunk.number, first=chunk.first and start == 0))
+            except NothingWritten as nothing:
+                raise nothing.reason from nothing  # of this file; the one before may have done something
+        outcome = _together(outcomes)
         return outcome._replace(notes=(*outcome.notes, *_notes(outcome, secret)))
 
-    def _send(self, chunk: Chunk, patrons: list[Patron]) -> Outcome:
+    def _send(self, patrons: list[Patron], number: int, *, first: bool) -> Outcome:
         """
-        POST one file, and read what became of its patrons.
+        POST one file of the chunk of that number, the load's first or not, and read what became of its patrons.
 
         Raises NothingWritten when the file certainly did not get to the users, TransientError when nobody knows.
         """
@@ -140,9 +150,9 @@ class Infiniti:
             raise NothingWritten(self._unauthorised())
         if not answer.is_refusal_of_the_file:
             return infiniti_answers.outcome(answer, patrons, self.settings.first_row)
-        if chunk.first:
+        if first:
             raise Unreadable(
-                f"{self} refused the first file as a whole; what it said is in sent/{chunk.number:04}.json. Correct "
+                f"{self} refused the first file as a whole; what it said is in sent/{number:04}.json. Correct "
                 "the mapping, or target.header in the tenant file, and start the load again.",
                 answer.raw,
             )
@@ -174,12 +184,14 @@ class Infiniti:
     def _refusal(self, response: httpx.Response) -> PatronloadError:
         status = response.status_code
         if status == codes.TOO_MANY_REQUESTS:
-            return TransientError(f"{self} is busy ({status}).")
+            return TransientError(f"{self} asks us to come later ({status}).")
         if response.is_redirect:
             return TargetError(f"{self} sends the import elsewhere ({status}). Correct the host of the connection.")
         if status == codes.REQUEST_ENTITY_TOO_LARGE:
+            size = int(response.request.headers["content-length"])
             return TargetError(
-                f"{self} refuses a file of a single patron as too large ({status}). Ask Infiniti's support."
+                f"{self} refuses a file of {size:,} bytes as too large ({status}). Ask for its limit, and set "
+                "target.chunk_bytes below."
             )
         return TargetError(
             f"{self} has no user import ({status}). Is the host of the connection the school's own address, like "
@@ -190,7 +202,7 @@ class Infiniti:
         return TargetError(
             f"{self} does not let us in: Unauthorised. The account of the connection needs system administration "
             "privileges, and a password of Infiniti's own (single sign-on by SAML will not do). Correct the "
-            "connection, then clear this task; no patron was touched."
+            "connection, then clear this task; nothing of this file was taken."
         )
 
     def _lost(self, why: str) -> TransientError:
@@ -232,6 +244,19 @@ def written(patrons: list[Patron], settings: InfinitiTarget) -> bytes:
 
 def _without_password(patron: Patron) -> Patron:
     return patron._replace(record={name: value for name, value in patron.record.items() if name != "password"})
+
+
+def _together(outcomes: list[Outcome]) -> Outcome:
+    """What became of the patrons of several files."""
+    return Outcome(
+        created=sum(outcome.created for outcome in outcomes),
+        updated=sum(outcome.updated for outcome in outcomes),
+        failed=[failed for outcome in outcomes for failed in outcome.failed],
+        unconfirmed=[row for outcome in outcomes for row in outcome.unconfirmed],
+        looked_up=False,
+        answers=[answer for outcome in outcomes for answer in outcome.answers],
+        notes=tuple(note for outcome in outcomes for note in outcome.notes),
+    )
 
 
 def _notes(outcome: Outcome, secret: list[int]) -> Iterator[str]:

@@ -137,7 +137,7 @@ def _failed(answer: Answer, patrons: list[Patron], counts: _Counts, first_row: i
             raise _Misfit(f"{counts.failed:,} failed, and it does not say which")
         yield from (Failed(patron.row, UNTOLD, UNTOLD) for patron in patrons if counts.failed)
         return
-    told = _by_place(answer.details, len(patrons), first_row)
+    told = _by_place(answer.details, len(patrons), counts.failed, first_row)
     _check_outcomes(told, counts, len(patrons))
     keys = {patron.key: place for place, patron in enumerate(patrons)}
     for place, text in told.items():
@@ -146,7 +146,7 @@ def _failed(answer: Answer, patrons: list[Patron], counts: _Counts, first_row: i
             yield Failed(patrons[place].row, text, summary(text))
 
 
-def _by_place(details: Any, sent: int, first_row: int) -> dict[int, str]:
+def _by_place(details: Any, sent: int, failed: int, first_row: int) -> dict[int, str]:
     """The outcomes by the patron's place in the file, from 0. Raises _Misfit."""
     texts = _texts(details)
     if isinstance(details, list):
@@ -156,8 +156,8 @@ def _by_place(details: Any, sent: int, first_row: int) -> dict[int, str]:
             raise _Misfit(f"its details are {len(texts):,} outcomes for {sent:,} patrons")
         return dict(enumerate(list(texts.values())[start:]))
     places = {number - first_row: text for number, text in texts.items()}
-    if len(places) == sent + 1:
-        places.pop(-1, None)
+    if len(places) in (sent + 1, failed + 1):
+        places.pop(-1, None)  # the header, as above
     if outside := [place for place in places if not 0 <= place < sent]:
         raise _Misfit(
             f"its details tell of row {outside[0] + first_row}, and target.first_row says that the rows are "

@@ -1,0 +1,61 @@
+"""The campaign's FOLIO: what it is before a load, what goes wrong there, and how a run on it is judged."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from faults import oracle, schedule, verdict, world
+from faults.campaign import Figures
+from faults.load import Stage
+from faults.schedule import Schedule
+from faults.world import FOLIO_TENANT, World
+from patronload.connections import Connection
+from sandbox.folio import FolioServer, FolioTenant, Store
+
+
+class FolioGround(FolioServer):
+    """A FOLIO for a campaign; see load.Ground."""
+
+    def __init__(self) -> None:
+        super().__init__([FolioTenant(FOLIO_TENANT)])
+
+    @property
+    def account(self) -> Connection:
+        """The account that `FolioTenant` has by itself."""
+        return Connection("campaign_folio", host=self.url, login="loader", password="Loader-pass-1")
+
+    def lay(self, world: World, folder: Path) -> Schedule:  # noqa: ARG002 - FOLIO needs no ledger
+        """The users of the world, and its faults."""
+        store = Store()
+        world.fill(store)
+        chance = random.Random(world.seed * 7919 + 1)
+        store.users.wanders = chance.random() < 0.5  # noqa: PLR2004 - in every second run
+        self.faults.clear()
+        self.journal.clear()
+        self.stores[FOLIO_TENANT] = store
+        tenant = self.tenants[FOLIO_TENANT]
+        tenant.token_seconds = 600.0
+        requests = 1 + len(world.rows) // world.chunk_size  # the plan's own empty import comes before the chunks
+        return schedule.arm(chance, self.faults, tenant, 1 + requests)
+
+    def heal(self) -> None:
+        """Nothing goes wrong, and tokens last."""
+        self.faults.clear()
+        self.tenants[FOLIO_TENANT].token_seconds = 600.0
+
+
+def one(stage: Stage[World], seed: int) -> Figures:
+    """One run, judged."""
+    ground = stage.ground
+    assert isinstance(ground, FolioGround)
+    made = world.make(seed)
+    fresh = Store()
+    made.fill(fresh)
+    expected = oracle.expect(made, fresh)
+    made.duplicates = oracle.twins(made)
+    before = verdict.Before(made)
+    done = stage.take(made)
+    store = ground.store(FOLIO_TENANT)
+    wrong = verdict.complaints(made, expected, before, store, done, ground.imports)
+    return done.figures(seed, wrong, len(ground.imports), len(store.orphans["permission_users"]))

@@ -1,0 +1,74 @@
+"""One mail a week: to whom, and what it tells."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from leftovers import TENANT, build, failure
+
+from patronload import digests, tenants
+
+UNTIL = datetime(2026, 11, 23, 6, tzinfo=UTC)
+
+
+@pytest.fixture
+def libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two libraries that share a reader, and one that wants no such mail; the artifacts' folder."""
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS", f"file://{tmp_path}")
+    made = []
+    for name, weekly in (
+        ("ashford", ["Head@a.example", "both@x.example"]),
+        ("bexley", ["BOTH@x.example"]),
+        ("corvey", []),
+    ):
+        contacts = TENANT.notify.model_copy(update={"weekly": tuple(weekly)})
+        changes = {"tenant": name, "library": f"{name.title()} <Library>", "notify": contacts}
+        made.append((name, TENANT.model_copy(update=changes)))
+    monkeypatch.setattr(tenants, "load_all", lambda: iter(made))
+    return tmp_path
+
+
+def leave(root: Path, tenant: str, day: date, **more) -> None:
+    folder = root / tenant / f"manual__{day}"
+    folder.mkdir(parents=True)
+    made = build(**more).model_copy(update={"day": day})
+    (folder / "report.json").write_text(made.model_dump_json())
+    moment = datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp()
+    os.utime(folder / "report.json", (moment, moment))
+
+
+def test_a_week(libraries: Path):
+    """The last seven days' loads in their order, without dry runs, each address once."""
+    for back in (8, 7, 3, 1, 0):
+        leave(libraries, "ashford", UNTIL.date() - timedelta(days=back))
+    leave(libraries, "ashford", date(2026, 11, 18), dry_run=True, sent=set(), results=[])
+    leave(libraries, "corvey", date(2026, 11, 18))
+    found = digests.digests(UNTIL)
+    assert {address: [week.tenant.tenant for week in weeks] for address, weeks in found.items()} == {
+        "Head@a.example": ["ashford"],
+        "both@x.example": ["ashford", "bexley"],
+    }
+    (week,) = found["Head@a.example"]
+    assert [load.day.day for load in week.loads] == [16, 20, 22]
+
+
+def test_the_mail(libraries: Path):
+    """How many went well, each load with its result, and which library had none at all."""
+    leave(libraries, "ashford", date(2026, 11, 20))
+    stopped = failure("ValidationError", "validate", "The file is too short.")
+    leave(libraries, "ashford", date(2026, 11, 21), failure=stopped, patrons=None, sent=set(), results=[])
+    mail = digests.mail("both@x.example", digests.digests(UNTIL)["both@x.example"], UNTIL)
+    assert mail.to == ("both@x.example",)
+    assert mail.subject == "1 of 2 loads went well (2 libraries, week to 22 Nov 2026)"
+    for told in ("There was no load of Bexley", "Fri 20 Nov", "Stopped", "No load", "16 Nov 2026 to 22 Nov 2026"):
+        assert told in mail.text
+        assert told in mail.html
+    assert "&lt;Library&gt;" in mail.html
+    assert "<Library>" not in mail.html
+
+
+def test_a_week_without_a_load(libraries: Path):
+    """That is news, too."""
+    mail = digests.mail("Head@a.example", digests.digests(UNTIL)["Head@a.example"], UNTIL)
+    assert mail.subject == "No load this week (Ashford <Library>, week to 22 Nov 2026)"

@@ -1,0 +1,95 @@
+"""How the mails look, on a desk and on a phone, by light and by dark. The pictures are kept for a person to look at."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from leftovers import build
+from playwright.sync_api import Browser, sync_playwright
+from test_notify import LIBRARY, OUTCOMES
+
+from patronload import digests, notify
+from patronload.digests import Week
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("mails")]
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+MOMENT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+PEOPLE = {"export": "Registrar's office, registrar@campus.example", "target": "FOLIO office, +1 312 555 0199"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium, chromium-browser or google-chrome on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+def mails() -> dict[str, notify.Mail]:
+    """Each kind of mail that there is."""
+    library = LIBRARY.model_copy(update={"people": LIBRARY.people.model_copy(update=PEOPLE)})
+    reports = {name: build(tenant=library, **left) for name, left in OUTCOMES.items()}
+    loads = [report.model_copy(update={"day": date(2026, 11, 16 + at)}) for at, report in enumerate(reports.values())]
+    weeks = [Week(library, tuple(loads)), Week(library.model_copy(update={"library": "Ashford Library"}), ())]
+    return {
+        **{name: notify.mail(library, report) for name, report in reports.items()},
+        "late": notify.late_mail(library, date(2026, 11, 24), MOMENT),
+        "weekly": digests.mail("a@library.example", weeks, MOMENT),
+    }
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(700, "light"), (700, "dark"), (360, "light"), (360, "dark")])
+def test_every_mail(browser: Browser, keep: Path, width: int, scheme: str):
+    """Nothing sticks out of the window, nothing is loaded from elsewhere, and every word can be made out."""
+    folder = keep / "screenshots"
+    folder.mkdir(exist_ok=True)
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for name, mail in mails().items():
+        page.set_content(mail.html)
+        page.screenshot(path=folder / f"mail-{name}-{width}-{scheme}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        assert page.evaluate(FAINT) == [], name
+    assert asked == []
+    page.close()
+
+
+def test_each_end_of_a_run_is_known_at_a_glance():
+    """Its own subject line, its own word and its own colour, by light and by dark."""
+    ends = {name: mail for name, mail in mails().items() if name in OUTCOMES}
+    assert ends.keys() == notify.LOOKS.keys()
+    assert len({mail.subject for mail in ends.values()}) == len(ends)
+    for aspect in ("word", "colour", "dark"):
+        assert len({getattr(look, aspect) for look in notify.LOOKS.values()}) == len(ends)
+
+
+# The words whose contrast with what is behind them is below 4.5 (WCAG 2.2, 1.4.3).
+FAINT = """() => {
+  const light = (c) => c.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const parts = (text) => text.match(/[\\d.]+/g).map(Number);
+  const ground = (element) => {
+    for (; element; element = element.parentElement) {
+      const found = parts(getComputedStyle(element).backgroundColor);
+      if (found.length === 3 || found[3] > 0) return found.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  const faint = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const words = walker.currentNode.textContent.trim(), element = walker.currentNode.parentElement;
+    if (!words || !element.checkVisibility() || !element.getClientRects().length) continue;
+    const [a, b] = [light(parts(getComputedStyle(element).color).slice(0, 3)), light(ground(element))];
+    if ((Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5) faint.push(words);
+  }
+  return faint;
+}"""
