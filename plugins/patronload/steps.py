@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
 from patronload import errors, leases, mappings, runs, systems
-from patronload.errors import Defect, PatronloadError, TargetError, ValidationError
+from patronload.errors import Defect, PatronloadError, RefusedError, TargetError, ValidationError
 from patronload.leases import Lease
 from patronload.loads import Load
 from patronload.mappings import Mapping
@@ -33,6 +33,7 @@ if (
 
     from patronload.exports import Export, Facts
     from patronload.ledger import Ledger
+    from patronload.posting import Totals
     from patronload.reports import Report
     from patronload.targets import Target
     from patronload.trailers import Trailer
@@ -196,7 +197,8 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
     """
     Send the chunks that have not been sent yet, one after the other; `tell` gets a line of figures after each.
 
-    Raises TargetError, TransientError, and before the first patron ValidationError when a newer file was loaded since.
+    Raises TargetError, TransientError, before the first patron ValidationError when a newer file was loaded since, and
+    after the last one RefusedError when too many were refused: that is no load, whatever was answered to each request.
     """
     from patronload import connections, posting, right_file, targets
 
@@ -212,11 +214,35 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
                 totals = posting.post(load.run, target, tell=lease.renewed_by(tell))
             finally:
                 _remember(load)
+        rejected = _rejects(load.run)["row"].n_unique()
+        _check_loaded(load, totals, rejected)
         if totals.created + totals.updated:
-            rejected = _rejects(load.run)["row"].n_unique() + totals.failed
-            right_file.record(load, rejected, _read_frame(load.run, runs.PATRONS))
+            right_file.record(load, rejected + totals.failed, _read_frame(load.run, runs.PATRONS))
     log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
     return _of_load(load) | totals._asdict()
+
+
+def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
+    """
+    Raises RefusedError when nothing was loaded, or when more rows than the limits allow have not become patrons.
+
+    A mended rejects file is held to no limit, and neither is a load that a person wants anyway.
+    """
+    if not totals.failed:
+        return
+    if not totals.created + totals.updated:
+        raise RefusedError(
+            f"{load.tenant.system.name} refused all {totals.failed:,} patrons that it was sent; nothing was loaded. "
+            "The reasons are in the report. Mend what they name, then start the load again."
+        )
+    facts, most = _facts(load), load.tenant.limits
+    missing = rejected + totals.failed
+    if missing > most.rejects_allowed(facts.rows) and not facts.mended and not load.load_anyway:
+        raise RefusedError(
+            f"{missing:,} of {facts.rows:,} rows were not loaded ({rejected:,} rejected, {totals.failed:,} refused by "
+            f"{load.tenant.system.name}); limits.most_rejects allows {most.most_rejects}. All others are loaded. The "
+            "reasons are in the report. Mend what they name, then start the load again."
+        )
 
 
 def report(load: Load) -> Counts:
