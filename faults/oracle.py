@@ -193,7 +193,8 @@ class _Oracle:
             if there and (before is None or owner != "library"):
                 addresses.append(new)
         elif owner == "campus" and there:
-            kept = {line: value for line, value in addresses[at].items() if line not in given}
+            blank = given if self.world.blank_cells == "erase" else {}
+            kept = {line: value for line, value in addresses[at].items() if line not in blank}
             addresses[at] = kept | new
         elif owner == "campus" and self.world.blank_cells == "erase":
             addresses.pop(at)

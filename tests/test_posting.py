@@ -23,6 +23,7 @@ from patronload.pace import Pace
 from patronload.posting import Totals
 from patronload.runs import Run
 from patronload.targets import Target
+from patronload.targets.delivery import TOO_LARGE
 from sandbox.folio import FolioServer
 from tests.targets import killed
 from tests.targets.loads import (
@@ -228,6 +229,26 @@ def test_a_mapping_that_is_wrong_altogether(server: FolioServer, tmp_path: Path)
     assert len(server.imports) < 40
     assert not run.names("sent")
     assert not run.names("results")
+
+
+def test_a_wrong_mapping_behind_a_small_first_chunk(server: FolioServer, tmp_path: Path):
+    """A few known users go first, alone; what is refused of them counts, and the load stops all the same."""
+    target = folio_target(chunk_size=5)
+    run = make_run(tmp_path, people(100, expirationDate="31.12.2099"), target)
+    with pytest.raises(TargetError, match="each of the first 9 patrons"):
+        post(run, server, target)
+    assert run.names("results") == ["results/0001.json"]
+    assert run.names("sent") == ["sent/0001.json"]
+    assert len(server.imports) < 30
+
+
+def test_a_bad_chunk_after_an_interruption_is_no_wrong_mapping(server: FolioServer, tmp_path: Path):
+    """The next attempt knows that the one before it has loaded patrons."""
+    run = make_run(tmp_path, [*people(25), *people(25, first=26, expirationDate="soon")])
+    server.faults.answer(429, nth=2)
+    with pytest.raises(TransientError):
+        post(run, server)
+    assert post(run, server) == Totals(chunks=2, patrons=50, created=25, updated=0, failed=25)
 
 
 def test_a_bad_chunk_later_on_is_no_wrong_mapping(server: FolioServer, tmp_path: Path):
@@ -504,12 +525,25 @@ def test_a_body_over_the_gateways_limit(server: FolioServer, tmp_path: Path):
 
 
 def test_one_patron_over_the_gateways_limit(server: FolioServer, tmp_path: Path):
-    """Nothing can be halved any more; somebody has to raise the limit."""
+    """It fails with its reason, the rest loads, and the others go in whole chunks again."""
+    server.faults.most_bytes = 20_000
+    large = person(5, personal={"lastName": "x" * 30_000})
+    run = make_run(tmp_path, [*people(4), large, *people(45, first=6)])
+    assert post(run, server) == Totals(chunks=2, patrons=50, created=49, updated=0, failed=1)
+    assert results(run)[0]["failed"] == [{"row": FIRST_ROW + 4, "message": TOO_LARGE, "summary": TOO_LARGE}]
+    assert [len(seen.external_system_ids) for seen in server.imports if seen.status == 200][-2:] == [20, 25]
+
+
+def test_a_gateway_that_takes_nobody(server: FolioServer, tmp_path: Path):
+    """When each of the first patrons alone is over the limit, somebody has to raise it; then all of them load."""
     server.faults.most_bytes = 100
-    run = make_run(tmp_path, people(3))
+    run = make_run(tmp_path, people(60))
     with pytest.raises(TargetError, match="chunk_bytes"):
         post(run, server)
-    assert not run.names("sent")
+    assert len(server.imports) < 60, "not each of them was tried"
+    assert run.names("sent") == run.names("results") == []
+    server.faults.most_bytes = 10**6
+    assert post(run, server) == Totals(chunks=3, patrons=60, created=60, updated=0, failed=0)
 
 
 def test_interrupted_between_two_parts(server: FolioServer, tmp_path: Path):

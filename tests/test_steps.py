@@ -12,7 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from patronload import leases, runs, steps, tenants
-from patronload.errors import ConfigError, Defect, SourceError, TargetError, TransientError, ValidationError
+from patronload.errors import (
+    ConfigError,
+    Defect,
+    RefusedError,
+    SourceError,
+    TargetError,
+    TransientError,
+    ValidationError,
+)
 from patronload.runs import Run
 from sandbox.folio import FolioServer, FolioTenant
 
@@ -274,6 +282,75 @@ def test_what_the_plan_sets_aside_is_a_reject_of_its_own_stage(load, folio):
     (reason,) = other.run.read_json(runs.REPORT)["reasons"]
     assert reason["stage"] == "plan"
     assert "pia" not in json.dumps(other.run.read_json(runs.REPORT)).lower()
+
+
+def test_a_row_that_was_refused_before_is_told_to_whom_it_is_in_the_way(load, folio):
+    """Its patron is in the file: the other row names it, and nobody is told to change an externalSystemId."""
+    until(load(["r-1,ria,card-r,Student,Roe,Ria,,,\n"]), steps.post)
+    planned_load = planned(load, ["r-2,rex,card-r,Student,Roe,Rex,,,\n", "r-1,ria,card-s,Student,,Ria,,,\n", GOOD[0]])
+    steps.plan(planned_load)
+    (line,) = steps._read_frame(planned_load.run, steps.PLAN_REJECTS).iter_rows(named=True)
+    assert line["row"] == 2
+    assert line["reason"].endswith("row 3, which is set aside itself")
+
+
+def refusing(load, folio, rows, refused, **limits):
+    """A load up to plan, of which FOLIO will refuse some rows, each with status 200."""
+    letter = chr(ord("a") + rows % 26)
+    made = planned(
+        load, [f"{letter}-{n},{letter}{n},{letter}{n},Staff,L{n},,,,\n" for n in range(rows)], chunk_size=200
+    )
+    tenant = made.tenant.model_copy(update={"limits": made.tenant.limits.model_copy(update=limits)})
+    made = made._replace(tenant=tenant)
+    steps.plan(made)
+    users = [{"externalSystemId": f"{letter}-{n}", "errorMessage": "Failed to update: 500"} for n in range(refused)]
+    figures = {"totalRecords": rows, "createdRecords": rows - refused, "failedRecords": refused, "failedUsers": users}
+    folio.faults.answer(200, body=json.dumps({"message": "Users were imported successfully.", **figures}))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("refused", "most_rejects", "words"),
+    [(10, "100%", "refused all 10 patrons"), (3, "20%", "3 of 10 rows were not loaded"), (2, "20%", None)],
+)
+def test_a_load_that_folio_refuses_is_no_success(load, folio, refused, most_rejects, words):
+    """Status 200 or not: over the limit the run has failed, is told so with its figures, and may be loaded again."""
+    made = refusing(load, folio, 10, refused, most_rejects=most_rejects)
+    if words is None:
+        steps.post(made)
+        assert steps.report(made)["outcome"] == "loaded_with_rejects"
+        return
+    for _ in range(2):  # clearing it is safe, and changes nothing
+        before = len(folio.imports)
+        with pytest.raises(RefusedError, match=words):
+            steps.post(made)
+        told = steps.report(made)
+        assert (told["outcome"], told["rows"], told["failed"]) == ("failed", 10, refused)
+        assert (told["created"], told["not_sent"], told["unconfirmed"]) == (10 - refused, 0, 0)
+    assert len(folio.imports) == before
+    again = made._replace(run=Run(made.run.folder.parents[1] / "again" / "lib" / "run"), run_id="again")
+    assert until(again, steps.validate) == {"rows": 10, "rejected": 0}, "it was not loaded already"
+
+
+def test_limits_do_not_hold_for_a_load_that_is_wanted_anyway(load, folio):
+    """A person gave a reason; but nothing at all is no load for them either."""
+    steps.post(refusing(load, folio, 11, 5, most_rejects="1%")._replace(load_anyway="the new term"))
+    with pytest.raises(RefusedError, match="refused all 12"):
+        steps.post(refusing(load, folio, 12, 12, most_rejects="1%")._replace(load_anyway="the new term"))
+
+
+def test_a_gateway_that_refuses_in_mid_load(load, folio):
+    """A 400 that is not FOLIO's own looks as if patrons were wrong; the run fails all the same, and all are counted."""
+    made = planned(load, [f"g-{n},g{n},g{n},Staff,L{n},,,,\n" for n in range(20)], chunk_size=5)
+    tenant = made.tenant.model_copy(update={"limits": made.tenant.limits.model_copy(update={"most_rejects": "10%"})})
+    made = made._replace(tenant=tenant)
+    steps.plan(made)
+    folio.faults.answer(400, nth=2, times=1000, body="Tenant not enabled")
+    with pytest.raises(RefusedError, match="15 of 20 rows were not loaded"):
+        steps.post(made)
+    folio.faults.clear()
+    told = steps.report(made)
+    assert (told["outcome"], told["created"], told["failed"], told["not_sent"]) == ("failed", 5, 15, 0)
 
 
 @pytest.fixture

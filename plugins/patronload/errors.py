@@ -7,6 +7,7 @@ What can go wrong, named by what to do next:
     - MissingError   it is not there, or not there yet
   + ValidationError  the export was read and refused; nothing was sent
   + TargetError      the library system refused us; a retry cannot help
+    + RefusedError   it refused too many patrons; load again when that is mended
   + TransientError   the network or the far end was busy; retry
   + Defect           something we did not foresee; tell the developers
 
@@ -42,6 +43,10 @@ class ValidationError(PatronloadError):
 
 class TargetError(PatronloadError):
     """The library system refused us; a retry cannot help."""
+
+
+class RefusedError(TargetError):
+    """The library system was asked for every patron, and refused too many of them; what it took is loaded."""
 
 
 class TransientError(PatronloadError):

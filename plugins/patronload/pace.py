@@ -46,6 +46,10 @@ class Pace:
         """The gateway took a request of so many patrons for too large."""
         self.ceiling = max(1, patrons // 2)
 
+    def one_too_large(self) -> None:
+        """One patron alone was too large: what was learned on the way to that one says nothing of the others."""
+        self.ceiling = None
+
     def to_json(self) -> dict[str, Any]:
         """What pace.json holds."""
         return {name: value for name, value in asdict(self).items() if name != "goal"}

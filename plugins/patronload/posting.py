@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from patronload.errors import Defect, TargetError, TransientError
 from patronload.pace import Pace
 from patronload.runs import PLANNED, Run
 from patronload.targets import Target
-from patronload.targets.delivery import Chunk, NothingWritten, Outcome, Unreadable
+from patronload.targets.delivery import TOO_LARGE, Chunk, Failed, NothingWritten, Outcome, SoFar, Unreadable
 
 logger = logging.getLogger(__name__)
 
@@ -182,17 +183,20 @@ class _Posting:
         self.parts = parts
         self.left = left
         self.done = 0
+        self.so_far = _after(SoFar(), (run.read_json(name) for name in run.names(RESULTS)))
         self.started = time.monotonic()
 
     def post(self, number: int) -> None:
         """Send a chunk, or what of it was not sent yet, and leave its result behind."""
         chunk, started = self.parts.chunk(number), time.monotonic()
         marker = self._marker(chunk)
+        self.so_far = _after(self.so_far, (part["result"] for part in marker["parts"]))
         if "sent_at" in marker:
             self._resolve(chunk, marker)
         self._look_again(chunk, marker)
         while (start := _answered(marker)) < len(chunk.rows):
-            self._send(chunk.part(start, start + self.pace.next(len(chunk.rows) - start)), start, marker)
+            part = chunk.part(start, start + self.pace.next(len(chunk.rows) - start))
+            self._send(replace(part, so_far=self.so_far), start, marker)
         result = _combined(number, [part["result"] for part in marker["parts"]])
         self.run.write_json(_name(RESULTS, number), result)
         self.done += len(chunk.rows)
@@ -240,10 +244,7 @@ class _Posting:
             outcome = self.target.deliver(part, sent_at, lambda: self._note_again(marker, marker))
             self._learn(self.pace.took, len(part.rows), time.monotonic() - started)
         except NothingWritten as nothing:
-            self._take_back(marker)
-            if not nothing.too_large or len(part.rows) == 1:
-                raise nothing.reason from nothing
-            self._learn(self.pace.too_large, len(part.rows))
+            self._not_written(part, marker, nothing)
             return
         except TransientError as error:
             logger.warning("chunk %d: %s", part.number, error)
@@ -253,6 +254,22 @@ class _Posting:
             self._keep_answer(marker, error)
             raise
         self._keep(marker, part, outcome)
+
+    def _not_written(self, part: Chunk, marker: dict[str, Any], nothing: NothingWritten) -> None:
+        """A gateway may have taken the request for too large; one that takes no patron at all stops the load."""
+        alone = len(part.rows) == 1
+        hopeless = self.so_far.and_refused(1).is_hopeless
+        if nothing.too_large and alone and not hopeless:
+            self._learn(self.pace.one_too_large)
+            refusals = [Failed(row, TOO_LARGE, TOO_LARGE) for row in part.rows]
+            self._keep(marker, part, Outcome(0, 0, refusals, [], looked_up=False, answers=[]))
+            return
+        if nothing.too_large and hopeless:
+            marker["parts"] = []  # all of them refused; once the limit is raised they are to be sent
+        self._take_back(marker)
+        if alone or not nothing.too_large:
+            raise nothing.reason from nothing
+        self._learn(self.pace.too_large, len(part.rows))
 
     def _keep_answer(self, marker: dict[str, Any], error: Unreadable) -> None:
         """What came instead of an answer is for whoever looks into it, and only in the artifacts."""
@@ -275,7 +292,9 @@ class _Posting:
         process die in between, the part counts as on its way and is looked up.
         """
         sent = {name: marker.pop(name) for name in ON_ITS_WAY if name in marker}
-        marker["parts"].append(sent | {"result": _result(part, outcome)})
+        result = _result(part, outcome)
+        marker["parts"].append(sent | {"result": result})
+        self.so_far = _after(self.so_far, [result])
 
     def _learn(self, change: Callable[..., None], *facts: float) -> None:
         before = self.pace.to_json()
@@ -295,6 +314,14 @@ class _Posting:
         )
         logger.info("%s", sentence)
         self.tell(sentence)
+
+
+def _after(so_far: SoFar, results: Iterable[Result]) -> SoFar:
+    """What a load has come to after some more results. Whom nobody knows of may have been taken."""
+    for result in results:
+        refused = len(result["failed"])
+        so_far = SoFar(so_far.taken + result["patrons"] - refused, so_far.refused + refused)
+    return so_far
 
 
 def _answered(marker: dict[str, Any]) -> int:

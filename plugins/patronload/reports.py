@@ -467,6 +467,7 @@ _ACTS = {
     "MissingError": "export",
     "ValidationError": "export",
     "TargetError": "target",
+    "RefusedError": "target",
 }
 """Kind of error -> who can act on it: who sends the export, who looks after the target; else, who runs Airflow."""
 
@@ -566,6 +567,10 @@ _ADVICE = {
         "Mend in {target}, or in its Airflow connection, what is named above.",
         "Then clear the task {step} in Airflow; {once}.",
     ],
+    "RefusedError": [
+        "Look at the reasons: what {target} refuses is mended there, in the mapping file, or in the export.",
+        "Then start the load again in Airflow. Clearing the task {step} does no harm, and sends nothing more.",
+    ],
     "TransientError": [
         "A server did not answer, and trying again did not help. Find out whether it is up.",
         "When it is, clear the task {step} in Airflow; {once}.",
@@ -613,6 +618,8 @@ def _read_rejects(report: Report) -> list[str]:
 def _mend_later(report: Report) -> list[str]:
     if not report.to_mend:
         return []
+    if report.failure and report.failure.kind == "RefusedError":
+        return _read_rejects(report)
     return [f"The {counted(report.to_mend, 'row')} in rejects.csv can wait until the load is through."]
 
 

@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
 from patronload import errors, leases, mappings, runs, systems
-from patronload.errors import Defect, PatronloadError, SourceError, TargetError, ValidationError
+from patronload.errors import Defect, PatronloadError, RefusedError, SourceError, TargetError, ValidationError
 from patronload.leases import Lease
 from patronload.loads import Load
 from patronload.mappings import Mapping
@@ -33,6 +33,7 @@ if (
 
     from patronload.exports import Export, Facts
     from patronload.ledger import Ledger
+    from patronload.posting import Totals
     from patronload.reports import Report
     from patronload.targets import Target
 
@@ -185,7 +186,7 @@ def _plan(load: Load, facts: Facts, target: Target) -> Counts:
 
     begun = datetime.now(UTC)
     patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, facts.columns)
-    planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load))
+    planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load), _refused(load, mapping))
     _write_frame(load.run, PLAN_REJECTS, planned.rejects)
     chunks = _cut(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
     warnings = [*_missing_columns(load.tenant, facts.columns), *planned.summary["warnings"]]
@@ -202,11 +203,31 @@ def _plan(load: Load, facts: Facts, target: Target) -> Counts:
     return counts | {"chunks": len(set(chunks)), "rejected": rejected}
 
 
+def _refused(load: Load, mapping: Mapping) -> list[tuple[int, str]]:
+    """The rows that did not get as far as the plan, with the keys of the patrons they are about."""
+    import polars as pl
+
+    from patronload import expressions
+    from patronload import transform as core
+    from patronload.rows import ROW
+
+    rows, key = _rejects(load.run).select(pl.col("row").alias(ROW)).unique(), mapping.system.key
+    if rows.is_empty() or not load.run.has(runs.ROWS):
+        return []
+    found: list[tuple[int, str]] = []
+    for part in _rows_in_parts(load.run, core.PART):
+        left = part.join(rows, on=ROW, how="semi")
+        keys = expressions.of_fields(left, mapping, [key])[key]
+        found += left.select(ROW, key=keys).drop_nulls().with_columns(pl.col("key").cast(pl.String)).iter_rows()
+    return found
+
+
 def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
     """
     Send the chunks that have not been sent yet, one after the other; `tell` gets a line of figures after each.
 
-    Raises TargetError, TransientError, and before the first patron ValidationError when a newer file was loaded since.
+    Raises TargetError, TransientError, before the first patron ValidationError when a newer file was loaded since, and
+    after the last one RefusedError when too many were refused: that is no load, whatever was answered to each request.
     """
     from patronload import connections, posting, right_file, targets
 
@@ -222,11 +243,35 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
                 totals = posting.post(load.run, target, tell=lease.renewed_by(tell))
             finally:
                 _remember(load)
+        rejected = _rejects(load.run)["row"].n_unique()
+        _check_loaded(load, totals, rejected)
         if totals.created + totals.updated:
-            rejected = _rejects(load.run)["row"].n_unique() + totals.failed
-            right_file.record(load, rejected, _read_frame(load.run, runs.PATRONS))
+            right_file.record(load, rejected + totals.failed, _read_frame(load.run, runs.PATRONS))
     log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
     return _of_load(load) | totals._asdict()
+
+
+def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
+    """
+    Raises RefusedError when nothing was loaded, or when more rows than the limits allow have not become patrons.
+
+    A mended rejects file is held to no limit, and neither is a load that a person wants anyway.
+    """
+    if not totals.failed:
+        return
+    if not totals.created + totals.updated:
+        raise RefusedError(
+            f"{load.tenant.system.name} refused all {totals.failed:,} patrons that it was sent; nothing was loaded. "
+            "The reasons are in the report. Mend what they name, then start the load again."
+        )
+    facts, most = _facts(load), load.tenant.limits
+    missing = rejected + totals.failed
+    if missing > most.rejects_allowed(facts.rows) and not facts.mended and not load.load_anyway:
+        raise RefusedError(
+            f"{missing:,} of {facts.rows:,} rows were not loaded ({rejected:,} rejected, {totals.failed:,} refused by "
+            f"{load.tenant.system.name}); limits.most_rejects allows {most.most_rejects}. All others are loaded. The "
+            "reasons are in the report. Mend what they name, then start the load again."
+        )
 
 
 def report(load: Load) -> Counts:

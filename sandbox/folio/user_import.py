@@ -38,6 +38,9 @@ CONTACT_TYPES = {"mail": "001", "email": "002", "text": "003", "phone": "004", "
 _KNOWN = set(UserBody.model_fields)
 _KNOWN_PERSONAL = set(Personal.model_fields)
 
+_SINCE = {"preferredEmailCommunication": (3, 8, 1), "profilePictureLink": (3, 8, 1), "pronouns": (3, 10, 2)}
+"""FOLIO: mod-user-import's NEWS.md; properties that an older one does not know of stored users."""
+
 
 class Answer(NamedTuple):
     """Status and body of the response."""
@@ -204,22 +207,30 @@ def _list_all(request: Request) -> dict[str, Row]:
     query = f"externalSystemId=^{source}_*" if source else "externalSystemId<>''"
     first = request.store.users.search(query, PAGE, 0)
     pages = [request.store.users.search(query, PAGE, offset).rows for offset in range(PAGE, first.total, PAGE)]
-    return _mapped(deepcopy([user for rows in (first.rows, *pages) for user in rows]))
+    return _mapped(deepcopy([user for rows in (first.rows, *pages) for user in rows]), _too_new(request.store))
 
 
 def _look_up(request: Request, partition: list[Row]) -> dict[str, Row] | None:
     """FOLIO: one GET /users?query=externalSystemId==("a" or "b") a partition; None when the result cannot be mapped."""
     found = (request.store.users.find("externalSystemId", _prefixed(request, user)) for user in partition)
     try:
-        return _mapped([user for user in found if user])
+        return _mapped([user for user in found if user], _too_new(request.store))
     except PartitionFailed:
         return None
 
 
-def _mapped(found: list[Row]) -> dict[str, Row]:
+def _too_new(store: Store) -> set[str]:
+    """What this mod-user-import does not know yet. What is sent is judged by 3.11's schema all the same."""
+    (name,) = [name for name in store.modules if name.startswith("mod-user-import-")]
+    version = tuple(int(part) for part in name.removeprefix("mod-user-import-").split("."))
+    return {known for known, since in _SINCE.items() if version < since}
+
+
+def _mapped(found: list[Row], too_new: set[str]) -> dict[str, Row]:
     """FOLIO: UserDataProcessingService.extractExistingUsers; keyed case-sensitively, unknown properties break it."""
     for user in found:
-        if set(user) - _KNOWN or set(user.get("personal") or {}) - _KNOWN_PERSONAL:
+        personal = user.get("personal") or {}
+        if set(user) - _KNOWN | set(user) & too_new or set(personal) - _KNOWN_PERSONAL | set(personal) & too_new:
             raise PartitionFailed
     return {user["externalSystemId"]: user for user in found}
 

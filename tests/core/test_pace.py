@@ -31,6 +31,16 @@ def test_a_lost_answer_halves_it_and_never_below_a_partition():
     assert pace.next(250) == FEWEST
 
 
+def test_one_patron_that_is_too_large_says_nothing_of_the_others():
+    """The way to it was a way down to one patron a request; the others go as before."""
+    pace = Pace()
+    pace.too_large(4)
+    pace.too_large(2)
+    assert pace.next(25) == 1
+    pace.one_too_large()
+    assert pace.next(25) == 25
+
+
 def test_a_gateways_limit_is_not_forgotten():
     """A request that was too large is too large tomorrow too, however quick the answers are."""
     pace = Pace()

@@ -48,6 +48,7 @@ def mapping(folder: Path, filled: Iterable[str] = FILLED, ownership: dict[str, s
     for path, rule in {
         "active": {"column": "active", "lookup": "yes_no"},
         "departments": {"column": "departments", "split": ";"},
+        "preferredEmailCommunication": {"column": "mails", "split": ";"},
         "tags.tagList": {"column": "tags", "split": ";"},
         "expirationDate": {"column": "expirationDate", "date": "%Y-%m-%d"},
         "personal.addresses[0].addressTypeId": {"value": "Home"},
@@ -75,11 +76,16 @@ def frame(records: Iterable[dict[str, Any]]) -> pl.DataFrame:
 
 
 def plan(
-    server: FolioServer, records: Iterable[dict[str, Any]], rules: Mapping, patience: Patience = QUICK, **given: Any
+    server: FolioServer,
+    records: Iterable[dict[str, Any]],
+    rules: Mapping,
+    patience: Patience = QUICK,
+    refused: Iterable[tuple[int, str]] = (),
+    **given: Any,
 ) -> Planned:
-    """The plan for a file's patrons."""
+    """The plan for a file's patrons; `refused` are rows that did not get as far, with their externalSystemIds."""
     with UserImport(folio_target(**given), account(server), patience) as folio:
-        return folio.plan(frame(records), rules, CHICAGO)
+        return folio.plan(frame(records), rules, CHICAGO, refused=refused)
 
 
 def sent(planned: Planned) -> dict[int, dict[str, Any]]:

@@ -212,6 +212,26 @@ def test_waits_as_asked(server: FolioServer, folio: Folio, method: str, status: 
         assert folio.users_by_external_system_ids(["1"]) == {}
 
 
+def test_waits_as_asked_before_the_login(server: FolioServer, folio: Folio):
+    """A FOLIO that is busy with logins gets its pause too; a long one is left to Airflow, with its length."""
+    server.faults.answer(429, path="/authn/login-with-expiry", headers={"Retry-After": "0"}, times=2)
+    assert folio.post(body(person(1))).is_import_response
+    assert len(logins(server)) == 3
+    server.faults.answer(429, path="/authn/login-with-expiry", headers={"Retry-After": "3600"})
+    with Folio(folio_target(), account(server), QUICK) as other:
+        error = reason(other)
+    assert isinstance(error, TransientError)
+    assert error.retry_after == 3600
+
+
+def test_an_answer_that_trickles_in(server: FolioServer):
+    """Each piece is in time, and all of them are not: what became of the patrons is unknown, and will be looked up."""
+    server.faults.trouble(trickle=4)
+    patience = QUICK._replace(answer=2)
+    with Folio(folio_target(), account(server), patience) as folio, pytest.raises(TransientError, match="got lost"):
+        folio.post(body(person(1)))
+
+
 def test_does_not_wait_for_ever(server: FolioServer, folio: Folio):
     """A long pause is left to Airflow's retry, which holds no worker meanwhile."""
     server.faults.answer(429, headers={"Retry-After": "3600"})

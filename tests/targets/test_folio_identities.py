@@ -116,6 +116,19 @@ def test_an_id_of_a_row_that_is_set_aside(server: FolioServer, rules: Mapping):
     assert "held by row 3, which is set aside itself" in reasons(planned)[4]
 
 
+@pytest.mark.parametrize(
+    "same",
+    [{"username": "Patron900"}, {"barcode": "20000900"}, {"personal": {"lastName": "A", "email": "P@x.example"}}],
+)
+def test_an_id_of_a_row_that_was_refused_before(server: FolioServer, rules: Mapping, same: dict[str, str]):
+    """Its patron is in the file, so nobody is advised to change an externalSystemId; the row in the way is told."""
+    stored_user(server, person(900, externalSystemId="Zoë", personal={"lastName": "A", "email": "p@X.example"}))
+    planned = plan(server, [person(1, **same)], rules, refused=[(7, "zoe"), (8, "900")])
+    told = reasons(planned).get(2, "")
+    assert "perhaps" not in told
+    assert ("row 7, which is set aside itself" in told) is ("personal" not in same)
+
+
 def test_a_barcode_that_its_owner_keeps(server: FolioServer, rules: Mapping):
     """A blank cell keeps the barcode FOLIO has; another row cannot have it, and hears who keeps it."""
     stored_user(server, person(1))

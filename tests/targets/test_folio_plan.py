@@ -9,7 +9,7 @@ import pytest
 
 from patronload.errors import TargetError
 from patronload.mappings import Mapping
-from patronload.targets import folio_merge, request_body
+from patronload.targets import folio_merge, folio_plan, request_body
 from patronload.targets.folio_import import UserImport
 from sandbox.folio import FolioServer, FolioTenant
 from sandbox.folio.reference import departments, select_field, service_points, text_field
@@ -149,6 +149,18 @@ def test_a_blank_cell(server: FolioServer, rules: Mapping, blank_cells: str):
     assert (record["username"], record["personal"]["preferredFirstName"], record["active"]) == ("ann", "Annie", True)
 
 
+@pytest.mark.parametrize("blank_cells", ["keep", "erase"])
+def test_a_blank_line_of_an_address(server: FolioServer, rules: Mapping, blank_cells: str):
+    """Is a blank cell like any other: a town that the row does not have is kept, or goes if the tenant wants that."""
+    home = {"addressTypeId": "Home", "addressLine1": "1 Old Road", "city": "Cork", "countryId": "IE"}
+    stored_user(server, MINE | {"personal": {"lastName": "Ash", "addresses": [home]}})
+    given = {"addressTypeId": "Home", "addressLine1": "2 New Road"}
+    ours = MINE | {"personal": {"lastName": "Ash", "addresses": [given]}}
+    record = sent(plan(server, [ours], rules, blank_cells=blank_cells))[2]
+    kept = {"city": "Cork"} if blank_cells == "keep" else {}
+    assert record["personal"]["addresses"] == [{**given, **kept, "countryId": "IE"}]
+
+
 @pytest.mark.parametrize("kind", ["staff", "system", "shadow", "dcb", "Staff"])
 def test_staff_stay_staff(server: FolioServer, tmp_path: Path, kind: str):
     """Somebody who works in FOLIO and is in the file too can still log in afterwards."""
@@ -172,13 +184,16 @@ def test_the_type_is_only_changed_if_the_campus_owns_it(server: FolioServer, tmp
     [
         ("2099-08-31", "2099-09-01T04:59:59.000+00:00"),
         ("2099-12-31", "2100-01-01T05:59:59.000+00:00"),
+        ("9999-12-31", "9999-12-31T23:59:59.000+00:00"),
     ],
 )
 def test_a_card_is_good_until_the_end_of_its_day(server: FolioServer, rules: Mapping, day: str, last_second: str):
-    """Midnight in Greenwich would end it the evening before in Chicago; summer time is heeded."""
+    """Midnight in Greenwich would end it the evening before in Chicago; summer time and "never" are heeded."""
     record = sent(plan(server, [MINE | {"expirationDate": day}], rules))[2]
     assert record["expirationDate"] == last_second
     assert record["active"] is True
+    (new,) = folio_plan.as_new(rules, [json.dumps(MINE | {"expirationDate": day})], CHICAGO)
+    assert json.loads(new)["expirationDate"] == last_second, "in the preview too"
 
 
 @pytest.mark.parametrize(
@@ -218,6 +233,20 @@ def test_a_prefix_that_is_spelt_otherwise(server: FolioServer, rules: Mapping):
     assert "prefix is spelt otherwise" in reasons(plan(server, [person(1)], rules))[2]
 
 
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_ids_that_have_the_prefix_already(server: FolioServer, rules: Mapping, all_of_them: bool):
+    """banner_1 becomes banner_banner_1 in FOLIO, beside the one who is there; whoever mapped it hears of it."""
+    stored_user(server, person(1), prefix="Banner_")
+    others = people(60, first=100) if all_of_them else []
+    records = [person(901, externalSystemId="banner_00000001"), person(902, externalSystemId="banner_2"), *others]
+    planned = plan(server, records, rules)
+    assert planned.summary["read"] == ("all" if all_of_them else "by id")
+    (told,) = planned.summary["warnings"]
+    assert "In 1 row the externalSystemId begins with 'banner_' already" in told
+    assert plan(server, people(2, first=200), rules).summary["warnings"] == []
+    assert plan(server, records, rules, source_type=None).summary["warnings"] == []
+
+
 def test_unknown_values_are_one_line_each(server: FolioServer, rules: Mapping):
     """Of a thousand rows with one bad code the library hears once, with the number of rows; the others load."""
     records = [
@@ -253,6 +282,74 @@ def test_a_wrong_column_does_not_tell_names(server: FolioServer, rules: Mapping)
     planned = plan(server, [person(1, patronGroup="ann@example.edu"), person(2, patronGroup="20001234")], rules)
     assert "example.edu" not in json.dumps(planned.summary)
     assert "20001234" not in json.dumps(planned.summary)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [("department", "departments"), ("option", "homeCampus"), ("patron group", "patronGroup")]
+)
+@pytest.mark.parametrize("names", [("Ann O'Hara", "Bob Smith"), ("born 1999-04-01",), ("1 April 1999",), ("4/1/99",)])
+def test_what_may_be_a_persons_is_not_told(
+    server: FolioServer, rules: Mapping, kind: str, field: str, names: tuple[str, ...]
+):
+    """Where each row has another value, or a date, the mail, the log and plan.json count them, also to create them."""
+    made = {"patron group": str, "department": lambda name: [name], "option": lambda name: {"homeCampus": name}}[kind]
+    path = "customFields" if kind == "option" else field
+    records = [person(number, **{path: made(name)}) for number, name in enumerate(names, start=1)]
+    for allowed in ([], ["departments", "options"]):
+        summary = plan(server, records, rules, create=allowed).summary
+        told = json.dumps([summary["warnings"], summary["findings"]])
+        assert not any(name in told for name in names)
+        assert f"{len(names)} different ones in {len(names)} rows" in told
+
+
+def test_a_code_that_stands_in_many_rows_is_told(server: FolioServer, rules: Mapping):
+    """Among names that were put into the wrong column, it is the one that somebody can act on."""
+    names = [person(number, patronGroup=f"Surname {chr(64 + number)}") for number in range(1, 26)]
+    planned = plan(server, [*names, *people(20, first=40, patronGroup="GRAD")], rules)
+    (told,) = planned.summary["warnings"]
+    assert "'GRAD' (20 rows) and 25 more." in told
+    assert "Surname" not in json.dumps(planned.summary)
+
+
+@pytest.mark.parametrize("kind", ["departments", "options"])
+def test_so_many_new_values_are_not_created(server: FolioServer, rules: Mapping, kind: str):
+    """Surnames mapped to the department would be there for everybody; the load stops before that, naming nobody."""
+    made = (
+        (lambda name: {"departments": [name]})
+        if kind == "departments"
+        else (lambda name: {"customFields": {"homeCampus": name}})
+    )
+    records = [person(number, **made(f"Surname {number}")) for number in range(1, 22)]
+    planned = plan(server, records, rules, create=[kind])
+    assert len(planned.stops) == 1
+    assert "21 different ones in 21 rows; is the right column mapped? So many are not made." in planned.stops[0]
+    assert planned.summary["create"] == {"departments": [], "options": {}}
+    assert "Surname" not in json.dumps(planned.summary)
+    assert not plan(server, records[:20], rules, create=[kind]).stops
+
+
+def test_nothing_is_created_for_rows_that_do_not_go(server: FolioServer, rules: Mapping):
+    """Neither for one with another mistake, nor for one whose barcode is somebody else's."""
+    stored_user(server, person(900))
+    new = {"departments": ["Alchemy"], "customFields": {"homeCampus": "Moon"}}
+    records = [person(1, patronGroup="wizard", **new), person(2, barcode="20000900", **new), person(3)]
+    planned = plan(server, records, rules, create=["departments", "options"])
+    assert list(sent(planned)) == [4]
+    assert planned.summary["create"] == {"departments": [], "options": {}}
+    assert "to be created" not in json.dumps(planned.summary)
+    others = [records[0], person(4, departments=["ALCHEMY"])]
+    planned = plan(server, others, rules, create=["departments"])
+    assert planned.summary["create"]["departments"] == [{"name": "ALCHEMY", "code": "ALCHEMY"}]
+
+
+@pytest.mark.parametrize("owner", ["campus", "first"])
+def test_a_value_that_is_dropped_is_no_blank_cell(server: FolioServer, tmp_path: Path, owner: str):
+    """Where a blank cell erases, a contact type that FOLIO does not know still leaves the stored one in its place."""
+    stored_user(server, KEPT)
+    rules = mapping(tmp_path, ownership={"personal.preferredContactTypeId": owner})
+    ours = MINE | {"personal": {"lastName": "Ash", "preferredContactTypeId": "fax"}}
+    record = sent(plan(server, [ours], rules, blank_cells="erase"))[2]
+    assert record["personal"]["preferredContactTypeId"] == "text"
 
 
 @pytest.mark.parametrize("dropped_values", ["warn", "stop"])
@@ -352,6 +449,23 @@ def test_modules_that_do_not_fit(server: FolioServer, rules: Mapping):
     assert list(sent(planned)) == [3]
 
 
+@pytest.mark.parametrize(("field", "value"), [("profilePictureLink", "https://x.example/1"), ("email", "a@x.example")])
+def test_an_old_user_import_cannot_read_what_users_may_have(
+    server: FolioServer, rules: Mapping, tmp_path: Path, field: str, value: str
+):
+    """Before 3.8.1 neither a picture nor choices of e-mails: who has them is set aside, and to send them stops."""
+    stored_user(server, MINE | {"personal": {"lastName": "Ash", field: value}})
+    stored_user(server, person(2), preferredEmailCommunication=[])
+    server.store(FOLIO_TENANT).upgrade("mod-user-import", "3.8.0")
+    planned = plan(server, [MINE, person(2), person(3)], rules)
+    assert planned.stops == []
+    assert "preferredEmailCommunication" in reasons(planned)[3]
+    assert list(sent(planned)) == ([4] if field == "profilePictureLink" else [2, 4])
+    load(server, planned)
+    filled = plan(server, [person(3)], mapping(tmp_path, [*FILLED, "preferredEmailCommunication"]))
+    assert "mod-users keeps preferredEmailCommunication, which mod-user-import before 3.8.1" in filled.stops[0]
+
+
 def test_a_few_known_users_go_first(server: FolioServer, rules: Mapping):
     """Ten users tell whether FOLIO can update any; a load of one chunk is its own trial."""
     for number in range(3, 18):
@@ -387,6 +501,8 @@ DELIVERED = {"delivery": True, "fulfillment": "Delivery", "defaultDeliveryAddres
         ({"delivery": False}, None),
         ({"delivery": False, "fulfillment": "Delivery"}, None),
         (DELIVERED, None),
+        (DELIVERED | {"fulfillment": "Hold Shelf"}, None),
+        (DELIVERED | {"fulfillment": "Hold shelf"}, "takes Hold Shelf or Delivery"),
         (DELIVERED | {"fulfillment": None}, "needs fulfillment"),
         (DELIVERED | {"defaultDeliveryAddressTypeId": None}, "needs defaultDeliveryAddressTypeId"),
         (DELIVERED | {"defaultDeliveryAddressTypeId": "Work"}, "no address of"),
@@ -409,6 +525,18 @@ def test_request_preferences_are_checked_before_they_are_sent(
         assert len(server.store(FOLIO_TENANT).preferences) == 1
     else:
         assert words in reasons(planned)[2]
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"), [("Support", True), ("Programs", True), ("Services", True), ("Spam", False)]
+)
+def test_values_of_email_communication(server: FolioServer, tmp_path: Path, value: str, fits: bool):
+    """For one that FOLIO does not take it would refuse the whole request."""
+    rules = mapping(tmp_path, [*FILLED, "preferredEmailCommunication"])
+    planned = plan(server, [person(1, preferredEmailCommunication=[value]), person(2)], rules)
+    load(server, planned)
+    assert list(sent(planned)) == ([2, 3] if fits else [3])
+    assert ("takes Support, Programs and Services" in reasons(planned).get(2, "")) is not fits
 
 
 def test_a_preference_that_is_there_is_kept_unless_the_campus_owns_it(server: FolioServer, tmp_path: Path):

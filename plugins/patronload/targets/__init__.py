@@ -36,11 +36,19 @@ class Target(Protocol):
     def clock(self) -> datetime:
         """What the server's clock shows now. Raises TransientError or TargetError."""
 
-    def plan(self, patrons: pl.DataFrame, mapping: Mapping, zone: ZoneInfo, ledger: Ledger | None = None) -> Planned:
+    def plan(
+        self,
+        patrons: pl.DataFrame,
+        mapping: Mapping,
+        zone: ZoneInfo,
+        ledger: Ledger | None = None,
+        refused: Iterable[tuple[int, str]] = (),
+    ) -> Planned:
         """
         Compare the patrons that `transform` made with what the server has; nothing is changed there.
 
         `ledger` is what earlier loads brought there, for a target that cannot be asked; None before the first load.
+        `refused` are the rows of the file that did not become patrons, with their keys, as far as they have one.
         Raises TargetError for what somebody has to mend first, all of it at once, or TransientError.
         """
 

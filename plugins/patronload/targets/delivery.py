@@ -16,6 +16,30 @@ Record: TypeAlias = dict[str, Any]
 """A patron as JSON: what is sent, or what the target has stored."""
 
 
+REFUSALS = 8
+"""So many patrons refused one by one and none taken tells that the mapping or the gateway is wrong, not the patrons."""
+
+
+class SoFar(NamedTuple):
+    """What a load has come to: patrons that the target has, or may have, and patrons that it refused."""
+
+    taken: int = 0
+    refused: int = 0
+
+    def and_refused(self, more: int) -> SoFar:
+        """After so many more refusals."""
+        return self._replace(refused=self.refused + more)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether to go on would only tell of every patron what is known of these."""
+        return not self.taken and self.refused > REFUSALS
+
+
+NOTHING_SO_FAR = SoFar()
+"""Before the first patron."""
+
+
 class Patron(NamedTuple):
     """One patron of a chunk: the row it came from, its key in the target, and what is sent."""
 
@@ -30,7 +54,8 @@ class Chunk:
     The patrons of one request, and what plan has written down of it: JSON with the patrons' records under `users`.
 
     `rows` and `keys` are in their order; `key` is the field that a patron is known by. `first` is true for the load's
-    first chunk: one that is refused altogether tells that the mapping is wrong, not that its patrons are.
+    first chunk: one that is refused altogether tells that the mapping is wrong, not that its patrons are. `so_far` is
+    what became of the patrons before these.
     """
 
     number: int
@@ -39,6 +64,7 @@ class Chunk:
     key: str
     keys: list[str]
     body: bytes
+    so_far: SoFar = NOTHING_SO_FAR
 
     @cached_property
     def patrons(self) -> list[Patron]:
@@ -61,7 +87,7 @@ class Chunk:
             content | {"users": users, "totalRecords": len(users)}, ensure_ascii=False, separators=(",", ":")
         )
         rows, keys = self.rows[start:end], self.keys[start:end]
-        return Chunk(self.number, self.first and start == 0, rows, self.key, keys, body.encode())
+        return Chunk(self.number, self.first and start == 0, rows, self.key, keys, body.encode(), self.so_far)
 
 
 class Problem(NamedTuple):
@@ -105,6 +131,9 @@ class Failed(NamedTuple):
     row: int
     message: str
     summary: str
+
+
+TOO_LARGE = "the patron alone is larger than what the gateway takes in one request; shorten its longest values"
 
 
 class Outcome(NamedTuple):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +20,7 @@ from patronload.targets.connection import Connection
 from patronload.targets.delivery import NothingWritten, Patience, Record
 from patronload.targets.folio_answers import Answer
 from patronload.targets.folio_faults import Place
-from patronload.targets.folio_login import Login, server_time
+from patronload.targets.folio_login import TRIES, Login, retry_after, server_time
 
 USER_IMPORT = "/user-import"
 PREFERENCES = "/request-preference-storage/request-preference"
@@ -42,9 +41,6 @@ PAGE = 1000
 NO_USERS = b'{"users":[],"totalRecords":0}'
 """FOLIO: UserImportAPI answers a totalRecords of 0 at once, whatever else is there, and does nothing."""
 
-TRIES = 3
-"""Of a request that the server asked to repeat."""
-
 
 class Folio:
     """
@@ -62,7 +58,7 @@ class Folio:
         self._ahead: timedelta | None = None
         self._fields_module: str | None = None
         self._no_module: TargetError | None = None
-        self._login = Login(connection, self.url, target.member_of)
+        self._login = Login(connection, self.url, target.member_of, patience.busy)
         self._client = httpx.Client(
             base_url=self.url,
             auth=self._login,
@@ -266,12 +262,27 @@ class Folio:
     def _busy_retried(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Send; and send again what FOLIO did not take and asks to have again in a moment."""
         for _ in range(TRIES - 1):
-            response = self._client.request(method, path, **request)
+            response = self._answer(method, path, **request)
             pause = self._pause(method, response)
             if pause is None:
                 return response
             time.sleep(pause)
-        return self._client.request(method, path, **request)
+        return self._answer(method, path, **request)
+
+    def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """
+        What is answered. All of it together may take as long as the answer to a chunk may: httpx's own time-outs are
+        for each piece, and begin anew with every one of a slow trickle.
+        """
+        began, pieces = time.monotonic(), []
+        with self._client.stream(method, path, **request) as response:
+            for piece in response.iter_raw():
+                pieces.append(piece)
+                if time.monotonic() - began > self._patience.answer:
+                    raise httpx.ReadTimeout("the answer trickled in", request=response.request)
+        return httpx.Response(
+            response.status_code, headers=response.headers, content=b"".join(pieces), request=response.request
+        )
 
     def _pause(self, method: str, response: httpx.Response) -> float | None:
         """Seconds after which to send again, or None for not at all. A POST that met 503 may have been taken."""
@@ -349,15 +360,3 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
         size += length
     if batch:
         yield batch
-
-
-def retry_after(response: httpx.Response) -> float | None:
-    """The pause a server asks for, in seconds, or None. RFC 9110: a number of seconds, or a date."""
-    value = response.headers.get("retry-after", "")
-    if value.isdecimal():
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-        return max(0.0, (until - (server_time(response) or datetime.now(UTC))).total_seconds())
-    except (ValueError, TypeError):
-        return None

@@ -47,9 +47,6 @@ logger = logging.getLogger(__name__)
 PARTITION = 10
 """FOLIO: UserImportAPI works in partitions of ten; a request of no more is one partition, and its answer exact."""
 
-REFUSALS = 8
-"""So many single patrons refused and none taken tells that the mapping is wrong, not the patrons."""
-
 
 def connect(settings: FolioTarget, connection: Connection, patience: Patience) -> UserImport:
     """A FOLIO tenant, for a `with` block. Raises ConfigError if the connection makes no sense."""
@@ -86,9 +83,10 @@ class UserImport(Folio):
         mapping: Mapping,
         zone: ZoneInfo,
         ledger: Ledger | None = None,  # noqa: ARG002 - FOLIO itself can be asked
+        refused: Iterable[tuple[int, str]] = (),
     ) -> Planned:
         """Compare the patrons of a file with what FOLIO has."""
-        return folio_plan.plan(self, patrons, mapping, zone)
+        return folio_plan.plan(self, patrons, mapping, zone, refused)
 
     def prepare(self, create: dict[str, Any]) -> None:
         """Make departments and options of custom fields, one after the other."""
@@ -220,13 +218,15 @@ class _Work:
 
     def _refuse(self, patron: Patron, answer: Answer) -> None:
         self.failed.append(failed_patron(patron.row, answer.message))
-        if self.chunk.first and not self.taken and len(self.failed) > REFUSALS:
-            self._stop(answer)
+        so_far = self.chunk.so_far.and_refused(len(self.failed))
+        if so_far.is_hopeless and not (self.taken or self.created or self.updated):
+            self._stop(answer, so_far.refused)
 
-    def _stop(self, answer: Answer) -> NoReturn:
+    @staticmethod
+    def _stop(answer: Answer, refused: int) -> NoReturn:
         raise NothingWritten(
             TargetError(
-                f"FOLIO refused each of the first {len(self.failed)} patrons it was sent one by one, and took none "
+                f"FOLIO refused each of the first {refused} patrons it was sent one by one, and took none "
                 f"({answer.status}: {summary(answer.message)}). Nothing was loaded. Correct the mapping, then run the "
                 "load again."
             )

@@ -21,6 +21,10 @@ from httpx import codes
 
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
 from patronload.targets.connection import Connection
+from patronload.targets.folio_faults import BUSY
+
+TRIES = 3
+"""Of a request that the server asked to repeat."""
 
 RENEW_BEFORE = 60.0
 """Seconds. FOLIO finishes a request that it accepted before the token ran out; this has to outlast the way there."""
@@ -43,9 +47,9 @@ class Login(httpx.Auth):
     after a 401; never twice for one request.
     """
 
-    requires_response_body = True
-
-    def __init__(self, connection: Connection, url: httpx.URL, member_of: str | None = None) -> None:
+    def __init__(
+        self, connection: Connection, url: httpx.URL, member_of: str | None = None, longest_pause: float = 0
+    ) -> None:
         kind = connection.extra.get("login", "expiring")
         if kind not in _KINDS:
             raise ConfigError(
@@ -53,6 +57,7 @@ class Login(httpx.Auth):
             )
         self._connection = connection
         self._member_of = member_of
+        self._longest_pause = longest_pause
         self._path, self._token_in = _KINDS[kind]
         self._url = url.copy_with(path=url.path.rstrip("/") + self._path)
         self._token: Token | None = None
@@ -69,11 +74,21 @@ class Login(httpx.Auth):
         """As httpx wants it: requests go out, responses come in."""
         fresh = self._token is None or self._token.ends - time.monotonic() < RENEW_BEFORE
         if fresh:
-            self._token = self._read((yield self._request(request)))
+            self._token = self._read((yield from self._answered(request)))
         response = yield self._signed(request)
         if response.status_code == codes.UNAUTHORIZED and not fresh:
-            self._token = self._read((yield self._request(request)))
+            self._token = self._read((yield from self._answered(request)))
             yield self._signed(request)
+
+    def _answered(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, httpx.Response]:
+        """The answer to a login, after the pauses that a busy FOLIO asks for, as far as they are short."""
+        for _ in range(TRIES - 1):
+            response = yield self._request(request)
+            pause = retry_after(response) if response.status_code in BUSY else None
+            if pause is None or pause > self._longest_pause:
+                return response
+            time.sleep(pause)
+        return (yield self._request(request))
 
     def _request(self, original: httpx.Request) -> httpx.Request:
         """
@@ -98,6 +113,7 @@ class Login(httpx.Auth):
 
     def _read(self, response: httpx.Response) -> Token:
         """The token in the answer to a login. Raises TargetError or TransientError; neither names the password."""
+        response.read()
         if response.status_code != codes.CREATED:
             raise self._refusal(response)
         token = self._token_in(response)
@@ -123,7 +139,9 @@ class Login(httpx.Auth):
                 "the address of FOLIO's gateway."
             )
         if status == codes.TOO_MANY_REQUESTS or response.is_server_error:
-            return TransientError(f"{self._who()} cannot log in: FOLIO is busy or down ({status}).")
+            busy = TransientError(f"{self._who()} cannot log in: FOLIO is busy or down ({status}).")
+            busy.retry_after = retry_after(response)
+            return busy
         return TargetError(f"{self._who()} cannot log in: {self._path} answers {status}. Ask FOLIO's administrator.")
 
     def _who(self) -> str:
@@ -135,6 +153,18 @@ def server_time(response: httpx.Response) -> datetime | None:
     try:
         return parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
     except (KeyError, ValueError):
+        return None
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """The pause a server asks for, in seconds, or None. RFC 9110: a number of seconds, or a date."""
+    value = response.headers.get("retry-after", "")
+    if value.isdecimal():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+        return max(0.0, (until - (server_time(response) or datetime.now(UTC))).total_seconds())
+    except (ValueError, TypeError):
         return None
 
 

@@ -7,6 +7,7 @@ All of it is in the form of the user import (see folio_records); what comes out 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -32,6 +33,9 @@ PATRON = "patron"
 
 _DAY_LENGTH = len("2027-08-31")
 
+LAST_MOMENT = "9999-12-31T23:59:59.000+00:00"
+"""The last one that can be written; west of Greenwich the last day ends after it. Many systems say "never" so."""
+
 
 class Field(NamedTuple):
     """A field that the mapping fills: the object it is in ("" for the user itself), its name there, who owns it."""
@@ -41,6 +45,11 @@ class Field(NamedTuple):
     owner: Owner
     erased: bool
     """Whether a blank cell empties it."""
+
+    @property
+    def path(self) -> str:
+        """As the mapping writes it."""
+        return f"{self.inside}.{self.name}" if self.inside else self.name
 
 
 class Address(NamedTuple):
@@ -82,13 +91,14 @@ def rules(mapping: Mapping, zone: ZoneInfo, now: datetime, *, erase: bool = Fals
     )
 
 
-def merged(ours: Record, stored: Record | None, rules: Rules) -> Record:
+def merged(ours: Record, stored: Record | None, rules: Rules, dropped: Collection[str] = ()) -> Record:
     """
     The record to send for a patron of the file (`ours`) whom FOLIO has as `stored`, or has not (None).
 
-    `active` and `type` are always there: FOLIO takes a user without `active` for an inactive one.
+    `active` and `type` are always there: FOLIO takes a user without `active` for an inactive one. `dropped` are the
+    fields whose values were left out because FOLIO does not know them; they are no blank cells, and erase nothing.
     """
-    ours = _dated(ours, rules.zone)
+    ours, rules = _dated(ours, rules.zone), _without(rules, dropped)
     record = dict(ours) if stored is None else _laid_over(stored, ours, rules)
     if "requestPreference" in record:
         record["requestPreference"] = _sound(record["requestPreference"])
@@ -105,7 +115,17 @@ def logs_in(stored: Record | None) -> bool:
 def end_of_day(day: str, zone: ZoneInfo) -> str:
     """The last second of a day where the library is, as FOLIO writes it. FOLIO: ExpirationTool compares with now."""
     last = datetime.combine(date.fromisoformat(day), time(23, 59, 59), zone)
-    return last.astimezone(UTC).isoformat(timespec="milliseconds")
+    try:
+        return last.astimezone(UTC).isoformat(timespec="milliseconds")
+    except OverflowError:
+        return LAST_MOMENT
+
+
+def _without(rules: Rules, dropped: Collection[str]) -> Rules:
+    """The rules for a patron some of whose fields are left as FOLIO has them."""
+    if not dropped:
+        return rules
+    return rules._replace(fields=[field for field in rules.fields if field.path not in dropped])
 
 
 def _field(mapping: Mapping, path: str, erase: bool) -> Field:
@@ -163,7 +183,7 @@ def _same(one: str | None, other: str | None) -> bool:
 
 
 def _lay_addresses(record: Record, ours: Record, rules: Rules) -> None:
-    """An address is one thing: its lines come from one side. Addresses of other types are kept."""
+    """An address of the file goes over the stored one of its type; a blank line is a blank cell like any other."""
     if not rules.addresses:
         return
     stored = (record.get("personal") or {}).get("addresses") or []
@@ -175,7 +195,8 @@ def _lay_addresses(record: Record, ours: Record, rules: Rules) -> None:
         rule = _address_rule(rules.addresses, name)
         there = addresses.get(name)
         if rule.owner == "campus" or (rule.owner == "first" and there is None):
-            kept = {key: value for key, value in (there or {}).items() if key not in rule.fields}
+            emptied = rule.fields if rules.erase else frozenset[str]()
+            kept = {key: value for key, value in (there or {}).items() if key not in emptied}
             addresses[name] = kept | address
             primary = name if address.get("primaryAddress") else primary
     if rules.erase:

@@ -49,6 +49,8 @@ class Stored(NamedTuple):
     holders: dict[str, Holder]
     preferences: dict[str, Record]
     read: str
+    prefixed: int = 0
+    """Rows whose externalSystemId begins with source_type already, and with just that one FOLIO has a user."""
 
     def user(self, key: str) -> Record | None:
         """The stored user with this externalSystemId, compared as FOLIO does."""
@@ -64,18 +66,23 @@ class _Line(NamedTuple):
     stored_id: str | None
 
 
-def plan(folio: Folio, patrons: pl.DataFrame, mapping: Mapping, zone: ZoneInfo) -> Planned:
+def plan(
+    folio: Folio, patrons: pl.DataFrame, mapping: Mapping, zone: ZoneInfo, refused: Iterable[tuple[int, str]] = ()
+) -> Planned:
     """
     The plan for `patrons` (row, externalSystemId, username, barcode, patron; see transform).
 
+    `refused` are rows that were set aside before, with their externalSystemIds: their users are in the file too.
+
     Raises TargetError for what somebody has to mend first, all of it in one message; TransientError.
     """
-    return _Planning(folio, mapping, zone).plan(patrons)
+    return _Planning(folio, mapping, zone, refused).plan(patrons)
 
 
 class _Planning:
-    def __init__(self, folio: Folio, mapping: Mapping, zone: ZoneInfo) -> None:
+    def __init__(self, folio: Folio, mapping: Mapping, zone: ZoneInfo, refused: Iterable[tuple[int, str]]) -> None:
         self.folio = folio
+        self.refused = {fold(folio.prefix + key): row for row, key in refused}
         self.mapping = mapping
         self.zone = zone
         self.rejects: list[tuple[int, str, str | None, str, str]] = []
@@ -92,12 +99,14 @@ class _Planning:
         reference = folio_preflight.reference(self.folio, permissions)
         stored = permissions.attempt(lambda: _stored(self.folio, patrons), Stored({}, {}, {}, ""))
         permissions.check()
+        self.gone |= self._refused_before(stored)
         values = Values(self.folio.target, reference)
         lines = [line for row, text in _texts(patrons) if (line := self._line(row, text, stored, values))]
         order = folio_identities.settle([_claim(line) for line in lines], stored.holders.values(), self.gone)
         self._reject_conflicts(order, lines)
-        findings = self._findings(values)
         going = [line for line in lines if line.row in order.levels]
+        values.create_for(line.record for line in going)
+        findings = [*self._findings(values), *self._prefixed(stored)]
         levels = self._after_a_trial(going, order.levels)
         going.sort(key=lambda line: levels[line.row])
         known = sum(line.stored_id is not None for line in going)
@@ -114,15 +123,33 @@ class _Planning:
             | {"warnings": warnings + summary["warnings"]},
         )
 
+    def _refused_before(self, stored: Stored) -> dict[str, int]:
+        """The stored users whose own rows did not get as far as here."""
+        found = {holder.id: self.refused.get(fold(holder.external_system_id)) for holder in stored.holders.values()}
+        return {one: row for one, row in found.items() if row is not None}
+
+    def _prefixed(self, stored: Stored) -> Iterator[Finding]:
+        if not stored.prefixed:
+            return
+        prefix, rows = self.folio.prefix, "row" if stored.prefixed == 1 else "rows"
+        yield Finding(
+            "externalSystemId",
+            "warn",
+            f"In {stored.prefixed:,} {rows} the externalSystemId begins with '{prefix}' already, and FOLIO has a user "
+            f"of just that externalSystemId. FOLIO puts '{prefix}' before it once more, so these are other users: take "
+            "it away in the mapping, or target.source_type out of the tenant file.",
+            [],
+        )
+
     def _line(self, row: int, text: str, stored: Stored, values: Values) -> _Line | None:
         """The merged patron, or None when the row is set aside."""
-        ours = values.without_dropped(json.loads(text))
+        ours, dropped = values.without_dropped(json.loads(text))
         user = stored.user(self.folio.prefix + ours["externalSystemId"])
         stored_id = user["id"] if user else None
         problems = [*self._of_user(user, ours), *_same_types(ours)]
         if not problems:
             theirs = self._as_import(user, stored, values.reference)
-            record = folio_merge.merged(ours, theirs, self.rules)
+            record = folio_merge.merged(ours, theirs, self.rules, dropped)
             problems = values.problems(record)
             if not problems:
                 return _Line(row, record, stored_id)
@@ -194,12 +221,11 @@ class _Planning:
         return found
 
     def _summary(self, findings: list[Finding], values: Values, read: str) -> dict[str, Any]:
-        departments = [{"name": name, "code": code} for name, code in values.departments.items()]
         return {
             "read": read,
             "warnings": [finding.sentence for finding in findings if finding.effect != "stop"],
             "findings": [finding._asdict() for finding in findings],
-            "create": {"departments": departments, "options": values.options},
+            "create": values.to_create(),
         }
 
 
@@ -246,10 +272,10 @@ def _same_types(ours: Record) -> Iterator[Problem]:
 
 
 def _has(user: Record, path: str) -> bool:
-    found: Any = user
-    for name in path.split("."):
-        found = (found or {}).get(name)
-    return found not in (None, "", [])
+    """Whether a property is there; an empty one cannot be read either."""
+    inside, _, name = path.rpartition(".")
+    holder = (user.get(inside) or {}) if inside else user
+    return holder.get(name) is not None
 
 
 def _stored(folio: Folio, patrons: pl.DataFrame) -> Stored:
@@ -264,7 +290,7 @@ def _stored(folio: Folio, patrons: pl.DataFrame) -> Stored:
         preferences = folio.preferences_by_user_ids(wanted.ours)
     else:
         preferences = {one["userId"]: one for one in folio.all_preferences() if one["userId"] in wanted.ours}
-    return Stored(wanted.users, wanted.holders, preferences, "by id" if by_id else "all")
+    return Stored(wanted.users, wanted.holders, preferences, "by id" if by_id else "all", wanted.prefixed)
 
 
 class _Wanted:
@@ -272,6 +298,9 @@ class _Wanted:
 
     def __init__(self, prefix: str, patrons: pl.DataFrame) -> None:
         self.keys = [prefix + key for key in patrons["externalSystemId"]]
+        self.prefixed_keys = [
+            key for key in patrons["externalSystemId"] if prefix and fold(key).startswith(fold(prefix))
+        ]
         self.usernames = patrons["username"].drop_nulls().to_list()
         self.barcodes = patrons["barcode"].drop_nulls().to_list()
         self.emails = {key: email for key, email in zip(self.keys, _emails(patrons), strict=True) if email}
@@ -279,13 +308,15 @@ class _Wanted:
             {fold(one) for one in values} for values in (self.keys, self.usernames, self.barcodes)
         )
         self._emails = set(self.emails.values())
+        self._prefixed = {fold(key) for key in self.prefixed_keys}
+        self.prefixed = 0
         self.users: dict[str, bytes] = {}
         self.holders: dict[str, Holder] = {}
         self.ours: set[str] = set()
         """The ids of the stored users whom the load is about."""
 
     def looked_up(self, folio: Folio) -> Iterator[Record]:
-        yield from folio.users_by("externalSystemId", self.keys)
+        yield from folio.users_by("externalSystemId", self.keys + self.prefixed_keys)
         yield from folio.users_by("username", self.usernames)
         yield from folio.users_by("barcode", self.barcodes)
         new = [email for key, email in self.emails.items() if fold(key) not in self.users]
@@ -294,6 +325,7 @@ class _Wanted:
     def take(self, user: Record) -> None:
         """Keep a user who has one of the ids; of the others nothing."""
         key, username, barcode = (user.get(name) for name in folio_merge.IDS)
+        self.prefixed += key is not None and fold(key) in self._prefixed and user["id"] not in self.holders
         if key is not None and fold(key) in self._keys:
             self.users[fold(key)] = json.dumps(user, ensure_ascii=False).encode()
             self.ours.add(user["id"])

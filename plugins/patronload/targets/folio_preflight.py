@@ -27,16 +27,43 @@ USER_TYPES = ("patron", "staff", "shadow", "system", "dcb")
 """FOLIO: mod-users UserTenantService; in a consortium no other type is taken, in this spelling."""
 
 MOST_VALUES = 20
-"""More different unknown values than this tell of a wrong column, not of a forgotten code; they are only counted."""
+"""More different unknown values than this tell of a wrong column, not of a forgotten code; so many are not created."""
+
+FULFILLMENTS = ("Hold Shelf", "Delivery")
+"""FOLIO: mod-user-import userImportRequestPreference.json; another one has the whole request refused."""
+
+EMAIL_COMMUNICATION = ("Support", "Programs", "Services")
+"""FOLIO: mod-user-import userdataimport.json, preferredEmailCommunication; as above."""
 
 LONGEST_VALUE = 60
 
+MANY_ROWS = 3
+"""What stands in so many rows, and in a quarter of those with an unknown value, is a code and no name."""
+
+_MONTH = (
+    r"(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?"
+    r"|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?|dec(ember)?)"
+)
+
+_PERSONAL = re.compile(
+    r"@|\d{5}|\d{1,4}[-./\s]+\d{1,2}[-./\s]+\d{1,4}"
+    rf"|\d(st|nd|rd|th)?[-./\s]*{_MONTH}\b|\b{_MONTH}[-./\s]*\d",
+    re.IGNORECASE,
+)
+"""An e-mail address, a number of a card, a telephone or a person, a date."""
+
+CONTACT_TYPE = "personal.preferredContactTypeId"
+
 
 class Drift(NamedTuple):
-    """A property of users that mod-users has since a version and mod-user-import can read since another."""
+    """
+    A property of users that mod-users has since a version and mod-user-import can read since another.
+
+    `users` is None where it is not known since when mod-users has it; any that is there is then taken to have it.
+    """
 
     property: str
-    users: tuple[int, int, int]
+    users: tuple[int, int, int] | None
     user_import: tuple[int, int, int]
     everybody: bool
     """Whether practically every user has it, so that practically every update would fail."""
@@ -45,8 +72,14 @@ class Drift(NamedTuple):
 DRIFTS = (
     Drift("personal.preferredContactTypeIds", (19, 7, 0), (3, 12, 0), everybody=True),
     Drift("personal.pronouns", (19, 5, 0), (3, 10, 2), everybody=False),
+    Drift("personal.profilePictureLink", None, (3, 8, 1), everybody=False),
+    Drift("preferredEmailCommunication", None, (3, 8, 1), everybody=False),
 )
-"""FOLIO: NEWS.md of both modules; mod-user-import 3.11.0, the newest that is known here, cannot read the first."""
+"""
+FOLIO: NEWS.md of both modules; mod-user-import 3.11.0, the newest that is known here, cannot read the first.
+
+Since when mod-users has the last two is not known here; a tenant without them has no user who has them.
+"""
 
 
 class Finding(NamedTuple):
@@ -96,7 +129,8 @@ def drifts(folio: Folio) -> tuple[list[Drift], list[str]]:
     users, user_import = _version(modules, "mod-users"), _version(modules, "mod-user-import")
     if users is None or user_import is None:
         return [], []
-    return [drift for drift in DRIFTS if users >= drift.users and user_import < drift.user_import], []
+    found = [drift for drift in DRIFTS if drift.users is None or users >= drift.users]
+    return [drift for drift in found if user_import < drift.user_import], []
 
 
 def drift_findings(found: Iterable[Drift], filled: Iterable[str]) -> list[Finding]:
@@ -106,7 +140,7 @@ def drift_findings(found: Iterable[Drift], filled: Iterable[str]) -> list[Findin
         Finding(
             "module versions",
             "stop" if drift.everybody or drift.property in fields else "warn",
-            f"FOLIO's modules do not fit each other: mod-users {_dotted(drift.users)} and later keeps "
+            f"FOLIO's modules do not fit each other: mod-users{_and_later(drift.users)} keeps "
             f"{drift.property}, which mod-user-import before {_dotted(drift.user_import)} cannot read; "
             f"{'nearly every update' if drift.everybody else 'updates of users who have it'} would fail. "
             "Ask FOLIO's administrator for a mod-user-import that fits.",
@@ -124,15 +158,19 @@ class Values:
         self.reference = reference
         self.unknown: dict[str, Counter[str]] = {}
         self.dropped: dict[str, Counter[str]] = {}
-        self.departments: dict[str, str] = {}
-        """To be created: each code by the department's name."""
-        self.options: dict[str, list[str]] = {}
-        """To be created: the options of each custom field."""
+        self.departments: Counter[str] = Counter()
+        """To be created: names of departments, with the rows that have them."""
+        self.options: dict[str, Counter[str]] = {}
+        """To be created: options of each custom field, with their rows."""
+        self._codes: dict[str, str] = {}
+        """Of departments that may be created, by name."""
         self._taken = {fold(one) for entry in reference.departments.values() for one in _name_and_code(entry)}
 
-    def without_dropped(self, ours: Record) -> Record:
+    def without_dropped(self, ours: Record) -> tuple[Record, tuple[str, ...]]:
         """
-        A patron of the file without the values that FOLIO would drop; what FOLIO has in their place is then kept.
+        A patron of the file without the values that FOLIO would drop, and the fields that lost theirs.
+
+        What FOLIO has in their place is kept, whatever a blank cell would do.
 
         FOLIO: UserDataProcessingService leaves out addresses and contact types whose names it does not know.
         """
@@ -142,19 +180,41 @@ class Values:
         if contact is not None and str(contact).lower() not in CONTACT_TYPES:
             self._count(self.dropped, "contact type", str(contact))
             del personal["preferredContactTypeId"]
-        elif len(addresses) == len(given):
-            return ours
-        return ours | {"personal": personal | {"addresses": addresses}}
+            return ours | {"personal": personal | {"addresses": addresses}}, (CONTACT_TYPE,)
+        if len(addresses) == len(given):
+            return ours, ()
+        return ours | {"personal": personal | {"addresses": addresses}}, ()
 
     def problems(self, record: Record) -> list[Problem]:
         """Why FOLIO would refuse a merged record, as far as that can be told without asking it."""
-        return [
+        before = len(self._codes)
+        found = [
             *self._of_group(record),
             *self._of_departments(record),
             *self._of_custom_fields(record),
             *self._of_type(record),
             *self._of_preference(record),
+            *self._of_email_communication(record),
         ]
+        if found:
+            self._forget_codes(before)
+        return found
+
+    def create_for(self, records: Iterable[Record]) -> None:
+        """These records are sent: what they need, and only that, is to be created."""
+        for record in records:
+            self.departments.update(name for name in record.get("departments", ()) if name in self._codes)
+            for key, value in record.get("customFields", {}).items():
+                if new := [option for option in _options(value) if self._is_new_option(key, option)]:
+                    self.options.setdefault(key, Counter()).update(new)
+
+    def to_create(self) -> dict[str, Any]:
+        """What `post` makes before the first patron; see Target.prepare. Nothing of a kind that is too much of it."""
+        departments = [] if _are_too_many(self.departments) else list(self.departments)
+        return {
+            "departments": [{"name": name, "code": self._codes[name]} for name in departments],
+            "options": {key: list(names) for key, names in self.options.items() if not _are_too_many(names)},
+        }
 
     def findings(self) -> list[Finding]:
         """All that was counted, in lines."""
@@ -168,14 +228,20 @@ class Values:
             for kind, counter in self.dropped.items()
         ]
         if self.departments:
-            names = ", ".join(f"'{name}'" for name in self.departments)
-            found.append(Finding("department", "create", f"Departments to be created in FOLIO: {names}.", []))
-        found += [
-            Finding(
-                "option", "create", f"Options to be added to the custom field '{key}' in FOLIO: {', '.join(names)}.", []
+            effect, told, more = _creation(self.departments)
+            found.append(
+                Finding("department", effect, f"Departments to be created in FOLIO: {told.sentence}{more}", told.values)
             )
-            for key, names in self.options.items()
-        ]
+        for key, names in self.options.items():
+            effect, told, more = _creation(names)
+            found.append(
+                Finding(
+                    "option",
+                    effect,
+                    f"Options to be added to the custom field '{key}' in FOLIO: {told.sentence}{more}",
+                    told.values,
+                )
+            )
         return found
 
     def _of_group(self, record: Record) -> Iterable[Problem]:
@@ -195,8 +261,8 @@ class Values:
             elif words := misfit(self.reference.custom_fields[key], value):
                 yield Problem(f"customFields.{key}", str(value), words)
             elif key in self.reference.options and isinstance(value, str | list):
-                for option in [value] if isinstance(value, str) else value:
-                    if option not in self.reference.options[key] and not self._may_create_option(key, option):
+                for option in _options(value):
+                    if option not in self.reference.options[key] and not self._may_create_option(option):
                         yield self._unknown(f"customFields.{key}", f"option of the custom field '{key}'", option)
 
     def _of_type(self, record: Record) -> Iterable[Problem]:
@@ -216,7 +282,18 @@ class Values:
         if preference["delivery"]:
             yield from self._of_delivery(preference, record)
 
+    def _of_email_communication(self, record: Record) -> Iterable[Problem]:
+        given = record.get("preferredEmailCommunication", ())
+        for value in [given] if isinstance(given, str) else given:
+            if value not in EMAIL_COMMUNICATION:
+                words = "FOLIO takes Support, Programs and Services as preferredEmailCommunication"
+                yield Problem("preferredEmailCommunication", str(value), words)
+
     def _of_delivery(self, preference: Record, record: Record) -> Iterable[Problem]:
+        fulfillment = preference.get("fulfillment")
+        if fulfillment is not None and fulfillment not in FULFILLMENTS:
+            words = "FOLIO takes Hold Shelf or Delivery as fulfillment, spelt like this"
+            yield Problem("requestPreference.fulfillment", str(fulfillment), words)
         for name in DELIVERY:
             if preference.get(name) is None:
                 yield Problem(f"requestPreference.{name}", "", f"a request preference with delivery needs {name}")
@@ -235,23 +312,27 @@ class Values:
 
     def _may_create_department(self, name: str) -> bool:
         """Only one that is new in name and code: an import that finds the code would rename the department."""
-        if "departments" not in self.target.create:
+        if "departments" not in self.target.create or not _may_be_shown(name):
             return False
-        if name not in self.departments:
+        if name not in self._codes:
             code = name.upper().replace(" ", "_")
             if fold(name) in self._taken or fold(code) in self._taken:
                 return False
-            self.departments[name] = code
+            self._codes[name] = code
             self._taken |= {fold(name), fold(code)}
         return True
 
-    def _may_create_option(self, key: str, option: str) -> bool:
-        if "options" not in self.target.create or not option.strip():
-            return False
-        known = self.options.setdefault(key, [])
-        if option not in known:
-            known.append(option)
-        return True
+    def _forget_codes(self, before: int) -> None:
+        """The row that wanted the last departments is not sent; somebody else may want them spelt otherwise."""
+        for name in list(self._codes)[before:]:
+            self._taken -= {fold(name), fold(self._codes.pop(name))}
+
+    def _may_create_option(self, option: str) -> bool:
+        return "options" in self.target.create and bool(option.strip()) and _may_be_shown(option)
+
+    def _is_new_option(self, key: str, option: str) -> bool:
+        known = self.reference.options.get(key)
+        return known is not None and option not in known
 
     def _unknown(self, field: str, kind: str, value: str) -> Problem:
         self._count(self.unknown, kind, value)
@@ -271,20 +352,55 @@ class Values:
         return {fold(name): name for name in lists.get(kind, ())}
 
     def _finding(self, kind: str, counter: Counter[str], effect: str, known: dict[str, str]) -> Finding:
-        rows = sum(counter.values())
-        listed = [(value, count) for value, count in counter.most_common() if _may_be_shown(value)]
         what = {
             "reject": "These rows are rejected.",
             "stop": "The tenant file says to stop.",
             "warn": "FOLIO would drop it without a word, so it is left out; the patrons are loaded without.",
         }[effect]
-        if len(counter) > MOST_VALUES or not listed:
-            told = f"{len(counter):,} different ones in {rows:,} rows; is the right column mapped?"
-            return Finding(kind, effect, f"FOLIO does not know the {kind}: {told} {what}", [])
-        told = ", ".join(_told(value, count, known) for value, count in listed)
-        more = f" and {len(counter) - len(listed)} more" if len(listed) < len(counter) else ""
-        values = [{"value": value, "rows": count} for value, count in listed]
-        return Finding(kind, effect, f"FOLIO does not know the {kind} {told}{more}. {what}", values)
+        told = _told_of(counter, known)
+        between = "" if told.values else ":"
+        return Finding(kind, effect, f"FOLIO does not know the {kind}{between} {told.sentence} {what}", told.values)
+
+
+class _Told(NamedTuple):
+    """Values in a mail and in plan.json: those that may be shown, with their rows; the others are only counted."""
+
+    sentence: str
+    values: list[dict[str, Any]]
+
+
+def _told_of(counter: Counter[str], known: dict[str, str]) -> _Told:
+    """What may be told of some values; `known` are those that FOLIO has, by their folded spelling."""
+    shown = _shown(counter, known)
+    if not shown:
+        rows = sum(counter.values())
+        return _Told(f"{len(counter):,} different ones in {rows:,} rows; is the right column mapped?", [])
+    sentence = ", ".join(_told(value, count, known) for value, count in shown)
+    more = f" and {len(counter) - len(shown)} more" if len(shown) < len(counter) else ""
+    return _Told(f"{sentence}{more}.", [{"value": value, "rows": count} for value, count in shown])
+
+
+def _shown(counter: Counter[str], known: dict[str, str]) -> list[tuple[str, int]]:
+    """
+    The values that are no patron's names, as far as that can be told: where nearly every row has another one, only
+    those that stand in many rows, or that FOLIO has in another spelling.
+    """
+    rows = sum(counter.values())
+    listed = [(value, count) for value, count in counter.most_common() if _may_be_shown(value)]
+    if len(counter) == 1 or (MANY_ROWS * len(counter) <= rows and not _are_too_many(counter)):
+        return listed
+    return [
+        (value, count) for value, count in listed if fold(value) in known or (count >= MANY_ROWS and 4 * count >= rows)
+    ]
+
+
+def _are_too_many(counter: Counter[str]) -> bool:
+    return len(counter) > MOST_VALUES
+
+
+def _options(value: Any) -> Iterable[str]:
+    """The options that a custom field's value names."""
+    return [value] if isinstance(value, str) else value if isinstance(value, list) else []
 
 
 def _told(value: str, count: int, known: dict[str, str]) -> str:
@@ -293,9 +409,20 @@ def _told(value: str, count: int, known: dict[str, str]) -> str:
     return f"'{value}' ({count:,} {'row' if count == 1 else 'rows'}{hint})"
 
 
+TOO_MANY_TO_CREATE = (
+    " So many are not made. If the column is the right one, make them in FOLIO by hand; if not, correct the mapping."
+)
+
+
+def _creation(counter: Counter[str]) -> tuple[str, _Told, str]:
+    """What comes of values that are new: the effect, the values as they may be told, and what else there is to say."""
+    told = _told_of(counter, {})
+    return ("stop", told, TOO_MANY_TO_CREATE) if _are_too_many(counter) else ("create", told, "")
+
+
 def _may_be_shown(value: str) -> bool:
     """A name of a group or of a department may stand in a mail; what looks like a person's data may not."""
-    return len(value) <= LONGEST_VALUE and "@" not in value and not re.search(r"\d{5}", value)
+    return len(value) <= LONGEST_VALUE and not _PERSONAL.search(value)
 
 
 def _name_and_code(entry: Record) -> Iterable[str]:
@@ -311,3 +438,7 @@ def _version(modules: Iterable[str], name: str) -> tuple[int, int, int] | None:
 
 def _dotted(version: tuple[int, int, int]) -> str:
     return ".".join(map(str, version))
+
+
+def _and_later(version: tuple[int, int, int] | None) -> str:
+    return f" {_dotted(version)} and later" if version else ""

@@ -105,6 +105,7 @@ class Infiniti:
         mapping: Mapping,
         zone: ZoneInfo,  # noqa: ARG002 - Infiniti has no dates
         ledger: Ledger | None = None,
+        refused: Iterable[tuple[int, str]] = (),  # noqa: ARG002 - nobody's ids are looked up
     ) -> Planned:
         """Look at the patrons of a file, and at what the loads before brought to Infiniti."""
         return infiniti_plan.plan(self.settings, patrons, mapping, ledger)
