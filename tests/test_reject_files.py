@@ -143,7 +143,30 @@ def test_restore_keeps_the_row_numbers():
     assert restored.rows() == [(2, "=1", "", "")]
 
 
-CELLS = st.text(st.sampled_from("=+-@'\t\r\n \u00a0\uff1d\"|,a0é")) | st.text(st.characters(exclude_categories=["Cs"]))
+@pytest.mark.parametrize(
+    "cell", ["x;=cmd|' /C calc'!A0", "x, =1", 'x;"=1"', "x\t@A1", "x\n=1", "x;'=1", "x|\uff1d1", "a;b,+1;-2"]
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_formula_behind_a_separator_of_another_spreadsheet(cell, delimiter):
+    """Whatever sign the library's spreadsheet separates by, no cell of it begins with a formula (OWASP)."""
+    frame = export((cell, f" {cell}", "x"), ("1", "2", cell))
+    content = reject_files.write(frame, rejects((2, "post", "ID", cell, cell), bad(3)), delimiter, "utf-8")
+    for other in ",;\t|":
+        opened = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=other)
+        assert not [part for line in opened for part in line if part.lstrip(' \t\r\n"\u00a0')[:1] in [*"=+-@", *WIDE]]
+    assert reject_files.restore(reread(content, delimiter=delimiter)).rows() == frame.drop(ROW).rows()
+
+
+@pytest.mark.parametrize("left", COLUMNS)
+def test_one_of_our_columns_is_enough(left):
+    """The others may be deleted; a telephone number must not keep its apostrophe."""
+    mended = reread(reject_files.write(export(("+1 312", "", "")), rejects(bad(2)), ",", "utf-8"))
+    mended = mended.drop([column for column in COLUMNS if column != left])
+    assert reject_files.is_rejects_file(mended.columns)
+    assert reject_files.restore(mended).rows() == [("+1 312", "", "")]
+
+
+CELLS = st.text(st.sampled_from("=+-@'\t\r\n \u00a0\uff1d\"|,;a0é")) | st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @settings(max_examples=300, deadline=None)

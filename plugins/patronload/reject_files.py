@@ -5,14 +5,16 @@ The file has the library's own columns first, in their own order, delimiter and 
 one line for each row. With nothing rejected there is the header alone, which says so better than no file.
 
 A spreadsheet takes a cell that begins with =, +, - or @ for a formula, and a patron's name must not run one. Such cells
-get one apostrophe in front (OWASP: CSV Injection), which `restore` takes off when the mended file comes back.
+get one apostrophe in front (OWASP: CSV Injection), which `restore` takes off when the mended file comes back. To a
+spreadsheet that separates by another sign than the library does, a cell begins in the middle of ours, behind that sign,
+and no quotes keep it from that. So a formula behind a sign that usually separates cells gets its apostrophe, too.
 """
 
 import codecs
 import csv
 import io
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import polars as pl
 
@@ -28,9 +30,16 @@ NOTE_COLUMNS = ("row", "effect", "column", "value", "reason")
 
 # Not every spreadsheet is kept from a formula by blanks before it, and some read the wide signs of a Japanese keyboard
 # (the last four) like = + - @.
-_FORMULA = r"\s*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+_SIGNS = r"=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}"
+_FORMULA = rf"\s*[{_SIGNS}\t\r\n]"
 _RISKY = rf"^('*{_FORMULA})"
 _GUARDED = rf"^'('*{_FORMULA})"
+
+# Behind a separator, where our quotes count for nothing and are in the way of nothing.
+_SEPARATOR = r"([,;|\t\r\n])"
+_FORMULA_BEHIND = rf"[\s\"--[\t\r\n]]*[{_SIGNS}]"
+_RISKY_BEHIND = rf"{_SEPARATOR}('*{_FORMULA_BEHIND})"
+_GUARDED_BEHIND = rf"{_SEPARATOR}'('*{_FORMULA_BEHIND})"
 
 
 def write(export: pl.DataFrame, rejects: pl.DataFrame, delimiter: str, encoding: str) -> bytes:
@@ -49,7 +58,7 @@ def write(export: pl.DataFrame, rejects: pl.DataFrame, delimiter: str, encoding:
     if not codec.startswith("utf") and not _holds(codec, _csv(lines.select(own), delimiter)):
         log.warning("The rejects file is written in UTF-8: %s cannot hold all of its characters.", encoding)
         codec = "utf-8"
-    text = _csv(_guard(lines.select(*own, *COLUMNS)), delimiter)
+    text = _csv(_changed(lines.select(*own, *COLUMNS), _guarded), delimiter)
     return text.encode("utf-8-sig" if codec == "utf-8" else codec, errors="replace")
 
 
@@ -65,8 +74,13 @@ def write_notes(noted: pl.DataFrame, delimiter: str, encoding: str) -> bytes:
 
 
 def is_rejects_file(columns: Iterable[str]) -> bool:
-    """Whether a header is that of a rejects file. One of our columns is enough: the others may be deleted."""
-    return len(set(COLUMNS).intersection(columns)) > 1
+    """
+    Whether a header is that of a rejects file. One of our columns is enough: the others may be deleted.
+
+    An export of a library's own that has one would lose that column, and be held to no limit. No system that we know
+    names a column so, and a mended file that is taken for an export would load apostrophes into telephone numbers.
+    """
+    return not set(COLUMNS).isdisjoint(columns)
 
 
 def restore(frame: pl.DataFrame) -> pl.DataFrame:
@@ -77,18 +91,22 @@ def restore(frame: pl.DataFrame) -> pl.DataFrame:
     """
     if not is_rejects_file(frame.columns):
         return frame
-    return _replaced(frame.drop(COLUMNS, strict=False), _GUARDED, "${1}")
+    return _changed(frame.drop(COLUMNS, strict=False), _unguarded)
 
 
-def _guard(frame: pl.DataFrame) -> pl.DataFrame:
-    return _replaced(frame, _RISKY, "'${1}")
+def _guarded(text: pl.Expr) -> pl.Expr:
+    return text.str.replace_all(_RISKY_BEHIND, "${1}'${2}").str.replace(_RISKY, "'${1}")
 
 
-def _replaced(frame: pl.DataFrame, pattern: str, by: str) -> pl.DataFrame:
-    """The frame with the pattern replaced in its text and in its header; the row numbers and their name stay."""
-    names = pl.Series(frame.columns, dtype=pl.String)
-    header = pl.select(pl.when(names == ROW).then(names).otherwise(names.str.replace(pattern, by))).to_series()
-    changed = frame.with_columns(pl.col(pl.String).str.replace(pattern, by))
+def _unguarded(text: pl.Expr) -> pl.Expr:
+    """What was done last is undone first."""
+    return text.str.replace(_GUARDED, "${1}").str.replace_all(_GUARDED_BEHIND, "${1}${2}")
+
+
+def _changed(frame: pl.DataFrame, change: Callable[[pl.Expr], pl.Expr]) -> pl.DataFrame:
+    """The frame with its text and its header changed; the row numbers stay, and their name has nothing to guard."""
+    header = pl.DataFrame({"name": frame.columns}, schema={"name": pl.String}).select(change(pl.col("name")))["name"]
+    changed = frame.with_columns(change(pl.col(pl.String)))
     return changed.rename(dict(zip(frame.columns, header, strict=True)))
 
 
