@@ -610,7 +610,8 @@ def reasons_of_the_plan() -> Iterator[str]:
         if text and parts(text) and (place or text.startswith("FOLIO's custom field")):
             yield text
     yield from (folio_plan.UNREADABLE, folio_plan.OTHER_PREFIX, folio_plan.SAME_TYPE)
-    yield from (infiniti_plan.NO_YEAR, infiniti_plan.ODD_YEAR, infiniti_plan.ODD_GENDER, infiniti_plan.NEW_USERNAME)
+    yield from (infiniti_plan.NO_YEAR, infiniti_plan.ODD_YEAR, infiniti_plan.ODD_GENDER)
+    yield from (infiniti_plan.NEW_USERNAME, infiniti_plan.OTHERS_CARD)
 
 
 def called(node: ast.AST) -> str:

@@ -151,7 +151,8 @@ def test_a_changed_username_is_set_aside(mapping, before, now, column):
     """It would make a second account, or overwrite somebody else's; a person has to decide."""
     planned = plan(mapping(), now, pupil(3), ledger=ledger_of(before, pupil(2)))
     (line,) = planned.rejects.to_dicts()
-    assert (line["row"], line["column"], line["summary"]) == (2, column, infiniti_plan.NEW_USERNAME)
+    words = {"adminsystemid": infiniti_plan.NEW_USERNAME, "librarybarcode": infiniti_plan.OTHERS_CARD}[column]
+    assert (line["row"], line["column"], line["summary"]) == (2, column, words)
     assert list(sent(planned)) == [3]
 
 
@@ -191,6 +192,15 @@ def test_whom_a_password_is_sent_for(mapping, passwords, ledger, rows):
     assert planned.patrons.filter("apart")["row"].to_list() == rows, "in files of their own"
     assert "Welcome" not in json.dumps(planned.summary)
     assert "password" not in json.loads(targets.offline(mapping(), frame(people), SYDNEY).posted[0])
+
+
+def test_a_password_that_the_file_cannot_hold(mapping):
+    """It is not quoted, and where it is not sent it does not matter."""
+    known, people = ledger_of(pupil(9)), [pupil(1, password="Łódź-1")]
+    planned = plan(mapping(), *people, ledger=known, encoding="cp1252", passwords="newcomers")
+    assert planned.rejects.height == 1
+    assert "Łódź" not in str(planned.rejects.to_dicts())
+    assert plan(mapping(), *people, ledger=known, encoding="cp1252").rejects.is_empty()
 
 
 def test_a_letter_that_the_file_cannot_hold(mapping):

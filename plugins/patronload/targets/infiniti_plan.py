@@ -31,6 +31,7 @@ NO_YEAR = "a student (staffmember false) has no graduation year, and Infiniti in
 ODD_YEAR = "the graduation year is not written with four digits, like 2031"
 ODD_GENDER = "the gender is neither M nor F; leave it empty for everybody else"
 NEW_USERNAME = "the patron had another username in the last load; sent like this, there would be a second account"
+OTHERS_CARD = "the barcode was another username's in the last load; perhaps the same patron, under a second account"
 
 
 class _Line(NamedTuple):
@@ -51,7 +52,7 @@ def plan(settings: InfinitiTarget, patrons: pl.DataFrame, mapping: Mapping, ledg
     """The plan for `patrons` (row, username, librarybarcode, adminsystemid, patron; see transform)."""
     made = _sorted(patrons, mapping)
     lines, problems = list[_Line](), made.problems
-    for line in made.lines:
+    for line in (_with_password_or_not(line, settings, ledger) for line in made.lines):
         found = [*_unwritable(line, settings.encoding), *_renamed(line, settings, ledger)]
         problems += ((line.row, problem) for problem in found)
         if not found:
@@ -59,7 +60,7 @@ def plan(settings: InfinitiTarget, patrons: pl.DataFrame, mapping: Mapping, ledg
     known = sum(ledger is not None and line.record[INFINITI.key] in ledger for line in lines)
     rejects = _rejects(problems, mapping)
     return Planned(
-        patrons=_frame([_with_password_or_not(line, settings, ledger) for line in lines]),
+        patrons=_frame(lines),
         rejects=rejects,
         stops=[],
         summary={
@@ -115,7 +116,8 @@ def _unwritable(line: _Line, encoding: str) -> Iterator[Problem]:
         try:
             value.encode(encoding)
         except UnicodeEncodeError:
-            yield Problem(name, value, f"a letter cannot be written in {encoding}; see target.encoding")
+            shown = "" if name == "password" else value
+            yield Problem(name, shown, f"a letter cannot be written in {encoding}; see target.encoding")
 
 
 def _renamed(line: _Line, settings: InfinitiTarget, ledger: Ledger | None) -> Iterator[Problem]:
@@ -131,7 +133,7 @@ def _renamed(line: _Line, settings: InfinitiTarget, ledger: Ledger | None) -> It
     for name in telling:
         value = line.record.get(name)
         if value and ledger.is_anothers(name, value, username):
-            yield Problem(name, value, NEW_USERNAME)
+            yield Problem(name, value, NEW_USERNAME if name == "adminsystemid" else OTHERS_CARD)
             return
 
 
