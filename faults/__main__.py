@@ -35,7 +35,7 @@ def _run(target: str, seeds: Sequence[int], given: argparse.Namespace) -> bool:
         done.append(figures)
         if figures.complaints or given.verbose:
             _tell(target, figures)
-    _sum_up(done, time.monotonic() - started)
+    _sum_up(target, done, time.monotonic() - started)
     return any(one.complaints for one in done)
 
 
@@ -50,7 +50,7 @@ def _tell(target: str, figures: Figures) -> None:
         print(f"    again: python -m faults --target {target} --runs 1 --seed {figures.seed} --verbose")
 
 
-def _sum_up(done: list[Figures], seconds: float) -> None:
+def _sum_up(target: str, done: list[Figures], seconds: float) -> None:
     met = Counter(name for figures in done for name in figures.faults)
     wrong = [figures.seed for figures in done if figures.complaints]
     print(f"{len(done)} runs in {seconds:.0f} s: {len(done) - len(wrong)} well, {len(wrong)} wrong")
@@ -60,7 +60,7 @@ def _sum_up(done: list[Figures], seconds: float) -> None:
         sum(getattr(one, name) for one in done) for name in ("attempts", "cleared", "imports", "orphans")
     )
     print(f"  {imports:,} user imports, {attempts:,} attempts of steps, {cleared:,} times cleared by a person")
-    if orphans:
+    if target == "folio":
         print(f"  {orphans:,} permission users left behind without a user")
     print(f"  {sum(met.values()):,} faults and kills armed, {sum(one.struck for one in done):,} of them struck:")
     print("    " + ", ".join(f"{count} {name}" for name, count in met.most_common()))

@@ -108,7 +108,7 @@ def everyone_was_loaded(answer: Any, patrons: Any, first_row: int) -> Any:
 @pytest.mark.parametrize(
     ("seed", "thing", "name", "change", "told"),
     [
-        (1, infiniti.Infiniti, "resolve", takes_an_unknown_chunk_for_loaded, "told as loaded and are not"),
+        (10, infiniti.Infiniti, "resolve", takes_an_unknown_chunk_for_loaded, "told as loaded and are not"),
         (18, infiniti.Infiniti, "resolve", sends_passwords_again, "a password was sent twice"),
         (1, infiniti_answers, "outcome", everyone_was_loaded, "told as loaded and are not"),
         (1, infiniti_plan, "_renamed", lambda *_: [], "must not be loaded (hold) and was"),
