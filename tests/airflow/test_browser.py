@@ -88,7 +88,7 @@ def test_the_graph_and_the_manual(world: World, loads, page: Page, shoot: Shoot)
     shoot("2-graph")
     page.get_by_test_id("markdown-button").click()
     manual = page.get_by_role("dialog")
-    expect(manual.locator("li")).to_have_count(len(STEPS) + 3)
+    expect(manual.locator("li")).to_have_count(len(STEPS) + 4)
     for told in ("include/tenants/northfield.yaml", "30 4 * * *, America/Chicago", "docs/when-a-run-fails.md"):
         expect(manual).to_contain_text(told)
     shoot("3-manual")
@@ -140,8 +140,8 @@ def test_the_report_on_a_run(world: World, loads, page: Page, shoot: Shoot, tmp_
 def test_the_page_over_all_libraries(world: World, loads, page: Page, shoot: Shoot):
     """From the menu to a library, and by key alone to its loads and to a report."""
     page.goto("/")
-    page.get_by_role("link", name="Patron loads").first.click()
-    frame = page.frame_locator("iframe[title='Patron loads']")
+    page.get_by_role("link", name="Loads", exact=True).first.click()
+    frame = page.frame_locator("iframe[title='Loads']")
     line = frame.get_by_role("row").filter(has_text="Northfield University Library")
     expect(line).to_contain_text("Loaded, with rejects")
     expect(line).to_contain_text(f"{world.report('northfield', loads['northfield'])['created']:,}")

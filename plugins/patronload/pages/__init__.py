@@ -43,7 +43,8 @@ def views() -> list[dict[str, Any]]:
             "url_route": "library-loads",
         },
         {
-            "name": "Patron loads",
+            # Airflow's menu has no room for a longer word.
+            "name": "Loads",
             "href": f"{root}/",
             "destination": "nav",
             "nav_top_level": True,
