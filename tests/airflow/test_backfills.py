@@ -129,3 +129,23 @@ def test_a_file_that_was_loaded_already(world: World):
     (mail,) = world.mails(second.run_id)
     assert "Nothing to do" in mail["Subject"]
     assert first.run_id in text_of(mail)
+
+
+def test_a_past_day_after_a_newer_one(world: World):
+    """Who asks for a backfill has named the day: its file is loaded although today's was before, and the mail warns."""
+    yesterday = past_days()[-1]
+    world.deliver("fairholm", f"patrons_{today():%Y%m%d}.csv", as_csv(people("fairholm", 5)))
+    by_hand = world.ended("fairholm", world.start("fairholm", load_anyway="to have a newer one"))
+    assert world.report("fairholm", by_hand.run_id)["outcome"] == "loaded"
+    world.deliver("fairholm", f"patrons_{yesterday:%Y%m%d}.csv", as_csv(people("fairholm", 3)))
+    first = datetime(yesterday.year, yesterday.month, yesterday.day, tzinfo=ZONE)
+    asked = world.api.backfill(dag_id("fairholm"), first, first.replace(hour=23))
+    world.api.wait_for_backfill(asked, timeout=240)
+    (run,) = [run for run in world.api.runs(dag_id("fairholm")) if run.run_type == "backfill"]
+    assert run.state == "success"
+    report = world.report("fairholm", run.run_id)
+    assert (report["outcome"], report["updated"]) == ("loaded", 3)
+    assert "The file is older than the last one loaded" in report["warnings"][0]
+    entries = sorted(file.name[:8] for file in (world.artifacts / "fairholm" / ".history").glob("*.json"))
+    assert f"{yesterday:%Y%m%d}" in entries
+    assert entries[-1] == f"{today():%Y%m%d}"
