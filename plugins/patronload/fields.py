@@ -63,6 +63,15 @@ FOLIO: dict[str, Kind] = {
 
 OF_TARGET = {"folio": FOLIO}
 
+RANGES = {
+    "folio": {
+        "expirationDate": ("1900-01-01", "+30 years"),
+        "enrollmentDate": ("1900-01-01", "+10 years"),
+        "personal.dateOfBirth": ("1900-01-01", "today"),
+    }
+}
+"""Between which days a date makes sense, unless a mapping says `earliest` or `latest`: nobody is born tomorrow."""
+
 REQUIRED = {"folio": ("externalSystemId", "username")}
 """Fields without which the target refuses the whole request (mod-user-import: userdataimport.json, `required`)."""
 

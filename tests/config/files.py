@@ -14,6 +14,13 @@ source:
   path: out/people_{date:%Y%m%d}.csv
   delimiter: ";"
   encoding: cp1252
+  rename: {Staff No: ID}
+  widths: {ID: 8, LOGIN: 20}
+  digits: {ID: 8}
+  member: "people*.csv"
+  files: ["out/staff_{date:%Y%m%d}.csv"]
+  same_person: first
+  pgp: riverside_pgp
   missing_columns: keep
   contains: everyone
   quiet_seconds: 2
@@ -60,6 +67,8 @@ fields:
   personal.preferredContactTypeId: {value: email}
   personal.addresses[0].addressTypeId: {value: Home}
   personal.addresses[0].city: TOWN
+  personal.phone: {column: PHONE, phone: IE}
+  personal.dateOfBirth: {column: BORN, date: "%d/%m/%Y", earliest: "1920-01-01", latest: "-15 years"}
   customFields.campus: CAMPUS
 ownership:
   personal.email: first
