@@ -3,12 +3,12 @@
 import re
 import string
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BeforeValidator, EmailStr, Field
 
 from patronload import documents, paths, systems, yaml_files
@@ -44,6 +44,13 @@ def _is_cron(schedule: str) -> str:
     # croniter also takes a sixth part, for seconds, which Airflow does not.
     if len(schedule.split()) != len(("minute", "hour", "day", "month", "weekday")) or not croniter.is_valid(schedule):
         raise ValueError(f"'{schedule}' is no cron line of five parts. Write one like \"30 4 * * *\" (04:30 each day).")
+    # croniter also takes an R for any minute it likes, another one each time it is asked.
+    if re.search(r"(?<![A-Z])[RH](?![A-Z])", schedule.upper()):
+        raise ValueError(f"'{schedule}' leaves the time to chance. Write it out, like \"30 4 * * *\" (04:30 each day).")
+    try:
+        croniter(schedule, datetime.now(UTC)).get_next()
+    except CroniterBadDateError:
+        raise ValueError(f"'{schedule}' is a day that never comes. Write one like \"30 4 1 * *\" (the 1st).") from None
     return schedule
 
 
