@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from patronload import schemas
+from patronload import mappings, schemas
 from patronload.__main__ import main
 
 HEADER = "externalSystemId,username,barcode,patronGroup,lastName,firstName,email,phone,expirationDate\n"
@@ -42,13 +42,28 @@ def test_check_tells_every_mistake_with_its_line_and_goes_on(include, capsys):
     tenant = include / "tenants" / "stclare.yaml"
     tenant.write_text(tenant.read_text().replace("most_rejects: 5%", "most_reject: 5%"))
     mapping = include / "mappings" / "folio" / "flat_patrons.yaml"
-    mapping.write_text(mapping.read_text() + "\nexpect:\n  rows:\n    - expect_nothing: {column: a}\n")
+    mapping.write_text(
+        mapping.read_text() + "\nexpect:\n  rows:\n    - expect_nothing: {column: a}\n    - expect_no: {}\n"
+    )
     assert main(["check"]) == 1
     captured = capsys.readouterr()
     assert "✓ tenants/northfield.yaml" in captured.out
     told = " ".join(captured.err.split())
     assert "stclare.yaml, line 23: limits.most_reject: no such key; did you mean 'most_rejects'?" in told
-    assert "expect.rows[0]: no check expect_nothing here" in told
+    assert "flat_patrons.yaml, line 24: expect.rows[0].expect_nothing: no such check; " in told
+    assert "flat_patrons.yaml, line 25: expect.rows[1].expect_no: no such check; " in told
+
+
+def test_check_judges_all_files_also_when_one_is_broken_in_a_way_nobody_foresaw(include, capsys, monkeypatch):
+    """The developers get the place in the code, the others their answer."""
+    load = mappings.load_file
+    monkeypatch.setattr(mappings, "load_file", lambda path: 1 / 0 if path.stem == "banner_patrons" else load(path))
+    assert main(["check"]) == 1
+    captured = capsys.readouterr()
+    assert "✗ mappings/folio/banner_patrons.yaml" in captured.out
+    assert "✓ mappings/infiniti/school_patrons.yaml" in captured.out
+    told = " ".join(captured.err.split())
+    assert "banner_patrons.yaml: nobody foresaw what is in this file. A ZeroDivisionError that nobody foresaw" in told
 
 
 def test_preview_writes_the_patrons_as_they_are_posted_the_rejects_and_a_report(export, tmp_path, capsys):

@@ -7,16 +7,14 @@ fields are there, and that no two patrons share what the target wants unique, co
 """
 
 import logging
-import re
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import pandas as pd
 import polars as pl
 
-from patronload import expressions
-from patronload.documents import suggestion
-from patronload.errors import ConfigError
+from patronload import expectations, expressions
 from patronload.exports import Export
 from patronload.expressions import TEXT, VALUE
 from patronload.folding import folded
@@ -29,11 +27,6 @@ logging.getLogger("great_expectations").setLevel(logging.WARNING)
 import great_expectations as gx  # noqa: E402  (see the line above)
 from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: E402
 from great_expectations.execution_engine import pandas_execution_engine  # noqa: E402
-from great_expectations.expectations.expectation import (  # noqa: E402
-    ColumnMapExpectation,
-    ColumnPairMapExpectation,
-    MulticolumnMapExpectation,
-)
 from great_expectations.expectations.registry import get_expectation_impl  # noqa: E402
 
 # This module of it sets its own level as it is imported, and tells of a folder that it does not keep.
@@ -43,8 +36,6 @@ logging.getLogger("great_expectations.data_context.types.base").setLevel(logging
 # name is a private one of theirs; a test tells if it is gone.
 pandas_execution_engine.HASH_THRESHOLD = 0
 
-ROW_KINDS = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
-
 # Which rows failed is wanted in full; values are not, for the result is kept as an artifact.
 RESULT_FORMAT = {
     "result_format": "COMPLETE",
@@ -52,18 +43,6 @@ RESULT_FORMAT = {
     "include_unexpected_rows": False,
     "return_unexpected_index_query": False,
 }
-
-NOT_ARGUMENTS = {
-    "row_condition",
-    "condition_parser",
-    "meta",
-    "id",
-    "result_format",
-    "catch_exceptions",
-    "notes",
-    "severity",
-}
-"""Arguments that every expectation of theirs takes and that have no business in a mapping file."""
 
 OTHERS_NAMED = 5
 """How many of the rows that share a value are named in a reason."""
@@ -110,12 +89,7 @@ class _Asked(NamedTuple):
 
 
 def validate(export: Export, mapping: Mapping) -> Validation:
-    """
-    The export against the mapping's expectations and the built-in ones.
-
-    Raises ConfigError when an expectation is not one that Great Expectations knows.
-    """
-    check_expectations(mapping)
+    """The export against the mapping's expectations and the built-in ones."""
     missing = _missing_columns(export, mapping)
     if not missing.passed:
         return Validation([missing], export.rejects)
@@ -127,49 +101,9 @@ def validate(export: Export, mapping: Mapping) -> Validation:
     return Validation([missing, *key_checks, *own_checks], rejects)
 
 
-def check_expectations(mapping: Mapping) -> None:
-    """Raises ConfigError for an expectation that Great Expectations does not know, or arguments it does not take."""
-    for scope, expectations in (("file", mapping.expect.file), ("rows", mapping.expect.rows)):
-        for place, expectation in enumerate(expectations):
-            _check_arguments(expectation, f"expect.{scope}[{place}]")
-            made = _made(expectation, f"expect.{scope}[{place}]")
-            if scope == "rows" and not isinstance(made, ROW_KINDS):
-                raise ConfigError(
-                    f"expect.rows[{place}]: {expectation.name} looks at the whole file, not at single rows. Write it "
-                    "under 'file'."
-                )
-
-
-def _check_arguments(expectation: Expectation, place: str) -> None:
-    """
-    Great Expectations evaluates some arguments as code (row_condition), fetches others ($ref), and keeps its own
-    bookkeeping in others; YAML holds no code, so only what is known to be plain may be there.
-    """
-    arguments = expectation.arguments
-    if expectation.name not in WORDS:
-        raise ConfigError(f"{place}: no check {expectation.name} here; {suggestion(expectation.name, WORDS)}")
-    for name in arguments:
-        if name in NOT_ARGUMENTS or "$" in name:
-            raise ConfigError(f"{place}: {expectation.name} takes no {name} here.")
-    if any(isinstance(value, dict) for value in arguments.values()):
-        raise ConfigError(f"{place}: {expectation.name} takes texts, numbers and lists, not keys.")
-    mostly = arguments.get("mostly", 1)
-    if isinstance(mostly, bool | str) or not 0 <= mostly <= 1:
-        raise ConfigError(f"{place}: mostly is a number between 0 and 1, like 0.95.")
-    for regex in [arguments.get("regex", ""), *arguments.get("regex_list", [])]:
-        try:
-            re.compile(str(regex))
-        except re.error as error:
-            raise ConfigError(f"{place}: '{regex}' is no regular expression: {error.msg}.") from None
-
-
-def _made(expectation: Expectation, place: str, **more: Any) -> Any:
-    try:
-        return get_expectation_impl(expectation.name)(**expectation.arguments, **more)
-    except ValueError as error:  # pydantic's, and Great Expectations' own
-        details: list[dict[str, Any]] = getattr(error, "errors", list)()
-        told = "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in details) or type(error).__name__
-        raise ConfigError(f"{place}: {expectation.name} does not take these arguments: {told}.") from None
+def _made(expectation: Expectation, **more: Any) -> Any:
+    """Great Expectations' own; a mapping file has none that it refuses, see expectations."""
+    return get_expectation_impl(expectation.name)(**expectation.arguments, **more)
 
 
 def _missing_columns(export: Export, mapping: Mapping) -> Check:
@@ -216,7 +150,36 @@ def _own(frame: pl.DataFrame, mapping: Mapping) -> tuple[list[Check], pl.DataFra
             for name in frame.columns[1:]
         ),
     )
-    return _put(table, asked)
+    return _put(table.with_columns(**dict(_numbers(asked, table.columns))), [_over_numbers(each) for each in asked])
+
+
+NUMBER = r"^[+-]?[0-9]+(\.[0-9]+)?$"
+"""What counts as a number: 5, 007, -1.5; neither 1e5 nor 1,000, which people do not mean or mean in two ways."""
+
+
+def _numbers(asked: list[_Asked], columns: list[str]) -> Iterator[tuple[str, pl.Expr]]:
+    """The columns that are asked to be between numbers, as numbers; what is none is beyond the bound that there is."""
+    for each in asked:
+        name, arguments = each.expectation.name, each.expectation.arguments
+        if name == expectations.BETWEEN and arguments["column"] in columns:
+            text = pl.col(arguments["column"])
+            beyond = -math.inf if "min_value" in arguments else math.inf
+            number = pl.when(text.str.contains(NUMBER)).then(text).cast(pl.Float64, strict=False).fill_null(beyond)
+            yield _number_of(each), pl.when(text.is_not_null()).then(number)
+
+
+def _number_of(asked: _Asked) -> str:
+    """The name of the column that holds the numbers for a check; no export has one of this name, see exports."""
+    bound = "least" if "min_value" in asked.expectation.arguments else "most"
+    return f"__{bound} {asked.expectation.arguments['column']}__"
+
+
+def _over_numbers(asked: _Asked) -> _Asked:
+    """All cells are text, but this one expectation compares numbers, so it is given a column of them."""
+    if asked.expectation.name != expectations.BETWEEN:
+        return asked
+    arguments = asked.expectation.arguments | {"column": _number_of(asked)}
+    return asked._replace(expectation=Expectation(name=asked.expectation.name, arguments=arguments))
 
 
 def _texts(arguments: Any) -> Iterator[str]:
@@ -262,13 +225,11 @@ def _asked_unique(path: str, mapping: Mapping) -> _Asked:
 
 
 def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
-    arguments = expectation.arguments
-    columns = [arguments[name] for name in ("column", "column_A", "column_B") if name in arguments]
-    columns = columns or list(arguments.get("column_list", []))
+    columns = expectations.columns(expectation.name, expectation.arguments)
     named = " and ".join(columns) or "the file"
     told = f"{named} {_in_words(expectation)}"
     if expectation.name in ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"):
-        key = pl.concat_str(columns, separator="\x1f") if columns else pl.lit("")
+        key = pl.concat_str([pl.col(column).fill_null("") for column in columns], separator="\x1f")
         return _Asked(
             expectation,
             scope,
@@ -277,35 +238,6 @@ def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
             told,
         )
     return _Asked(expectation, scope, columns, _saying(named, columns[0] if columns else None, told), told)
-
-
-WORDS: dict[str, str] = {
-    "expect_column_values_to_not_be_null": "is empty",
-    "expect_column_values_to_be_null": "is not empty",
-    "expect_column_values_to_be_unique": "is the same in two or more rows",
-    "expect_compound_columns_to_be_unique": "are together the same in two or more rows",
-    "expect_column_values_to_match_regex": "is not written like {regex}",
-    "expect_column_values_to_not_match_regex": "is written like {regex}, which it must not be",
-    "expect_column_values_to_match_regex_list": "is not written like any of {regex_list}",
-    "expect_column_values_to_not_match_regex_list": "is written like one of {regex_list}, which it must not be",
-    "expect_column_values_to_match_strftime_format": "is not a date written like {strftime_format}",
-    "expect_column_values_to_be_in_set": "is not one of {value_set}",
-    "expect_column_values_to_not_be_in_set": "is one of {value_set}, which it must not be",
-    "expect_column_value_lengths_to_equal": "is not {value} characters long",
-    "expect_column_value_lengths_to_be_between": "is not {min_value} to {max_value} characters long",
-    "expect_column_values_to_be_between": "is not between {min_value} and {max_value}",
-    "expect_column_pair_values_to_be_equal": "are not the same",
-    "expect_column_unique_value_count_to_be_between": "does not have {min_value} to {max_value} different values",
-    "expect_column_distinct_values_to_be_in_set": "has values beside {value_set}",
-    "expect_column_distinct_values_to_contain_set": "does not have all of {value_set}",
-    "expect_table_row_count_to_be_between": "does not have {min_value} to {max_value} rows",
-    "expect_table_row_count_to_equal": "has another number of rows than {value}",
-    "expect_table_column_count_to_be_between": "does not have {min_value} to {max_value} columns",
-    "expect_table_column_count_to_equal": "has another number of columns than {value}",
-    "expect_table_columns_to_match_set": "does not have the columns {column_set}",
-    "expect_table_columns_to_match_ordered_list": "does not have the columns {column_list}, in this order",
-}
-"""The expectations that a mapping may have, and what a failure means in words; a `description` goes first."""
 
 
 class _Arguments(dict[str, Any]):
@@ -322,7 +254,7 @@ def _in_words(expectation: Expectation) -> str:
     words = {
         name: ", ".join(map(str, given)) if isinstance(given, list) else given for name, given in arguments.items()
     }
-    return WORDS[expectation.name].format_map(_Arguments(words))
+    return expectations.KNOWN[expectation.name].words.format_map(_Arguments(words))
 
 
 def _saying(named: str, column: str | None, sentence: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -408,17 +340,17 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _results(frame: pd.DataFrame, expectations: list[Expectation]) -> list[Any]:
+def _results(frame: pd.DataFrame, asked: list[Expectation]) -> list[Any]:
     """Great Expectations' result for each expectation; it answers in another order than it is asked."""
-    if not expectations:
+    if not asked:
         return []
     # An ephemeral context keeps nothing on disk, and does not look for settings left over in the environment.
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("export").add_dataframe_asset("rows")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    suite = gx.ExpectationSuite("mapping")
-    for place, expectation in enumerate(expectations):
-        suite.add_expectation(_made(expectation, "expect", meta={"place": place}))
+    made = [_made(expectation, meta={"place": place}) for place, expectation in enumerate(asked)]
+    # All at once: one by one, a suite takes no expectation that it has already.
+    suite = gx.ExpectationSuite("mapping", made)
     results = batch.validate(suite, result_format=RESULT_FORMAT).results
     return sorted(results, key=lambda result: result.expectation_config.meta["place"])
