@@ -100,6 +100,35 @@ def test_preview_of_a_tenant_uses_its_layout_and_its_limits(export, tmp_path, ca
     assert "The run would stop: 1 of 3 rows are rejected; limits.most_rejects allows 5%" in told
 
 
+WITHOUT_CARDS = "externalSystemId,username,patronGroup,lastName,firstName,email,phone,expirationDate\n"
+WITHOUT_CARDS += "u-1,ann,Student,Adams,Ann,,,\n"
+LACKS = "The export has no column barcode"
+
+
+@pytest.mark.parametrize("which", [["--mapping", "folio/flat_patrons"], ["--tenant", "stclare"]])
+def test_preview_of_an_export_without_a_column_warns_as_the_load_does(which, include, tmp_path, capsys):
+    """The field stays as it is; nobody shall ask the sender in vain."""
+    (tmp_path / "export.csv").write_text(WITHOUT_CARDS)
+    out = tmp_path / "out"
+    assert main(["preview", *which, "--export", str(tmp_path / "export.csv"), "--out", str(out)]) == 0
+    warning = f"{LACKS}; what is made of it stays as the library system has it."
+    assert f"Please note: {warning}" in " ".join(capsys.readouterr().out.split())
+    assert json.loads((out / "report.json").read_text())["warnings"] == [warning]
+    assert "barcode" not in json.loads((out / "patrons.jsonl").read_text())
+
+
+def test_preview_stops_for_a_missing_column_where_the_tenants_load_would(include, tmp_path, capsys):
+    """With source.missing_columns: stop."""
+    tenant = include / "tenants" / "stclare.yaml"
+    tenant.write_text(tenant.read_text().replace("source:\n", "source:\n  missing_columns: stop\n"))
+    (tmp_path / "export.csv").write_text(WITHOUT_CARDS)
+    arguments = ["--tenant", "stclare", "--export", str(tmp_path / "export.csv"), "--out", str(tmp_path / "out")]
+    assert main(["preview", *arguments]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"The run would stop: {LACKS}. Is there a header line" in told
+    assert "Please note" not in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -55,14 +55,22 @@ class Preview(NamedTuple):
         }
 
 
-def preview(mapping: str, export: Path, layout: Layout, allowed: Limits, zone: ZoneInfo = UTC) -> Preview:
+def preview(
+    mapping: str,
+    export: Path,
+    layout: Layout,
+    allowed: Limits,
+    zone: ZoneInfo = UTC,
+    missing_columns: Literal["keep", "stop"] = "keep",
+) -> Preview:
     """
-    The export at `export` through the mapping of that name. Days end in `zone`.
+    The export at `export` through the mapping of that name. Days end in `zone`; for `missing_columns` see Source.
 
     Raises ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
     """
-    rules = mappings.load(mapping)
+    whole = mappings.load(mapping)
     read = exports.read(trailers.without(export.read_bytes(), layout), layout)
+    rules = whole.over(read.columns) if missing_columns == "keep" else whole
     found = validation.validate(read, rules)
     made = None if found.refusals else transform.transform(read.frame, rules, found.rejects)
     patrons = made.patrons if made else pl.DataFrame(schema={"row": pl.UInt32, transform.PATRON: pl.String})
@@ -78,13 +86,16 @@ def preview(mapping: str, export: Path, layout: Layout, allowed: Limits, zone: Z
     refusals = found.refusals or limits.exceeded(allowed, read, rejects["row"].n_unique())
     delivered = pl.concat([read.frame, read.ragged])
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, layout.encoding)
-    return Preview(read.rows, patrons, rejects, refusals, rejects_file, known.posted, known.warnings)
+    # What a column's absence means is moot when the run would stop for it.
+    warnings = [*([] if found.refusals else whole.lacking(read.columns)), *known.warnings]
+    return Preview(read.rows, patrons, rejects, refusals, rejects_file, known.posted, warnings)
 
 
 def of_tenant(name: str, export: Path) -> Preview:
     """The export as the tenant's own load would take it. Raises as `preview` does."""
     tenant = tenants.load(name)
-    return preview(tenant.mapping, export, tenant.source, tenant.limits, tenant.zone)
+    source = tenant.source
+    return preview(tenant.mapping, export, source, tenant.limits, tenant.zone, source.missing_columns)
 
 
 def write(made: Preview, out: Path) -> None:
