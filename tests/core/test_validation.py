@@ -243,6 +243,24 @@ def test_rows_that_share_an_empty_cell_and_the_rest_name_each_other(mapping, fra
     assert rejected(found)[2].startswith("X and Y 'a' is also in row 3")
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "ignoring"),
+    [
+        ("expect_column_pair_values_to_be_equal", PAIR, "either_value_is_missing"),
+        ("expect_compound_columns_to_be_unique", {"column_list": ["X", "Y"]}, "any_value_is_missing"),
+    ],
+)
+def test_an_empty_cell_beside_a_full_one_is_a_value_unless_it_is_to_be_ignored(
+    mapping, frame, name, arguments, ignoring
+):
+    """As the page says: only a row whose cells are all empty passes by itself."""
+    columns = {"X": ["", "", "a", "a"], "Y": ["", "", "", ""]}
+    found = checked(mapping, frame, rows=json.dumps({name: arguments}), **columns)
+    assert list(rejected(found)) == [4, 5]
+    found = checked(mapping, frame, rows=json.dumps({name: arguments | {"ignore_row_if": ignoring}}), **columns)
+    assert rejected(found) == {}
+
+
 def test_checks_over_several_columns_go_with_a_column_that_may_be_missing(mapping, frame):
     """With source.missing_columns: keep. What asks for the columns of the file itself stays."""
     several = [
