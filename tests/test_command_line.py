@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from patronload import schemas
+from patronload import mappings, schemas
 from patronload.__main__ import main
 
 HEADER = "externalSystemId,username,barcode,patronGroup,lastName,firstName,email,phone,expirationDate\n"
@@ -57,13 +57,28 @@ def test_check_tells_every_mistake_with_its_line_and_goes_on(include, capsys):
     tenant = include / "tenants" / "stclare.yaml"
     tenant.write_text(tenant.read_text().replace("most_rejects: 5%", "most_reject: 5%"))
     mapping = include / "mappings" / "folio" / "flat_patrons.yaml"
-    mapping.write_text(mapping.read_text() + "\nexpect:\n  rows:\n    - expect_nothing: {column: a}\n")
+    mapping.write_text(
+        mapping.read_text() + "\nexpect:\n  rows:\n    - expect_nothing: {column: a}\n    - expect_no: {}\n"
+    )
     assert main(["check"]) == 1
     captured = capsys.readouterr()
     assert "✓ tenants/northfield.yaml" in captured.out
     told = " ".join(captured.err.split())
     assert "stclare.yaml, line 23: limits.most_reject: no such key; did you mean 'most_rejects'?" in told
-    assert "expect.rows[0]: no check expect_nothing here" in told
+    assert "flat_patrons.yaml, line 24: expect.rows[0].expect_nothing: no such check; " in told
+    assert "flat_patrons.yaml, line 25: expect.rows[1].expect_no: no such check; " in told
+
+
+def test_check_judges_all_files_also_when_one_is_broken_in_a_way_nobody_foresaw(include, capsys, monkeypatch):
+    """The developers get the place in the code, the others their answer."""
+    load = mappings.load_file
+    monkeypatch.setattr(mappings, "load_file", lambda path: 1 / 0 if path.stem == "banner_patrons" else load(path))
+    assert main(["check"]) == 1
+    captured = capsys.readouterr()
+    assert "✗ mappings/folio/banner_patrons.yaml" in captured.out
+    assert "✓ mappings/infiniti/school_patrons.yaml" in captured.out
+    told = " ".join(captured.err.split())
+    assert "banner_patrons.yaml: nobody foresaw what is in this file. A ZeroDivisionError that nobody foresaw" in told
 
 
 def test_preview_writes_the_patrons_as_they_are_posted_the_rejects_and_a_report(export, tmp_path, capsys):
@@ -98,6 +113,35 @@ def test_preview_of_a_tenant_uses_its_layout_and_its_limits(export, tmp_path, ca
     assert main(["preview", "--tenant", "stclare", "--export", str(export), "--out", str(out)]) == 1
     told = " ".join(capsys.readouterr().out.split())
     assert "The run would stop: 1 of 3 rows are rejected; limits.most_rejects allows 5%" in told
+
+
+WITHOUT_CARDS = "externalSystemId,username,patronGroup,lastName,firstName,email,phone,expirationDate\n"
+WITHOUT_CARDS += "u-1,ann,Student,Adams,Ann,,,\n"
+LACKS = "The export has no column barcode"
+
+
+@pytest.mark.parametrize("which", [["--mapping", "folio/flat_patrons"], ["--tenant", "stclare"]])
+def test_preview_of_an_export_without_a_column_warns_as_the_load_does(which, include, tmp_path, capsys):
+    """The field stays as it is; nobody shall ask the sender in vain."""
+    (tmp_path / "export.csv").write_text(WITHOUT_CARDS)
+    out = tmp_path / "out"
+    assert main(["preview", *which, "--export", str(tmp_path / "export.csv"), "--out", str(out)]) == 0
+    warning = f"{LACKS}; what is made of it stays as the library system has it."
+    assert f"Please note: {warning}" in " ".join(capsys.readouterr().out.split())
+    assert json.loads((out / "report.json").read_text())["warnings"] == [warning]
+    assert "barcode" not in json.loads((out / "patrons.jsonl").read_text())
+
+
+def test_preview_stops_for_a_missing_column_where_the_tenants_load_would(include, tmp_path, capsys):
+    """With source.missing_columns: stop."""
+    tenant = include / "tenants" / "stclare.yaml"
+    tenant.write_text(tenant.read_text().replace("source:\n", "source:\n  missing_columns: stop\n"))
+    (tmp_path / "export.csv").write_text(WITHOUT_CARDS)
+    arguments = ["--tenant", "stclare", "--export", str(tmp_path / "export.csv"), "--out", str(tmp_path / "out")]
+    assert main(["preview", *arguments]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"The run would stop: {LACKS}. Is there a header line" in told
+    assert "Please note" not in told
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import yaml
 from patronload import __main__ as command_line
 from patronload import (
     errors,
+    expectations,
     fields,
     mappings,
     ownership,
@@ -30,7 +31,6 @@ from patronload import (
     systems,
     tasks,
     tenants,
-    validation,
 )
 from patronload.targets import (
     folio_answers,
@@ -423,9 +423,9 @@ def test_every_field_is_told_with_what_it_takes():
 def test_every_expectation_with_words_of_its_own_is_told():
     """And the example says what the code would say."""
     told = {quoted(cells[0])[0]: cells[1] for cells in table(section("docs/mapping-files.md", "## Expectations"))}
-    assert list(told) == list(validation.WORDS)
-    for name, words in validation.WORDS.items():
-        pattern = re.sub(r"\\\{\w+\\\}", ".+", re.escape(words))
+    assert list(told) == list(expectations.KNOWN)
+    for name, known in expectations.KNOWN.items():
+        pattern = re.sub(r"\\\{\w+\\\}", ".+", re.escape(known.words))
         assert re.fullmatch(rf".+ {pattern}", told[name]), name
 
 

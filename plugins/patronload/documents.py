@@ -2,9 +2,10 @@
 
 import difflib
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from patronload.errors import ConfigError
 from patronload.yaml_files import Key, YamlFile
@@ -13,10 +14,22 @@ MOST_LISTED = 16
 """Of more names than this only the nearest are told."""
 
 
+FROM_A_FILE = {"from": "file"}
+"""How pydantic is told that nobody in the code writes the values."""
+
+
 class Document(BaseModel):
     """A part of a tenant or mapping file: never changed once read, and closed to keys it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _is_not_left_empty(cls, given: Any, told: ValidationInfo) -> Any:
+        """In a file, a key that may be left out may not be left empty: who knows whether something was forgotten?"""
+        if given is None and told.context == FROM_A_FILE:
+            raise PydanticCustomError("left_empty", "is left empty")
+        return given
 
 
 AnyDocument = TypeVar("AnyDocument", bound=Document)
@@ -31,7 +44,7 @@ def load(model: type[AnyDocument], file: YamlFile) -> AnyDocument:
     from patronload import mistakes  # only a file with mistakes needs it
 
     try:
-        return model.model_validate(file.data)
+        return model.model_validate(file.data, context=FROM_A_FILE)
     except ValidationError as error:
         told = [complaint(file, key, sentence) for key, sentence in mistakes.sentences(model, file, error.errors())]
         raise ConfigError("\n".join(told)) from None

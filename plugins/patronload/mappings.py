@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr, WithJsonSchema, model_validator
 
-from patronload import documents, fields, ownership, paths, recipes, systems, yaml_files
+from patronload import demands, documents, expectations, fields, ownership, paths, recipes, systems, yaml_files
 from patronload.documents import Document
 from patronload.errors import ConfigError
 from patronload.fields import Kind
@@ -76,7 +76,9 @@ class Rule(Document):
         if self.date is not None and (self.lookup or self.split):
             raise ValueError("a date is neither looked up nor split.")
         if self.date is not None and not _names_a_day(self.date):
-            raise ValueError(f"'{self.date}' does not tell day, month and year. Write it like %m/%d/%Y or %d.%m.%Y.")
+            raise ValueError(
+                f"'{self.date}' does not tell day, month and year, each once. Write it like %m/%d/%Y or %d.%m.%Y."
+            )
         if self.date is None and (self.earliest or self.latest):
             raise ValueError("'earliest' and 'latest' go with 'date' only.")
         if self.phone is not None and (self.date or self.lookup or self.split):
@@ -112,7 +114,7 @@ def _names_a_day(form: str) -> bool:
     day = datetime(2003, 12, 31)  # noqa: DTZ001 - a day has no zone
     try:
         read = datetime.strptime(day.strftime(form), form)  # noqa: DTZ007 - as above
-    except ValueError:
+    except (ValueError, re.error):  # the latter for a form that tells something twice
         return False
     return read == day
 
@@ -222,7 +224,8 @@ class Mapping(Document):
         """
         The mapping for an export that has only these columns: what is made of a missing one is not filled at all.
 
-        Fields without which a row is rejected stay; so do the checks of columns that are there.
+        Fields without which a row is rejected stay; so do the checks of columns that are there, and those that ask
+        which columns there are.
         """
         kept = {
             path: rule
@@ -232,7 +235,9 @@ class Mapping(Document):
         gone = {column for path, rule in self.fields.items() if path not in kept for column in rule.columns}
         missing = gone - set(columns)
         checks = {
-            scope: tuple(check for check in asked if check.arguments.get("column") not in missing)
+            scope: tuple(
+                check for check in asked if missing.isdisjoint(expectations.columns(check.name, check.arguments))
+            )
             for scope, asked in self.expect.scopes().items()
         }
         return self.model_copy(update={"fields": kept, "expect": self.expect.model_copy(update=checks)})
@@ -242,6 +247,12 @@ class Mapping(Document):
         own, added = self.expect.scopes(), more.scopes()
         both = {scope: own[scope] + added[scope] for scope in own}
         return self.model_copy(update={"expect": self.expect.model_copy(update=both)})
+
+    def lacking(self, columns: Collection[str]) -> list[str]:
+        """What to tell of an export that has only these columns, if it may be loaded at all; see `over`."""
+        missing = [column for column in self.columns if column not in columns]
+        what = f"The export has no column {', '.join(missing)}; what is made of it stays as the library system has it."
+        return [what] if missing else []
 
     def owner(self, path: str) -> Owner:
         """Who owns the field at `path`, or what is around it."""
@@ -260,8 +271,12 @@ def load(name: str) -> Mapping:
 def load_file(path: Path) -> Mapping:
     """The mapping in the file at `path`. Raises ConfigError."""
     file = _with_tables(yaml_files.read(path))
-    mapping = documents.load(Mapping, file)
-    mistakes = [documents.complaint(file, key, sentence) for key, sentence in _mistakes(mapping)]
+    mistakes = [documents.complaint(file, key, sentence) for key, sentence in expectations.mistakes(file.data)]
+    try:
+        mapping = documents.load(Mapping, file)
+    except ConfigError as error:
+        raise ConfigError("\n".join([str(error), *mistakes])) from None
+    mistakes += [documents.complaint(file, key, sentence) for key, sentence in _mistakes(mapping)]
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return mapping
@@ -311,8 +326,19 @@ def _mistakes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
     for name in mapping.lookups:
         if not any(rule.lookup == name for rule in mapping.fields.values()):
             yield ("lookups", name), "no field uses this table. Remove it, or name it in a field's 'lookup'."
+    yield from unemptiable(mapping, mapping.expect)
     yield from _unowned(mapping)
     yield from _gaps(mapping)
+    yield from demands.unmet(mapping)
+
+
+def unemptiable(mapping: Mapping, expect: Expectations) -> Iterator[tuple[yaml_files.Key, str]]:
+    """Checks below `blank` of a column that a patron cannot do without."""
+    for place, check in enumerate(expect.blank):
+        column = check.arguments.get("column")
+        for path in [path for path in mapping.required if mapping.fields[path].columns == [column]][:1]:
+            key = ("expect", "blank", place, check.name)
+            yield key, f"{column} cannot be emptied, because {path} is required. Write it under 'rows'."
 
 
 def _unowned(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
@@ -339,7 +365,7 @@ def _misfit(  # noqa: C901, PLR0911 - one return for each way not to fit
     if kind is Kind.YES_NO and not yes_no:
         return "takes true or false: give {value: true}, or a lookup whose values are all true or false."
     if kind is Kind.CUSTOM and yes_no:
-        return None
+        return "takes one true or false for a row: leave 'split' out." if rule.split else None
     if kind is not Kind.YES_NO and any(isinstance(value, bool) for value in given):
         return f"takes {kind.value}, not true or false. Write the value in quotes."
     if kind is Kind.LIST and rule.value is not None and not isinstance(rule.value, list):
@@ -352,7 +378,7 @@ def _misfit(  # noqa: C901, PLR0911 - one return for each way not to fit
         return "takes a date: write a fixed one like {value: '2027-08-31'}."
     if kind is Kind.DATE and rule.date is None and rule.value is None:
         return "takes a date: say how it is written, like 'date: \"%m/%d/%Y\"'."
-    if kind is not Kind.DATE and rule.date is not None:
+    if kind not in (Kind.DATE, Kind.CUSTOM) and rule.date is not None:
         return f"takes {kind.value}, not a date."
     if kind is Kind.LIST and rule.split is None and rule.value is None:
         return "takes a list: say what stands between the values, like 'split: \";\"'."

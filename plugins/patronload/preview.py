@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -86,18 +86,20 @@ def preview(  # noqa: PLR0913 - what a tenant file says, one by one, for whoever
     allowed: Limits,
     zone: ZoneInfo = UTC,
     *,
+    missing_columns: Literal["keep", "stop"] = "keep",
     same_person: merging.SamePerson = "reject",
     more: Expectations | None = None,
 ) -> Preview:
     """
     The export at `export`, or the several files of one, through the mapping of that name, with `more` expectations.
-    Days end in `zone`.
+    Days end in `zone`; for `missing_columns` see Source.
 
     Raises ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
     """
-    rules = mappings.load(mapping).expecting(more or Expectations())
+    whole = mappings.load(mapping).expecting(more or Expectations())
     files = [export] if isinstance(export, Path) else export
-    read = merging.merged([(file.name, exports.read(file.read_bytes(), layout)) for file in files], rules, same_person)
+    read = merging.merged([(file.name, exports.read(file.read_bytes(), layout)) for file in files], whole, same_person)
+    rules = whole.over(read.columns) if missing_columns == "keep" else whole
     found = validation.validate(read, rules)
     made = None if found.refusals else transform.transform(rows.blanked(read.frame, found.noted), rules, found.rejects)
     patrons = made.patrons if made else pl.DataFrame(schema={"row": pl.UInt32, transform.PATRON: pl.String})
@@ -116,7 +118,9 @@ def preview(  # noqa: PLR0913 - what a tenant file says, one by one, for whoever
     ]
     delivered = pl.concat([read.frame, read.ragged]).rename(read.names)
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, read.encoding)
-    return Preview(read.rows, patrons, rejects, found.noted, refusals, rejects_file, known.posted, known.warnings)
+    # What a column's absence means is moot when the run would stop for it.
+    warnings = [*([] if found.refusals else whole.lacking(read.columns)), *known.warnings]
+    return Preview(read.rows, patrons, rejects, found.noted, refusals, rejects_file, known.posted, warnings)
 
 
 def _incomplete(allowed: Limits, size: int, read: Export) -> list[str]:
@@ -130,7 +134,14 @@ def of_tenant(name: str, export: Path | Sequence[Path]) -> Preview:
     tenant = tenants.load(name)
     source = tenant.source
     return preview(
-        tenant.mapping, export, source, tenant.limits, tenant.zone, same_person=source.same_person, more=tenant.expect
+        tenant.mapping,
+        export,
+        source,
+        tenant.limits,
+        tenant.zone,
+        missing_columns=source.missing_columns,
+        same_person=source.same_person,
+        more=tenant.expect,
     )
 
 

@@ -189,7 +189,7 @@ def _plan(load: Load, facts: Facts, target: Target) -> Counts:
     planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load), _refused(load, mapping))
     _write_frame(load.run, PLAN_REJECTS, planned.rejects)
     chunks = _cut(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
-    warnings = [*_missing_columns(load.tenant, facts.columns), *planned.summary["warnings"]]
+    warnings = [*mappings.load(load.tenant.mapping).lacking(facts.columns), *planned.summary["warnings"]]
     summary = {"warnings": warnings, "chunks": len(set(chunks)), "planned": begun.isoformat()}
     load.run.write_json(runs.PLAN, planned.summary | summary)
     for sentence in warnings:
@@ -399,13 +399,6 @@ def _mapping(tenant: Tenant, columns: list[str]) -> Mapping:
     """The tenant's mapping; for an export that lacks columns, if the tenant allows it, without what is made of them."""
     mapping = mappings.load(tenant.mapping).expecting(tenant.expect)
     return mapping.over(columns) if tenant.source.missing_columns == "keep" else mapping
-
-
-def _missing_columns(tenant: Tenant, columns: list[str]) -> list[str]:
-    missing = [column for column in mappings.load(tenant.mapping).columns if column not in columns]
-    if not missing:
-        return []
-    return [f"The export has no column {', '.join(missing)}; what is made of it stays as the library system has it."]
 
 
 def _read_export(load: Load) -> Export:

@@ -3,15 +3,15 @@
 import re
 import string
 from collections.abc import Iterator
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BeforeValidator, EmailStr, Field
 
-from patronload import documents, paths, systems, yaml_files
+from patronload import documents, expectations, paths, systems, yaml_files
 from patronload.documents import Document
 from patronload.errors import ConfigError, Defect
 from patronload.mappings import Expectations
@@ -45,6 +45,13 @@ def _is_cron(schedule: str) -> str:
     # croniter also takes a sixth part, for seconds, which Airflow does not.
     if len(schedule.split()) != len(("minute", "hour", "day", "month", "weekday")) or not croniter.is_valid(schedule):
         raise ValueError(f"'{schedule}' is no cron line of five parts. Write one like \"30 4 * * *\" (04:30 each day).")
+    # croniter also takes an R for any minute it likes, another one each time it is asked.
+    if re.search(r"(?<![A-Z])[RH](?![A-Z])", schedule.upper()):
+        raise ValueError(f"'{schedule}' leaves the time to chance. Write it out, like \"30 4 * * *\" (04:30 each day).")
+    try:
+        croniter(schedule, datetime.now(UTC)).get_next()
+    except CroniterBadDateError:
+        raise ValueError(f"'{schedule}' is a day that never comes. Write one like \"30 4 1 * *\" (the 1st).") from None
     return schedule
 
 
@@ -371,7 +378,13 @@ def load(name: str) -> Tenant:
 def load_file(path: Path) -> Tenant:
     """The tenant in the file at `path`. Raises ConfigError."""
     file = yaml_files.read(path)
-    tenant = documents.load(Tenant, file)
+    mistakes = [documents.complaint(file, key, sentence) for key, sentence in expectations.mistakes(file.data)]
+    try:
+        tenant = documents.load(Tenant, file)
+    except ConfigError as error:
+        raise ConfigError("\n".join([str(error), *mistakes])) from None
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
     if tenant.tenant != path.stem:
         raise ConfigError(
             documents.complaint(file, ("tenant",), f"the file is named {path.stem}.yaml; give both one name.")

@@ -10,8 +10,6 @@ Expectations that blank a cell come first; all others see the cell as an empty o
 
 import json
 import logging
-import math
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -19,9 +17,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from patronload import digits, expressions, later, mojibake
-from patronload.documents import suggestion
-from patronload.errors import ConfigError
+from patronload import digits, expectations, expressions, later, mojibake
 from patronload.exports import Export
 from patronload.expressions import TEXT, VALUE
 from patronload.folding import folded_column
@@ -37,11 +33,6 @@ later.imported("scipy.stats")
 import great_expectations as gx  # noqa: E402  (see the lines above)
 from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: E402
 from great_expectations.execution_engine import pandas_execution_engine  # noqa: E402
-from great_expectations.expectations.expectation import (  # noqa: E402
-    ColumnMapExpectation,
-    ColumnPairMapExpectation,
-    MulticolumnMapExpectation,
-)
 from great_expectations.expectations.registry import get_expectation_impl  # noqa: E402
 
 # This module of it sets its own level as it is imported, and tells of a folder that it does not keep.
@@ -51,8 +42,6 @@ logging.getLogger("great_expectations.data_context.types.base").setLevel(logging
 # name is a private one of theirs; a test tells if it is gone.
 pandas_execution_engine.HASH_THRESHOLD = 0
 
-ROW_KINDS = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
-
 # Which rows failed is wanted in full; values are not, for the result is kept as an artifact.
 RESULT_FORMAT = {
     "result_format": "COMPLETE",
@@ -60,18 +49,6 @@ RESULT_FORMAT = {
     "include_unexpected_rows": False,
     "return_unexpected_index_query": False,
 }
-
-NOT_ARGUMENTS = {
-    "row_condition",
-    "condition_parser",
-    "meta",
-    "id",
-    "result_format",
-    "catch_exceptions",
-    "notes",
-    "severity",
-}
-"""Arguments that every expectation of theirs takes and that have no business in a mapping file."""
 
 OTHERS_NAMED = 5
 """How many of the rows that share a value are named in a reason."""
@@ -156,12 +133,7 @@ class _Found(NamedTuple):
 
 
 def validate(export: Export, mapping: Mapping) -> Validation:
-    """
-    The export against the mapping's expectations and the built-in ones.
-
-    Raises ConfigError when an expectation is not one that Great Expectations knows.
-    """
-    check_expectations(mapping)
+    """The export against the mapping's expectations and the built-in ones."""
     missing = _missing_columns(export, mapping)
     if not missing.passed:
         return Validation([missing], export.rejects, no_notes(), _failing([]))
@@ -193,66 +165,9 @@ def _failing(rows: list[list[int]]) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema={"check": pl.UInt16, "row": pl.UInt32}), *found])
 
 
-def check_expectations(mapping: Mapping) -> None:
-    """Raises ConfigError for an expectation that Great Expectations does not know, or arguments it does not take."""
-    for scope, expectations in mapping.expect.scopes().items():
-        for place, expectation in enumerate(expectations):
-            _check_arguments(expectation, f"expect.{scope}[{place}]")
-            made = _made(expectation, f"expect.{scope}[{place}]")
-            if scope in ("rows", "blank") and not isinstance(made, ROW_KINDS):
-                raise ConfigError(
-                    f"expect.{scope}[{place}]: {expectation.name} looks at the whole file, not at single rows. "
-                    "Write it under 'file' or 'warn'."
-                )
-            if scope == "blank":
-                _check_blank(expectation, made, f"expect.blank[{place}]", mapping)
-
-
-def _check_blank(expectation: Expectation, made: Any, place: str, mapping: Mapping) -> None:
-    """Which cell is to be emptied has to be plain, and a patron cannot do without some."""
-    if not isinstance(made, ColumnMapExpectation):
-        raise ConfigError(f"{place}: {expectation.name} looks at several columns; which one is to be emptied?")
-    column = expectation.arguments["column"]
-    needed = [path for path in mapping.required if mapping.fields[path].columns == [column]]
-    if needed:
-        raise ConfigError(
-            f"{place}: {column} cannot be emptied, because {needed[0]} is required. Write it under 'rows'."
-        )
-
-
-def _check_arguments(expectation: Expectation, place: str) -> None:
-    """
-    Great Expectations evaluates some arguments as code (row_condition), fetches others ($ref), and keeps its own
-    bookkeeping in others; YAML holds no code, so only what is known to be plain may be there.
-    """
-    arguments = expectation.arguments
-    if expectation.name not in WORDS:
-        raise ConfigError(f"{place}: no check {expectation.name} here; {suggestion(expectation.name, WORDS)}")
-    for name in arguments:
-        if name in NOT_ARGUMENTS or "$" in name:
-            raise ConfigError(f"{place}: {expectation.name} takes no {name} here.")
-    if any(isinstance(value, dict) for value in arguments.values()):
-        raise ConfigError(f"{place}: {expectation.name} takes texts, numbers and lists, not keys.")
-    mostly = arguments.get("mostly", 1)
-    if isinstance(mostly, bool | str) or not 0 <= mostly <= 1:
-        raise ConfigError(f"{place}: mostly is a number between 0 and 1, like 0.95.")
-    bounds = [arguments[name] for name in ("min_value", "max_value") if arguments.get(name) is not None]
-    if expectation.name == BETWEEN and not all(map(_is_number, bounds)):
-        raise ConfigError(f"{place}: min_value and max_value are numbers, like 1 and 6.")
-    for regex in [arguments.get("regex", ""), *arguments.get("regex_list", [])]:
-        try:
-            re.compile(str(regex))
-        except re.error as error:
-            raise ConfigError(f"{place}: '{regex}' is no regular expression: {error.msg}.") from None
-
-
-def _made(expectation: Expectation, place: str, **more: Any) -> Any:
-    try:
-        return get_expectation_impl(expectation.name)(**expectation.arguments, **more)
-    except ValueError as error:  # pydantic's, and Great Expectations' own
-        details: list[dict[str, Any]] = getattr(error, "errors", list)()
-        told = "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in details) or type(error).__name__
-        raise ConfigError(f"{place}: {expectation.name} does not take these arguments: {told}.") from None
+def _made(expectation: Expectation, **more: Any) -> Any:
+    """Great Expectations' own; a mapping file has none that it refuses, see expectations."""
+    return get_expectation_impl(expectation.name)(**expectation.arguments, **more)
 
 
 def _missing_columns(export: Export, mapping: Mapping) -> Check:
@@ -319,15 +234,12 @@ def _as_number(asked: _Asked) -> pl.Expr:
     """
     text = pl.col(asked.columns[0])
     beyond = float("-inf") if str(asked.number).startswith(TOO_SMALL) else float("inf")
-    number = pl.coalesce(text.cast(pl.Float64, strict=False).fill_nan(beyond), pl.lit(beyond))
+    number = pl.when(text.str.contains(NUMBER)).then(text).cast(pl.Float64, strict=False).fill_null(beyond)
     return pl.when(text.is_not_null()).then(number).alias(str(asked.number))
 
 
-def _is_number(written: Any) -> bool:
-    try:
-        return not isinstance(written, bool) and math.isfinite(float(written))
-    except (TypeError, ValueError):
-        return False
+NUMBER = r"^[+-]?[0-9]+(\.[0-9]+)?$"
+"""What counts as a number: 5, 007, -1.5; neither 1e5 nor 1,000, which people do not mean or mean in two ways."""
 
 
 def _texts(arguments: Any) -> Iterator[str]:
@@ -374,13 +286,12 @@ def _asked_unique(path: str, mapping: Mapping) -> _Asked:
 
 def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
     arguments = expectation.arguments
-    columns = [arguments[name] for name in ("column", "column_A", "column_B") if name in arguments]
-    columns = columns or list(arguments.get("column_list", []))
+    columns = expectations.columns(expectation.name, arguments)
     named = " and ".join(columns) or "the file"
     told = f"{named} {_in_words(expectation)}"
     summary = f"{told}{AND_SO.get(scope, '')}"
     if expectation.name in ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"):
-        key = pl.concat_str(columns, separator="\x1f") if columns else pl.lit("")
+        key = pl.concat_str([pl.col(column).fill_null("") for column in columns], separator="\x1f")
         return _Asked(
             expectation,
             scope,
@@ -389,42 +300,12 @@ def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
             summary,
         )
     odd = TOO_LARGE if arguments.get("max_value") is not None else TOO_SMALL
-    number = f"{odd}{columns[0]}" if columns and expectation.name == BETWEEN else None
+    number = f"{odd}{columns[0]}" if columns and expectation.name == expectations.BETWEEN else None
     return _Asked(expectation, scope, columns, _saying(named, columns[0] if columns else None, told), summary, number)
 
 
 AND_SO = {"blank": "; the cell counts as empty"}
 """What follows from a failure, where a reader could not tell it by where the sentence stands."""
-
-BETWEEN = "expect_column_values_to_be_between"
-
-WORDS: dict[str, str] = {
-    "expect_column_values_to_not_be_null": "is empty",
-    "expect_column_values_to_be_null": "is not empty",
-    "expect_column_values_to_be_unique": "is the same in two or more rows",
-    "expect_compound_columns_to_be_unique": "are together the same in two or more rows",
-    "expect_column_values_to_match_regex": "is not written like {regex}",
-    "expect_column_values_to_not_match_regex": "is written like {regex}, which it must not be",
-    "expect_column_values_to_match_regex_list": "is not written like any of {regex_list}",
-    "expect_column_values_to_not_match_regex_list": "is written like one of {regex_list}, which it must not be",
-    "expect_column_values_to_match_strftime_format": "is not a date written like {strftime_format}",
-    "expect_column_values_to_be_in_set": "is not one of {value_set}",
-    "expect_column_values_to_not_be_in_set": "is one of {value_set}, which it must not be",
-    "expect_column_value_lengths_to_equal": "is not {value} characters long",
-    "expect_column_value_lengths_to_be_between": "is not {min_value} to {max_value} characters long",
-    BETWEEN: "is not between {min_value} and {max_value}",
-    "expect_column_pair_values_to_be_equal": "are not the same",
-    "expect_column_unique_value_count_to_be_between": "does not have {min_value} to {max_value} different values",
-    "expect_column_distinct_values_to_be_in_set": "has values beside {value_set}",
-    "expect_column_distinct_values_to_contain_set": "does not have all of {value_set}",
-    "expect_table_row_count_to_be_between": "does not have {min_value} to {max_value} rows",
-    "expect_table_row_count_to_equal": "has another number of rows than {value}",
-    "expect_table_column_count_to_be_between": "does not have {min_value} to {max_value} columns",
-    "expect_table_column_count_to_equal": "has another number of columns than {value}",
-    "expect_table_columns_to_match_set": "does not have the columns {column_set}",
-    "expect_table_columns_to_match_ordered_list": "does not have the columns {column_list}, in this order",
-}
-"""The expectations that a mapping may have, and what a failure means in words; a `description` goes first."""
 
 
 class _Arguments(dict[str, Any]):
@@ -441,7 +322,7 @@ def _in_words(expectation: Expectation) -> str:
     words = {
         name: ", ".join(map(str, given)) if isinstance(given, list) else given for name, given in arguments.items()
     }
-    return WORDS[expectation.name].format_map(_Arguments(words))
+    return expectations.KNOWN[expectation.name].words.format_map(_Arguments(words))
 
 
 def _saying(named: str, column: str | None, sentence: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -530,7 +411,7 @@ def _failing_rows(asked: _Asked, result: Any | None) -> list[int] | None:
     details = result.result if isinstance(result.result, dict) else {}
     if _raised(result) or (not result.success and not details):
         return None
-    if not isinstance(_made(asked.expectation, "expect"), ROW_KINDS):
+    if not expectations.KNOWN[asked.expectation.name].of_rows:
         return []
     count, failing = details.get("unexpected_count"), details.get("unexpected_index_list")
     rows = list(dict.fromkeys(failing or []))
@@ -603,7 +484,7 @@ def _results(frame: pd.DataFrame, expectations: list[Expectation]) -> list[Any]:
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
     suite = gx.ExpectationSuite("mapping")
     for key, expectation in asked.items():
-        suite.add_expectation(_made(expectation, "expect", meta={"key": key}))
+        suite.add_expectation(_made(expectation, meta={"key": key}))
     results: list[Any] = batch.validate(suite, result_format=RESULT_FORMAT).results
     found = {result.expectation_config.meta["key"]: result for result in results}
     return [found.get(key) for key in keys]

@@ -1,5 +1,7 @@
 """Read a YAML file strictly, and remember which key stood on which line."""
 
+import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeAlias
@@ -13,6 +15,10 @@ Key: TypeAlias = tuple[str | int, ...]
 
 # The loader in C reads a hundred tenant files in the time in which the one in Python reads ten.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+UNSEEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+"""What YAML does not take anywhere, and PyYAML tells without its line."""
 
 
 class YamlFile(NamedTuple):
@@ -37,15 +43,31 @@ def read(path: Path) -> YamlFile:
     twice, a key that is no text (`NO:`, `007:`), an alias, and text that is not YAML at all.
     """
     try:
-        return _Reader(path, Loader(path.read_text(encoding="utf-8-sig"))).file()
+        text = _text(path, path.read_bytes())
+        return _Reader(path, text, Loader(text)).file()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path.name}: is not UTF-8. Save it as UTF-8 and try again.") from error
     except RecursionError:
         raise ConfigError(f"{path.name}: is nested too deep to be read. Is there a bracket too many?") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name}, {_what_is_wrong(error)}") from None
+
+
+def _text(path: Path, content: bytes) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The mark that utf-8-sig takes off is not counted by the error.
+        line = content.removeprefix(codecs.BOM_UTF8).count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path.name}, line {line}: is not UTF-8. Save the file as UTF-8 and try again.") from None
+    if found := UNSEEN.search(text):
+        before = text[: found.start()]
+        line, place = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise ConfigError(
+            f"{path.name}, line {line}: sign {place} of the line is the control character U+{ord(found[0]):04X}, which "
+            "cannot be seen. Delete it, or write the line anew."
+        )
+    return text
 
 
 def _what_is_wrong(error: yaml.YAMLError) -> str:
@@ -59,16 +81,19 @@ def _what_is_wrong(error: yaml.YAMLError) -> str:
 class _Reader:
     """Walk the nodes of one file; PyYAML's own constructor keeps the last of two equal keys, and forgets the lines."""
 
-    def __init__(self, path: Path, loader: Any) -> None:
+    def __init__(self, path: Path, text: str, loader: Any) -> None:
         self.path = path
+        self.text = text
         self.loader = loader
         self.lines: dict[Key, int] = {}
         self.met: set[int] = set()
 
     def file(self) -> YamlFile:
         node = self.loader.get_single_node()
+        if node is None:
+            raise ConfigError(f"{self.path.name}: is empty. Write lines like 'tenant: northfield'.")
         if not isinstance(node, yaml.MappingNode):
-            raise ConfigError(f"{self.path.name}: holds no keys. Write lines like 'tenant: northfield'.")
+            self.refuse(node, "holds no keys. Write lines like 'tenant: northfield'.")
         return YamlFile(self.path, self.value(node, ()), self.lines)
 
     def value(self, node: yaml.Node, key: Key) -> Any:
@@ -103,7 +128,7 @@ class _Reader:
 
     def refuse_alias(self) -> NoReturn:
         """At its own line, which only the events know: its node is the one that it stands for."""
-        events = yaml.parse(self.path.read_text(encoding="utf-8-sig"), Loader=Loader)
+        events = yaml.parse(self.text, Loader=Loader)
         alias = next(event for event in events if isinstance(event, yaml.AliasEvent))
         self.refuse(alias, "an alias (*name) is not understood here. Write the value out.")
 

@@ -235,9 +235,44 @@ MISTAKES = [
     ),
     (
         "customFields.campus: CAMPUS",
-        "customFields.campus: {column: CAMPUS, date: '%d/%m/%Y'}",
+        "customFields.campus: {column: CAMPUS, split: '|', lookup: states}",
         "fields.customFields.campus",
-        "not a date.",
+        "leave 'split' out",
+    ),
+    (EXPIRES, "{column: EXPIRES, date: '%d.%m.%d.%Y'}", "fields.expirationDate", "day, month and year, each once"),
+    (EXPIRES, "{column: EXPIRES, date: '%Y-%Y'}", "fields.expirationDate", "day, month and year, each once"),
+    (EXPIRES, "{column: EXPIRES, date: }", "fields.expirationDate.date", "is left empty. What belongs there: how the"),
+    ("barcode: CARD", "personal.addresses[1].city: CARD", "fields.personal.addresses[1].city", "[1].addressTypeId."),
+    (
+        "personal.addresses[0].city: TOWN",
+        "personal.addresses[1].addressTypeId: {value: home}",
+        "fields.personal.addresses[1].addressTypeId",
+        "is 'home' like personal.addresses[0].addressTypeId. Give each entry its own.",
+    ),
+    ("barcode: CARD", "requestPreference.holdShelf: {value: false}", "fields.requestPreference.holdShelf", "true here"),
+    (
+        "barcode: CARD",
+        "requestPreference.holdShelf: {column: HOLD, lookup: states}",
+        "fields.requestPreference.holdShelf",
+        "FOLIO takes true here, spelt like this; false was given.",
+    ),
+    (
+        "barcode: CARD",
+        "requestPreference.delivery: {value: true}",
+        "fields.requestPreference.delivery",
+        "without requestPreference.fulfillment and requestPreference.defaultDeliveryAddressTypeId. Add them",
+    ),
+    (
+        "barcode: CARD",
+        "requestPreference.fulfillment: {value: Hold shelf}",
+        "fields.requestPreference.fulfillment",
+        "FOLIO takes 'Hold Shelf' or 'Delivery' here, spelt like this; 'Hold shelf' was given.",
+    ),
+    (
+        "barcode: CARD",
+        "preferredEmailCommunication: {value: [Support, Spam]}",
+        "fields.preferredEmailCommunication",
+        "FOLIO takes 'Support' or 'Programs' or 'Services' here, spelt like this; 'Spam' was given.",
     ),
     (
         "UG: undergrad",
@@ -326,15 +361,161 @@ def test_addresses_are_numbered_without_a_gap(change_mapping: Change) -> None:
         ("barcode: CARD", "barcode: 'NO'"),
         ("barcode: CARD", "tags.tagList: {column: TAGS, split: ', '}"),
         ("barcode: CARD", "enrollmentDate: {value: '2026-09-01'}"),
-        ("barcode: CARD", "personal.addresses[1].city: CARD"),
+        ("barcode: CARD", "personal.addresses[1].addressTypeId: {value: Work}"),
+        ("barcode: CARD", "requestPreference.delivery: {value: false}"),
+        ("barcode: CARD", "requestPreference.delivery: {column: HOME, lookup: states}"),
+        ("barcode: CARD", "preferredEmailCommunication: {value: [Support, Services]}"),
+        ("barcode: CARD", "customFields.since: {column: SINCE, date: '%d/%m/%Y'}"),
         ('"007": staff}', '"007": staff, otherwise: guest}'),
-        ("    - expect_column_values_to_not_be_null: {column: ID}", "    - expect_table_row_count_to_be_between:"),
+        (
+            "    - expect_column_values_to_not_be_null: {column: ID}",
+            "    - expect_column_values_to_be_null: {column: ID}",
+        ),
     ],
 )
 def test_what_is_right_is_taken(change_mapping: Change, old: str, new: str) -> None:
     """The whole vocabulary."""
     change_mapping(old, new)
     mappings.load(NAME)
+
+
+CARD = "{column: CARD, "
+
+# A check below `rows`, the key that is named after it, and a part of what is said.
+CHECKS = [
+    (
+        "expect_column_values_to_be_uniqe: {column: CARD}",
+        "",
+        "no such check; did you mean 'expect_column_values_to_be_un",
+    ),
+    ("expect_column_values_to_match_json_schema: {column: CARD, json_schema: {}}", "", "no such check; "),
+    ("expect_column_values_to_be_of_type: {column: CARD, type_: int}", "", "no such check; "),
+    ("expect_table_row_count_to_equal: {value: 3}", "", "not at single rows. Write it under 'file' or 'warn'."),
+    ("expect_column_values_to_be_unique:", "", "the key 'column' is missing. Add it, like column: CARD."),
+    (
+        "expect_column_values_to_be_unique: {column: 5}",
+        ".column",
+        'the number 5, not as text. Write it in quotes: "5".',
+    ),
+    ("expect_column_values_to_be_unique: {column: }", ".column", "is left empty. Write it like CARD."),
+    ("expect_column_values_to_be_unique: {column: ''}", ".column", "must not be empty. Write it like CARD."),
+    ("expect_column_values_to_be_unique: {column: [A]}", ".column", "takes one text, like CARD, not a list."),
+    ("expect_column_values_to_be_unique: {column: {A: B}}", ".column", "takes one text, like CARD, not keys."),
+    (
+        "expect_column_values_to_be_unique: {column: 2026-01-31}",
+        ".column",
+        "as a date, not as text. Write it in quotes.",
+    ),
+    (
+        f"expect_column_values_to_be_unique: {CARD}row_condition: '@x'}}",
+        ".row_condition",
+        "no such key; There are: colu",
+    ),
+    (f"expect_column_values_to_be_unique: {CARD}condition_parser: pandas}}", ".condition_parser", "no such key; "),
+    (f"expect_column_values_to_be_unique: {CARD}meta: {{a: b}}}}", ".meta", "no such key; "),
+    (f"expect_column_values_to_be_unique: {CARD}mostly: }}", ".mostly", "is left empty. Write it like 0.95."),
+    (
+        f"expect_column_values_to_be_unique: {CARD}mostly: [1]}}",
+        ".mostly",
+        "takes a number between 0 and 1 without quotes",
+    ),
+    (f"expect_column_values_to_be_unique: {CARD}mostly: '0.9'}}", ".mostly", "takes a number between 0 and 1 without"),
+    (
+        f"expect_column_values_to_be_unique: {CARD}mostly: 95}}",
+        ".mostly",
+        "takes a number between 0 and 1 without quotes",
+    ),
+    (f"expect_column_values_to_be_unique: {CARD}mostly: .nan}}", ".mostly", "takes a number between 0 and 1 without"),
+    (f"expect_column_values_to_be_unique: {CARD}mostly: yes}}", ".mostly", "takes a number between 0 and 1 without"),
+    ("expect_column_values_to_match_regex: {column: CARD}", "", "the key 'regex' is missing. Add it, like regex: \"^"),
+    (f"expect_column_values_to_match_regex: {CARD}regex: }}", ".regex", "is left empty. Write it like"),
+    (f"expect_column_values_to_match_regex: {CARD}regex: 8}}", ".regex", "Write it in quotes: "),
+    (f"expect_column_values_to_match_regex: {CARD}regex: '['}}", ".regex", "is no regular expression: "),
+    (f"expect_column_values_to_match_regex: {CARD}regex: 'a{{99999999999}}'}}", ".regex", "is no regular expression: "),
+    (
+        f"expect_column_values_to_match_regex_list: {CARD}regex_list: }}",
+        ".regex_list",
+        "is left empty. Write it like [",
+    ),
+    (
+        f"expect_column_values_to_match_regex_list: {CARD}regex_list: 5}}",
+        ".regex_list",
+        "takes a list. Write it like [",
+    ),
+    (f"expect_column_values_to_match_regex_list: {CARD}regex_list: '[a]'}}", ".regex_list", "takes a list."),
+    (f"expect_column_values_to_match_regex_list: {CARD}regex_list: []}}", ".regex_list", "needs at least one."),
+    (f"expect_column_values_to_match_regex_list: {CARD}regex_list: [a, '[']}}", ".regex_list[1]", "is no regular expr"),
+    (
+        f"expect_column_values_to_match_regex_list: {CARD}regex_list: [a], match_on: b}}",
+        ".match_on",
+        "takes any or all;",
+    ),
+    (f"expect_column_values_to_be_in_set: {CARD}value_set: [A, 9]}}", ".value_set[1]", 'Write it in quotes: "9".'),
+    (
+        f"expect_column_values_to_be_in_set: {CARD}value_set: [yes]}}",
+        ".value_set[0]",
+        "yes or no (true), not as text. W",
+    ),
+    (f"expect_column_values_to_be_in_set: {CARD}value_set: abc}}", ".value_set", "takes a list. Write it like [UG]."),
+    (f"expect_column_values_to_be_in_set: {CARD}value_set: {{$PARAMETER: x}}}}", ".value_set", "takes a list."),
+    (
+        f"expect_column_values_to_match_strftime_format: {CARD}strftime_format: '%Q'}}",
+        ".strftime_format",
+        "no date can",
+    ),
+    (f"expect_column_values_to_match_strftime_format: {CARD}strftime_format: '%Y %Y'}}", ".strftime_format", "no date"),
+    (f"expect_column_values_to_be_between: {CARD}min_value: '1'}}", ".min_value", "takes a number without quotes"),
+    (f"expect_column_values_to_be_between: {CARD}min_value: 2026-01-31}}", ".min_value", "takes a number without"),
+    (f"expect_column_values_to_be_between: {CARD}min_value: 1{'0' * 400}}}", ".min_value", "takes a number without"),
+    ("expect_column_values_to_be_between: {column: CARD}", "", "has no bounds. Add min_value, max_value or both"),
+    (f"expect_column_values_to_be_between: {CARD}min_value: 9, max_value: 1}}", "", "nothing is between 9 and 1."),
+    (
+        f"expect_column_value_lengths_to_equal: {CARD}value: 8.5}}",
+        ".value",
+        "takes a whole number without quotes, like 8",
+    ),
+    (
+        f"expect_column_value_lengths_to_be_between: {CARD}max_value: 9, strict_max: 1}}",
+        ".strict_max",
+        "takes true or f",
+    ),
+    ("expect_compound_columns_to_be_unique: {column_list: [A]}", ".column_list", "needs at least two."),
+]
+
+
+@pytest.mark.parametrize(("check", "key", "sentence"), CHECKS)
+def test_a_mistake_in_an_expectation_gives_file_line_key_and_a_way_out(
+    change_mapping: Change, check: str, key: str, sentence: str
+) -> None:
+    """Before any row is looked at; in Great Expectations' own words nobody could mend it."""
+    line = change_mapping(CHECK, check)
+    with pytest.raises(ConfigError) as caught:
+        mappings.load(NAME)
+    place = f"people.yaml, line {line}: expect.rows[0].{check.partition(':')[0]}{key}: "
+    assert [said for said in str(caught.value).splitlines() if said.startswith(place) and sentence in said], (
+        caught.value
+    )
+    assert not JARGON.search(str(caught.value))
+
+
+def test_the_mistakes_of_all_expectations_are_told_beside_all_others(include: Path) -> None:
+    """Also beside one that keeps the file from being understood."""
+    path = include / "mappings/folio/people.yaml"
+    change(
+        path, CHECK, "expect_a: {}\n    - expect_b: {}\n    - expect_column_values_to_be_null: {column: 1, mostly: 2}"
+    )
+    change(path, "barcode: CARD", "barcode: 7")
+    with pytest.raises(ConfigError) as caught:
+        mappings.load(NAME)
+    said = [told.split(": ")[:2] for told in str(caught.value).splitlines()]
+    key = "expect.rows[2].expect_column_values_to_be_null"
+    assert said == [
+        ["people.yaml, line 17", "fields.barcode"],
+        ["people.yaml, line 7", "expect.rows[0].expect_a"],
+        ["people.yaml, line 8", "expect.rows[1].expect_b"],
+        ["people.yaml, line 9", f"{key}.column"],
+        ["people.yaml, line 9", f"{key}.mostly"],
+    ]
 
 
 def test_a_list_may_have_a_fixed_value(change_mapping: Change) -> None:

@@ -186,6 +186,16 @@ MISTAKES = [
     ("mapping: folio/people", "mapping: people", "mapping", "folio/"),
     ("mapping: folio/people", "mapping: ../../etc/passwd", "mapping", "folio/"),
     ('schedule: "30 4 * * *"', 'schedule: "30 4 * *"', "schedule", 'Write one like "30 4 * * *" (04:30 each day).'),
+    ('schedule: "30 4 * * *"', "schedule:", "schedule", "is left empty. What belongs there: cron; left out: by hand"),
+    ('schedule: "30 4 * * *"', 'schedule: "0 0 31 2 *"', "schedule", "is a day that never comes. Write one like"),
+    ('schedule: "30 4 * * *"', 'schedule: "R 4 * * *"', "schedule", "leaves the time to chance. Write it out, like"),
+    (
+        'schedule: "30 4 * * *"',
+        'schedule: "r(0-9) 4 * * *"',
+        "schedule",
+        "leaves the time to chance. Write it out, like",
+    ),
+    ("known_ids: 60%", "known_ids:", "limits.known_ids", "is left empty. Write it like 60%."),
     ('schedule: "30 4 * * *"', "schedule: daily", "schedule", "'daily' is no cron line of five parts. Write one like"),
     (
         'schedule: "30 4 * * *"',

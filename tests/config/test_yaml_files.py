@@ -60,17 +60,19 @@ def test_reads_what_windows_writes(tmp_path: Path, text: str) -> None:
         ("a: 2026-13-45\n", "a.yaml, line 1: '2026-13-45' cannot be read. Write it in quotes."),
         ("a: !!python/object:os.system x\n", "a.yaml, line 1: 'x' cannot be read. Write it in quotes."),
         ("a: !secret x\n", "a.yaml, line 1: 'x' cannot be read. Write it in quotes."),
-        ("", "a.yaml: holds no keys. Write lines like 'tenant: northfield'."),
-        ("# later\n", "a.yaml: holds no keys. Write lines like 'tenant: northfield'."),
-        ("- a\n", "a.yaml: holds no keys. Write lines like 'tenant: northfield'."),
-        ("just words\n", "a.yaml: holds no keys. Write lines like 'tenant: northfield'."),
+        ("", "a.yaml: is empty. Write lines like 'tenant: northfield'."),
+        ("# later\n", "a.yaml: is empty. Write lines like 'tenant: northfield'."),
+        ("- a\n", "a.yaml, line 1: holds no keys. Write lines like 'tenant: northfield'."),
+        ("\njust words\n", "a.yaml, line 2: holds no keys. Write lines like 'tenant: northfield'."),
         ("a: 1\n  b: 2\n", "a.yaml, line 2: is not valid YAML:"),
         ("a: 'x\nb: 1\n", "is not valid YAML:"),
         ("a: [1\nb: 1\n", "is not valid YAML:"),
         ("x: 1\n\ta: 1\n", "a.yaml, line 2: is not valid YAML:"),
         ("a: @x\n", "a.yaml, line 1: is not valid YAML:"),
         ("a: 1\n---\nb: 1\n", "is not valid YAML:"),
-        ("a: \x00\n", "is not valid YAML:"),
+        ("a: \x00\n", "a.yaml, line 1: sign 4 of the line is the control character U+0000, which cannot be seen."),
+        ("a: é\r\nb: x\x01\n", "a.yaml, line 2: sign 5 of the line is the control character U+0001, which cannot be"),
+        ("a: b\n\ufeffc: d\n", "a.yaml, line 2: sign 1 of the line is the control character U+FEFF"),
     ],
 )
 def test_refuses_what_a_person_reads_otherwise(tmp_path: Path, text: str, sentence: str) -> None:
@@ -104,9 +106,10 @@ def test_a_key_that_is_a_list_is_refused_in_words(tmp_path: Path) -> None:
 def test_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
     """Guessed, an umlaut would become something else."""
     path = tmp_path / "a.yaml"
-    path.write_bytes("a: Universität".encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"a\.yaml: is not UTF-8\. Save it as UTF-8"):
-        yaml_files.read(path)
+    for mark in ("", "\ufeff"):
+        path.write_bytes(f"{mark}a: b\nc: ".encode() + "Universität\n".encode("latin-1"))
+        with pytest.raises(ConfigError, match=r"a\.yaml, line 2: is not UTF-8\. Save the file as UTF-8"):
+            yaml_files.read(path)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

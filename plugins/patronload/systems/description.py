@@ -28,7 +28,7 @@ class Kind(Enum):
     DATE = "a date"
     YEAR = "a year"
     LIST = "a list"
-    CUSTOM = "text, a list, or only true and false"
+    CUSTOM = "text, a date, a list, or only true and false"
 
 
 class Target(Document):
@@ -51,8 +51,10 @@ class System:
     the pattern of their path. owners: who owns a field when a mapping says nothing; None where it cannot be asked what
     it has, so that nobody but the campus can own anything. whole: objects that are one value. group: the field
     that tells what kind of patron somebody is. ranges: between which days a date makes sense, unless a mapping says
-    `earliest` or `latest`. remembered: what the
-    ledger keeps of a patron beside the key; none: there is no ledger.
+    `earliest` or `latest`. remembered: what the ledger keeps of a patron beside the key; none: there is no ledger.
+    choices: all that a field may hold, where these are words of the system's own. needed_beside: what an entry of a
+    list cannot be without. apart: what no two entries of a list may share. needed_with: fields without which another
+    one cannot be true.
     """
 
     type: str
@@ -68,6 +70,10 @@ class System:
     group: str = ""
     ranges: dict[str, tuple[str, str]] = field(default_factory=dict)
     remembered: tuple[str, ...] = ()
+    choices: dict[str, tuple[str | bool, ...]] = field(default_factory=dict)
+    needed_beside: dict[str, str] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
+    needed_with: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def can_be_asked(self) -> bool:

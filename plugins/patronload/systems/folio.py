@@ -86,6 +86,22 @@ FOLIO = System(
         "enrollmentDate": ("1900-01-01", "+10 years"),
         "personal.dateOfBirth": ("1900-01-01", "today"),
     },
+    # FOLIO: userdataimport.json and userImportRequestPreference.json, the enums.
+    choices={
+        "preferredEmailCommunication": ("Support", "Programs", "Services"),
+        "requestPreference.holdShelf": (True,),
+        "requestPreference.fulfillment": ("Hold Shelf", "Delivery"),
+    },
+    # FOLIO: mod-user-import drops an address of no known type, and keeps one of each type.
+    needed_beside={"personal.addresses": "addressTypeId"},
+    apart=("personal.addresses[].addressTypeId",),
+    # FOLIO: mod-user-import UserRequestManagerValidator.
+    needed_with={
+        "requestPreference.delivery": (
+            "requestPreference.fulfillment",
+            "requestPreference.defaultDeliveryAddressTypeId",
+        )
+    },
 )
 
 
