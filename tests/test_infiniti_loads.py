@@ -217,7 +217,7 @@ def test_a_run_of_long_ago_that_is_cleared_changes_nothing_in_the_ledger(load, t
     old = load([row(1)])
     through(old)
     school(changed_usernames="send")
-    through(load([row(1, Login="zoe.de")], day=DAY + timedelta(1)))
+    through(load([row(1, Login="zoe.de"), row(2)], day=DAY + timedelta(1)))
     before = (tmp_path / "artifacts" / runs.LEDGER).read_bytes()
     steps.post(old)
     assert (tmp_path / "artifacts" / runs.LEDGER).read_bytes() == before
