@@ -25,6 +25,8 @@ Keeps one library's patrons in its library system in step with what the institut
   `docs/when-a-run-fails.md`.
 """
 
+from datetime import timedelta
+
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, chain, get_parsing_context
 
 from patronload import tasks, tenants
@@ -74,7 +76,11 @@ def timetable(tenant: Tenant) -> CronPartitionTimetable | None:
     """One run for each of the library's local days, whatever daylight saving does; None: by hand only."""
     if tenant.schedule is None:
         return None
-    return CronPartitionTimetable(tenant.schedule, timezone=tenant.timezone, key_format="%Y-%m-%d")
+    # A library that is switched on for the first time loads at its next hour; Airflow would by itself also make a run
+    # for an hour that has just passed, beside the one that somebody starts to see whether it works.
+    return CronPartitionTimetable(
+        tenant.schedule, timezone=tenant.timezone, key_format="%Y-%m-%d", run_immediately=timedelta(0)
+    )
 
 
 def about(tenant: Tenant) -> str:

@@ -68,7 +68,7 @@ def write_notes(noted: pl.DataFrame, delimiter: str, encoding: str) -> bytes:
         noted.sort("row", maintain_order=True).select(pl.col("row").cast(pl.String), *NOTE_COLUMNS[1:]).fill_null("")
     )
     codec = codecs.lookup(encoding).name
-    text = _csv(_guard(lines), delimiter)
+    text = _csv(_changed(lines, _guarded), delimiter)
     codec = codec if codec.startswith("utf") or _holds(codec, text) else "utf-8"
     return text.encode("utf-8-sig" if codec == "utf-8" else codec)
 

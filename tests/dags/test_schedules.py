@@ -66,6 +66,16 @@ def test_backfills(timetable, zone, schedule, change):
     assert [run.partition_key for run in runs] == [day.isoformat() for day in days]
 
 
+def test_a_library_that_is_switched_on_waits_for_its_hour(timetable):
+    """An hour that has just passed is not made up for: whoever switches a DAG on starts a load, if one is wanted."""
+    now = datetime.now(ZoneInfo(CHICAGO))
+    passed = now - timedelta(minutes=5)
+    restriction = TimeRestriction(earliest=None, latest=None, catchup=False)
+    schedule = timetable(CHICAGO, f"{passed.minute} {passed.hour} * * *")
+    run = schedule.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
+    assert run.run_after > now
+
+
 def test_the_demo_libraries_run_at_their_own_hour(read):
     """04:30 in Chicago, 06:15 in Dublin and 05:45 in Sydney, winter and summer."""
     dags = dags_in(read("patron_load"))
