@@ -10,7 +10,7 @@ from patronload.__main__ import main
 
 HEADER = "externalSystemId,username,barcode,patronGroup,lastName,firstName,email,phone,expirationDate\n"
 EXPORT = HEADER + "u-1,ann,001,Student,Adams,Ann,,,\n"
-EXPORT += "u-2,bob,002,Nobody,Baker,Bob,,,\nu-3,cas,003,Staff,Clark,Cas,,,2097-06-30\n"
+EXPORT += "u-2,bob,002,Nobody,Baker,Bob,,,\nu-3,cas,003,Staff,Clark,Cas,,,2037-06-30\n"
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_preview_writes_the_patrons_as_they_are_posted_the_rejects_and_a_report(
         "patronGroup": "undergrad",
         "personal": {"lastName": "Adams", "firstName": "Ann", "preferredContactTypeId": "email"},
     }
-    assert patrons[1]["expirationDate"] == "2097-06-30T23:59:59.000+00:00"
+    assert patrons[1]["expirationDate"] == "2037-06-30T23:59:59.000+00:00"
     rejects = (out / "rejects.csv").read_text(encoding="utf-8-sig").splitlines()
     assert rejects[0].startswith(HEADER.strip())
     assert rejects[1].startswith("u-2,bob,002,Nobody,Baker,Bob,,,")
@@ -136,3 +136,25 @@ def test_the_schemas_in_the_repository_are_those_of_the_models(include, project)
     assert main(["schemas"]) == 0
     for name in schemas.all_schemas():
         assert (project / "include" / "schemas" / name).read_text() == (include / "schemas" / name).read_text()
+
+
+def test_a_draft_of_a_sample_passes_the_check_and_holds_nobody(include, export, capsys):
+    """A library's first evening: two files that load as they are, and no patron's data in them."""
+    assert main(["draft", "--export", str(export), "--name", "elm", "--out", str(include)]) == 0
+    written = (include / "mappings/folio/elm.yaml").read_text() + (include / "tenants/elm.yaml").read_text()
+    assert main(["check"]) == 0, capsys.readouterr().err
+    assert "personal.lastName" in written
+    assert "Adams" not in written
+    assert "u-1" not in written
+
+
+def test_a_draft_says_which_columns_found_no_field(include, tmp_path):
+    """Other names, another delimiter, dates in their own way."""
+    sample = tmp_path / "sample.csv"
+    sample.write_text("Student ID;Login;SURNAME;Shoe size;Valid until\n1;a;Adams;44;31/08/2031\n")
+    assert main(["draft", "--export", str(sample), "--name", "elm", "--out", str(include)]) == 0
+    mapping = (include / "mappings/folio/elm.yaml").read_text()
+    assert mapping.startswith("# No field was found for these columns:\n#   Shoe size\n")
+    assert "column: Student ID" in mapping
+    assert "date: '%d/%m/%Y'" in mapping
+    assert "delimiter: ;" in (include / "tenants/elm.yaml").read_text()

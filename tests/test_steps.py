@@ -1,5 +1,6 @@
 """The steps of a load, one after the other, without a scheduler: a folder, the stand-in FOLIO, a run folder."""
 
+import gzip
 import html
 import json
 import shutil
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pysequoia import Tsk, encrypt
 
 from patronload import leases, runs, steps, tenants
 from patronload.errors import (
@@ -179,6 +181,53 @@ def test_rejects_that_were_mended_load(load):
         handed_on = step(again)
     assert (handed_on["created"], handed_on["failed"]) == (1, 0)
     assert '"lastName":"=Dee"' in pl.read_parquet(again.run.folder / runs.PATRONS)["patron"][0]
+
+
+@pytest.fixture
+def with_source(load):
+    """A load whose tenant says something else of its source."""
+
+    def make(**changed):
+        one = load([])
+        source = one.tenant.source.model_copy(update=changed)
+        return one._replace(tenant=one.tenant.model_copy(update={"source": source}))
+
+    return make
+
+
+def test_several_files_are_one_delivery(with_source, include, tmp_path):
+    """Each is kept as it came, packed or not; every row of them is accounted for, and the stated file counts."""
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    header = ",".join(COLUMNS) + "\n"
+    (folder / "a.csv").write_text(header + "u-91,ann,091,Student,Adams,Ann,,,\n")
+    (folder / "b.csv.gz").write_bytes(
+        gzip.compress((header + "u-91,ann,091,Staff,Adams,Ann,,,\nu-92,bea,092,Staff,Bell,Bea,,,\n").encode())
+    )
+    delivery = with_source(path=str(folder / "*"), files="all", same_person="first")
+    assert steps.fetch(delivery)["more_files"] == 1
+    assert delivery.run.read("more/0002.csv") == (folder / "b.csv.gz").read_bytes()
+    assert steps.validate(delivery) == {"rows": 3, "rejected": 1}
+    assert steps.transform(delivery) == {"patrons": 2, "rejected": 1}
+    patrons = pl.read_parquet(delivery.run.folder / runs.PATRONS)
+    assert [json.loads(patron)["patronGroup"] for patron in patrons["patron"]] == ["undergrad", "staff"]
+
+
+def test_an_encrypted_export_loads_and_an_open_one_is_refused(with_source, include, monkeypatch):
+    """Only the library's own mended rejects may come back in the open."""
+    key = Tsk.generate("Loader <loader@college.example>")
+    connection = {"conn_type": "generic", "extra": {"private_key": str(key)}}
+    monkeypatch.setenv("AIRFLOW_CONN_LIB_PGP", json.dumps(connection))
+    text = (",".join(COLUMNS) + "\n" + "".join(GOOD)).encode()
+    closed = with_source(pgp="lib_pgp")
+    closed.run.write(runs.EXPORT, encrypt(text, recipients=[key.extract_certificate()]))
+    assert steps.validate(closed) == {"rows": len(GOOD), "rejected": 0}
+    closed.run.write(runs.EXPORT, text)
+    with pytest.raises(SourceError, match="The export is not encrypted"):
+        steps.validate(closed)
+    mended = text.replace(b"expirationDate\n", b"expirationDate,reject_row,reject_reason\n").replace(b",\n", b",,2,x\n")
+    closed.run.write(runs.EXPORT, mended)
+    assert steps.validate(closed)["rows"] == len(GOOD)
 
 
 def test_a_run_by_hand_takes_another_file_of_the_same_folder_and_no_other(load, include):

@@ -4,6 +4,7 @@ Patronload without Airflow: check the YAML, and look at what a load would do.
   python -m patronload check                      every tenant and mapping file
   python -m patronload preview --tenant northfield --export patrons.csv --out DIR
   python -m patronload preview --mapping folio/flat_patrons --export patrons.csv --out DIR
+  python -m patronload draft --export patrons.csv --name northfield --out DIR
   python -m patronload schemas                    write include/schemas anew from the models
 """
 
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m patronload", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(required=True, metavar="check | preview | schemas")
+    commands = parser.add_subparsers(required=True, metavar="check | preview | draft | schemas")
     check = commands.add_parser("check", help="check every tenant and mapping file")
     check.set_defaults(command=_check)
     preview = commands.add_parser("preview", help="validate and map an export; send nothing")
@@ -66,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     preview.add_argument("--delimiter", default=",", help="with --mapping: what stands between two cells (a comma)")
     preview.add_argument("--encoding", default="utf-8", help="with --mapping: the file's encoding (utf-8)")
     preview.set_defaults(command=_preview)
+    draft = commands.add_parser("draft", help="write a first tenant and mapping file from a sample of an export")
+    draft.add_argument("--export", metavar="F", type=Path, required=True, help="the sample")
+    draft.add_argument("--name", default="draft", help="the library's short name (draft)")
+    draft.add_argument("--out", metavar="DIR", type=Path, default=Path("draft"), help="where to write (draft)")
+    draft.set_defaults(command=_draft)
     write = commands.add_parser("schemas", help="write the JSON Schemas for editors")
     write.set_defaults(command=_schemas)
     return parser
@@ -137,6 +143,20 @@ def _show(made: Preview, folder: Path) -> None:
     for patron in made.posted[:LOOK]:
         out.print_json(patron)
     out.print(f"Written to {folder}: patrons.jsonl, rejects.csv, report.json", markup=False)
+
+
+def _draft(parsed: argparse.Namespace) -> int:
+    from patronload import drafts  # polars is slow to import
+
+    made = drafts.draft(parsed.export.read_bytes(), parsed.name)
+    for name, text in (("tenants", made.tenant), ("mappings/folio", made.mapping)):
+        path = parsed.out / name / f"{parsed.name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        out.print(f"Written to {path}", markup=False)
+    if made.left:
+        out.print(f"No field was found for {len(made.left)} columns; they are named in the mapping file.", markup=False)
+    return 0
 
 
 def _schemas(_: argparse.Namespace) -> int:

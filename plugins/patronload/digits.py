@@ -10,6 +10,7 @@ from patronload.rows import ROW, no_rejects
 
 SCIENTIFIC = r"^-?[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]{1,3}$"
 DECIMAL = r"^[0-9]+[.,]0+$"
+AS_TEXT = r"^(?:=\"[^\"]*\"|'[0-9]+)$"
 ERROR = r"^#(?:REF!|N/A|NAME\?|VALUE!|NUM!|DIV/0!|NULL!|#+)$"
 
 NUMBERS = {"barcode", "externalSystemId", "username", "personal.phone", "personal.mobilePhone"}
@@ -37,11 +38,18 @@ EVERYWHERE = (
         "is an error of a spreadsheet, like #REF!",
     ),
 )
-IN_NUMBERS = _Damage(
-    DECIMAL,
-    "is an id that a spreadsheet made a decimal number: take the part behind the point away, and make sure that no "
-    "zeros in front are missing",
-    "is an id that a spreadsheet made a decimal number, like 4711.0",
+IN_NUMBERS = (
+    _Damage(
+        DECIMAL,
+        "is an id that a spreadsheet made a decimal number: take the part behind the point away, and make sure that no "
+        "zeros in front are missing",
+        "is an id that a spreadsheet made a decimal number, like 4711.0",
+    ),
+    _Damage(
+        AS_TEXT,
+        "is written so that a spreadsheet keeps its zeros: take the signs around the digits away",
+        'is written for a spreadsheet, like ="0042" or \'0042',
+    ),
 )
 
 
@@ -63,7 +71,7 @@ def damaged(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     found = [no_rejects()]
     for name in mapping.columns:
         of_numbers = any(name in mapping.fields[path].columns for path in NUMBERS & set(mapping.fields))
-        for damage in (*EVERYWHERE, *([IN_NUMBERS] if of_numbers else [])):
+        for damage in (*EVERYWHERE, *(IN_NUMBERS if of_numbers else ())):
             bad = frame.filter(expressions.clean(name).str.contains(damage.pattern))
             found.append(_rejects(bad, name, damage.reason, damage.summary))
     return pl.concat(found)

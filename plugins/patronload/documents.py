@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from patronload.errors import ConfigError
 from patronload.yaml_files import Key, YamlFile
 
-MOST_LISTED = 12
+MOST_LISTED = 16
 """Of more names than this only the nearest are told."""
 
 

@@ -4,9 +4,12 @@ A mapping's rules as polars expressions: columns in, columns out.
 What several expressions share is a stage, a column of its own: nested in each of them it would be computed in each.
 """
 
+from datetime import date
+from typing import NamedTuple
+
 import polars as pl
 
-from patronload import recipes
+from patronload import recipes, systems
 from patronload.mappings import OTHERWISE, Lookup, Mapping, Rule
 
 EARLIEST_YEAR = 1000
@@ -14,7 +17,15 @@ EARLIEST_YEAR = 1000
 
 LATEST_YEAR = 9999
 
-TEXT, VALUE, UNMADE = "text", "value", "unmade"
+TEXT, VALUE, UNMADE, OUTSIDE = "text", "value", "unmade", "outside"
+
+
+class Span(NamedTuple):
+    """The first and the last day that a date may be, each as 2027-08-31, or None; and what is said of one outside."""
+
+    earliest: str | None = None
+    latest: str | None = None
+    words: str = ""
 
 
 def clean(column: str) -> pl.Expr:
@@ -22,13 +33,13 @@ def clean(column: str) -> pl.Expr:
     return _or_null(pl.col(column).str.strip_chars())
 
 
-def made(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup]) -> pl.DataFrame:
+def made(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup], span: Span | None = None) -> pl.DataFrame:
     """
     What a rule makes of rows, as three columns.
 
     TEXT: what it takes from the row, before it is split, looked up or read as a date; VALUE: text, true or false, or a
     list, and null where there is none or it cannot be made; UNMADE: where the row holds something that cannot be made
-    into a value, an unlisted code or an unreadable date.
+    into a value, an unlisted code or an unreadable date. A date outside of `span` is unmade too.
     """
     texts = rows.select(_text(rule).alias(TEXT))
     if rule.split is not None:
@@ -36,7 +47,7 @@ def made(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup]) -> pl.DataF
     if rule.lookup is not None:
         values = texts.with_columns(looked_up(pl.col(TEXT), lookups[rule.lookup]).alias(VALUE))
     elif rule.date is not None:
-        values = _dates(texts, rule.date)
+        values = _dates(texts, rule.date, span or Span())
     else:
         return texts.with_columns(pl.col(TEXT).alias(VALUE), pl.lit(False).alias(UNMADE))
     return values.with_columns((pl.col(TEXT).is_not_null() & pl.col(VALUE).is_null()).alias(UNMADE))
@@ -45,6 +56,29 @@ def made(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup]) -> pl.DataF
 def of_fields(rows: pl.DataFrame, mapping: Mapping, paths: list[str]) -> dict[str, pl.Series]:
     """The values of some fields, by their path."""
     return {path: made(rows, mapping.fields[path], mapping.lookups)[VALUE] for path in paths}
+
+
+def span(path: str, rule: Rule, target: str) -> Span:
+    """Between which days the date of a field has to be: as the rule says, else as makes sense for the field."""
+    usual = systems.KNOWN[target].ranges.get(path, (None, None))
+    earliest, latest = rule.earliest or usual[0], rule.latest or usual[1]
+    sides = [f"before {_in_words(earliest)}"] if earliest else []
+    sides += [f"after {_in_words(latest)}"] if latest else []
+    return Span(_day(earliest), _day(latest), " or ".join(sides))
+
+
+def _in_words(day: str) -> str:
+    """The same words on every day: +30 years is told as 'today + 30 years'."""
+    return f"today {day[0]} {day[1:]}" if day[0] in "+-" else day
+
+
+def _day(written: str | None) -> str | None:
+    if written is None or written[:1].isdigit():
+        return written
+    today = date.today()
+    years = 0 if written == "today" else int(written.split()[0])
+    # The 29th of February has no namesake in most years.
+    return f"{today.year + years:04}-{today:%m}-{min(today.day, 28) if today.month == 2 else today.day:02}"  # noqa: PLR2004
 
 
 def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
@@ -64,7 +98,9 @@ def _text(rule: Rule) -> pl.Expr:
     taken = _taken(rule)
     for step in rule.steps:
         taken = recipes.STEPS[step](taken)
-    return _or_null(taken.str.strip_chars()) if rule.steps else _or_null(taken)
+    if rule.phone is not None:
+        taken = recipes.phone(taken, rule.phone)
+    return _or_null(taken.str.strip_chars()) if rule.steps or rule.phone else _or_null(taken)
 
 
 def _taken(rule: Rule) -> pl.Expr:
@@ -95,7 +131,7 @@ def _lists(texts: pl.DataFrame, between: str, table: Lookup | None) -> pl.DataFr
     return made.with_columns(pl.when(value.list.len() > 0).then(value).alias(VALUE))
 
 
-def _dates(texts: pl.DataFrame, form: str) -> pl.DataFrame:
+def _dates(texts: pl.DataFrame, form: str, span: Span) -> pl.DataFrame:
     """polars reads 2027113 by %Y%m%d as the 3rd of November; what does not come out as it went in is no such date."""
     day = pl.col("day")
     read = texts.with_columns(pl.col(TEXT).str.to_date(form, strict=False).alias("day"))
@@ -104,7 +140,13 @@ def _dates(texts: pl.DataFrame, form: str) -> pl.DataFrame:
     if not again.select(same.all()).item():
         same = _plain(pl.col("again")) == _plain(pl.col(TEXT))
     good = same & day.dt.year().is_between(EARLIEST_YEAR, LATEST_YEAR)
-    return again.select(TEXT, pl.when(good).then(day.dt.to_string("%Y-%m-%d")).alias(VALUE))
+    value = pl.when(good).then(day.dt.to_string("%Y-%m-%d"))
+    within = pl.lit(True)
+    if span.earliest:
+        within &= value >= span.earliest
+    if span.latest:
+        within &= value <= span.latest
+    return again.select(TEXT, pl.when(within).then(value).alias(VALUE), (good & ~within).alias(OUTSIDE))
 
 
 def _plain(written: pl.Expr) -> pl.Expr:

@@ -1,5 +1,6 @@
 """A mapping: which column of the export goes to which field of the target, and what an export must be like."""
 
+import csv
 import re
 from collections.abc import Collection, Iterator
 from datetime import date, datetime
@@ -24,6 +25,12 @@ def usable(column: str) -> bool:
     return not (column == "*" or re.fullmatch(r"\^.*\$|__.*__", column))
 
 
+Day = Annotated[
+    str,
+    Field(pattern=r"^(today|[+-][0-9]{1,3} years|[0-9]{4}-[0-9]{2}-[0-9]{2})$", examples=["2099-12-31", "+20 years"]),
+]
+
+
 class Rule(Document):
     """What goes into one field."""
 
@@ -44,6 +51,15 @@ class Rule(Document):
     split: str | None = Field(None, min_length=1, description="what stands between two values of a list in one cell")
     lookup: str | None = Field(None, description="the table below `lookups` that says what each code becomes")
     date: str | None = Field(None, description="how the date is written, like %m/%d/%Y")
+    earliest: Day | None = Field(
+        None, description="a date before this rejects the row: a day, today, or so many years from today"
+    )
+    latest: Day | None = Field(None, description="a date after this rejects the row")
+    phone: str | None = Field(
+        None,
+        pattern="^[A-Z]{2}$",
+        description="the country whose telephone numbers are written without +, for +13125550199",
+    )
     required: StrictBool = Field(False, description="a row without it is rejected")
 
     @model_validator(mode="after")
@@ -61,6 +77,10 @@ class Rule(Document):
             raise ValueError("a date is neither looked up nor split.")
         if self.date is not None and not _names_a_day(self.date):
             raise ValueError(f"'{self.date}' does not tell day, month and year. Write it like %m/%d/%Y or %d.%m.%Y.")
+        if self.date is None and (self.earliest or self.latest):
+            raise ValueError("'earliest' and 'latest' go with 'date' only.")
+        if self.phone is not None and (self.date or self.lookup or self.split):
+            raise ValueError("a telephone number is neither a date, nor looked up, nor split.")
         return self
 
     @model_validator(mode="after")
@@ -147,6 +167,9 @@ def _is_target(written: str) -> str:
 TargetType = Annotated[str, AfterValidator(_is_target), WithJsonSchema({"enum": list(systems.KNOWN)})]
 
 Text = Annotated[StrictStr, Field(min_length=1)]
+
+Table = Annotated[StrictStr, Field(pattern=r"^[\w-]+\.csv$", examples=["patron_groups.csv"])]
+"""A file beside the mapping file with a table of codes: a header, then a code and its value in each line."""
 
 Lookup = Annotated[dict[str, Text | StrictBool], Field(min_length=1)]
 """What each code becomes; `otherwise` is for all codes that are not listed."""
@@ -236,12 +259,39 @@ def load(name: str) -> Mapping:
 
 def load_file(path: Path) -> Mapping:
     """The mapping in the file at `path`. Raises ConfigError."""
-    file = yaml_files.read(path)
+    file = _with_tables(yaml_files.read(path))
     mapping = documents.load(Mapping, file)
     mistakes = [documents.complaint(file, key, sentence) for key, sentence in _mistakes(mapping)]
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return mapping
+
+
+def _with_tables(file: yaml_files.YamlFile) -> yaml_files.YamlFile:
+    """The file with the tables in it that it names. Raises ConfigError for one that cannot be read."""
+    lookups = file.data.get("lookups")
+    if not isinstance(lookups, dict):
+        return file
+    read = {name: _table(file, name, table) if isinstance(table, str) else table for name, table in lookups.items()}
+    return file._replace(data=file.data | {"lookups": read})
+
+
+def _table(file: yaml_files.YamlFile, name: str, table: str) -> dict[str, str | bool]:
+    path = file.path.parent / table
+    if not re.fullmatch(r"[\w-]+\.csv", table) or not path.is_file():
+        sentence = f"there is no file {table} beside the mapping file. Name one there, like patron_groups.csv."
+        raise ConfigError(documents.complaint(file, ("lookups", name), sentence))
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines)][1:]
+    found: dict[str, str] = {}
+    for number, row in enumerate(rows, 2):
+        if any(row) and (len(row) != len(("code", "value")) or not all(row) or row[0] in found):
+            sentence = f"{table}, line {number}: write a code and its value, each code once."
+            raise ConfigError(documents.complaint(file, ("lookups", name), sentence))
+        if any(row):
+            found[row[0]] = row[1]
+    yes_no = set(found.values()) <= {"true", "false"}
+    return {code: value == "true" for code, value in found.items()} if yes_no else dict(found)
 
 
 def _mistakes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:

@@ -31,7 +31,7 @@ def merged(files: list[tuple[str, Export]], mapping: Mapping, same_person: SameP
                 f"{other_name} does not have the same columns as {name}. The files of one delivery are read as one: "
                 "ask the sender for the same header in each, or make two tenants of them."
             )
-        exports.append(_after(exports[-1], other, whole.columns))
+        exports.append(_after(exports, other, whole.columns))
     one = whole._replace(
         frame=pl.concat(export.frame for export in exports),
         ragged=pl.concat(export.ragged for export in exports),
@@ -44,9 +44,10 @@ def merged(files: list[tuple[str, Export]], mapping: Mapping, same_person: SameP
     return _set_aside(one, _in_two(exports, names, mapping, same_person))
 
 
-def _after(before: Export, export: Export, columns: list[str]) -> Export:
-    """The export with its rows numbered on from those before it; its header is no row of the whole."""
-    shift = max(1, *before.frame[ROW].tail(1).to_list(), *before.ragged[ROW].tail(1).to_list()) - 1
+def _after(before: list[Export], export: Export, columns: list[str]) -> Export:
+    """The export with its rows numbered on from those of all before it; its header is no row of the whole."""
+    last = (number for each in before for part in (each.frame, each.ragged) for number in part[ROW].tail(1))
+    shift = max([1, *last]) - 1
     return export._replace(
         frame=export.frame.select(pl.col(ROW) + shift, *columns),
         ragged=export.ragged.select(pl.col(ROW) + shift, *columns),

@@ -82,9 +82,7 @@ def _chosen(members: list[zipfile.ZipInfo], member: str | None) -> zipfile.ZipIn
         )
     fitting = [each for each in files if member is None or _fits(each.filename, member)]
     if len(fitting) != 1:
-        which = (
-            f"{len(fitting)} of its {len(files)} files are called like {member}" if member else f"{len(files)} files"
-        )
+        which = f"{len(files)} files" + (f", {len(fitting)} of them called like {member}" if member else "")
         raise SourceError(
             f"The zip file has {which}, and it has to be clear which one is the export. Write its name, or a pattern "
             "like patrons_*.csv, at source.member in the tenant file, or ask the sender for one file in it."

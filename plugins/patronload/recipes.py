@@ -8,6 +8,7 @@ with an example as its docstring; the docstring is what docs/mapping-files.md sh
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # polars is slow to import, and only a name is needed when Airflow parses the DAG file
@@ -39,6 +40,48 @@ def single_spaces(text: pl.Expr) -> pl.Expr:
     return text.str.replace_all(r"\s+", " ")
 
 
+def country(text: pl.Expr) -> pl.Expr:
+    """Ireland becomes IE, and so does IRL; a name that is no country's stays as it is."""
+    return _each(text, _country)
+
+
+def phone(text: pl.Expr, country: str) -> pl.Expr:
+    """A telephone number the international way, as it is dialled from `country`; what is no number stays as it is."""
+    return _each(text, lambda written: _phone(written, country))
+
+
+def _each(text: pl.Expr, change: Callable[[str], str]) -> pl.Expr:
+    """Text changed by a function of Python's, which is asked once for each different text."""
+
+    def changed(column: pl.Series) -> pl.Series:
+        different = column.unique().drop_nulls()
+        return column.replace(different, different.map_elements(change, return_dtype=different.dtype))
+
+    return text.map_batches(changed)
+
+
+@cache
+def _country(written: str) -> str:
+    import pycountry  # it reads its tables when it is imported
+
+    try:
+        return str(pycountry.countries.lookup(written.strip()).alpha_2)
+    except LookupError:
+        return written
+
+
+@cache
+def _phone(written: str, country: str) -> str:
+    import phonenumbers  # as above
+
+    try:
+        number = phonenumbers.parse(written, country)
+    except phonenumbers.NumberParseException:
+        return written
+    good = phonenumbers.is_possible_number(number) and not number.extension
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if good else written
+
+
 STEPS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
-    step.__name__: step for step in (lower, upper, digits, without_leading_zeros, single_spaces)
+    step.__name__: step for step in (lower, upper, digits, without_leading_zeros, single_spaces, country)
 }

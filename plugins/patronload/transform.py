@@ -15,7 +15,7 @@ from typing import NamedTuple
 import polars as pl
 
 from patronload import expressions
-from patronload.expressions import TEXT, UNMADE, VALUE
+from patronload.expressions import OUTSIDE, TEXT, UNMADE, VALUE, Span
 from patronload.mappings import Mapping, Rule
 from patronload.rows import ROW, no_rejects
 
@@ -94,15 +94,17 @@ def _field(frame: pl.DataFrame, path: str, rule: Rule, mapping: Mapping) -> _Fie
         return _Field(pl.lit(f"{json.dumps(name)}:{json.dumps(rule.value, ensure_ascii=False)}"))
     cells = frame.select(rule.columns)
     few = _few(cells, rule)
-    made = expressions.made(cells if few is None else few, rule, mapping.lookups)
+    span = expressions.span(path, rule, mapping.target)
+    made = expressions.made(cells if few is None else few, rule, mapping.lookups, span)
     made = made.with_columns(_fragment(name))
     faulty = bool(made[UNMADE].any())
     wanted = [FRAGMENT, *([VALUE] if path in mapping.unique else []), *([TEXT, UNMADE] if faulty else [])]
+    wanted += [OUTSIDE] if faulty and rule.date else []
     made = made.select(wanted) if few is None else _each(cells, few, made.select(wanted))
     return _Field(
         made[FRAGMENT],
         made[VALUE] if path in mapping.unique else None,
-        _unmade(frame[ROW], made, path, rule) if faulty else None,
+        _unmade(frame[ROW], made, path, rule, span) if faulty else None,
     )
 
 
@@ -129,12 +131,24 @@ def _fragment(name: str) -> pl.Expr:
     return pl.when(pl.col(VALUE).is_not_null()).then(bare).alias(FRAGMENT)
 
 
-def _unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Rule) -> pl.DataFrame:
-    """The rows whose value for one field is an unlisted code or an unreadable date."""
-    columns = " + ".join(rule.columns)
+def _unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Rule, span: Span) -> pl.DataFrame:
+    """The rows whose value for one field is an unlisted code, an unreadable date or one that makes no sense."""
+    if rule.date and made[OUTSIDE].any():
+        faulty, outside = made.with_columns(rows.alias("row")).filter(UNMADE), pl.col(OUTSIDE).fill_null(value=False)
+        word = "latest" if span.latest else "earliest"
+        odd = _told(faulty.filter(outside), path, rule, f"is {span.words}", f"mend the row, or allow it by '{word}'")
+        return pl.concat([odd, _unread(faulty.filter(~outside), path, rule)]).sort("row")
+    return _unread(made.with_columns(rows.alias("row")).filter(UNMADE), path, rule)
+
+
+def _unread(bad: pl.DataFrame, path: str, rule: Rule) -> pl.DataFrame:
     what = f"is not listed in the lookup '{rule.lookup}'" if rule.lookup else f"is not a date written like {rule.date}"
     mend = f"add it to lookups.{rule.lookup} in the mapping file, or mend the row" if rule.lookup else "mend the row"
-    bad = made.with_columns(rows.alias("row")).filter(UNMADE)
+    return _told(bad, path, rule, what, mend)
+
+
+def _told(bad: pl.DataFrame, path: str, rule: Rule, what: str, mend: str) -> pl.DataFrame:
+    columns = " + ".join(rule.columns)
     return bad.select(
         "row",
         column=pl.lit(columns),

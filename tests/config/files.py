@@ -15,6 +15,13 @@ source:
   delimiter: ";"
   encoding: cp1252
   trailer: "TRAILER;*;{rows}"
+  rename: {Staff No: ID}
+  widths: {ID: 8, LOGIN: 20}
+  digits: {ID: 8}
+  member: "people*.csv"
+  files: ["out/staff_{date:%Y%m%d}.csv"]
+  same_person: first
+  pgp: riverside_pgp
   missing_columns: keep
   contains: everyone
   expected_by: "06:00"
@@ -90,6 +97,8 @@ fields:
   personal.preferredContactTypeId: {value: email}
   personal.addresses[0].addressTypeId: {value: Home}
   personal.addresses[0].city: TOWN
+  personal.phone: {column: PHONE, phone: IE}
+  personal.dateOfBirth: {column: BORN, date: "%d/%m/%Y", earliest: "1920-01-01", latest: "-15 years"}
   customFields.campus: CAMPUS
 ownership:
   personal.email: first

@@ -31,7 +31,7 @@ def test_reads_every_key(include: Path) -> None:
     assert [(check.name, check.arguments) for check in mapping.expect.warn] == [
         ("expect_column_values_to_not_be_null", {"column": "CARD"})
     ]
-    assert list(mapping.fields) == [line.split(": ")[0].strip() for line in MAPPING.splitlines()[12:26]]
+    assert list(mapping.fields) == [line.split(": ")[0].strip() for line in MAPPING.splitlines()[12:28]]
     assert mapping.fields["username"].steps == type(mapping.fields["username"].steps)(["lower"])
     assert mapping.fields["personal.middleName"].between == " "
     assert mapping.lookups == {
@@ -43,7 +43,7 @@ def test_reads_every_key(include: Path) -> None:
 def test_tells_the_columns_it_reads(include: Path) -> None:
     """Each once, in the order of the file."""
     change(include / "mappings/folio/people.yaml", "personal.lastName: {column: SURNAME}", "personal.lastName: LOGIN")
-    columns = "ID LOGIN CARD STATE ROLE DEPTS EXPIRES KNOWN_AS FIRST SECOND THIRD TOWN CAMPUS"
+    columns = "ID LOGIN CARD STATE ROLE DEPTS EXPIRES KNOWN_AS FIRST SECOND THIRD TOWN PHONE BORN CAMPUS"
     assert list(mappings.load(NAME).columns) == columns.split()
 
 
@@ -390,3 +390,28 @@ def test_the_file_of_these_tests_uses_every_key() -> None:
     """A new key comes with a test."""
     for name, field in [*mappings.Mapping.model_fields.items(), *Rule.model_fields.items()]:
         assert f"{field.alias or name}:" in MAPPING
+
+
+def test_a_table_may_be_a_file_beside_the_mapping(include: Path) -> None:
+    """A library's list of codes stays a list that the library keeps."""
+    folder = include / "mappings/folio"
+    (folder / "groups.csv").write_text("code,group\nUG,undergrad\n007, staff \n\n", encoding="utf-8-sig")
+    change(folder / "people.yaml", 'groups: {UG: undergrad, "007": staff}', "groups: groups.csv")
+    assert mappings.load(NAME).lookups["groups"] == {"UG": "undergrad", "007": "staff"}
+
+
+@pytest.mark.parametrize("table", ["UG,undergrad\nUG,staff\n", "UG\n", "UG,\n"])
+def test_a_table_with_a_mistake_is_told_with_its_line(include: Path, table: str) -> None:
+    """A code twice would quietly mean the last one."""
+    folder = include / "mappings/folio"
+    (folder / "groups.csv").write_text(f"code,group\n{table}")
+    change(folder / "people.yaml", 'groups: {UG: undergrad, "007": staff}', "groups: groups.csv")
+    with pytest.raises(ConfigError, match=r"groups.csv, line \d: write a code and its value, each code once"):
+        mappings.load(NAME)
+
+
+def test_a_table_lies_beside_the_mapping_and_nowhere_else(include: Path) -> None:
+    """No file of the machine is read because a mapping names it."""
+    change(include / "mappings/folio/people.yaml", 'groups: {UG: undergrad, "007": staff}', "groups: ../../passwd.csv")
+    with pytest.raises(ConfigError, match="there is no file"):
+        mappings.load(NAME)

@@ -1,6 +1,7 @@
 """Mapping: each word of the vocabulary, and the laws that hold for any text."""
 
 import json
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -165,3 +166,24 @@ def test_any_text_survives_from_cell_to_json(mapping, frame, cells):
 
 BLANKS = [chr(code) for code in range(0x3001) if chr(code).isspace() and chr(code) not in "\x1c\x1d\x1e\x1f"]
 """Unicode's White_Space; Python also counts four control characters to it."""
+
+
+def test_a_date_that_makes_no_sense_rejects_the_row(mapping, frame):
+    """Nobody is born tomorrow; a card that never expires has to be allowed."""
+    tomorrow = (date.today() + timedelta(days=1)).isoformat()
+    rules = '  personal.lastName: N\n  personal.dateOfBirth: {column: B, date: "%Y-%m-%d"}'
+    records, rejects = only(mapping, frame, rules, N=["x"] * 3, B=[tomorrow, "1899-12-31", date.today().isoformat()])
+    assert (len(records), list(rejects)) == (1, [2, 3])
+    assert "is before 1900-01-01 or after today" in rejects[2]
+    never = '  expirationDate: {column: E, date: "%Y-%m-%d", latest: "2099-12-31"}'
+    records, rejects = only(mapping, frame, never, E=["2099-12-31", "2100-01-01"])
+    assert (records, list(rejects)) == ([{"expirationDate": "2099-12-31"}], [3])
+
+
+def test_a_telephone_number_is_written_the_international_way_and_nothing_is_made_up(mapping, frame):
+    """An extension or a word would be lost, so such a cell stays as it is."""
+    rules = "  personal.lastName: N\n  personal.phone: {column: P, phone: US}"
+    cells = ["(312) 555-0199", "+353 20 910 1234", "312 555 0199 ext. 5", "none", ""]
+    records, _ = only(mapping, frame, rules, N=["x"] * 5, P=cells)
+    numbers = [record["personal"].get("phone") for record in records]
+    assert numbers == ["+13125550199", "+353209101234", "312 555 0199 ext. 5", "none", None]

@@ -50,7 +50,8 @@ class System:
     anything beside them is there. unique: no two patrons may share them. more: fields that a library names itself, by
     the pattern of their path. owners: who owns a field when a mapping says nothing; None where it cannot be asked what
     it has, so that nobody but the campus can own anything. whole: objects that are one value. group: the field
-    that tells what kind of patron somebody is. remembered: what the
+    that tells what kind of patron somebody is. ranges: between which days a date makes sense, unless a mapping says
+    `earliest` or `latest`. remembered: what the
     ledger keeps of a patron beside the key; none: there is no ledger.
     """
 
@@ -65,6 +66,7 @@ class System:
     owners: dict[str, Owner] | None = field(default_factory=dict)
     whole: tuple[str, ...] = ()
     group: str = ""
+    ranges: dict[str, tuple[str, str]] = field(default_factory=dict)
     remembered: tuple[str, ...] = ()
 
     @property

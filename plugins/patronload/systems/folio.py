@@ -80,6 +80,12 @@ FOLIO = System(
     # Half of the file's and half of the library's would make no sense.
     whole=("requestPreference", "tags"),
     group="patronGroup",
+    # Nobody is born tomorrow, and no card is good for ever.
+    ranges={
+        "expirationDate": ("1900-01-01", "+30 years"),
+        "enrollmentDate": ("1900-01-01", "+10 years"),
+        "personal.dateOfBirth": ("1900-01-01", "today"),
+    },
 )
 
 

@@ -1,0 +1,138 @@
+"""Reading what is no plain CSV file: packed, fixed width, several files; and what a spreadsheet or program spoilt."""
+
+import gzip
+import io
+import zipfile
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from patronload import exports, fixed_width, merging, mojibake, packing, reject_files, validation
+from patronload.errors import SourceError
+from patronload.rows import ROW
+from patronload.tenants import Layout
+from patronload.transform import transform
+
+MAPPING = """
+target: folio
+fields:
+  externalSystemId: ID
+  username: LOGIN
+  personal.lastName: SURNAME
+"""
+
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=8)
+
+
+def zipped(**files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in files.items():
+            packed.writestr(name.replace("_csv", ".csv"), content)
+    return out.getvalue()
+
+
+@given(content=st.binary(max_size=300), cut=st.integers(1, 40))
+def test_what_was_packed_comes_out_and_a_part_of_it_never_does(content, cut):
+    """A file that was cut short must not be taken for a short file."""
+    if not content.startswith((packing.GZIP, b"PK")):
+        assert packing.unpacked(content) == content
+    for packed in (gzip.compress(content), zipped(patrons_csv=content)):
+        assert packing.unpacked(packed) == content
+        with pytest.raises(SourceError, match="damaged or was cut short"):
+            packing.unpacked(packed[: max(len(packed) - cut, 4)])
+
+
+def test_a_file_that_unfolds_beyond_measure_is_refused_before_it_fills_the_memory():
+    """Also where the zip file's own list of sizes lies."""
+    bomb = gzip.compress(b"0" * (packing.HARMLESS + (2 << 20)))
+    with pytest.raises(SourceError, match="which no export does"):
+        packing.unpacked(bomb)
+    lying = bytearray(zipped(patrons_csv=b"0" * (packing.HARMLESS + (2 << 20))))
+    place = bytes(lying).index(b"PK\x01\x02") + 24
+    lying[place : place + 4] = (5).to_bytes(4, "little")
+    with pytest.raises(SourceError):
+        packing.unpacked(bytes(lying))
+
+
+@given(rows=st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=5))
+def test_fixed_width_cells_hold_what_was_put_into_them(rows):
+    """Counted in characters, not in bytes."""
+    lines = [f"{a[:8]:8}{b[:8]:8}" for a, b in rows]
+    found = fixed_width.read("\n".join(lines), {"A": 8, "B": 8}).frame
+    kept = [(a.rstrip(" "), b.rstrip(" ")) for a, b in rows if (a + b).strip()]
+    assert found.drop(ROW).rows() == [row for row in kept if "".join(row).strip()]
+
+
+def test_the_rejects_of_any_layout_come_back_and_load(mapping):
+    """Windows text, fixed width, gzip, renamed columns, UTF-16: the mended rows become patrons, spelt as they were."""
+    rules = mapping(MAPPING)
+    text = "ID,LOGIN,SURNAME\n1,a,Núñez\n2,,=Müller\n"
+    layouts = [
+        (text.encode("cp1252"), Layout(encoding="cp1252")),
+        (gzip.compress(text.encode()), Layout()),
+        (text.encode("utf-16"), Layout(encoding="utf-16")),
+        (text.replace("LOGIN", "Net ID").encode(), Layout(rename={"Net ID": "LOGIN"})),
+        (text.replace(",", ";").encode("cp1252"), Layout(delimiter=";", encoding="cp1252")),
+        (
+            "1 a Núñez   \n2   =Müller \n".encode("cp1252"),
+            Layout(widths={"ID": 2, "LOGIN": 2, "SURNAME": 8}, encoding="cp1252"),
+        ),
+    ]
+    for content, layout in layouts:
+        read = exports.read(content, layout)
+        refused = validation.validate(read, rules).rejects.with_columns(stage=pl.lit("validate"))
+        assert refused["row"].n_unique() == 1, layout
+        delivered = pl.concat([read.frame, read.ragged]).rename(read.names)
+        file = reject_files.write(delivered, refused, layout.delimiter, read.encoding)
+        header = file.decode(read.encoding).removeprefix("\ufeff").splitlines()[0]
+        assert header.startswith("ID" + layout.delimiter + ("Net ID" if layout.rename else "LOGIN"))
+        mended = file.decode(read.encoding).replace(
+            f"2{layout.delimiter}{layout.delimiter}", f"2{layout.delimiter}b{layout.delimiter}"
+        )
+        again = exports.read(mended.encode(read.encoding), layout)
+        assert again.mended
+        found = validation.validate(again, rules)
+        made = transform(again.frame, rules, found.rejects)
+        assert [*made.patrons["patron"]] == [
+            '{"externalSystemId":"2","username":"b","personal":{"lastName":"=Müller"}}'
+        ], layout
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    files=st.lists(st.lists(st.integers(1, 6), max_size=4, unique=True), min_size=1, max_size=3),
+    same_person=st.sampled_from(["first", "last", "reject"]),
+)
+def test_of_a_person_in_several_files_the_stated_row_counts(mapping, files, same_person):
+    """Every row is there once, numbered on; each person is taken from the first or the last of their files."""
+    rules = mapping(MAPPING)
+    read = [
+        (
+            f"f{place}",
+            exports.read(("ID,LOGIN,SURNAME\n" + "".join(f"{i},{i},f{place}\n" for i in ids)).encode(), Layout()),
+        )
+        for place, ids in enumerate(files)
+    ]
+    one = merging.merged(read, rules, same_person)
+    assert one.rows == sum(map(len, files))
+    assert sorted([*one.frame[ROW], *one.ragged[ROW]]) == list(range(2, one.rows + 2))
+    if same_person != "reject":
+        order = files if same_person == "last" else files[::-1]
+        places = range(len(files)) if same_person == "last" else reversed(range(len(files)))
+        taken = {str(i): f"f{place}" for place, ids in zip(places, order, strict=True) for i in ids}
+        assert dict(one.frame.select("ID", "SURNAME").iter_rows()) == taken
+        assert set(one.rejects["row"]) == set(one.ragged[ROW])
+
+
+@given(name=st.text(st.characters(min_codepoint=0xC0, max_codepoint=0x17F), min_size=1, max_size=10))
+def test_a_name_is_garbled_when_it_was_read_in_the_wrong_encoding_and_not_before(name):
+    """A letter of Latin script alone is never UTF-8 read as Windows-1252; read so once, it always is."""
+    try:
+        wrong = name.encode().decode("cp1252")
+    except UnicodeDecodeError:
+        wrong = name.encode().decode("latin-1")
+    assert mojibake.is_garbled(wrong)
+    assert not mojibake.is_garbled(name)
