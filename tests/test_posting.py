@@ -136,7 +136,8 @@ def test_a_lost_answer(server: FolioServer, tmp_path: Path, work: str):
     run = make_run(tmp_path, people(50))
     server.faults.import_seconds = 0.4 if work == "goes on" else 0
     server.faults.answer(504, work=work)
-    assert post(run, server) == Totals(chunks=2, patrons=50, created=40, updated=10, failed=0)
+    patience = LONG if work == "goes on" else QUICK
+    assert post(run, server, patience=patience) == Totals(chunks=2, patrons=50, created=40, updated=10, failed=0)
     assert [result["looked_up"] for result in results(run)] == [True, False]
     assert max(Counter(posted(server)).values()) == 1
     assert all(stored(server, record) for record in people(50))

@@ -382,8 +382,11 @@ def test_a_load_that_folio_refuses_is_no_success(load, folio, refused, most_reje
 
 
 def test_limits_do_not_hold_for_a_load_that_is_wanted_anyway(load, folio):
-    """A person gave a reason; but nothing at all is no load for them either."""
+    """A person gave a reason, or has mended a few rows; but nothing at all is no load for them either."""
     steps.post(refusing(load, folio, 11, 5, most_rejects="1%")._replace(load_anyway="the new term"))
+    mended = refusing(load, folio, 13, 5, most_rejects="1%")
+    mended.run.write_json(runs.FACTS, mended.run.read_json(runs.FACTS) | {"mended": True})
+    steps.post(mended)
     with pytest.raises(RefusedError, match="refused all 12"):
         steps.post(refusing(load, folio, 12, 12, most_rejects="1%")._replace(load_anyway="the new term"))
 

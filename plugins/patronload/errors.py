@@ -7,7 +7,7 @@ What can go wrong, named by what to do next:
     - MissingError   it is not there, or not there yet
   + ValidationError  the export was read and refused; nothing was sent
   + TargetError      the library system refused us; a retry cannot help
-    + RefusedError   it refused too many patrons; load again when that is mended
+    - RefusedError   it refused too many patrons; load again when that is mended
   + TransientError   the network or the far end was busy; retry
   + Defect           something we did not foresee; tell the developers
 
