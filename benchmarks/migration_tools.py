@@ -16,7 +16,8 @@ from benchmarks import wide
 
 TEXTS = {
     "externalSystemId": "ID", "username": "LOGIN", "barcode": "CARD", "patronGroup": "ROLE",
-    "enrollmentDate": "ENROLLED", "expirationDate": "EXPIRES", "personal.lastName": "SURNAME", "personal.firstName": "FIRST",
+    "enrollmentDate": "ENROLLED", "expirationDate": "EXPIRES", "personal.lastName": "SURNAME",
+    "personal.firstName": "FIRST",
     "personal.middleName": "MIDDLE", "personal.preferredFirstName": "PREFERRED", "personal.email": "EMAIL",
     "personal.phone": "PHONE", "personal.mobilePhone": "MOBILE", "personal.dateOfBirth": "BORN",
     "personal.addresses[0].addressLine1": "STREET", "personal.addresses[0].addressLine2": "STREET2",

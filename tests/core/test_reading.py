@@ -36,6 +36,7 @@ def zipped(**files):
     return out.getvalue()
 
 
+@settings(deadline=None)  # a busy machine is no reason to fail
 @given(content=st.binary(max_size=300), cut=st.integers(1, 40))
 def test_what_was_packed_comes_out_and_a_part_of_it_never_does(content, cut):
     """A file that was cut short must not be taken for a short file."""
@@ -59,6 +60,7 @@ def test_a_file_that_unfolds_beyond_measure_is_refused_before_it_fills_the_memor
         packing.unpacked(bytes(lying))
 
 
+@settings(deadline=None)  # a busy machine is no reason to fail
 @given(rows=st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=5))
 def test_fixed_width_cells_hold_what_was_put_into_them(rows):
     """Counted in characters, not in bytes."""
@@ -129,6 +131,7 @@ def test_of_a_person_in_several_files_the_stated_row_counts(mapping, files, same
         assert set(one.rejects["row"]) == set(one.ragged[ROW])
 
 
+@settings(deadline=None)  # a busy machine is no reason to fail
 @given(name=st.text(st.characters(min_codepoint=0xC0, max_codepoint=0x17F), min_size=1, max_size=10))
 def test_a_name_is_garbled_when_it_was_read_in_the_wrong_encoding_and_not_before(name):
     """A letter of Latin script alone is never UTF-8 read as Windows-1252; read so once, it always is."""
