@@ -99,8 +99,7 @@ def _stages(folder: Path) -> dict[str, Any]:
 
 
 def _chunks(load: steps.Load) -> int:
-    with load.run.reading(runs.PATRONS) as file:
-        patrons = pl.read_parquet(file.read(), columns=["patron"])
+    patrons = pl.read_parquet(load.run.folder / runs.PATRONS, columns=["patron"])
     return len(set(steps._cut(load.run, load.tenant.target, patrons.with_columns(level=0))))  # noqa: SLF001 - the step's
 
 
