@@ -46,6 +46,9 @@ def test_a_load_with_its_artifacts_in_a_bucket(sandbox: Sandbox, tmp_path: Path)
     assert found.keys() == {
         "export.csv",
         "export.json",
+        "rows.parquet",
+        "ragged.parquet",
+        "rows.json",
         "validation.json",
         "rejects/validate.parquet",
         "rejects/transform.parquet",
