@@ -6,7 +6,7 @@ import polars as pl
 
 from patronload import expressions
 from patronload.mappings import Mapping
-from patronload.rows import ROW, no_rejects
+from patronload.rows import ROW, holding, no_rejects
 
 SCIENTIFIC = r"^-?[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]{1,3}$"
 DECIMAL = r"^[0-9]+[.,]0+$"
@@ -71,8 +71,11 @@ def damaged(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     found = [no_rejects()]
     for name in mapping.columns:
         of_numbers = any(name in mapping.fields[path].columns for path in NUMBERS & set(mapping.fields))
-        for damage in (*EVERYWHERE, *(IN_NUMBERS if of_numbers else ())):
-            bad = frame.filter(expressions.clean(name).str.contains(damage.pattern))
+        kinds = (*EVERYWHERE, *(IN_NUMBERS if of_numbers else ()))
+        any_of_them = "|".join(rf"(?:^\s*(?:{damage.pattern[1:-1]})\s*$)" for damage in kinds)
+        suspects = holding(frame, name, any_of_them).select(ROW, name)
+        for damage in kinds if suspects.height else ():
+            bad = suspects.filter(expressions.clean(name).str.contains(damage.pattern))
             found.append(_rejects(bad, name, damage.reason, damage.summary))
     return pl.concat(found)
 

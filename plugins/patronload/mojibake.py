@@ -8,7 +8,7 @@ import polars as pl
 
 from patronload import expressions
 from patronload.mappings import Mapping
-from patronload.rows import ROW, no_rejects
+from patronload.rows import ROW, holding, no_rejects
 
 REPLACED = "\ufffd"
 SUSPECT = r"[\u{C2}-\u{F4}][^\x00-\x7F]"
@@ -21,9 +21,7 @@ def garbled(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     """Rejects for the cells, in the columns that the mapping takes, whose text was garbled before it came to us."""
     found = [no_rejects()]
     for name in mapping.columns:
-        suspects = frame.select(ROW, name).filter(
-            pl.col(name).str.contains(REPLACED, literal=True) | pl.col(name).str.contains(SUSPECT)
-        )
+        suspects = holding(frame, name, f"{REPLACED}|{SUSPECT}").select(ROW, name)
         if suspects.height:
             cells = [cell for cell in suspects[name].unique() if is_garbled(cell)]
             bad = suspects.filter(pl.col(name).is_in(cells))

@@ -13,6 +13,9 @@ NOTED = {"row": pl.UInt32, "effect": pl.String, **{name: pl.String for name in R
 """Something in a row that does not cost the patron: as a reject, and the effect: `blank` (the cell counts as empty) or
 `warn`."""
 
+SAMPLE = 4096
+"""In so many cells it is seen whether they repeat themselves."""
+
 
 def no_notes() -> pl.DataFrame:
     """An empty table of what was noted."""
@@ -33,6 +36,15 @@ def _emptied(column: str, rows: list[int]) -> pl.Expr:
 def no_rejects() -> pl.DataFrame:
     """An empty table of rejects."""
     return pl.DataFrame(schema=REJECTS)
+
+
+def holding(frame: pl.DataFrame, column: str, pattern: str) -> pl.DataFrame:
+    """The rows whose cell fits a pattern, which few do; where cells repeat themselves each is looked at once."""
+    cells = frame[column]
+    repeated = cells.head(SAMPLE).n_unique() * 2 < SAMPLE
+    if not (cells.unique() if repeated else cells).str.contains(pattern).any():
+        return frame.clear()
+    return frame.filter(pl.col(column).str.contains(pattern))
 
 
 def without(frame: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:

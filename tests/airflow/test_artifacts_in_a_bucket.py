@@ -54,6 +54,9 @@ def test_a_load_with_its_artifacts_in_a_bucket(sandbox: Sandbox, tmp_path: Path)
     assert found.keys() == {
         "export.csv",
         "export.json",
+        "rows.parquet",
+        "ragged.parquet",
+        "rows.json",
         "validation.json",
         "validation.html",
         "failing.parquet",

@@ -137,6 +137,9 @@ def test_the_artifacts_are_complete(world: World, loads, tenant: str):
     assert names == {
         "export.csv",
         "export.json",
+        "rows.parquet",
+        "ragged.parquet",
+        "rows.json",
         "validation.json",
         "validation.html",
         "failing.parquet",

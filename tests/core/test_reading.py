@@ -1,7 +1,9 @@
 """Reading what is no plain CSV file: packed, fixed width, several files; and what a spreadsheet or program spoilt."""
 
+import csv
 import gzip
 import io
+import json
 import zipfile
 
 import polars as pl
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from patronload import exports, fixed_width, merging, mojibake, packing, reject_files, validation
 from patronload.errors import SourceError
-from patronload.rows import ROW
+from patronload.rows import ROW, no_rejects
 from patronload.tenants import Layout
 from patronload.transform import transform
 
@@ -34,6 +36,7 @@ def zipped(**files):
     return out.getvalue()
 
 
+@settings(deadline=None)  # a busy machine is no reason to fail
 @given(content=st.binary(max_size=300), cut=st.integers(1, 40))
 def test_what_was_packed_comes_out_and_a_part_of_it_never_does(content, cut):
     """A file that was cut short must not be taken for a short file."""
@@ -57,6 +60,7 @@ def test_a_file_that_unfolds_beyond_measure_is_refused_before_it_fills_the_memor
         packing.unpacked(bytes(lying))
 
 
+@settings(deadline=None)  # a busy machine is no reason to fail
 @given(rows=st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=5))
 def test_fixed_width_cells_hold_what_was_put_into_them(rows):
     """Counted in characters, not in bytes."""
@@ -127,6 +131,7 @@ def test_of_a_person_in_several_files_the_stated_row_counts(mapping, files, same
         assert set(one.rejects["row"]) == set(one.ragged[ROW])
 
 
+@settings(deadline=None)  # a busy machine is no reason to fail
 @given(name=st.text(st.characters(min_codepoint=0xC0, max_codepoint=0x17F), min_size=1, max_size=10))
 def test_a_name_is_garbled_when_it_was_read_in_the_wrong_encoding_and_not_before(name):
     """A letter of Latin script alone is never UTF-8 read as Windows-1252; read so once, it always is."""
@@ -136,3 +141,25 @@ def test_a_name_is_garbled_when_it_was_read_in_the_wrong_encoding_and_not_before
         wrong = name.encode().decode("latin-1")
     assert mojibake.is_garbled(wrong)
     assert not mojibake.is_garbled(name)
+
+
+BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace() and chr(code) not in "\x1c\x1d\x1e\x1f")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cells=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=4),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
+    packed=st.booleans(),
+    delimiter=st.sampled_from([",", "\t", "¦"]),
+)
+def test_any_text_survives_from_the_bytes_of_a_cell_to_json(mapping, cells, encoding, packed, delimiter):
+    """Through encoding, packing, quoting and mapping: but for the blanks around it, FOLIO gets what was written."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+    writer.writerows([("ID", "LOGIN", "SURNAME"), *((n, n, cell) for n, cell in enumerate(cells))])
+    content = out.getvalue().encode(encoding)
+    read = exports.read(gzip.compress(content) if packed else content, Layout(delimiter=delimiter, encoding=encoding))
+    made = transform(read.frame, mapping(MAPPING), no_rejects())
+    names = [json.loads(patron).get("personal", {}).get("lastName", "") for patron in made.patrons["patron"]]
+    assert names == [cell.strip(BLANKS) for cell in cells]
