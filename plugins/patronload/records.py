@@ -11,6 +11,7 @@ with too few or too many cells show. Where that proof fails `quick` raises Irreg
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -115,11 +116,19 @@ def quick(content: Iterable[bytes], delimiter: str, start: int, columns: list[st
     if len(delimiter.encode()) > 1:
         raise Irregular
     last = 0
-    for block in _whole_records(content, delimiter.encode()):
-        first, last = last + 1, last + len(block)
-        if last > start:
-            skipped = max(start + 1 - first, 0)
-            yield _part(block.after(skipped), delimiter, first + skipped, columns)
+    # The next block is cut while polars reads this one.
+    with ThreadPoolExecutor(1) as pool:
+        before: Future[Part] | None = None
+        for block in _whole_records(content, delimiter.encode()):
+            first, last = last + 1, last + len(block)
+            if last > start:
+                skipped = max(start + 1 - first, 0)
+                after = pool.submit(_part, block.after(skipped), delimiter, first + skipped, columns)
+                if before:
+                    yield before.result()
+                before = after
+        if before:
+            yield before.result()
 
 
 class _Block(NamedTuple):
