@@ -219,7 +219,9 @@ def test_an_encrypted_export_loads_and_an_open_one_is_refused(with_source, inclu
     connection = {"conn_type": "generic", "extra": {"private_key": str(key)}}
     monkeypatch.setenv("AIRFLOW_CONN_LIB_PGP", json.dumps(connection))
     text = (",".join(COLUMNS) + "\n" + "".join(GOOD)).encode()
-    closed = with_source(pgp="lib_pgp")
+    closed = with_source(pgp="lib_pgp", path=str(include / "patrons.csv"))
+    (include / "patrons.csv").write_bytes(text)
+    steps.fetch(closed)
     closed.run.write(runs.EXPORT, encrypt(text, recipients=[key.extract_certificate()]))
     assert steps.validate(closed) == {"rows": len(GOOD), "rejected": 0}
     closed.run.write(runs.EXPORT, text)

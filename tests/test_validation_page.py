@@ -248,7 +248,7 @@ def test_a_tenants_own_expectations_are_checked_beforehand(library, capsys):
     expecting(library, rows=[{"expect_column_values_to_be_uniqe": {"column": "barcode"}}])
     assert command_line.main(["check"]) == 1
     told = " ".join(capsys.readouterr().err.split())
-    assert "lib.yaml: expect.rows[0]: no check expect_column_values_to_be_uniqe here" in told
+    assert "expect.rows[0].expect_column_values_to_be_uniqe: no such check; did you mean" in told
     expecting(library, wrong=[CARD])
     assert command_line.main(["check"]) == 1
     assert "expect.wrong: no such key" in " ".join(capsys.readouterr().err.split())

@@ -104,7 +104,7 @@ def _checked() -> Iterator[tuple[str, ConfigError | None]]:
 
 def _expected(tenant: Tenant) -> ConfigError | None:
     """What is wrong with the tenant's own expectations; a mapping file with mistakes is told of by itself."""
-    with suppress(ConfigError):
+    with suppress(Exception):
         found = list(mappings.unemptiable(mappings.load(tenant.mapping), tenant.expect))
         file = yaml_files.read(paths.tenants() / f"{tenant.tenant}.yaml") if found else None
         if file:

@@ -254,7 +254,8 @@ def _remove(path: Any) -> None:
 
 def all_tenants() -> list[str]:
     """The tenants that have artifacts, sorted."""
-    return [path.name for path in _folders(_root())]
+    # What all share has a name that no tenant can have, like _leases.
+    return [path.name for path in _folders(_root()) if path.name[:1].isalpha()]
 
 
 def all_runs(tenant: str) -> list[Run]:

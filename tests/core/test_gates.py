@@ -177,7 +177,15 @@ def test_a_trailer_that_is_not_there_is_told_and_nothing_is_taken_off(content):
     """A file that was cut short has lost it; bytes that are no text are for the reader to tell of."""
     layout = Layout(trailer="TRL;{rows}")
     assert trailers.split(content, layout) == (content, Trailer("TRL;{rows}", None))
-    assert trailers.without(content, Layout()) == content
+    assert trailers.split(content, Layout()) == (content, None)
+
+
+def test_the_trailers_of_several_files_tell_of_all_rows():
+    """One that is missing leaves nothing told."""
+    two, three, none = (Trailer("TRL;{rows}", rows) for rows in (2, 3, None))
+    assert trailers.of_all([two, three]) == Trailer("TRL;{rows}", 5)
+    assert trailers.of_all([two, none]) == none
+    assert trailers.of_all([None, None]) is None
 
 
 def test_completeness_is_what_the_tenant_knows_of_the_file():
