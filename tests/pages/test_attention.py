@@ -77,7 +77,13 @@ def test_what_needs_attention(found: Library, sentences: list[str]):
 
 def test_a_trend():
     """A bar for each load that ended, the newest at the right; the words tell the same."""
-    loads = [load(None, state="running"), load("failed", state="failed"), load("dry_run"), load()]
+    loads = [
+        load(None, state="running"),
+        load("failed", state="failed"),
+        load("dry_run"),
+        load("already_loaded"),
+        load(),
+    ]
     shown = charts.trend(loads)
     assert [bar.words for bar in shown.bars] == ["2026-11-24: 10 loaded, 2 to mend", "2026-11-24: failed"]
     assert [bar.left for bar in shown.bars] == [charts.WIDTH - 2 * charts.STEP, charts.WIDTH - charts.STEP]

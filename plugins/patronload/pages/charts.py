@@ -13,6 +13,10 @@ STEP = 6
 WIDTH, HEIGHT = STEP * TREND, 36
 
 
+NO_LOADS = ("dry_run", "already_loaded")
+"""Ends of runs that had nothing to load: neither good nor bad."""
+
+
 class Bar(NamedTuple):
     """An upright bar of a trend: `good` is the height of the loaded part, `bad` of the rest on top of it."""
 
@@ -31,8 +35,8 @@ class Trend(NamedTuple):
 
 
 def trend(loads: Sequence[Load]) -> Trend:
-    """The trend of loads that come newest first. Dry runs and loads under way are left out."""
-    shown = [load for load in reversed(loads[:TREND]) if not load.under_way and load.outcome != "dry_run"]
+    """The trend of loads that come newest first; what had nothing to load, or is under way, is left out."""
+    shown = [load for load in reversed(loads[:TREND]) if not load.under_way and load.outcome not in NO_LOADS]
     tallest = max((load.loaded + load.to_mend for load in shown), default=0) or 1
     # The newest stands at the right, however many there are.
     first = TREND - len(shown)
