@@ -146,7 +146,7 @@ def transform(load: Load) -> Counts:
             for part in core.parts(delivered, mapping, refused):
                 made.write(part.patrons)
                 made.rejects.append(part.rejects)
-                groups.append(_groups(part.patrons, mapping))
+                groups.append(part.patrons.select(key=mapping.system.key).with_columns(part.groups))
             made.close()
             rejects = pl.concat(made.rejects)
             _write_frame(load.run, TRANSFORM_REJECTS, rejects)
@@ -382,17 +382,6 @@ def _kept(run: Run, what: str, name: str) -> Counts:
         "The %s stays as it is, because this run has sent patrons already. For another file, start another run.", what
     )
     return {"kept": f"{run.url}/{name}"}
-
-
-def _groups(patrons: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
-    """The patrons' `key` in the target, and their `group`, if the mapping makes one."""
-    import polars as pl
-
-    from patronload import transform
-
-    field = mapping.system.group
-    group = pl.col(transform.PATRON).str.json_path_match(f"$.{field}") if field else pl.lit(None, pl.String)
-    return patrons.select(key=mapping.system.key, group=group)
 
 
 def _mapping(tenant: Tenant, columns: list[str]) -> Mapping:

@@ -19,7 +19,7 @@ from patronload.expressions import OUTSIDE, TEXT, UNMADE, VALUE, Span
 from patronload.mappings import Mapping, Rule
 from patronload.rows import ROW, no_rejects
 
-PATRON = "patron"
+PATRON, GROUP = "patron", "group"
 
 FRAGMENT, CELL = "fragment", "cell"
 
@@ -33,10 +33,14 @@ SAMPLE, FEW = 4096, 2
 
 
 class Transformed(NamedTuple):
-    """patrons: row, the target's unique fields and PATRON, the JSON text; rejects: see rows.REJECTS."""
+    """
+    patrons: row, the target's unique fields and PATRON, the JSON text; rejects: see rows.REJECTS; groups: what kind of
+    patron each of the patrons is, as the mapping makes it, if it does.
+    """
 
     patrons: pl.DataFrame
     rejects: pl.DataFrame
+    groups: pl.Series
 
 
 def transform(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Transformed:
@@ -47,7 +51,7 @@ def transform(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> T
     same, so that the library learns of all that is to be mended in a row at once.
     """
     made = [*parts([frame.clear()], mapping, refused), *parts(frame.iter_slices(PART), mapping, refused)]
-    return Transformed(pl.concat(part.patrons for part in made), pl.concat(part.rejects for part in made))
+    return Transformed(*(pl.concat(alike) for alike in zip(*made, strict=True)))
 
 
 def parts(frames: Iterable[pl.DataFrame], mapping: Mapping, refused: pl.DataFrame) -> Iterator[Transformed]:
@@ -73,8 +77,8 @@ def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Trans
         **unique | {path: made[path].value for path in mapping.unique},
         **{PATRON: _json(frame.select(**{path: field.fragment for path, field in made.items()}), mapping)},
     )
-    bad = pl.concat([rejects["row"], refused["row"]])
-    return Transformed(patrons.filter(~pl.col("row").is_in(bad.implode())), rejects)
+    good = ~patrons["row"].is_in(pl.concat([rejects["row"], refused["row"]]).implode())
+    return Transformed(patrons.filter(good), rejects, _groups(made, mapping, frame.height).filter(good))
 
 
 class _Field(NamedTuple):
@@ -88,6 +92,14 @@ class _Field(NamedTuple):
     rejects: pl.DataFrame | None = None
 
 
+def _groups(made: dict[str, _Field], mapping: Mapping, rows: int) -> pl.Series:
+    path = mapping.system.group
+    if path in made and (value := made[path].value) is not None:
+        return value.cast(pl.String).alias(GROUP)
+    fixed = mapping.fields[path].value if path in mapping.fields else None
+    return pl.Series(GROUP, [fixed], dtype=pl.String).new_from_index(0, rows)
+
+
 def _field(frame: pl.DataFrame, path: str, rule: Rule, mapping: Mapping) -> _Field:
     name = path.rsplit(".", 1)[-1]
     if rule.value is not None:
@@ -98,12 +110,13 @@ def _field(frame: pl.DataFrame, path: str, rule: Rule, mapping: Mapping) -> _Fie
     made = expressions.made(cells if few is None else few, rule, mapping.lookups, span)
     made = made.with_columns(_fragment(name))
     faulty = bool(made[UNMADE].any())
-    wanted = [FRAGMENT, *([VALUE] if path in mapping.unique else []), *([TEXT, UNMADE] if faulty else [])]
+    asked_for = path in mapping.unique or path == mapping.system.group
+    wanted = [FRAGMENT, *([VALUE] if asked_for else []), *([TEXT, UNMADE] if faulty else [])]
     wanted += [OUTSIDE] if faulty and rule.date else []
     made = made.select(wanted) if few is None else _each(cells, few, made.select(wanted))
     return _Field(
         made[FRAGMENT],
-        made[VALUE] if path in mapping.unique else None,
+        made[VALUE] if asked_for else None,
         _unmade(frame[ROW], made, path, rule, span) if faulty else None,
     )
 
