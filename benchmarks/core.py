@@ -15,13 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from benchmarks import migration_tools, script, wide
+from benchmarks import delivery, migration_tools, script, wide
 from patronload import paths, runs, steps, tenants
 from patronload.loads import Load
 from patronload.runs import Run
@@ -92,20 +92,12 @@ class _Clock:
 def _stages(folder: Path) -> dict[str, Any]:
     importlib.import_module("patronload.validation")  # Great Expectations takes seconds, which are not measured here
     tenant, run, clock = tenants.load("northfield"), Run(folder / "run"), _Clock()
-    run.write_json(runs.DELIVERY, _delivered(run))
+    delivery.leave(run)
     load = Load(tenant, run, "bench", date(2026, 11, 21))
     clock.run("read, validate", lambda: steps.validate(load))
     counts = clock.run("transform", lambda: steps.transform(load))
     chunks = clock.run("chunks", lambda: _chunks(load))
     return _told(clock, f"{counts['patrons']:,} patrons, {counts['rejected']:,} rejected, {chunks:,} chunks")
-
-
-def _delivered(run: Run) -> dict[str, Any]:
-    """What fetch leaves behind of the file; a hash of it is none of what is measured here."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    size = (run.folder / runs.EXPORT).stat().st_size
-    facts = {"name": runs.EXPORT, "path": runs.EXPORT, "size": size, "modified": now, "fetched": now}
-    return facts | {"sha256": "0" * 64}
 
 
 def _chunks(load: Load) -> int:

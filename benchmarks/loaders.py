@@ -22,10 +22,12 @@ from unittest.mock import patch
 
 import polars as pl
 
+from benchmarks import delivery
 from benchmarks.null_folio import TENANT
 from local import exports as made_up
 from patronload import connections, paths, runs, steps, tenants
 from patronload.connections import Connection
+from patronload.loads import Load
 from patronload.rows import REJECTS
 from patronload.runs import Run
 
@@ -78,22 +80,23 @@ def _ours(url: str, folder: Path, rows: int) -> tuple[list[str], list[Speed]]:
     tenant = tenants.load("northfield")
     target = tenant.target.model_copy(update={"chunk_size": CHUNK})
     tenant = tenant.model_copy(update={"target": target, "limits": tenants.Limits(most_rejects="100%")})
-    run = Run(folder / "run")
+    run = Run(folder / "northfield" / "run")
     _prepare(run, made_up.northfield(date(2026, 11, 21), rows).content)
-    load = steps.Load(tenant, run, "bench", date(2026, 11, 21))
+    load = Load(tenant, run, "bench", date(2026, 11, 21))
     account = Connection("northfield_folio", host=url, login=LOGIN["username"], password=LOGIN["password"])
     with patch.object(connections, "get", lambda _: account):
         steps.transform(load)
         plan = _timed("Patronload, plan", lambda: steps.plan(load)["new"])
         post = _timed("Patronload, post", lambda: steps.post(load)["patrons"])
     both = Speed("Patronload, plan and post", post.users, plan.seconds + post.seconds)
-    patrons = pl.read_parquet(folder / "run" / runs.PATRONS)["patron"].to_list()
+    patrons = pl.read_parquet(run.folder / runs.PATRONS)["patron"].to_list()
     return patrons, [plan, post, both]
 
 
 def _prepare(run: Run, content: bytes) -> None:
     """As the steps fetch and validate leave it behind, everything good."""
     run.write(runs.EXPORT, content)
+    delivery.leave(run)
     lines = content.count(b"\n") - 1
     run.write_json(runs.VALIDATION, {"rows": lines, "columns": [], "checks": []})
     with run.writing(steps.VALIDATE_REJECTS) as file:
