@@ -301,7 +301,7 @@ ALL_KINDS = [
     ("expect_column_values_to_not_match_regex", {"regex": "^[0-9]+$"}, [2, 3]),
     ("expect_column_values_to_match_regex_list", {"regex_list": ["^[0-9]+$", "^x"]}, [6]),
     ("expect_column_values_to_not_match_regex_list", {"regex_list": ["^[0-9]+$", "^x"]}, [2, 3, 5]),
-    ("expect_column_values_to_match_strftime_format", {"strftime_format": "%d"}, [5, 6]),
+    ("expect_column_values_to_match_strftime_format", {"strftime_format": "%H"}, [5, 6]),
     ("expect_column_values_to_be_in_set", {"value_set": ["10"]}, [5, 6]),
     ("expect_column_values_to_not_be_in_set", {"value_set": ["10"]}, [2, 3]),
     ("expect_column_value_lengths_to_equal", {"value": 2}, [5, 6]),
