@@ -30,12 +30,13 @@ def paths(target: str, filled: Iterable[str]) -> list[str]:
     """
     What may stand below `ownership`: the fields that a mapping fills, and what is around them.
 
-    The key is not among them: by it a patron is found. Nothing is, where nobody can see what the target has.
+    The key is not among them: by it a patron is found; nor is what never changes. Nothing is, where nobody can see what
+    the target has.
     """
     system = systems.KNOWN[target]
     if system.owners is None:
         return []
-    named = [path for path in [*system.names, *filled] if path != system.key]
+    named = [path for path in [*system.names, *filled] if path not in (system.key, *system.once)]
     parts = [part for path in named for part in reversed([*_parts(path)])]
     return [path for path in dict.fromkeys(parts) if not _is_within_a_whole(target, path)]
 

@@ -173,7 +173,7 @@ MISTAKES = [
         "fields.barcde",
         "no such field; did you mean 'barcode'?",
     ),
-    ("barcode: CARD", "id: CARD", "fields.id", "no such field; "),
+    ("barcode: CARD", "meta: CARD", "fields.meta", "no such field; "),
     (
         "barcode: CARD",
         "personal.lastname: CARD",

@@ -127,7 +127,8 @@ class UserImport(Folio):
 
     def obstacles(self, patrons: list[Patron]) -> dict[int, Failed]:
         """Why FOLIO cannot create some of these patrons, by row: another user has one of their ids."""
-        wanted = {name: {p.row: str(p.record[name]) for p in patrons if p.record.get(name)} for name in IDS}
+        names = (*IDS, "id")
+        wanted = {name: {p.row: str(p.record[name]) for p in patrons if p.record.get(name)} for name in names}
         wanted["externalSystemId"] = {row: self.prefix + key for row, key in wanted["externalSystemId"].items()}
         found: dict[int, Failed] = {}
         for name, values in wanted.items():

@@ -26,7 +26,7 @@ IDS = ("externalSystemId", "username", "barcode")
 INSISTED_ON = ("username", "personal.lastName")
 """What an import has to have; so it is taken from the file when a stored user lacks it, whoever owns it."""
 
-APART = ("active", "type", "externalSystemId")
+APART = ("active", "type", "externalSystemId", "id")
 """Fields with rules of their own."""
 
 PATRON = "patron"
@@ -99,7 +99,7 @@ def merged(ours: Record, stored: Record | None, rules: Rules, dropped: Collectio
     fields whose values were left out because FOLIO does not know them; they are no blank cells, and erase nothing.
     """
     ours, rules = _dated(ours, rules.zone), _without(rules, dropped)
-    record = dict(ours) if stored is None else _laid_over(stored, ours, rules)
+    record = _new(ours) if stored is None else _laid_over(stored, ours, rules)
     if "requestPreference" in record:
         record["requestPreference"] = _sound(record["requestPreference"])
     record["type"] = _type(ours, stored, rules)
@@ -119,6 +119,16 @@ def end_of_day(day: str, zone: ZoneInfo) -> str:
         return last.astimezone(UTC).isoformat(timespec="milliseconds")
     except OverflowError:
         return LAST_MOMENT
+
+
+def _new(ours: Record) -> Record:
+    """
+    The record of somebody whom FOLIO does not have; the one who may bring an id along.
+
+    FOLIO: mod-user-import gives an id to who has none, and puts the stored one in the place of what an update brings.
+    PostgreSQL writes the letters of a UUID small.
+    """
+    return ours | {"id": ours["id"].lower()} if "id" in ours else dict(ours)
 
 
 def _without(rules: Rules, dropped: Collection[str]) -> Rules:
