@@ -4,6 +4,7 @@ Who owns a field of a patron whom the library system has already: the campus tha
 * campus: the file's value overwrites.
 * first: the file's value is taken as long as there is none.
 * library: the file's value is taken for a new patron only; after that nobody but the library changes it.
+* last: whoever changed it last; the file's value is taken when it is another one than at the last load (see contested).
 
 What a mapping does not fill is never touched, whoever owns it.
 """

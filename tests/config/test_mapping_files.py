@@ -291,7 +291,7 @@ MISTAKES = [
         "requestPref",
     ),
     ("personal.email: first", "personal.addresses[0].city: first", "ownership.personal.addresses[0].city", "addresses"),
-    ("personal.email: first", "personal.email: patron", "ownership.personal.email", "'campus', 'library' or 'first'"),
+    ("personal.email: first", "personal.email: patron", "ownership.personal.email", "'library', 'first' or 'last'"),
 ]
 
 

@@ -16,7 +16,7 @@ ConnectionId = Annotated[
     Field(pattern=r"^[A-Za-z0-9_.-]+$", description="the id of an Airflow connection", examples=["northfield_sftp"]),
 ]
 
-Owner = Literal["campus", "library", "first"]
+Owner = Literal["campus", "library", "first", "last"]
 """Who may change a field; see ownership."""
 
 

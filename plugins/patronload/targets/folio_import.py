@@ -82,11 +82,11 @@ class UserImport(Folio):
         patrons: pl.DataFrame,
         mapping: Mapping,
         zone: ZoneInfo,
-        ledger: Ledger | None = None,  # noqa: ARG002 - FOLIO itself can be asked
+        ledger: Ledger | None = None,
         refused: Iterable[tuple[int, str]] = (),
     ) -> Planned:
         """Compare the patrons of a file with what FOLIO has."""
-        return folio_plan.plan(self, patrons, mapping, zone, refused)
+        return folio_plan.plan(self, patrons, mapping, zone, ledger, refused)
 
     def prepare(self, create: dict[str, Any]) -> None:
         """Make departments and options of custom fields, one after the other."""

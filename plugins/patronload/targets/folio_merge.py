@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from patronload import contested
 from patronload.folding import fold
 from patronload.mappings import Mapping
 from patronload.ownership import Owner
@@ -45,6 +46,8 @@ class Field(NamedTuple):
     owner: Owner
     erased: bool
     """Whether a blank cell empties it."""
+    contested: str
+    """Its name in what contested.said gives."""
 
     @property
     def path(self) -> str:
@@ -72,6 +75,19 @@ class Rules(NamedTuple):
     erase: bool
     zone: ZoneInfo
     now: datetime
+    changed: dict[str, bool] = {}  # noqa: RUF012 - nobody changes it
+    """Of one patron: which contested fields the campus has changed since the last load; without those not known."""
+
+    def settled(self, owner: Owner | None, contested: str) -> Owner | None:
+        """
+        Who owns a field for this patron, when it belongs to whoever changed it last.
+
+        Before it is known what the campus said last time, nobody can tell who changed what, and what FOLIO has stays.
+        """
+        if owner != "last":
+            return owner
+        changed = self.changed.get(contested)
+        return "first" if changed is None else "campus" if changed else "library"
 
 
 def rules(mapping: Mapping, zone: ZoneInfo, now: datetime, *, erase: bool = False) -> Rules:
@@ -142,8 +158,9 @@ def _field(mapping: Mapping, path: str, erase: bool) -> Field:
     inside, _, name = path.rpartition(".")
     owner = mapping.owner(path)
     if path in INSISTED_ON:
-        return Field(inside, name, "first" if owner == "library" else owner, erased=False)
-    return Field(inside, name, owner, erased=erase and owner == "campus")
+        return Field(inside, name, owner, erased=False, contested=path)
+    erased = erase and owner in ("campus", "last")
+    return Field(inside, name, owner, erased=erased, contested=contested.whole(path, mapping))
 
 
 def _addresses(mapping: Mapping) -> list[Address]:
@@ -171,7 +188,9 @@ def _laid_over(stored: Record, ours: Record, rules: Rules) -> Record:
     record: Record = {name: dict(value) if isinstance(value, dict) else value for name, value in stored.items()}
     for field in rules.fields:
         source = (ours.get(field.inside) or {}) if field.inside else ours
-        _lay(record.setdefault(field.inside, {}) if field.inside else record, source.get(field.name), field)
+        owner = rules.settled(field.owner, field.contested)
+        inside = record.setdefault(field.inside, {}) if field.inside else record
+        _lay(inside, source.get(field.name), field._replace(owner=owner))
     if logs_in(stored) and stored.get("username"):
         record["username"] = stored["username"]
     _lay_addresses(record, ours, rules)
@@ -181,10 +200,14 @@ def _laid_over(stored: Record, ours: Record, rules: Rules) -> Record:
 
 def _lay(target: Record, given: Any, field: Field) -> None:
     if given is None:
-        if field.erased:
+        if field.erased and field.owner == "campus":
             target.pop(field.name, None)
-    elif field.owner == "campus" or (field.owner == "first" and _is_empty(target.get(field.name))):
+    elif field.owner == "campus" or (_fills(field) and _is_empty(target.get(field.name))):
         target[field.name] = given
+
+
+def _fills(field: Field) -> bool:
+    return field.owner == "first" or field.path in INSISTED_ON
 
 
 def _same(one: str | None, other: str | None) -> bool:
@@ -204,7 +227,8 @@ def _lay_addresses(record: Record, ours: Record, rules: Rules) -> None:
         name = address["addressTypeId"]
         rule = _address_rule(rules.addresses, name)
         there = addresses.get(name)
-        if rule.owner == "campus" or (rule.owner == "first" and there is None):
+        owner = rules.settled(rule.owner, f"personal.addresses {name}")
+        if owner == "campus" or (owner == "first" and there is None):
             emptied = rule.fields if rules.erase else frozenset[str]()
             kept = {key: value for key, value in (there or {}).items() if key not in emptied}
             addresses[name] = kept | address
@@ -234,14 +258,15 @@ def _address_rule(addresses: list[Address], name: str) -> Address:
 
 def _lay_preference(record: Record, ours: Record, rules: Rules) -> None:
     given, stored = ours.get("requestPreference"), record.get("requestPreference")
-    if rules.preference == "campus":
+    owner = rules.settled(rules.preference, "requestPreference")
+    if owner == "campus":
         kept = {key: value for key, value in (stored or {}).items() if key not in rules.preference_fields}
         base = kept if rules.erase else stored or {}
         if given:
             record["requestPreference"] = base | given
         elif rules.erase:
             record.pop("requestPreference", None)
-    elif rules.preference == "first" and given and not stored:
+    elif owner == "first" and given and not stored:
         record["requestPreference"] = dict(given)
 
 
@@ -261,14 +286,16 @@ def _type(ours: Record, stored: Record | None, rules: Rules) -> str:
     theirs = (stored or {}).get("type")
     if logs_in(stored):
         return str(theirs)
-    if stored is None or rules.type == "campus" or (rules.type == "first" and not theirs):
+    owner = rules.settled(rules.type, "type")
+    if stored is None or owner == "campus" or (owner == "first" and not theirs):
         return str(ours.get("type") or theirs or PATRON)
     return str(theirs or PATRON)
 
 
 def _active(ours: Record, stored: Record | None, record: Record, rules: Rules) -> bool:
     """FOLIO: ExpirationTool makes inactive who has run out, each minute, so `active` and the date have to agree."""
-    given = ours.get("active") if rules.active == "campus" or stored is None else None
+    owner = rules.settled(rules.active, "active")
+    given = ours.get("active") if owner == "campus" or stored is None else None
     ends = record.get("expirationDate")
     if ends and moment(ends) < rules.now:
         return False
@@ -278,7 +305,7 @@ def _active(ours: Record, stored: Record | None, record: Record, rules: Rules) -
         return True
     was = stored.get("expirationDate")
     renewed = bool(was and ends and moment(was) < rules.now)
-    return renewed and rules.active in (None, "campus")
+    return renewed and owner in (None, "campus")
 
 
 def _is_empty(value: Any) -> bool:

@@ -15,9 +15,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from patronload import rows
+from patronload import contested, rows
 from patronload.folding import fold
+from patronload.ledger import Ledger
 from patronload.mappings import Mapping
+from patronload.systems.folio import FOLIO
 from patronload.targets import folio_identities, folio_merge, folio_preflight, folio_records
 from patronload.targets.delivery import Planned, Problem, Record, reject
 from patronload.targets.folio import PAGE, QUERY_IDS, Folio
@@ -67,16 +69,24 @@ class _Line(NamedTuple):
 
 
 def plan(
-    folio: Folio, patrons: pl.DataFrame, mapping: Mapping, zone: ZoneInfo, refused: Iterable[tuple[int, str]] = ()
+    folio: Folio,
+    patrons: pl.DataFrame,
+    mapping: Mapping,
+    zone: ZoneInfo,
+    ledger: Ledger | None = None,
+    refused: Iterable[tuple[int, str]] = (),
 ) -> Planned:
     """
     The plan for `patrons` (row, externalSystemId, username, barcode, id, patron; see transform).
 
-    `refused` are rows that were set aside before, with their externalSystemIds: their users are in the file too.
+    `ledger` tells what the file said at the last load, for fields of whoever changed them last. `refused` are rows
+    that were set aside before, with their externalSystemIds: their users are in the file too.
 
     Raises TargetError for what somebody has to mend first, all of it in one message; TransientError.
     """
-    return _Planning(folio, mapping, zone, refused).plan(patrons)
+    planning = _Planning(folio, mapping, zone, refused)
+    planning.ledger = ledger
+    return planning.plan(patrons)
 
 
 class _Planning:
@@ -85,6 +95,8 @@ class _Planning:
         self.refused = {fold(folio.prefix + key): row for row, key in refused}
         self.mapping = mapping
         self.zone = zone
+        self.ledger: Ledger | None = None
+        self.contested = contested.paths(mapping)
         self.rejects: list[tuple[int, str, str | None, str, str]] = []
         self.gone: dict[str, int] = {}
         self.drifts: list[Drift] = []
@@ -159,14 +171,15 @@ class _Planning:
 
     def _line(self, row: int, text: str, stored: Stored, values: Values) -> _Line | None:
         """The merged patron, or None when the row is set aside."""
-        ours, dropped = values.without_dropped(json.loads(text))
+        written = json.loads(text)
+        ours, dropped = values.without_dropped(written)
         user = stored.user(self.folio.prefix + ours["externalSystemId"])
         stored_id = user["id"] if user else None
         self.other_ids += "id" in ours and stored_id is not None and fold(ours["id"]) != fold(stored_id)
         problems = [*self._of_user(user, ours), *_same_types(ours)]
         if not problems:
             theirs = self._as_import(user, stored, values.reference)
-            record = folio_merge.merged(ours, theirs, self.rules, dropped)
+            record = folio_merge.merged(ours, theirs, self._rules_for(written), dropped)
             problems = values.problems(record)
             if not problems:
                 return _Line(row, record, stored_id)
@@ -196,6 +209,13 @@ class _Planning:
         return self._rules
 
     _rules: folio_merge.Rules | None = None
+
+    def _rules_for(self, ours: Record) -> folio_merge.Rules:
+        """The rules for one patron of the file."""
+        if not self.contested or self.ledger is None:
+            return self.rules
+        said = contested.said(ours, self.contested, self.mapping)
+        return self.rules._replace(changed=self.ledger.changed(ours[FOLIO.key], said))
 
     def _as_import(self, user: Record | None, stored: Stored, reference: Reference) -> Record | None:
         if user is None:
