@@ -188,9 +188,8 @@ def _laid_over(stored: Record, ours: Record, rules: Rules) -> Record:
     record: Record = {name: dict(value) if isinstance(value, dict) else value for name, value in stored.items()}
     for field in rules.fields:
         source = (ours.get(field.inside) or {}) if field.inside else ours
-        owner = rules.settled(field.owner, field.contested)
         inside = record.setdefault(field.inside, {}) if field.inside else record
-        _lay(inside, source.get(field.name), field._replace(owner=owner))
+        _lay(inside, source.get(field.name), field, rules.settled(field.owner, field.contested))
     if logs_in(stored) and stored.get("username"):
         record["username"] = stored["username"]
     _lay_addresses(record, ours, rules)
@@ -198,16 +197,12 @@ def _laid_over(stored: Record, ours: Record, rules: Rules) -> Record:
     return record | {name: stored[name] for name in IDS if _same(record.get(name), stored.get(name))}
 
 
-def _lay(target: Record, given: Any, field: Field) -> None:
+def _lay(target: Record, given: Any, field: Field, owner: Owner | None) -> None:
     if given is None:
-        if field.erased and field.owner == "campus":
+        if field.erased and owner == "campus":
             target.pop(field.name, None)
-    elif field.owner == "campus" or (_fills(field) and _is_empty(target.get(field.name))):
+    elif owner == "campus" or (_is_empty(target.get(field.name)) and (owner == "first" or field.path in INSISTED_ON)):
         target[field.name] = given
-
-
-def _fills(field: Field) -> bool:
-    return field.owner == "first" or field.path in INSISTED_ON
 
 
 def _same(one: str | None, other: str | None) -> bool:
