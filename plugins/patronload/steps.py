@@ -19,7 +19,7 @@ from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
 from patronload import errors, leases, mappings, runs, systems
-from patronload.errors import Defect, PatronloadError, RefusedError, SourceError, TargetError, ValidationError
+from patronload.errors import Defect, PatronloadError, RefusedError, TargetError, ValidationError
 from patronload.leases import Lease
 from patronload.loads import Load
 from patronload.mappings import Mapping
@@ -412,16 +412,7 @@ def _read_file(load: Load, name: str) -> Export:
     source, content = load.tenant.source, load.run.read(name)
     if source.pgp is None:
         return exports.read(content, source)
-    if pgp.is_encrypted(content):
-        return exports.read(pgp.decrypted(content, connections.get(source.pgp)), source)
-    export = exports.read(content, source)
-    if not export.mended:
-        raise SourceError(
-            "The export is not encrypted, and source.pgp says that it should be. Anybody on its way could have read or "
-            "changed it. Ask the sender, or take source.pgp out of the tenant file. Only a mended rejects file may "
-            "come back unencrypted."
-        )
-    return export
+    return pgp.read(content, source, connections.pgp_key(source.pgp))
 
 
 def _facts(load: Load) -> Facts:
