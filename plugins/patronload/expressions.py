@@ -33,6 +33,11 @@ def clean(column: str) -> pl.Expr:
     return _or_null(pl.col(column).str.strip_chars())
 
 
+def cleaned(rows: pl.DataFrame) -> pl.DataFrame:
+    """As `clean`, for all columns: in two stages, so that each cell is stripped once."""
+    return rows.select(pl.all().str.strip_chars()).select(_or_null(pl.col(name)) for name in rows.columns)
+
+
 def made(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup], span: Span | None = None) -> pl.DataFrame:
     """
     What a rule makes of rows, as three columns.
@@ -41,7 +46,7 @@ def made(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup], span: Span 
     list, and null where there is none or it cannot be made; UNMADE: where the row holds something that cannot be made
     into a value, an unlisted code or an unreadable date. A date outside of `span` is unmade too.
     """
-    texts = rows.select(_text(rule).alias(TEXT))
+    texts = _texts(rows, rule)
     if rule.split is not None:
         return _lists(texts, rule.split, lookups[rule.lookup] if rule.lookup is not None else None)
     if rule.lookup is not None:
@@ -94,23 +99,25 @@ def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
     return pl.when(taken.is_not_null()).then(found)
 
 
-def _text(rule: Rule) -> pl.Expr:
-    taken = _taken(rule)
-    for step in rule.steps:
-        taken = recipes.STEPS[step](taken)
+def _texts(rows: pl.DataFrame, rule: Rule) -> pl.DataFrame:
+    """What a rule takes from the row, changed by its steps: each is a stage, for what is nested is made twice."""
+    text = pl.col(TEXT)
+    taken = cleaned(rows.select(*dict.fromkeys(rule.columns))).select(_taken(rule).alias(TEXT))
+    steps = [recipes.STEPS[step](text) for step in rule.steps]
     if rule.phone is not None:
-        taken = recipes.phone(taken, rule.phone)
-    return _or_null(taken.str.strip_chars()) if rule.steps or rule.phone else _or_null(taken)
+        steps.append(recipes.phone(text, rule.phone))
+    for step in steps:
+        taken = taken.select(step)
+    return cleaned(taken) if steps or rule.join is not None else taken
 
 
 def _taken(rule: Rule) -> pl.Expr:
-    columns = [clean(column) for column in rule.columns]
     if rule.first_of is not None:
-        return pl.coalesce(columns)
+        return pl.coalesce(rule.columns)
     if rule.join is not None:
         between = " " if rule.between is None else rule.between
-        return _or_null(pl.concat_str(columns, separator=between, ignore_nulls=True).str.strip_chars())
-    return columns[0]
+        return pl.concat_str(rule.columns, separator=between, ignore_nulls=True)
+    return pl.col(rule.columns[0])
 
 
 def _or_null(stripped: pl.Expr) -> pl.Expr:

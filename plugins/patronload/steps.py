@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -349,8 +350,8 @@ VALIDATE_REJECTS = "rejects/validate.parquet"
 TRANSFORM_REJECTS = "rejects/transform.parquet"
 PLAN_REJECTS = "rejects/plan.parquet"
 
-WRITERS = 2
-"""So many chunks are compressed and written at a time."""
+WRITERS = 8
+"""So many chunks are written at a time: for most of it a disk, or a bucket, has to be waited for."""
 
 
 @contextmanager
@@ -393,14 +394,15 @@ def _mapping(tenant: Tenant, columns: list[str]) -> Mapping:
 
 def _read_export(load: Load) -> Export:
     """The export as rows, which are left behind for the steps after this one."""
-    from patronload import merging
+    from patronload import merging, transform
 
     source, mapping = load.tenant.source, mappings.load(load.tenant.mapping)
     about = load.run.read_json(runs.DELIVERY) if load.run.has(runs.DELIVERY) else {}
     told = [each.get("name", "the export") for each in (about, *about.get("more", []))]
     files = [_read_file(load, name) for name in (runs.EXPORT, *load.run.names(runs.MORE))]
     export = merging.merged(list(zip(told, files, strict=True)), mapping, source.same_person)
-    _write_frame(load.run, runs.ROWS, export.frame)
+    # In groups as large as the parts in which the steps after this one read it.
+    _write_frame(load.run, runs.ROWS, export.frame, compression="lz4", row_group_size=transform.PART)
     _write_frame(load.run, runs.RAGGED, export.ragged)
     load.run.write_json(runs.FACTS, export.facts._asdict())
     return export
@@ -425,14 +427,15 @@ def _facts(load: Load) -> Facts:
 
 
 def _rows_in_parts(run: Run, size: int) -> Iterator[pl.DataFrame]:
-    """The export's rows, so many at a time; the first part is empty, and tells the columns."""
+    """The export's rows, so many at a time. The last part may be empty, so one always tells the columns."""
     import polars as pl
-    from pyarrow import parquet
 
-    with run.reading(runs.ROWS) as file, parquet.ParquetFile(file) as rows:
-        yield pl.DataFrame(pl.from_arrow(rows.schema_arrow.empty_table()))
-        for batch in rows.iter_batches(size):
-            yield pl.DataFrame(pl.from_arrow(batch))
+    rows = pl.scan_parquet(run.read(runs.ROWS))
+    for start in count(0, size):
+        part = rows.slice(start, size).collect()
+        yield part
+        if part.height < size:
+            return
 
 
 class _Writer:
@@ -449,7 +452,10 @@ class _Writer:
         from pyarrow import parquet
 
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        self._parquet = self._parquet or parquet.ParquetWriter(self._file, table.schema, compression="lz4")
+        if self._parquet is None:
+            # No text comes twice, so there is no use in a dictionary of them.
+            how = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}
+            self._parquet = parquet.ParquetWriter(self._file, table.schema, **how)
         self._parquet.write_table(table)
         self.height += frame.height
 
@@ -458,9 +464,9 @@ class _Writer:
             self._parquet.close()
 
 
-def _write_frame(run: Run, name: str, frame: pl.DataFrame) -> None:
+def _write_frame(run: Run, name: str, frame: pl.DataFrame, **how: Any) -> None:
     with run.writing(name) as file:
-        frame.write_parquet(file)
+        frame.write_parquet(file, **how)
 
 
 def _read_frame(run: Run, name: str) -> pl.DataFrame:
@@ -498,11 +504,18 @@ def _cut(run: Run, target: systems.Target, patrons: pl.DataFrame) -> list[int]:
         sizes = part[transform.PATRON].str.len_bytes()
         cut += [first + number for number in chunks.numbers(sizes, target.chunk_size, room)]
 
+    # One for each thread: to make one anew for each chunk takes half as long as compressing it.
+    each = threading.local()
+
     def write(number: int, texts: pl.Series) -> None:
-        run.write(f"chunks/{number:04}.json.zst", zstandard.compress(targets.request_body(target, texts), level=1))
+        body = targets.request_body(target, texts)
+        run.write(f"chunks/{number:04}.json.zst", each.zstd.compress(body))
+
+    def ready() -> None:
+        each.zstd = zstandard.ZstdCompressor(level=1)
 
     # Compressing takes no turn at Python's lock, and a disk takes its time.
-    with ThreadPoolExecutor(WRITERS) as pool:
+    with ThreadPoolExecutor(WRITERS, initializer=ready) as pool:
         list(pool.map(write, *zip(*_runs(cut, patrons[transform.PATRON]), strict=True)) if cut else ())
     return cut
 

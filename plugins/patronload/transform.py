@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from patronload import expressions
@@ -25,8 +26,11 @@ FRAGMENT, CELL = "fragment", "cell"
 
 AT_A_TIME = 2
 
-PART = 1 << 15
+PART = 1 << 16
 """So many rows are worked on at a time: enough to keep polars busy, and their JSON is little beside the whole."""
+
+FIRST_PLAIN, QUOTE, BACKSLASH = b' "\\'
+"""JSON escapes what comes before the blank, and these two."""
 
 SAMPLE, FEW = 4096, 2
 """Whether cells repeat themselves is seen in so many of them; worth the while are so many cells to a different one."""
@@ -83,7 +87,7 @@ def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Trans
 
 class _Field(NamedTuple):
     """
-    What a rule makes of rows. fragment: `"city":"Budapest"` as JSON, null where there is no value; value: see
+    What a rule makes of rows. fragment: `,"city":"Budapest"` as JSON, null where there is no value; value: see
     expressions.made; rejects: see rows.REJECTS, None if there are none.
     """
 
@@ -103,12 +107,12 @@ def _groups(made: dict[str, _Field], mapping: Mapping, rows: int) -> pl.Series:
 def _field(frame: pl.DataFrame, path: str, rule: Rule, mapping: Mapping) -> _Field:
     name = path.rsplit(".", 1)[-1]
     if rule.value is not None:
-        return _Field(pl.lit(f"{json.dumps(name)}:{json.dumps(rule.value, ensure_ascii=False)}"))
+        return _Field(pl.lit(f"{_label(name)}{json.dumps(rule.value, ensure_ascii=False)}"))
     cells = frame.select(rule.columns)
     few = _few(cells, rule)
     span = expressions.span(path, rule, mapping.target)
     made = expressions.made(cells if few is None else few, rule, mapping.lookups, span)
-    made = made.with_columns(_fragment(name))
+    made = made.with_columns(_fragment(name, made[VALUE]))
     faulty = bool(made[UNMADE].any())
     asked_for = path in mapping.unique or path == mapping.system.group
     wanted = [FRAGMENT, *([VALUE] if asked_for else []), *([TEXT, UNMADE] if faulty else [])]
@@ -137,11 +141,24 @@ def _each(cells: pl.DataFrame, few: pl.DataFrame, made: pl.DataFrame) -> pl.Data
     return wanted.join(made.with_columns(cell), on=CELL, how="left", maintain_order="left", nulls_equal=True)
 
 
-def _fragment(name: str) -> pl.Expr:
-    """A field as JSON, encoded by polars."""
+def _fragment(name: str, values: pl.Series) -> pl.Expr:
+    """A field as JSON; text that needs no escapes is put between quotes, all else is encoded by polars."""
+    if values.dtype == pl.String and not _has_escapes(values):
+        return pl.concat_str(pl.lit(f'{_label(name)}"'), VALUE, pl.lit('"')).alias(FRAGMENT)
     encoded = pl.struct(pl.col(VALUE).alias(name)).struct.json_encode()
-    bare = encoded.str.strip_prefix("{").str.strip_suffix("}")
+    bare = pl.concat_str(pl.lit(","), encoded.str.strip_prefix("{").str.strip_suffix("}"))
     return pl.when(pl.col(VALUE).is_not_null()).then(bare).alias(FRAGMENT)
+
+
+def _has_escapes(texts: pl.Series) -> bool:
+    """Whether JSON writes one of the characters in another way. All texts in one piece are looked through at once."""
+    signs = np.frombuffer(texts.str.join("").item().encode(), np.uint8)
+    return bool((signs < FIRST_PLAIN).any() or (signs == QUOTE).any() or (signs == BACKSLASH).any())
+
+
+def _label(name: str | int) -> str:
+    """What stands before a value: the comma after the one before, and the name, if it is not in a list."""
+    return "," if isinstance(name, int) else f",{json.dumps(name, ensure_ascii=False)}:"
 
 
 def _unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Rule, span: Span) -> pl.DataFrame:
@@ -177,12 +194,23 @@ class _Branch(NamedTuple):
     children: "dict[str | int, _Branch | str]"
 
 
+class _Json(NamedTuple):
+    """
+    A field or a branch as JSON, with comma and label: the texts that make it one after the other, and whether every row
+    has it. Where a row may be without it there is one piece, which is null then.
+    """
+
+    pieces: list[pl.Expr]
+    always: bool
+
+
 def _json(made: pl.DataFrame, mapping: Mapping) -> pl.Series:
     """Each row's patron as JSON text, of its fragments; what is null is absent."""
     tree = _Branch({})
     for path in mapping.fields:
         _grow(tree, _steps(path), path)
-    return _assembled(made, tree, "", mapping)[""]
+    made, (pieces, _) = _assembled(made, tree, "", "", mapping)
+    return made.select(pl.concat_str(pieces, ignore_nulls=True)).to_series()
 
 
 def _steps(path: str) -> list[str | int]:
@@ -200,31 +228,43 @@ def _grow(tree: _Branch, steps: list[str | int], path: str) -> None:
     _grow(branch, rest, path)
 
 
-def _assembled(made: pl.DataFrame, branch: _Branch, name: str, mapping: Mapping) -> pl.DataFrame:
-    """`made` with one more column, `name`: the branch as JSON, put together from its children's columns."""
-    parts: list[pl.Expr] = []
+def _assembled(
+    made: pl.DataFrame, branch: _Branch, name: str, label: str, mapping: Mapping
+) -> tuple[pl.DataFrame, _Json]:
+    """
+    A branch as JSON, and `made` with the columns that it is put together from.
+
+    Copying text is what takes the time. So a branch that every row has is not put together before what is around it is.
+    """
+    parts: list[_Json] = []
     for key, child in branch.children.items():
         if isinstance(child, _Branch):
-            inner = f"{name}.{key}"
-            made = _assembled(made, child, inner, mapping)
-            label = "" if isinstance(key, int) else f"{json.dumps(key)}:"
-            parts.append(pl.when(pl.col(inner).is_not_null()).then(pl.format("{}{}", pl.lit(label), pl.col(inner))))
+            made, part = _assembled(made, child, f"{name}.{key}", _label(key), mapping)
+            parts.append(part)
         else:
-            parts.append(pl.col(child))
+            parts.append(_Json([pl.col(child)], not made[child].null_count()))
     is_list = all(isinstance(key, int) for key in branch.children)
     opening, closing = ("[", "]") if is_list else ("{", "}")
-    whole = pl.concat_str(pl.lit(opening), pl.concat_str(parts, separator=",", ignore_nulls=True), pl.lit(closing))
-    there = pl.any_horizontal(part.is_not_null() for part in _telling(branch, parts, name, mapping))
-    return made.with_columns(pl.when(there).then(whole).alias(name))
+    pieces = [pl.lit(f"{label}{opening}"), *_without_first_comma(parts), pl.lit(closing)]
+    telling = _telling(branch, parts, name, mapping)
+    if any(part.always for part in telling):
+        return made, _Json(pieces, always=True)
+    there = pl.any_horizontal(pl.lit(value=False), *(part.pieces[0].is_not_null() for part in telling))
+    whole = pl.when(there).then(pl.concat_str(pieces, ignore_nulls=True)).alias(name)
+    return made.with_columns(whole), _Json([pl.col(name)], always=False)
 
 
-def _telling(branch: _Branch, parts: list[pl.Expr], name: str, mapping: Mapping) -> list[pl.Expr]:
+def _without_first_comma(parts: list[_Json]) -> list[pl.Expr]:
+    """What is in a branch, where the part that comes first in a row has no comma in front."""
+    first, *others = [piece for part in parts for piece in part.pieces]
+    if parts[0].always:
+        return [first.str.strip_prefix(","), *others]
+    return [pl.concat_str(first, *others, ignore_nulls=True).str.strip_prefix(",")]
+
+
+def _telling(branch: _Branch, parts: list[_Json], name: str, mapping: Mapping) -> list[_Json]:
     """The parts that make the branch worth sending: for an address made only of fixed values there are none."""
     if not re.search(r"\.\d$", name):
         return parts
-    own = [
-        key
-        for key, child in branch.children.items()
-        if not (isinstance(child, str) and mapping.fields[child].value is not None)
-    ]
-    return [part for key, part in zip(branch.children, parts, strict=True) if key in own] or [pl.lit(None)]
+    fixed = [isinstance(child, str) and mapping.fields[child].value is not None for child in branch.children.values()]
+    return [part for part, is_fixed in zip(parts, fixed, strict=True) if not is_fixed]
