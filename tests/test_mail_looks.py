@@ -28,13 +28,14 @@ SHORT = "The file has 2,011 rows; expected 3,306 to 4,958 (the last load, of 24 
 QUESTION = Question(
     (OLDER, SHORT),
     (
-        Figure("File", "patrons_20261123.csv", "patrons_20261124.csv"),
-        Figure("Written", "23 Nov 2026, 02:00 CST", "24 Nov 2026, 02:00 CST"),
+        "The file is patrons_20261123.csv, written 23 Nov 2026, 02:00 CST.",
+        "The last load, of 24 November 2026, had patrons_20261124.csv, written 24 Nov 2026, 02:00 CST.",
+    ),
+    (
         Figure("Rows", "2,011", "4,132"),
         Figure("To create", "3", ""),
         Figure("Group undergrad", "1,400", "2,900"),
     ),
-    "load of 24 November 2026",
     MOMENT,
 )
 

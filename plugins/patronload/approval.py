@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from patronload import runs
 from patronload.errors import Declined
@@ -22,6 +22,9 @@ from patronload.loads import Load
 from patronload.questions import Figure, Question
 from patronload.runs import Run
 from patronload.tenants import Approval
+
+if TYPE_CHECKING:  # it brings polars, and only an unusual load needs it
+    from patronload.gates import Loaded
 
 APPROVED, DECLINED, NO_ANSWER = "approved", "declined", "no_answer"
 
@@ -68,7 +71,7 @@ def take(load: Load, turn: Turn, answer: Answer | None) -> dict[str, Any]:
     if answer:
         _check_reason(answer)
         said = (APPROVED if answer.approved else DECLINED) if answer.by else NO_ANSWER
-        kept |= {"answer": said, "by": answer.by, "answered": _text(answer.at), "reason": answer.reason}
+        kept |= {"answer": said, "by": answer.by, "answered": _text(answer.at), "reason": _without_stop(answer.reason)}
     load.run.write_json(runs.APPROVAL, kept)
     return kept
 
@@ -79,10 +82,11 @@ def settle(load: Load, kept: Mapping[str, Any]) -> None:
         return
     what = f"Asked was: {' '.join(verdict['sentence'] for verdict in asked(load.run))}"
     if kept["answer"] == NO_ANSWER:
-        asked_at = _moment(load, kept["asked"])
-        raise Declined(f"Nothing was sent. Nobody answered whether this load is right; it was asked {asked_at}. {what}")
+        since = _moment(load, datetime.fromisoformat(kept["asked"]))
+        raise Declined(f"Nothing was sent. Nobody answered whether this load is right; it was asked on {since}. {what}")
+    when = _moment(load, datetime.fromisoformat(kept["answered"]))
     told = f", and gave no reason. {what}" if not kept["reason"] else f": '{kept['reason']}'. {what}"
-    raise Declined(f"Nothing was sent. {kept['by']} said no to this load {_moment(load, kept['answered'])}{told}")
+    raise Declined(f"Nothing was sent. {kept['by']} said no to this load on {when}{told}")
 
 
 def told(load: Load, kept: Mapping[str, Any]) -> None:
@@ -113,25 +117,28 @@ def check(run: Run) -> None:
 
 def question(load: Load, kept: Mapping[str, Any]) -> Question:
     """What is asked, with what helps to answer it. No patron is named."""
-    from patronload import gates  # polars, and only an unusual load needs it
     from patronload.history import History
 
     last = next(iter(History(load.run).last(1)), None)
     return Question(
         sentences=tuple(verdict["sentence"] for verdict in asked(load.run)),
-        figures=tuple(_figures(load, last)),
-        last=f"load of {gates.in_words(last.day)}" if last else "",
+        files=tuple(_files(load, last)),
+        figures=tuple(_figures(load.run, last)),
         until=datetime.fromisoformat(kept["until"]).astimezone(load.tenant.zone),
     )
 
 
-def _figures(load: Load, last: Any) -> Iterator[Figure]:
-    delivery, plan = load.run.read_json(runs.DELIVERY), load.run.read_json(runs.PLAN)
-    figures = _gate_figures(load.run)
-    written = _moment(load, delivery["modified"]).removeprefix("on ")
-    yield Figure("File", delivery["name"], last.file if last else "")
-    yield Figure("Written", written, _moment(load, last.modified.isoformat()).removeprefix("on ") if last else "")
-    yield Figure("Rows", f"{load.run.read_json(runs.VALIDATION)['rows']:,}", f"{last.rows:,}" if last else "")
+def _files(load: Load, last: Loaded | None) -> Iterator[str]:
+    delivery = load.run.read_json(runs.DELIVERY)
+    yield f"The file is {delivery['name']}, written {_moment(load, datetime.fromisoformat(delivery['modified']))}."
+    if last:
+        day = f"{last.day.day} {last.day:%B %Y}"
+        yield f"The last load, of {day}, had {last.file}, written {_moment(load, last.modified)}."
+
+
+def _figures(run: Run, last: Loaded | None) -> Iterator[Figure]:
+    plan, figures = run.read_json(runs.PLAN), _gate_figures(run)
+    yield Figure("Rows", f"{run.read_json(runs.VALIDATION)['rows']:,}", f"{last.rows:,}" if last else "")
     yield Figure("Rejected", f"{figures['rejected']:,}", f"{last.rejected:,}" if last else "")
     yield Figure("To create", f"{plan['new']:,}", "")
     yield Figure("To update", f"{plan['known']:,}", "")
@@ -171,6 +178,11 @@ def _check_reason(answer: Answer) -> None:
         )
 
 
+def _without_stop(reason: str | None) -> str | None:
+    """A reason as it will stand within a sentence."""
+    return (reason or "").rstrip(" .") or None
+
+
 def _kept(run: Run) -> dict[str, Any]:
     kept: dict[str, Any] = run.read_json(runs.APPROVAL) if run.has(runs.APPROVAL) else {}
     return kept
@@ -180,7 +192,7 @@ def _text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _moment(load: Load, text: str) -> str:
-    """On 20 Nov 2026, 02:00 CST."""
-    moment = datetime.fromisoformat(text).astimezone(load.tenant.zone)
-    return f"on {moment.day} {moment:%b %Y, %H:%M %Z}"
+def _moment(load: Load, moment: datetime) -> str:
+    """20 Nov 2026, 02:00 CST."""
+    local = moment.astimezone(load.tenant.zone)
+    return f"{local.day} {local:%b %Y, %H:%M %Z}"

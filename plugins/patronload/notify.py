@@ -193,7 +193,7 @@ def question_mail(tenant: Tenant, run_id: str, day: date, question: Question, li
 
 
 def _to_answer(link: str | None, until: str) -> list[str]:
-    where = "by the link above" if link else "in Airflow: the run named below, its task 'approve', tab Required Actions"
+    where = "by the link above" if link else "in Airflow: the run named below, its task 'approve', tab Required Action"
     return [
         "Find out whether this is as it should be; whoever sends the export will know.",
         f"Answer {where}: Approve, and it is loaded; Reject, and nothing is sent. A reason has to be given.",

@@ -22,24 +22,24 @@ class Figure(NamedTuple):
 
 class Question(NamedTuple):
     """
-    Whether a load is right: what is unusual about it, its figures, and until when an answer counts (aware).
-
-    `last` says which load the figures are beside, like: load of 20 November 2026; empty when there was none.
+    Whether a load is right: what is unusual about it, its file and the last load's (if there was one), the figures, and
+    until when an answer counts (aware).
     """
 
     sentences: tuple[str, ...]
+    files: tuple[str, ...]
     figures: tuple[Figure, ...]
-    last: str
     until: datetime
+
+    @property
+    def compared(self) -> bool:
+        """Whether there was a load before."""
+        return len(self.files) > 1
 
 
 def markdown(question: Question, target: str) -> str:
-    """The question as Airflow shows it, with the figures as a table."""
+    """The question as Airflow shows it, in a narrow column, with the figures as a table."""
     until = f"{question.until:%a} {question.until.day} {question.until:%b %Y, %H:%M %Z}"
-    what_follows = (
-        f"**Approve**: the load goes on, into {plain(target)}. **Reject**: nothing is sent, and the run ends. Write "
-        "the reason in either case: it goes into the report and the mail, with your name; name no patron in it."
-    )
     return "\n".join(
         [
             "### What is unusual",
@@ -50,9 +50,15 @@ def markdown(question: Question, target: str) -> str:
             "",
             *_table(question),
             "",
-            what_follows,
+            *(f"* {plain(sentence)}" for sentence in question.files),
             "",
-            f"Nothing was sent yet. Without an answer by {until}, nothing will be.",
+            "### What follows",
+            "",
+            f"* **Approve**: the load goes on, into {plain(target)}.",
+            "* **Reject**: nothing is sent, and the run ends.",
+            f"* **No answer** by {until}: nothing is sent.",
+            "",
+            "The reason goes into the report and the mail, with your name. Name no patron in it.",
         ]
     )
 
@@ -63,12 +69,11 @@ def plain(text: str) -> str:
 
 
 def _table(question: Question) -> Iterable[str]:
-    compared = bool(question.last)
-    heads = ["", "This load", *([question.last[:1].upper() + question.last[1:]] if compared else [])]
-    yield _line(heads)
-    yield _line(["---", "---:", *(["---:"] if compared else [])])
+    yield _line(["", "Now", *(["Last load"] if question.compared else [])])
+    yield _line(["---", "---:", *(["---:"] if question.compared else [])])
     for figure in question.figures:
-        yield _line([plain(cell) for cell in (figure.name, figure.now, *([figure.before] if compared else []))])
+        shown = figure if question.compared else figure[:2]
+        yield _line(plain(cell) for cell in shown)
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -262,12 +262,14 @@ def test_an_unusual_load_is_approved(world: World, page: Page, shoot: Shoot):
     expect(approve).to_be_disabled()
     shoot("c-question")
     give_reason(page, "Half of them left, says the registry.")
+    approve.scroll_into_view_if_needed()
     shoot("c-question-answered")
     approve.click()
     assert world.ended("penrose", run_id).state == "success"
     report = open_report(page, "penrose", run_id)
     expect(report.get_by_text(f"Approved by {world.airflow.user} on")).to_be_visible()
-    expect(report.get_by_text("Half of them left, says the registry.")).to_be_visible()
+    expect(report.get_by_text("the reason given: 'Half of them left, says the registry'")).to_be_visible()
+    report.get_by_text("Approved by").first.scroll_into_view_if_needed()
     shoot("c-approved")
 
 
@@ -286,7 +288,7 @@ def test_an_unusual_load_is_rejected(world: World, page: Page, shoot: Shoot):
     assert world.report("quarley", run_id)["outcome"] == "declined"
     report = open_report(page, "quarley", run_id)
     expect(report.get_by_role("heading", level=1)).to_contain_text("The load was declined, nothing was sent")
-    expect(report.get_by_text("It is last year's file.")).to_be_visible()
+    expect(report.get_by_text("'It is last year's file'")).to_be_visible()
     shoot("d-rejected")
 
 

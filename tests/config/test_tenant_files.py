@@ -258,7 +258,7 @@ MISTAKES = [
     ("answer_within: 90 minutes", "answer_within: 0 hours", "approval.answer_within", "like 12 hours."),
     ("answer_within: 90 minutes", "answer_within: 21 hours", "approval.answer_within", "Write 20 hours at most."),
     ("ask: [head@riverside.example]", "ask: []", "approval.ask", ""),
-    ("ask: [head@riverside.example]", "ask: [head]", "approval.ask", ""),
+    ("ask: [head@riverside.example]", "ask: [head]", "approval.ask[0]", "@"),
     ("  type: folio", "  type: foliio", "target.type", "'folio'"),
     ("folio_tenant: fs1", "folio_tenant: fs 1", "target.folio_tenant", ""),
     ("folio_tenant: fs1", "folio_tenant: 0011", "target.folio_tenant", "not as text. Write it in quotes."),
