@@ -9,6 +9,8 @@ Keeps one library's patrons in its library system in step with what the institut
 * **transform** maps the rows to patrons by the mapping file.
 * **plan** compares them with what the library system has, and changes nothing there: it keeps what the library owns,
   sets aside what cannot be loaded, and cuts the rest into chunks.
+* **approve** asks a person when something about the load is unusual, and waits for the answer, if the tenant file has
+  `approval`. Else it goes on at once; without `approval` there is no such task, and an unusual load is stopped.
 * **post** sends the chunks one after the other, each once, and keeps every answer. It may be cleared at any time.
 * **report** tells what became of every row: rows = created + updated + failed + rejected, and what is still open.
 * **notify** mails that to the contacts whom the tenant names for this outcome. Both run after a failure, too.
@@ -20,6 +22,8 @@ Keeps one library's patrons in its library system in step with what the institut
   The 'Partition Key' (under Advanced Options) is the day the load is for, like 2026-11-20; left out, it is today.
 * **To load past days:** Trigger, Backfill. With the clock at the lower left at UTC, 'From' and 'To' are the library's
   own time: 00:00 of the first day, 23:59 of the last. Leave 'Max Active Runs' at 1: the days are loaded in order.
+* **To answer for an unusual load:** *Required Actions* on the home page, or the link in the mail. What is unusual and
+  what would be loaded is told there. Approve or Reject, with a reason. Nothing is sent without a yes.
 * **To see what became of it:** the tab *Load report* of a run; *Patron loads* above has all of this library's loads.
 * **When a task is red:** its log says in its last lines what is wrong and what to do. More is in
   `docs/when-a-run-fails.md`.
@@ -47,7 +51,7 @@ def patron_load(tenant: Tenant) -> DAG:
         default_args={"owner": tenant.library},
         is_paused_upon_creation=True,
     ) as dag:
-        steps(tenant.tenant)
+        steps(tenant)
     # Not before: Airflow would give each task a copy, and check it again and again. With hundreds of tenants that is
     # more than half of the time it takes to read them.
     dag.params.update(tasks.PARAMS)
@@ -57,13 +61,16 @@ def patron_load(tenant: Tenant) -> DAG:
     return dag
 
 
-def steps(name: str) -> None:
+def steps(tenant: Tenant) -> None:
     """What a load does, in its order."""
+    name = tenant.tenant
     chain(
         tasks.fetch(name),
         tasks.validate(name),
         tasks.transform(name),
         tasks.plan(name),
+        # Where nobody is ever asked, no task waits to ask.
+        *([tasks.approve(name)] if tenant.approval else []),
         tasks.post(name),
         # Teardowns run after a failure, too. The run is red when post or notify is: Airflow asks the last tasks, and a
         # teardown that counts hides the one before it. So report must not count, or it would stand for post.

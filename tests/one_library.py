@@ -33,7 +33,7 @@ class Library:
         (folder / "exports").mkdir()
         self.configure()
 
-    def configure(self, path="patrons.csv", limits=None, **source):
+    def configure(self, path="patrons.csv", limits=None, approval=None, **source):
         tenant = {
             "tenant": "lib",
             "library": "A Library",
@@ -43,6 +43,7 @@ class Library:
             "target": {"type": "folio", "connection": "lib_folio", "folio_tenant": "main"},
             "limits": {"most_rejects": "50%", **(limits or {})},
             "notify": {"on_failure": ["oncall@lib.example"]},
+            **({} if approval is None else {"approval": approval}),
         }
         (self.folder / "include" / "tenants" / "lib.yaml").write_text(yaml.safe_dump(tenant))
 

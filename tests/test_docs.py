@@ -308,6 +308,7 @@ PARTS = {
     "source": tenants.SftpSource,
     "target": tenants.FolioTarget,
     "limits": tenants.Limits,
+    "approval": tenants.Approval,
     "notify": tenants.Notify,
     "people": tenants.People,
     "keep": tenants.Keep,

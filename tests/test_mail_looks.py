@@ -12,12 +12,32 @@ from test_notify import LIBRARY, OUTCOMES
 
 from patronload import digests, notify
 from patronload.digests import Week
+from patronload.questions import Figure, Question
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("mails")]
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MOMENT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = {"export": "Registrar's office, registrar@campus.example", "target": "FOLIO office, +1 312 555 0199"}
+
+OLDER = (
+    "The file is older than the last one loaded: it is of 23 November 2026 (written 23 Nov 2026, 02:00 CST); the load "
+    "of 24 November 2026 had patrons_20261124.csv of 24 November 2026 (written 24 Nov 2026, 02:00 CST)."
+)
+SHORT = "The file has 2,011 rows; expected 3,306 to 4,958 (the last load, of 24 November 2026, had 4,132 rows)."
+QUESTION = Question(
+    (OLDER, SHORT),
+    (
+        "The file is patrons_20261123.csv, written 23 Nov 2026, 02:00 CST.",
+        "The last load, of 24 November 2026, had patrons_20261124.csv, written 24 Nov 2026, 02:00 CST.",
+    ),
+    (
+        Figure("Rows", "2,011", "4,132"),
+        Figure("To create", "3", ""),
+        Figure("Group undergrad", "1,400", "2,900"),
+    ),
+    MOMENT,
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +61,7 @@ def mails() -> dict[str, notify.Mail]:
     return {
         **{name: notify.mail(library, report) for name, report in reports.items()},
         "late": notify.late_mail(library, date(2026, 11, 24), MOMENT),
+        "question": notify.question_mail(library, "manual__1", date(2026, 11, 24), QUESTION, "https://a.example"),
         "weekly": digests.mail("a@library.example", weeks, MOMENT),
     }
 

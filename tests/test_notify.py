@@ -50,6 +50,16 @@ OUTCOMES: dict[str, dict[str, Any]] = {
     },
     "no_file": NOTHING | {"failure": failure("MissingError", "fetch", "There is no file."), "validation": None},
     "declined": {
+        "gates": {"already_loaded": None, "load_anyway": None, "steps": {}},
+        "approval": {
+            "asked": "2026-11-21T11:00:00+00:00",
+            "until": "2026-11-21T19:00:00+00:00",
+            "told": "2026-11-21T11:00:01+00:00",
+            "answer": "declined",
+            "by": "ann",
+            "answered": "2026-11-21T14:05:00+00:00",
+            "reason": "it is last year's file",
+        },
         "failure": failure("Declined", "approve", "It is half as long as ever."),
         "sent": set(),
         "results": [],

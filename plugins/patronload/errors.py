@@ -6,6 +6,7 @@ What can go wrong, named by what to do next:
   + SourceError      the export is unreadable; ask the sender
     - MissingError   it is not there, or not there yet
   + ValidationError  the export was read and refused; nothing was sent
+  + Declined         a person said no to it, or nobody said yes in time; nothing was sent
   + TargetError      the library system refused us; a retry cannot help
     - RefusedError   it refused too many patrons; load again when that is mended
   + TransientError   the network or the far end was busy; retry
@@ -39,6 +40,10 @@ class MissingError(SourceError):
 
 class ValidationError(PatronloadError):
     """The export was read and refused; nothing was sent."""
+
+
+class Declined(PatronloadError):  # noqa: N818 - the word for it
+    """A person said no to the load, or nobody said yes in time; nothing was sent."""
 
 
 class TargetError(PatronloadError):

@@ -24,6 +24,7 @@ import jinja2
 
 from patronload import paths
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
+from patronload.questions import Question
 from patronload.reports import UNCONFIRMED, Noted, Outcome, Reason, Report, counted, next_steps
 from patronload.tenants import Notify, Tenant
 
@@ -43,7 +44,15 @@ SCOPE_WORDS = {
 }
 """What follows when a check fails."""
 
-GATE_WORDS = {"passed": "Passed", "failed": "Stopped the run", "overridden": "Loaded anyway", "warned": "Please note"}
+GATE_WORDS = {
+    "passed": "Passed",
+    "failed": "Stopped the run",
+    "overridden": "Loaded anyway",
+    "warned": "Please note",
+    "asked": "Not approved yet",
+    "approved": "Approved",
+    "declined": "Not approved",
+}
 """What is said of each gate in report.html."""
 
 REASONS = 5
@@ -77,13 +86,14 @@ LOOKS: dict[Outcome, Look] = {
     "stopped": Look("Stopped", "#6d4aa8", "#bca4f2"),
     "failed": Look("Failed", "#b3261e", "#ff9088"),
     "no_file": Look("No file", "#9c3d6e", "#f09abf"),
-    "declined": Look("Declined by a person", "#5b5f97", "#b3b7f0"),
+    "declined": Look("Declined", "#5b5f97", "#b3b7f0"),
     "dry_run": Look("Dry run", "#2f5fb3", "#8db4ff"),
 }
 
 
 LATE = Look("Waiting for the file", "#0a7380", "#5ec8d6")
-"""Of a mail in the meantime: the load has not ended."""
+ASKED = Look("Waiting for an answer", "#0a7380", "#5ec8d6")
+"""Of mails in the meantime: the load has not ended."""
 
 
 class Number(NamedTuple):
@@ -160,6 +170,37 @@ def late_mail(tenant: Tenant, day: date, expected: datetime) -> Mail:
     )
 
 
+def question_mail(tenant: Tenant, run_id: str, day: date, question: Question, link: str | None) -> Mail:
+    """The mail that asks whether an unusual load is right; `link` leads to where the answer is given."""
+    words = {
+        "tenant": tenant,
+        "dag": tenant.dag_id,
+        "run": run_id,
+        "day": day_in_words(day, "%B"),
+        "look": ASKED,
+        "headline": "Is this load right? Please answer",
+        "question": question,
+        "link": link,
+        "steps": _to_answer(link, _when(question.until, tenant.zone)),
+    }
+    asked = tenant.approval.ask if tenant.approval else None
+    return Mail(
+        subject=" ".join(f"{words['headline']} ({tenant.library}, {day_in_words(day, '%b')})".split()),
+        to=tuple(_once(tenant.notify.on_failure if asked is None else asked)),
+        html=templates().get_template("question.html").render(words),
+        text=templates().get_template("question.txt").render(words),
+    )
+
+
+def _to_answer(link: str | None, until: str) -> list[str]:
+    where = "by the link above" if link else "in Airflow: the run named below, its task 'approve', tab Required Action"
+    return [
+        "Find out whether this is as it should be; whoever sends the export will know.",
+        f"Answer {where}: Approve, and it is loaded; Reject, and nothing is sent. A reason has to be given.",
+        f"Without an answer by {until}, nothing is sent, and another mail says so.",
+    ]
+
+
 def page(tenant: Tenant, report: Report) -> str:
     """The report as one HTML page that loads nothing from elsewhere."""
     return templates().get_template("report.html").render(told(report, tenant.dag_id))
@@ -177,11 +218,19 @@ def headline(report: Report) -> str:
         "already_loaded": "Nothing to do: the file was loaded before",
         "stopped": f"The load was stopped{nothing}",
         "no_file": f"No file came{nothing}",
-        "declined": f"The load was declined{nothing}",
+        "declined": f"{'Nobody approved the load' if _unanswered(report) else 'The load was declined'}{nothing}",
         "loaded_with_rejects": f"{_are(report.loaded, 'patron')} loaded, {_are(report.to_mend, 'row')} not",
         "loaded": f"{_are(report.loaded, 'patron')} loaded",
     }
     return _failed(report) if report.outcome == "failed" else plain[report.outcome]
+
+
+def _unanswered(report: Report) -> bool:
+    return report.approval is None or report.approval.answer != "declined"
+
+
+def _said_no(report: Report) -> str:
+    return "nobody said in time that it is right" if _unanswered(report) else "a person said no to it"
 
 
 def _failed(report: Report) -> str:
@@ -208,7 +257,7 @@ def _lead(report: Report) -> str:
         "already_loaded": f"{report.nothing_to_do} {target} is as it was before.",
         "stopped": f"The export was read ({rows}) and refused.{as_before}",
         "no_file": f"There was no export for this day.{as_before}",
-        "declined": f"The export was read ({rows}), and a person said no to it.{as_before}",
+        "declined": f"The export was read ({rows}), and {_said_no(report)}.{as_before}",
         "failed": as_before.strip() or f"{target} has {report.loaded:,} of {rows}.",
         "loaded_with_rejects": f"Of the {rows} in the export these could not be loaded as they are; "
         "the reasons are below.",

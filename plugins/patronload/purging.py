@@ -24,6 +24,7 @@ KEPT = (
     runs.VALIDATION,
     runs.FAILING,
     runs.GATES,
+    runs.APPROVAL,
     runs.PLAN,
     "created.json",
     "pace.json",

@@ -92,12 +92,29 @@ class Noted(_Part):
 class Gate(_Part):
     """
     What was asked of the file before it was taken for the right one, and what was found: passed, failed (the run
-    stopped), overridden (it went on because a person gave a reason), or warned (it went on, and tells).
+    stopped), overridden (it went on because a person gave a reason), warned (it went on, and tells), asked (a person
+    was to answer), approved or declined (a person did).
     """
 
     gate: str
-    state: Literal["passed", "failed", "overridden", "warned"]
+    state: Literal["passed", "failed", "overridden", "warned", "asked", "approved", "declined"]
     sentence: str
+
+
+class Approval(_Part):
+    """
+    That a person was asked, and what came of it; `by` is who answered, and nobody when there was no answer in time.
+
+    `told` is when the question was mailed, None if it could not be. The times have a zone.
+    """
+
+    asked: datetime
+    until: datetime
+    told: datetime | None
+    answer: Literal["approved", "declined", "no_answer"] | None
+    by: str | None = None
+    answered: datetime | None = None
+    reason: str | None = None
 
 
 class Report(_Part):
@@ -132,6 +149,7 @@ class Report(_Part):
     noted: tuple[Noted, ...] = ()
     gates: tuple[Gate, ...] = ()
     load_anyway: str | None = None
+    approval: Approval | None = None
     nothing_to_do: str | None = None
     who: str = ""
     """Who can act on the failure, as the tenant file names them."""
@@ -184,15 +202,16 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     dry_run: bool,
     plan: dict[str, Any] | None = None,
     gates: dict[str, Any] | None = None,
+    approval: dict[str, Any] | None = None,
     noted: pl.DataFrame | None = None,
 ) -> Report:
     """
     The report of a run, from whatever it left behind; what is not there is None or empty.
 
-    `delivery`, `validation`, `plan`, `gates`, `failure` and `results` are the contents of export.json, validation.json,
-    plan.json, gates.json, failure.json and results/*.json. `rejects` has the columns row, stage, column, value, reason,
-    summary (see `no_rejects`), without the patrons that the target refused; `patrons` has row and chunk. `sent` are the
-    chunks that were given to the target. `noted` is as rows.NOTED says.
+    `delivery`, `validation`, `plan`, `gates`, `approval`, `failure` and `results` are the contents of export.json,
+    validation.json, plan.json, gates.json, approval.json, failure.json and results/*.json. `rejects` has the columns
+    row, stage, column, value, reason, summary (see `no_rejects`), without the patrons that the target refused;
+    `patrons` has row and chunk. `sent` are the chunks that were given to the target. `noted` is as rows.NOTED says.
     """
     left = _Left(
         rows=None if validation is None else int(validation["rows"]),
@@ -203,7 +222,8 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     )
     fates = _fates(left)
     counts = _count(left, fates)
-    judged = _gates(gates)
+    answer = Approval.model_validate(approval) if approval else None
+    judged = _gates(gates, answer)
     done_before = (gates or {}).get("already_loaded")
     ended_early = failure is None and not done_before and (patrons is None or (counts.not_sent > 0 and not dry_run))
     return Report(
@@ -225,6 +245,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         checks=tuple(Check.model_validate(check) for check in (validation or {}).get("checks", ())),
         warnings=(
             *_of_checks(validation),
+            *_of_answer(judged, answer, tenant),
             *_of_gates(judged, (gates or {}).get("load_anyway"), dry_run=dry_run),
             *(plan or {}).get("warnings", ()),
             *_notes(left),
@@ -234,6 +255,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         noted=_noted(noted),
         gates=judged,
         load_anyway=(gates or {}).get("load_anyway"),
+        approval=answer,
         nothing_to_do=done_before,
         who=_who(tenant, failure, ended_early=ended_early),
         can_be_asked=tenant.system.can_be_asked,
@@ -274,15 +296,32 @@ def _of_checks(validation: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def _gates(gates: dict[str, Any] | None) -> tuple[Gate, ...]:
+def _gates(gates: dict[str, Any] | None, answer: Approval | None) -> tuple[Gate, ...]:
     """What each gate says, what stopped the run first; of one that a later step asked again, what it said last."""
     steps = (gates or {}).get("steps", {}).values()
-    verdicts = [Gate.model_validate(verdict) for step in steps for verdict in step["verdicts"]]
+    verdicts = [_answered(Gate.model_validate(verdict), answer) for step in steps for verdict in step["verdicts"]]
     last = {(gate.gate, gate.gate == "limits" and gate.sentence): gate for gate in verdicts}
     return tuple(sorted(last.values(), key=lambda gate: GATE_STATES.index(gate.state)))
 
 
-GATE_STATES = ("failed", "overridden", "warned", "passed")
+GATE_STATES = ("failed", "declined", "asked", "approved", "overridden", "warned", "passed")
+
+
+def _answered(gate: Gate, answer: Approval | None) -> Gate:
+    """A gate that asked a person, with the answer."""
+    if gate.state != "asked" or answer is None or answer.answer is None:
+        return gate
+    return gate.model_copy(update={"state": "approved" if answer.answer == "approved" else "declined"})
+
+
+def _of_answer(gates: Iterable[Gate], answer: Approval | None, tenant: Tenant) -> list[str]:
+    """Who let an unusual load through, when and why."""
+    if answer is None or answer.answer != "approved" or answer.answered is None:
+        return []
+    when = answer.answered.astimezone(tenant.zone)
+    approved = " ".join(gate.sentence for gate in gates if gate.state == "approved")
+    said = f"Approved by {answer.by} on {when.day} {when:%b %Y, %H:%M %Z}"
+    return [f"{said}; the reason given: '{answer.reason}'. {approved}"]
 
 
 def _of_gates(gates: Iterable[Gate], reason: str | None, *, dry_run: bool) -> list[str]:
@@ -466,6 +505,7 @@ _ACTS = {
     "SourceError": "export",
     "MissingError": "export",
     "ValidationError": "export",
+    "Declined": "export",
     "TargetError": "target",
     "RefusedError": "target",
 }
@@ -509,7 +549,11 @@ def next_steps(report: Report) -> list[str]:
     if report.outcome == "stopped":
         return [*_read_rejects(report), *_after_a_stop(report)]
     if report.outcome == "declined":
-        return [*_read_rejects(report), "If the load is right after all, start it again in Airflow."]
+        return [
+            *_read_rejects(report),
+            "If it is the wrong file, ask its sender for the right one and start the load again.",
+            "If the load is right after all, clear the task 'approve' in Airflow: it asks once more.",
+        ]
     if report.outcome in ("failed", "no_file"):
         return [*_after_a_failure(report), *_look_up(report), *_mend_later(report)]
     if report.outcome == "already_loaded":

@@ -1,8 +1,11 @@
 """
 Is this the right file? Ask the gates with what a run and the ledger hold, keep their verdicts, and stop the run.
 
-What the gates say is kept as gates.json, step by step. A person who knows that a file is right although a gate stops it
-starts the load again with a reason ('Load anyway'); the reason and each gate that it opened are told in the report.
+What the gates say is kept as gates.json, step by step. Where the tenant wants a person to be asked (`approval`), a gate
+does not stop the run: it goes on as far as the plan, and waits for the answer there. Elsewhere a person who knows that
+a file is right although a gate stops it starts the load again with a reason ('Load anyway'). The answer or the reason,
+and each gate that it opened, are told in the report.
+
 A rejects file that comes back mended is a handful of rows by its nature: it is held to no gate, and it is not what the
 next export is compared with.
 """
@@ -16,7 +19,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from patronload import gates, runs
+from patronload import approval, gates, runs
 from patronload.errors import ValidationError
 from patronload.exports import Export, Facts
 from patronload.gates import LAST, Loaded, Verdict
@@ -32,6 +35,10 @@ WAY_OUT = (
 
 TOLD_ONLY_IN_A_DRY_RUN = ("same_file", "older_file")
 """A dry run sends nothing, so an old file does no harm, and it is with a known one that a mapping is tried."""
+
+
+NEVER_ASKED = ("trailer",)
+"""The file itself tells that it is not whole, and nobody who is asked can know better."""
 
 
 class Arrival(NamedTuple):
@@ -67,12 +74,13 @@ def check_file(load: Load, export: Export, more: Iterable[Verdict]) -> None:
 
     `more` are verdicts that are held to as well. Raises ValidationError.
     """
-    figures = {"mended": export.mended}
+    figures: dict[str, Any] = {"mended": export.mended}
     if export.mended:
         _hold(load, "validate", [], figures)
         return
     history, limits, arrival = History(load.run), load.tenant.limits, _arrival(load)
     last = history.last(LAST)
+    figures["newest"] = _newest_of(history)
     verdicts = [
         _same_file(load, arrival),
         _newest(load, arrival, history),
@@ -109,13 +117,22 @@ def check_rejects(load: Load, export: Facts, rejected: int, more: Iterable[Verdi
     """After plan: with those that it set aside, are about as many rows rejected as in the last loads?"""
     last = [] if export.mended else History(load.run).last(LAST)
     verdicts = [] if export.mended else [*gates.rejects(load.tenant.limits, rejected, export.rows, last), *more]
-    _hold(load, "plan", verdicts, {})
+    _hold(load, "plan", verdicts, {"rejected": rejected})
 
 
 def check_age(load: Load) -> None:
-    """Before the first patron is sent: nobody has loaded a newer file since this run began. Raises ValidationError."""
-    if load.run.has(runs.DELIVERY) and not _figures(load).get("mended"):
-        _hold(load, "post", [_newest(load, _arrival(load), History(load.run))], {})
+    """
+    Before the first patron is sent: nobody has loaded a newer file since this run began. Raises ValidationError.
+
+    A person who approved an older file knew which one is newer, and of no other.
+    """
+    history, figures = History(load.run), _figures(load)
+    if not load.run.has(runs.DELIVERY) or figures.get("mended"):
+        return
+    older = any(verdict["gate"] == "older_file" for verdict in approval.asked(load.run))
+    if older and approval.is_approved(load.run) and figures["newest"] == _newest_of(history):
+        return
+    _hold(load, "post", [_newest(load, _arrival(load), history)], {})
 
 
 def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
@@ -175,6 +192,11 @@ def _same_file(load: Load, arrival: Arrival) -> Verdict:
     return gates.loaded_before(None if found and found.run == load.run_id else found)
 
 
+def _newest_of(history: History) -> str | None:
+    newest = history.newest()
+    return newest.sha256 if newest else None
+
+
 def _newest(load: Load, arrival: Arrival, history: History) -> Verdict:
     verdict = gates.newest(arrival.file_day, arrival.modified, history.newest())
     # Whoever asks for a backfill has named the days.
@@ -199,8 +221,8 @@ def _known_ids(load: Load, ids: pl.Series, history: History, last: list[Loaded])
 
 
 def _hold(load: Load, step: str, verdicts: Iterable[Verdict], figures: Mapping[str, Any]) -> None:
-    """Leave the verdicts behind, and stop the run for those that failed, unless a person gave a reason."""
-    judged = [_judged(load, verdict) for verdict in verdicts]
+    """Leave the verdicts behind, and stop the run for those that failed, unless a person gave a reason, or is asked."""
+    judged = [_judged(load, step, verdict) for verdict in verdicts]
     kept = _kept(load)
     before = {name: kept["steps"][name] for name in ORDER[: ORDER.index(step)] if name in kept["steps"]}
     before[step] = {"figures": dict(figures), "verdicts": judged}
@@ -210,9 +232,21 @@ def _hold(load: Load, step: str, verdicts: Iterable[Verdict], figures: Mapping[s
         raise ValidationError(f"Nothing was sent. {' '.join(failed)} {WAY_OUT}")
 
 
-def _judged(load: Load, verdict: Verdict) -> dict[str, str]:
-    told_only = verdict.effect == "warn" or (load.dry_run and verdict.gate in TOLD_ONLY_IN_A_DRY_RUN)
-    state = "passed" if verdict.passed else "warned" if told_only else "overridden" if load.load_anyway else "failed"
+def _judged(load: Load, step: str, verdict: Verdict) -> dict[str, str]:
+    # When it comes to sending, nobody is asked any more.
+    asks = load.tenant.approval is not None and step != ORDER[-1] and verdict.gate not in NEVER_ASKED
+    told_only = verdict.effect == "warn" or (load.dry_run and (asks or verdict.gate in TOLD_ONLY_IN_A_DRY_RUN))
+    state = next(
+        state
+        for state, holds in (
+            ("passed", verdict.passed),
+            ("warned", told_only),
+            ("overridden", bool(load.load_anyway)),
+            ("asked", asks),
+            ("failed", True),
+        )
+        if holds
+    )
     return {"gate": verdict.gate, "state": state, "sentence": verdict.sentence}
 
 

@@ -33,9 +33,11 @@ if (
     import polars as pl
     from pyarrow.parquet import ParquetWriter
 
+    from patronload.approval import Answer, Turn
     from patronload.exports import Export, Facts
     from patronload.ledger import Ledger
     from patronload.posting import Totals
+    from patronload.questions import Question
     from patronload.reports import Report
     from patronload.targets import Target
 
@@ -224,17 +226,62 @@ def _refused(load: Load, mapping: Mapping) -> list[tuple[int, str]]:
     return found
 
 
+def approve(load: Load, turn: Turn, answer: Answer | None = None) -> Question | None:
+    """
+    Where something about the load is unusual, ask a person, or take the answer; None: the load goes on.
+
+    Who is asked gets one mail; then it is for Airflow to wait. Raises Declined.
+    """
+    from patronload import approval
+
+    if not approval.asked(load.run):
+        load.run.remove(runs.APPROVAL)
+        log.info("Nothing is unusual: nobody is asked")
+        return None
+    if _anything_sent(load.run):
+        _kept(load.run, "answer", runs.APPROVAL)
+        return None
+    with _recorded(load, "approve"):
+        kept = approval.take(load, turn, answer)
+        if not kept["answer"]:
+            question = approval.question(load, kept)
+            _ask(load, question, kept, turn.link)
+            return question
+        approval.settle(load, kept)
+    log.info("Approved by %s", kept["by"])
+    return None
+
+
+def _ask(load: Load, question: Question, kept: Counts, link: str | None) -> None:
+    """Mail the question, once. It can be seen in Airflow, too, so a mail server that is down stops nothing."""
+    from patronload import approval, notify
+
+    # Others need not wait for a person; post takes the lease again, and sends nothing if somebody else has meanwhile.
+    leases.release(load.run.root, load.called)
+    log.info("A person is asked until %s: %s", question.until, " ".join(question.sentences))
+    if kept["told"]:
+        return
+    try:
+        notify.send(notify.question_mail(load.tenant, load.run_id, load.day, question, link))
+    except PatronloadError as error:
+        log.warning("Nobody could be told that a person is asked. %s", error)
+        return
+    approval.told(load, kept)
+
+
 def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
     """
     Send the chunks that have not been sent yet, one after the other; `tell` gets a line of figures after each.
 
-    Raises TargetError, TransientError, before the first patron ValidationError when a newer file was loaded since, and
-    after the last one RefusedError when too many were refused: that is no load, whatever was answered to each request.
+    Raises TargetError, TransientError, before the first patron Declined when a person should have approved it and
+    has not and ValidationError when a newer file was loaded since, and after the last one RefusedError when too many
+    were refused: that is no load, whatever was answered to each request.
     """
-    from patronload import connections, posting, right_file, targets
+    from patronload import approval, connections, posting, right_file, targets
 
     with _recorded(load, "post"):
         if not _anything_sent(load.run):
+            approval.check(load.run)
             right_file.check_age(load)
         with targets.open_target(load.tenant.target, connections.get) as target:
             lease = _lease(load, target)
@@ -257,8 +304,11 @@ def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
     """
     Raises RefusedError when nothing was loaded, or when more rows than the limits allow have not become patrons.
 
-    A mended rejects file is held to no limit, and neither is a load that a person wants anyway.
+    A mended rejects file is held to no limit, and neither is a load that a person wants anyway. Rejects that a person
+    has approved do not count once more.
     """
+    from patronload import approval
+
     if not totals.failed:
         return
     if not totals.created + totals.updated:
@@ -268,7 +318,8 @@ def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
         )
     facts, most = _facts(load), load.tenant.limits
     missing = rejected + totals.failed
-    if missing > most.rejects_allowed(facts.rows) and not facts.mended and not load.load_anyway:
+    held = totals.failed if approval.is_approved(load.run) else missing
+    if held > most.rejects_allowed(facts.rows) and not facts.mended and not load.load_anyway:
         raise RefusedError(
             f"{missing:,} of {facts.rows:,} rows were not loaded ({rejected:,} rejected, {totals.failed:,} refused by "
             f"{load.tenant.system.name}); limits.most_rejects allows {most.most_rejects}. All others are loaded. The "
@@ -278,7 +329,7 @@ def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
 
 def report(load: Load) -> Counts:
     """Tell what became of every row, as report.json, report.html and the rejects file; also after a failure."""
-    from patronload import notify, posting, reports
+    from patronload import approval, notify, posting, reports
 
     leases.release(load.run.root, load.called)
     # If this goes wrong, notify must not mail the report of an earlier try.
@@ -293,6 +344,7 @@ def report(load: Load) -> Counts:
         validation=load.run.read_json(runs.VALIDATION) if load.run.has(runs.VALIDATION) else None,
         plan=load.run.read_json(runs.PLAN) if load.run.has(runs.PLAN) else None,
         gates=load.run.read_json(runs.GATES) if load.run.has(runs.GATES) else None,
+        approval=approval.answered(load.run),
         rejects=_rejects(load.run),
         noted=_noted(load.run),
         patrons=progress.patrons,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
+from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import (
     ExceptionRetryPolicy,
     Param,
@@ -16,10 +19,12 @@ from airflow.sdk import (
     get_current_context,
     task,
 )
+from airflow.sdk.configuration import conf
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 from airflow.sdk.types import DagRunProtocol
 
-from patronload import purging, runs, steps, tenants, waiting
+from patronload import approval, purging, questions, runs, steps, tenants, waiting
 from patronload.errors import MissingError, PatronloadError, TransientError
 from patronload.loads import Load
 
@@ -85,13 +90,84 @@ OPTIONS: dict[str, Any] = {
     "retry_policy": RETRY_BY_KIND,
     # A backfill does not heed the DAG's max_active_runs; this is heeded by every run.
     "max_active_tis_per_dag": 1,
+}
+
+FUNCTION: dict[str, Any] = {
+    **OPTIONS,
     # What a task hands on is one thing, not one for each figure in it; and its log has a sentence with the figures.
     "multiple_outputs": False,
     "show_return_value_in_logs": False,
 }
 
 
-@task(**OPTIONS, execution_timeout=timedelta(hours=1))
+class Approval(HITLOperator):
+    """
+    Ask a person whether an unusual load is right. Nothing runs while it waits: Airflow has the answer, or the time that
+    has passed, wake it up. On ordinary days it ends at once.
+    """
+
+    APPROVE, REJECT = "Approve", "Reject"
+
+    def __init__(self, *, tenant: str, **options: Any) -> None:
+        # What is asked, and until when, is known when it is asked. What no answer means is said here.
+        super().__init__(
+            subject="",
+            options=[self.APPROVE, self.REJECT],
+            defaults=self.REJECT,
+            response_timeout=tenants.LONGEST_WAIT,
+            **options,
+        )
+        self.tenant = tenant
+
+    def execute(self, context: Any) -> None:
+        """Ask, if there is something to ask."""
+        load = _load(self.tenant)
+        question = steps.approve(load, self._turn(context))
+        if question is None:
+            return
+        self.subject = f"{load.tenant.library}, {load.day.day} {load.day:%B %Y}: is this load right?"
+        self.body = questions.markdown(question, load.tenant.system.name)
+        self.params = ParamsDict({"reason": REASON})
+        # It may have been asked before the worker died.
+        self.response_timeout = max(question.until - datetime.now(UTC), timedelta(seconds=1))
+        super().execute(context)
+
+    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> None:
+        """Take the answer. Airflow calls it, with REJECT by nobody when the time has passed."""
+        if "error" in event:
+            self.process_trigger_event_error(dict(event))
+        user = event["responded_by_user"] or {}
+        answer = approval.Answer(
+            approved=event["chosen_options"] == [self.APPROVE],
+            by=user.get("name") or user.get("id"),
+            at=event["responded_at"],
+            reason=_reason((event["params_input"] or {}).get("reason")),
+        )
+        steps.approve(_load(self.tenant), self._turn(context), answer)
+
+    def _turn(self, context: Any) -> approval.Turn:
+        # Clearing a task raises the number of its tries; trying again does not.
+        return approval.Turn(context["ti"].max_tries, _link(context["ti"]))
+
+
+REASON = Param(
+    "",
+    type="string",
+    minLength=3,
+    maxLength=500,
+    title="Reason",
+    description="Why it is right, or wrong. It goes into the report and the mail; name no patron.",
+)
+
+
+def _link(task: Any) -> str | None:
+    """Where the person answers; None if nobody told Airflow its own address."""
+    base = conf.get("api", "base_url", fallback=None)
+    path = (quote(part, safe="") for part in (task.dag_id, "runs", task.run_id, "tasks", task.task_id))
+    return f"{base.rstrip('/')}/dags/{'/'.join(path)}/required_actions" if base else None
+
+
+@task(**FUNCTION, execution_timeout=timedelta(hours=1))
 def fetch(tenant: str) -> steps.Counts:
     """Take the export from its source, byte for byte; when it is not there yet, look again later."""
     load = _load(tenant)
@@ -102,7 +178,7 @@ def fetch(tenant: str) -> steps.Counts:
         raise
 
 
-@task(**OPTIONS, execution_timeout=timedelta(hours=1))
+@task(**FUNCTION, execution_timeout=timedelta(hours=1))
 def validate(tenant: str) -> steps.Counts:
     """Check the export: what is wrong with the file stops the run, what is wrong with a row rejects the row."""
     counts = steps.validate(_load(tenant))
@@ -111,19 +187,24 @@ def validate(tenant: str) -> steps.Counts:
     return counts
 
 
-@task(**OPTIONS, execution_timeout=timedelta(hours=1))
+@task(**FUNCTION, execution_timeout=timedelta(hours=1))
 def transform(tenant: str) -> steps.Counts:
     """Map the rows to patrons of the target."""
     return steps.transform(_load(tenant))
 
 
-@task(**OPTIONS, execution_timeout=timedelta(hours=3))
+@task(**FUNCTION, execution_timeout=timedelta(hours=3))
 def plan(tenant: str) -> steps.Counts:
     """Compare the patrons with what the target has: what is to be sent, in which order, and what is set aside."""
     return steps.plan(_load(tenant))
 
 
-@task(**OPTIONS, execution_timeout=timedelta(hours=12))
+def approve(tenant: str) -> Approval:
+    """Where something about the load is unusual, ask a person, and wait for the answer; else go on at once."""
+    return Approval(task_id="approve", tenant=tenant, **OPTIONS, execution_timeout=timedelta(hours=1))
+
+
+@task(**FUNCTION, execution_timeout=timedelta(hours=12))
 def post(tenant: str) -> steps.Counts:
     """Send the chunks to the target, one after the other, each once."""
     load = _load(tenant)
@@ -134,13 +215,13 @@ def post(tenant: str) -> steps.Counts:
     return counts
 
 
-@task(**OPTIONS, execution_timeout=timedelta(minutes=30))
+@task(**FUNCTION, execution_timeout=timedelta(minutes=30))
 def report(tenant: str) -> steps.Counts:
     """Tell what became of every row."""
     return steps.report(_load(tenant))
 
 
-@task(**OPTIONS, execution_timeout=timedelta(minutes=30))
+@task(**FUNCTION, execution_timeout=timedelta(minutes=30))
 def notify(tenant: str) -> steps.Counts:
     """Mail the report to those whom the tenant names for this outcome."""
     return steps.notify(_load(tenant))

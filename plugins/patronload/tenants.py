@@ -3,7 +3,7 @@
 import re
 import string
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -93,6 +93,24 @@ def _is_age(age: Any) -> Any:
     if not isinstance(age, str) or not re.fullmatch(r"[1-9]\d{0,3} days?", age):
         raise ValueError(f"'{age}' is no age. Write a number of days, like 30 days.")
     return age
+
+
+LONGEST_WAIT = timedelta(hours=20)
+"""For an answer: a run that waits holds back the next day's."""
+
+
+def _is_wait(wait: Any) -> Any:
+    if not isinstance(wait, str) or not re.fullmatch(r"[1-9]\d{0,3} (minute|hour)s?", wait):
+        raise ValueError(f"'{wait}' is no time to wait. Write a number of hours or minutes, like 12 hours.")
+    if waited(wait) > LONGEST_WAIT:
+        raise ValueError(f"'{wait}' is too long: the next day's load waits for this one. Write 20 hours at most.")
+    return wait
+
+
+def waited(wait: str) -> timedelta:
+    """12 hours, 90 minutes."""
+    number, unit = wait.split()
+    return timedelta(**{f"{unit.removesuffix('s')}s": int(number)})
 
 
 def _is_delimiter(sign: str) -> str:
@@ -275,6 +293,26 @@ class Limits(Document):
 
 
 Addresses = tuple[EmailStr, ...]
+Wait = Annotated[str, BeforeValidator(_is_wait, json_schema_input_type=str)]
+
+
+class Approval(Document):
+    """A load outside of the limits does not stop: a person is asked in Airflow before anything is sent."""
+
+    ask: Addresses | None = Field(
+        None,
+        min_length=1,
+        description="who gets the mail with the question; left out: those of notify.on_failure",
+        examples=["[head@library.example]"],
+    )
+    answer_within: Wait = Field(
+        "12 hours", description="without an answer by then the load is declined; hours or minutes, 20 hours at most"
+    )
+
+    @property
+    def longest(self) -> timedelta:
+        """How long an answer is waited for."""
+        return waited(self.answer_within)
 
 
 class Notify(Document):
@@ -285,7 +323,9 @@ class Notify(Document):
     on_rejects: Addresses = ()
     on_stop: Addresses | None = Field(None, description="the export was refused; left out: on_failure")
     on_no_file: Addresses | None = Field(None, description="the file is late, or never came; left out: on_failure")
-    on_decline: Addresses | None = Field(None, description="a person said no to the load; left out: on_failure")
+    on_decline: Addresses | None = Field(
+        None, description="a person said no to the load, or nobody answered; left out: on_failure"
+    )
     on_failure: Addresses = Field(min_length=1, examples=["[oncall@consortium.example]"])
     weekly: Addresses = Field((), description="one mail a week that sums up the loads")
 
@@ -340,6 +380,9 @@ class Tenant(Document):
         Expectations(), description="what this library's exports must be like beyond what the mapping file expects"
     )
     limits: Limits = Limits()
+    approval: Approval | None = Field(
+        None, description="a load outside of the limits asks a person; left out: it stops", examples=["{}"]
+    )
     notify: Notify
     people: People = People()
     keep: Keep = Keep()

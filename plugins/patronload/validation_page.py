@@ -73,7 +73,14 @@ STATES = {
 }
 """How a check went, what costs most first, each with its sign: no reader has to tell colours apart."""
 
-GATE_SIGNS = {"failed": "\u2715", "overridden": "!", "warned": "!"}
+GATE_SIGNS = {
+    "failed": "\u2715",
+    "declined": "\u2715",
+    "asked": "?",
+    "approved": "\u2713",
+    "overridden": "!",
+    "warned": "!",
+}
 
 
 def _headline(report: Report, checks: int, found: list[Line]) -> str:

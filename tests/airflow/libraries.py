@@ -35,8 +35,16 @@ INVENTED = (
     "ilminster",
     "jarrow",
     "lorton",
+    "marden",
+    "norwell",
+    "ordway",
+    "penrose",
+    "quarley",
 )
 """Libraries with a folder as their source and a FOLIO tenant of their own, so that no test stands in another's way."""
+
+ASKING = {"marden": "1 hour", "norwell": "1 hour", "ordway": "1 minute", "penrose": "1 hour", "quarley": "1 hour"}
+"""Those of which a person is asked before an unusual load, each with how long an answer is waited for."""
 
 SCHEDULED = "kelso"
 """Another one, with a schedule whose moment comes while the tests run."""
@@ -215,12 +223,35 @@ target:
   chunk_size: 20
 limits:
   most_rejects: 10%
-notify:
+{asking(name)}notify:
   always: [desk@{name}.example]
   on_failure: [oncall@{name}.example]
   weekly: [weekly@consortium.example]
 """
     )
+
+
+def asking(name: str) -> str:
+    """The lines of a tenant file by which a load asks when it is much shorter or longer than the last one."""
+    if name not in ASKING:
+        return ""
+    return f"  row_change: 20%\napproval:\n  ask: [head@{name}.example]\n  answer_within: {ASKING[name]}\n"
+
+
+def ask(world: World, tenant: str) -> str:
+    """An ordinary load, and one of a file that is less than half as long: the run that waits for an answer to it."""
+    name = f"patrons_{today():%Y%m%d}.csv"
+    world.deliver(tenant, name, as_csv(people(tenant, 40)))
+    assert world.ended(tenant, world.start(tenant)).state == "success"
+    world.deliver(tenant, name, as_csv(people(tenant, 12)))
+    run_id = world.start(tenant)
+    wait_until(lambda: world.states(tenant, run_id).get("approve") == "awaiting_input", seconds=240)
+    return run_id
+
+
+def question_mails(world: World, tenant: str) -> list[EmailMessage]:
+    """The mails to whoever is to answer."""
+    return [mail for mail in world.sandbox.mail.mails if mail["X-RcptTo"] == f"head@{tenant}.example"]
 
 
 def schedule_soon(world: World) -> None:

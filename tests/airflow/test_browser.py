@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import FrameLocator, Locator, Page, expect, sync_playwright
 
-from tests.airflow.libraries import World, dag_id
+from tests.airflow.libraries import World, ask, dag_id, question_mails, text_of
 from tests.airflow.test_backfills import bounds, check_days, check_order, deliver_days
 
 pytestmark = pytest.mark.browser
@@ -28,7 +28,7 @@ OPTIONS = (
     "--disable-sync",
 )
 PATIENCE = 60_000
-STEPS = ["fetch", "validate", "transform", "plan", "post", "report", "notify"]
+STEPS = ["fetch", "validate", "transform", "plan", "approve", "post", "report", "notify"]
 
 Shoot = Callable[[str], None]
 
@@ -78,7 +78,7 @@ def test_the_list_of_libraries(world: World, loads, page: Page, shoot: Shoot):
 
 
 def test_the_graph_and_the_manual(world: World, loads, page: Page, shoot: Shoot):
-    """The graph has the six steps from left to right; the manual says what each does, and what this library's are."""
+    """The graph has the steps from left to right; the manual says what each does, and what this library's are."""
     page.goto(f"/dags/{dag_id('northfield')}")
     page.get_by_role("button", name="Show Graph").click()
     nodes = page.locator(".react-flow__node")
@@ -88,7 +88,7 @@ def test_the_graph_and_the_manual(world: World, loads, page: Page, shoot: Shoot)
     shoot("2-graph")
     page.get_by_test_id("markdown-button").click()
     manual = page.get_by_role("dialog")
-    expect(manual.locator("li")).to_have_count(len(STEPS) + 4)
+    expect(manual.locator("li")).to_have_count(len(STEPS) + 5)
     for told in ("include/tenants/northfield.yaml", "30 4 * * *, America/Chicago", "docs/when-a-run-fails.md"):
         expect(manual).to_contain_text(told)
     shoot("3-manual")
@@ -247,6 +247,67 @@ def open_form(page: Page, tenant: str) -> Locator:
     form = page.get_by_role("dialog")
     expect(form.get_by_text("Run Parameters")).to_be_visible()
     return form
+
+
+def test_an_unusual_load_is_approved(world: World, page: Page, shoot: Shoot):
+    """From the home page and by the link in the mail to the question; with a reason the load goes on, and tells it."""
+    run_id = ask(world, "penrose")
+    page.goto("/")
+    expect(page.get_by_role("button", name=re.compile("Required Action"))).to_be_visible()
+    shoot("c-home-asks")
+    open_question(world, page, "penrose")
+    approve = page.get_by_role("button", name="Approve", exact=True)
+    expect(page.get_by_text("The file has 12 rows; expected 32 to 48")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="To update")).to_contain_text("12")
+    expect(approve).to_be_disabled()
+    shoot("c-question")
+    give_reason(page, "Half of them left, says the registry.")
+    approve.scroll_into_view_if_needed()
+    shoot("c-question-answered")
+    approve.click()
+    assert world.ended("penrose", run_id).state == "success"
+    report = open_report(page, "penrose", run_id)
+    expect(report.get_by_text(f"Approved by {world.airflow.user} on")).to_be_visible()
+    expect(report.get_by_text("the reason given: 'Half of them left, says the registry'")).to_be_visible()
+    report.get_by_text("Approved by").first.scroll_into_view_if_needed()
+    shoot("c-approved")
+
+
+def test_an_unusual_load_is_rejected(world: World, page: Page, shoot: Shoot):
+    """The page over all libraries says that it waits; a no ends the run, and its report says whose it was, and why."""
+    run_id = ask(world, "quarley")
+    page.goto("/")
+    page.get_by_role("link", name="Loads", exact=True).first.click()
+    overview = page.frame_locator("iframe[title='Loads']")
+    expect(overview.get_by_role("row").filter(has_text="Quarley Library")).to_contain_text("Waiting for an answer")
+    shoot("d-overview-asks")
+    open_question(world, page, "quarley")
+    give_reason(page, "It is last year's file.")
+    page.get_by_role("button", name="Reject", exact=True).click()
+    assert world.ended("quarley", run_id).state == "failed"
+    assert world.report("quarley", run_id)["outcome"] == "declined"
+    report = open_report(page, "quarley", run_id)
+    expect(report.get_by_role("heading", level=1)).to_contain_text("The load was declined, nothing was sent")
+    expect(report.get_by_text("'It is last year's file'")).to_be_visible()
+    shoot("d-rejected")
+
+
+def open_question(world: World, page: Page, tenant: str) -> None:
+    """As whoever has the mail does."""
+    (mail,) = question_mails(world, tenant)
+    (link,) = [line for line in text_of(mail).splitlines() if line.startswith("http")]
+    page.goto(link)
+    expect(page.get_by_text(re.compile("is this load right")).first).to_be_visible()
+
+
+def give_reason(page: Page, reason: str) -> None:
+    page.locator("input[name='element_reason'], textarea[name='element_reason']").fill(reason)
+
+
+def open_report(page: Page, tenant: str, run_id: str) -> FrameLocator:
+    page.goto(f"/dags/{dag_id(tenant)}/runs/{run_id}")
+    page.get_by_role("tab", name="Load report").or_(page.get_by_role("link", name="Load report")).first.click()
+    return page.frame_locator("iframe[title='Load report']")
 
 
 def test_a_broken_tenant_file(world: World, broken_tenant_file, page: Page, shoot: Shoot):

@@ -53,6 +53,9 @@ limits:
   row_change: 20%
   group_change: 10%
   reject_change: 1.5%
+approval:
+  ask: [head@riverside.example]
+  answer_within: 90 minutes
 notify:
   always: [systems@riverside.example]
   on_success: [head@riverside.example]

@@ -14,7 +14,7 @@ from patronload import errors, tenants
 from tests.dags.dag_files import dags_in
 
 FAR = ("plan", "post")
-STEPS = ["fetch", "validate", "transform", "plan", "post", "report", "notify"]
+STEPS = ["fetch", "validate", "transform", "plan", "approve", "post", "report", "notify"]
 
 
 @pytest.fixture
@@ -64,6 +64,21 @@ def test_the_steps_run_one_after_the_other(northfield: DAG):
     ]
 
 
+def test_who_asks_nobody_has_no_task_to_ask(read):
+    """A library without `approval` in its tenant file costs no task for it."""
+    dags = dags_in(read("patron_load"))
+    assert [task.task_id for task in dags["patron_load__stclare"].topological_sort()] == [
+        name for name in STEPS if name != "approve"
+    ]
+
+
+def test_what_no_answer_means(northfield: DAG):
+    """The safe thing: nothing is sent. What is asked, and until when, is made when it is asked."""
+    ask = northfield.get_task("approve")
+    assert (ask.options, ask.defaults) == (["Approve", "Reject"], ["Reject"])
+    assert ask.response_timeout == timedelta(hours=20)
+
+
 def test_the_asset(northfield: DAG):
     """A load stands for the library's patrons in its system: post, which a dry run skips, has them as its outlet."""
     assert {task.task_id: [asset.uri for asset in task.outlets] for task in northfield.tasks if task.outlets} == {
@@ -74,7 +89,7 @@ def test_the_asset(northfield: DAG):
 def test_never_two_loads_of_one_library_at_once(northfield: DAG):
     """One run at a time; and because a backfill does not heed that, one of each step at a time."""
     assert northfield.max_active_runs == 1
-    assert [task.max_active_tis_per_dag for task in northfield.tasks] == [1] * 7
+    assert [task.max_active_tis_per_dag for task in northfield.tasks] == [1] * 8
     assert northfield.catchup is False
     assert northfield.is_paused_upon_creation is True
 
@@ -97,7 +112,7 @@ def test_the_form(northfield: DAG):
         "load_anyway": ["null", "string"],
     }
     # Each task having a copy would take Airflow more than twice as long to read a library's DAG.
-    assert [dict(task.params) for task in northfield.tasks] == [{}] * 7
+    assert [dict(task.params) for task in northfield.tasks] == [{}] * 8
     assert northfield.params.dump() == {"dry_run": False, "source_path": None, "load_anyway": None}
 
 
@@ -131,7 +146,7 @@ def test_every_task_ends_some_time(northfield: DAG):
         pytest.param(errors.TransientError("busy"), RetryAction.RETRY, id="TransientError"),
         *(
             pytest.param(getattr(errors, kind)("no"), RetryAction.FAIL, id=kind)
-            for kind in ("ConfigError", "SourceError", "ValidationError", "TargetError", "Defect")
+            for kind in ("ConfigError", "SourceError", "ValidationError", "Declined", "TargetError", "Defect")
         ),
     ],
 )
@@ -155,7 +170,8 @@ def test_a_pause_that_the_far_end_asks_for_is_made(northfield: DAG, asked, pause
 def test_every_kind_of_error_is_covered():
     """No kind of error is forgotten above."""
     kinds = {kind.__name__ for kind in errors.PatronloadError.__subclasses__()}
-    assert kinds == {"ConfigError", "SourceError", "ValidationError", "TargetError", "TransientError", "Defect"}
+    ours = {"ConfigError", "SourceError", "ValidationError", "Declined", "TargetError", "TransientError", "Defect"}
+    assert kinds == ours
 
 
 def test_reading_twice_gives_the_same(read):

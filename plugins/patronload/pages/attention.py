@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from patronload.pages.loads import Library, Load
+from patronload.pages.loads import Library, Load, WaitsFor
 
 LATE = timedelta(minutes=30)
 """A run that was to begin so long ago, and has not, is missing."""
@@ -16,7 +16,12 @@ OUTCOMES = {
     "stopped": "The last load was stopped; nothing was sent.",
     "failed": "The last load failed.",
     "no_file": "There was no file for the last load.",
-    "declined": "A person said no to the last load.",
+    "declined": "Nobody approved the last load; nothing was sent.",
+}
+
+WAITING: dict[WaitsFor, str] = {
+    "file": "The file is not there yet; it is loaded as soon as it comes.",
+    "answer": "The load is unusual: a person is asked, in the task approve, whether it is right.",
 }
 
 NO_REPORT = "The last load ended without a report."
@@ -36,8 +41,8 @@ def needed(library: Library, now: datetime) -> list[str]:
 
 def _of_the_last(loads: tuple[Load, ...], now: datetime) -> list[str]:
     sentences = []
-    if loads and loads[0].waiting:
-        sentences.append("The file is not there yet; it is loaded as soon as it comes.")
+    if loads and loads[0].waits_for:
+        sentences.append(WAITING[loads[0].waits_for])
     elif loads and loads[0].under_way and loads[0].began and now - loads[0].began > LONG:
         sentences.append(f"The load has been going on since {loads[0].began:%d %b, %H:%M} UTC.")
     ended = next((load for load in loads if not load.under_way), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from patronload.tenants import DAG_PREFIX
 
@@ -22,6 +22,14 @@ TREND = 30
 TITLE = "Patron load: "
 """What a DAG's title has before the library's name."""
 
+WaitsFor = Literal["file", "answer"]
+
+WAITING: dict[tuple[str, str], WaitsFor] = {
+    ("fetch", "up_for_reschedule"): "file",
+    ("approve", "awaiting_input"): "answer",
+}
+"""A task and its state, and what it waits for in it."""
+
 UNDER_WAY = ("queued", "running")
 
 
@@ -29,7 +37,7 @@ class Load(NamedTuple):
     """
     One run: Airflow's state of it, and what its report counted (`outcome` is None when there is no report, or not yet).
 
-    `waiting` says that it waits for its export. The times are aware, in UTC.
+    `waits_for` says what has to come before it goes on: its export, or a person's answer. The times are aware, in UTC.
     """
 
     run_id: str
@@ -38,7 +46,7 @@ class Load(NamedTuple):
     day: str
     began: datetime | None
     ended: datetime | None
-    waiting: bool
+    waits_for: WaitsFor | None
     outcome: str | None
     figures: Mapping[str, int]
 
@@ -138,11 +146,11 @@ def _loads(session: Session, dag_ids: list[str], most: int, run_id: str | None =
     waiting = _waiting(session, dag_ids)
     found: dict[str, list[Load]] = {}
     for row in session.execute(question):
-        found.setdefault(row.dag_id, []).append(_load(row, (row.dag_id, row.run_id) in waiting))
+        found.setdefault(row.dag_id, []).append(_load(row, waiting.get((row.dag_id, row.run_id))))
     return found
 
 
-def _load(row: Any, waiting: bool) -> Load:
+def _load(row: Any, waits_for: WaitsFor | None) -> Load:
     told = row.value if isinstance(row.value, dict) else {}
     return Load(
         run_id=row.run_id,
@@ -152,20 +160,18 @@ def _load(row: Any, waiting: bool) -> Load:
         day=str(told.get("day") or row.partition_key or f"{row.run_after:%Y-%m-%d}"),
         began=row.start_date,
         ended=row.end_date,
-        waiting=waiting,
+        waits_for=waits_for,
         outcome=told.get("outcome"),
         figures={name: number for name, number in told.items() if isinstance(number, int)},
     )
 
 
-def _waiting(session: Session, dag_ids: Iterable[str]) -> set[tuple[str, str]]:
-    """The runs whose export is not there yet: their fetch sleeps until it looks again."""
-    from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import select
+def _waiting(session: Session, dag_ids: Iterable[str]) -> dict[tuple[str, str], WaitsFor]:
+    """The runs of which a task waits, without a worker, and for what."""
+    from airflow.models.taskinstance import TaskInstance as Task
+    from sqlalchemy import select, tuple_
 
-    asleep = select(TaskInstance.dag_id, TaskInstance.run_id).where(
-        TaskInstance.state == "up_for_reschedule",
-        TaskInstance.task_id == "fetch",
-        TaskInstance.dag_id.in_(list(dag_ids)),
+    waiting = select(Task.dag_id, Task.run_id, Task.task_id, Task.state).where(
+        tuple_(Task.task_id, Task.state).in_(list(WAITING)), Task.dag_id.in_(list(dag_ids))
     )
-    return {(dag_id, run_id) for dag_id, run_id in session.execute(asleep)}
+    return {(dag_id, run_id): WAITING[task, str(state)] for dag_id, run_id, task, state in session.execute(waiting)}

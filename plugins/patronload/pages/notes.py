@@ -30,7 +30,7 @@ WORDS = {
     "failed": "failed",
     "dry_run": "dry run",
     "no_file": "no file",
-    "declined": "declined by a person",
+    "declined": "not approved, nothing was sent",
 }
 
 

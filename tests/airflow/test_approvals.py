@@ -1,0 +1,129 @@
+"""An unusual load waits for a person, and no worker with it: a yes, a no, and no answer."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.airflow.libraries import World, ask, dag_id, question_mails, text_of, wait_until
+
+APPROVED, REJECTED, SILENT = "marden", "norwell", "ordway"
+
+Runs = Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def runs(world: World) -> Runs:
+    """Library -> its run that waits, or has waited, for an answer."""
+    libraries = (SILENT, APPROVED, REJECTED)
+    with ThreadPoolExecutor(len(libraries)) as pool:
+        return dict(zip(libraries, pool.map(lambda name: ask(world, name), libraries), strict=True))
+
+
+def answer(world: World, role: str, tenant: str, run_id: str, chosen: str, reason: str) -> httpx.Response:
+    login = {"username": role, "password": world.airflow.passwords[role]}
+    token = httpx.post(f"{world.airflow.url}/auth/token", json=login).raise_for_status().json()["access_token"]
+    return httpx.patch(
+        f"{world.airflow.url}/api/v2/{detail_of(tenant, run_id)}",
+        json={"chosen_options": [chosen], "params_input": {"reason": reason}},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+
+
+def detail_of(tenant: str, run_id: str) -> str:
+    return f"dags/{dag_id(tenant)}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+
+
+def question_of(world: World, tenant: str, run_id: str) -> Any:
+    return world.api.http.get(detail_of(tenant, run_id)).raise_for_status().json()
+
+
+def test_the_question_in_airflow(world: World, runs: Runs):
+    """Subject, figures beside those of the last load, two answers, the safe one as the default, and a reason."""
+    found = question_of(world, APPROVED, runs[APPROVED])
+    assert found["subject"].startswith("Marden Library, ")
+    assert found["subject"].endswith(": is this load right?")
+    assert (found["options"], found["defaults"]) == (["Approve", "Reject"], ["Reject"])
+    assert "The file has 12 rows; expected 32 to 48" in found["body"]
+    assert "| Rows | 12 | 40 |" in found["body"]
+    assert "| To update | 12 |  |" in found["body"]
+    assert found["params"]["reason"]["schema"]["type"] == "string"
+
+
+def test_nothing_is_sent_and_the_mail_leads_there(world: World, runs: Runs):
+    """One mail, to whoever is to answer; FOLIO has the patrons of the first load only."""
+    assert sum(len(seen.external_system_ids) for seen in world.imports(REJECTED)) == 40
+    assert world.states(REJECTED, runs[REJECTED])["approve"] == "awaiting_input"
+    (mail,) = question_mails(world, REJECTED)
+    assert "Is this load right? Please answer (Norwell Library" in mail["Subject"]
+    (link,) = [line for line in text_of(mail).splitlines() if line.startswith("http")]
+    assert link.startswith(f"{world.airflow.url}/dags/{dag_id(REJECTED)}/runs/")
+    assert link.endswith("/tasks/approve/required_actions")
+
+
+def test_it_can_be_seen(world: World, runs: Runs):
+    """The page over all libraries says so, and so does the tab of the run."""
+    seen = world.api.http.get(f"{world.airflow.url}/patron-loads/?q={APPROVED}").text
+    assert "Waiting for an answer" in seen
+    assert "The load is unusual: a person is asked" in seen
+    run = f"{world.airflow.url}/patron-loads/runs/{dag_id(APPROVED)}/{runs[APPROVED]}"
+    assert "Is this load right?" in world.api.http.get(run).text
+
+
+def test_who_may_only_look_may_not_answer(world: World, runs: Runs):
+    """A viewer is refused, and the load goes on waiting."""
+    assert answer(world, "viewer", APPROVED, runs[APPROVED], "Approve", "why not").status_code == 403
+    assert world.states(APPROVED, runs[APPROVED])["approve"] == "awaiting_input"
+
+
+def test_a_yes(world: World, runs: Runs):
+    """The load goes through; report and mail say who let it, and why; there was one mail with the question."""
+    run_id = runs[APPROVED]
+    assert answer(world, "user", APPROVED, run_id, "Approve", "half of them left, says the registry").is_success
+    assert world.ended(APPROVED, run_id).state == "success"
+    report = world.report(APPROVED, run_id)
+    assert (report["outcome"], report["updated"]) == ("loaded", 12)
+    assert (report["approval"]["answer"], report["approval"]["by"]) == ("approved", "user")
+    assert report["approval"]["reason"] == "half of them left, says the registry"
+    (mail,) = ends(world, APPROVED, run_id)
+    assert "half of them left, says the registry" in " ".join(text_of(mail).split())
+    assert len(question_mails(world, APPROVED)) == 1
+
+
+def ends(world: World, tenant: str, run_id: str) -> list[Any]:
+    """The mails that tell how the run ended."""
+    asked = question_mails(world, tenant)
+    return [mail for mail in world.mails(run_id) if mail["Message-ID"] not in [each["Message-ID"] for each in asked]]
+
+
+def test_a_no_and_another_question(world: World, runs: Runs):
+    """The run is red, nothing was sent, and who said no is told; cleared, the task asks again, and a yes loads."""
+    run_id = runs[REJECTED]
+    assert answer(world, "op", REJECTED, run_id, "Reject", "it is last year's file").is_success
+    assert world.ended(REJECTED, run_id).state == "failed"
+    report = world.report(REJECTED, run_id)
+    assert (report["outcome"], report["not_sent"]) == ("declined", 12)
+    assert "op said no to this load" in report["failure"]["message"]
+    states = world.states(REJECTED, run_id)
+    assert (states["approve"], states["post"], states["notify"]) == ("failed", "upstream_failed", "success")
+    (mail,) = ends(world, REJECTED, run_id)
+    assert "The load was declined, nothing was sent" in mail["Subject"]
+    world.api.clear(dag_id(REJECTED), run_id, "approve")
+    wait_until(lambda: world.states(REJECTED, run_id)["approve"] == "awaiting_input", seconds=120)
+    assert len(question_mails(world, REJECTED)) == 2
+    assert answer(world, "op", REJECTED, run_id, "Approve", "it is this year's after all").is_success
+    assert world.ended(REJECTED, run_id).state == "success"
+    assert world.report(REJECTED, run_id)["updated"] == 12
+
+
+def test_no_answer(world: World, runs: Runs):
+    """When the time has passed nothing is sent, and the mail says that nobody answered."""
+    run_id = runs[SILENT]
+    assert world.ended(SILENT, run_id).state == "failed"
+    report = world.report(SILENT, run_id)
+    assert (report["outcome"], report["not_sent"]) == ("declined", 12)
+    assert (report["approval"]["answer"], report["approval"]["by"]) == ("no_answer", None)
+    (mail,) = ends(world, SILENT, run_id)
+    assert "Nobody approved the load, nothing was sent" in mail["Subject"]

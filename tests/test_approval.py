@@ -1,0 +1,345 @@
+"""A person is asked before an unusual load: what is asked, what an answer is good for, and what becomes of the run."""
+
+import html
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from patronload import approval, notify, questions, reports, runs, steps, tenants
+from patronload.approval import Answer, Turn
+from patronload.errors import Declined, TransientError, ValidationError
+from tests.one_library import days_after
+
+LINK = "https://airflow.example/dags/patron_load__lib/runs/x/tasks/approve/required_actions"
+TURN = Turn(3, LINK)
+NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
+YES = Answer(approved=True, by="ann", at=NOW, reason="the registry was moved, says Mr Reed.")
+NO = Answer(approved=False, by="ann", at=NOW, reason="it is last year's file")
+SILENCE = Answer(approved=False, by=None, at=NOW, reason=None)
+BEFORE = (steps.fetch, steps.validate, steps.transform, steps.plan)
+
+
+@pytest.fixture
+def mails(monkeypatch):
+    """The mails that were sent."""
+    sent = []
+    monkeypatch.setattr(notify, "send", sent.append)
+    return sent
+
+
+@pytest.fixture
+def asking(library, mails):
+    """A library whose second load is much shorter than its first; it asks."""
+    library.configure(approval={"ask": ["head@lib.example"]}, limits={"row_change": "20%"})
+    library.deliver(range(20))
+    library.loaded("first")
+    library.deliver(range(6), day=days_after(1))
+    return library
+
+
+def planned(library, run="second", **options):
+    load = library.load(run, day=days_after(1), **options)
+    for step in BEFORE:
+        step(load)
+    return load
+
+
+def told(load):
+    steps.report(load)
+    return reports.Report.from_json(load.run.read_json(runs.REPORT))
+
+
+def states(report):
+    return {gate.gate: gate.state for gate in report.gates if gate.state != "passed"}
+
+
+def test_nothing_is_asked_on_ordinary_days(asking, mails):
+    """The file is as ever: no question, no mail, no account of one; the load goes through."""
+    asking.deliver(range(21), day=days_after(1))
+    load = planned(asking)
+    assert steps.approve(load, TURN) is None
+    steps.post(load)
+    report = told(load)
+    assert (report.outcome, report.approval, report.warnings) == ("loaded", None, ())
+    assert not load.run.has(runs.APPROVAL)
+    assert mails == []
+
+
+def test_the_question(asking, mails):
+    """What is unusual and all that would be loaded, beside the last load; one mail with the link."""
+    load = planned(asking)
+    question = steps.approve(load, TURN)
+    assert question.sentences == (
+        "The file has 6 rows; expected 16 to 24 (the last load, of 20 November 2026, had 20 rows).",
+    )
+    assert {figure.name: figure[1:] for figure in question.figures} == {
+        "Rows": ("6", "20"),
+        "Rejected": ("0", "0"),
+        "To create": ("0", ""),
+        "To update": ("6", ""),
+        "Group undergrad": ("4", "15"),
+        "Group staff": ("2", "5"),
+    }
+    assert question.files == (
+        "The file is patrons.csv, written 21 Nov 2026, 02:00 CST.",
+        "The last load, of 20 November 2026, had patrons.csv, written 20 Nov 2026, 02:00 CST.",
+    )
+    assert timedelta(hours=11, minutes=58) < question.until - datetime.now(UTC) <= timedelta(hours=12)
+    (mail,) = mails
+    assert mail.to == ("head@lib.example",)
+    assert mail.subject == "Is this load right? Please answer (A Library, 21 Nov 2026)"
+    for text in (html.unescape(mail.html), mail.text):
+        assert LINK in text
+        assert question.sentences[0] in text
+        assert "Group undergrad" in text
+        assert question.files[1] in " ".join(text.split())
+        assert f"{question.until:%H:%M}" in text
+
+
+def test_airflows_page(asking):
+    """The same in Markdown, where no sign of a file's name makes a table of its own."""
+    load = planned(asking)
+    question = steps.approve(load, TURN)
+    figures = (*question.figures, questions.Figure("Group a|b_*", "1", ""))
+    page = questions.markdown(question._replace(figures=figures), "FOLIO")
+    assert "|  | Now | Last load |" in page
+    assert "| Rows | 6 | 20 |" in page
+    assert r"| Group a\|b\_\* | 1 |  |" in page
+    assert "* The file has 6 rows; expected 16 to 24" in page
+
+
+def test_the_first_load_has_no_other_beside_it(library, mails):
+    """There is one column of figures, and no group is named: nobody knows yet whether they are groups."""
+    library.configure(approval={}, limits={"fewest_rows": 10})
+    library.deliver(range(3))
+    question = steps.approve(planned(library), TURN)
+    assert question.files == ("The file is patrons.csv, written 20 Nov 2026, 02:00 CST.",)
+    assert questions.Figure("In patron groups", "3", "") in question.figures
+    assert "| Rows | 3 |\n" in questions.markdown(question, "FOLIO")
+    assert mails[0].to == ("oncall@lib.example",)
+
+
+def test_approved(asking, mails):
+    """The load goes through, and report, page and mail tell who let it, when and why."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    assert steps.approve(load, TURN, YES) is None
+    steps.post(load)
+    report = told(load)
+    assert (report.outcome, report.updated) == ("loaded", 6)
+    assert states(report) == {"row_change": "approved"}
+    assert report.approval.by == "ann"
+    said = (
+        "Approved by ann on 21 Nov 2026, 08:05 CST; the reason given: 'the registry was moved, says Mr Reed'. "
+        "The file has 6 rows; expected 16 to 24 (the last load, of 20 November 2026, had 20 rows)."
+    )
+    assert report.warnings == (said,)
+    mail = notify.mail(tenants.load("lib"), report)
+    for text in (mail.html, mail.text, load.run.read(runs.REPORT_PAGE).decode()):
+        assert said in html.unescape(text)
+    assert asking.ledger == ["first", "second"]
+    assert len(mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "says", "headline"),
+    [
+        (NO, "ann said no to this load on 21 Nov 2026, 08:05 CST: 'it is last year's file'", "The load was declined"),
+        (NO._replace(reason=None), "ann said no to this load .*, and gave no reason", "The load was declined"),
+        (SILENCE, "Nobody answered whether this load is right; it was asked on", "Nobody approved the load"),
+        (YES._replace(reason=None), "ann approved the load without a reason", "Nobody approved the load"),
+    ],
+)
+def test_not_approved(asking, answer, says, headline):
+    """Nothing is sent, the ledger is as it was, and those named for it hear who said no, or that nobody answered."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    with pytest.raises(Declined, match=says):
+        steps.approve(load, TURN, answer)
+    report = told(load)
+    assert (report.outcome, report.sent, report.not_sent) == ("declined", 0, 6)
+    assert report.failure.step == "approve"
+    assert load.run.names("sent") == []
+    assert asking.ledger == ["first"]
+    mail = notify.mail(tenants.load("lib"), report)
+    assert mail.subject.startswith(f"{headline}, nothing was sent")
+    assert mail.to == ("oncall@lib.example",)
+    assert report.failure.message in html.unescape(mail.html)
+    assert "clear the task 'approve'" in mail.text
+
+
+def test_an_answer_stands_when_the_task_is_tried_again(asking, mails):
+    """A worker that dies after the answer asks nobody twice; one that dies before sends no second mail."""
+    load = planned(asking)
+    first = steps.approve(load, TURN)
+    assert steps.approve(load, TURN).until == first.until
+    assert len(mails) == 1
+    steps.approve(load, TURN, YES)
+    assert steps.approve(load, TURN) is None
+
+
+def test_clearing_the_task_asks_again(asking, mails):
+    """Whatever was said before; and the next answer is the one that counts."""
+    load = planned(asking)
+    for number, answer in ((3, NO), (5, YES)):
+        turn = Turn(number, LINK)
+        assert steps.approve(load, turn) is not None
+        if not answer.approved:
+            with pytest.raises(Declined):
+                steps.approve(load, turn, answer)
+            assert told(load).outcome == "declined"
+        else:
+            steps.approve(load, turn, answer)
+    steps.post(load)
+    assert told(load).outcome == "loaded"
+    assert len(mails) == 2
+
+
+def test_an_answer_is_no_good_for_other_figures(asking):
+    """With another file or plan nothing is sent until somebody has approved that; the report tells nothing old."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    steps.approve(load, TURN, YES)
+    asking.deliver(range(4), day=days_after(1))
+    planned(asking)
+    with pytest.raises(Declined, match=r"nobody has\. Clear the task 'approve'"):
+        steps.post(load)
+    report = told(load)
+    assert (report.outcome, report.approval) == ("declined", None)
+    assert states(report) == {"row_change": "asked"}
+    assert steps.approve(load, TURN) is not None
+
+
+def test_who_marks_the_task_as_done_has_not_approved(asking):
+    """post asks for the answer itself."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    with pytest.raises(Declined, match="A person has to approve this load"):
+        steps.post(load)
+    assert load.run.names("sent") == []
+
+
+def test_once_something_was_sent_the_answer_stays(asking):
+    """The load goes on with what was sent; who clears all tasks is not asked about it."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    steps.approve(load, TURN, YES)
+    steps.post(load)
+    planned(asking)
+    assert steps.approve(load, Turn(9, LINK)) is None
+    steps.post(load)
+    assert told(load).outcome == "loaded"
+
+
+def test_an_older_file_may_be_approved_over_the_newer_one_that_was_known(asking):
+    """And over no other: when an even newer one is loaded while the question waits, nothing is sent."""
+    asking.configure(approval={})
+    asking.deliver(range(22), day=days_after(5))
+    asking.loaded("newest", day=days_after(5))
+    asking.deliver(range(19), day=days_after(1))
+    old = planned(asking, "old")
+    (sentence,) = steps.approve(old, TURN).sentences
+    assert sentence.startswith("The file is older than the last one loaded")
+    steps.approve(old, TURN, YES)
+    overtaken = planned(asking, "overtaken")
+    steps.approve(overtaken, TURN)
+    steps.approve(overtaken, TURN, YES)
+    steps.post(old)
+    assert told(old).outcome == "loaded"
+    assert asking.ledger == ["first", "old", "newest"]
+    steps.report(overtaken)
+    asking.deliver(range(21), day=days_after(6))
+    asking.loaded("even newer", day=days_after(6))
+    with pytest.raises(ValidationError, match="The file is older than the last one loaded"):
+        steps.post(overtaken)
+    assert told(overtaken).outcome == "stopped"
+
+
+def test_a_file_that_says_itself_that_it_is_not_whole_is_stopped(asking):
+    """Nobody who is asked can know better."""
+    asking.configure(approval={}, limits={"row_change": "20%"}, trailer="TRAILER,{rows}")
+    asking.deliver(range(6), day=days_after(1), trailer="TRAILER,20\n")
+    with pytest.raises(ValidationError, match="The trailer line tells of 20 rows; found 6"):
+        planned(asking)
+    report = told(asking.load("second", day=days_after(1)))
+    assert (report.outcome, states(report)) == ("stopped", {"trailer": "failed", "row_change": "asked"})
+
+
+def test_neither_a_dry_run_nor_load_anyway_asks(asking, mails):
+    """The one sends nothing, and tells; of the other a person has given the reason already."""
+    dry = planned(asking, dry_run=True)
+    assert steps.approve(dry, TURN) is None
+    assert told(dry).warnings[0].startswith("In a real load this would have to be looked at: The file has 6 rows")
+    anyway = planned(asking, "anyway", load_anyway="says Mr Reed")
+    assert steps.approve(anyway, TURN) is None
+    assert states(told(anyway)) == {"row_change": "overridden"}
+    assert mails == []
+
+
+def test_the_same_file_is_skipped_and_nobody_is_asked(asking, mails):
+    """There is nothing to do, whoever would say yes."""
+    asking.deliver(range(20))
+    assert asking.loaded("again", day=days_after(1)).outcome == "already_loaded"
+    assert mails == []
+
+
+def test_rejects_that_were_approved_do_not_count_once_more(asking, monkeypatch):
+    """Whoever let a load through with its rejects is not told afterwards that they were too many."""
+    asking.configure(approval={}, limits={"most_rejects": 1})
+    asking.deliver(range(8), day=days_after(1))
+    file = asking.folder / "exports" / "patrons.csv"
+    file.write_text(file.read_text().replace("Adams", "", 3).replace("Student", "Nobody", 1))
+    load = planned(asking)
+    question = steps.approve(load, TURN)
+    assert "limits.most_rejects allows 1" in question.sentences[0]
+    steps.approve(load, TURN, YES)
+    steps.post(load)
+    assert told(load).outcome == "loaded_with_rejects"
+    figures = load.run.read_json(runs.REPORT)
+    totals = type("Totals", (), {"created": 0, "updated": 4, "failed": 1})
+    steps._check_loaded(load, totals, figures["rejected"])
+
+
+def test_the_lease_is_not_held_while_a_person_thinks(asking):
+    """Another load into the same library system does not wait for the answer; this one is then planned anew."""
+    load = planned(asking)
+    folder = asking.runs.parent / "_leases"
+    assert list(folder.glob("*.held.json"))
+    steps.approve(load, TURN)
+    assert not list(folder.glob("*.held.json"))
+
+
+def test_a_mail_server_that_is_down(asking, monkeypatch, caplog):
+    """The question waits in Airflow all the same, and is mailed when the task is tried again."""
+
+    def down(mail):
+        raise TransientError("The mail server does not answer.")
+
+    load = planned(asking)
+    monkeypatch.setattr(notify, "send", down)
+    assert steps.approve(load, TURN) is not None
+    assert "Nobody could be told that a person is asked" in caplog.text
+    assert load.run.read_json(runs.APPROVAL)["told"] is None
+
+
+def test_without_an_address_of_airflows_the_mail_says_where_to_go(asking, mails):
+    """Nobody told Airflow what it is called from outside."""
+    steps.approve(planned(asking), Turn(3, None))
+    assert "task 'approve', tab Required Action" in mails[0].text
+    assert "href" not in mails[0].html
+
+
+def test_no_patron_is_in_what_is_kept_and_mailed(asking, mails):
+    """Only counts, names of files and of groups that were there before."""
+    asking.deliver(range(1000, 1006), day=days_after(1))
+    load = planned(asking)
+    page = questions.markdown(steps.approve(load, TURN), "FOLIO")
+    everything = page + mails[0].html + mails[0].text + load.run.read(runs.APPROVAL).decode()
+    assert not [cell for cell in ("u-1001", "user1001", "001001", "Adams") if cell in everything]
+
+
+def test_asked_is_once_for_each_sentence(asking):
+    """Three steps may find the same of a limit."""
+    asking.configure(approval={}, limits={"fewest_rows": 10})
+    load = planned(asking)
+    assert len(approval.asked(load.run)) == 1
