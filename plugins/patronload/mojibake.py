@@ -4,6 +4,8 @@ Tell where text was read in the wrong encoding before it came to us: José as Jo
 Somebody's program took UTF-8 for Windows-1252. That is certain where a word, written in Windows-1252 again, is UTF-8.
 """
 
+import unicodedata
+
 import polars as pl
 
 from patronload import expressions
@@ -51,4 +53,5 @@ def _reads_as_utf8(word: str, encoding: str) -> bool:
         read = word.encode(encoding).decode()
     except UnicodeError:
         return False
-    return read != word
+    # A control character is in nobody's name: ÂŠ would be one.
+    return read != word and not any(unicodedata.category(sign) == "Cc" for sign in read)

@@ -8,7 +8,7 @@ import zipfile
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from patronload import exports, fixed_width, merging, mojibake, packing, reject_files, validation
@@ -131,8 +131,13 @@ def test_of_a_person_in_several_files_the_stated_row_counts(mapping, files, same
         assert set(one.rejects["row"]) == set(one.ragged[ROW])
 
 
+LETTERS = st.characters(min_codepoint=0xC0, max_codepoint=0x17F, exclude_characters="ŠšŽžŒœŸ")
+"""Without those that Windows-1252 has where UTF-8 goes on: Ğ read in the wrong encoding is Äž, and so is Äž itself."""
+
+
 @settings(deadline=None)  # a busy machine is no reason to fail
-@given(name=st.text(st.characters(min_codepoint=0xC0, max_codepoint=0x17F), min_size=1, max_size=10))
+@given(name=st.text(LETTERS, min_size=1, max_size=10))
+@example(name="ÂŠ")
 def test_a_name_is_garbled_when_it_was_read_in_the_wrong_encoding_and_not_before(name):
     """A letter of Latin script alone is never UTF-8 read as Windows-1252; read so once, it always is."""
     try:
