@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -74,3 +74,15 @@ def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         root = f"s3://artifacts@patronload/{tmp_path.name}"
     monkeypatch.setenv("PATRONLOAD_ARTIFACTS", root)
     return root
+
+
+@pytest.fixture
+def encrypt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has the artifacts encrypted by some keys, the newest first, from now on; by none, no longer."""
+
+    def by(*keys: str) -> None:
+        monkeypatch.setenv("PATRONLOAD_ARTIFACTS_KEYS", "artifacts_keys" if keys else "")
+        connection = {"conn_type": "generic", "password": ", ".join(keys)}
+        monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTS_KEYS", json.dumps(connection))
+
+    return by

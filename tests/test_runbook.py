@@ -21,6 +21,8 @@ HEADER = "externalSystemId,username,barcode,patronGroup,lastName,firstName,email
 ROW = "u-1,ann,001,Student,Adams,Ann,,,\n"
 BAD = "u-2,bob,002,Nobody,Baker,Bob,,,\n"
 
+KEY, OTHER_KEY = "bmV2ZXIgdXNlIHRoaXMga2V5LCBpdCBpcyBhIHRlc3Q=", "YW5kIG5ldmVyIHVzZSB0aGlzIG9uZSwgcGxlYXNlIDo="
+
 Make = Callable[..., steps.Load]
 
 
@@ -153,6 +155,18 @@ def test_an_error_of_the_mail_server(make: Make, monkeypatch: pytest.MonkeyPatch
         failed, message = error_in(load)
         assert failed == "notify"
         assert found("notify", message), message
+
+
+@pytest.mark.parametrize("keys", ["", "no-key", OTHER_KEY, None], ids=["none", "no key", "another", "not set"])
+def test_an_error_of_the_keys(make: Make, encrypt: Callable[..., None], keys: str | None):
+    """The artifacts cannot be encrypted, or not be decrypted any more."""
+    load = make()
+    encrypt(KEY)
+    steps.fetch(load)
+    encrypt(*[f" {keys}"] if keys is not None else [])
+    with pytest.raises(PatronloadError) as told:
+        steps.validate(load._replace(run=Run(load.run.folder)))
+    assert found("Any task", str(told.value)), told.value
 
 
 def test_an_error_of_any_task(make: Make, monkeypatch: pytest.MonkeyPatch):

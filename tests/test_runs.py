@@ -1,21 +1,27 @@
 """What a run leaves behind, in a folder of this machine and in a bucket of a real S3 server."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from patronload import runs
+from patronload import encryption, runs
+from patronload.errors import ConfigError
 from patronload.runs import Run
 
 RUN_ID = "scheduled__2026-11-21T10:30:00+00:00"
 
 
-@pytest.fixture
-def run(root: str) -> Run:
-    """A run as Airflow names it."""
+@pytest.fixture(params=["plain", "encrypted"])
+def run(root: str, request: pytest.FixtureRequest, encrypt: Callable[..., None]) -> Run:
+    """A run as Airflow names it; all that holds without encryption holds with it."""
+    encrypt(*[KEY] if request.param == "encrypted" else [])
     return runs.open_run("northfield", RUN_ID)
+
+
+KEY, NEWER = "bmV2ZXIgdXNlIHRoaXMga2V5LCBpdCBpcyBhIHRlc3Q=", "YW5kIG5ldmVyIHVzZSB0aGlzIG9uZSwgcGxlYXNlIDo="
 
 
 CONTENTS = [b"", b"\x00\xff\r\n", "é\n".encode(), bytes(range(256)) * 30_000]
@@ -172,3 +178,90 @@ def test_a_file_being_written_does_not_show(tmp_path: Path) -> None:
         assert not run.has("results/0001.json")
         assert run.names("results") == []
     assert run.names("results") == ["results/0001.json"]
+
+
+def test_of_what_is_encrypted_nothing_can_be_read(root: str, encrypt: Callable[..., None]) -> None:
+    """Whatever is written, and in whatever way: only who has the key finds a patron in it."""
+    encrypt(KEY)
+    run = runs.open_run("northfield", RUN_ID)
+    run.write("export.csv", b"Abernathy" * 300_000)
+    run.write_json("sent/0001.json", ["Abernathy"])
+    assert run.create_json("_leases/x.json", ["Abernathy"])
+    assert not run.create_json("_leases/x.json", ["Another"])
+    names = ["export.csv", "sent/0001.json", "_leases/x.json"]
+    written = [run._path(name).read_bytes() for name in names]
+    assert all(content.startswith(encryption.MAGIC) and b"Abernathy" not in content for content in written)
+    again = runs.open_run("northfield", RUN_ID)
+    assert all(b"Abernathy" in again.read(name) for name in names)
+
+
+def test_without_the_setting_nothing_is_encrypted(root: str, encrypt: Callable[..., None]) -> None:
+    """Byte for byte as before."""
+    encrypt()
+    run = runs.open_run("northfield", RUN_ID)
+    run.write("export.csv", b"Abernathy")
+    assert run._path("export.csv").read_bytes() == b"Abernathy"
+
+
+def test_a_key_is_changed_for_a_newer_one(root: str, encrypt: Callable[..., None]) -> None:
+    """From before encryption, by the old key, by the new one: all are read, and the new one is what writes."""
+    encrypt()
+    runs.open_run("northfield", RUN_ID).write("export.csv", b"plain")
+    encrypt(KEY)
+    runs.open_run("northfield", RUN_ID).write("rows.json", b"old")
+    encrypt(NEWER, KEY)
+    run = runs.open_run("northfield", RUN_ID)
+    run.write("plan.json", b"new")
+    assert [run.read(name) for name in ("export.csv", "rows.json", "plan.json")] == [b"plain", b"old", b"new"]
+    encrypt(NEWER)
+    assert runs.open_run("northfield", RUN_ID).read("plan.json") == b"new"
+
+
+def test_without_the_right_key_the_file_is_named(root: str, encrypt: Callable[..., None]) -> None:
+    """Another key, or none any more; the message says which file, and what to do."""
+    encrypt(KEY)
+    runs.open_run("northfield", RUN_ID).write("export.csv", b"Abernathy")
+    for keys, told in (([NEWER], "Add the key that it was encrypted by"), ([], "Set PATRONLOAD_ARTIFACTS_KEYS to the")):
+        encrypt(*keys)
+        run = runs.open_run("northfield", RUN_ID)
+        assert run.has("export.csv")
+        with pytest.raises(ConfigError, match=told) as error:
+            run.read("export.csv")
+        assert f"{run.url}/export.csv" in str(error.value)
+        with pytest.raises(ConfigError, match=told), run.reading("export.csv"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ([" "], "There is no key in the password of the Airflow connection 'artifacts_keys'."),
+        ([KEY, "s3cret"], "Key 2 of 2 in the password of the Airflow connection 'artifacts_keys' is no Fernet key"),
+        ([KEY[:-2]], "Key 1 of 1 "),
+    ],
+)
+def test_what_is_no_key_is_told_before_anything_is_written(
+    root: str, encrypt: Callable[..., None], keys: list[str], told: str
+) -> None:
+    """Nothing is written unencrypted because a key is misspelt, and the key itself is not shown."""
+    encrypt(*keys)
+    run = runs.open_run("northfield", RUN_ID)
+    with pytest.raises(ConfigError) as error:
+        run.write("export.csv", b"Abernathy")
+    assert told in str(error.value)
+    assert "s3cret" not in str(error.value)
+    assert KEY[:20] not in str(error.value)
+    assert not run.has("export.csv")
+
+
+def test_a_key_in_the_place_of_its_connection_is_not_shown(
+    root: str, encrypt: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever misreads the setting must not find the key in a log."""
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS_KEYS", KEY)
+    with pytest.raises(ConfigError, match="is not the name of an Airflow connection") as error:
+        runs.open_run("northfield", RUN_ID).write("export.csv", b"x")
+    assert KEY not in str(error.value)
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS_KEYS", "nobody")
+    with pytest.raises(ConfigError, match="No Airflow connection is called 'nobody'"):
+        runs.open_run("northfield", RUN_ID).write("export.csv", b"x")

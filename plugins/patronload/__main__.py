@@ -5,6 +5,7 @@ Patronload without Airflow: check the YAML, and look at what a load would do.
   python -m patronload preview --tenant northfield --export patrons.csv --out DIR
   python -m patronload preview --mapping folio/flat_patrons --export patrons.csv --out DIR
   python -m patronload draft --export patrons.csv --name northfield --out DIR
+  python -m patronload decrypt --artifact rejects.csv --out DIR
   python -m patronload schemas                    write include/schemas anew from the models
 """
 
@@ -29,6 +30,7 @@ from patronload.errors import ConfigError, Defect, PatronloadError
 from patronload.tenants import Layout, Limits, Tenant
 
 if TYPE_CHECKING:
+    from patronload.encryption import Cipher
     from patronload.pgp import Key
     from patronload.preview import Preview
 
@@ -61,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m patronload", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(required=True, metavar="check | preview | draft | schemas")
+    commands = parser.add_subparsers(required=True, metavar="check | preview | draft | decrypt | schemas")
     check = commands.add_parser("check", help="check every tenant and mapping file")
     check.set_defaults(command=_check)
     preview = commands.add_parser("preview", help="validate and map an export; send nothing")
@@ -80,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     draft.add_argument("--name", default="draft", help="the library's short name (draft)")
     draft.add_argument("--out", metavar="DIR", type=Path, default=Path("draft"), help="where to write (draft)")
     draft.set_defaults(command=_draft)
+    decrypt = commands.add_parser("decrypt", help="write encrypted artifacts unencrypted")
+    decrypt.add_argument("--artifact", metavar="F", type=Path, required=True, help="a file, or a run's folder")
+    decrypt.add_argument("--keys", metavar="F", type=Path, help="a file with the keys; they are asked for without it")
+    decrypt.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write")
+    decrypt.set_defaults(command=_decrypt)
     write = commands.add_parser("schemas", help="write the JSON Schemas for editors")
     write.set_defaults(command=_schemas)
     return parser
@@ -175,6 +182,31 @@ def _draft(parsed: argparse.Namespace) -> int:
     for note in made.notes:
         out.print(f"Please look: {note}", style="yellow", markup=False)
     return 0
+
+
+def _decrypt(parsed: argparse.Namespace) -> int:
+    from patronload.encryption import Cipher
+
+    if parsed.keys:
+        cipher = Cipher(parsed.keys.read_text(encoding="utf-8", errors="replace"), f"{parsed.keys}")
+    else:
+        cipher = Cipher(getpass.getpass("The keys: "), "what you entered")
+    folder = parsed.artifact if parsed.artifact.is_dir() else parsed.artifact.parent
+    for path in sorted(folder.rglob("*")) if parsed.artifact.is_dir() else [parsed.artifact]:
+        if path.is_file():
+            _write_decrypted(path, cipher, parsed.out / path.relative_to(folder))
+    return 0
+
+
+def _write_decrypted(path: Path, cipher: Cipher, to: Path) -> None:
+    from patronload import encryption
+
+    with path.open("rb") as file:
+        content = cipher.decrypted(file, f"{path}").getvalue() if encryption.is_encrypted(file) else file.read()
+    to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    to.touch(mode=0o600)
+    to.write_bytes(content)
+    out.print(f"Written to {to}", markup=False)
 
 
 def _schemas(_: argparse.Namespace) -> int:

@@ -36,3 +36,8 @@ def artifacts() -> str:
     """The root of all run artifacts, as a URL: $PATRONLOAD_ARTIFACTS, or the project's own artifacts/."""
     # Path.as_uri() would write a blank as %20, which ObjectStoragePath takes as it stands.
     return os.environ.get("PATRONLOAD_ARTIFACTS") or f"file://{PROJECT / 'artifacts'}"
+
+
+def artifacts_keys() -> str:
+    """The Airflow connection with the keys that encrypt artifacts: $PATRONLOAD_ARTIFACTS_KEYS; empty for none."""
+    return os.environ.get("PATRONLOAD_ARTIFACTS_KEYS", "")

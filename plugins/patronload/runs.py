@@ -2,23 +2,29 @@
 One tenant's run and the artifacts it leaves: `<root>/<tenant>/<run>/`, in a folder or in a bucket.
 
 Every file is there whole or not at all: in a folder it is written beside its place and then renamed, and a bucket shows
-an object only when all of it has arrived.
+an object only when all of it has arrived. Where the setting PATRONLOAD_ARTIFACTS_KEYS names a connection with keys,
+every file is encrypted, without exception; who reads through Run does not notice.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from patronload import paths
+from patronload import connections, encryption, paths
+from patronload.encryption import Cipher
+from patronload.errors import ConfigError
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -54,7 +60,11 @@ LEDGER = "ledger.json"
 
 
 class Run:
-    """The folder of one run. Names are relative to it: `export.csv`, `results/0001.json`."""
+    """
+    The folder of one run. Names are relative to it: `export.csv`, `results/0001.json`.
+
+    Whatever reads or writes raises ConfigError when a file is encrypted and there is no key for it, or no right one.
+    """
 
     def __init__(self, folder: ObjectStoragePath | Path) -> None:
         self.folder = folder
@@ -77,7 +87,8 @@ class Run:
     def read(self, name: str) -> bytes:
         """All of an artifact."""
         content: bytes = self._path(name).read_bytes()
-        return content
+        file = io.BytesIO(content)
+        return self._decrypted(file, name).getvalue() if encryption.is_encrypted(file) else content
 
     def write(self, name: str, content: bytes) -> None:
         """Put an artifact, in place of one of the same name."""
@@ -96,7 +107,8 @@ class Run:
         """Put an artifact that is JSON, unless there is one of the name; whether it was put. Of several, one wins."""
         path, text = self._path(name), json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
         local = _local(path)
-        return _created_here(local, text) if local else _created_there(path, text)
+        put = self._cipher.encrypted(text) if self._cipher else text
+        return _created_here(local, put) if local else _created_there(path, put)
 
     @property
     def root(self) -> Run:
@@ -105,17 +117,21 @@ class Run:
 
     @contextmanager
     def reading(self, name: str) -> Iterator[IO[bytes]]:
-        """An artifact to read from."""
+        """An artifact to read from; an encrypted one is held in memory."""
         with self._path(name).open("rb") as file:
-            yield file
+            yield self._decrypted(file, name) if encryption.is_encrypted(file) else file
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
         """A file to write into; it gets its name when the block ends well, and leaves nothing when it does not."""
-        path = self._path(name)
+        # What is wrong with the keys is told before anything is touched.
+        cipher, path = self._cipher, self._path(name)
         local = _local(path)
-        with _written_here(local) if local else _written_there(path) as file:
-            yield file
+        with (
+            _written_here(local) if local else _written_there(path) as file,
+            cipher.writing(file) if cipher else nullcontext(file) as into,
+        ):
+            yield into
 
     def remove(self, name: str) -> None:
         """Take an artifact away, if it is there."""
@@ -162,6 +178,30 @@ class Run:
 
     def _path(self, name: str) -> Any:
         return self.folder / name
+
+    @cached_property
+    def _cipher(self) -> Cipher | None:
+        """Asked for once: within a task, each look at a connection is a question to Airflow."""
+        connection = paths.artifacts_keys()
+        return _cipher_of(connection) if connection else None
+
+    def _decrypted(self, file: IO[bytes], name: str) -> io.BytesIO:
+        if self._cipher is None:
+            raise ConfigError(
+                f"{self.url}/{name} is encrypted, and no key is given. Set PATRONLOAD_ARTIFACTS_KEYS to the Airflow "
+                "connection that has it, for all of Airflow's parts."
+            )
+        return self._cipher.decrypted(file, f"{self.url}/{name}")
+
+
+def _cipher_of(connection: str) -> Cipher:
+    # A key that somebody has put here by mistake must not be told.
+    if not re.fullmatch(r"[\w.-]+", connection):
+        raise ConfigError(
+            "PATRONLOAD_ARTIFACTS_KEYS is not the name of an Airflow connection. Write the keys into the password of a "
+            "connection, and its name here."
+        )
+    return Cipher(connections.get(connection).password, f"the password of the Airflow connection '{connection}'")
 
 
 @contextmanager

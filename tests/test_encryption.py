@@ -1,0 +1,78 @@
+"""Encrypted files: whole, by one of the keys, or refused."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patronload import encryption
+from patronload.encryption import Cipher
+from patronload.errors import ConfigError
+
+KEY, OTHER = "bmV2ZXIgdXNlIHRoaXMga2V5LCBpdCBpcyBhIHRlc3Q=", "YW5kIG5ldmVyIHVzZSB0aGlzIG9uZSwgcGxlYXNlIDo="
+
+
+def cipher(keys: str = KEY) -> Cipher:
+    return Cipher(keys, "the test")
+
+
+def decrypted(content: bytes, keys: str = KEY) -> bytes:
+    return cipher(keys).decrypted(io.BytesIO(content), "file.csv").getvalue()
+
+
+@given(st.lists(st.binary(max_size=50), max_size=8), st.integers(1, 60))
+def test_what_is_written_in_whatever_pieces_is_read(pieces: list[bytes], block: int):
+    """Across the blocks' borders, and with nothing at all."""
+    file = io.BytesIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encryption, "BLOCK", block)
+        with cipher().writing(file) as into:
+            for piece in pieces:
+                assert into.write(piece) == len(piece)
+    file.seek(0)
+    assert encryption.is_encrypted(file)
+    assert decrypted(file.getvalue()) == b"".join(pieces)
+
+
+def test_the_same_content_never_looks_the_same():
+    """Nobody sees that two exports are alike."""
+    assert cipher().encrypted(b"Abernathy") != cipher().encrypted(b"Abernathy")
+
+
+@pytest.mark.parametrize("between", [" ", ",", ", ", "\n", "\r\n"])
+def test_the_keys_may_stand_on_lines_or_behind_each_other(between: str):
+    """The form in Airflow has one line for a password, a secrets backend may have several."""
+    assert decrypted(cipher(OTHER).encrypted(b"x"), f" {KEY}{between}{OTHER}\n") == b"x"
+    assert decrypted(cipher(f"{KEY}{between}{OTHER}").encrypted(b"x"), KEY) == b"x"
+
+
+def test_a_file_in_which_anything_was_changed_is_refused(monkeypatch: pytest.MonkeyPatch):
+    """Cut short, also between two blocks; a block of another file, out of its place, twice, or left out; one more."""
+    monkeypatch.setattr(encryption, "BLOCK", 4)
+    whole, other = cipher().encrypted(b"12345678end"), cipher().encrypted(b"abcdefghend")
+    start, size = len(encryption.MAGIC), (len(whole) - len(encryption.MAGIC)) // 3
+    first, second, third = (whole[start + size * number :][:size] for number in range(3))
+    strange = other[start + size :][:size]
+    assert decrypted(encryption.MAGIC + first + second + third) == b"12345678end"
+    for blocks in (
+        [], [first], [first, second], [first, second, third[:-1]], [first, third], [second, third], [third],
+        [first, first, second, third], [second, first, third], [first, strange, third], [first, second, third, b"x"],
+        [first[:2]],
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=r"file\.csv is encrypted and not whole"):
+            decrypted(encryption.MAGIC + b"".join(blocks))
+    for place in (start + 10, start + size + 50, len(whole) - 5):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        with pytest.raises(ConfigError, match="or it was changed"):
+            decrypted(bytes(changed))
+
+
+def test_a_large_file_does_not_take_its_size_in_memory(tmp_path):
+    """An export of any size is encrypted block by block."""
+    with (tmp_path / "file").open("wb") as file, cipher().writing(file) as into:
+        for _ in range(12):
+            into.write(bytes(1 << 20))
+            assert len(into._content) < encryption.BLOCK
+    assert decrypted((tmp_path / "file").read_bytes()) == bytes(12 << 20)
