@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from leftovers import build, failure, rejects
 
-from patronload import notify
+from patronload import encryption, notify, runs
 from tests.pages.conftest import Rights, Site
 
 EVIL = "<script>alert('x')</script>\"'&"
@@ -97,6 +97,29 @@ def test_rejects_are_for_those_who_may_start_a_load(site: Site, library: str):
     assert answer.headers["content-disposition"].startswith('attachment; filename="riverside_manual__')
     assert answer.headers["cache-control"] == "no-store"
     assert site.audit == [("patron_rejects_taken", "patron_load__riverside", "somebody")]
+
+
+def test_what_is_encrypted_is_shown_to_those_who_may_see_it(site: Site, library: str, encrypt):
+    """The tab, the figures and the download decrypt; on the disk nothing can be read; a missing key is told."""
+    dag_id, run_id = library.split("/")
+    own = frozenset({dag_id})
+    site.rights = Rights(read=own, start=own)
+    plain = [site.get(path).content for path in everywhere(library)[3:]]
+    encrypt(KEY)
+    run = runs.open_run("riverside", run_id)
+    for name in (runs.REPORT, runs.REJECTS):
+        run.write(name, run.read(name))
+        assert (site.artifacts / "riverside" / run_id / name).read_bytes().startswith(encryption.MAGIC)
+    assert [site.get(path).content for path in everywhere(library)[3:]] == plain
+    encrypt(OTHER)
+    for path in everywhere(library)[3:]:
+        answer = site.get(path)
+        assert answer.status_code == (503 if path.endswith(("json", "csv")) else 200)
+        assert "Add the key that it was encrypted by, behind the others." in Page(answer.text).words
+        assert "attachment" not in answer.headers.get("content-disposition", "")
+
+
+KEY, OTHER = "bmV2ZXIgdXNlIHRoaXMga2V5LCBpdCBpcyBhIHRlc3Q=", "YW5kIG5ldmVyIHVzZSB0aGlzIG9uZSwgcGxlYXNlIDo="
 
 
 def test_nothing_runs_on_a_page(site: Site, library: str, counted):

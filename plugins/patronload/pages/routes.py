@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
+from itertools import chain
 from typing import Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -132,9 +133,9 @@ def report(request: Request, session: SessionDep, user: GetUserDep, dag_id: str,
 def report_json(session: SessionDep, dag_id: str, run_id: str) -> Response:
     """The report as figures."""
     _load(session, dag_id, run_id)
-    made, _ = _report_of(runs.open_run(loads.tenant_of(dag_id), run_id))
+    made, trouble = _report_of(runs.open_run(loads.tenant_of(dag_id), run_id))
     if made is None:
-        raise HTTPException(404, "This run has no report.")
+        raise HTTPException(503 if trouble else 404, trouble or "This run has no report.")
     return Response(made.model_dump_json(indent=2), media_type="application/json", headers=HEADERS)
 
 
@@ -147,7 +148,13 @@ def rejects(session: SessionDep, dag_id: str, run_id: str) -> Response:
     name = f"{loads.tenant_of(dag_id)}_{run_id}_{runs.REJECTS}"
     safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-._") else "_" for sign in name)
     headers = HEADERS | {"Content-Disposition": f'attachment; filename="{safe}"'}
-    return StreamingResponse(_blocks(run, runs.REJECTS), media_type="text/csv", headers=headers)
+    blocks = _blocks(run, runs.REJECTS)
+    try:
+        # Once a download has begun there is no way left to tell what is wrong with it.
+        first = next(blocks, b"")
+    except PatronloadError as error:
+        raise HTTPException(503, str(error)) from error
+    return StreamingResponse(chain([first], blocks), media_type="text/csv", headers=headers)
 
 
 def style() -> Response:
@@ -220,6 +227,7 @@ async def _refused(request: Request, error: Exception) -> HTMLResponse:
             "This is not for you to see",
             "Your account in Airflow may not see these loads, or not their rejects.",
         ),
+        503: ("This cannot be read", str(error.detail)),
     }
     title, sentence = words.get(error.status_code, ("There is nothing here", str(error.detail)))
     return _page(request, "refused.html", error.status_code, title=title, sentence=sentence)
