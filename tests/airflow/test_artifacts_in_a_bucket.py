@@ -1,5 +1,6 @@
 """A load by the scheduler whose artifacts go to object storage."""
 
+import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,10 +10,12 @@ from urllib.parse import quote
 
 import polars as pl
 import pytest
+from cryptography.fernet import Fernet
 
 from local.airflow import LocalAirflow
 from local.stand_ins import LIBRARIES
 from patronload import purging, runs
+from patronload.encryption import MAGIC, Cipher
 from patronload.tenants import Keep
 from sandbox import connections
 from sandbox.everything import BUCKET, Sandbox
@@ -32,15 +35,21 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 def test_a_load_with_its_artifacts_in_a_bucket(sandbox: Sandbox, tmp_path: Path):
-    """One setting and a connection put the whole folder of a run into a bucket; nothing else changes."""
-    export = deliver_demo_exports(sandbox)[TENANT]
+    """
+    One setting and a connection put the whole folder of a run into a bucket; another one, with a key that somebody
+    typed into Airflow, encrypts all of it. Nothing else changes, and no log and no database shows the key.
+    """
+    export, key = deliver_demo_exports(sandbox)[TENANT], Fernet.generate_key().decode()
     environment = {
         **READY_TASKS,
         **connections(sandbox.description),
         "PATRONLOAD_INCLUDE": str(copy_of_include(tmp_path / "include")),
         "PATRONLOAD_ARTIFACTS": f"s3://artifacts@{BUCKET}/loads",
+        "PATRONLOAD_ARTIFACTS_KEYS": "artifacts_keys",
     }
     with LocalAirflow(tmp_path / "airflow", environment=environment, triggerer=False) as airflow:
+        connection = {"connection_id": "artifacts_keys", "conn_type": "generic", "password": key}
+        airflow.api.http.post("connections", json=connection).raise_for_status()
         airflow.api.wait_for_dag(dag_id(TENANT))
         airflow.api.unpause(dag_id(TENANT))
         run_id = airflow.api.trigger(dag_id(TENANT))
@@ -50,7 +59,8 @@ def test_a_load_with_its_artifacts_in_a_bucket(sandbox: Sandbox, tmp_path: Path)
         page = airflow.api.http.get(address).raise_for_status().text
         rejects = airflow.api.http.get(f"{address}/rejects.csv").raise_for_status().content
     assert run.state == "success"
-    found = objects(sandbox, f"loads/{TENANT}/{run_id}/")
+    assert not any(key.encode() in path.read_bytes() for path in (tmp_path / "airflow").rglob("*") if path.is_file())
+    found = decrypted(objects(sandbox, f"loads/{TENANT}/{run_id}/"), key)
     assert found.keys() == {
         "export.csv",
         "export.json",
@@ -75,7 +85,7 @@ def test_a_load_with_its_artifacts_in_a_bucket(sandbox: Sandbox, tmp_path: Path)
     }
     assert found["export.csv"] == export.content
     # What the next load is compared with; without ids, for this library's exports hold updates.
-    (entry,) = (json.loads(content) for content in objects(sandbox, f"loads/{TENANT}/.history/").values())
+    (entry,) = map(json.loads, decrypted(objects(sandbox, f"loads/{TENANT}/.history/"), key).values())
     assert (entry["run"], entry["rows"]) == (run_id, len(export.rows))
     report = json.loads(found["report.json"])
     assert report["outcome"] == "loaded_with_rejects"
@@ -108,6 +118,13 @@ def test_what_is_old_goes_from_a_bucket_too(sandbox: Sandbox, monkeypatch: pytes
 
 
 PARTS = {"chunks": ".zst", "sent": "", "results": ""}
+
+
+def decrypted(files: dict[str, bytes], key: str) -> dict[str, bytes]:
+    """Files that are encrypted, all of them."""
+    assert all(content.startswith(MAGIC) for content in files.values())
+    cipher = Cipher(key, "the test")
+    return {name: cipher.decrypted(io.BytesIO(content), name).getvalue() for name, content in files.items()}
 
 
 def objects(sandbox: Sandbox, prefix: str) -> dict[str, bytes]:
