@@ -18,7 +18,7 @@ from local.stage import stage
 FOLDER = PROJECT / ".local" / "up"
 MAY = {
     "viewer": "may look",
-    "user": "may also start loads, take rejects",
+    "user": "may also start loads, answer, take rejects",
     "op": "may also change connections, pools",
     "admin": "may do everything",
 }
@@ -133,7 +133,7 @@ def _whereabouts(folder: Path) -> str:
         [
             "",
             f"Airflow    {where['url']}",
-            *(f"  {MAY[role]:<38} user {role}, password {password}" for role, password in where["passwords"].items()),
+            *(f"  {MAY[role]:<42} user {role}, password {password}" for role, password in where["passwords"].items()),
             f"Mails      {where['mails']}",
             f"Infiniti   {where['infiniti']}   the school's users",
             f"Artifacts  {where['artifacts']}",

@@ -1,7 +1,6 @@
 """An unusual load waits for a person, and no worker with it: a yes, a no, and no answer."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -17,9 +16,7 @@ Runs = Mapping[str, str]
 @pytest.fixture(scope="module")
 def runs(world: World) -> Runs:
     """Library -> its run that waits, or has waited, for an answer."""
-    libraries = (SILENT, APPROVED, REJECTED)
-    with ThreadPoolExecutor(len(libraries)) as pool:
-        return dict(zip(libraries, pool.map(lambda name: ask(world, name), libraries), strict=True))
+    return ask(world, APPROVED, REJECTED, SILENT)
 
 
 def answer(world: World, role: str, tenant: str, run_id: str, chosen: str, reason: str) -> httpx.Response:

@@ -251,7 +251,7 @@ def open_form(page: Page, tenant: str) -> Locator:
 
 def test_an_unusual_load_is_approved(world: World, page: Page, shoot: Shoot):
     """From the home page and by the link in the mail to the question; with a reason the load goes on, and tells it."""
-    run_id = ask(world, "penrose")
+    run_id = ask(world, "penrose")["penrose"]
     page.goto("/")
     expect(page.get_by_role("button", name=re.compile("Required Action"))).to_be_visible()
     shoot("c-home-asks")
@@ -275,7 +275,7 @@ def test_an_unusual_load_is_approved(world: World, page: Page, shoot: Shoot):
 
 def test_an_unusual_load_is_rejected(world: World, page: Page, shoot: Shoot):
     """The page over all libraries says that it waits; a no ends the run, and its report says whose it was, and why."""
-    run_id = ask(world, "quarley")
+    run_id = ask(world, "quarley")["quarley"]
     page.goto("/")
     page.get_by_role("link", name="Loads", exact=True).first.click()
     overview = page.frame_locator("iframe[title='Loads']")
