@@ -46,8 +46,8 @@ check: setup ## lint, strict types, import contracts, every tenant and mapping f
 	$(WITH_PLUGINS) $(BIN)/python -m patronload check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 
-bench: setup ## measure speed and memory: ROWS=1000000
-	@$(WITH_PLUGINS) $(BIN)/python -m benchmarks $(ROWS)
+bench: setup ## measure speed and memory: ROWS=1000000, and PART=core (or sizes, dag, ...) for less than all
+	@$(WITH_PLUGINS) $(BIN)/python -m benchmarks $(ROWS) $(PART)
 
 faults: setup ## load hundreds of made-up exports while everything goes wrong, and judge what the stand-ins then hold: RUNS=500 SEED=1 TARGET=infiniti
 	@$(WITH_PLUGINS) $(BIN)/python -m faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))

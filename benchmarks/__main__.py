@@ -1,8 +1,10 @@
 """
-Measure: python -m benchmarks [rows]
+Measure: python -m benchmarks [rows] [part ...]
 
 * core: from CSV bytes to chunk files, validation included, beside a script of the kind libraries write themselves
   (csv and json, no validation), on the same made-up rows;
+* sizes: what a row costs in exports of 100,000, 1,000,000 and 2,000,000 rows;
+* dag: a real DAG run of 100,000 rows, one in twenty bad, beside the same steps alone;
 * post: users a second and memory of the client, against a FOLIO that answers at once;
 * parse: what one more tenant costs Airflow's DAG processor, beside reading its YAML with PyYAML alone;
 * tenants: a thousand tenant files in Airflow's DAG processor, with its default time-outs, and whether a second reading
@@ -15,24 +17,30 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import core, loaders, many_tenants, posting
+from benchmarks import core, dag_run, loaders, many_tenants, posting
 from patronload import paths
 
 TENANTS = 100
+ROWS = 100_000
 
 
 def main() -> None:
     """Print the figures."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    core.measure(rows)
+    numbers = [int(word) for word in sys.argv[1:] if word.isdecimal()]
+    chosen = [word for word in sys.argv[1:] if not word.isdecimal()] or list(PARTS)
+    if unknown := [name for name in chosen if name not in PARTS]:
+        sys.exit(f"There is no part {', '.join(unknown)}; there are {', '.join(PARTS)}.")
+    for name in chosen:
+        PARTS[name](numbers[0] if numbers else ROWS)
+
+
+def post() -> None:
+    """The client's side alone."""
     print("post: the client's side alone")
     posting.measure()
-    parse()
-    many_tenants.thousand()
-    many_tenants.overhead()
-    loaders.loaders(100_000)
 
 
 def parse() -> None:
@@ -59,6 +67,18 @@ def parse() -> None:
         )  # fmt: skip
     ours, yaml_alone = map(float, done.stdout.split()[-2:])
     print(f"parse: {TENANTS} tenants, {ours * 1000:.1f} ms of CPU each, {ours / yaml_alone:.1f} times PyYAML alone")
+
+
+PARTS: dict[str, Callable[[int], None]] = {
+    "core": core.measure,
+    "sizes": lambda _: core.sizes(),
+    "dag": lambda _: dag_run.measure(),
+    "post": lambda _: post(),
+    "parse": lambda _: parse(),
+    "tenants": lambda _: many_tenants.thousand(),
+    "run": lambda _: many_tenants.overhead(),
+    "loaders": lambda _: loaders.loaders(ROWS),
+}
 
 
 if __name__ == "__main__":

@@ -27,14 +27,14 @@ from patronload.loads import Load
 from patronload.runs import Run
 
 CHUNK = 250
+SIZES = (100_000, 1_000_000, 2_000_000)
+VALIDATE, TRANSFORM, CHUNKS = "read, validate", "transform", "chunks"
 
 
 def measure(rows: int, bad: float = 0.0) -> None:
     """Print what each stage takes, beside the script on the same file."""
     with tempfile.TemporaryDirectory() as folder:
-        export = Path(folder) / "run" / runs.EXPORT
-        export.parent.mkdir()
-        wide.write(export, rows, bad)
+        export = _export(Path(folder), rows, bad)
         print(f"core: {rows:,} rows, {export.stat().st_size / 1e6:.0f} MB, {bad:.0%} of the rows bad")
         ours, theirs = _measured(folder), _measured(folder, "--script")
         mapper = migration_tools.speed(Path(folder))
@@ -42,12 +42,38 @@ def measure(rows: int, bad: float = 0.0) -> None:
     for name, seconds in stages.items():
         cpu = (ours["cpu"] | theirs["cpu"]).get(name, sum(ours["cpu"].values()))
         print(f"  {name:16} {seconds:7.2f} s {rows / seconds:12,.0f} rows/s {cpu:7.2f} s of CPU")
-    for name, seconds in (("from bytes to chunks, validated", stages["all"]), ("transform", stages["transform"])):
+    for name, seconds in (("from bytes to chunks, validated", stages["all"]), ("transform", stages[TRANSFORM])):
         print(f"  {name}: {stages['script'] / seconds:.1f} times as fast as the script, which validates nothing")
     if mapper:
         print(f"  folio_migration_tools' user mapper: {mapper:,.0f} rows/s, on 2,000 rows")
         print(f"  transform: {rows / stages['transform'] / mapper:.0f} times as fast as the mapper")
     print(f"  peak memory {ours['peak']:,.0f} MB, the script {theirs['peak']:,.0f} MB; {ours['told']}")
+
+
+def sizes() -> None:
+    """Print what a row costs in exports of several sizes, side by side."""
+    print("sizes: what a row costs, in microseconds by the clock and of CPU; peak memory")
+    for rows in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            _export(Path(folder), rows, 0.0)
+            found = _measured(folder)
+        clock, cpu = (1e6 * sum(found[kind].values()) / rows for kind in ("seconds", "cpu"))
+        print(f"  {rows:10,} rows {clock:7.1f} us {cpu:7.1f} us of CPU {found['peak']:8,.0f} MB")
+
+
+def steps_alone(rows: int, bad: float) -> list[float]:
+    """The seconds of validate and of transform, without the imports, in a process of their own."""
+    with tempfile.TemporaryDirectory() as folder:
+        _export(Path(folder), rows, bad)
+        seconds = _measured(folder)["seconds"]
+    return [seconds[VALIDATE], seconds[TRANSFORM]]
+
+
+def _export(folder: Path, rows: int, bad: float) -> Path:
+    export = folder / "run" / runs.EXPORT
+    export.parent.mkdir()
+    wide.write(export, rows, bad)
+    return export
 
 
 def _measured(folder: str, *more: str) -> Any:
@@ -63,7 +89,6 @@ def _include(folder: Path) -> Path:
     """Northfield's tenant with the mapping of 28 columns."""
     include = folder / "include"
     (include / "tenants").mkdir(parents=True, exist_ok=True)
-    (include / "mappings" / "folio").mkdir(parents=True, exist_ok=True)
     text = (paths.PROJECT / "include" / "tenants" / "northfield.yaml").read_text(encoding="utf-8")
     text = (
         text.replace("folio/banner_patrons", "folio/wide")
@@ -71,8 +96,14 @@ def _include(folder: Path) -> Path:
         .replace("most_rejects: 5%", "most_rejects: 50%")
     )
     (include / "tenants" / "northfield.yaml").write_text(text, encoding="utf-8")
-    shutil.copy(wide.MAPPING, include / "mappings" / "folio" / "wide.yaml")
+    add_mapping(include)
     return include
+
+
+def add_mapping(include: Path) -> None:
+    """The mapping of 28 columns, as folio/wide."""
+    (include / "mappings" / "folio").mkdir(parents=True, exist_ok=True)
+    shutil.copy(wide.MAPPING, include / "mappings" / "folio" / "wide.yaml")
 
 
 class _Clock:
@@ -94,9 +125,9 @@ def _stages(folder: Path) -> dict[str, Any]:
     tenant, run, clock = tenants.load("northfield"), Run(folder / "run"), _Clock()
     delivery.leave(run)
     load = Load(tenant, run, "bench", date(2026, 11, 21))
-    clock.run("read, validate", lambda: steps.validate(load))
-    counts = clock.run("transform", lambda: steps.transform(load))
-    chunks = clock.run("chunks", lambda: _chunks(load))
+    clock.run(VALIDATE, lambda: steps.validate(load))
+    counts = clock.run(TRANSFORM, lambda: steps.transform(load))
+    chunks = clock.run(CHUNKS, lambda: _chunks(load))
     return _told(clock, f"{counts['patrons']:,} patrons, {counts['rejected']:,} rejected, {chunks:,} chunks")
 
 

@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -31,6 +32,8 @@ from tests.airflow import libraries
 
 MANY = 1000
 RUNS = 3
+TENANT = "ashford"
+SETTINGS = {"as Airflow comes": {}, "with the preload setting": libraries.READY_TASKS}
 
 EMPTY = """
 from airflow.sdk import DAG, chain, task
@@ -94,7 +97,7 @@ def _stored(database: Path) -> tuple[int, int, int]:
 
 def overhead() -> None:
     """A load of ten patrons beside a DAG of as many empty tasks: as Airflow comes, and with the preload setting."""
-    for name, settings in (("as Airflow comes", {}), ("with the preload setting", libraries.READY_TASKS)):
+    for name, settings in SETTINGS.items():
         ours, empty = _runs(settings)
         print(f"run {name}: {ours:.1f} s for ten patrons, {empty:.1f} s for empty tasks, {ours / empty:.1f} times")
     # The tasks of ours compute, the empty ones wait: on a machine that is busy otherwise the one suffers more.
@@ -103,31 +106,37 @@ def overhead() -> None:
 
 def _runs(settings: dict[str, str]) -> tuple[float, ...]:
     """The median seconds of a load and of the empty DAG, the first run of each left out."""
-    tenant = "ashford"
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        include, dags = root / "include", root / "dags"
-        shutil.copytree(PROJECT / "include", include)
-        shutil.copytree(PROJECT / "dags", dags)
-        steps = re.findall(r"tasks\.(\w+)\(name\)", (dags / "patron_load.py").read_text())
-        (dags / "empty.py").write_text(EMPTY.format(tasks=steps))
-        libraries.library_file(include, tenant, root / "exports")
-        today = datetime.now(ZoneInfo("America/Chicago")).date()
-        export = root / "exports" / tenant / f"patrons_{today:%Y%m%d}.csv"
-        export.parent.mkdir(parents=True)
-        export.write_text(libraries.as_csv(libraries.people(tenant, 10)))
-        with Sandbox(root / "sandbox", s3=False) as sandbox, FolioServer([f"fs{tenant}"]) as folio:
-            environment = {
-                **connections(sandbox.description),
-                "AIRFLOW_CONN_INVENTED_FOLIO": libraries.loader_connection(folio),
-                "PATRONLOAD_INCLUDE": str(include),
-                "PATRONLOAD_ARTIFACTS": (root / "artifacts").as_uri(),
-                "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-                **settings,
-            }
-            dag_id = libraries.dag_id(tenant)
-            with LocalAirflow(root / "airflow", environment=environment, triggerer=False) as airflow:
-                return _medians(airflow, dag_id, "empty")
+    with tempfile.TemporaryDirectory() as folder, airflow_with_library(Path(folder), settings) as (airflow, export):
+        export.write_text(libraries.as_csv(libraries.people(TENANT, 10)))
+        return _medians(airflow, libraries.dag_id(TENANT), "empty")
+
+
+@contextmanager
+def airflow_with_library(root: Path, settings: dict[str, str]) -> Iterator[tuple[LocalAirflow, Path]]:
+    """
+    Airflow with a library, the stand-ins around it, and a DAG `empty` of as many empty tasks as a load has; and where
+    the library's export of today has to be.
+    """
+    include, dags = root / "include", root / "dags"
+    shutil.copytree(PROJECT / "include", include)
+    shutil.copytree(PROJECT / "dags", dags)
+    steps = re.findall(r"tasks\.(\w+)\(name\)", (dags / "patron_load.py").read_text())
+    (dags / "empty.py").write_text(EMPTY.format(tasks=steps))
+    libraries.library_file(include, TENANT, root / "exports")
+    today = datetime.now(ZoneInfo("America/Chicago")).date()
+    export = root / "exports" / TENANT / f"patrons_{today:%Y%m%d}.csv"
+    export.parent.mkdir(parents=True)
+    with Sandbox(root / "sandbox", s3=False) as sandbox, FolioServer([f"fs{TENANT}"]) as folio:
+        environment = {
+            **connections(sandbox.description),
+            "AIRFLOW_CONN_INVENTED_FOLIO": libraries.loader_connection(folio),
+            "PATRONLOAD_INCLUDE": str(include),
+            "PATRONLOAD_ARTIFACTS": (root / "artifacts").as_uri(),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            **settings,
+        }
+        with LocalAirflow(root / "airflow", environment=environment, triggerer=False) as airflow:
+            yield airflow, export
 
 
 def _medians(airflow: LocalAirflow, *dag_ids: str) -> tuple[float, ...]:

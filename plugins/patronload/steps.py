@@ -108,7 +108,11 @@ def validate(load: Load) -> Counts:
             log.info("%s", told)
             return {ALREADY_LOADED: told}
         export = _read_export(load)
-        found = validation.validate(export, _mapping(load.tenant, export.columns))
+        # Its rows are written while they are looked at, which keeps one processor busy and takes longer.
+        with ThreadPoolExecutor(1) as pool:
+            kept = pool.submit(_keep_rows, load, export)
+            found = validation.validate(export, _mapping(load.tenant, export.columns))
+        kept.result()
         rejected = found.rejects["row"].n_unique()
         _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
         _write_frame(load.run, runs.NOTED, found.noted)
@@ -445,19 +449,24 @@ def _mapping(tenant: Tenant, columns: list[str]) -> Mapping:
 
 
 def _read_export(load: Load) -> Export:
-    """The export as rows, which are left behind for the steps after this one."""
-    from patronload import merging, transform
+    """The export as rows."""
+    from patronload import merging
 
     source, mapping = load.tenant.source, mappings.load(load.tenant.mapping)
     about = load.run.read_json(runs.DELIVERY) if load.run.has(runs.DELIVERY) else {}
     told = [each.get("name", "the export") for each in (about, *about.get("more", []))]
     files = [_read_file(load, name) for name in (runs.EXPORT, *load.run.names(runs.MORE))]
-    export = merging.merged(list(zip(told, files, strict=True)), mapping, source.same_person)
-    # In groups as large as the parts in which the steps after this one read it.
+    return merging.merged(list(zip(told, files, strict=True)), mapping, source.same_person)
+
+
+def _keep_rows(load: Load, export: Export) -> None:
+    """Leave the export's rows behind for the steps after this one."""
+    from patronload import transform
+
+    # In groups as large as the parts in which they are read.
     _write_frame(load.run, runs.ROWS, export.frame, compression="lz4", row_group_size=transform.PART)
     _write_frame(load.run, runs.RAGGED, export.ragged)
     load.run.write_json(runs.FACTS, export.facts._asdict())
-    return export
 
 
 def _read_file(load: Load, name: str) -> Export:
@@ -474,7 +483,9 @@ def _facts(load: Load) -> Facts:
     from patronload.exports import Facts
 
     if not load.run.has(runs.FACTS):
-        return _read_export(load).facts
+        export = _read_export(load)
+        _keep_rows(load, export)
+        return export.facts
     return Facts(**load.run.read_json(runs.FACTS))
 
 

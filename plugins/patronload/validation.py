@@ -11,6 +11,7 @@ Expectations that blank a cell come first; all others see the cell as an empty o
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -57,8 +58,9 @@ OTHERS_NAMED = 5
 PART = 1 << 13
 """So many rows are hashed at a time, which needs a copy of them."""
 
-SHARERS, KEY, COUNT, TOO_LARGE, TOO_SMALL = "__sharers__", "__key__", "__count__", "__large__", "__small__"
-"""Names of columns that no export has, or what they begin with; see exports. The last two are of numbers."""
+SHARERS, KEY, COUNT = "__sharers__", "__key__", "__count__"
+TOO_LARGE, TOO_SMALL, THERE = "__large__", "__small__", "__there__"
+"""Names of columns that no export has, or what they begin with; see exports. The last three are of numbers."""
 
 
 VERSION = gx.__version__
@@ -114,11 +116,11 @@ class _Asked(NamedTuple):
     says: Callable[[pl.DataFrame], pl.DataFrame]
     summary: str
     number: str | None = None
-    """The column of its numbers, where numbers are compared."""
+    """The column of numbers that stands for its column: the numbers in it, or a 1 where anything is in it."""
 
     @property
     def put(self) -> Expectation:
-        """As Great Expectations gets it: where numbers are compared, of the column's numbers."""
+        """As Great Expectations gets it: of the column's numbers, where there is a column of these."""
         if self.number is None:
             return self.expectation
         return Expectation(name=self.expectation.name, arguments=self.expectation.arguments | {"column": self.number})
@@ -137,18 +139,20 @@ def validate(export: Export, mapping: Mapping) -> Validation:
     missing = _missing_columns(export, mapping)
     if not missing.passed:
         return Validation([missing], export.rejects, no_notes(), _failing([]))
-    repeated = _repeated(export.frame)
-    blanks = _own(export.frame, mapping, repeated, ("blank",))
-    frame = blanked(export.frame, blanks.noted)
-    keys, own = _keys(frame, mapping, repeated), _own(frame, mapping, repeated, ("file", "rows", "warn"))
-    damage = [digits.damaged(export.frame, mapping), mojibake.garbled(export.frame, mapping)]
+    # Great Expectations keeps one processor busy; what polars looks for by itself is found beside it.
+    with ThreadPoolExecutor(1) as pool:
+        damage = pool.submit(lambda: [look(export.frame, mapping) for look in (digits.damaged, mojibake.garbled)])
+        repeated = _repeated(export.frame)
+        blanks = _own(export.frame, mapping, repeated, ("blank",))
+        frame = blanked(export.frame, blanks.noted)
+        keys, own = _keys(frame, mapping, repeated), _own(frame, mapping, repeated, ("file", "rows", "warn"))
     checks = [(missing, []), *keys.checks, *own.checks, *blanks.checks]
     return Validation(
         [check for check, _ in checks],
         # A mapping and a tenant file may ask the same.
-        pl.concat([export.rejects, repeated, *damage, keys.rejects, own.rejects.unique(maintain_order=True)]).sort(
-            "row", maintain_order=True
-        ),
+        pl.concat(
+            [export.rejects, repeated, *damage.result(), keys.rejects, own.rejects.unique(maintain_order=True)]
+        ).sort("row", maintain_order=True),
         pl.concat([blanks.noted, own.noted]).unique(maintain_order=True).sort("row", maintain_order=True),
         _failing([rows for _, rows in checks]),
     )
@@ -223,7 +227,8 @@ def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: 
     )
     # Two checks may compare the same numbers.
     numbers = {each.number: _as_number(each) for each in asked if each.number}
-    return _put(table.with_columns(*numbers.values()), asked, repeated)
+    table = table.with_columns(*numbers.values())
+    return _put(table, table.collect_schema().names()[1:], asked, repeated)
 
 
 def _as_number(asked: _Asked) -> pl.Expr:
@@ -256,21 +261,24 @@ def _keys(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame) -> _Fou
     columns: dict[str, pl.Series] = {}
     for path in dict.fromkeys([*mapping.required, *mapping.unique]):
         made = expressions.made(frame, mapping.fields[path], mapping.lookups)
-        columns[path] = made[TEXT if path in mapping.required else VALUE]
+        if path in mapping.required:
+            columns[f"{THERE}{path}"] = made.select(pl.when(pl.col(TEXT).is_not_null()).then(1.0)).to_series()
         if path in mapping.unique:
-            columns[f"folded {path}"] = folded_column(made[VALUE])
+            columns[path], columns[f"folded {path}"] = made[VALUE], folded_column(made[VALUE])
     asked = [_asked_required(path, mapping) for path in mapping.required]
     asked += [_asked_unique(path, mapping) for path in mapping.unique]
-    return _put(frame.select(ROW, **columns).lazy(), asked, repeated)
+    seen = [str(each.put.arguments["column"]) for each in asked]
+    return _put(frame.select(ROW, **columns).lazy(), seen, asked, repeated)
 
 
 def _asked_required(path: str, mapping: Mapping) -> _Asked:
     columns = mapping.fields[path].columns
     named = " and ".join(columns)
     summary = f"{named} ({path}) is empty"
-    says = _saying(" + ".join(columns), path, f"{named} is empty; {path} is required: fill it in")
+    says = _saying(" + ".join(columns), None, f"{named} is empty; {path} is required: fill it in")
     expectation = Expectation(name="expect_column_values_to_not_be_null", arguments={"column": path})
-    return _Asked(expectation, "rows", columns, says, summary)
+    # That there is text is all that is asked; text costs pandas several times its memory.
+    return _Asked(expectation, "rows", columns, says, summary, f"{THERE}{path}")
 
 
 def _asked_unique(path: str, mapping: Mapping) -> _Asked:
@@ -361,12 +369,12 @@ def _naming_others(bad: pl.DataFrame, named: str, path: str, key: str) -> pl.Dat
     )
 
 
-def _put(table: pl.LazyFrame, asked: list[_Asked], repeated: pl.DataFrame) -> _Found:
+def _put(table: pl.LazyFrame, seen: list[str], asked: list[_Asked], repeated: pl.DataFrame) -> _Found:
     """
-    Put the expectations to a table with ROW, the `repeated` rows left out; of the rows that fail some become rejects,
-    and others are noted.
+    Put the expectations to a table with ROW, of which some columns are `seen` by them, the `repeated` rows left out; of
+    the rows that fail some become rejects, and others are noted.
     """
-    frame = _for_pandas(table, repeated)
+    frame = _for_pandas(table, seen, repeated)
     checks: list[tuple[Check, list[int]]] = []
     rejects, noted = [no_rejects()], [no_notes()]
     for each, result in zip(asked, _results(frame, [each.put for each in asked]), strict=True):
@@ -387,15 +395,14 @@ def _put(table: pl.LazyFrame, asked: list[_Asked], repeated: pl.DataFrame) -> _F
     return _Found(checks, pl.concat(rejects), pl.concat(noted))
 
 
-def _for_pandas(table: pl.LazyFrame, repeated: pl.DataFrame) -> pd.DataFrame:
-    """The table with its row numbers as index; made column by column, for each takes several times its memory."""
+def _for_pandas(table: pl.LazyFrame, names: list[str], repeated: pl.DataFrame) -> pd.DataFrame:
+    """These columns, with the row numbers as index; made column by column, for each takes several times its memory."""
     pa.default_memory_pool().release_unused()  # what the table before this one took
-    rows, *names = table.collect_schema().names()
     kept = table.filter(~pl.col(ROW).is_in(repeated["row"].implode())) if repeated.height else table
     frame = pd.DataFrame(
         {name: kept.select(name).collect().to_series().to_pandas() for name in names}, columns=names, copy=False
     )
-    frame.index = pd.Index(kept.select(rows).collect().to_series().to_numpy())
+    frame.index = pd.Index(kept.select(ROW).collect().to_series().to_numpy())
     return frame
 
 
