@@ -296,8 +296,15 @@ def told(report: Report, dag_id: str) -> dict[str, Any]:
         "scope_words": SCOPE_WORDS,
         "reason_words": reason_words(report),
         "steps": next_steps(report),
+        "archive": _archive(report, zone),
         "when": lambda moment: _when(moment, zone),
     }
+
+
+def _archive(report: Report, zone: ZoneInfo) -> str:
+    """Where an export comes from that the library no longer had; else nothing."""
+    kept = report.export.archive if report.export else None
+    return f"taken from the archive of run {kept.run}, which fetched it {_when(kept.fetched, zone)}" if kept else ""
 
 
 def day_in_words(day: date, month: str) -> str:

@@ -98,6 +98,10 @@ class Run:
         local = _local(path)
         return _created_here(local, text) if local else _created_there(path, text)
 
+    def others(self) -> list[Run]:
+        """The folders beside it, by their names: the tenant's other runs, and what belongs to all of them."""
+        return [Run(path) for path in _folders(self.folder.parent) if path.name != self.folder.name]
+
     @property
     def root(self) -> Run:
         """The folder in which the tenants have theirs, for what all runs share."""

@@ -17,7 +17,7 @@ def load(outcome: str | None = "loaded", **changes: Any) -> Load:
     )
     began = NOW - timedelta(hours=1)
     plain = Load(
-        "manual__1", "success", "manual", "2026-11-24", began, NOW, waiting=False, outcome=outcome, figures=figures
+        "manual__1", "success", "manual", "2026-11-24", began, NOW, waiting="", outcome=outcome, figures=figures
     )
     return plain._replace(**changes)
 
@@ -40,7 +40,7 @@ def library(*loads: Load, **changes: Any) -> Library:
         pytest.param(library(load(None, state="failed")), [attention.NO_REPORT], id="killed"),
         pytest.param(library(load(state="failed")), [attention.UNTOLD], id="the mail could not be sent"),
         pytest.param(
-            library(load(None, state="running", waiting=True), load()),
+            library(load(None, state="running", waiting="the file"), load()),
             ["The file is not there yet; it is loaded as soon as it comes."],
             id="waiting",
         ),

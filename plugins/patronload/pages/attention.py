@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from patronload.pages.loads import Library, Load
+from patronload.pages.loads import FOR_EARLIER_DAYS, FOR_FILE, Library, Load
 
 LATE = timedelta(minutes=30)
 """A run that was to begin so long ago, and has not, is missing."""
@@ -17,6 +17,11 @@ OUTCOMES = {
     "failed": "The last load failed.",
     "no_file": "There was no file for the last load.",
     "declined": "A person said no to the last load.",
+}
+
+WAITS = {
+    FOR_FILE: "The file is not there yet; it is loaded as soon as it comes.",
+    FOR_EARLIER_DAYS: "The load waits until a backfill of earlier days is through.",
 }
 
 NO_REPORT = "The last load ended without a report."
@@ -37,7 +42,7 @@ def needed(library: Library, now: datetime) -> list[str]:
 def _of_the_last(loads: tuple[Load, ...], now: datetime) -> list[str]:
     sentences = []
     if loads and loads[0].waiting:
-        sentences.append("The file is not there yet; it is loaded as soon as it comes.")
+        sentences.append(WAITS[loads[0].waiting])
     elif loads and loads[0].under_way and loads[0].began and now - loads[0].began > LONG:
         sentences.append(f"The load has been going on since {loads[0].began:%d %b, %H:%M} UTC.")
     ended = next((load for load in loads if not load.under_way), None)

@@ -24,12 +24,15 @@ TITLE = "Patron load: "
 
 UNDER_WAY = ("queued", "running")
 
+FOR_FILE, FOR_EARLIER_DAYS = "the file", "a backfill of earlier days"
+"""What a load waits for."""
+
 
 class Load(NamedTuple):
     """
     One run: Airflow's state of it, and what its report counted (`outcome` is None when there is no report, or not yet).
 
-    `waiting` says that it waits for its export. The times are aware, in UTC.
+    `waiting` says what it waits for, if it does: its file, or a backfill of earlier days. The times are aware, in UTC.
     """
 
     run_id: str
@@ -38,7 +41,7 @@ class Load(NamedTuple):
     day: str
     began: datetime | None
     ended: datetime | None
-    waiting: bool
+    waiting: str
     outcome: str | None
     figures: Mapping[str, int]
 
@@ -102,7 +105,12 @@ def libraries(session: Session, readable: Collection[str], most: int = TREND) ->
 
 def load(session: Session, dag_id: str, run_id: str) -> Load | None:
     """One run of a library; None if there is no such run."""
-    return next(iter(_loads(session, [dag_id], 1, run_id).get(dag_id, ())), None)
+    found = next(iter(_loads(session, [dag_id], 1, run_id).get(dag_id, ())), None)
+    if not found or not found.waiting:
+        return found
+    # What it waits for is told by the others.
+    among = _loads(session, [dag_id], TREND).get(dag_id, [])
+    return next((each for each in among if each.run_id == run_id), found)
 
 
 def is_ours(dag_id: str) -> bool:
@@ -138,11 +146,18 @@ def _loads(session: Session, dag_ids: list[str], most: int, run_id: str | None =
     waiting = _waiting(session, dag_ids)
     found: dict[str, list[Load]] = {}
     for row in session.execute(question):
-        found.setdefault(row.dag_id, []).append(_load(row, (row.dag_id, row.run_id) in waiting))
-    return found
+        asleep = (row.dag_id, row.run_id) in waiting
+        found.setdefault(row.dag_id, []).append(_load(row, FOR_FILE if asleep else ""))
+    return {dag_id: [_in_turn(each, loads) for each in loads] for dag_id, loads in found.items()}
 
 
-def _load(row: Any, waiting: bool) -> Load:
+def _in_turn(load: Load, loads: Iterable[Load]) -> Load:
+    """A load that waits, with what it waits for."""
+    ahead = any(each.kind == "backfill" and each.under_way and each.day < load.day for each in loads)
+    return load._replace(waiting=FOR_EARLIER_DAYS) if load.waiting and ahead else load
+
+
+def _load(row: Any, waiting: str) -> Load:
     told = row.value if isinstance(row.value, dict) else {}
     return Load(
         run_id=row.run_id,
@@ -159,7 +174,7 @@ def _load(row: Any, waiting: bool) -> Load:
 
 
 def _waiting(session: Session, dag_ids: Iterable[str]) -> set[tuple[str, str]]:
-    """The runs whose export is not there yet: their fetch sleeps until it looks again."""
+    """The runs whose fetch sleeps until it looks again."""
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy import select
 
