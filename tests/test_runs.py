@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from patronload import runs
+from patronload.errors import TransientError
 from patronload.runs import Run
 
 RUN_ID = "scheduled__2026-11-21T10:30:00+00:00"
@@ -172,3 +173,30 @@ def test_a_file_being_written_does_not_show(tmp_path: Path) -> None:
         assert not run.has("results/0001.json")
         assert run.names("results") == []
     assert run.names("results") == ["results/0001.json"]
+
+
+def test_a_bucket_that_does_not_answer_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked of it; no task takes its silence for a file that is not there."""
+    from airflow.sdk.io import store
+
+    extra = {
+        "endpoint_url": "http://127.0.0.1:9",
+        "config_kwargs": {"retries": {"max_attempts": 0}, "connect_timeout": 1},
+    }
+    fields = {"conn_type": "aws", "login": "x", "password": "y", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTS", json.dumps(fields))
+    monkeypatch.setattr(store, "_STORE_CACHE", {})
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS", "s3://artifacts@patronload/down")
+    run = runs.open_run("northfield", RUN_ID)
+    for ask in (
+        lambda: run.has("export.csv"),
+        lambda: run.read("export.csv"),
+        lambda: run.write("export.csv", b"x"),
+        lambda: run.create_json("lease.json", {}),
+        lambda: run.names("results"),
+        run.entries,
+        run.others,
+        lambda: runs.all_runs("northfield"),
+    ):
+        with pytest.raises(TransientError, match=r"The artifacts in s3://patronload cannot be reached \(\w+\)\."):
+            ask()

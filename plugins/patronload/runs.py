@@ -2,7 +2,7 @@
 One tenant's run and the artifacts it leaves: `<root>/<tenant>/<run>/`, in a folder or in a bucket.
 
 Every file is there whole or not at all: in a folder it is written beside its place and then renamed, and a bucket shows
-an object only when all of it has arrived.
+an object only when all of it has arrived. A bucket that does not answer is a TransientError, whatever is asked of it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote, unquote
 
 from patronload import paths
+from patronload.errors import ConfigError, TransientError
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -53,6 +55,45 @@ LEDGER = "ledger.json"
 """Beside the runs of a tenant: whom its loads have brought into a target that cannot be asked."""
 
 
+Asked = ParamSpec("Asked")
+Found = TypeVar("Found")
+
+
+@contextmanager
+def _answers(path: Any) -> Iterator[None]:
+    """What a bucket says of a name goes on as it is; all else is put into words here."""
+    if _local(path):
+        yield
+        return
+    from botocore.exceptions import BotoCoreError  # slow to import, and a folder does without
+
+    where = f"{path.protocol}://{path.path.partition('/')[0]}"
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except PermissionError as error:
+        raise ConfigError(
+            f"The artifacts in {where} cannot be read or written: the bucket does not let us. Check the connection in "
+            "PATRONLOAD_ARTIFACTS."
+        ) from error
+    except (OSError, BotoCoreError) as error:
+        raise TransientError(
+            f"The artifacts in {where} cannot be reached ({type(error).__name__}). Try again later."
+        ) from error
+
+
+def _answered(method: Callable[Concatenate[Run, Asked], Found]) -> Callable[Concatenate[Run, Asked], Found]:
+    """A method of a run, in whose errors a bucket is named."""
+
+    @wraps(method)
+    def answered(run: Run, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Found:
+        with _answers(run.folder):
+            return method(run, *args, **kwargs)
+
+    return answered
+
+
 class Run:
     """The folder of one run. Names are relative to it: `export.csv`, `results/0001.json`."""
 
@@ -69,11 +110,13 @@ class Run:
         """The folder of all the tenant's runs, for what goes from one to the next."""
         return Run(self.folder.parent)
 
+    @_answered
     def has(self, name: str) -> bool:
         """Whether the artifact is there; if it is, it is whole."""
         there: bool = self._path(name).exists()
         return there
 
+    @_answered
     def read(self, name: str) -> bytes:
         """All of an artifact."""
         content: bytes = self._path(name).read_bytes()
@@ -92,12 +135,14 @@ class Run:
         """Put an artifact that is JSON, written for people to read."""
         self.write(name, json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n")
 
+    @_answered
     def create_json(self, name: str, content: Any) -> bool:
         """Put an artifact that is JSON, unless there is one of the name; whether it was put. Of several, one wins."""
         path, text = self._path(name), json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
         local = _local(path)
         return _created_here(local, text) if local else _created_there(path, text)
 
+    @_answered
     def others(self) -> list[Run]:
         """The folders beside it, by their names: the tenant's other runs, and what belongs to all of them."""
         return [Run(path) for path in _folders(self.folder.parent) if path.name != self.folder.name]
@@ -110,7 +155,7 @@ class Run:
     @contextmanager
     def reading(self, name: str) -> Iterator[IO[bytes]]:
         """An artifact to read from."""
-        with self._path(name).open("rb") as file:
+        with _answers(self.folder), self._path(name).open("rb") as file:
             yield file
 
     @contextmanager
@@ -121,10 +166,12 @@ class Run:
         with _written_here(local) if local else _written_there(path) as file:
             yield file
 
+    @_answered
     def remove(self, name: str) -> None:
         """Take an artifact away, if it is there."""
         self._path(name).unlink(missing_ok=True)
 
+    @_answered
     def names(self, folder: str) -> list[str]:
         """The files in a folder of the run, sorted: ["results/0001.json", ...]; none if there is no such folder."""
         path = self._path(folder)
@@ -137,24 +184,29 @@ class Run:
         """Airflow's id of the run."""
         return unquote(self.folder.name)
 
+    @_answered
     def entries(self) -> list[str]:
         """What lies in the run's folder: the names of files and folders, sorted."""
         return sorted(path.name for path in self.folder.iterdir())
 
+    @_answered
     def modified(self, name: str) -> datetime | None:
         """When an artifact was written, in UTC; None if there is none of this name."""
         path = self._path(name)
         return _modified(path) if path.exists() else None
 
+    @_answered
     def touched(self) -> datetime:
         """When the run last left something in its folder, in UTC. Its being cleared away is no doing of its own."""
         written = [_modified(path) for path in self.folder.iterdir() if path.is_file() and path.name != PURGED]
         return max(written, default=datetime.fromtimestamp(0, UTC))
 
+    @_answered
     def remove_entry(self, name: str) -> None:
         """Take a file away, or a folder with all that is in it."""
         _remove(self._path(name))
 
+    @_answered
     def remove_all(self) -> None:
         """Take the run's folder away. What makes it known as a run's goes last, so that a crash leaves no remainder."""
         for name in sorted(self.entries(), key=lambda entry: entry in MARKS):
@@ -189,7 +241,8 @@ def _written_there(path: Any) -> Iterator[IO[bytes]]:
     with tempfile.NamedTemporaryFile() as file:
         yield file
         file.flush()
-        path.fs.put_file(file.name, path.path)
+        with _answers(path):
+            path.fs.put_file(file.name, path.path)
 
 
 def _created_here(path: Path, content: bytes) -> bool:
@@ -268,9 +321,10 @@ def all_runs(tenant: str) -> list[Run]:
 
 
 def _folders(folder: Any) -> list[Any]:
-    if not folder.exists():
-        return []
-    return sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.name)
+    with _answers(folder):
+        if not folder.exists():
+            return []
+        return sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.name)
 
 
 def _root() -> ObjectStoragePath:
