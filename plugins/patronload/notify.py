@@ -326,6 +326,12 @@ def _size(count: int) -> str:
     return counted(count, "byte")
 
 
+def _nth(number: int) -> str:
+    """2nd, 3rd, 11th, 21st."""
+    teens = number // 10 % 10 == 1
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
 def templates() -> jinja2.Environment:
     """The templates of this installation; those it does not bring are the project's own."""
     folders = [paths.templates(), paths.PROJECT / "include" / "templates"]
@@ -337,7 +343,7 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters.update(size=_size, thousands="{:,}".format)
+    found.filters.update(size=_size, thousands="{:,}".format, nth=_nth)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from patronload.pages import days
 from patronload.pages.loads import FOR_EARLIER_DAYS, FOR_FILE, Library, Load
 
 LATE = timedelta(minutes=30)
@@ -11,6 +12,9 @@ LATE = timedelta(minutes=30)
 
 LONG = timedelta(hours=6)
 """A load that has been going on for so long may hang."""
+
+RECENT = timedelta(days=7)
+"""A day that was missed longer before the last load is in the library's list, and no alarm any more."""
 
 OUTCOMES = {
     "stopped": "The last load was stopped; nothing was sent.",
@@ -33,7 +37,7 @@ def needed(library: Library, now: datetime) -> list[str]:
     """What is wrong with a library; nothing, on a good day."""
     if library.gone:
         return ["Its tenant file does not load, or was taken away."]
-    sentences = [*_of_the_last(library.loads, now), *_of_the_schedule(library, now)]
+    sentences = [*_of_the_last(library.loads, now), *_of_the_schedule(library, now), *_of_missed_days(library)]
     if library.paused and library.loads:
         sentences.append("The DAG is switched off.")
     return sentences
@@ -67,3 +71,12 @@ def _of_the_schedule(library: Library, now: datetime) -> list[str]:
     if library.due is None or not overdue or library.paused or (library.last and library.last.under_way):
         return []
     return [f"A load was due at {library.due:%d %b, %H:%M} UTC and has not begun."]
+
+
+def _of_missed_days(library: Library) -> list[str]:
+    if not library.loads:
+        return []
+    since = max(map(days.day_of, library.loads)) - RECENT
+    found = [missed for missed in days.missed(library.schedule, library.loads) if missed.day >= since]
+    named = ", ".join(f"{missed.day:%d %b} ({missed.why})" for missed in reversed(found))
+    return [f"Missed in the week before the last load: {named}."] if found else []

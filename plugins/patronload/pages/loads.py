@@ -62,7 +62,10 @@ class Load(NamedTuple):
 
 
 class Library(NamedTuple):
-    """A library's DAG and its last loads, the newest one first. `due` is when the next run is to begin, in UTC."""
+    """
+    A library's DAG and its last loads, the newest one first. `due` is when the next run is to begin, in UTC; `schedule`
+    the cron line by which it is loaded, None for one that is loaded by hand.
+    """
 
     dag_id: str
     name: str
@@ -70,6 +73,7 @@ class Library(NamedTuple):
     gone: bool
     due: datetime | None
     loads: tuple[Load, ...]
+    schedule: str | None = None
 
     @property
     def last(self) -> Load | None:
@@ -91,12 +95,17 @@ def libraries(session: Session, readable: Collection[str], most: int = TREND) ->
             DagModel.is_paused,
             DagModel.is_stale,
             DagModel.next_dagrun_create_after,
+            DagModel.timetable_summary,
+            DagModel.timetable_partitioned,
         ).where(DagModel.dag_id.in_(wanted))
     ).all()
     loads = _loads(session, wanted, most)
     made = [
-        Library(dag_id, name.removeprefix(TITLE), paused, gone, due, tuple(loads.get(dag_id, ())))
-        for dag_id, name, paused, gone, due in found
+        Library(
+            dag_id, name.removeprefix(TITLE), paused, gone, due, tuple(loads.get(dag_id, ())), cron if by_day else None
+        )
+        # A DAG that is started by hand sums up its schedule in words.
+        for dag_id, name, paused, gone, due, cron, by_day in found
         # Of a library that was taken away long ago nothing is left to tell.
         if not gone or dag_id in loads
     ]
