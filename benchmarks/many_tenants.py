@@ -126,7 +126,7 @@ def _runs(settings: dict[str, str]) -> tuple[float, ...]:
                 **settings,
             }
             dag_id = libraries.dag_id(tenant)
-            with LocalAirflow(root / "airflow", environment=environment, triggerer=False) as airflow:
+            with LocalAirflow(root / "airflow", environment=environment, without=("triggerer",)) as airflow:
                 return _medians(airflow, dag_id, "empty")
 
 

@@ -259,7 +259,7 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
                 lease.hold()
                 lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
             try:
-                totals = posting.post(load.run, target, tell=lease.renewed_by(tell))
+                totals = posting.post(load.run, target, watch=posting.Watch(lease.renewed_by(tell), lease.renew))
             finally:
                 _remember(load)
         rejected = _rejects(load.run)["row"].n_unique()

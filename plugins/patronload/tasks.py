@@ -148,6 +148,7 @@ def notify(tenant: str) -> steps.Counts:
 
 
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
+"""States of a run's last task, after which the run is through."""
 
 
 def _let_earlier_days_go_first(load: Load) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from local.api import Run
-from tests.airflow.libraries import ZONE, Times, World, as_csv, dag_id, people, person, text_of, today
+from tests.airflow.libraries import ZONE, Times, World, as_csv, dag_id, people, person, text_of, today, wait_until
 
 
 def past_days() -> list[date]:
@@ -78,6 +78,8 @@ class Asked(NamedTuple):
     printed: str
     refused: httpx.Response
     by_hand: str
+    page: str
+    """The page over the libraries while today's load waited."""
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +94,19 @@ def backfills(world: World) -> Asked:
     assert hasty["max_active_runs"] == 10
     printed = backfill_by_command(world, "dunmore", first, last)
     refused = world.api.http.post("backfills", json={"dag_id": dag_id("dunmore"), **days})
-    asked = Asked(printed, refused, world.start("dunmore"))
+    by_hand = world.start("dunmore")
+    asked = Asked(printed, refused, by_hand, wait_until(lambda: page_of_a_load_that_waits(world), seconds=300))
     for tenant in ("dunmore", "elmhurst"):
         found = world.api.http.get("backfills", params={"dag_id": dag_id(tenant)}).raise_for_status().json()
         (backfill,) = found["backfills"]
         world.api.wait_for_backfill(backfill["id"], timeout=300)
     world.ended("dunmore", asked.by_hand)
     return asked
+
+
+def page_of_a_load_that_waits(world: World) -> str:
+    page = world.api.http.get(f"{world.airflow.url}/patron-loads/?q=dunmore").raise_for_status().text
+    return page if "Waiting for " in page else ""
 
 
 def backfill_by_command(world: World, tenant: str, first: datetime, last: datetime) -> str:
@@ -131,9 +139,8 @@ def test_a_second_backfill_and_a_load_by_hand_at_the_same_time(world: World, bac
     report = world.report("dunmore", backfills.by_hand)
     # Airflow may have started today's load by itself before; then there was nothing left to do for the one by hand.
     assert report["outcome"] in ("loaded", "already_loaded")
-    assert "Waiting for the backfill of earlier days" in world.api.task_log(
-        dag_id("dunmore"), backfills.by_hand, "fetch"
-    )
+    assert "Waiting for a backfill of earlier days" in backfills.page
+    assert "The load waits until a backfill of earlier days is through." in backfills.page
     stored = {user["externalSystemId"] for user in world.folio.store("fsdunmore").users if "externalSystemId" in user}
     everybody = (*range(1, 16), *range(101, 106), 999)
     assert stored == {person("dunmore", number)["externalSystemId"] for number in everybody}
