@@ -135,7 +135,7 @@ def airflow_with_library(root: Path, settings: dict[str, str]) -> Iterator[tuple
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             **settings,
         }
-        with LocalAirflow(root / "airflow", environment=environment, triggerer=False) as airflow:
+        with LocalAirflow(root / "airflow", environment=environment, without=("triggerer",)) as airflow:
             yield airflow, export
 
 

@@ -22,6 +22,8 @@ Keeps one library's patrons in its library system in step with what the institut
   The 'Partition Key' (under Advanced Options) is the day the load is for, like 2026-11-20; left out, it is today.
 * **To load past days:** Trigger, Backfill. With the clock at the lower left at UTC, 'From' and 'To' are the library's
   own time: 00:00 of the first day, 23:59 of the last. Leave 'Max Active Runs' at 1: the days are loaded in order.
+  A day's file that is no longer there is taken from the run that fetched it. Days before the last one loaded are
+  stopped, unless 'Load anyway' has a reason.
 * **To answer for an unusual load:** *Required Actions* on the home page, or the link in the mail. What is unusual and
   what would be loaded is told there. Approve or Reject, with a reason. Nothing is sent without a yes.
 * **To see what became of it:** the tab *Load report* of a run; *Patron loads* above has all of this library's loads.

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self
@@ -31,6 +31,8 @@ USER = "admin"
 ROLES = ("viewer", "user", "op", USER)
 """Airflow's own roles, from who may look to who may do all; each has a user of its name here."""
 
+PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+
 START_PATIENCE = 120.0
 
 
@@ -43,8 +45,9 @@ class LocalAirflow:
     Airflow's four parts as a context manager; `url` and `api` are there once it is open.
 
     `home` keeps the database, the logs and the password from one start to the next. Of our own environment nothing
-    of Airflow's and Patronload's is handed on; `environment` is added last and wins. Without `triggerer` it starts
-    faster; only deferrable tasks and deadlines need it. `tell` hears what is going on during the start.
+    of Airflow's and Patronload's is handed on; `environment` is added last and wins. The parts in `without` are not
+    started: without the triggerer it is up sooner, and only deferrable tasks and deadlines need it; without the
+    scheduler somebody else starts that, by `command`. `tell` hears what is going on during the start.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class LocalAirflow:
         *,
         environment: Mapping[str, str] | None = None,
         project: Path = PROJECT,
-        triggerer: bool = True,
+        without: Collection[str] = (),
         port: int | None = None,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -65,7 +68,7 @@ class LocalAirflow:
         self.passwords = _kept_passwords(self.home / "passwords.json")
         self.password = self.passwords[USER]
         self.environment = {**clean_environment(), **self._settings(project), **(environment or {})}
-        self._parts = ["api-server", "scheduler", "dag-processor", *(["triggerer"] if triggerer else [])]
+        self._parts = [part for part in PARTS if part not in without]
         self._guard = Guard([self._program(part) for part in self._parts])
         self.api = AirflowApi(self.url, self.user, self.password)
 
@@ -101,10 +104,15 @@ class LocalAirflow:
         """What a part (such as `scheduler`) printed."""
         return self.home / f"{part}.log"
 
-    def _program(self, part: str) -> Program:
+    @staticmethod
+    def command(part: str) -> list[str]:
+        """What starts a part, in this `environment`."""
         # -s: no server for the logs on all interfaces; the UI reads them from this machine's disk.
         quiet = ["-s"] if part in {"scheduler", "triggerer"} else []
-        return Program(part, [_airflow_command(), part, *quiet], self.environment, self.log(part))
+        return [_airflow_command(), part, *quiet]
+
+    def _program(self, part: str) -> Program:
+        return Program(part, self.command(part), self.environment, self.log(part))
 
     def _settings(self, project: Path) -> dict[str, str]:
         settings = {

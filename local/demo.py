@@ -56,7 +56,7 @@ def main(folder: Path = FOLDER, console: Console | None = None) -> int:
     console = console or Console(highlight=False)
     shutil.rmtree(folder, ignore_errors=True)
     clock = Clock(console)
-    with stage(folder, triggerer=False, tell=clock.tell) as running:
+    with stage(folder, without=("triggerer",), tell=clock.tell) as running:
         clock.tell(f"Airflow is up: {running.airflow.url}, user {USER}, password {running.airflow.password}")
         loads = _load_all(running, clock)
         mails = _mails(running.stand_ins.mail_folder)

@@ -1,6 +1,6 @@
 """The demo's stage: the sandbox and an Airflow that knows it, in one folder."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -27,14 +27,14 @@ def stage(
     folder: Path,
     *,
     port: int | None = None,
-    triggerer: bool = True,
+    without: Collection[str] = (),
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Stage]:
-    """Start everything below `folder`; stop it, whatever happens, at the end of the block."""
+    """Start everything below `folder`, `without` some of Airflow's parts; stop it, whatever happens, at the end."""
     artifacts = (folder / "artifacts").resolve()
     tell("starting the sandbox: an SFTP server with exports, FOLIO, Infiniti, a mail server")
     with StandIns(folder / "sandbox") as stand_ins:
         environment = {**stand_ins.connections, "PATRONLOAD_ARTIFACTS": artifacts.as_uri()}
         home = folder / "airflow"
-        with LocalAirflow(home, environment=environment, port=port, triggerer=triggerer, tell=tell) as airflow:
+        with LocalAirflow(home, environment=environment, port=port, without=without, tell=tell) as airflow:
             yield Stage(airflow, stand_ins, artifacts)

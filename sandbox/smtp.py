@@ -75,7 +75,9 @@ class MailServer:
         return self
 
     def stop(self) -> None:
-        """Free the ports; the mails stay in the folder."""
+        """Free the ports; the mails stay in the folder. A second call does nothing."""
+        if self._controller.loop.is_closed():
+            return
         if self._page:
             self._page.stop()
         self._controller.stop(no_assert=True)

@@ -103,3 +103,16 @@ def test_a_plan_that_fails_leaves_no_lease_behind(tmp_path: Path) -> None:
         Lease(root, SYSTEM, "northfield/c").hold()
     leases.release(root, "northfield/b")
     Lease(root, SYSTEM, "northfield/c").hold()
+
+
+def test_of_two_processes_of_one_run_the_first_one_ends(tmp_path: Path) -> None:
+    """Airflow begins a task again when it has lost sight of it; what lives on must not send beside the other."""
+    root = Run(tmp_path)
+    first = Lease(root, SYSTEM, "northfield/a")
+    first.hold()
+    first.renew()
+    again = Lease(root, SYSTEM, "northfield/a")
+    again.hold()
+    with pytest.raises(TransientError, match="this process is a leftover"):
+        first.renew()
+    again.renew()

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from patronload import posting, targets
 from patronload.errors import Defect, TargetError, TransientError
 from patronload.pace import Pace
-from patronload.posting import Totals
+from patronload.posting import Totals, Watch
 from patronload.runs import Run
 from patronload.targets import Target
 from patronload.targets.delivery import TOO_LARGE
@@ -203,11 +203,28 @@ def test_progress_is_told_without_patrons(server: FolioServer, tmp_path: Path):
     """Chunk n of m, figures, speed and time left: for the log, and for whoever looks at the task in Airflow."""
     told: list[str] = []
     with targets.open_target(folio_target(), lambda _: account(server), QUICK) as target:
-        posting.post(make_run(tmp_path, people(50)), target, tell=told.append)
+        posting.post(make_run(tmp_path, people(50)), target, watch=Watch(told.append))
     assert len(told) == 2
     assert told[0].startswith("chunk 1 of 2: 25 patrons, 25 created, 0 updated, 0 failed; ")
     assert "patrons a second" in told[0]
     assert told[1].endswith("0 seconds left")
+
+
+def test_a_process_that_is_a_leftover_sends_nothing_more(server: FolioServer, tmp_path: Path):
+    """Each request is asked for before: whoever has taken over sends the rest, and nobody is sent twice."""
+    run, asked = make_run(tmp_path, people(50)), iter((True, False))
+
+    def before() -> None:
+        if not next(asked):
+            raise TransientError("this process is a leftover")
+
+    with targets.open_target(folio_target(), lambda _: account(server), QUICK) as target:
+        with pytest.raises(TransientError, match="leftover"):
+            posting.post(run, target, watch=Watch(before=before))
+        assert (len(run.names("results")), len(run.names("sent"))) == (1, 1)
+        posting.post(run, target)
+    sent = [key for seen in server.imports for key in seen.external_system_ids]
+    assert len(sent) == len(set(sent)) == 50
 
 
 def test_a_busy_folio_between_two_halves(server: FolioServer, tmp_path: Path):

@@ -104,22 +104,56 @@ def test_an_older_file_is_stopped_and_with_a_reason_the_ledger_does_not_go_back(
     assert History(library.load().run).newest().run == "new"
 
 
-def test_a_backfill_of_older_days_goes_through_and_tells(library):
-    """Who asks for a backfill has named the days; the ledger's newest file stays the newest."""
+@pytest.fixture
+def dated(library):
+    """A library with a file for each of three days, the last of them DAY; nothing is loaded yet."""
     library.configure(path="patrons_{date:%Y%m%d}.csv")
     for back in (2, 1, 0):
         day = days_after(-back)
         library.deliver([back, 7], day=day, name=f"patrons_{day:%Y%m%d}.csv")
-    library.loaded("today")
+    return library
+
+
+def test_past_days_in_their_order_need_no_reason(dated):
+    """A gap is filled from its beginning: each day's file is newer than the one before, and then comes today's."""
+    for back in (2, 1):
+        assert dated.loaded(f"{back} days ago", day=days_after(-back), past=True).outcome == "loaded"
+    assert dated.loaded("today").warnings == ()
+    assert dated.ledger == ["2 days ago", "1 days ago", "today"]
+
+
+def test_a_backfill_of_older_days_is_stopped_and_with_a_reason_goes_through(dated):
+    """Whoever fills a gap does not mean to bring back what newer files changed; the newest file stays the newest."""
+    dated.loaded("today")
     yesterday = days_after(-1)
-    library.stopped("cleared", "it is of 19 November 2026", day=yesterday)
-    told = library.loaded("backfill", day=yesterday, backfill=True)
-    assert told.outcome == "loaded"
+    told = dated.stopped("backfill", "it is of 19 November 2026", day=yesterday, past=True)
+    assert [gate.gate for gate in told.gates if gate.state == "failed"] == ["older_file"]
+    assert "with the reason in 'Load anyway'" in " ".join(reports.next_steps(told))
+    told = dated.loaded("with a reason", day=yesterday, past=True, load_anyway=REASON)
+    assert (told.outcome, REASON in told.warnings[0]) == ("loaded", True)
+    assert dated.ledger == ["with a reason", "today"]
+    assert dated.loaded("again", day=yesterday, past=True).outcome == "already_loaded"
+    dated.stopped("further", "it is of 18 November 2026", day=days_after(-2), past=True)
+    assert dated.ledger == ["with a reason", "today"]
+
+
+def test_a_library_may_have_older_files_loaded_and_told(dated):
+    """With limits.older_file: warn, which is right where no file says anything of a patron of another one."""
+    dated.configure(path="patrons_{date:%Y%m%d}.csv", limits={"older_file": "warn"})
+    dated.loaded("today")
+    told = dated.loaded("backfill", day=days_after(-1), past=True)
     assert "The file is older than the last one loaded" in told.warnings[0]
-    assert library.ledger == ["backfill", "today"]
-    assert library.loaded("again", day=yesterday, backfill=True).outcome == "already_loaded"
-    library.loaded("further", day=days_after(-2), backfill=True)
-    assert library.ledger == ["further", "backfill", "today"]
+    assert dated.ledger == ["backfill", "today"]
+
+
+def test_the_ledger_tells_all_runs_that_have_loaded_a_file(library):
+    """A day that is loaded again takes nothing of its history away; a run that is cleared is told once."""
+    library.deliver(range(3))
+    for run in ("first", "second", "third", "third"):
+        library.loaded(run, load_anyway=REASON)
+    newest = History(library.load().run).newest()
+    assert (newest.run, newest.earlier) == ("third", ("first", "second"))
+    assert all(Run(library.runs / run).has(runs.REPORT) for run in ("first", "second", "third"))
 
 
 def test_by_dated_names_the_day_counts_and_not_when_a_file_was_written(library):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from patronload import encryption, runs
-from patronload.errors import ConfigError
+from patronload.errors import ConfigError, TransientError
 from patronload.runs import Run
 
 RUN_ID = "scheduled__2026-11-21T10:30:00+00:00"
@@ -265,3 +265,30 @@ def test_a_key_in_the_place_of_its_connection_is_not_shown(
     monkeypatch.setenv("PATRONLOAD_ARTIFACTS_KEYS", "nobody")
     with pytest.raises(ConfigError, match="No Airflow connection is called 'nobody'"):
         runs.open_run("northfield", RUN_ID).write("export.csv", b"x")
+
+
+def test_a_bucket_that_does_not_answer_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked of it; no task takes its silence for a file that is not there."""
+    from airflow.sdk.io import store
+
+    extra = {
+        "endpoint_url": "http://127.0.0.1:9",
+        "config_kwargs": {"retries": {"max_attempts": 0}, "connect_timeout": 1},
+    }
+    fields = {"conn_type": "aws", "login": "x", "password": "y", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTS", json.dumps(fields))
+    monkeypatch.setattr(store, "_STORE_CACHE", {})
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS", "s3://artifacts@patronload/down")
+    run = runs.open_run("northfield", RUN_ID)
+    for ask in (
+        lambda: run.has("export.csv"),
+        lambda: run.read("export.csv"),
+        lambda: run.write("export.csv", b"x"),
+        lambda: run.create_json("lease.json", {}),
+        lambda: run.names("results"),
+        run.entries,
+        run.others,
+        lambda: runs.all_runs("northfield"),
+    ):
+        with pytest.raises(TransientError, match=r"The artifacts in s3://patronload cannot be reached \(\w+\)\."):
+            ask()

@@ -114,3 +114,16 @@ def test_what_the_mail_says():
     for told in ("outgoing/patrons_20261124.csv", "24 November 2026", "America/Chicago", "Registrar, x1234"):
         assert told in mail.text
         assert told in mail.html
+
+
+def test_the_runs_of_a_backfill_of_earlier_days():
+    """By Airflow's names of them: no other kind of run, no later day, not the day itself."""
+    tick = "2026-11-20T10:30:00+00:00"
+    ahead = [f"backfill__{tick}__2026-11-{day}__aB3xYz9Q" for day in (18, 19)]
+    others = [
+        f"backfill__{tick}__2026-11-20__aB3xYz9Q",
+        f"scheduled__{tick}__2026-11-18__aB3xYz9Q",
+        f"manual__{tick}__2026-11-18__aB3xYz9Q",
+        "by hand",
+    ]
+    assert waiting.of_earlier_days([*ahead, *others], date(2026, 11, 20)) == ahead

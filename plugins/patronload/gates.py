@@ -36,6 +36,7 @@ class Loaded(NamedTuple):
     A load that went through, as the ledger keeps it. `by_hand`: somebody named the file for that run.
 
     `file_day` is the day that the file is of: the run's where the path has a date in it, else that of its modification.
+    `earlier` are the runs that had loaded the same file before, the first one first.
     """
 
     run: str
@@ -49,6 +50,7 @@ class Loaded(NamedTuple):
     rejected: int
     groups: Mapping[str, int]
     by_hand: bool
+    earlier: tuple[str, ...] = ()
 
     @property
     def position(self) -> tuple[date, datetime]:

@@ -3,8 +3,9 @@ What the last loads of a library were: a small ledger, `<root>/<tenant>/.history
 
 Each load that went through has one file, named by where it stands in the order of the files (the day it is of, when it
 was written, its hash), and a second one with the marks of its patrons' ids, if the tenant wants them compared. Nothing
-is read and written back: so two runs cannot take each other's entries away, a retry writes the same file once more,
-and an older file takes its place among the older ones. The names alone tell which files were loaded.
+is read and written back but the entry of the very same file, which then tells all runs that have loaded it: so two runs
+cannot take each other's entries away, a retry writes the same file once more, and an older file takes its place among
+the older ones. The names alone tell which files were loaded.
 
 A folder of this name is never a run's: runs.open_run takes dots off the beginning.
 """
@@ -117,4 +118,6 @@ def _from_json(content: dict[str, Any]) -> Loaded:
         rejected=int(content["rejected"]),
         groups={str(name): int(count) for name, count in content["groups"].items()},
         by_hand=bool(content["by_hand"]),
+        # An entry of an earlier version does not have it.
+        earlier=tuple(map(str, content.get("earlier", ()))),
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from patronload.errors import TargetError, TransientError
 from patronload.runs import Run
@@ -37,11 +38,17 @@ EACH = 60.0
 
 
 class Lease:
-    """The lease of one library system, as one run sees it. `holder` names the run: northfield/manual__2026-11-21."""
+    """
+    The lease of one library system, as a process of a run sees it. `holder` is the run: northfield/manual__2026-11-21.
+
+    Of a run's processes the last one has it: Airflow begins a task again when it has lost sight of it, whatever became
+    of the first one.
+    """
 
     def __init__(self, root: Run, system: str, holder: str) -> None:
         self._root = root
         self._holder = holder
+        self._process = uuid4().hex
         name = re.sub(r"[^A-Za-z0-9.-]+", "_", system)
         self._held, self._last = f"{FOLDER}/{name}{HELD}", f"{FOLDER}/{name}.last.json"
         self._renewed = time.monotonic()
@@ -69,13 +76,15 @@ class Lease:
             raise
 
     def renew(self) -> None:
-        """A sign of life. Raises TransientError when nobody believed in this run any more."""
-        if time.monotonic() - self._renewed < EACH:
-            return
-        other = self._holding().get("holder")
-        if other != self._holder:
+        """A sign of life. Raises TransientError when nobody believed in this run any more, or in this process of it."""
+        held = self._holding()
+        if held.get("holder") != self._holder:
+            other = held.get("holder")
             raise TransientError(f"This load gave no sign of life for so long that another took its place: {other}.")
-        self._sign()
+        if held.get("process") != self._process:
+            raise TransientError("Airflow has begun this task once more, and this process is a leftover: it ends here.")
+        if time.monotonic() - self._renewed >= EACH:
+            self._sign()
 
     def renewed_by(self, tell: Callable[[str], None]) -> Callable[[str], None]:
         """`tell`, which is a sign of life as well."""
@@ -121,7 +130,7 @@ class Lease:
         return _read(self._root, self._held)
 
     def _mark(self) -> dict[str, str]:
-        return {"holder": self._holder, "at": datetime.now(UTC).isoformat()}
+        return {"holder": self._holder, "process": self._process, "at": datetime.now(UTC).isoformat()}
 
 
 def release(root: Run, holder: str) -> None:

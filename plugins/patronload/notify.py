@@ -345,8 +345,15 @@ def told(report: Report, dag_id: str) -> dict[str, Any]:
         "scope_words": SCOPE_WORDS,
         "reason_words": reason_words(report),
         "steps": next_steps(report),
+        "archive": _archive(report, zone),
         "when": lambda moment: _when(moment, zone),
     }
+
+
+def _archive(report: Report, zone: ZoneInfo) -> str:
+    """Where an export comes from that the library no longer had; else nothing."""
+    kept = report.export.archive if report.export else None
+    return f"taken from the archive of run {kept.run}, which fetched it {_when(kept.fetched, zone)}" if kept else ""
 
 
 def day_in_words(day: date, month: str) -> str:
@@ -368,6 +375,12 @@ def _size(count: int) -> str:
     return counted(count, "byte")
 
 
+def _nth(number: int) -> str:
+    """2nd, 3rd, 11th, 21st."""
+    teens = number // 10 % 10 == 1
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
 def templates() -> jinja2.Environment:
     """The templates of this installation; those it does not bring are the project's own."""
     folders = [paths.templates(), paths.PROJECT / "include" / "templates"]
@@ -379,7 +392,7 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters.update(size=_size, thousands="{:,}".format)
+    found.filters.update(size=_size, thousands="{:,}".format, nth=_nth)
     return found
 
 

@@ -68,13 +68,23 @@ class Progress(NamedTuple):
     results: list[Result]
 
 
-def _nobody(_sentence: str) -> None:
-    """For whoever only reads the log."""
+def _nobody(*_sentence: str) -> None:
+    """For whoever only reads the log, and lets everything go on."""
 
 
-def post(run: Run, target: Target, pace: Pace | None = None, tell: Callable[[str], None] = _nobody) -> Totals:
+class Watch(NamedTuple):
+    """Onlookers: `tell` gets a line after each chunk, as the log does; `before` a request may stop it, by raising."""
+
+    tell: Callable[[str], None] = _nobody
+    before: Callable[[], None] = _nobody
+
+
+NOBODY = Watch()
+
+
+def post(run: Run, target: Target, pace: Pace | None = None, watch: Watch = NOBODY) -> Totals:
     """
-    Send the chunks of `run` that have no result yet, in their order. `tell` gets a line after each, as the log does.
+    Send the chunks of `run` that have no result yet, in their order.
 
     Raises TransientError when the target was busy, or when an answer got lost and what became of the patrons could not
     be looked up either: the next call looks once more, so nothing is sent twice. Raises TargetError when somebody has
@@ -87,7 +97,7 @@ def post(run: Run, target: Target, pace: Pace | None = None, tell: Callable[[str
     left = [number for number in parts.numbers if _name(RESULTS, number) not in answered]
     if left:
         _prepare(run, target)
-    posting = _Posting(run, target, _pace(run, pace), parts, sum(parts.size(number) for number in left), tell)
+    posting = _Posting(run, target, _pace(run, pace), parts, sum(parts.size(number) for number in left), watch)
     level = 0
     for number in left:
         if parts.levels[number] > level:
@@ -183,10 +193,8 @@ def _pace(run: Run, pace: Pace | None) -> Pace:
 class _Posting:
     """One attempt to send what is left of a run."""
 
-    def __init__(
-        self, run: Run, target: Target, pace: Pace, parts: _Parts, left: int, tell: Callable[[str], None]
-    ) -> None:
-        self.tell = tell
+    def __init__(self, run: Run, target: Target, pace: Pace, parts: _Parts, left: int, watch: Watch) -> None:
+        self.watch = watch
         self.run = run
         self.target = target
         self.pace = pace
@@ -243,10 +251,12 @@ class _Posting:
 
     def _note_again(self, sent: dict[str, Any], marker: dict[str, Any]) -> None:
         """Something of a part goes once more: whoever comes after has to wait for that one too."""
+        self.watch.before()
         sent[LAST] = self.target.clock().isoformat()
         self.run.write_json(_name(SENT, marker["chunk"]), marker)
 
     def _send(self, part: Chunk, start: int, marker: dict[str, Any]) -> None:
+        self.watch.before()
         sent_at, started = self.target.clock(), time.monotonic()
         marker |= {"from": start, "to": start + len(part.rows), "sent_at": sent_at.isoformat()}
         self.run.write_json(_name(SENT, part.number), marker)
@@ -323,7 +333,7 @@ class _Posting:
             f"{speed:,.0f} patrons a second; {_duration(left)} left"
         )
         logger.info("%s", sentence)
-        self.tell(sentence)
+        self.watch.tell(sentence)
 
 
 def _after(so_far: SoFar, results: Iterable[Result]) -> SoFar:

@@ -34,6 +34,13 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Archive(_Part):
+    """The earlier run whose export was taken, because the library no longer had that day's; when it had fetched it."""
+
+    run: str
+    fetched: datetime
+
+
 class Export(_Part):
     """The file that arrived. `size` is in bytes; `modified` is the sender's time, `fetched` ours, both with a zone."""
 
@@ -43,6 +50,7 @@ class Export(_Part):
     modified: datetime
     fetched: datetime
     sha256: str
+    archive: Archive | None = None
 
 
 class Failure(_Part):

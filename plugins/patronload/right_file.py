@@ -159,6 +159,7 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
         groups=figures.get("groups", {}),
         # The usual file that somebody names to load it again is the usual one still.
         by_hand=_by_hand(load) and (before is None or before.by_hand),
+        earlier=tuple(run for run in (*before.earlier, before.run) if run != load.run_id) if before else (),
     )
     compared = gates.fewest_known(load.tenant.limits, load.tenant.source.contains) is not None and not loaded.by_hand
     marks = gates.marks(gates.folded_ids(patrons[load.tenant.system.key]), loaded.sha256) if compared else None
@@ -199,9 +200,8 @@ def _newest_of(history: History) -> str | None:
 
 def _newest(load: Load, arrival: Arrival, history: History) -> Verdict:
     verdict = gates.newest(arrival.file_day, arrival.modified, history.newest())
-    # Whoever asks for a backfill has named the days.
-    effect = "warn" if load.backfill else load.tenant.limits.older_file
-    return verdict._replace(effect=effect)
+    # Of a backfill too: whoever fills a gap does not mean to bring back what newer files have changed.
+    return verdict._replace(effect=load.tenant.limits.older_file)
 
 
 def _known_ids(load: Load, ids: pl.Series, history: History, last: list[Loaded]) -> list[Verdict]:

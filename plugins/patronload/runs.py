@@ -2,8 +2,9 @@
 One tenant's run and the artifacts it leaves: `<root>/<tenant>/<run>/`, in a folder or in a bucket.
 
 Every file is there whole or not at all: in a folder it is written beside its place and then renamed, and a bucket shows
-an object only when all of it has arrived. Where the setting PATRONLOAD_ARTIFACTS_KEYS names a connection with keys,
-every file is encrypted, without exception; who reads through Run does not notice.
+an object only when all of it has arrived. A bucket that does not answer is a TransientError, whatever is asked of it.
+Where the setting PATRONLOAD_ARTIFACTS_KEYS names a connection with keys, every file is encrypted, without exception;
+who reads through Run does not notice.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote, unquote
 
 from patronload import connections, encryption, paths
 from patronload.encryption import Cipher
-from patronload.errors import ConfigError
+from patronload.errors import ConfigError, TransientError
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -60,6 +61,45 @@ LEDGER = "ledger.json"
 """Beside the runs of a tenant: whom its loads have brought into a target that cannot be asked."""
 
 
+Asked = ParamSpec("Asked")
+Found = TypeVar("Found")
+
+
+@contextmanager
+def _answers(path: Any) -> Iterator[None]:
+    """What a bucket says of a name goes on as it is; all else is put into words here."""
+    if _local(path):
+        yield
+        return
+    from botocore.exceptions import BotoCoreError  # slow to import, and a folder does without
+
+    where = f"{path.protocol}://{path.path.partition('/')[0]}"
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except PermissionError as error:
+        raise ConfigError(
+            f"The artifacts in {where} cannot be read or written: the bucket does not let us. Check the connection in "
+            "PATRONLOAD_ARTIFACTS."
+        ) from error
+    except (OSError, BotoCoreError) as error:
+        raise TransientError(
+            f"The artifacts in {where} cannot be reached ({type(error).__name__}). Try again later."
+        ) from error
+
+
+def _answered(method: Callable[Concatenate[Run, Asked], Found]) -> Callable[Concatenate[Run, Asked], Found]:
+    """A method of a run, in whose errors a bucket is named."""
+
+    @wraps(method)
+    def answered(run: Run, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Found:
+        with _answers(run.folder):
+            return method(run, *args, **kwargs)
+
+    return answered
+
+
 class Run:
     """
     The folder of one run. Names are relative to it: `export.csv`, `results/0001.json`.
@@ -80,11 +120,13 @@ class Run:
         """The folder of all the tenant's runs, for what goes from one to the next."""
         return Run(self.folder.parent)
 
+    @_answered
     def has(self, name: str) -> bool:
         """Whether the artifact is there; if it is, it is whole."""
         there: bool = self._path(name).exists()
         return there
 
+    @_answered
     def read(self, name: str) -> bytes:
         """All of an artifact."""
         content: bytes = self._path(name).read_bytes()
@@ -104,12 +146,18 @@ class Run:
         """Put an artifact that is JSON, written for people to read."""
         self.write(name, json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n")
 
+    @_answered
     def create_json(self, name: str, content: Any) -> bool:
         """Put an artifact that is JSON, unless there is one of the name; whether it was put. Of several, one wins."""
         path, text = self._path(name), json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
         local = _local(path)
         put = self._cipher.encrypted(text) if self._cipher else text
         return _created_here(local, put) if local else _created_there(path, put)
+
+    @_answered
+    def others(self) -> list[Run]:
+        """The folders beside it, by their names: the tenant's other runs, and what belongs to all of them."""
+        return [Run(path) for path in _folders(self.folder.parent) if path.name != self.folder.name]
 
     @property
     def root(self) -> Run:
@@ -119,7 +167,7 @@ class Run:
     @contextmanager
     def reading(self, name: str) -> Iterator[IO[bytes]]:
         """An artifact to read from; an encrypted one is held in memory."""
-        with self._path(name).open("rb") as file:
+        with _answers(self.folder), self._path(name).open("rb") as file:
             yield self._decrypted(file, name) if encryption.is_encrypted(file) else file
 
     @contextmanager
@@ -134,10 +182,12 @@ class Run:
         ):
             yield into
 
+    @_answered
     def remove(self, name: str) -> None:
         """Take an artifact away, if it is there."""
         self._path(name).unlink(missing_ok=True)
 
+    @_answered
     def names(self, folder: str) -> list[str]:
         """The files in a folder of the run, sorted: ["results/0001.json", ...]; none if there is no such folder."""
         path = self._path(folder)
@@ -150,24 +200,29 @@ class Run:
         """Airflow's id of the run."""
         return unquote(self.folder.name)
 
+    @_answered
     def entries(self) -> list[str]:
         """What lies in the run's folder: the names of files and folders, sorted."""
         return sorted(path.name for path in self.folder.iterdir())
 
+    @_answered
     def modified(self, name: str) -> datetime | None:
         """When an artifact was written, in UTC; None if there is none of this name."""
         path = self._path(name)
         return _modified(path) if path.exists() else None
 
+    @_answered
     def touched(self) -> datetime:
         """When the run last left something in its folder, in UTC. Its being cleared away is no doing of its own."""
         written = [_modified(path) for path in self.folder.iterdir() if path.is_file() and path.name != PURGED]
         return max(written, default=datetime.fromtimestamp(0, UTC))
 
+    @_answered
     def remove_entry(self, name: str) -> None:
         """Take a file away, or a folder with all that is in it."""
         _remove(self._path(name))
 
+    @_answered
     def remove_all(self) -> None:
         """Take the run's folder away. What makes it known as a run's goes last, so that a crash leaves no remainder."""
         for name in sorted(self.entries(), key=lambda entry: entry in MARKS):
@@ -226,7 +281,8 @@ def _written_there(path: Any) -> Iterator[IO[bytes]]:
     with tempfile.NamedTemporaryFile() as file:
         yield file
         file.flush()
-        path.fs.put_file(file.name, path.path)
+        with _answers(path):
+            path.fs.put_file(file.name, path.path)
 
 
 def _created_here(path: Path, content: bytes) -> bool:
@@ -305,9 +361,10 @@ def all_runs(tenant: str) -> list[Run]:
 
 
 def _folders(folder: Any) -> list[Any]:
-    if not folder.exists():
-        return []
-    return sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.name)
+    with _answers(folder):
+        if not folder.exists():
+            return []
+        return sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.name)
 
 
 def _root() -> ObjectStoragePath:

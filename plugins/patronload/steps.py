@@ -19,8 +19,15 @@ from itertools import count, groupby
 from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
-from patronload import errors, leases, mappings, runs, systems
-from patronload.errors import Defect, PatronloadError, RefusedError, TargetError, ValidationError
+from patronload import archive, errors, leases, mappings, runs, systems
+from patronload.errors import (
+    Defect,
+    MissingError,
+    PatronloadError,
+    RefusedError,
+    TargetError,
+    ValidationError,
+)
 from patronload.leases import Lease
 from patronload.loads import Load
 from patronload.mappings import Mapping
@@ -54,20 +61,32 @@ def fetch(load: Load) -> Counts:
     with _recorded(load, "fetch"):
         for name in (runs.ROWS, runs.RAGGED, runs.FACTS, *load.run.names(runs.MORE)):
             load.run.remove(name)
-        delivered = [_fetched(load, path, name) for path, name in zip(_paths(load), _file_names(), strict=False)]
+        delivered = _delivered(load)
     first, *more = delivered
-    load.run.write_json(runs.DELIVERY, first | ({"more": more} if more else {}))
+    load.run.write_json(runs.DELIVERY, first | archive.marked(load) | ({"more": more} if more else {}))
     for each in delivered:
         size = f"{each['size']:,}"
         log.info("Day %s: fetched %s, %s bytes, into %s", load.day, each["name"], size, load.run.url)
     return {"file": first["name"], "bytes": first["size"]} | ({"more_files": len(more)} if more else {})
 
 
+def _delivered(load: Load) -> list[dict[str, Any]]:
+    """All files of the delivery, from the library, or of a past day from the run that fetched them in its time."""
+    try:
+        return [_fetched(load, path, name) for path, name in zip(_paths(load), _file_names(), strict=False)]
+    except MissingError as missing:
+        if not load.of_day:
+            raise
+        for name in load.run.names(runs.MORE):
+            load.run.remove(name)
+        return archive.take(load, missing)
+
+
 def _fetched(load: Load, path: str, name: str) -> dict[str, Any]:
     from patronload import sources
 
     with load.run.writing(name) as file:
-        delivered = sources.fetch(load.tenant.source, path, file)
+        delivered = sources.fetch(load.tenant.source, path, file, load.until)
     return delivered._asdict() | {"modified": delivered.modified.isoformat(), "fetched": _now()}
 
 
@@ -77,12 +96,11 @@ def _paths(load: Load) -> list[str]:
 
     source = load.tenant.source
     if load.source_path:
-        return [source.path_instead(load.source_path)]
-    path = source.path_on(load.day)
+        return [load.path]
     if source.files == "all":
-        return sources.names(source, path)
+        return sources.names(source, load.path, load.until)
     more = source.files if isinstance(source.files, tuple) else ()
-    return [path, *(each.format(date=load.day) for each in more)]
+    return [load.path, *(each.format(date=load.day) for each in more)]
 
 
 def _file_names() -> Iterator[str]:
@@ -293,7 +311,7 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
                 lease.hold()
                 lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
             try:
-                totals = posting.post(load.run, target, tell=lease.renewed_by(tell))
+                totals = posting.post(load.run, target, watch=posting.Watch(lease.renewed_by(tell), lease.renew))
             finally:
                 _remember(load)
         rejected = _rejects(load.run)["row"].n_unique()
@@ -364,7 +382,15 @@ def report(load: Load) -> Counts:
     _write_rejects_file(load)
     figures = {name: getattr(made, name) for name in FIGURES}
     log.info("%s: %s", made.outcome, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
-    return {"outcome": made.outcome, "day": f"{load.day}", "file": made.export.name if made.export else None, **figures}
+    export = made.export
+    from_archive = {"archive": export.archive.run} if export and export.archive else {}
+    return {
+        "outcome": made.outcome,
+        "day": f"{load.day}",
+        "file": export.name if export else None,
+        **from_archive,
+        **figures,
+    }
 
 
 def notify(load: Load) -> Counts:

@@ -169,8 +169,9 @@ def _link(task: Any) -> str | None:
 
 @task(**FUNCTION, execution_timeout=timedelta(hours=1))
 def fetch(tenant: str) -> steps.Counts:
-    """Take the export from its source, byte for byte; when it is not there yet, look again later."""
+    """Take the export from its source, byte for byte; when it is not there yet, or not its turn, look again later."""
     load = _load(tenant)
+    _let_earlier_days_go_first(load)
     try:
         return steps.fetch(load)
     except MissingError as missing:
@@ -227,6 +228,33 @@ def notify(tenant: str) -> steps.Counts:
     return steps.notify(_load(tenant))
 
 
+ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
+"""States of a run's last task, after which the run is through."""
+
+
+def _let_earlier_days_go_first(load: Load) -> None:
+    """
+    Have Airflow start fetch again later while a backfill is to load earlier days; no worker is kept in between.
+
+    A day of the backfill itself waits only for those that have begun: one that runs backwards would wait for ever.
+    """
+    if load.dry_run:
+        return
+    context = get_current_context()
+    dag_id, states = context["dag"].dag_id, ["running"]
+    if context["dag_run"].run_type != "backfill":
+        states.append("queued")
+    last = context["ti"].get_task_states(dag_id, task_ids=["notify"])
+    open_runs = [run_id for run_id, tasks in last.items() if tasks.get("notify") not in ENDED]
+    earlier = waiting.of_earlier_days(open_runs, load.day)
+    if not earlier or not context["ti"].get_dr_count(dag_id, run_ids=earlier, states=states):
+        return
+    sentence = f"Waiting for the backfill of earlier days, so that no older file follows a newer one: {min(earlier)}"
+    log.info("%s", sentence)
+    _shown_in_airflow(sentence)
+    raise AirflowRescheduleException(datetime.now(UTC) + waiting.BEHIND)
+
+
 def _look_again(load: Load, missing: MissingError) -> None:
     """Have Airflow start fetch again later, if the tenant waits for its file; no worker is kept in between."""
     # Who tries something out, or names a file, waits for the answer and not for the file.
@@ -270,7 +298,7 @@ def _load(name: str) -> Load:
         source_path=params["source_path"],
         # A run that was started by an earlier version, and is cleared now, has no such parameter.
         load_anyway=_reason(params.get("load_anyway")),
-        backfill=run.run_type == "backfill",
+        past=_is_past(run, tenant),
     )
 
 
@@ -284,3 +312,9 @@ def _day(run: DagRunProtocol, tenant: tenants.Tenant) -> date:
     if run.partition_key:
         return date.fromisoformat(run.partition_key)
     return run.run_after.astimezone(tenant.zone).date()
+
+
+def _is_past(run: DagRunProtocol, tenant: tenants.Tenant) -> bool:
+    """Whether a person asked for a day that is over: a backfill, or a run by hand with a partition key."""
+    asked = run.partition_key and run.run_type in ("backfill", "manual")
+    return bool(asked) and _day(run, tenant) < datetime.now(tenant.zone).date()

@@ -1,11 +1,16 @@
 """
 Wait for an export that is not there yet: look again every few minutes until the library's day is over, and tell the
 library once when the file is late. In between no process waits. Times are the library's own.
+
+Wait for earlier days, too: Airflow starts a library's next load while a backfill is under way, and what that one loads
+would then be older than what the library has.
 """
 
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
@@ -18,6 +23,12 @@ log = logging.getLogger(__name__)
 
 MARGIN = timedelta(seconds=1)
 """A moment is looked at just after it has come."""
+
+BACKFILL = re.compile(r"backfill__.+__(\d{4}-\d{2}-\d{2})__\w+")
+"""How Airflow names a backfill's run: the moment of its schedule, its partition key, and letters of chance."""
+
+BEHIND = timedelta(seconds=10)
+"""How long to wait before looking again whether the earlier days are through."""
 
 
 class Wait(NamedTuple):
@@ -46,6 +57,12 @@ def wait(tenant: Tenant, day: date, now: datetime) -> Wait | None:
     # The day's end comes with a last look, and the expected time with one that tells the library.
     again = min(again, end + MARGIN, again if late else expected + MARGIN)
     return Wait(again, expected, late)
+
+
+def of_earlier_days(run_ids: Iterable[str], day: date) -> list[str]:
+    """Those of some runs that are a backfill's, and of a day before this one."""
+    found = ((run_id, BACKFILL.fullmatch(run_id)) for run_id in run_ids)
+    return [run_id for run_id, match in found if match and date.fromisoformat(match[1]) < day]
 
 
 def told(tenant: Tenant, run: Run, day: date, found: Wait) -> bool:

@@ -7,16 +7,22 @@ from shutil import copytree
 from typing import NamedTuple
 
 import pytest
+from cryptography.fernet import Fernet
 
 from local.airflow import LocalAirflow
 from sandbox import connections
-from sandbox.everything import Sandbox
+from sandbox.everything import BUCKET, Sandbox
 from sandbox.folio import FolioServer
 from tests.airflow.libraries import (
+    IN_TROUBLE,
     INVENTED,
     PROJECT,
     READY_TASKS,
     SCHEDULED,
+    SEEN_SOON,
+    SOON,
+    BucketWorld,
+    Scheduler,
     World,
     copy_of_include,
     deliver_demo_exports,
@@ -61,7 +67,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, keep: Path) -> Iterator[Worl
             "AIRFLOW__CORE__AUTH_MANAGER": "tests.airflow.rights.RightsByDag",
             **READY_TASKS,
         }
-        airflow = LocalAirflow(folder / "airflow", environment=environment, triggerer=False)
+        airflow = LocalAirflow(folder / "airflow", environment=environment, without=("triggerer",))
         running.callback(_keep_logs, airflow, keep)
         running.enter_context(airflow)
         world = World(airflow, sandbox, folio, dags, include, artifacts, folder / "exports", demo_exports)
@@ -74,6 +80,40 @@ def loads(world: World) -> Mapping[str, str]:
     """Tenant of the demo -> the run that loaded its newest export, ended."""
     started = {tenant: world.start(tenant) for tenant in world.demo_exports}
     return {tenant: world.ended(tenant, run_id).run_id for tenant, run_id in started.items()}
+
+
+@pytest.fixture(scope="session")
+def bucket_world(tmp_path_factory: pytest.TempPathFactory, keep: Path) -> Iterator[BucketWorld]:
+    """An Airflow of its own whose artifacts are in a bucket; bucket, mail server and scheduler may go down."""
+    folder = tmp_path_factory.mktemp("bucket")
+    include, home = copy_of_include(folder / "include"), folder / "airflow"
+    for name in IN_TROUBLE:
+        library_file(include, name, folder / "exports")
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "airflow_local_settings.py").write_text(SOON)
+    with ExitStack() as running:
+        sandbox = running.enter_context(Sandbox(folder / "sandbox"))
+        folio = running.enter_context(FolioServer([f"fs{name}" for name in IN_TROUBLE]))
+        demo_exports = deliver_demo_exports(sandbox)
+        environment = {
+            **connections(sandbox.description),
+            **READY_TASKS,
+            **SEEN_SOON,
+            "AIRFLOW_CONN_INVENTED_FOLIO": loader_connection(folio),
+            "PATRONLOAD_INCLUDE": str(include),
+            "PATRONLOAD_ARTIFACTS": f"s3://artifacts@{BUCKET}/loads",
+            "PATRONLOAD_ARTIFACTS_KEYS": "artifacts_keys",
+        }
+        airflow = LocalAirflow(home, environment=environment, without=("scheduler", "triggerer"))
+        running.callback(_keep_logs, airflow, keep, "bucket-")
+        running.enter_context(airflow)
+        key = Fernet.generate_key().decode()
+        connection = {"connection_id": "artifacts_keys", "conn_type": "generic", "password": key}
+        airflow.api.http.post("connections", json=connection).raise_for_status()
+        scheduler = Scheduler(airflow)
+        running.callback(scheduler.stop)
+        scheduler.start()
+        yield BucketWorld(airflow, scheduler, sandbox, folio, folder / "exports", demo_exports, key)
 
 
 class Broken(NamedTuple):
@@ -104,8 +144,8 @@ def broken_tenant_file(world: World) -> Iterator[Broken]:
     wait_until(lambda: not world.api.import_errors())
 
 
-def _keep_logs(airflow: LocalAirflow, keep: Path) -> None:
+def _keep_logs(airflow: LocalAirflow, keep: Path, before: str = "") -> None:
     """What Airflow's parts printed, for a person to look at when a test failed."""
     for part in ("scheduler", "dag-processor", "api-server"):
         if airflow.log(part).exists():
-            (keep / f"airflow-{part}.log").write_bytes(airflow.log(part).read_bytes())
+            (keep / f"airflow-{before}{part}.log").write_bytes(airflow.log(part).read_bytes())

@@ -6,17 +6,21 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+import psutil
+
 from local import exports
 from local.airflow import LocalAirflow
-from local.api import AirflowApi, Run
+from local.api import AirflowApi, Run, TaskState
 from local.stand_ins import LIBRARIES, Library
 from sandbox.everything import Sandbox
 from sandbox.folio import FolioServer, Seen
@@ -48,6 +52,25 @@ ASKING = {"marden": "1 hour", "norwell": "1 hour", "ordway": "1 minute", "penros
 
 SCHEDULED = "kelso"
 """Another one, with a schedule whose moment comes while the tests run."""
+
+IN_TROUBLE = ("mostyn", "norland", "ormond")
+"""Libraries like the INVENTED, in an Airflow of their own, around which things go down."""
+
+# Airflow's own setting for all tasks (a cluster policy), so that a test need not wait a minute for each retry.
+SOON = """
+from datetime import timedelta
+
+
+def task_policy(task):
+    task.retry_delay = timedelta(seconds=5)
+"""
+
+# How soon Airflow sees that a scheduler is gone, and whose tasks went with it; by itself it takes five minutes.
+SEEN_SOON = {
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "3",
+}
 
 CANARY = "zqx"
 """Everything that an invented patron is called begins with it; nothing else does."""
@@ -82,6 +105,87 @@ class Times(NamedTuple):
     day: str | None
     began: datetime
     ended: datetime
+
+
+class Scheduler:
+    """Airflow's scheduler as a process that a test may kill; what it leaves running is ended with the test."""
+
+    def __init__(self, airflow: LocalAirflow) -> None:
+        self._airflow = airflow
+        self._process: subprocess.Popen[bytes] | None = None
+        self._left: list[psutil.Process] = []
+
+    def start(self) -> None:
+        with self._airflow.log("scheduler").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._airflow.command("scheduler"),
+                env=self._airflow.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """Kill -9 of this one process, as Linux does when memory runs out; the tasks that it began live on."""
+        assert self._process
+        self._left += psutil.Process(self._process.pid).children(recursive=True)
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End it, with all that it and those before it have begun."""
+        if self._process and self._process.poll() is None:
+            self._left += psutil.Process(self._process.pid).children(recursive=True)
+            self._process.terminate()
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for process in self._left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+class BucketWorld(NamedTuple):
+    """
+    An Airflow of its own with its artifacts in the sandbox's bucket, encrypted, and libraries around which things go
+    down.
+    """
+
+    airflow: LocalAirflow
+    scheduler: Scheduler
+    sandbox: Sandbox
+    folio: FolioServer
+    exports: Path
+    demo_exports: Mapping[str, exports.Export]
+    key: str
+    """Of its artifacts."""
+
+    def start(self, tenant: str) -> str:
+        """A load by hand; its run_id."""
+        self.airflow.api.wait_for_dag(dag_id(tenant))
+        self.airflow.api.unpause(dag_id(tenant))
+        return self.airflow.api.trigger(dag_id(tenant))
+
+    def ended(self, tenant: str, run_id: str) -> Run:
+        """The run, once it has ended."""
+        return self.airflow.api.wait(dag_id(tenant), run_id, timeout=PATIENCE)
+
+    def task(self, tenant: str, run_id: str, task_id: str) -> TaskState:
+        """How a task of a run stands."""
+        return next(task for task in self.airflow.api.tasks(dag_id(tenant), run_id) if task.task_id == task_id)
+
+    def deliver(self, tenant: str, rows: Iterable[Mapping[str, str]]) -> None:
+        """Put today's export where the library's source looks for it."""
+        place = self.exports / tenant / f"patrons_{today():%Y%m%d}.csv"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(as_csv(rows))
+
+    def imports(self, tenant: str) -> list[Seen]:
+        """The user imports that came in for a library."""
+        return [seen for seen in self.folio.imports if seen.folio_tenant == f"fs{tenant}"]
 
 
 class World(NamedTuple):

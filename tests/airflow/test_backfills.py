@@ -1,11 +1,18 @@
 """Several loads of one library at once: past days, and two by hand."""
 
+import json
+import subprocess
+import sys
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
 
+import httpx
 import pytest
 
-from tests.airflow.libraries import ZONE, Times, World, as_csv, dag_id, people, person, text_of, today
+from local.api import Run
+from tests.airflow.libraries import ZONE, Times, World, as_csv, dag_id, people, person, text_of, today, wait_until
 
 
 def past_days() -> list[date]:
@@ -52,34 +59,69 @@ def check_days(world: World, tenant: str) -> None:
 
 
 def past_only(times: list[Times]) -> list[Times]:
-    return [each for each in times if each.day != today().isoformat()]
+    return [each for each in times if each.day not in (None, today().isoformat())]
 
 
 def check_order(world: World, tenant: str) -> None:
-    """The days were sent in their order."""
-    sent = past_only(world.times(tenant, "post"))
-    assert [each.day for each in sent] == [day.isoformat() for day in past_days()]
+    """The days were sent in their order, and today's load, which Airflow starts meanwhile, not among them."""
+    sent = world.times(tenant, "post")
+    assert [each.day for each in past_only(sent)] == [day.isoformat() for day in past_days()]
+    assert past_only(sent) == sent[: len(past_days())]
     known = world.folio.store(f"fs{tenant}").user(person(tenant, 999)["externalSystemId"])
     assert known is not None
     assert known["personal"]["lastName"] == f"zqx of {past_days()[-1]}"
 
 
+class Asked(NamedTuple):
+    """What came of several loads of `dunmore` at once: a backfill by command, one by REST, a load by hand."""
+
+    printed: str
+    refused: httpx.Response
+    by_hand: str
+    page: str
+    """The page over the libraries while today's load waited."""
+
+
 @pytest.fixture(scope="module")
-def backfills(world: World) -> None:
-    """Two libraries' past days, one run at a time and, as the REST API has it by default, up to ten."""
+def backfills(world: World) -> Asked:
+    """Two libraries' past days: one run at a time, by command, and, as the REST API has it by default, up to ten."""
     for tenant in ("dunmore", "elmhurst"):
         deliver_days(world, tenant)
         world.unlock(tenant)
     first, last = bounds()
-    careful = world.api.backfill(dag_id("dunmore"), first, last)
-    body = {"dag_id": dag_id("elmhurst"), "from_date": first.isoformat(), "to_date": last.isoformat()}
-    hasty = world.api.http.post("backfills", json=body).raise_for_status().json()
+    days = {"from_date": first.isoformat(), "to_date": last.isoformat()}
+    hasty = world.api.http.post("backfills", json={"dag_id": dag_id("elmhurst"), **days}).raise_for_status().json()
     assert hasty["max_active_runs"] == 10
-    world.api.wait_for_backfill(careful, timeout=300)
-    world.api.wait_for_backfill(hasty["id"], timeout=300)
+    printed = backfill_by_command(world, "dunmore", first, last)
+    refused = world.api.http.post("backfills", json={"dag_id": dag_id("dunmore"), **days})
+    by_hand = world.start("dunmore")
+    asked = Asked(printed, refused, by_hand, wait_until(lambda: page_of_a_load_that_waits(world), seconds=300))
+    for tenant in ("dunmore", "elmhurst"):
+        found = world.api.http.get("backfills", params={"dag_id": dag_id(tenant)}).raise_for_status().json()
+        (backfill,) = found["backfills"]
+        world.api.wait_for_backfill(backfill["id"], timeout=300)
+    world.ended("dunmore", asked.by_hand)
+    return asked
 
 
-def test_past_days_one_run_at_a_time(world: World, backfills):
+def page_of_a_load_that_waits(world: World) -> str:
+    page = world.api.http.get(f"{world.airflow.url}/patron-loads/?q=dunmore").raise_for_status().text
+    return page if "Waiting for " in page else ""
+
+
+def backfill_by_command(world: World, tenant: str, first: datetime, last: datetime) -> str:
+    """Ask for past days as somebody does who is logged in to Airflow's machine; what it prints."""
+    days = ["--from-date", first.isoformat(), "--to-date", last.isoformat()]
+    command = ["backfill", "create", "--dag-id", dag_id(tenant), *days, "--max-active-runs", "1"]
+    program = Path(sys.executable).with_name("airflow")
+    done = subprocess.run(
+        [program, *command], env=world.airflow.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_past_days_by_command(world: World, backfills: Asked):
     """Three days give three loads, in order, each begun when the one before has ended."""
     check_days(world, "dunmore")
     check_order(world, "dunmore")
@@ -88,7 +130,23 @@ def test_past_days_one_run_at_a_time(world: World, backfills):
         assert ended[earlier.day] <= later.began
 
 
-def test_past_days_as_the_rest_api_has_it_by_default(world: World, backfills):
+def test_a_second_backfill_and_a_load_by_hand_at_the_same_time(world: World, backfills: Asked):
+    """The second backfill is refused, with words; the load by hand waits: no two overlap, and everybody is there."""
+    assert backfills.refused.status_code == httpx.codes.CONFLICT
+    assert "already" in backfills.refused.text
+    for task in ("fetch", "validate", "transform", "plan", "post", "report", "notify"):
+        assert_one_at_a_time(world.times("dunmore", task))
+    report = world.report("dunmore", backfills.by_hand)
+    # Airflow may have started today's load by itself before; then there was nothing left to do for the one by hand.
+    assert report["outcome"] in ("loaded", "already_loaded")
+    assert "Waiting for a backfill of earlier days" in backfills.page
+    assert "The load waits until a backfill of earlier days is through." in backfills.page
+    stored = {user["externalSystemId"] for user in world.folio.store("fsdunmore").users if "externalSystemId" in user}
+    everybody = (*range(1, 16), *range(101, 106), 999)
+    assert stored == {person("dunmore", number)["externalSystemId"] for number in everybody}
+
+
+def test_past_days_as_the_rest_api_has_it_by_default(world: World, backfills: Asked):
     """Ten runs at a time may be asked for: no step of a library runs twice at once, and the days stay in order."""
     check_days(world, "elmhurst")
     for task in ("fetch", "validate", "transform", "plan", "post", "report", "notify"):
@@ -132,20 +190,40 @@ def test_a_file_that_was_loaded_already(world: World):
 
 
 def test_a_past_day_after_a_newer_one(world: World):
-    """Who asks for a backfill has named the day: its file is loaded although today's was before, and the mail warns."""
+    """Its file would set patrons back: the load is stopped. With a reason it goes through, from the archive by then."""
     yesterday = past_days()[-1]
     world.deliver("fairholm", f"patrons_{today():%Y%m%d}.csv", as_csv(people("fairholm", 5)))
     by_hand = world.ended("fairholm", world.start("fairholm", load_anyway="to have a newer one"))
     assert world.report("fairholm", by_hand.run_id)["outcome"] == "loaded"
-    world.deliver("fairholm", f"patrons_{yesterday:%Y%m%d}.csv", as_csv(people("fairholm", 3)))
-    first = datetime(yesterday.year, yesterday.month, yesterday.day, tzinfo=ZONE)
-    asked = world.api.backfill(dag_id("fairholm"), first, first.replace(hour=23))
-    world.api.wait_for_backfill(asked, timeout=240)
-    (run,) = [run for run in world.api.runs(dag_id("fairholm")) if run.run_type == "backfill"]
-    assert run.state == "success"
-    report = world.report("fairholm", run.run_id)
+    file = world.deliver("fairholm", f"patrons_{yesterday:%Y%m%d}.csv", as_csv(people("fairholm", 3)))
+    content, sent = file.read_bytes(), len(world.imports("fairholm"))
+    stopped = backfilled(world, "fairholm", yesterday)
+    assert stopped.state == "failed"
+    report = world.report("fairholm", stopped.run_id)
+    assert report["outcome"] == "stopped"
+    assert "The file is older than the last one loaded" in report["failure"]["message"]
+    assert len(world.imports("fairholm")) == sent
+
+    file.unlink()
+    again = backfilled(world, "fairholm", yesterday, load_anyway="three were wrong today")
+    assert again.state == "success"
+    report = world.report("fairholm", again.run_id)
     assert (report["outcome"], report["updated"]) == ("loaded", 3)
-    assert "The file is older than the last one loaded" in report["warnings"][0]
-    entries = sorted(file.name[:8] for file in (world.artifacts / "fairholm" / ".history").glob("*.json"))
-    assert f"{yesterday:%Y%m%d}" in entries
-    assert entries[-1] == f"{today():%Y%m%d}"
+    assert "three were wrong today" in report["warnings"][0]
+    assert report["export"]["archive"]["run"] == stopped.run_id
+    assert (world.folder("fairholm", again.run_id) / "export.csv").read_bytes() == content
+    (mail,) = (mail for mail in world.mails(again.run_id) if "Waiting" not in mail["Subject"])
+    assert f"taken from the archive of run {stopped.run_id}" in " ".join(text_of(mail).split())
+    # What the first run left is still there, and the ledger's newest file is still today's.
+    assert world.report("fairholm", stopped.run_id)["outcome"] == "stopped"
+    entries = sorted((world.artifacts / "fairholm" / ".history").glob("*.json"))
+    assert f"{yesterday:%Y%m%d}" in {file.name[:8] for file in entries}
+    assert json.loads(entries[-1].read_text())["day"] == today().isoformat()
+
+
+def backfilled(world: World, tenant: str, day: date, **params: str) -> Run:
+    """The run that a backfill of one day has made, ended; days that failed are taken again."""
+    first = datetime(day.year, day.month, day.day, tzinfo=ZONE)
+    asked = world.api.backfill(dag_id(tenant), first, first.replace(hour=23), params, reprocess="failed")
+    world.api.wait_for_backfill(asked, timeout=240)
+    return [run for run in world.api.runs(dag_id(tenant)) if run.run_type == "backfill"][-1]

@@ -3,7 +3,8 @@
 import ast
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import DAG, RetryAction, get_parsing_context
@@ -131,6 +132,24 @@ def test_blanks_are_no_reason(northfield: DAG, written, reason):
     from patronload import tasks
 
     assert tasks._reason(written) == reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "past"),
+    [
+        pytest.param("backfill", "2026-01-15", True, id="a backfill"),
+        pytest.param("manual", "2026-01-15", True, id="by hand, for that day"),
+        pytest.param("scheduled", "2026-01-15", False, id="a scheduled run that is late, or cleared"),
+        pytest.param("manual", None, False, id="by hand"),
+        pytest.param("backfill", "2999-01-15", False, id="a day to come"),
+    ],
+)
+def test_who_asks_for_a_day_that_is_over(kind, key, past):
+    """Only a person's wish for a past day is answered from the archive of earlier runs."""
+    from patronload import tasks
+
+    run = SimpleNamespace(run_type=kind, partition_key=key, run_after=datetime(2026, 1, 15, 12, tzinfo=UTC))
+    assert tasks._is_past(run, tenants.load("northfield")) is past
 
 
 def test_every_task_ends_some_time(northfield: DAG):

@@ -8,6 +8,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 from pendulum import instance as moment
 
+from patronload.pages import days
 from tests.dags.dag_files import dags_in
 
 CHICAGO, DUBLIN, SYDNEY = "America/Chicago", "Europe/Dublin", "Australia/Sydney"
@@ -21,6 +22,10 @@ CHANGES = [
     pytest.param(DUBLIN, "15 6 * * *", date(2026, 10, 25), id="Dublin, autumn"),
     pytest.param(DUBLIN, "30 1 * * *", date(2027, 3, 28), id="Dublin, spring, at an hour that is left out"),
     pytest.param(DUBLIN, "30 1 * * *", date(2026, 10, 25), id="Dublin, autumn, at an hour that comes twice"),
+    pytest.param(SYDNEY, "45 5 * * *", date(2026, 10, 4), id="Sydney, spring"),
+    pytest.param(SYDNEY, "45 5 * * *", date(2027, 4, 4), id="Sydney, autumn"),
+    pytest.param(SYDNEY, "30 2 * * *", date(2026, 10, 4), id="Sydney, spring, at an hour that is left out"),
+    pytest.param(SYDNEY, "30 2 * * *", date(2027, 4, 4), id="Sydney, autumn, at an hour that comes twice"),
     pytest.param(
         CHICAGO, "5 0 * * *", date(2027, 3, 14), id="Chicago, just after midnight, where UTC has the same day"
     ),
@@ -48,22 +53,35 @@ CHANGED = "Europe/Dublin"
 @pytest.mark.parametrize(("zone", "schedule", "change"), CHANGES)
 def test_scheduled_loads(timetable, zone, schedule, change):
     """Over both changes of the clock, one run a local day, its partition key that day."""
-    days = [change + timedelta(days=ahead) for ahead in (-1, 0, 1)]
-    runs = next_runs(timetable(zone, schedule), midnight(days[0], zone), len(days))
-    assert [run.partition_key for run in runs] == [day.isoformat() for day in days]
-    assert [run.run_after.astimezone(ZoneInfo(zone)).date() for run in runs] == days
+    around = [change + timedelta(days=ahead) for ahead in (-1, 0, 1)]
+    runs = next_runs(timetable(zone, schedule), midnight(around[0], zone), len(around))
+    assert [run.partition_key for run in runs] == [day.isoformat() for day in around]
+    assert [run.run_after.astimezone(ZoneInfo(zone)).date() for run in runs] == around
     assert all(run.data_interval is None for run in runs)
 
 
 @pytest.mark.parametrize(("zone", "schedule", "change"), CHANGES)
 def test_backfills(timetable, zone, schedule, change):
     """A backfill of three days is three runs, each for its local day."""
-    days = [change + timedelta(days=ahead) for ahead in (-1, 0, 1)]
-    first, behind = midnight(days[0], zone), midnight(days[-1] + timedelta(days=1), zone)
+    around = [change + timedelta(days=ahead) for ahead in (-1, 0, 1)]
+    first, behind = midnight(around[0], zone), midnight(around[-1] + timedelta(days=1), zone)
     runs = timetable(zone, schedule).iter_partition_dagrun_infos(
         earliest=moment(first), latest=moment(behind) - timedelta(seconds=1)
     )
-    assert [run.partition_key for run in runs] == [day.isoformat() for day in days]
+    assert [run.partition_key for run in runs] == [day.isoformat() for day in around]
+
+
+@pytest.mark.parametrize("schedule", ["30 1 * * *", "30 2 * * *", "0 3 * * *", "59 23 * * *", "30 2 * * 0,1"])
+@pytest.mark.parametrize("zone", [CHICAGO, DUBLIN, SYDNEY])
+def test_a_year_of_days(timetable, zone, schedule):
+    """Exactly one run a local day, over both changes; the page that lists missed days expects the very same days."""
+    first, last = date(2026, 8, 1), date(2027, 7, 31)
+    wanted = days.scheduled(schedule, first, last)
+    runs = next_runs(timetable(zone, schedule), midnight(first, zone), len(wanted))
+    assert [run.partition_key for run in runs] == [day.isoformat() for day in wanted]
+    assert [run.run_after.astimezone(ZoneInfo(zone)).date() for run in runs] == list(wanted)
+    if schedule.endswith("*"):
+        assert len(wanted) == 365
 
 
 def test_a_library_that_is_switched_on_waits_for_its_hour(timetable):

@@ -17,7 +17,7 @@ def load(outcome: str | None = "loaded", **changes: Any) -> Load:
     )
     began = NOW - timedelta(hours=1)
     plain = Load(
-        "manual__1", "success", "manual", "2026-11-24", began, NOW, waits_for=None, outcome=outcome, figures=figures
+        "manual__1", "success", "manual", "2026-11-24", began, NOW, waiting="", outcome=outcome, figures=figures
     )
     return plain._replace(**changes)
 
@@ -40,12 +40,12 @@ def library(*loads: Load, **changes: Any) -> Library:
         pytest.param(library(load(None, state="failed")), [attention.NO_REPORT], id="killed"),
         pytest.param(library(load(state="failed")), [attention.UNTOLD], id="the mail could not be sent"),
         pytest.param(
-            library(load(None, state="running", waits_for="file"), load()),
+            library(load(None, state="running", waiting="the file"), load()),
             ["The file is not there yet; it is loaded as soon as it comes."],
             id="waiting",
         ),
         pytest.param(
-            library(load(None, state="running", waits_for="answer", began=NOW - timedelta(hours=7)), load()),
+            library(load(None, state="running", waiting="an answer", began=NOW - timedelta(hours=7)), load()),
             ["The load is unusual: a person is asked, in the task approve, whether it is right."],
             id="a person is asked, for however long",
         ),

@@ -2,7 +2,7 @@
 
 import random
 import shutil
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,9 +30,15 @@ def busy(site: Site, counted) -> str:
         outcome = "loaded_with_rejects" if rejected else "loaded"
         return counted(outcome, created=chance.randint(800, 1200), rejected=rejected)
 
-    dags = {name: site.add_library(name.split()[0].lower(), f"Patron load: {name} Library") for name in NAMES}
-    for dag_id in dags.values():
-        site.add_loads(dag_id, [good() for _ in range(34)])
+    by_day = {"timetable_summary": "30 4 * * *", "timetable_partitioned": True}
+    dags = {name: site.add_library(name.split()[0].lower(), f"Patron load: {name} Library", **by_day) for name in NAMES}
+    last = date(2026, 11, 20)
+    for name, dag_id in dags.items():
+        loads = [good() | {"day": f"{last - timedelta(days=back)}"} for back in range(34, 0, -1)]
+        if name == "Gorsedd":  # two days without a run, one without a file, and one that was loaded three times
+            loads[30:32], loads[20] = [], counted("no_file", created=0, day=loads[20]["day"])
+            loads += [loads[28] | {"created": 300}] * 2
+        site.add_loads(dag_id, loads)
     site.add_loads(dags["Bexley"], [counted("failed", created=0)], state="failed")
     site.add_loads(dags["Corvey"], [counted("stopped", created=0), counted("stopped", created=0)], state="failed")
     site.add_loads(dags["Dunmore"], [None], state="running")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from patronload.tenants import DAG_PREFIX
 
@@ -22,22 +22,21 @@ TREND = 30
 TITLE = "Patron load: "
 """What a DAG's title has before the library's name."""
 
-WaitsFor = Literal["file", "answer"]
-
-WAITING: dict[tuple[str, str], WaitsFor] = {
-    ("fetch", "up_for_reschedule"): "file",
-    ("approve", "awaiting_input"): "answer",
-}
-"""A task and its state, and what it waits for in it."""
-
 UNDER_WAY = ("queued", "running")
+
+FOR_FILE, FOR_EARLIER_DAYS, FOR_ANSWER = "the file", "a backfill of earlier days", "an answer"
+"""What a load waits for."""
+
+WAITING = {("fetch", "up_for_reschedule"): FOR_FILE, ("approve", "awaiting_input"): FOR_ANSWER}
+"""A task and its state, and what it waits for in it; in fetch perhaps for its turn, too."""
 
 
 class Load(NamedTuple):
     """
     One run: Airflow's state of it, and what its report counted (`outcome` is None when there is no report, or not yet).
 
-    `waits_for` says what has to come before it goes on: its export, or a person's answer. The times are aware, in UTC.
+    `waiting` says what it waits for, if it does: its file, a backfill of earlier days, or a person's answer. The times
+    are aware, in UTC.
     """
 
     run_id: str
@@ -46,7 +45,7 @@ class Load(NamedTuple):
     day: str
     began: datetime | None
     ended: datetime | None
-    waits_for: WaitsFor | None
+    waiting: str
     outcome: str | None
     figures: Mapping[str, int]
 
@@ -67,7 +66,10 @@ class Load(NamedTuple):
 
 
 class Library(NamedTuple):
-    """A library's DAG and its last loads, the newest one first. `due` is when the next run is to begin, in UTC."""
+    """
+    A library's DAG and its last loads, the newest one first. `due` is when the next run is to begin, in UTC; `schedule`
+    the cron line by which it is loaded, None for one that is loaded by hand.
+    """
 
     dag_id: str
     name: str
@@ -75,6 +77,7 @@ class Library(NamedTuple):
     gone: bool
     due: datetime | None
     loads: tuple[Load, ...]
+    schedule: str | None = None
 
     @property
     def last(self) -> Load | None:
@@ -96,12 +99,17 @@ def libraries(session: Session, readable: Collection[str], most: int = TREND) ->
             DagModel.is_paused,
             DagModel.is_stale,
             DagModel.next_dagrun_create_after,
+            DagModel.timetable_summary,
+            DagModel.timetable_partitioned,
         ).where(DagModel.dag_id.in_(wanted))
     ).all()
     loads = _loads(session, wanted, most)
     made = [
-        Library(dag_id, name.removeprefix(TITLE), paused, gone, due, tuple(loads.get(dag_id, ())))
-        for dag_id, name, paused, gone, due in found
+        Library(
+            dag_id, name.removeprefix(TITLE), paused, gone, due, tuple(loads.get(dag_id, ())), cron if by_day else None
+        )
+        # A DAG that is started by hand sums up its schedule in words.
+        for dag_id, name, paused, gone, due, cron, by_day in found
         # Of a library that was taken away long ago nothing is left to tell.
         if not gone or dag_id in loads
     ]
@@ -110,7 +118,12 @@ def libraries(session: Session, readable: Collection[str], most: int = TREND) ->
 
 def load(session: Session, dag_id: str, run_id: str) -> Load | None:
     """One run of a library; None if there is no such run."""
-    return next(iter(_loads(session, [dag_id], 1, run_id).get(dag_id, ())), None)
+    found = next(iter(_loads(session, [dag_id], 1, run_id).get(dag_id, ())), None)
+    if not found or not found.waiting:
+        return found
+    # What it waits for is told by the others.
+    among = _loads(session, [dag_id], TREND).get(dag_id, [])
+    return next((each for each in among if each.run_id == run_id), found)
 
 
 def is_ours(dag_id: str) -> bool:
@@ -146,11 +159,17 @@ def _loads(session: Session, dag_ids: list[str], most: int, run_id: str | None =
     waiting = _waiting(session, dag_ids)
     found: dict[str, list[Load]] = {}
     for row in session.execute(question):
-        found.setdefault(row.dag_id, []).append(_load(row, waiting.get((row.dag_id, row.run_id))))
-    return found
+        found.setdefault(row.dag_id, []).append(_load(row, waiting.get((row.dag_id, row.run_id), "")))
+    return {dag_id: [_in_turn(each, loads) for each in loads] for dag_id, loads in found.items()}
 
 
-def _load(row: Any, waits_for: WaitsFor | None) -> Load:
+def _in_turn(load: Load, loads: Iterable[Load]) -> Load:
+    """A load that waits in fetch, with what it waits for."""
+    ahead = any(each.kind == "backfill" and each.under_way and each.day < load.day for each in loads)
+    return load._replace(waiting=FOR_EARLIER_DAYS) if load.waiting == FOR_FILE and ahead else load
+
+
+def _load(row: Any, waiting: str) -> Load:
     told = row.value if isinstance(row.value, dict) else {}
     return Load(
         run_id=row.run_id,
@@ -160,13 +179,13 @@ def _load(row: Any, waits_for: WaitsFor | None) -> Load:
         day=str(told.get("day") or row.partition_key or f"{row.run_after:%Y-%m-%d}"),
         began=row.start_date,
         ended=row.end_date,
-        waits_for=waits_for,
+        waiting=waiting,
         outcome=told.get("outcome"),
         figures={name: number for name, number in told.items() if isinstance(number, int)},
     )
 
 
-def _waiting(session: Session, dag_ids: Iterable[str]) -> dict[tuple[str, str], WaitsFor]:
+def _waiting(session: Session, dag_ids: Iterable[str]) -> dict[tuple[str, str], str]:
     """The runs of which a task waits, without a worker, and for what."""
     from airflow.models.taskinstance import TaskInstance as Task
     from sqlalchemy import select, tuple_

@@ -50,6 +50,7 @@ def sentence(told: dict[str, Any]) -> str:
     """Day 2026-11-24, patrons_20261124.csv: loaded, with rejects; 4,108 of 4,132 rows, 24 to mend."""
     outcome = str(told.get("outcome", ""))
     file = f", {told['file']}" if told.get("file") else ""
+    file += f" (taken from the archive of run {told['archive']})" if told.get("archive") else ""
     text = f"{MARK}{told.get('day', 'unknown')}{file}: {WORDS.get(outcome, outcome)}"
     if not told.get("rows"):
         return text

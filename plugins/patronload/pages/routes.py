@@ -27,7 +27,7 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 
 from patronload import notify, runs
 from patronload.errors import PatronloadError
-from patronload.pages import attention, charts, loads
+from patronload.pages import attention, charts, days, loads
 from patronload.reports import Report
 from patronload.runs import Run
 
@@ -107,6 +107,8 @@ def library(request: Request, session: SessionDep, dag_id: str) -> HTMLResponse:
         library=found[0],
         sentences=attention.needed(found[0], datetime.now(UTC)),
         trend=charts.trend(found[0].loads),
+        missed=days.missed(found[0].schedule, found[0].loads),
+        repeats=days.repeats(found[0].loads),
         most=HISTORY,
     )
 

@@ -69,9 +69,9 @@ class Place(Protocol):
         """The bytes of a file in order; those beyond its size too, if it has grown."""
 
 
-def take(place: Place, path: str, into: IO[bytes], quiet_seconds: float) -> Delivered:
+def take(place: Place, path: str, into: IO[bytes], quiet_seconds: float, until: datetime | None = None) -> Delivered:
     """Write the file at `path` into `into` once it is complete. What is raised says sources.fetch."""
-    entry = _find(place, path)
+    entry = _find(place, path, until)
     time.sleep(quiet_seconds)
     _expect_unchanged(place, entry, f"{quiet_seconds:g} s later")
     sha256 = _copy(place, entry, into)
@@ -79,15 +79,13 @@ def take(place: Place, path: str, into: IO[bytes], quiet_seconds: float) -> Deli
     return Delivered(entry.name, place.address(entry.path), entry.size, entry.modified, sha256)
 
 
-def matching(place: Place, path: str) -> list[str]:
+def matching(place: Place, path: str, until: datetime | None = None) -> list[str]:
     """The paths of all files that match, sorted; what is raised says sources.fetch."""
     if not _is_pattern(path):
         return [path]
     with _in_words(place, path):
-        found = sorted(entry.path for entry in _matches(place, path) if entry.kind == "file")
-        if not found:
-            raise FileNotFoundError(path)
-    return [place.address(name) for name in found]
+        found = _files_until(place, path, until)
+    return sorted(place.address(entry.path) for entry in found)
 
 
 def utc(seconds: float) -> datetime:
@@ -100,18 +98,37 @@ def inside(folder: str, name: str) -> str:
     return name if folder == "." else posixpath.join(folder, name)
 
 
-def _find(place: Place, path: str) -> Entry:
+def _find(place: Place, path: str, until: datetime | None) -> Entry:
     if not _is_pattern(path):
         entry = _look(place, path)
         if entry.kind != "file":
             what = "a folder" if entry.kind == "folder" else "neither a file nor a folder"
             raise SourceError(f"{place.called(path)} is {what}. Give the path of the export itself.")
+        _expect_written(place, path, [entry], until)
         return entry
     with _in_words(place, path):
-        found = [entry for entry in _matches(place, path) if entry.kind == "file"]
-        if not found:
-            raise FileNotFoundError(path)
+        found = _files_until(place, path, until)
     return max(found, key=lambda entry: (entry.modified, entry.path))
+
+
+def _files_until(place: Place, path: str, until: datetime | None) -> list[Entry]:
+    """All files that match and were written before `until`; at least one."""
+    found = [entry for entry in _matches(place, path) if entry.kind == "file"]
+    if not found:
+        raise FileNotFoundError(path)
+    return _expect_written(place, path, found, until)
+
+
+def _expect_written(place: Place, path: str, found: list[Entry], until: datetime | None) -> list[Entry]:
+    """Those that were written before `until`. Raises MissingError when all of them are newer."""
+    old = [entry for entry in found if until is None or entry.modified < until]
+    if not old:
+        oldest = min(entry.modified for entry in found)
+        raise MissingError(
+            f"{place.called(path)} was written at {oldest:%Y-%m-%d %H:%M} UTC, after the day that is asked for was "
+            "over: it is not that day's export."
+        )
+    return old
 
 
 def _is_pattern(text: str) -> bool:

@@ -1,0 +1,159 @@
+"""The archive of earlier runs: a past day's own file, when the library no longer has it."""
+
+import html
+import json
+import shutil
+from datetime import UTC, datetime
+
+import pytest
+
+from patronload import notify, purging, runs, steps, tenants
+from patronload.errors import MissingError, SourceError
+from patronload.pages import notes
+from patronload.runs import Run
+from patronload.tenants import Keep
+from tests.one_library import DAY, days_after
+
+DATED = "patrons_{date:%Y%m%d}.csv"
+
+
+def name_of(day):
+    return f"patrons_{day:%Y%m%d}.csv"
+
+
+def exports(library):
+    return library.folder / "exports"
+
+
+@pytest.fixture
+def loaded(library):
+    """A library with dated files, whose file of one day was loaded and has been taken from its server since."""
+    library.configure(path=DATED)
+    library.deliver(range(3), name=name_of(DAY))
+    library.loaded("first")
+    (exports(library) / name_of(DAY)).unlink()
+    return library
+
+
+def about(library, run):
+    return Run(library.runs / run).read_json(runs.DELIVERY)
+
+
+def test_a_past_day_whose_file_is_gone_is_taken_from_the_run_that_fetched_it(loaded):
+    """Byte for byte, with its own name and time; where it comes from is in export.json, report, mail and note."""
+    told = loaded.loaded("again", past=True, load_anyway="the records were lost")
+    assert (loaded.runs / "again" / "export.csv").read_bytes() == (loaded.runs / "first" / "export.csv").read_bytes()
+    first, again = about(loaded, "first"), about(loaded, "again")
+    assert again["archive"] == {"run": "first", "fetched": first["fetched"]}
+    for kept in ("name", "path", "size", "modified", "sha256", "day"):
+        assert again[kept] == first[kept]
+    assert (told.outcome, told.updated, told.export.archive.run) == ("loaded", 3, "first")
+    page = html.unescape(Run(loaded.runs / "again").read(runs.REPORT_PAGE).decode())
+    mail = notify.mail(tenants.load("lib"), told)
+    for text in (page, html.unescape(mail.html), mail.text):
+        assert "taken from the archive of run first, which fetched it" in text
+    handed_on = steps.report(loaded.load("again", past=True))
+    assert notes.sentence(handed_on).startswith(
+        "Day 2026-11-20, patrons_20261120.csv (taken from the archive of run first): loaded"
+    )
+
+
+def test_only_who_asks_for_a_past_day_gets_it(loaded):
+    """A scheduled run whose file has not come must not load what an earlier run had; nor one with a named file."""
+    with pytest.raises(MissingError, match=r"There is no file .*patrons_20261120.csv"):
+        steps.fetch(loaded.load("scheduled"))
+    with pytest.raises(MissingError) as missing:
+        steps.fetch(loaded.load("named", past=True, source_path=name_of(DAY)))
+    assert "archive" not in str(missing.value)
+
+
+def test_the_librarys_own_file_comes_first(loaded):
+    """As long as it is on the server, it is the one to load: it may have been mended."""
+    loaded.deliver(range(4), name=name_of(DAY), hour=9)
+    told = loaded.loaded("again", past=True)
+    assert (told.rows, told.export.archive) == (4, None)
+
+
+def test_of_several_runs_the_export_that_was_fetched_last_is_taken(loaded):
+    """Not a copy of an older one that was made later, and not another day's."""
+    loaded.loaded("copy", past=True, load_anyway="x")
+    for number, (run, day) in enumerate([("second", DAY), ("next day", days_after(1))]):
+        loaded.deliver(range(4 + number), name=name_of(day), day=day, hour=9)
+        later = loaded.load(run, day=day)
+        steps.fetch(later)
+        known = later.run.read_json(runs.DELIVERY)
+        later.run.write_json(runs.DELIVERY, known | {"fetched": f"2027-01-0{number + 1}T00:00:00+00:00"})
+        (exports(loaded) / name_of(day)).unlink()
+    told = loaded.loaded("again", past=True)
+    assert (told.export.archive.run, told.rows) == ("second", 4)
+
+
+def test_all_files_of_a_delivery_are_taken(library):
+    """Also when only one of them is gone: two halves of two deliveries are none."""
+    library.configure(path=DATED, files=[f"{library.folder}/exports/staff_{{date:%Y%m%d}}.csv"])
+    library.deliver(range(3), name=name_of(DAY))
+    library.deliver(range(10, 12), name=f"staff_{DAY:%Y%m%d}.csv")
+    assert library.loaded("first").rows == 5
+    library.deliver(range(9), name=name_of(DAY), hour=10)
+    (exports(library) / f"staff_{DAY:%Y%m%d}.csv").unlink()
+    told = library.loaded("again", past=True, load_anyway="x")
+    assert (told.rows, told.export.archive.run) == (5, "first")
+    assert [each["name"] for each in about(library, "again")["more"]] == ["staff_20261120.csv"]
+    (library.runs / "first" / "more" / "0002.csv").unlink()
+    shutil.rmtree(library.runs / "again")
+    with pytest.raises(MissingError, match="it was taken away since"):
+        steps.fetch(library.load("third", past=True))
+
+
+def test_a_file_that_is_not_what_was_fetched_is_not_taken(loaded):
+    """Its SHA-256 is another one; nothing of it is left in the run."""
+    (loaded.runs / "first" / "export.csv").write_text("somebody changed it")
+    load = loaded.load("again", past=True)
+    with pytest.raises(SourceError, match=r"What run first has kept of patrons_20261120\.csv is not what it had"):
+        steps.fetch(load)
+    assert not load.run.has(runs.EXPORT)
+
+
+def test_an_export_that_was_purged_says_so_and_what_to_do(loaded):
+    """Patrons are kept for so long only; before there was any run, the message says that."""
+    long_after = datetime(2099, 1, 1, tzinfo=UTC)
+    run = Run(loaded.runs / "first")
+    purging._take_patrons(run, long_after)
+    assert json.loads((loaded.runs / "first" / "export.json").read_text())["day"] == "2026-11-20"
+    with pytest.raises(MissingError) as gone:
+        steps.fetch(loaded.load("again", past=True))
+    assert "Run first had fetched the export of 20 November 2026, but patrons are kept for 30 days only" in str(
+        gone.value
+    )
+    assert str(gone.value).endswith("Ask the sender for the file.")
+    assert Keep().patrons == "30 days"
+    with pytest.raises(MissingError, match=r"No earlier run has kept an export of this day either\.$"):
+        steps.fetch(loaded.load("further", day=days_after(-1), past=True))
+
+
+@pytest.mark.parametrize("path", ["patrons.csv", "patron*.csv"])
+def test_without_a_date_in_its_name_a_past_days_file_is_the_one_that_was_fetched_for_it(library, path):
+    """What lies there today is another day's; the newest file that was there before that day was over is its own."""
+    library.configure(path=path)
+    library.deliver(range(3))
+    library.loaded("first")
+    library.deliver(range(5), day=days_after(1))
+    library.loaded("second", day=days_after(1))
+    told = library.loaded("again", past=True, load_anyway="to go back")
+    assert (told.rows, told.export.archive.run) == (3, "first")
+    with pytest.raises(MissingError, match=r"after the day that is asked for was over.* No earlier run has kept"):
+        steps.fetch(library.load("before", day=days_after(-1), past=True))
+    told = library.loaded("as it lies there", day=days_after(1), past=True)
+    assert (told.outcome, told.export.archive) == ("already_loaded", None)
+
+
+def test_of_several_undated_files_the_newest_of_its_time_is_taken(library):
+    """A pattern still matches that day's file on the server, beside newer ones."""
+    library.configure(path="patrons_*.csv")
+    for number in range(3):
+        library.deliver(range(number + 1), day=days_after(number), name=f"patrons_{number}.csv")
+    told = library.loaded("past", day=days_after(1), past=True)
+    assert (told.export.name, told.export.archive) == ("patrons_1.csv", None)
+    library.configure(path="patrons_*.csv", files="all")
+    assert library.loaded("all of them", day=days_after(1), past=True).export.name == "patrons_0.csv"
+    assert len(about(library, "all of them")["more"]) == 1
