@@ -166,7 +166,7 @@ def test_the_page_tells_what_was_found_first(library):
     text = run.read(runs.VALIDATION_PAGE).decode()
     page = Page(text)
     words = " ".join(page.words.split())
-    assert "3 of 11 checks found something" in words
+    assert "3 of 15 checks found something" in words
     order = ["Rejected rows", "Emptied cells", "Warns", "Checks that passed", "Passed", "Is it the right file?"]
     assert sorted(order, key=words.index) == order
     assert "email is not written like ^[^@ ]+@[^@ ]+$; the cell counts as empty" in words
@@ -215,7 +215,7 @@ def test_all_passed(library):
     deliver(library, {})
     library.loaded("first")
     words = " ".join(Page(Run(library.runs / "first").read(runs.VALIDATION_PAGE).decode()).words.split())
-    assert "All 8 checks passed Every row passed every check." in words
+    assert "All 12 checks passed Every row passed every check." in words
     assert "What the checks found" not in words
 
 

@@ -1,9 +1,11 @@
 """
 Check an export with Great Expectations: rows and expectations in, checks and rejects out.
 
-Great Expectations is the validator of record. It sees two tables: the export as the library wrote it, for the mapping's
-own expectations, and the target's key fields as they will be, for what is checked without being asked: that required
-fields are there, and that no two patrons share what the target wants unique, compared as the target compares it.
+Great Expectations is the validator of record. It sees three tables: the export as the library wrote it, for the
+mapping's own expectations; the target's key fields as they will be, for what is checked without being asked: that
+required fields are there, and that no two patrons share what the target wants unique, compared as the target compares
+it; and what is the matter with each row as it was delivered: cells too few or too many, a row twice, numbers and texts
+that were spoilt on their way.
 
 Expectations that blank a cell come first; all others see the cell as an empty one, as the mapping will.
 """
@@ -146,13 +148,12 @@ def validate(export: Export, mapping: Mapping) -> Validation:
         blanks = _own(export.frame, mapping, repeated, ("blank",))
         frame = blanked(export.frame, blanks.noted)
         keys, own = _keys(frame, mapping, repeated), _own(frame, mapping, repeated, ("file", "rows", "warn"))
-    checks = [(missing, []), *keys.checks, *own.checks, *blanks.checks]
+    delivered = [export.rejects, repeated, *damage.result()]
+    checks = [(missing, []), *_sound(export, delivered), *keys.checks, *own.checks, *blanks.checks]
     return Validation(
         [check for check, _ in checks],
         # A mapping and a tenant file may ask the same.
-        pl.concat(
-            [export.rejects, repeated, *damage.result(), keys.rejects, own.rejects.unique(maintain_order=True)]
-        ).sort("row", maintain_order=True),
+        pl.concat([*delivered, keys.rejects, own.rejects.unique(maintain_order=True)]).sort("row", maintain_order=True),
         pl.concat([blanks.noted, own.noted]).unique(maintain_order=True).sort("row", maintain_order=True),
         _failing([rows for _, rows in checks]),
     )
@@ -208,6 +209,39 @@ def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
             summary=pl.lit("the row is word for word another one, which is taken"),
         )
     )
+
+
+MATTERS = {
+    "not whole": "a row has too few or too many cells, or its person is in another file of the delivery too",
+    "repeated": "a row is word for word another one",
+    "spoilt number": "a spreadsheet has changed a number, like 2.13E+12",
+    "garbled text": "a text was read in the wrong encoding on its way to us, like JosÃ©",
+}
+"""What can be the matter with a row as it was delivered, and how a person reads it; in the order of what is found."""
+
+
+def _sound(export: Export, delivered: list[pl.DataFrame]) -> Iterable[tuple[Check, list[int]]]:
+    """
+    Whether the rows are as they should be delivered; `delivered` are the rejects for each of MATTERS.
+
+    Each is put to Great Expectations as a column in which nothing should be, of all rows of the export.
+    """
+    rows = pl.concat([export.frame[ROW], export.ragged[ROW]]).cast(pl.UInt32)
+    table = pd.DataFrame(
+        {
+            name: rows.is_in(found["row"].implode()).cast(pl.Float64).replace(0.0, None).to_numpy()
+            for name, found in zip(MATTERS, delivered, strict=True)
+        },
+        index=rows.to_numpy(),
+    )
+    name = "expect_column_values_to_be_null"
+    asked = [
+        _Asked(Expectation(name=name, arguments={"column": matter}), "rows", [], _saying("", None, ""), words)
+        for matter, words in MATTERS.items()
+    ]
+    for each, result in zip(asked, _results(table, [each.put for each in asked]), strict=True):
+        failing = _failing_rows(each, result)
+        yield from [(_not_evaluated(each), [])] if failing is None else _judged(each, result, failing)
 
 
 def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: Iterable[str]) -> _Found:

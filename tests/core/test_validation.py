@@ -9,13 +9,14 @@ from great_expectations.execution_engine import pandas_execution_engine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from patronload import expectations, limits, validation
+from patronload import expectations, exports, limits, validation
 from patronload.errors import ConfigError, ValidationError
 from patronload.exports import Export
 from patronload.folding import folded
 from patronload.rows import ROW, blanked, no_rejects, without
-from patronload.tenants import Limits
+from patronload.tenants import Layout, Limits
 from patronload.transform import transform
+from patronload.validation import MATTERS
 
 MAPPING = """
 target: folio
@@ -594,3 +595,45 @@ def test_every_row_becomes_a_patron_or_a_reject(mapping, frame, rows):
     for key in ("externalSystemId", "username", "barcode"):
         values = made.patrons.select(folded(pl.col(key)))[key].drop_nulls()
         assert values.n_unique() == len(values)
+
+
+@pytest.fixture
+def odd_delivery(mapping):
+    """An export with each of the things that can be the matter with a row; the rows in which it is."""
+    text = "ID,LOGIN,CARD,SURNAME\n1,a,01,Ash\n2,b,02\n3,c,03,Cole\n3,c,03,Cole\n5,e,2.1E+12,Eve\n6,f,06,JosÃ©\n"
+    fields = "externalSystemId: ID, username: LOGIN, barcode: CARD, personal.lastName: SURNAME"
+    rules = mapping(f"target: folio\nfields: {{{fields}}}\n")
+    return exports.read(text.encode(), Layout()), rules
+
+
+def test_great_expectations_is_the_validator_of_what_is_looked_for_without_being_asked(odd_delivery):
+    """Each thing is a check of its own with its rows; the rejects say the same."""
+    read, rules = odd_delivery
+    found = validation.validate(read, rules)
+    by_matter = {check.arguments["column"]: check for check in found.checks if check.arguments.get("column") in MATTERS}
+    assert {name: check.rows for name, check in by_matter.items()} == {
+        "not whole": (3,),
+        "repeated": (5,),
+        "spoilt number": (6,),
+        "garbled text": (7,),
+    }
+    assert {check.expectation for check in by_matter.values()} == {"expect_column_values_to_be_null"}
+    assert {check.looked_at for check in by_matter.values()} == {6}
+    assert set(found.rejects["row"]) == {3, 5, 6, 7}
+    assert set(found.failing["row"]) >= {3, 5, 6, 7}
+    assert not found.refusals
+
+
+@pytest.mark.parametrize("matter", MATTERS)
+def test_what_great_expectations_could_not_look_at_stops_the_run(odd_delivery, monkeypatch, matter):
+    """Also where we ourselves have seen what is the matter with the rows."""
+    real = validation._results
+
+    def results(table, expectations):
+        made = real(table, expectations)
+        asked = [each.arguments.get("column") for each in expectations]
+        return [None if column == matter else result for column, result in zip(asked, made, strict=True)]
+
+    monkeypatch.setattr(validation, "_results", results)
+    (refusal,) = validation.validate(*odd_delivery).refusals
+    assert "could not be looked at" in refusal
