@@ -210,6 +210,19 @@ def test_an_answer_is_no_good_for_other_figures(asking):
     assert steps.approve(load, TURN) is not None
 
 
+def test_an_answer_that_comes_after_another_plan_does_not_count(asking):
+    """Whoever approved has seen other figures than those that would be sent now."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    asking.deliver(range(4), day=days_after(1))
+    planned(asking)
+    with pytest.raises(Declined, match="planned anew while a person was asked"):
+        steps.approve(load, TURN, YES)
+    assert told(load).outcome == "declined"
+    with pytest.raises(Declined):
+        steps.post(load)
+
+
 def test_who_marks_the_task_as_done_has_not_approved(asking):
     """post asks for the answer itself."""
     load = planned(asking)

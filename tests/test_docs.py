@@ -559,7 +559,7 @@ def test_every_message_told_is_one_that_the_code_says():
 
 SPEAKING = (
     *("tenants.py", "exports.py", "validation.py", "steps.py", "posting.py", "connections.py", "notify.py"),
-    *("right_file.py", "history.py", "purging.py", "runs.py", "encryption.py"),
+    *("right_file.py", "approval.py", "history.py", "purging.py", "runs.py", "encryption.py"),
     *("sources/deliveries.py", "sources/sftp.py", "sources/folder.py"),
     *("leases.py", "targets/delivery.py", "targets/folio.py", "targets/folio_faults.py", "targets/folio_import.py"),
     *("targets/folio_login.py", "targets/wire.py", "targets/infiniti.py"),

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from test_docs import FAILURES, parts, quoted, section, table
 
-from patronload import notify, purging, runs, steps, tenants
+from patronload import approval, notify, purging, runs, steps, tenants
 from patronload.errors import PatronloadError
 from patronload.runs import Run
 from sandbox.folio import FolioServer, FolioTenant
@@ -52,7 +52,7 @@ def make(project: Path, tmp_path: Path, folio: FolioServer, monkeypatch: pytest.
             "limits": {},
             "notify": {"on_failure": ["oncall@lib.example"]},
         }
-        written = {
+        written = changes | {
             name: value | changes.get(name, {}) if isinstance(value, dict) else value for name, value in plain.items()
         }
         (tmp_path / "include" / "tenants" / "lib.yaml").write_text(yaml.safe_dump(written))
@@ -135,6 +135,20 @@ def test_an_error_of_the_library_system(make: Make, folio: FolioServer, monkeypa
         failed, message = error_in(load)
         assert failed == "plan"
         assert found("plan", message) or found("post", message), message
+
+
+@pytest.mark.parametrize("approved", [True, False])
+@pytest.mark.parametrize("by", ["ann", None])
+def test_an_error_of_who_is_asked(make: Make, approved: bool, by: str | None):
+    """A no, no answer, and a yes without a reason."""
+    load = make(limits={"fewest_rows": 5}, approval={"ask": ["head@lib.example"]})
+    for step in (steps.fetch, steps.validate, steps.transform, steps.plan):
+        step(load)
+    turn = approval.Turn(3, None)
+    steps.approve(load, turn)
+    with pytest.raises(PatronloadError) as said:
+        steps.approve(load, turn, approval.Answer(approved and by is not None, by, datetime.now(UTC), None))
+    assert found("approve", str(said.value)), said.value
 
 
 def test_an_error_of_the_mail_server(make: Make, monkeypatch: pytest.MonkeyPatch):

@@ -60,11 +60,17 @@ def take(load: Load, turn: Turn, answer: Answer | None) -> dict[str, Any]:
     """
     The account of the question that the run asks now, with the answer if there is one; a new one if need be.
 
-    An answer that was kept stands when the task is tried again, and not when somebody clears it.
+    An answer that was kept stands when the task is tried again, and not when somebody clears it. Raises Declined for an
+    answer to anything else than what is asked now.
     """
     kept = _kept(load.run)
     question = {"question": _mark(load.run), "turn": turn.number}
     if not kept or any(kept[name] != value for name, value in question.items()):
+        if answer:
+            raise Declined(
+                "Nothing was sent. The load was planned anew while a person was asked, so the answer does not count. "
+                "Clear the task 'approve' in Airflow to be asked again."
+            )
         now = datetime.now(UTC)
         wait = (load.tenant.approval or Approval()).longest
         kept = question | {"asked": _text(now), "until": _text(now + wait), "told": None, "answer": None}
