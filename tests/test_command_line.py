@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from pysequoia import Tsk, encrypt
 
 from patronload import mappings, schemas
 from patronload.__main__ import main
@@ -198,7 +199,43 @@ def test_a_draft_says_which_columns_found_no_field(include, tmp_path):
     sample.write_text("Student ID;Login;SURNAME;Shoe size;Valid until\n1;a;Adams;44;31/08/2031\n")
     assert main(["draft", "--export", str(sample), "--name", "elm", "--out", str(include)]) == 0
     mapping = (include / "mappings/folio/elm.yaml").read_text()
-    assert mapping.startswith("# No field was found for these columns:\n#   Shoe size\n")
+    assert "# No field was found for these columns: Shoe size.\n" in mapping
     assert "column: Student ID" in mapping
     assert "date: '%d/%m/%Y'" in mapping
     assert "delimiter: ;" in (include / "tenants/elm.yaml").read_text()
+
+
+@pytest.fixture(scope="module")
+def pgp_key():
+    return Tsk.generate("Loader <loader@college.example>")
+
+
+@pytest.mark.parametrize("which", [["--mapping", "folio/flat_patrons"], ["--tenant", "stclare"]])
+def test_preview_of_an_encrypted_export(which, pgp_key, include, export, tmp_path, capsys):
+    """With the private key in a file; nothing but its name is told of it."""
+    tenant = include / "tenants" / "stclare.yaml"
+    tenant.write_text(tenant.read_text().replace("source:\n", "source:\n  pgp: stclare_pgp\n"))
+    (tmp_path / "key.asc").write_text(str(pgp_key))
+    closed = tmp_path / "patrons.csv.pgp"
+    closed.write_bytes(encrypt(WITHOUT_CARDS.encode(), recipients=[pgp_key.extract_certificate()]))
+    key = ["--pgp-key", str(tmp_path / "key.asc")]
+    call = ["preview", *which, "--export", str(closed), "--out", str(tmp_path / "out")]
+    assert main([*call, *key]) == 0
+    assert "1 rows: 1 patrons, 0 rejected" in capsys.readouterr().out
+    assert main(call) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert ("encrypted by PGP (see source.pgp" in told) if "--mapping" in which else ("--pgp-key FILE" in told)
+    closed.write_bytes(WITHOUT_CARDS.encode())
+    assert main([*call, *key]) == 1
+    assert "The export is not encrypted" in " ".join(capsys.readouterr().err.split())
+
+
+def test_preview_with_the_passphrase_of_a_key(pgp_key, export, tmp_path, capsys, monkeypatch):
+    """From the environment; a wrong one is told with the way out, and without the key."""
+    (tmp_path / "key.asc").write_text("nonsense")
+    call = ["preview", "--mapping", "folio/flat_patrons", "--export", str(export), "--out", str(tmp_path / "out")]
+    export.write_bytes(encrypt(export.read_bytes(), recipients=[pgp_key.extract_certificate()]))
+    assert main([*call, "--pgp-key", str(tmp_path / "key.asc")]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "The PGP key of the file key.asc cannot be used" in told
+    assert "PATRONLOAD_PGP_PASSPHRASE" in told

@@ -367,8 +367,8 @@ def test_every_part_of_a_mapping_file_is_told():
 def test_every_owner_and_every_default_is_told():
     """Whose word counts, and what holds where a mapping says nothing."""
     text = section("docs/mapping-files.md", "## Ownership")
-    assert [quoted(cells[0])[0] for cells in table(text)] == ["campus", "first", "library"]
-    assert {"campus", "first", "library"} == set(typing.get_args(ownership.Owner))
+    assert [quoted(cells[0])[0] for cells in table(text)] == ["campus", "first", "library", "last"]
+    assert {"campus", "first", "last", "library"} == set(typing.get_args(ownership.Owner))
     defaults = systems.KNOWN["folio"].owners
     assert defaults
     told = re.search(r"^Left out, the owner is `first`(.*)It is `campus` for all else", text, re.DOTALL | re.MULTILINE)

@@ -11,6 +11,8 @@ Patronload without Airflow: check the YAML, and look at what a load would do.
 from __future__ import annotations
 
 import argparse
+import getpass
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,12 +24,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from patronload import documents, mappings, paths, schemas, tenants, yaml_files
+from patronload import documents, mappings, paths, schemas, systems, tenants, yaml_files
 from patronload.errors import ConfigError, Defect, PatronloadError
 from patronload.tenants import Layout, Limits, Tenant
 
 if TYPE_CHECKING:
+    from patronload.pgp import Key
     from patronload.preview import Preview
+
+PASSPHRASE = "PATRONLOAD_PGP_PASSPHRASE"  # noqa: S105 - its name, no passphrase
+"""The environment variable with the passphrase of --pgp-key."""
 
 LOOK = 2
 """How many records the preview shows."""
@@ -66,9 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     preview.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write the result")
     preview.add_argument("--delimiter", default=",", help="with --mapping: what stands between two cells (a comma)")
     preview.add_argument("--encoding", default="utf-8", help="with --mapping: the file's encoding (utf-8)")
+    preview.add_argument("--pgp-key", metavar="K", type=Path, help="the private key, for an export encrypted by PGP")
     preview.set_defaults(command=_preview)
     draft = commands.add_parser("draft", help="write a first tenant and mapping file from a sample of an export")
     draft.add_argument("--export", metavar="F", type=Path, required=True, help="the sample")
+    draft.add_argument("--target", choices=sorted(systems.KNOWN), default="folio", help="the library system (folio)")
     draft.add_argument("--name", default="draft", help="the library's short name (draft)")
     draft.add_argument("--out", metavar="DIR", type=Path, default=Path("draft"), help="where to write (draft)")
     draft.set_defaults(command=_draft)
@@ -115,14 +123,26 @@ def _expected(tenant: Tenant) -> ConfigError | None:
 def _preview(parsed: argparse.Namespace) -> int:
     from patronload import preview  # polars and Great Expectations take seconds to import
 
+    key = _pgp_key(parsed.pgp_key) if parsed.pgp_key else None
     if parsed.tenant:
-        made = preview.of_tenant(parsed.tenant, parsed.export)
+        made = preview.of_tenant(parsed.tenant, parsed.export, key)
     else:
         layout = Layout(delimiter=parsed.delimiter.replace("\\t", "\t"), encoding=parsed.encoding)
-        made = preview.preview(parsed.mapping, parsed.export, layout, Limits(most_rejects="100%"))
+        made = preview.preview(parsed.mapping, parsed.export, layout, Limits(most_rejects="100%"), key=key)
     preview.write(made, parsed.out)
     _show(made, parsed.out)
     return 1 if made.refusals else 0
+
+
+def _pgp_key(path: Path) -> Key:
+    """The key in a file; its passphrase is in the environment, or asked for where somebody can answer."""
+    from patronload.pgp import Key
+
+    passphrase = os.environ.get(PASSPHRASE)
+    if passphrase is None and sys.stdin.isatty():
+        passphrase = getpass.getpass(f"Passphrase of {path.name} (none: Enter): ")
+    comes = f"in the file, and its passphrase in the environment variable {PASSPHRASE}"
+    return Key(path.read_text(encoding="ascii", errors="replace"), passphrase or "", f"the file {path.name}", comes)
 
 
 def _show(made: Preview, folder: Path) -> None:
@@ -146,14 +166,14 @@ def _show(made: Preview, folder: Path) -> None:
 def _draft(parsed: argparse.Namespace) -> int:
     from patronload import drafts  # polars is slow to import
 
-    made = drafts.draft(parsed.export.read_bytes(), parsed.name)
-    for name, text in (("tenants", made.tenant), ("mappings/folio", made.mapping)):
+    made = drafts.draft(parsed.export.read_bytes(), parsed.name, parsed.target)
+    for name, text in (("tenants", made.tenant), (f"mappings/{parsed.target}", made.mapping)):
         path = parsed.out / name / f"{parsed.name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         out.print(f"Written to {path}", markup=False)
-    if made.left:
-        out.print(f"No field was found for {len(made.left)} columns; they are named in the mapping file.", markup=False)
+    for note in made.notes:
+        out.print(f"Please look: {note}", style="yellow", markup=False)
     return 0
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from patronload.errors import ConfigError
+from patronload.pgp import Key
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,13 @@ def get(connection_id: str) -> Connection:
         password=found.password or "",
         extra=found.extra_dejson,
     )
+
+
+def pgp_key(connection_id: str) -> Key:
+    """The PGP key of the Airflow connection of this id. Raises ConfigError as `get` does."""
+    found = get(connection_id)
+    called, comes = f"the Airflow connection '{found.id}'", "as private_key in extra, and its passphrase as password"
+    return Key(str(found.extra.get("private_key", "")), found.password, called, comes)
 
 
 def _missing(connection_id: str) -> str:

@@ -1,5 +1,6 @@
 """
-Whom earlier loads have brought into a library system that cannot be asked: keys and ids, to know a patron by again.
+What is known of earlier loads, patron by patron: keys and ids, to know a patron by again in a library system that
+cannot be asked; and what the file said of contested fields, to see what the campus has changed since.
 
 Nothing of it can be read: there are keyed hashes only, and the key is the ledger's own. Who has the ledger can find out
 whether somebody whose username they know is in it, and no more.
@@ -17,11 +18,17 @@ BYTES = 12
 
 
 class Ledger:
-    """The patrons of a library's loads: their hashed keys, each with the hashes of its ids by the field's name."""
+    """
+    The patrons of a library's loads: their hashed keys, each with the hashes of its ids by the field's name; and with
+    those of what the file `said`, by the names that contested.said gives.
+    """
 
-    def __init__(self, secret: bytes, patrons: dict[str, dict[str, str]]) -> None:
+    def __init__(
+        self, secret: bytes, patrons: dict[str, dict[str, str]], said: dict[str, dict[str, str]] | None = None
+    ) -> None:
         self._secret = secret
         self._patrons = patrons
+        self._said = said or {}
         self._holders = {(name, one): key for key, ids in patrons.items() for name, one in ids.items()}
 
     @classmethod
@@ -32,11 +39,11 @@ class Ledger:
     @classmethod
     def from_json(cls, content: Any) -> Ledger:
         """The ledger that `to_json` told."""
-        return cls(bytes.fromhex(content["secret"]), content["patrons"])
+        return cls(bytes.fromhex(content["secret"]), content["patrons"], content.get("said"))
 
     def to_json(self) -> dict[str, Any]:
         """What ledger.json holds."""
-        return {"secret": self._secret.hex(), "patrons": self._patrons}
+        return {"secret": self._secret.hex(), "patrons": self._patrons, "said": self._said}
 
     def __len__(self) -> int:
         return len(self._patrons)
@@ -57,6 +64,15 @@ class Ledger:
             for name, value in patron.items():
                 if name != key and value:
                     self._give(holder, ids, name, self._hash(value))
+
+    def changed(self, key: str, said: Mapping[str, str]) -> dict[str, bool]:
+        """Which parts of what a file says of a patron are others than at the last load; without those not known yet."""
+        before = self._said.get(self._hash(key), {})
+        return {name: before[name] != self._hash(text) for name, text in said.items() if name in before}
+
+    def hear(self, key: str, said: Mapping[str, str]) -> None:
+        """Keep what the file said of a patron who was loaded. Of what it does not speak, what it said before stays."""
+        self._said.setdefault(self._hash(key), {}).update({name: self._hash(text) for name, text in said.items()})
 
     def _give(self, holder: str, ids: dict[str, str], name: str, one: str) -> None:
         before = self._holders.get((name, one))

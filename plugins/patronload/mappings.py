@@ -189,7 +189,7 @@ class Mapping(Document):
     lookups: dict[str, Lookup] = Field(default_factory=dict)
     ownership: dict[str, Owner] = Field(
         default_factory=dict,
-        description="who may change a field of a patron who is there already: campus, library or first",
+        description="who may change a field of a patron who is there already: campus, library, first or last",
     )
 
     @property

@@ -4,6 +4,7 @@ Who owns a field of a patron whom the library system has already: the campus tha
 * campus: the file's value overwrites.
 * first: the file's value is taken as long as there is none.
 * library: the file's value is taken for a new patron only; after that nobody but the library changes it.
+* last: whoever changed it last; the file's value is taken when it is another one than at the last load (see contested).
 
 What a mapping does not fill is never touched, whoever owns it.
 """
@@ -30,12 +31,13 @@ def paths(target: str, filled: Iterable[str]) -> list[str]:
     """
     What may stand below `ownership`: the fields that a mapping fills, and what is around them.
 
-    The key is not among them: by it a patron is found. Nothing is, where nobody can see what the target has.
+    The key is not among them: by it a patron is found; nor is what never changes. Nothing is, where nobody can see what
+    the target has.
     """
     system = systems.KNOWN[target]
     if system.owners is None:
         return []
-    named = [path for path in [*system.names, *filled] if path != system.key]
+    named = [path for path in [*system.names, *filled] if path not in (system.key, *system.once)]
     parts = [part for path in named for part in reversed([*_parts(path)])]
     return [path for path in dict.fromkeys(parts) if not _is_within_a_whole(target, path)]
 

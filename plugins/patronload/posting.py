@@ -141,6 +141,16 @@ def arrived(run: Run, planned: pl.DataFrame) -> pl.DataFrame:
     return told.patrons.filter(pl.col("chunk").is_in(chunks) & ~pl.col("row").is_in(refused))
 
 
+def confirmed(run: Run, planned: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `planned` of which the target says that it has them."""
+    told = progress(run, planned)
+    assert told.patrons is not None  # because planned is not
+    missing = [user["row"] for result in told.results for user in result["failed"]]
+    missing += [row for result in told.results for row in result["unconfirmed"]]
+    answered = [result["chunk"] for result in told.results]
+    return told.patrons.filter(pl.col("chunk").is_in(answered) & ~pl.col("row").is_in(missing))
+
+
 _BEYOND = 10**6
 """Chunks above are the parts on their way, of the chunk of that number less this."""
 

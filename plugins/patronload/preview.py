@@ -14,6 +14,7 @@ from patronload import (
     limits,
     mappings,
     merging,
+    pgp,
     reject_files,
     rows,
     targets,
@@ -21,6 +22,7 @@ from patronload import (
     transform,
     validation,
 )
+from patronload.errors import ConfigError
 from patronload.exports import Export
 from patronload.mappings import Expectations
 from patronload.tenants import Layout, Limits
@@ -89,16 +91,17 @@ def preview(  # noqa: PLR0913 - what a tenant file says, one by one, for whoever
     missing_columns: Literal["keep", "stop"] = "keep",
     same_person: merging.SamePerson = "reject",
     more: Expectations | None = None,
+    key: pgp.Key | None = None,
 ) -> Preview:
     """
     The export at `export`, or the several files of one, through the mapping of that name, with `more` expectations.
-    Days end in `zone`; for `missing_columns` see Source.
+    Days end in `zone`; for `missing_columns` see Source; `key` opens files that are encrypted by PGP.
 
     Raises ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
     """
     whole = mappings.load(mapping).expecting(more or Expectations())
     files = [export] if isinstance(export, Path) else export
-    read = merging.merged([(file.name, exports.read(file.read_bytes(), layout)) for file in files], whole, same_person)
+    read = merging.merged([(file.name, _read(file, layout, key)) for file in files], whole, same_person)
     rules = whole.over(read.columns) if missing_columns == "keep" else whole
     found = validation.validate(read, rules)
     made = None if found.refusals else transform.transform(rows.blanked(read.frame, found.noted), rules, found.rejects)
@@ -123,16 +126,26 @@ def preview(  # noqa: PLR0913 - what a tenant file says, one by one, for whoever
     return Preview(read.rows, patrons, rejects, found.noted, refusals, rejects_file, known.posted, warnings)
 
 
+def _read(file: Path, layout: Layout, key: pgp.Key | None) -> Export:
+    content = file.read_bytes()
+    return exports.read(content, layout) if key is None else pgp.read(content, layout, key)
+
+
 def _incomplete(allowed: Limits, size: int, read: Export) -> list[str]:
     """What tells that the file is not whole. That it is the right one is told by the ledger, which only a load has."""
     verdicts = [] if read.mended else gates.complete(allowed, size, read.rows, read.trailer)
     return [verdict.sentence for verdict in verdicts if not verdict.passed]
 
 
-def of_tenant(name: str, export: Path | Sequence[Path]) -> Preview:
+def of_tenant(name: str, export: Path | Sequence[Path], key: pgp.Key | None = None) -> Preview:
     """The export as the tenant's own load would take it. Raises as `preview` does."""
     tenant = tenants.load(name)
     source = tenant.source
+    if source.pgp is not None and key is None:
+        raise ConfigError(
+            f"The exports of {name} are encrypted by PGP: give the private key, with --pgp-key FILE. A preview does "
+            "not ask Airflow for its connections."
+        )
     return preview(
         tenant.mapping,
         export,
@@ -142,6 +155,7 @@ def of_tenant(name: str, export: Path | Sequence[Path]) -> Preview:
         missing_columns=source.missing_columns,
         same_person=source.same_person,
         more=tenant.expect,
+        key=key,
     )
 
 

@@ -8,6 +8,7 @@ anew, but no longer once anything was sent: then the load goes on with what was 
 from __future__ import annotations
 
 import io
+import json
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,15 +19,7 @@ from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
 from patronload import archive, errors, leases, mappings, runs, systems
-from patronload.errors import (
-    Defect,
-    MissingError,
-    PatronloadError,
-    RefusedError,
-    SourceError,
-    TargetError,
-    ValidationError,
-)
+from patronload.errors import Defect, MissingError, PatronloadError, RefusedError, TargetError, ValidationError
 from patronload.leases import Lease
 from patronload.loads import Load
 from patronload.mappings import Mapping
@@ -438,16 +431,7 @@ def _read_file(load: Load, name: str) -> Export:
     source, content = load.tenant.source, load.run.read(name)
     if source.pgp is None:
         return exports.read(content, source)
-    if pgp.is_encrypted(content):
-        return exports.read(pgp.decrypted(content, connections.get(source.pgp)), source)
-    export = exports.read(content, source)
-    if not export.mended:
-        raise SourceError(
-            "The export is not encrypted, and source.pgp says that it should be. Anybody on its way could have read or "
-            "changed it. Ask the sender, or take source.pgp out of the tenant file. Only a mended rejects file may "
-            "come back unencrypted."
-        )
-    return export
+    return pgp.read(content, source, connections.pgp_key(source.pgp))
 
 
 def _facts(load: Load) -> Facts:
@@ -562,33 +546,46 @@ def _write_planned(run: Run, patrons: pl.DataFrame, chunks: list[int]) -> None:
 
 
 def _ledger(load: Load) -> Ledger | None:
-    """What earlier loads of this library brought into the target; None when nothing is known, or no need to know."""
+    """What is known of earlier loads of this library; None when nothing is, or there is no need to know."""
+    from patronload import contested
     from patronload.ledger import Ledger
 
     shared = load.run.shared
-    if not load.tenant.system.remembered or not shared.has(runs.LEDGER):
+    needed = load.tenant.system.remembered or contested.paths(mappings.load(load.tenant.mapping))
+    if not needed or not shared.has(runs.LEDGER):
         return None
     return Ledger.from_json(shared.read_json(runs.LEDGER))
 
 
 def _remember(load: Load) -> None:
     """
-    Add to the ledger whom this run has sent, whatever came of it, but for those who were refused.
+    Add to the ledger whom this run has sent, whatever came of it, but for those who were refused; and what the file
+    said of those who were loaded for certain.
 
     It is done once for each new thing that is known: a run of long ago that is cleared changes nothing.
     """
-    from patronload import posting
+    from patronload import contested, posting
     from patronload.ledger import Ledger
 
-    system = load.tenant.system
-    if not system.remembered or not load.run.has(runs.PLANNED) or not _anything_sent(load.run):
+    if not load.run.has(runs.PLANNED) or not _anything_sent(load.run):
         return
-    sent = posting.arrived(load.run, _read_frame(load.run, runs.PLANNED))
-    known = {"rows": sent["row"].to_list()}
+    system, mapping = load.tenant.system, _mapping(load.tenant, _facts(load).columns)
+    fields = contested.paths(mapping)
+    if not (system.remembered or fields):
+        return
+    planned = _read_frame(load.run, runs.PLANNED)
+    sent, loaded = posting.arrived(load.run, planned), posting.confirmed(load.run, planned)
+    known = {"rows": sent["row"].to_list(), "loaded": loaded["row"].to_list()}
     if load.run.has(runs.REMEMBERED) and load.run.read_json(runs.REMEMBERED) == known:
         return
-    ledger = _ledger(load) or Ledger.empty()
-    ledger.take(sent.select(system.key, *system.remembered).iter_rows(named=True), system.key)
+    known_before = _ledger(load)
+    ledger = Ledger.empty() if known_before is None else known_before
+    if system.remembered:
+        ledger.take(sent.select(system.key, *system.remembered).iter_rows(named=True), system.key)
+    if fields:
+        told = _read_frame(load.run, runs.PATRONS).join(loaded.select("row"), on="row", how="semi")
+        for key, text in told.select(system.key, "patron").iter_rows():
+            ledger.hear(key, contested.said(json.loads(text), fields, mapping))
     load.run.shared.write_json(runs.LEDGER, ledger.to_json())
     load.run.write_json(runs.REMEMBERED, known)
 

@@ -1,9 +1,14 @@
 """The fields of a target, as a mapping writes them."""
 
+from collections.abc import Iterator
+from typing import get_args, get_origin
+
 import pytest
+from pydantic import BaseModel
 
 from patronload import fields, systems
 from patronload.fields import Kind
+from sandbox.folio.bodies import ImportedUser
 
 
 @pytest.mark.parametrize(
@@ -29,7 +34,6 @@ def test_knows_what_a_field_takes(path: str, kind: Kind) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "id",
         "meta",
         "proxyFor",
         "createdDate",
@@ -42,7 +46,7 @@ def test_knows_what_a_field_takes(path: str, kind: Kind) -> None:
         "personal.addresses[].city",
         "personal.addresses[10].city",
         "personal.addresses[-1].city",
-        "personal.addresses[0].id",
+        "personal.addresses[0].metadata",
         "customFields",
         "customFields.",
         "customFields.a b",
@@ -88,3 +92,34 @@ def test_what_is_required_or_unique_is_a_field(target: str) -> None:
     named = (*system.required, *system.required_within.values(), *system.unique, *system.remembered, system.key)
     for path in named:
         assert path in system.fields
+
+
+THE_SERVERS_OWN = {
+    "meta",
+    "proxyFor",
+    "createdDate",
+    "updatedDate",
+    "metadata",
+    "requestPreference.id",
+    "requestPreference.userId",
+    "requestPreference.metadata",
+}
+"""Set by FOLIO, or deprecated there."""
+
+
+def properties(body: type[BaseModel], before: str = "") -> Iterator[str]:
+    """The properties of the user import's schema, as a mapping writes them."""
+    for name, field in body.model_fields.items():
+        parts = [field.annotation, *get_args(field.annotation)]
+        parts += [inner for part in parts for inner in get_args(part)]
+        inside = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+        of_a_list = any(get_origin(part) is list for part in parts)
+        yield from properties(inside[0], f"{before}{name}{'[]' if of_a_list else ''}.") if inside else [before + name]
+
+
+def test_everything_in_the_user_import_schema_can_be_mapped() -> None:
+    """But for what the server sets, and for custom fields, whose names are the library's."""
+    known = set(systems.KNOWN["folio"].fields)
+    schema = set(properties(ImportedUser))
+    assert schema - known - {"customFields"} == THE_SERVERS_OWN
+    assert known <= schema

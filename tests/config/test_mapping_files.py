@@ -173,7 +173,7 @@ MISTAKES = [
         "fields.barcde",
         "no such field; did you mean 'barcode'?",
     ),
-    ("barcode: CARD", "id: CARD", "fields.id", "no such field; "),
+    ("barcode: CARD", "meta: CARD", "fields.meta", "no such field; "),
     (
         "barcode: CARD",
         "personal.lastname: CARD",
@@ -291,7 +291,7 @@ MISTAKES = [
         "requestPref",
     ),
     ("personal.email: first", "personal.addresses[0].city: first", "ownership.personal.addresses[0].city", "addresses"),
-    ("personal.email: first", "personal.email: patron", "ownership.personal.email", "'campus', 'library' or 'first'"),
+    ("personal.email: first", "personal.email: patron", "ownership.personal.email", "'library', 'first' or 'last'"),
 ]
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from patronload import mappings
 from patronload.mappings import Mapping
+from patronload.systems.folio import FOLIO
 from patronload.targets.delivery import Patience, Planned
 from patronload.targets.folio_import import UserImport
 from patronload.targets.folio_reference import CONTACT_TYPES
@@ -67,11 +68,10 @@ def mapping(folder: Path, filled: Iterable[str] = FILLED, ownership: dict[str, s
 def frame(records: Iterable[dict[str, Any]]) -> pl.DataFrame:
     """Patrons as `transform` leaves them, from row 2 on."""
     lines = [
-        {"row": row, **{name: record.get(name) for name in ("externalSystemId", "username", "barcode")}}
-        | {"patron": json.dumps(record)}
+        {"row": row, **{name: record.get(name) for name in FOLIO.unique}} | {"patron": json.dumps(record)}
         for row, record in enumerate(records, start=2)
     ]
-    schema = {"row": pl.UInt32, **dict.fromkeys(("externalSystemId", "username", "barcode", "patron"), pl.String)}
+    schema = {"row": pl.UInt32, **dict.fromkeys((*FOLIO.unique, "patron"), pl.String)}
     return pl.DataFrame(lines, schema=schema)
 
 

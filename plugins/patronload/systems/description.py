@@ -16,7 +16,7 @@ ConnectionId = Annotated[
     Field(pattern=r"^[A-Za-z0-9_.-]+$", description="the id of an Airflow connection", examples=["northfield_sftp"]),
 ]
 
-Owner = Literal["campus", "library", "first"]
+Owner = Literal["campus", "library", "first", "last"]
 """Who may change a field; see ownership."""
 
 
@@ -49,7 +49,8 @@ class System:
     mapping may fill; [] stands for a number. required: without them it refuses a patron; required_within: as soon as
     anything beside them is there. unique: no two patrons may share them. more: fields that a library names itself, by
     the pattern of their path. owners: who owns a field when a mapping says nothing; None where it cannot be asked what
-    it has, so that nobody but the campus can own anything. whole: objects that are one value. group: the field
+    it has, so that nobody but the campus can own anything. once: what a new patron is given, and nobody can change.
+    whole: objects that are one value. group: the field
     that tells what kind of patron somebody is. ranges: between which days a date makes sense, unless a mapping says
     `earliest` or `latest`. remembered: what the ledger keeps of a patron beside the key; none: there is no ledger.
     choices: all that a field may hold, where these are words of the system's own. needed_beside: what an entry of a
@@ -66,6 +67,7 @@ class System:
     required_within: dict[str, str] = field(default_factory=dict)
     more: dict[str, Kind] = field(default_factory=dict)
     owners: dict[str, Owner] | None = field(default_factory=dict)
+    once: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
     group: str = ""
     ranges: dict[str, tuple[str, str]] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from pydantic import Field
 from patronload.systems.description import Kind, Owner, System, Target
 
 _ADDRESS = {
+    "id": Kind.TEXT,
     "addressTypeId": Kind.TEXT,
     "addressLine1": Kind.TEXT,
     "addressLine2": Kind.TEXT,
@@ -18,6 +19,7 @@ _ADDRESS = {
 }
 
 _FIELDS: dict[str, Kind] = {
+    "id": Kind.TEXT,
     "externalSystemId": Kind.TEXT,
     "username": Kind.TEXT,
     "barcode": Kind.TEXT,
@@ -49,7 +51,8 @@ _FIELDS: dict[str, Kind] = {
 }
 """
 FOLIO: the properties of a user in mod-user-import 3.11.0's schema (userdataimport.json). Left out are those that the
-server sets or that are deprecated there: id, meta, proxyFor, createdDate, updatedDate, metadata.
+server sets or that are deprecated there: meta, proxyFor, createdDate, updatedDate, metadata, and of a request
+preference id, userId and metadata. `id` is that of a new user; nobody's ever changes (see folio_merge).
 """
 
 _OWNERS: dict[str, Owner] = {
@@ -73,10 +76,11 @@ FOLIO = System(
     required=("externalSystemId", "username"),
     # FOLIO: as above, personal's `required`.
     required_within={"personal": "personal.lastName"},
-    # FOLIO: mod-users, the unique indexes of its schema.json, table users.
-    unique=("externalSystemId", "username", "barcode"),
+    # FOLIO: mod-users, the unique indexes of its schema.json, table users, and its primary key.
+    unique=("externalSystemId", "username", "barcode", "id"),
     more={r"customFields\.[A-Za-z0-9_-]+": Kind.CUSTOM},
     owners=_OWNERS,
+    once=("id",),
     # Half of the file's and half of the library's would make no sense.
     whole=("requestPreference", "tags"),
     group="patronGroup",

@@ -47,7 +47,8 @@ class Target(Protocol):
         """
         Compare the patrons that `transform` made with what the server has; nothing is changed there.
 
-        `ledger` is what earlier loads brought there, for a target that cannot be asked; None before the first load.
+        `ledger` is what earlier loads brought there, for a target that cannot be asked, and what the file said then of
+        contested fields; None before the first load.
         `refused` are the rows of the file that did not become patrons, with their keys, as far as they have one.
         Raises TargetError for what somebody has to mend first, all of it at once, or TransientError.
         """

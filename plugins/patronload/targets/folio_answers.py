@@ -219,6 +219,7 @@ _HELD = {
     "externalSystemId": "FOLIO has this user already, with the externalSystemId spelt otherwise",
     "username": "the username is already used by another user in FOLIO",
     "barcode": "the barcode is already used by another user in FOLIO",
+    "id": "FOLIO already has a user with this id",
 }
 
 UNEXPLAINED = (

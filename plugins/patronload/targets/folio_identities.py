@@ -3,7 +3,7 @@ Find out, before anything is sent, which patrons cannot get the ids they want, a
 
 FOLIO: mod-users keeps externalSystemId, username and barcode unique, without case and accents; mod-user-import finds a
 user by externalSystemId alone and changes all users of a request at once. So a username that one patron gives up and
-another takes over is free only in a later request.
+another takes over is free only in a later request. The id, a UUID, is given up by nobody.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import NamedTuple, TypeVar
 
 from patronload.folding import fold
 
-SHARED = ("username", "barcode")
-"""What a patron may take over from another one; the third unique id is the one a patron is found by."""
+SHARED = ("username", "barcode", "id")
+"""What another user may have already; the other unique one, the externalSystemId, is what a patron is found by."""
 
 
 class Holder(NamedTuple):
@@ -29,7 +29,10 @@ class Holder(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """The ids that a row will have. `stored_id`: of the stored user with its externalSystemId; `wants`: folded."""
+    """
+    The ids that a row will have. `stored_id`: of the stored user with its externalSystemId, who also wants that and no
+    other; `wants`: folded.
+    """
 
     row: int
     stored_id: str | None

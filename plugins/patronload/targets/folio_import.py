@@ -82,11 +82,11 @@ class UserImport(Folio):
         patrons: pl.DataFrame,
         mapping: Mapping,
         zone: ZoneInfo,
-        ledger: Ledger | None = None,  # noqa: ARG002 - FOLIO itself can be asked
+        ledger: Ledger | None = None,
         refused: Iterable[tuple[int, str]] = (),
     ) -> Planned:
         """Compare the patrons of a file with what FOLIO has."""
-        return folio_plan.plan(self, patrons, mapping, zone, refused)
+        return folio_plan.plan(self, patrons, mapping, zone, ledger, refused)
 
     def prepare(self, create: dict[str, Any]) -> None:
         """Make departments and options of custom fields, one after the other."""
@@ -127,7 +127,8 @@ class UserImport(Folio):
 
     def obstacles(self, patrons: list[Patron]) -> dict[int, Failed]:
         """Why FOLIO cannot create some of these patrons, by row: another user has one of their ids."""
-        wanted = {name: {p.row: str(p.record[name]) for p in patrons if p.record.get(name)} for name in IDS}
+        names = (*IDS, "id")
+        wanted = {name: {p.row: str(p.record[name]) for p in patrons if p.record.get(name)} for name in names}
         wanted["externalSystemId"] = {row: self.prefix + key for row, key in wanted["externalSystemId"].items()}
         found: dict[int, Failed] = {}
         for name, values in wanted.items():

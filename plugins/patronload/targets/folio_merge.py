@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from patronload import contested
 from patronload.folding import fold
 from patronload.mappings import Mapping
 from patronload.ownership import Owner
@@ -26,7 +27,7 @@ IDS = ("externalSystemId", "username", "barcode")
 INSISTED_ON = ("username", "personal.lastName")
 """What an import has to have; so it is taken from the file when a stored user lacks it, whoever owns it."""
 
-APART = ("active", "type", "externalSystemId")
+APART = ("active", "type", "externalSystemId", "id")
 """Fields with rules of their own."""
 
 PATRON = "patron"
@@ -45,6 +46,8 @@ class Field(NamedTuple):
     owner: Owner
     erased: bool
     """Whether a blank cell empties it."""
+    contested: str
+    """Its name in what contested.said gives."""
 
     @property
     def path(self) -> str:
@@ -72,6 +75,19 @@ class Rules(NamedTuple):
     erase: bool
     zone: ZoneInfo
     now: datetime
+    changed: dict[str, bool] = {}  # noqa: RUF012 - nobody changes it
+    """Of one patron: which contested fields the campus has changed since the last load; without those not known."""
+
+    def settled(self, owner: Owner | None, contested: str) -> Owner | None:
+        """
+        Who owns a field for this patron, when it belongs to whoever changed it last.
+
+        Before it is known what the campus said last time, nobody can tell who changed what, and what FOLIO has stays.
+        """
+        if owner != "last":
+            return owner
+        changed = self.changed.get(contested)
+        return "first" if changed is None else "campus" if changed else "library"
 
 
 def rules(mapping: Mapping, zone: ZoneInfo, now: datetime, *, erase: bool = False) -> Rules:
@@ -99,7 +115,7 @@ def merged(ours: Record, stored: Record | None, rules: Rules, dropped: Collectio
     fields whose values were left out because FOLIO does not know them; they are no blank cells, and erase nothing.
     """
     ours, rules = _dated(ours, rules.zone), _without(rules, dropped)
-    record = dict(ours) if stored is None else _laid_over(stored, ours, rules)
+    record = _new(ours) if stored is None else _laid_over(stored, ours, rules)
     if "requestPreference" in record:
         record["requestPreference"] = _sound(record["requestPreference"])
     record["type"] = _type(ours, stored, rules)
@@ -121,6 +137,16 @@ def end_of_day(day: str, zone: ZoneInfo) -> str:
         return LAST_MOMENT
 
 
+def _new(ours: Record) -> Record:
+    """
+    The record of somebody whom FOLIO does not have; the one who may bring an id along.
+
+    FOLIO: mod-user-import gives an id to who has none, and puts the stored one in the place of what an update brings.
+    PostgreSQL writes the letters of a UUID small.
+    """
+    return ours | {"id": ours["id"].lower()} if "id" in ours else dict(ours)
+
+
 def _without(rules: Rules, dropped: Collection[str]) -> Rules:
     """The rules for a patron some of whose fields are left as FOLIO has them."""
     if not dropped:
@@ -132,8 +158,9 @@ def _field(mapping: Mapping, path: str, erase: bool) -> Field:
     inside, _, name = path.rpartition(".")
     owner = mapping.owner(path)
     if path in INSISTED_ON:
-        return Field(inside, name, "first" if owner == "library" else owner, erased=False)
-    return Field(inside, name, owner, erased=erase and owner == "campus")
+        return Field(inside, name, owner, erased=False, contested=path)
+    erased = erase and owner in ("campus", "last")
+    return Field(inside, name, owner, erased=erased, contested=contested.whole(path, mapping))
 
 
 def _addresses(mapping: Mapping) -> list[Address]:
@@ -161,7 +188,8 @@ def _laid_over(stored: Record, ours: Record, rules: Rules) -> Record:
     record: Record = {name: dict(value) if isinstance(value, dict) else value for name, value in stored.items()}
     for field in rules.fields:
         source = (ours.get(field.inside) or {}) if field.inside else ours
-        _lay(record.setdefault(field.inside, {}) if field.inside else record, source.get(field.name), field)
+        inside = record.setdefault(field.inside, {}) if field.inside else record
+        _lay(inside, source.get(field.name), field, rules.settled(field.owner, field.contested))
     if logs_in(stored) and stored.get("username"):
         record["username"] = stored["username"]
     _lay_addresses(record, ours, rules)
@@ -169,11 +197,11 @@ def _laid_over(stored: Record, ours: Record, rules: Rules) -> Record:
     return record | {name: stored[name] for name in IDS if _same(record.get(name), stored.get(name))}
 
 
-def _lay(target: Record, given: Any, field: Field) -> None:
+def _lay(target: Record, given: Any, field: Field, owner: Owner | None) -> None:
     if given is None:
-        if field.erased:
+        if field.erased and owner == "campus":
             target.pop(field.name, None)
-    elif field.owner == "campus" or (field.owner == "first" and _is_empty(target.get(field.name))):
+    elif owner == "campus" or (_is_empty(target.get(field.name)) and (owner == "first" or field.path in INSISTED_ON)):
         target[field.name] = given
 
 
@@ -194,7 +222,8 @@ def _lay_addresses(record: Record, ours: Record, rules: Rules) -> None:
         name = address["addressTypeId"]
         rule = _address_rule(rules.addresses, name)
         there = addresses.get(name)
-        if rule.owner == "campus" or (rule.owner == "first" and there is None):
+        owner = rules.settled(rule.owner, f"personal.addresses {name}")
+        if owner == "campus" or (owner == "first" and there is None):
             emptied = rule.fields if rules.erase else frozenset[str]()
             kept = {key: value for key, value in (there or {}).items() if key not in emptied}
             addresses[name] = kept | address
@@ -224,14 +253,15 @@ def _address_rule(addresses: list[Address], name: str) -> Address:
 
 def _lay_preference(record: Record, ours: Record, rules: Rules) -> None:
     given, stored = ours.get("requestPreference"), record.get("requestPreference")
-    if rules.preference == "campus":
+    owner = rules.settled(rules.preference, "requestPreference")
+    if owner == "campus":
         kept = {key: value for key, value in (stored or {}).items() if key not in rules.preference_fields}
         base = kept if rules.erase else stored or {}
         if given:
             record["requestPreference"] = base | given
         elif rules.erase:
             record.pop("requestPreference", None)
-    elif rules.preference == "first" and given and not stored:
+    elif owner == "first" and given and not stored:
         record["requestPreference"] = dict(given)
 
 
@@ -251,14 +281,16 @@ def _type(ours: Record, stored: Record | None, rules: Rules) -> str:
     theirs = (stored or {}).get("type")
     if logs_in(stored):
         return str(theirs)
-    if stored is None or rules.type == "campus" or (rules.type == "first" and not theirs):
+    owner = rules.settled(rules.type, "type")
+    if stored is None or owner == "campus" or (owner == "first" and not theirs):
         return str(ours.get("type") or theirs or PATRON)
     return str(theirs or PATRON)
 
 
 def _active(ours: Record, stored: Record | None, record: Record, rules: Rules) -> bool:
     """FOLIO: ExpirationTool makes inactive who has run out, each minute, so `active` and the date have to agree."""
-    given = ours.get("active") if rules.active == "campus" or stored is None else None
+    owner = rules.settled(rules.active, "active")
+    given = ours.get("active") if owner == "campus" or stored is None else None
     ends = record.get("expirationDate")
     if ends and moment(ends) < rules.now:
         return False
@@ -268,7 +300,7 @@ def _active(ours: Record, stored: Record | None, record: Record, rules: Rules) -
         return True
     was = stored.get("expirationDate")
     renewed = bool(was and ends and moment(was) < rules.now)
-    return renewed and rules.active in (None, "campus")
+    return renewed and owner in (None, "campus")
 
 
 def _is_empty(value: Any) -> bool:

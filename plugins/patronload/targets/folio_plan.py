@@ -15,9 +15,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from patronload import rows
+from patronload import contested, rows
 from patronload.folding import fold
+from patronload.ledger import Ledger
 from patronload.mappings import Mapping
+from patronload.systems.folio import FOLIO
 from patronload.targets import folio_identities, folio_merge, folio_preflight, folio_records
 from patronload.targets.delivery import Planned, Problem, Record, reject
 from patronload.targets.folio import PAGE, QUERY_IDS, Folio
@@ -26,7 +28,7 @@ from patronload.targets.folio_preflight import Drift, Finding, Permissions, Valu
 from patronload.targets.folio_reference import Reference
 
 QUERIES = 4
-"""A patron is looked up by externalSystemId, username, barcode and e-mail address."""
+"""A patron is looked up by externalSystemId, username, barcode and e-mail address; hardly ever by id as well."""
 
 PAGE_COST = 10
 """A page of users costs FOLIO about as much as so many look-ups."""
@@ -67,16 +69,24 @@ class _Line(NamedTuple):
 
 
 def plan(
-    folio: Folio, patrons: pl.DataFrame, mapping: Mapping, zone: ZoneInfo, refused: Iterable[tuple[int, str]] = ()
+    folio: Folio,
+    patrons: pl.DataFrame,
+    mapping: Mapping,
+    zone: ZoneInfo,
+    ledger: Ledger | None = None,
+    refused: Iterable[tuple[int, str]] = (),
 ) -> Planned:
     """
-    The plan for `patrons` (row, externalSystemId, username, barcode, patron; see transform).
+    The plan for `patrons` (row, externalSystemId, username, barcode, id, patron; see transform).
 
-    `refused` are rows that were set aside before, with their externalSystemIds: their users are in the file too.
+    `ledger` tells what the file said at the last load, for fields of whoever changed them last. `refused` are rows
+    that were set aside before, with their externalSystemIds: their users are in the file too.
 
     Raises TargetError for what somebody has to mend first, all of it in one message; TransientError.
     """
-    return _Planning(folio, mapping, zone, refused).plan(patrons)
+    planning = _Planning(folio, mapping, zone, refused)
+    planning.ledger = ledger
+    return planning.plan(patrons)
 
 
 class _Planning:
@@ -85,10 +95,14 @@ class _Planning:
         self.refused = {fold(folio.prefix + key): row for row, key in refused}
         self.mapping = mapping
         self.zone = zone
+        self.ledger: Ledger | None = None
+        self.contested = contested.paths(mapping)
         self.rejects: list[tuple[int, str, str | None, str, str]] = []
         self.gone: dict[str, int] = {}
         self.drifts: list[Drift] = []
         self.unreadable: set[str] = set()
+        self.other_ids = 0
+        """Rows with an id whose user has another one in FOLIO."""
 
     def plan(self, patrons: pl.DataFrame) -> Planned:
         permissions = Permissions()
@@ -102,11 +116,13 @@ class _Planning:
         self.gone |= self._refused_before(stored)
         values = Values(self.folio.target, reference)
         lines = [line for row, text in _texts(patrons) if (line := self._line(row, text, stored, values))]
-        order = folio_identities.settle([_claim(line) for line in lines], stored.holders.values(), self.gone)
+        brings_ids = "id" in self.mapping.fields
+        claims = [_claim(line, brings_ids=brings_ids) for line in lines]
+        order = folio_identities.settle(claims, stored.holders.values(), self.gone)
         self._reject_conflicts(order, lines)
         going = [line for line in lines if line.row in order.levels]
         values.create_for(line.record for line in going)
-        findings = [*self._findings(values), *self._prefixed(stored)]
+        findings = [*self._findings(values), *self._prefixed(stored), *self._other_ids()]
         levels = self._after_a_trial(going, order.levels)
         going.sort(key=lambda line: levels[line.row])
         known = sum(line.stored_id is not None for line in going)
@@ -141,15 +157,29 @@ class _Planning:
             [],
         )
 
+    def _other_ids(self) -> Iterator[Finding]:
+        if not self.other_ids:
+            return
+        rows = "row" if self.other_ids == 1 else "rows"
+        yield Finding(
+            "id",
+            "warn",
+            f"In {self.other_ids:,} {rows} the id is not the one that the user has in FOLIO. A user's id never "
+            "changes, so the patrons are loaded and keep theirs.",
+            [],
+        )
+
     def _line(self, row: int, text: str, stored: Stored, values: Values) -> _Line | None:
         """The merged patron, or None when the row is set aside."""
-        ours, dropped = values.without_dropped(json.loads(text))
+        written = json.loads(text)
+        ours, dropped = values.without_dropped(written)
         user = stored.user(self.folio.prefix + ours["externalSystemId"])
         stored_id = user["id"] if user else None
+        self.other_ids += "id" in ours and stored_id is not None and fold(ours["id"]) != fold(stored_id)
         problems = [*self._of_user(user, ours), *_same_types(ours)]
         if not problems:
             theirs = self._as_import(user, stored, values.reference)
-            record = folio_merge.merged(ours, theirs, self.rules, dropped)
+            record = folio_merge.merged(ours, theirs, self._rules_for(written), dropped)
             problems = values.problems(record)
             if not problems:
                 return _Line(row, record, stored_id)
@@ -179,6 +209,13 @@ class _Planning:
         return self._rules
 
     _rules: folio_merge.Rules | None = None
+
+    def _rules_for(self, ours: Record) -> folio_merge.Rules:
+        """The rules for one patron of the file."""
+        if not self.contested or self.ledger is None:
+            return self.rules
+        said = contested.said(ours, self.contested, self.mapping)
+        return self.rules._replace(changed=self.ledger.changed(ours[FOLIO.key], said))
 
     def _as_import(self, user: Record | None, stored: Stored, reference: Reference) -> Record | None:
         if user is None:
@@ -253,8 +290,10 @@ def _text(record: Record) -> str:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
-def _claim(line: _Line) -> Claim:
+def _claim(line: _Line, *, brings_ids: bool) -> Claim:
     record = line.record
+    if brings_ids and line.stored_id:
+        record = record | {"id": line.stored_id}
     wants = {name: fold(record[name]) for name in folio_identities.SHARED if record.get(name) is not None}
     return Claim(line.row, line.stored_id, wants, _email(record))
 
@@ -303,9 +342,10 @@ class _Wanted:
         ]
         self.usernames = patrons["username"].drop_nulls().to_list()
         self.barcodes = patrons["barcode"].drop_nulls().to_list()
+        self.ids = patrons["id"].drop_nulls().to_list()
         self.emails = {key: email for key, email in zip(self.keys, _emails(patrons), strict=True) if email}
-        self._keys, self._usernames, self._barcodes = (
-            {fold(one) for one in values} for values in (self.keys, self.usernames, self.barcodes)
+        self._keys, self._usernames, self._barcodes, self._ids = (
+            {fold(one) for one in values} for values in (self.keys, self.usernames, self.barcodes, self.ids)
         )
         self._emails = set(self.emails.values())
         self._prefixed = {fold(key) for key in self.prefixed_keys}
@@ -319,6 +359,7 @@ class _Wanted:
         yield from folio.users_by("externalSystemId", self.keys + self.prefixed_keys)
         yield from folio.users_by("username", self.usernames)
         yield from folio.users_by("barcode", self.barcodes)
+        yield from folio.users_by("id", self.ids)
         new = [email for key, email in self.emails.items() if fold(key) not in self.users]
         yield from folio.users_by("personal.email", dict.fromkeys(new), each=SHARING)
 
@@ -329,7 +370,7 @@ class _Wanted:
         if key is not None and fold(key) in self._keys:
             self.users[fold(key)] = json.dumps(user, ensure_ascii=False).encode()
             self.ours.add(user["id"])
-        elif not self._holds(username, barcode, _email(user)):
+        elif fold(user["id"]) not in self._ids and not self._holds(username, barcode, _email(user)):
             return
         self.holders[user["id"]] = Holder(user["id"], key or "", username, barcode, _email(user))
 

@@ -35,6 +35,9 @@ FULFILLMENTS = ("Hold Shelf", "Delivery")
 EMAIL_COMMUNICATION = ("Support", "Programs", "Services")
 """FOLIO: mod-user-import userdataimport.json, preferredEmailCommunication; as above."""
 
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+"""FOLIO: raml-util uuid.schema, which mod-users holds an id to."""
+
 LONGEST_VALUE = 60
 
 MANY_ROWS = 3
@@ -189,6 +192,7 @@ class Values:
         """Why FOLIO would refuse a merged record, as far as that can be told without asking it."""
         before = len(self._codes)
         found = [
+            *_of_id(record),
             *self._of_group(record),
             *self._of_departments(record),
             *self._of_custom_fields(record),
@@ -360,6 +364,12 @@ class Values:
         told = _told_of(counter, known)
         between = "" if told.values else ":"
         return Finding(kind, effect, f"FOLIO does not know the {kind}{between} {told.sentence} {what}", told.values)
+
+
+def _of_id(record: Record) -> Iterable[Problem]:
+    given = record.get("id")
+    if given is not None and not _UUID.fullmatch(given):
+        yield Problem("id", str(given), "FOLIO takes as an id only a UUID, like 7c5abc9f-f3d7-4856-b8d7-6712462ca007")
 
 
 class _Told(NamedTuple):
