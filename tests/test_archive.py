@@ -9,6 +9,7 @@ import pytest
 
 from patronload import notify, purging, runs, steps, tenants
 from patronload.errors import MissingError, SourceError
+from patronload.loads import Load
 from patronload.pages import notes
 from patronload.runs import Run
 from patronload.tenants import Keep
@@ -157,3 +158,22 @@ def test_of_several_undated_files_the_newest_of_its_time_is_taken(library):
     library.configure(path="patrons_*.csv", files="all")
     assert library.loaded("all of them", day=days_after(1), past=True).export.name == "patrons_0.csv"
     assert len(about(library, "all of them")["more"]) == 1
+
+
+def test_the_runs_are_looked_through_wherever_they_are(library, root):
+    """In a folder and in a bucket: one day's export among those of a dozen."""
+    library.configure(path=DATED)
+    for number in range(12):
+        day = days_after(number)
+        library.deliver(range(number + 1), name=name_of(day), day=day)
+        steps.fetch(load_in(number, f"scheduled__{number:02}"))
+        (exports(library) / name_of(day)).unlink()
+    again = load_in(7, "backfill__7", past=True)
+    steps.fetch(again)
+    assert again.run.read_json(runs.DELIVERY)["archive"]["run"] == "scheduled__07"
+    assert again.run.read(runs.EXPORT) == runs.open_run("lib", "scheduled__07").read(runs.EXPORT)
+
+
+def load_in(number, run_id, **options):
+    """A load of a day whose artifacts are where $PATRONLOAD_ARTIFACTS says."""
+    return Load(tenants.load("lib"), runs.open_run("lib", run_id), run_id, days_after(number), **options)

@@ -20,14 +20,7 @@ from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
 from patronload import archive, errors, leases, mappings, runs, systems
-from patronload.errors import (
-    Defect,
-    MissingError,
-    PatronloadError,
-    RefusedError,
-    TargetError,
-    ValidationError,
-)
+from patronload.errors import Defect, MissingError, PatronloadError, RefusedError, TargetError, ValidationError
 from patronload.leases import Lease
 from patronload.loads import Load
 from patronload.mappings import Mapping
