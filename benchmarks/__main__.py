@@ -3,6 +3,7 @@ Measure: python -m benchmarks [rows] [part ...]
 
 * core: from CSV bytes to chunk files, validation included, beside a script of the kind libraries write themselves
   (csv and json, no validation), on the same made-up rows;
+* pieces: where the time of that goes, piece by piece;
 * sizes: what a row costs in exports of 100,000, 1,000,000 and 2,000,000 rows;
 * dag: a real DAG run of 100,000 rows, one in twenty bad, beside the same steps alone;
 * post: users a second and memory of the client, against a FOLIO that answers at once;
@@ -20,7 +21,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import core, dag_run, loaders, many_tenants, posting
+from benchmarks import core, dag_run, loaders, many_tenants, pieces, posting
 from patronload import paths
 
 TENANTS = 100
@@ -71,6 +72,7 @@ def parse() -> None:
 
 PARTS: dict[str, Callable[[int], None]] = {
     "core": core.measure,
+    "pieces": pieces.measure,
     "sizes": lambda _: core.sizes(),
     "dag": lambda _: dag_run.measure(),
     "post": lambda _: post(),

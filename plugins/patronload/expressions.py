@@ -146,14 +146,15 @@ def _dates(texts: pl.DataFrame, form: str, span: Span) -> pl.DataFrame:
     same = pl.col("again") == pl.col(TEXT)
     if not again.select(same.all()).item():
         same = _plain(pl.col("again")) == _plain(pl.col(TEXT))
-    good = same & day.dt.year().is_between(EARLIEST_YEAR, LATEST_YEAR)
-    value = pl.when(good).then(day.dt.to_string("%Y-%m-%d"))
+    good, value = pl.col("good"), pl.col(VALUE)
+    dated = again.with_columns(good=same & day.dt.year().is_between(EARLIEST_YEAR, LATEST_YEAR))
+    dated = dated.with_columns(pl.when(good).then(day.dt.to_string("%Y-%m-%d")).alias(VALUE))
     within = pl.lit(True)
     if span.earliest:
         within &= value >= span.earliest
     if span.latest:
         within &= value <= span.latest
-    return again.select(TEXT, pl.when(within).then(value).alias(VALUE), (good & ~within).alias(OUTSIDE))
+    return dated.select(TEXT, pl.when(within).then(value).alias(VALUE), (good & ~within).alias(OUTSIDE))
 
 
 def _plain(written: pl.Expr) -> pl.Expr:

@@ -4,8 +4,9 @@ Cut the text of a CSV file into records and cells, quickly where the file is wri
 Python's strict CSV reader is the judge of what a file says: it alone tells a short record from one whose last cells
 are empty, and a stray quote from a quoted cell. It is also slow. So `quick` has polars read the file, after a pass
 over the bytes that proves that polars and Python's reader cannot but read the same: every quote stands at the edge of
-a cell, or is doubled within one. Each record gets one more cell, a mark that the file does not hold, so that records
-with too few or too many cells show. Where that proof fails `quick` raises Irregular, and `careful` reads the file.
+a cell, or is doubled within one. Where not every record has as many cells as the header, each gets one more, a mark
+that the file does not hold, so that those with too few or too many show. Where that proof fails `quick` raises
+Irregular, and `careful` reads the file.
 """
 
 import csv
@@ -132,17 +133,18 @@ def quick(content: Iterable[bytes], delimiter: str, start: int, columns: list[st
 
 
 class _Block(NamedTuple):
-    """Whole records: their bytes, and where in these each begins and ends, its line end left out."""
+    """Whole records: their bytes, where in these each begins and ends, its line end left out, and where quotes are."""
 
     content: bytes
     begins: npt.NDArray[np.int64]
     ends: npt.NDArray[np.int64]
+    quotes: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.begins)
 
     def after(self, count: int) -> "_Block":
-        return _Block(self.content, self.begins[count:], self.ends[count:]) if count else self
+        return _Block(self.content, self.begins[count:], self.ends[count:], self.quotes) if count else self
 
     def record(self, place: int) -> bytes:
         return self.content[self.begins[place] : self.ends[place]]
@@ -150,11 +152,26 @@ class _Block(NamedTuple):
 
 def _part(block: _Block, delimiter: str, first: int, columns: list[str]) -> Part:
     names = [str(place) for place in range(len(columns))]
+    if _is_regular(block, delimiter, len(columns)):
+        return Part(_numbered(_frame(block, _plain(block, delimiter, names), delimiter, names), columns, first), [])
     mark, marked = _marked(block, delimiter, names)
+    frame = _frame(block, marked, delimiter, [*names, mark])
+    whole = frame.drop_in_place(mark) == mark
+    frame = _numbered(frame, columns, first)
+    if whole.all():
+        return Part(frame, [])
+    places = (~whole).arg_true().to_list()
+    records = ((place, _cells(block.record(place), delimiter)) for place in places)
+    ragged = [(first + place, cells) for place, cells in records if any(cell.strip() for cell in cells)]
+    return Part(frame.filter(whole), ragged)
+
+
+def _frame(block: _Block, content: bytes, delimiter: str, names: list[str]) -> pl.DataFrame:
+    """A block's records as polars reads them, below a header of these names."""
     try:
         frame = pl.read_csv(
-            marked,
-            schema=dict.fromkeys([*names, mark], pl.String),
+            content,
+            schema=dict.fromkeys(names, pl.String),
             separator=delimiter,
             truncate_ragged_lines=True,
             empty_string_is_null=False,
@@ -163,16 +180,39 @@ def _part(block: _Block, delimiter: str, first: int, columns: list[str]) -> Part
         raise Irregular from None
     if frame.height != len(block):
         raise Irregular
-    whole = frame.drop_in_place(mark) == mark
+    return frame
+
+
+def _numbered(frame: pl.DataFrame, columns: list[str], first: int) -> pl.DataFrame:
     frame.columns = columns
     # Where columns are cut in different places, whoever selects of the frame makes a copy of it all.
-    frame = frame.with_row_index(ROW, first).rechunk()
-    if whole.all():
-        return Part(frame, [])
-    places = (~whole).arg_true().to_list()
-    records = ((place, _cells(block.record(place), delimiter)) for place in places)
-    ragged = [(first + place, cells) for place, cells in records if any(cell.strip() for cell in cells)]
-    return Part(frame.filter(whole), ragged)
+    return frame.with_row_index(ROW, first).rechunk()
+
+
+def _is_regular(block: _Block, delimiter: str, width: int) -> bool:
+    """
+    Whether every record has a cell for each column and ends with a line feed, as by far most blocks do: then no marks
+    are needed. Of a single column it cannot be said, for a blank line has no delimiter either.
+    """
+    signs = np.frombuffer(block.content, np.uint8)
+    if width == 1 or not (signs[block.begins[1:] - 1] == LF).all():
+        return False
+    start, end = int(block.begins[0]), int(block.ends[-1])
+    between = np.flatnonzero(signs[start:end] == ord(delimiter)) + start
+    if len(block.quotes):
+        # There are few quotes beside the delimiters, so it is asked where each of the quotes is among these.
+        behind = np.diff(np.searchsorted(between, block.quotes), prepend=0, append=len(between))
+        between = between[np.repeat(np.arange(len(behind)) % 2 == 0, behind)]
+    if len(between) != len(block) * (width - 1):
+        return False
+    of_records = between.reshape(len(block), width - 1)
+    return bool((of_records[:, 0] >= block.begins).all() and (of_records[:, -1] < block.ends).all())
+
+
+def _plain(block: _Block, delimiter: str, names: list[str]) -> bytes:
+    """A header of these names and the records as they are."""
+    records = memoryview(block.content)[block.begins[0] : block.ends[-1]]
+    return b"\n".join([delimiter.join(names).encode(), records, b""])
 
 
 def _marked(block: _Block, delimiter: str, names: list[str]) -> tuple[str, bytes]:
@@ -215,7 +255,7 @@ def _cut(content: bytes, delimiter: bytes, *, is_all: bool) -> tuple[_Block, int
     if is_all and used < len(content):
         begins, ends, used = np.append(begins, used), np.append(ends, len(content)), len(content)
     _check_quotes(signs[:used], quotes[: np.searchsorted(quotes, used)], delimiter)
-    return _Block(content, begins, ends), used
+    return _Block(content, begins, ends, quotes), used
 
 
 def _between_line_ends(

@@ -98,8 +98,8 @@ def test_a_byte_that_is_no_text_is_never_read(text, place, byte):
 
 
 def test_a_file_with_every_mark_in_it_is_read_carefully():
-    """Someone's export of control characters is odd, and still text."""
-    text = "".join(map(chr, records.MARKS)) + ",b,c\n"
+    """Someone's export of control characters is odd, and still text; its short rows cannot be found by a mark."""
+    text = "".join(map(chr, records.MARKS)) + ",b,c\nshort,row\n"
     same(text)
     with pytest.raises(records.Irregular):
         list(records.quick([f"A,B,C\n{text}".encode()], ",", 1, ["A", "B", "C"]))

@@ -155,7 +155,7 @@ def test_a_row_that_was_refused_before_is_looked_at_and_not_sent(mapping, frame)
     assert again.rejects["row"].to_list() == [2]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(cells=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=5))
 def test_any_text_survives_from_cell_to_json(mapping, frame, cells):
     """But for the blanks around it, what a library wrote is what FOLIO gets."""

@@ -1,0 +1,146 @@
+"""
+Where the time goes: the pieces of a load before its first request, one after the other, in seconds of CPU.
+
+In a load some of them run beside each other; here none does, so that each piece's own seconds can be told.
+"""
+
+import functools
+import importlib
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any, Self
+from unittest.mock import patch
+
+import polars as pl
+import zstandard
+
+from benchmarks import core, delivery
+from patronload import chunks, digits, mappings, mojibake, runs, steps, targets, tenants, transform
+from patronload.loads import Load
+from patronload.rows import no_rejects
+from patronload.runs import Run
+
+
+def measure(rows: int) -> None:
+    """Print the pieces, the dearest first."""
+    with tempfile.TemporaryDirectory() as folder:
+        core.export(Path(folder), rows, 0.0)
+        with patch.dict(os.environ, PATRONLOAD_INCLUDE=str(core.include(Path(folder)))):
+            spent = _spent(Path(folder))
+    print(f"pieces: {rows:,} rows, seconds of CPU, {spent.total():.1f} in all")
+    for name, seconds in spent.most_common():
+        print(f"  {seconds:6.2f} {seconds / spent.total():4.0%}  {name}")
+
+
+class _Spent(Counter[str]):
+    """Seconds of CPU by the name of a piece; a piece within another one is not counted in that one."""
+
+    def of(self, name: str, work: Callable[[], Any]) -> Any:
+        before, start = self.total(), time.process_time()
+        made = work()
+        self[name] += time.process_time() - start - (self.total() - before)
+        return made
+
+    @contextmanager
+    def within(self, module: Any, **names: str) -> Iterator[None]:
+        """Functions of a module that are pieces of their own."""
+        with ExitStack() as stack:
+            for function, name in names.items():
+                stack.enter_context(patch.object(module, function, self._timed(getattr(module, function), name)))
+            yield
+
+    def _timed(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def timed(*given: Any, **named: Any) -> Any:
+            return self.of(name, lambda: function(*given, **named))
+
+        return timed
+
+
+def _spent(folder: Path) -> _Spent:
+    for module in core.IMPORTED:
+        importlib.import_module(module)
+    tenant, run, spent = tenants.load("northfield"), Run(folder / "run"), _Spent()
+    delivery.leave(run)
+    load, mapping = Load(tenant, run, "bench", date(2026, 11, 21)), mappings.load("folio/wide")
+    _validate(load, mapping, spent)
+    _transform(load, mapping, spent)
+    _chunks(load, spent)
+    return spent
+
+
+def _validate(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
+    from patronload import exports, records, validation
+
+    with spent.within(records, _marked="read: a mark at each record's end"), ExitStack() as one_by_one:
+        for module in (records, validation):
+            one_by_one.enter_context(patch.object(module, "ThreadPoolExecutor", _AtOnce))
+        export = spent.of("read: CSV", lambda: exports.read(load.run.read(runs.EXPORT), load.tenant.source))
+        spent.of("rows.parquet: written", lambda: steps._keep_rows(load, export))  # noqa: SLF001 - the step's
+        one_by_one.enter_context(spent.within(digits, damaged="validate: what spreadsheets changed"))
+        one_by_one.enter_context(spent.within(mojibake, garbled="validate: text in the wrong encoding"))
+        one_by_one.enter_context(
+            spent.within(
+                validation,
+                _results="validate: Great Expectations",
+                _for_pandas="validate: tables for Great Expectations",
+                _repeated="validate: rows word for word alike",
+            )
+        )
+        spent.of(
+            "validate: the key fields as FOLIO compares them, the rest", lambda: validation.validate(export, mapping)
+        )
+
+
+def _transform(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
+    parts = steps._rows_in_parts(load.run, transform.PART)  # noqa: SLF001 - the step's
+    names = {"_field": "transform: the fields", "_json": "transform: the JSON of them"}
+    with load.run.writing(runs.PATRONS) as file, spent.within(transform, **names):
+        writer = steps._Writer(file)  # noqa: SLF001 - the step's
+        while (part := spent.of("transform: rows.parquet read", lambda: next(parts, None))) is not None:
+            made = spent.of("transform: the rest", lambda part=part: transform._part(part, mapping, no_rejects()))  # noqa: SLF001
+            spent.of("transform: patrons.parquet written", lambda made=made: writer.write(made.patrons))
+        writer.close()
+
+
+def _chunks(load: Load, spent: _Spent) -> None:
+    target, zstd = load.tenant.target, zstandard.ZstdCompressor(level=1)
+    path = load.run.folder / runs.PATRONS
+    texts = spent.of("chunks: patrons.parquet read", lambda: pl.read_parquet(path, columns=["patron"])["patron"])
+    sizes = texts.str.len_bytes()
+    cut = spent.of("chunks: cut", lambda: chunks.numbers(sizes, core.CHUNK, target.chunk_bytes))
+    for number, some in steps._runs(cut, texts):  # noqa: SLF001 - the step's
+        body = spent.of("chunks: bodies", lambda some=some: targets.request_body(target, some))
+        packed = spent.of("chunks: zstd", lambda body=body: zstd.compress(body))
+        name = f"chunks/{number:04}.json.zst"
+        spent.of("chunks: files", lambda name=name, packed=packed: load.run.write(name, packed))
+
+
+class _AtOnce:
+    """A pool of threads that does all by itself, at once."""
+
+    def __init__(self, _: int) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, work: Callable[..., Any], *given: Any) -> "_Done":
+        return _Done(work(*given))
+
+
+class _Done:
+    def __init__(self, made: Any) -> None:
+        self._made = made
+
+    def result(self) -> Any:
+        return self._made
