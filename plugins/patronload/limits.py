@@ -1,15 +1,8 @@
 """Hold an export against the limits that its tenant sets."""
 
-from patronload.errors import ValidationError
 from patronload.exports import Export, Facts
 from patronload.gates import Verdict
 from patronload.tenants import Limits
-
-
-def check(limits: Limits, export: Export | Facts, rejected: int) -> None:
-    """Raises ValidationError for an export, `rejected` of its rows rejects, that is outside the tenant's limits."""
-    if sentences := exceeded(limits, export, rejected):
-        raise ValidationError(f"Nothing was sent. {' '.join(sentences)}")
 
 
 def verdicts(limits: Limits, export: Export | Facts, rejected: int) -> list[Verdict]:
