@@ -10,7 +10,7 @@ Measure: python -m benchmarks [rows] [part ...]
 * parse: what one more tenant costs Airflow's DAG processor, beside reading its YAML with PyYAML alone;
 * tenants: a thousand tenant files in Airflow's DAG processor, with its default time-outs, and whether a second reading
   makes new versions of the DAGs;
-* run: a load of ten patrons beside a DAG of as many empty tasks, as Airflow comes and with the preload setting;
+* run: a load of ten patrons beside a DAG of as many empty tasks, as Airflow comes and as `make up` starts it;
 * loaders: the same patrons planned and posted by Patronload, and loaded by folio_data_import if that is installed.
 """
 

@@ -18,7 +18,7 @@ RUNS = 3
 
 
 def measure(rows: int = 100_000, bad: float = 0.05) -> None:
-    """Print both, as Airflow comes and with the preload setting; of three runs in turn the least of each."""
+    """Print both, as Airflow comes and as `make up` starts it; of three runs in turn the least of each."""
     print(f"dag: {rows:,} rows, {bad:.0%} of them bad, validate and transform")
     for name, settings in SETTINGS.items():
         with tempfile.TemporaryDirectory() as folder, airflow_with_library(Path(folder), settings) as (airflow, export):

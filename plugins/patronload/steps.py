@@ -17,9 +17,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from itertools import count, groupby
 from operator import itemgetter
+from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any
 
-from patronload import archive, errors, leases, mappings, runs, systems
+from patronload import archive, errors, later, leases, mappings, runs, systems
 from patronload.errors import Defect, MissingError, PatronloadError, RefusedError, TargetError, ValidationError
 from patronload.leases import Lease
 from patronload.loads import Load
@@ -108,7 +109,7 @@ def validate(load: Load) -> Counts:
 
     Hands on ALREADY_LOADED when there is nothing to do. Raises ValidationError.
     """
-    from patronload import limits, right_file, validation
+    from patronload import limits, right_file
 
     if _anything_sent(load.run):
         return _kept(load.run, "validation", runs.VALIDATION)
@@ -118,9 +119,12 @@ def validate(load: Load) -> Counts:
             _forget_all(load.run)
             log.info("%s", told)
             return {ALREADY_LOADED: told}
-        export = _read_export(load)
-        # Its rows are written while they are looked at, which keeps one processor busy and takes longer.
+        # Great Expectations keeps one processor busy, with being imported and with looking; beside it the rows are read
+        # and written.
         with ThreadPoolExecutor(1) as pool:
+            imported = pool.submit(_validation)
+            export = _read_export(load)
+            validation = imported.result()
             kept = pool.submit(_keep_rows, load, export)
             found = validation.validate(export, _mapping(load.tenant, export.columns))
         kept.result()
@@ -143,6 +147,12 @@ def validate(load: Load) -> Counts:
             raise ValidationError("The export is refused; nothing was sent. " + " ".join(found.refusals))
         right_file.check_file(load, export, limits.verdicts(load.tenant.limits, export, rejected))
     return {"rows": export.rows, "rejected": rejected}
+
+
+def _validation() -> ModuleType:
+    with later.uncollected():
+        from patronload import validation
+    return validation
 
 
 def transform(load: Load) -> Counts:

@@ -17,10 +17,10 @@ from tests.airflow.libraries import (
     IN_TROUBLE,
     INVENTED,
     PROJECT,
-    READY_TASKS,
     SCHEDULED,
     SEEN_SOON,
     SOON,
+    TESTS_TOO,
     BucketWorld,
     Scheduler,
     World,
@@ -65,7 +65,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, keep: Path) -> Iterator[Worl
             # A copy, for a test touches the files to have Airflow read them at once.
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__AUTH_MANAGER": "tests.airflow.rights.RightsByDag",
-            **READY_TASKS,
+            **TESTS_TOO,
         }
         airflow = LocalAirflow(folder / "airflow", environment=environment, without=("triggerer",))
         running.callback(_keep_logs, airflow, keep)
@@ -97,7 +97,7 @@ def bucket_world(tmp_path_factory: pytest.TempPathFactory, keep: Path) -> Iterat
         demo_exports = deliver_demo_exports(sandbox)
         environment = {
             **connections(sandbox.description),
-            **READY_TASKS,
+            **TESTS_TOO,
             **SEEN_SOON,
             "AIRFLOW_CONN_INVENTED_FOLIO": loader_connection(folio),
             "PATRONLOAD_INCLUDE": str(include),

@@ -75,17 +75,8 @@ SEEN_SOON = {
 CANARY = "zqx"
 """Everything that an invented patron is called begins with it; nothing else does."""
 
-# Tasks are forked from a process that has imported what they need, instead of importing it again and again: with
-# twenty loads that saves minutes. It is a setting of Airflow's that is there for everyone.
-READY_TASKS = {
-    "AIRFLOW__CORE__MP_START_METHOD": "forkserver",
-    "AIRFLOW__CORE__MP_FORKSERVER_PRELOAD": (
-        "airflow.executors.local_executor,airflow.sdk.execution_time.task_runner,"
-        "patronload.validation,patronload.steps,patronload.posting"
-    ),
-    # The project itself too, for the tests' own accounts.
-    "PYTHONPATH": os.pathsep.join(map(str, (PROJECT / "plugins", PROJECT))),
-}
+# The project itself too, for the tests' own accounts.
+TESTS_TOO = {"PYTHONPATH": os.pathsep.join(map(str, (PROJECT / "plugins", PROJECT)))}
 
 
 ZONE = ZoneInfo("America/Chicago")
