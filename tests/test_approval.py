@@ -8,6 +8,7 @@ import pytest
 from patronload import approval, notify, questions, reports, runs, steps, tenants
 from patronload.approval import Answer, Turn
 from patronload.errors import Declined, TransientError, ValidationError
+from patronload.targets.folio_import import UserImport
 from tests.one_library import days_after
 
 LINK = "https://airflow.example/dags/patron_load__lib/runs/x/tasks/approve/required_actions"
@@ -320,6 +321,59 @@ def test_the_lease_is_not_held_while_a_person_thinks(asking):
     assert list(folder.glob("*.held.json"))
     steps.approve(load, TURN)
     assert not list(folder.glob("*.held.json"))
+
+
+def test_what_was_changed_in_folio_while_a_person_thought_is_not_undone(asking):
+    """Hours may pass until the answer, or days until somebody clears the task: what the library did then stays."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    users = asking.folio.store("main").users
+    edited = asking.folio.store("main").user("u-1")
+    users.put(edited | {"personal": edited["personal"] | {"middleName": "Mary"}})
+    steps.approve(load, TURN, YES)
+    steps.post(load)
+    assert asking.folio.store("main").user("u-1")["personal"]["middleName"] == "Mary"
+    report = told(load)
+    assert (report.outcome, report.updated, states(report)) == ("loaded", 6, {"row_change": "approved"})
+
+
+def test_a_yes_to_other_figures_than_those_that_come_of_it_does_not_count(asking):
+    """Patrons whom somebody has deleted in FOLIO meanwhile would be created: that was not approved."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    steps.approve(load, TURN, YES)
+    users = asking.folio.store("main").users
+    users.delete(asking.folio.store("main").user("u-1")["id"])
+    with pytest.raises(Declined, match=r"create 1 and update 5 patrons now, and reject 0 rows \(approved were 0, 6"):
+        steps.post(load)
+    assert load.run.names("sent") == []
+    assert told(load).outcome == "declined"
+    with pytest.raises(Declined, match="nobody has"):
+        steps.post(load)
+    again = Turn(5, LINK)
+    figures = {figure.name: figure.now for figure in steps.approve(load, again).figures}
+    assert (figures["To create"], figures["To update"]) == ("1", "5")
+    steps.approve(load, again, YES)
+    steps.post(load)
+    assert told(load).outcome == "loaded"
+
+
+def test_a_yes_outlives_a_library_system_that_does_not_answer(asking, monkeypatch):
+    """Airflow tries post again; nobody is asked anew, and no row is lost from the account."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    steps.approve(load, TURN, YES)
+
+    def down(*_anything):
+        raise TransientError("FOLIO does not answer.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(UserImport, "plan", down)
+        with pytest.raises(TransientError):
+            steps.post(load)
+    assert told(load).not_sent == 6
+    steps.post(load)
+    assert told(load).outcome == "loaded"
 
 
 def test_a_mail_server_that_is_down(asking, monkeypatch, caplog):

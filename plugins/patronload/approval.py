@@ -121,6 +121,38 @@ def check(run: Run) -> None:
         )
 
 
+class Shown(NamedTuple):
+    """What a person has approved: what is asked, and what the plan comes to."""
+
+    asked: list[dict[str, str]]
+    create: int
+    update: int
+    rejected: int
+
+
+def shown(run: Run) -> Shown:
+    """What is asked of the run as it is planned now."""
+    plan = run.read_json(runs.PLAN)
+    return Shown(asked(run), plan["new"], plan["known"], _gate_figures(run)["rejected"])
+
+
+def carry_over(load: Load, before: Shown) -> None:
+    """
+    The load was planned once more to be sent: the yes stands if what was approved is still so, whatever else changed.
+
+    Raises Declined, so that a person is asked about the new figures.
+    """
+    now = shown(load.run)
+    if now != before:
+        raise Declined(
+            f"Nothing was sent. {load.tenant.system.name} has changed since this load was approved: it would create "
+            f"{now.create:,} and update {now.update:,} patrons now, and reject {now.rejected:,} rows (approved were "
+            f"{before.create:,}, {before.update:,} and {before.rejected:,}). Clear the task 'approve' in Airflow to be "
+            "asked again."
+        )
+    load.run.write_json(runs.APPROVAL, _kept(load.run) | {"question": _mark(load.run)})
+
+
 def question(load: Load, kept: Mapping[str, Any]) -> Question:
     """What is asked, with what helps to answer it. No patron is named."""
     from patronload.history import History

@@ -206,6 +206,8 @@ def _plan(load: Load, facts: Facts, target: Target) -> Counts:
     begun = datetime.now(UTC)
     patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, facts.columns)
     planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load), _refused(load, mapping))
+    # Not before: while the library system does not answer, an earlier plan stands as it was approved.
+    _forget_plan(load.run)
     _write_frame(load.run, PLAN_REJECTS, planned.rejects)
     chunks = _cut(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
     warnings = [*mappings.load(load.tenant.mapping).lacking(facts.columns), *planned.summary["warnings"]]
@@ -230,7 +232,8 @@ def _refused(load: Load, mapping: Mapping) -> list[tuple[int, str]]:
     from patronload import transform as core
     from patronload.rows import ROW
 
-    rows, key = _rejects(load.run).select(pl.col("row").alias(ROW)).unique(), mapping.system.key
+    before = _rejects(load.run).filter(pl.col("stage") != "plan")
+    rows, key = before.select(pl.col("row").alias(ROW)).unique(), mapping.system.key
     if rows.is_empty() or not load.run.has(runs.ROWS):
         return []
     found: list[tuple[int, str]] = []
@@ -302,6 +305,7 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
             lease = _lease(load, target)
             if not posting.is_through(load.run):
                 lease.hold()
+                _plan_what_was_approved(load, target)
                 lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
             try:
                 totals = posting.post(load.run, target, watch=posting.Watch(lease.renewed_by(tell), lease.renew))
@@ -313,6 +317,23 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
             right_file.record(load, rejected + totals.failed, _read_frame(load.run, runs.PATRONS))
     log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
     return _of_load(load) | totals._asdict()
+
+
+def _plan_what_was_approved(load: Load, target: Target) -> None:
+    """
+    Plan a load that a person has approved once more: for hours nobody held the lease, and a library goes on working.
+
+    The records of the first plan would undo what was changed meanwhile. Raises Declined when other figures come of it
+    than were approved.
+    """
+    from patronload import approval
+
+    if _anything_sent(load.run) or not approval.asked(load.run):
+        return
+    before = approval.shown(load.run)
+    log.info("Approved; planned anew, because the library system may have changed since")
+    _plan(load, _facts(load), target)
+    approval.carry_over(load, before)
 
 
 def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
