@@ -130,6 +130,8 @@ class Approval(HITLOperator):
         self.params = ParamsDict({"reason": REASON})
         # It may have been asked before the worker died.
         self.response_timeout = max(question.until - datetime.now(UTC), timedelta(seconds=1))
+        if _shown_to_people(context["ti"], self) != self.body:
+            steps.cannot_ask(load)
         super().execute(context)
 
     def execute_complete(self, context: Any, event: Mapping[str, Any]) -> None:
@@ -148,6 +150,29 @@ class Approval(HITLOperator):
     def _turn(self, context: Any) -> approval.Turn:
         # Clearing a task raises the number of its tries; trying again does not.
         return approval.Turn(context["ti"].max_tries, _link(context["ti"]))
+
+
+def _shown_to_people(task: Any, asks: Approval) -> str | None:
+    """
+    What a person sees as the question, once it is put to Airflow.
+
+    Airflow keeps the words of a question that is there already, when the task was cleared in the middle of a run.
+    """
+    from airflow.sdk.execution_time import comms, task_runner
+
+    put = comms.CreateHITLDetailPayload(
+        ti_id=task.id,
+        options=asks.options,
+        subject=asks.subject,
+        body=asks.body,
+        defaults=asks.defaults,
+        multiple=asks.multiple,
+        params=asks.serialized_params,
+        assigned_users=[],
+    )
+    there: Any = task_runner.SUPERVISOR_COMMS.send(msg=put)
+    shown: str | None = there.body
+    return shown
 
 
 REASON = Param(
