@@ -697,9 +697,10 @@ def _remember(load: Load) -> None:
     if system.remembered:
         ledger.take(sent.select(system.key, *system.remembered).iter_rows(named=True), system.key)
     if fields:
-        told = _read_frame(load.run, runs.PATRONS).join(loaded.select("row"), on="row", how="semi")
-        for key, text in told.select(system.key, "patron").iter_rows():
-            ledger.hear(key, contested.said(json.loads(text), fields, mapping))
+        told = _read_frame(load.run, runs.PATRONS).join(loaded.select("row", "unsaid"), on="row")
+        for key, text, unsaid in told.select(system.key, "patron", "unsaid").iter_rows():
+            said = contested.said(json.loads(text), fields, mapping)
+            ledger.hear(key, {name: value for name, value in said.items() if name not in unsaid})
     load.run.shared.write_json(runs.LEDGER, ledger.to_json())
     load.run.write_json(runs.REMEMBERED, known)
 
