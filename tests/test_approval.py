@@ -1,13 +1,14 @@
 """A person is asked before an unusual load: what is asked, what an answer is good for, and what becomes of the run."""
 
 import html
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from patronload import approval, notify, questions, reports, runs, steps, tenants
 from patronload.approval import Answer, Turn
-from patronload.errors import Declined, TransientError, ValidationError
+from patronload.errors import Declined, RefusedError, TargetError, TransientError, ValidationError
 from patronload.targets.folio_import import UserImport
 from tests.one_library import days_after
 
@@ -312,6 +313,36 @@ def test_rejects_that_were_approved_do_not_count_once_more(asking, monkeypatch):
     figures = load.run.read_json(runs.REPORT)
     totals = type("Totals", (), {"created": 0, "updated": 4, "failed": 1})
     steps._check_loaded(load, totals, figures["rejected"])
+
+
+def test_rejects_that_nobody_was_asked_about_count(asking):
+    """A yes to fewer rows is no yes to more rejects than the limits allow."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    steps.approve(load, TURN, YES)
+    asking.configure(approval={}, limits={"most_rejects": 1})
+    load = asking.load("second", day=days_after(1))
+    totals = type("Totals", (), {"created": 0, "updated": 4, "failed": 1})
+    steps._check_loaded(load, totals, 0)
+    with pytest.raises(RefusedError, match="2 of 6 rows were not loaded"):
+        steps._check_loaded(load, totals, 1)
+
+
+def test_who_clears_validate_alone_sends_nothing_unasked(asking):
+    """What transform and plan would have asked is not known any more; so there is no plan either."""
+    asking.configure(approval={}, limits={"most_rejects": 1})
+    asking.deliver(range(8), day=days_after(1))
+    file = asking.folder / "exports" / "patrons.csv"
+    file.write_text(file.read_text().replace("Student", "Nobody", 3))
+    load = planned(asking)
+    assert steps.approve(load, TURN) is not None
+    steps.validate(load)
+    for step in (lambda: steps.approve(load, Turn(5, LINK)), lambda: steps.post(load)):
+        with suppress(TargetError):
+            step()
+    assert load.run.names("sent") == []
+    with pytest.raises(TargetError, match="there is no plan of what is to be sent"):
+        steps.post(load)
 
 
 def test_the_lease_is_not_held_while_a_person_thinks(asking):

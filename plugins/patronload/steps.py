@@ -121,6 +121,8 @@ def validate(load: Load) -> Counts:
     if _anything_sent(load.run):
         return _kept(load.run, "validation", runs.VALIDATION)
     with _recorded(load, "validate"):
+        # What was planned of an earlier look at the file must not be sent: the verdicts on it are gone.
+        _forget_plan(load.run)
         load.run.remove(runs.GATES)
         if told := right_file.already_loaded(load):
             _forget_all(load.run)
@@ -268,6 +270,7 @@ def approve(load: Load, turn: Turn, answer: Answer | None = None) -> Question | 
         _kept(load.run, "answer", runs.APPROVAL)
         return None
     with _recorded(load, "approve"):
+        _expect_plan(load)
         kept = approval.take(load, turn, answer)
         if not kept["answer"]:
             question = approval.question(load, kept)
@@ -316,6 +319,7 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
 
     with _recorded(load, "post"):
         if not _anything_sent(load.run):
+            _expect_plan(load)
             approval.check(load.run)
             right_file.check_age(load)
         with targets.open_target(load.tenant.target, connections.get) as target:
@@ -334,6 +338,14 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
             right_file.record(load, rejected + totals.failed, _read_frame(load.run, runs.PATRONS))
     log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
     return _of_load(load) | totals._asdict()
+
+
+def _expect_plan(load: Load) -> None:
+    if not load.run.has(runs.PLAN):
+        raise TargetError(
+            "Nothing was sent. A task before this one was cleared alone, so there is no plan of what is to be sent. "
+            "Clear it in Airflow together with the tasks after it."
+        )
 
 
 def _plan_what_was_approved(load: Load, target: Target) -> None:
@@ -371,8 +383,9 @@ def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
         )
     facts, most = _facts(load), load.tenant.limits
     missing = rejected + totals.failed
-    held = totals.failed if approval.is_approved(load.run) else missing
-    if held > most.rejects_allowed(facts.rows) and not facts.mended and not load.load_anyway:
+    allowed = most.rejects_allowed(facts.rows)
+    held = totals.failed if rejected > allowed and approval.is_approved(load.run) else missing
+    if held > allowed and not facts.mended and not load.load_anyway:
         raise RefusedError(
             f"{missing:,} of {facts.rows:,} rows were not loaded ({rejected:,} rejected, {totals.failed:,} refused by "
             f"{load.tenant.system.name}); limits.most_rejects allows {most.most_rejects}. All others are loaded. The "
