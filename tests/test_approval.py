@@ -9,6 +9,7 @@ import pytest
 from patronload import approval, notify, questions, reports, runs, steps, tenants
 from patronload.approval import Answer, Turn
 from patronload.errors import Declined, RefusedError, TargetError, TransientError, ValidationError
+from patronload.leases import Lease
 from patronload.targets.folio_import import UserImport
 from tests.one_library import days_after
 
@@ -387,6 +388,26 @@ def test_a_yes_to_other_figures_than_those_that_come_of_it_does_not_count(asking
     steps.approve(load, again, YES)
     steps.post(load)
     assert told(load).outcome == "loaded"
+
+
+def test_a_newer_file_that_is_loaded_while_post_waits_for_its_turn(asking, monkeypatch):
+    """The load would set patrons back: it is stopped, although it was approved."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    steps.approve(load, TURN, YES)
+    hold = Lease.hold
+
+    def after_another(lease):
+        monkeypatch.setattr(Lease, "hold", hold)
+        asking.deliver(range(19), day=days_after(3))
+        asking.loaded("newer", day=days_after(3))
+        hold(lease)
+
+    monkeypatch.setattr(Lease, "hold", after_another)
+    with pytest.raises(ValidationError, match="The file is older than the last one loaded"):
+        steps.post(load)
+    assert load.run.names("sent") == []
+    assert told(load).outcome == "stopped"
 
 
 def test_a_yes_outlives_a_library_system_that_does_not_answer(asking, monkeypatch):

@@ -353,12 +353,14 @@ def _plan_what_was_approved(load: Load, target: Target) -> None:
     Plan a load that a person has approved once more: for hours nobody held the lease, and a library goes on working.
 
     The records of the first plan would undo what was changed meanwhile. Raises Declined when other figures come of it
-    than were approved.
+    than were approved, and ValidationError when a newer file was loaded.
     """
-    from patronload import approval
+    from patronload import approval, right_file
 
     if _anything_sent(load.run) or not approval.asked(load.run):
         return
+    # While it waited for the lease a newer file may have been loaded.
+    right_file.check_age(load)
     before = approval.shown(load.run)
     log.info("Approved; planned anew, because the library system may have changed since")
     _plan(load, _facts(load), target)
