@@ -24,7 +24,7 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 from airflow.sdk.types import DagRunProtocol
 
-from patronload import approval, purging, questions, runs, steps, tenants, waiting
+from patronload import approval, leases, purging, questions, runs, steps, tenants, waiting
 from patronload.errors import MissingError, PatronloadError, TransientError
 from patronload.loads import Load
 
@@ -236,6 +236,7 @@ def post(tenant: str) -> steps.Counts:
     load = _load(tenant)
     if load.dry_run:
         raise AirflowSkipException("This is a dry run: nothing is sent.")
+    _let_one_that_is_ready_go_first(load)
     counts = steps.post(load, _shown_in_airflow)
     _tell_of_load(counts)
     return counts
@@ -275,6 +276,21 @@ def _let_earlier_days_go_first(load: Load) -> None:
     if not earlier or not context["ti"].get_dr_count(dag_id, run_ids=earlier, states=states):
         return
     sentence = f"Waiting for the backfill of earlier days, so that no older file follows a newer one: {min(earlier)}"
+    log.info("%s", sentence)
+    _shown_in_airflow(sentence)
+    raise AirflowRescheduleException(datetime.now(UTC) + waiting.BEHIND)
+
+
+def _let_one_that_is_ready_go_first(load: Load) -> None:
+    """
+    Have Airflow start post again later while another run of the library holds the lease.
+
+    A backfill may have planned while a person thought; its post does not begin as long as this one is running.
+    """
+    other = leases.held_by_another(load.run.root, load.called)
+    if other is None:
+        return
+    sentence = f"Waiting for another load of this library that is ready to be sent: {other}"
     log.info("%s", sentence)
     _shown_in_airflow(sentence)
     raise AirflowRescheduleException(datetime.now(UTC) + waiting.BEHIND)
