@@ -226,6 +226,16 @@ def test_an_answer_that_comes_after_another_plan_does_not_count(asking):
         steps.post(load)
 
 
+def test_a_question_that_airflow_shows_in_other_words_is_none(asking):
+    """The run ends, and says what to do."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    with pytest.raises(Declined, match="Airflow still shows the question that it was asked before"):
+        approval.cannot_be_asked(load)
+    report = told(load)
+    assert (report.outcome, report.failure.step, report.not_sent) == ("declined", "approve", 6)
+
+
 def test_who_marks_the_task_as_done_has_not_approved(asking):
     """post asks for the answer itself."""
     load = planned(asking)

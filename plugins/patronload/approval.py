@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from patronload import runs
 from patronload.errors import Declined
@@ -80,6 +80,16 @@ def take(load: Load, turn: Turn, answer: Answer | None) -> dict[str, Any]:
         kept |= {"answer": said, "by": answer.by, "answered": _text(answer.at), "reason": _without_stop(answer.reason)}
     load.run.write_json(runs.APPROVAL, kept)
     return kept
+
+
+def cannot_be_asked(load: Load) -> NoReturn:
+    """Airflow shows a person other figures than those that would be approved. Raises Declined."""
+    told = (
+        "Nothing was sent. Airflow still shows the question that it was asked before, with the figures of then. Clear "
+        "the task 'approve' in Airflow once more to be asked about those of now."
+    )
+    load.run.write_json(runs.FAILURE, {"step": "approve", "kind": Declined.__name__, "message": told})
+    raise Declined(told)
 
 
 def settle(load: Load, kept: Mapping[str, Any]) -> None:

@@ -17,11 +17,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from itertools import count, groupby
 from operator import itemgetter
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any
 
 from patronload import archive, errors, leases, mappings, runs, systems
 from patronload.errors import (
-    Declined,
     Defect,
     MissingError,
     PatronloadError,
@@ -279,15 +278,6 @@ def approve(load: Load, turn: Turn, answer: Answer | None = None) -> Question | 
         approval.settle(load, kept)
     log.info("Approved by %s", kept["by"])
     return None
-
-
-def cannot_ask(load: Load) -> NoReturn:
-    """Airflow shows a person other figures than those that would be approved. Raises Declined."""
-    with _recorded(load, "approve"):
-        raise Declined(
-            "Nothing was sent. Airflow still shows the question that it was asked before, with the figures of then. "
-            "Clear the task 'approve' in Airflow once more to be asked about those of now."
-        )
 
 
 def _ask(load: Load, question: Question, kept: Counts, link: str | None) -> None:
