@@ -379,6 +379,19 @@ def test_what_was_changed_in_folio_while_a_person_thought_is_not_undone(asking):
     assert (report.outcome, report.updated, states(report)) == ("loaded", 6, {"row_change": "approved"})
 
 
+def test_nor_what_was_changed_until_somebody_cleared_post(asking, monkeypatch):
+    """FOLIO was down all night: in the morning the plan is made anew, of an ordinary load, too."""
+    asking.deliver(range(20), day=days_after(1), cells={"firstName": "Bea"})
+    load = planned(asking)
+    monkeypatch.setattr(steps, "FRESH", timedelta(0))
+    edited = asking.folio.store("main").user("u-1")
+    asking.folio.store("main").users.put(edited | {"personal": edited["personal"] | {"middleName": "Mary"}})
+    steps.post(load)
+    personal = asking.folio.store("main").user("u-1")["personal"]
+    assert (personal["firstName"], personal["middleName"]) == ("Bea", "Mary")
+    assert told(load).outcome == "loaded"
+
+
 def test_a_yes_to_other_figures_than_those_that_come_of_it_does_not_count(asking):
     """Patrons whom somebody has deleted in FOLIO meanwhile would be created: that was not approved."""
     load = planned(asking)

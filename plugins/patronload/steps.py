@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count, groupby
 from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
@@ -316,7 +316,7 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
             lease = _lease(load, target)
             if not posting.is_through(load.run):
                 lease.hold()
-                _plan_what_was_approved(load, target)
+                _plan_anew(load, target, lease)
                 lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
             try:
                 totals = posting.post(load.run, target, watch=posting.Watch(lease.renewed_by(tell), lease.renew))
@@ -338,23 +338,31 @@ def _expect_plan(load: Load) -> None:
         )
 
 
-def _plan_what_was_approved(load: Load, target: Target) -> None:
+FRESH = timedelta(hours=1)
+"""So old a plan may be when its first patron is sent."""
+
+
+def _plan_anew(load: Load, target: Target, lease: Lease) -> None:
     """
-    Plan a load that a person has approved once more: for hours nobody held the lease, and a library goes on working.
+    Plan a load once more that a person has approved, or that is cleared long after: a library goes on working.
 
     The records of the first plan would undo what was changed meanwhile. Raises Declined when other figures come of it
-    than were approved, and ValidationError when a newer file was loaded.
+    than were approved, ValidationError when a newer file was loaded, and TargetError when anything else was sent.
     """
     from patronload import approval, right_file
 
-    if _anything_sent(load.run) or not approval.asked(load.run):
+    planned, asks = datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]), approval.asked(load.run)
+    if _anything_sent(load.run) or not (asks or datetime.now(UTC) - planned > FRESH):
         return
+    if not asks:
+        lease.sending(planned)
     # While it waited for the lease a newer file may have been loaded.
     right_file.check_age(load)
-    before = approval.shown(load.run)
-    log.info("Approved; planned anew, because the library system may have changed since")
+    before = approval.shown(load.run) if asks else None
+    log.info("Planned anew, because the library system may have changed since")
     _plan(load, _facts(load), target)
-    approval.carry_over(load, before)
+    if before:
+        approval.carry_over(load, before)
 
 
 def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
