@@ -1,11 +1,15 @@
-"""The plugin that Airflow loads: pages about patron loads, and a note on each run. It is all in patronload/pages."""
+"""
+The plugin that Airflow loads: pages about patron loads, a note on each run, and no question twice.
+
+It is all in patronload/pages.
+"""
 
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
 from patronload import pages
-from patronload.pages import notes
+from patronload.pages import notes, overtaken
 
 
 class PatronLoads(AirflowPlugin):
@@ -15,4 +19,4 @@ class PatronLoads(AirflowPlugin):
     # Airflow wants its own kind of attributes here, lists of the class.
     fastapi_apps: list[Any] = [{"app": pages.Pages(), "url_prefix": pages.PREFIX, "name": "Patron loads"}]  # noqa: RUF012
     external_views: list[Any] = pages.views()
-    listeners: list[Any] = [notes]  # noqa: RUF012
+    listeners: list[Any] = [notes, overtaken]  # noqa: RUF012

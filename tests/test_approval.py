@@ -1,13 +1,16 @@
 """A person is asked before an unusual load: what is asked, what an answer is good for, and what becomes of the run."""
 
 import html
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from patronload import approval, notify, questions, reports, runs, steps, tenants
 from patronload.approval import Answer, Turn
-from patronload.errors import Declined, TransientError, ValidationError
+from patronload.errors import Declined, RefusedError, TargetError, TransientError, ValidationError
+from patronload.leases import Lease
+from patronload.targets.folio_import import UserImport
 from tests.one_library import days_after
 
 LINK = "https://airflow.example/dags/patron_load__lib/runs/x/tasks/approve/required_actions"
@@ -223,6 +226,16 @@ def test_an_answer_that_comes_after_another_plan_does_not_count(asking):
         steps.post(load)
 
 
+def test_a_question_that_airflow_shows_in_other_words_is_none(asking):
+    """The run ends, and says what to do."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    with pytest.raises(Declined, match="Airflow still shows the question that it was asked before"):
+        approval.cannot_be_asked(load)
+    report = told(load)
+    assert (report.outcome, report.failure.step, report.not_sent) == ("declined", "approve", 6)
+
+
 def test_who_marks_the_task_as_done_has_not_approved(asking):
     """post asks for the answer itself."""
     load = planned(asking)
@@ -313,6 +326,36 @@ def test_rejects_that_were_approved_do_not_count_once_more(asking, monkeypatch):
     steps._check_loaded(load, totals, figures["rejected"])
 
 
+def test_rejects_that_nobody_was_asked_about_count(asking):
+    """A yes to fewer rows is no yes to more rejects than the limits allow."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    steps.approve(load, TURN, YES)
+    asking.configure(approval={}, limits={"most_rejects": 1})
+    load = asking.load("second", day=days_after(1))
+    totals = type("Totals", (), {"created": 0, "updated": 4, "failed": 1})
+    steps._check_loaded(load, totals, 0)
+    with pytest.raises(RefusedError, match="2 of 6 rows were not loaded"):
+        steps._check_loaded(load, totals, 1)
+
+
+def test_who_clears_validate_alone_sends_nothing_unasked(asking):
+    """What transform and plan would have asked is not known any more; so there is no plan either."""
+    asking.configure(approval={}, limits={"most_rejects": 1})
+    asking.deliver(range(8), day=days_after(1))
+    file = asking.folder / "exports" / "patrons.csv"
+    file.write_text(file.read_text().replace("Student", "Nobody", 3))
+    load = planned(asking)
+    assert steps.approve(load, TURN) is not None
+    steps.validate(load)
+    for step in (lambda: steps.approve(load, Turn(5, LINK)), lambda: steps.post(load)):
+        with suppress(TargetError):
+            step()
+    assert load.run.names("sent") == []
+    with pytest.raises(TargetError, match="there is no plan of what is to be sent"):
+        steps.post(load)
+
+
 def test_the_lease_is_not_held_while_a_person_thinks(asking):
     """Another load into the same library system does not wait for the answer; this one is then planned anew."""
     load = planned(asking)
@@ -320,6 +363,92 @@ def test_the_lease_is_not_held_while_a_person_thinks(asking):
     assert list(folder.glob("*.held.json"))
     steps.approve(load, TURN)
     assert not list(folder.glob("*.held.json"))
+
+
+def test_what_was_changed_in_folio_while_a_person_thought_is_not_undone(asking):
+    """Hours may pass until the answer, or days until somebody clears the task: what the library did then stays."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    users = asking.folio.store("main").users
+    edited = asking.folio.store("main").user("u-1")
+    users.put(edited | {"personal": edited["personal"] | {"middleName": "Mary"}})
+    steps.approve(load, TURN, YES)
+    steps.post(load)
+    assert asking.folio.store("main").user("u-1")["personal"]["middleName"] == "Mary"
+    report = told(load)
+    assert (report.outcome, report.updated, states(report)) == ("loaded", 6, {"row_change": "approved"})
+
+
+def test_nor_what_was_changed_until_somebody_cleared_post(asking, monkeypatch):
+    """FOLIO was down all night: in the morning the plan is made anew, of an ordinary load, too."""
+    asking.deliver(range(20), day=days_after(1), cells={"firstName": "Bea"})
+    load = planned(asking)
+    monkeypatch.setattr(steps, "FRESH", timedelta(0))
+    edited = asking.folio.store("main").user("u-1")
+    asking.folio.store("main").users.put(edited | {"personal": edited["personal"] | {"middleName": "Mary"}})
+    steps.post(load)
+    personal = asking.folio.store("main").user("u-1")["personal"]
+    assert (personal["firstName"], personal["middleName"]) == ("Bea", "Mary")
+    assert told(load).outcome == "loaded"
+
+
+def test_a_yes_to_other_figures_than_those_that_come_of_it_does_not_count(asking):
+    """Patrons whom somebody has deleted in FOLIO meanwhile would be created: that was not approved."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    steps.approve(load, TURN, YES)
+    users = asking.folio.store("main").users
+    users.delete(asking.folio.store("main").user("u-1")["id"])
+    with pytest.raises(Declined, match=r"create 1 and update 5 patrons now, and reject 0 rows \(approved were 0, 6"):
+        steps.post(load)
+    assert load.run.names("sent") == []
+    assert told(load).outcome == "declined"
+    with pytest.raises(Declined, match="nobody has"):
+        steps.post(load)
+    again = Turn(5, LINK)
+    figures = {figure.name: figure.now for figure in steps.approve(load, again).figures}
+    assert (figures["To create"], figures["To update"]) == ("1", "5")
+    steps.approve(load, again, YES)
+    steps.post(load)
+    assert told(load).outcome == "loaded"
+
+
+def test_a_newer_file_that_is_loaded_while_post_waits_for_its_turn(asking, monkeypatch):
+    """The load would set patrons back: it is stopped, although it was approved."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    steps.approve(load, TURN, YES)
+    hold = Lease.hold
+
+    def after_another(lease):
+        monkeypatch.setattr(Lease, "hold", hold)
+        asking.deliver(range(19), day=days_after(3))
+        asking.loaded("newer", day=days_after(3))
+        hold(lease)
+
+    monkeypatch.setattr(Lease, "hold", after_another)
+    with pytest.raises(ValidationError, match="The file is older than the last one loaded"):
+        steps.post(load)
+    assert load.run.names("sent") == []
+    assert told(load).outcome == "stopped"
+
+
+def test_a_yes_outlives_a_library_system_that_does_not_answer(asking, monkeypatch):
+    """Airflow tries post again; nobody is asked anew, and no row is lost from the account."""
+    load = planned(asking)
+    steps.approve(load, TURN)
+    steps.approve(load, TURN, YES)
+
+    def down(*_anything):
+        raise TransientError("FOLIO does not answer.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(UserImport, "plan", down)
+        with pytest.raises(TransientError):
+            steps.post(load)
+    assert told(load).not_sent == 6
+    steps.post(load)
+    assert told(load).outcome == "loaded"
 
 
 def test_a_mail_server_that_is_down(asking, monkeypatch, caplog):

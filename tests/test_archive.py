@@ -148,6 +148,18 @@ def test_without_a_date_in_its_name_a_past_days_file_is_the_one_that_was_fetched
     assert (told.outcome, told.export.archive) == ("already_loaded", None)
 
 
+def test_what_a_run_has_fetched_on_a_later_day_is_not_that_days(library):
+    """A run by schedule that was cleared days later has taken what lay there then, under its own old day."""
+    library.configure(path="patrons.csv")
+    library.deliver(range(3))
+    library.loaded("first")
+    library.deliver(range(5), day=days_after(2))
+    steps.fetch(library.load("then cleared"))
+    library.deliver(range(6), day=days_after(3))
+    assert library.loaded("again", past=True, load_anyway="to go back").rows == 3
+    assert about(library, "again")["archive"]["run"] == "first"
+
+
 def test_of_several_undated_files_the_newest_of_its_time_is_taken(library):
     """A pattern still matches that day's file on the server, beside newer ones."""
     library.configure(path="patrons_*.csv")

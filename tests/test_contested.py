@@ -216,6 +216,26 @@ def test_what_was_not_loaded_is_not_known(load: Loading, folio: FolioServer):
     assert in_folio(folio)[1] == "a.ash@campus.example"
 
 
+def test_a_change_that_comes_with_another_spelling_of_the_key(load: Loading, folio: FolioServer):
+    """C-1 is c-1 to FOLIO, so what the file said of the one it has said of the other."""
+    load(ANN)
+    load(ANN | {"externalSystemId": "C-1", "email": "a.ash@campus.example"})
+    assert in_folio(folio)[1] == "a.ash@campus.example"
+
+
+def test_what_folio_did_not_know_is_loaded_when_it_does(load: Loading, folio: FolioServer):
+    """An address whose type was missing in FOLIO has not been loaded, so it is not what was said at the last load."""
+    store = folio.store("main")
+    home = store.address_types.find("addressType", "Home")
+    assert home
+    store.address_types.delete(home["id"])
+    load(ANN)
+    assert not user(folio)["personal"].get("addresses")
+    store.address_types.put(home)
+    load(ANN)
+    assert in_folio(folio)[2] == "1 Elm Street"
+
+
 def test_nobody_can_be_read_in_the_ledger(load: Loading, tmp_path: Path):
     """It has hashes only, of the contested fields."""
     load(ANN)

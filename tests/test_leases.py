@@ -48,6 +48,17 @@ def test_the_second_one_waits_until_the_first_has_ended(shared: Run, monkeypatch
         first.renew()
 
 
+def test_another_run_of_the_same_library_is_told_apart(shared: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow starts its next task only when ours lets go, so to wait for it would be to wait for ourselves."""
+    assert leases.held_by_another(shared, "northfield/a") is None
+    Lease(shared, SYSTEM, "northfield/b").hold()
+    assert leases.held_by_another(shared, "northfield/a") == "northfield/b"
+    assert leases.held_by_another(shared, "northfield/b") is None
+    assert leases.held_by_another(shared, "north/a") is None, "another library's load is waited for as ever"
+    monkeypatch.setattr(leases, "STALE", -1.0)
+    assert leases.held_by_another(shared, "northfield/a") is None, "nobody believes in it any more"
+
+
 def test_of_many_who_ask_at_once_one_has_it(shared: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each in its turn: never two at a time."""
     monkeypatch.setattr(leases, "AT_MOST", 120)

@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from patronload import runs
 from patronload.errors import Declined
@@ -82,6 +82,16 @@ def take(load: Load, turn: Turn, answer: Answer | None) -> dict[str, Any]:
     return kept
 
 
+def cannot_be_asked(load: Load) -> NoReturn:
+    """Airflow shows a person other figures than those that would be approved. Raises Declined."""
+    told = (
+        "Nothing was sent. Airflow still shows the question that it was asked before, with the figures of then. Clear "
+        "the task 'approve' in Airflow once more to be asked about those of now."
+    )
+    load.run.write_json(runs.FAILURE, {"step": "approve", "kind": Declined.__name__, "message": told})
+    raise Declined(told)
+
+
 def settle(load: Load, kept: Mapping[str, Any]) -> None:
     """Raises Declined unless a person approved."""
     if kept["answer"] == APPROVED:
@@ -119,6 +129,38 @@ def check(run: Run) -> None:
             "Nothing was sent. A person has to approve this load as it is planned now, and nobody has. Clear the task "
             "'approve' in Airflow to be asked."
         )
+
+
+class Shown(NamedTuple):
+    """What a person has approved: what is asked, and what the plan comes to."""
+
+    asked: list[dict[str, str]]
+    create: int
+    update: int
+    rejected: int
+
+
+def shown(run: Run) -> Shown:
+    """What is asked of the run as it is planned now."""
+    plan = run.read_json(runs.PLAN)
+    return Shown(asked(run), plan["new"], plan["known"], _gate_figures(run)["rejected"])
+
+
+def carry_over(load: Load, before: Shown) -> None:
+    """
+    The load was planned once more to be sent: the yes stands if what was approved is still so, whatever else changed.
+
+    Raises Declined, so that a person is asked about the new figures.
+    """
+    now = shown(load.run)
+    if now != before:
+        raise Declined(
+            f"Nothing was sent. {load.tenant.system.name} has changed since this load was approved: it would create "
+            f"{now.create:,} and update {now.update:,} patrons now, and reject {now.rejected:,} rows (approved were "
+            f"{before.create:,}, {before.update:,} and {before.rejected:,}). Clear the task 'approve' in Airflow to be "
+            "asked again."
+        )
+    load.run.write_json(runs.APPROVAL, _kept(load.run) | {"question": _mark(load.run)})
 
 
 def question(load: Load, kept: Mapping[str, Any]) -> Question:

@@ -80,6 +80,8 @@ def _kept(load: Load, run: Run) -> Kept | None:
     delivery = run.read_json(runs.DELIVERY)
     if any(delivery.get(name) != told for name, told in marked(load).items()):
         return None
+    if load.until and any(datetime.fromisoformat(each["modified"]) >= load.until for each in _files(delivery)):
+        return None  # that run was cleared on a later day, and has fetched what lay there then
     whole = run.has(runs.EXPORT) and len(_names(run)) == len(_files(delivery))
     return Kept(run, delivery, whole)
 

@@ -116,7 +116,7 @@ class Lease:
         if held.get("holder") == self._holder:
             self._sign()
             return True
-        if held and (datetime.now(UTC) - datetime.fromisoformat(held["at"])).total_seconds() > STALE:
+        if held and _is_stale(held):
             log.warning("The load %s has given no sign of life for long; its place is taken.", held["holder"])
             self._sign()  # of several who do this the last one has it; the next look tells who that is
         return False
@@ -138,6 +138,27 @@ def release(root: Run, holder: str) -> None:
     for name in root.names(FOLDER):
         if name.endswith(HELD) and _read(root, name).get("holder") == holder:
             root.remove(name)
+
+
+def held_by_another(root: Run, holder: str) -> str | None:
+    """
+    Another run of the same library that holds a lease and has given a sign of life.
+
+    It is no good to wait for it within a task that Airflow lets only one run of a library have at a time.
+    """
+    for name in root.names(FOLDER):
+        held = _read(root, name) if name.endswith(HELD) else {}
+        if held and held["holder"] != holder and _library(held["holder"]) == _library(holder) and not _is_stale(held):
+            return str(held["holder"])
+    return None
+
+
+def _library(holder: str) -> str:
+    return holder.partition("/")[0]
+
+
+def _is_stale(held: dict[str, Any]) -> bool:
+    return (datetime.now(UTC) - datetime.fromisoformat(held["at"])).total_seconds() > STALE
 
 
 def _read(root: Run, name: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from patronload.folding import fold
+
 BYTES = 12
 """Of a hash: among a million patrons two that are alike by chance are not to be expected."""
 
@@ -67,12 +69,16 @@ class Ledger:
 
     def changed(self, key: str, said: Mapping[str, str]) -> dict[str, bool]:
         """Which parts of what a file says of a patron are others than at the last load; without those not known yet."""
-        before = self._said.get(self._hash(key), {})
+        before = self._said.get(self._whose(key), {})
         return {name: before[name] != self._hash(text) for name, text in said.items() if name in before}
 
     def hear(self, key: str, said: Mapping[str, str]) -> None:
         """Keep what the file said of a patron who was loaded. Of what it does not speak, what it said before stays."""
-        self._said.setdefault(self._hash(key), {}).update({name: self._hash(text) for name, text in said.items()})
+        self._said.setdefault(self._whose(key), {}).update({name: self._hash(text) for name, text in said.items()})
+
+    def _whose(self, key: str) -> str:
+        """Whoever is the same to FOLIO, in whatever letters the campus writes the key this time."""
+        return self._hash(fold(key))
 
     def _give(self, holder: str, ids: dict[str, str], name: str, one: str) -> None:
         before = self._holders.get((name, one))

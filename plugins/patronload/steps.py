@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count, groupby
 from operator import itemgetter
 from types import ModuleType
@@ -114,6 +114,8 @@ def validate(load: Load) -> Counts:
     if _anything_sent(load.run):
         return _kept(load.run, "validation", runs.VALIDATION)
     with _recorded(load, "validate"):
+        # What was planned of an earlier look at the file must not be sent: the verdicts on it are gone.
+        _forget_plan(load.run)
         load.run.remove(runs.GATES)
         if told := right_file.already_loaded(load):
             _forget_all(load.run)
@@ -216,6 +218,8 @@ def _plan(load: Load, facts: Facts, target: Target) -> Counts:
     begun = datetime.now(UTC)
     patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, facts.columns)
     planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load), _refused(load, mapping))
+    # Not before: while the library system does not answer, an earlier plan stands as it was approved.
+    _forget_plan(load.run)
     _write_frame(load.run, PLAN_REJECTS, planned.rejects)
     chunks = _cut(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
     warnings = [*mappings.load(load.tenant.mapping).lacking(facts.columns), *planned.summary["warnings"]]
@@ -240,7 +244,8 @@ def _refused(load: Load, mapping: Mapping) -> list[tuple[int, str]]:
     from patronload import transform as core
     from patronload.rows import ROW
 
-    rows, key = _rejects(load.run).select(pl.col("row").alias(ROW)).unique(), mapping.system.key
+    before = _rejects(load.run).filter(pl.col("stage") != "plan")
+    rows, key = before.select(pl.col("row").alias(ROW)).unique(), mapping.system.key
     if rows.is_empty() or not load.run.has(runs.ROWS):
         return []
     found: list[tuple[int, str]] = []
@@ -267,6 +272,7 @@ def approve(load: Load, turn: Turn, answer: Answer | None = None) -> Question | 
         _kept(load.run, "answer", runs.APPROVAL)
         return None
     with _recorded(load, "approve"):
+        _expect_plan(load)
         kept = approval.take(load, turn, answer)
         if not kept["answer"]:
             question = approval.question(load, kept)
@@ -306,12 +312,14 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
 
     with _recorded(load, "post"):
         if not _anything_sent(load.run):
+            _expect_plan(load)
             approval.check(load.run)
             right_file.check_age(load)
         with targets.open_target(load.tenant.target, connections.get) as target:
             lease = _lease(load, target)
             if not posting.is_through(load.run):
                 lease.hold()
+                _plan_anew(load, target, lease)
                 lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
             try:
                 totals = posting.post(load.run, target, watch=posting.Watch(lease.renewed_by(tell), lease.renew))
@@ -323,6 +331,41 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
             right_file.record(load, rejected + totals.failed, _read_frame(load.run, runs.PATRONS))
     log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
     return _of_load(load) | totals._asdict()
+
+
+def _expect_plan(load: Load) -> None:
+    if not load.run.has(runs.PLAN):
+        raise TargetError(
+            "Nothing was sent. A task before this one was cleared alone, so there is no plan of what is to be sent. "
+            "Clear it in Airflow together with the tasks after it."
+        )
+
+
+FRESH = timedelta(hours=1)
+"""So old a plan may be when its first patron is sent."""
+
+
+def _plan_anew(load: Load, target: Target, lease: Lease) -> None:
+    """
+    Plan a load once more that a person has approved, or that is cleared long after: a library goes on working.
+
+    The records of the first plan would undo what was changed meanwhile. Raises Declined when other figures come of it
+    than were approved, ValidationError when a newer file was loaded, and TargetError when anything else was sent.
+    """
+    from patronload import approval, right_file
+
+    planned, asks = datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]), approval.asked(load.run)
+    if _anything_sent(load.run) or not (asks or datetime.now(UTC) - planned > FRESH):
+        return
+    if not asks:
+        lease.sending(planned)
+    # While it waited for the lease a newer file may have been loaded.
+    right_file.check_age(load)
+    before = approval.shown(load.run) if asks else None
+    log.info("Planned anew, because the library system may have changed since")
+    _plan(load, _facts(load), target)
+    if before:
+        approval.carry_over(load, before)
 
 
 def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
@@ -343,8 +386,9 @@ def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
         )
     facts, most = _facts(load), load.tenant.limits
     missing = rejected + totals.failed
-    held = totals.failed if approval.is_approved(load.run) else missing
-    if held > most.rejects_allowed(facts.rows) and not facts.mended and not load.load_anyway:
+    allowed = most.rejects_allowed(facts.rows)
+    held = totals.failed if rejected > allowed and approval.is_approved(load.run) else missing
+    if held > allowed and not facts.mended and not load.load_anyway:
         raise RefusedError(
             f"{missing:,} of {facts.rows:,} rows were not loaded ({rejected:,} rejected, {totals.failed:,} refused by "
             f"{load.tenant.system.name}); limits.most_rejects allows {most.most_rejects}. All others are loaded. The "
@@ -669,9 +713,10 @@ def _remember(load: Load) -> None:
     if system.remembered:
         ledger.take(sent.select(system.key, *system.remembered).iter_rows(named=True), system.key)
     if fields:
-        told = _read_frame(load.run, runs.PATRONS).join(loaded.select("row"), on="row", how="semi")
-        for key, text in told.select(system.key, "patron").iter_rows():
-            ledger.hear(key, contested.said(json.loads(text), fields, mapping))
+        told = _read_frame(load.run, runs.PATRONS).join(loaded.select("row", "unsaid"), on="row")
+        for key, text, unsaid in told.select(system.key, "patron", "unsaid").iter_rows():
+            said = contested.said(json.loads(text), fields, mapping)
+            ledger.hear(key, {name: value for name, value in said.items() if name not in unsaid})
     load.run.shared.write_json(runs.LEDGER, ledger.to_json())
     load.run.write_json(runs.REMEMBERED, known)
 

@@ -24,7 +24,7 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 from airflow.sdk.types import DagRunProtocol
 
-from patronload import approval, purging, questions, runs, steps, tenants, waiting
+from patronload import approval, leases, purging, questions, runs, steps, tenants, waiting
 from patronload.errors import MissingError, PatronloadError, TransientError
 from patronload.loads import Load
 
@@ -130,6 +130,8 @@ class Approval(HITLOperator):
         self.params = ParamsDict({"reason": REASON})
         # It may have been asked before the worker died.
         self.response_timeout = max(question.until - datetime.now(UTC), timedelta(seconds=1))
+        if _shown_to_people(context["ti"], self) != self.body:
+            approval.cannot_be_asked(load)
         super().execute(context)
 
     def execute_complete(self, context: Any, event: Mapping[str, Any]) -> None:
@@ -148,6 +150,29 @@ class Approval(HITLOperator):
     def _turn(self, context: Any) -> approval.Turn:
         # Clearing a task raises the number of its tries; trying again does not.
         return approval.Turn(context["ti"].max_tries, _link(context["ti"]))
+
+
+def _shown_to_people(task: Any, asks: Approval) -> str | None:
+    """
+    What a person sees as the question, once it is put to Airflow.
+
+    Airflow keeps the words of a question that is there already, when the task was cleared in the middle of a run.
+    """
+    from airflow.sdk.execution_time import comms, task_runner
+
+    put = comms.CreateHITLDetailPayload(
+        ti_id=task.id,
+        options=asks.options,
+        subject=asks.subject,
+        body=asks.body,
+        defaults=asks.defaults,
+        multiple=asks.multiple,
+        params=asks.serialized_params,
+        assigned_users=[],
+    )
+    there: Any = task_runner.SUPERVISOR_COMMS.send(msg=put)
+    shown: str | None = there.body
+    return shown
 
 
 REASON = Param(
@@ -211,6 +236,7 @@ def post(tenant: str) -> steps.Counts:
     load = _load(tenant)
     if load.dry_run:
         raise AirflowSkipException("This is a dry run: nothing is sent.")
+    _let_one_that_is_ready_go_first(load)
     counts = steps.post(load, _shown_in_airflow)
     _tell_of_load(counts)
     return counts
@@ -250,6 +276,21 @@ def _let_earlier_days_go_first(load: Load) -> None:
     if not earlier or not context["ti"].get_dr_count(dag_id, run_ids=earlier, states=states):
         return
     sentence = f"Waiting for the backfill of earlier days, so that no older file follows a newer one: {min(earlier)}"
+    log.info("%s", sentence)
+    _shown_in_airflow(sentence)
+    raise AirflowRescheduleException(datetime.now(UTC) + waiting.BEHIND)
+
+
+def _let_one_that_is_ready_go_first(load: Load) -> None:
+    """
+    Have Airflow start post again later while another run of the library holds the lease.
+
+    A backfill may have planned while a person thought; its post does not begin as long as this one is running.
+    """
+    other = leases.held_by_another(load.run.root, load.called)
+    if other is None:
+        return
+    sentence = f"Waiting for another load of this library that is ready to be sent: {other}"
     log.info("%s", sentence)
     _shown_in_airflow(sentence)
     raise AirflowRescheduleException(datetime.now(UTC) + waiting.BEHIND)

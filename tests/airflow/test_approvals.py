@@ -6,7 +6,17 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.airflow.libraries import World, ask, dag_id, question_mails, text_of, wait_until
+from tests.airflow.libraries import (
+    World,
+    as_csv,
+    ask,
+    dag_id,
+    people,
+    question_mails,
+    text_of,
+    today,
+    wait_until,
+)
 
 APPROVED, REJECTED, SILENT = "marden", "norwell", "ordway"
 
@@ -107,12 +117,32 @@ def test_a_no_and_another_question(world: World, runs: Runs):
     assert (states["approve"], states["post"], states["notify"]) == ("failed", "upstream_failed", "success")
     (mail,) = ends(world, REJECTED, run_id)
     assert "The load was declined, nothing was sent" in mail["Subject"]
-    world.api.clear(dag_id(REJECTED), run_id, "approve")
-    wait_until(lambda: world.states(REJECTED, run_id)["approve"] == "awaiting_input", seconds=120)
+    asks_again(world, run_id, 12, "approve")
     assert len(question_mails(world, REJECTED)) == 2
+    assert answer(world, "op", REJECTED, run_id, "Reject", "it is half of it").is_success
+    assert world.ended(REJECTED, run_id).state == "failed"
+    asks_again(world, run_id, 13, "fetch")
+    # Cleared while it waits, Airflow would show the question with the figures of before: nothing is asked.
+    deliver(world, 14)
+    world.api.clear(dag_id(REJECTED), run_id, "fetch")
+    assert world.ended(REJECTED, run_id).state == "failed"
+    assert "Airflow still shows the question" in world.report(REJECTED, run_id)["failure"]["message"]
+    asks_again(world, run_id, 14, "approve")
     assert answer(world, "op", REJECTED, run_id, "Approve", "it is this year's after all").is_success
     assert world.ended(REJECTED, run_id).state == "success"
-    assert world.report(REJECTED, run_id)["updated"] == 12
+    assert world.report(REJECTED, run_id)["updated"] == 14
+
+
+def deliver(world: World, rows: int) -> None:
+    world.deliver(REJECTED, f"patrons_{today():%Y%m%d}.csv", as_csv(people(REJECTED, rows)))
+
+
+def asks_again(world: World, run_id: str, rows: int, cleared: str) -> None:
+    """A file of so many rows, and the question about it, with its own figures."""
+    deliver(world, rows)
+    world.api.clear(dag_id(REJECTED), run_id, cleared)
+    wait_until(lambda: world.states(REJECTED, run_id)["approve"] == "awaiting_input", seconds=120)
+    assert f"| Rows | {rows} | 40 |" in question_of(world, REJECTED, run_id)["body"]
 
 
 def test_no_answer(world: World, runs: Runs):

@@ -55,6 +55,27 @@ def test_missed_days(schedule: str | None, loads: list[Load], missed: dict[int, 
     assert list(found) == sorted(found), "the newest comes first"
 
 
+def test_days_whose_loads_are_not_shown_any_more_are_not_missed():
+    """After a backfill of a month the last loads are of long ago, and those of the last days are not among them."""
+    backfill = [load(back, kind="backfill") for back in range(40, 70)]
+    loads = [load(0, kind="scheduled"), *backfill]
+    assert days.missed(EVERY_DAY, loads, more=True) == []
+    assert days.missed(EVERY_DAY, backfill, more=True) == []
+    loads = [load(0, kind="scheduled"), *backfill, load(2, kind="scheduled")]
+    assert [missed.day for missed in days.missed(EVERY_DAY, loads, more=True)] == [DAY - timedelta(days=1)]
+
+
+def test_the_pages_know_that_there_are_older_loads(site, counted):
+    """Whoever is shown the last loads only is told of no day before them."""
+    from patronload.pages import loads
+
+    dag_id = site.add_library("riverside", timetable_summary=EVERY_DAY, timetable_partitioned=True)
+    site.add_loads(dag_id, [counted(day=f"2026-11-{day}") for day in (10, 19, 20)])
+    for most, more in ((3, True), (4, False)):
+        (found,) = loads.libraries(site.session, [dag_id], most)
+        assert found.more is more
+
+
 def test_days_that_were_loaded_again():
     """The second load of a day and the third, in the order in which they ran; what brought nothing is not counted."""
     loads = [load(1, run_id="c"), load(0), load(1, "loaded_with_rejects", run_id="b"), load(1, "failed"), load(1)]

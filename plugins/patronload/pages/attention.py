@@ -78,6 +78,8 @@ def _of_missed_days(library: Library) -> list[str]:
     if not library.loads:
         return []
     since = max(map(days.day_of, library.loads)) - RECENT
-    found = [missed for missed in days.missed(library.schedule, library.loads) if missed.day >= since]
+    found = [
+        missed for missed in days.missed(library.schedule, library.loads, more=library.more) if missed.day >= since
+    ]
     named = ", ".join(f"{missed.day:%d %b} ({missed.why})" for missed in reversed(found))
     return [f"Missed in the week before the last load: {named}."] if found else []

@@ -41,18 +41,27 @@ class Missed(NamedTuple):
     why: str
 
 
-def missed(schedule: str | None, loads: Sequence[Load]) -> list[Missed]:
+SCHEDULED = "scheduled"
+
+
+def missed(schedule: str | None, loads: Sequence[Load], *, more: bool = False) -> list[Missed]:
     """
     The scheduled days between the first good load and the last load, without a good one; the newest day first.
 
-    `loads` come newest first. A day that is being loaded is not missed, and neither is that of the last load: how that
-    one ended is told anyway.
+    `loads` come newest first; `more` says that there may be others before, which are not among them. Days that may
+    have been loaded by these are left out: after a backfill of a month, the newest loads are all of days long ago.
+    A day that is being loaded is not missed, and neither is that of the last load: how that one ended is told anyway.
     """
     good = [day_of(load) for load in loads if load.outcome in WELL]
     if schedule is None or not good:
         return []
-    ends = _ends(loads)
-    days = scheduled(schedule, min(good), max(map(day_of, loads)) - timedelta(days=1))
+    ends, first = _ends(loads), min(good)
+    if more:
+        in_turn = [day_of(load) for load in loads if load.kind == SCHEDULED]
+        if not in_turn:
+            return []
+        first = max(first, min(in_turn))
+    days = scheduled(schedule, first, max(map(day_of, loads)) - timedelta(days=1))
     return [Missed(day, ends.get(day, "no run")) for day in reversed(days) if ends.get(day, "no run")]
 
 

@@ -68,7 +68,7 @@ class Load(NamedTuple):
 class Library(NamedTuple):
     """
     A library's DAG and its last loads, the newest one first. `due` is when the next run is to begin, in UTC; `schedule`
-    the cron line by which it is loaded, None for one that is loaded by hand.
+    the cron line by which it is loaded, None for one that is loaded by hand. `more`: there may be older loads.
     """
 
     dag_id: str
@@ -78,6 +78,7 @@ class Library(NamedTuple):
     due: datetime | None
     loads: tuple[Load, ...]
     schedule: str | None = None
+    more: bool = False
 
     @property
     def last(self) -> Load | None:
@@ -106,7 +107,14 @@ def libraries(session: Session, readable: Collection[str], most: int = TREND) ->
     loads = _loads(session, wanted, most)
     made = [
         Library(
-            dag_id, name.removeprefix(TITLE), paused, gone, due, tuple(loads.get(dag_id, ())), cron if by_day else None
+            dag_id,
+            name.removeprefix(TITLE),
+            paused,
+            gone,
+            due,
+            tuple(loads.get(dag_id, ())),
+            cron if by_day else None,
+            more=len(loads.get(dag_id, ())) >= most,
         )
         # A DAG that is started by hand sums up its schedule in words.
         for dag_id, name, paused, gone, due, cron, by_day in found

@@ -107,7 +107,7 @@ def library(request: Request, session: SessionDep, dag_id: str) -> HTMLResponse:
         library=found[0],
         sentences=attention.needed(found[0], datetime.now(UTC)),
         trend=charts.trend(found[0].loads),
-        missed=days.missed(found[0].schedule, found[0].loads),
+        missed=days.missed(found[0].schedule, found[0].loads, more=found[0].more),
         repeats=days.repeats(found[0].loads),
         most=HISTORY,
     )

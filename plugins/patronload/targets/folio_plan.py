@@ -66,6 +66,8 @@ class _Line(NamedTuple):
     row: int
     record: Record
     stored_id: str | None
+    unsaid: list[str]
+    """Contested fields of which FOLIO is not told what the file says, by their names in contested.said."""
 
 
 def plan(
@@ -182,7 +184,7 @@ class _Planning:
             record = folio_merge.merged(ours, theirs, self._rules_for(written), dropped)
             problems = values.problems(record)
             if not problems:
-                return _Line(row, record, stored_id)
+                return _Line(row, record, stored_id, self._unsaid(written, ours))
         for problem in problems:
             self._reject(row, problem)
         if stored_id:
@@ -216,6 +218,14 @@ class _Planning:
             return self.rules
         said = contested.said(ours, self.contested, self.mapping)
         return self.rules._replace(changed=self.ledger.changed(ours[FOLIO.key], said))
+
+    def _unsaid(self, written: Record, ours: Record) -> list[str]:
+        """Values that are dropped: as soon as FOLIO knows them they are as good as new."""
+        if ours is written or not self.contested:
+            return []
+        left = contested.said(ours, self.contested, self.mapping)
+        every = contested.said(written, self.contested, self.mapping)
+        return [name for name, text in every.items() if left.get(name) != text]
 
     def _as_import(self, user: Record | None, stored: Stored, reference: Reference) -> Record | None:
         if user is None:
@@ -271,10 +281,17 @@ def _texts(patrons: pl.DataFrame) -> Iterable[tuple[int, str]]:
 
 
 def _frame(lines: list[_Line], levels: dict[int, int]) -> pl.DataFrame:
-    """The patrons to send, in their order: row, level, externalSystemId, username, barcode, patron."""
-    schema = {"row": pl.UInt32, "level": pl.UInt32, **dict.fromkeys(folio_merge.IDS, pl.String), "patron": pl.String}
+    """The patrons to send, in their order: row, level, externalSystemId, username, barcode, unsaid, patron."""
+    ids = dict.fromkeys(folio_merge.IDS, pl.String())
+    schema = {"row": pl.UInt32(), "level": pl.UInt32(), **ids, "unsaid": pl.List(pl.String()), "patron": pl.String()}
     made = (
-        (line.row, levels[line.row], *(line.record.get(name) for name in folio_merge.IDS), _text(line.record))
+        (
+            line.row,
+            levels[line.row],
+            *(line.record.get(name) for name in folio_merge.IDS),
+            line.unsaid,
+            _text(line.record),
+        )
         for line in lines
     )
     return pl.DataFrame(list(made), schema=schema, orient="row")
