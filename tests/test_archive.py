@@ -106,6 +106,36 @@ def test_all_files_of_a_delivery_are_taken(library):
         steps.fetch(library.load("third", past=True))
 
 
+@pytest.mark.parametrize("how", ["whole", "changed", "older"])
+def test_a_run_that_is_cleared_keeps_what_it_fetched_itself(library, how):
+    """All files of the delivery; unless they are not as they were, or another run has fetched later ones."""
+    library.configure(path=DATED, files=[f"{library.folder}/exports/staff_{{date:%Y%m%d}}.csv"])
+    for first in (0, 1) if how == "older" else (0,):
+        library.deliver(range(first, 3), name=name_of(DAY), hour=9 + first)
+        library.deliver(range(10, 12), name=f"staff_{DAY:%Y%m%d}.csv")
+        run = library.load(f"run{first}", past=True)
+        steps.fetch(run)
+    told = run.run.read_json(runs.DELIVERY)
+    for name in (name_of(DAY), f"staff_{DAY:%Y%m%d}.csv"):
+        (exports(library) / name).unlink()
+    cleared = library.load("run0", past=True)
+    if how == "changed":
+        (library.runs / "run0" / "more" / "0002.csv").write_text("somebody changed it")
+        with pytest.raises(MissingError):
+            steps.fetch(cleared)
+        return
+    if how == "older":
+        other = run.run.read_json(runs.DELIVERY)
+        run.run.write_json(runs.DELIVERY, other | {"fetched": "2099-01-01T00:00:00+00:00"})
+    assert steps.fetch(cleared)["more_files"] == 1
+    now = cleared.run.read_json(runs.DELIVERY)
+    if how == "whole":
+        assert now == told
+    else:
+        assert now["archive"]["run"] == "run1"
+    assert steps.validate(cleared)["rows"] == (5 if how == "whole" else 4)
+
+
 def test_a_file_that_is_not_what_was_fetched_is_not_taken(loaded):
     """Its SHA-256 is another one; nothing of it is left in the run."""
     (loaded.runs / "first" / "export.csv").write_text("somebody changed it")

@@ -236,6 +236,14 @@ def test_what_folio_did_not_know_is_loaded_when_it_does(load: Loading, folio: Fo
     assert in_folio(folio)[2] == "1 Elm Street"
 
 
+def test_the_order_of_tags_says_nothing(load: Loading, folio: FolioServer):
+    """The campus has not changed them by sending them in another order."""
+    load(ANN | {"tags": "new;old"})
+    edit(folio)
+    load(ANN | {"tags": "old;new"})
+    assert in_folio(folio)[3] == ["vip"]
+
+
 def test_nobody_can_be_read_in_the_ledger(load: Loading, tmp_path: Path):
     """It has hashes only, of the contested fields."""
     load(ANN)

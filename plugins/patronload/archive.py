@@ -50,11 +50,14 @@ def take(load: Load, missing: MissingError) -> list[dict[str, Any]]:
     Raises MissingError, with what is `missing` from the library, when nobody has kept it, and SourceError when what was
     kept is not what was fetched.
     """
-    found = [kept for kept in _looked_at(load) if kept]
+    found = [kept for kept in (*_looked_at(load), _own(load)) if kept]
     whole = [kept for kept in found if kept.whole]
     if not whole:
         raise MissingError(f"{missing} {_why_none(load, found)}")
     newest = max(whole, key=lambda kept: (kept.fetched, "archive" not in kept.delivery, kept.run.id))
+    if newest.run is load.run:
+        log.info("%s So the export stays that this run has fetched already.", missing)
+        return _unmarked(load, newest)
     first, *more = (
         _copied(load, newest.run, name, about)
         for name, about in zip(_names(newest.run), _files(newest.delivery), strict=True)
@@ -84,6 +87,28 @@ def _kept(load: Load, run: Run) -> Kept | None:
         return None  # that run was cleared on a later day, and has fetched what lay there then
     whole = run.has(runs.EXPORT) and len(_names(run)) == len(_files(delivery))
     return Kept(run, delivery, whole)
+
+
+def _own(load: Load) -> Kept | None:
+    """What the run itself fetched before it was cleared, if all of it is still as it was fetched."""
+    kept = _kept(load, load.run)
+    if kept is None or not kept.whole:
+        return None
+    named = zip(_names(load.run), _files(kept.delivery), strict=True)
+    return kept if all(_digest(load.run, name) == each["sha256"] for name, each in named) else None
+
+
+def _unmarked(load: Load, kept: Kept) -> list[dict[str, Any]]:
+    first, *more = _files(kept.delivery)
+    return [{name: told for name, told in first.items() if name not in marked(load)}, *more]
+
+
+def _digest(run: Run, name: str) -> str:
+    digest = hashlib.sha256()
+    with run.reading(name) as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _names(run: Run) -> list[str]:

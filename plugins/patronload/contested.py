@@ -61,4 +61,11 @@ def _at(record: dict[str, Any], path: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """As JSON; the order of tags or departments says nothing."""
+    if isinstance(value, dict):
+        value = {name: _in_order(inner) for name, inner in value.items()}
+    return json.dumps(_in_order(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _in_order(value: Any) -> Any:
+    return sorted(value) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value

@@ -53,9 +53,11 @@ def fetch(load: Load) -> Counts:
     if _anything_sent(load.run):
         return _kept(load.run, "export", runs.EXPORT)
     with _recorded(load, "fetch"):
-        for name in (runs.ROWS, runs.RAGGED, runs.FACTS, *load.run.names(runs.MORE)):
+        for name in (runs.ROWS, runs.RAGGED, runs.FACTS):
             load.run.remove(name)
         delivered = _delivered(load)
+        for name in load.run.names(runs.MORE)[len(delivered) - 1 :]:
+            load.run.remove(name)
     first, *more = delivered
     load.run.write_json(runs.DELIVERY, first | archive.marked(load) | ({"more": more} if more else {}))
     for each in delivered:
@@ -71,8 +73,6 @@ def _delivered(load: Load) -> list[dict[str, Any]]:
     except MissingError as missing:
         if not load.of_day:
             raise
-        for name in load.run.names(runs.MORE):
-            load.run.remove(name)
         return archive.take(load, missing)
 
 

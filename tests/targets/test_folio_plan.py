@@ -217,6 +217,17 @@ def test_active_and_the_date_agree(  # noqa: PLR0917
     assert record["active"] is active
 
 
+@pytest.mark.parametrize(("said", "ended", "active"), [(True, 2020, True), (False, 2020, False), (True, 2098, False)])
+def test_who_ran_out_comes_back_also_when_active_is_whose_who_changed_it_last(
+    tmp_path: Path, said: bool, ended: int, active: bool
+):
+    """By the new date; `active` was said at the last load already. Whom the library made inactive stays so."""
+    owned = mapping(tmp_path, ownership={"active": "last"})
+    rules = folio_merge.rules(owned, CHICAGO, datetime.now(UTC))._replace(changed={"active": False})
+    stored = person(1, active=False, expirationDate=f"{ended}-01-01T00:00:00.000+00:00")
+    assert folio_merge.merged(person(1, active=said), stored, rules)["active"] is active
+
+
 def test_ids_are_spelt_as_folio_has_them(server: FolioServer, rules: Mapping):
     """FOLIO finds Ábc1 for abc1, and then does not recognise it; so its own spelling is sent, and the load is good."""
     stored_user(server, person(1, externalSystemId="Ábc1", username="Zoë", barcode="X1"))

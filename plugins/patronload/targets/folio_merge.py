@@ -300,7 +300,8 @@ def _active(ours: Record, stored: Record | None, record: Record, rules: Rules) -
         return True
     was = stored.get("expirationDate")
     renewed = bool(was and ends and moment(was) < rules.now)
-    return renewed and owner in (None, "campus")
+    # A date that the campus has moved tells more than an `active` that it has always said.
+    return renewed and rules.active in (None, "campus", "last") and ours.get("active") is not False
 
 
 def _is_empty(value: Any) -> bool:
