@@ -1,8 +1,9 @@
 """
 The stages of a load before the first request, on a made-up export of 28 columns with 12 expectations.
 
-`python -m benchmarks.core FOLDER` runs the steps `validate` and `transform` on the export in a folder and cuts chunks,
-in a process of its own so that its peak of memory is its own; with --script the script does it.
+`python -m benchmarks.core FOLDER STAGE` runs one stage on the export in a folder: the step `validate`, the step
+`transform`, the cutting of chunks; or the script does it all. Each is a process of its own, as each task of Airflow's
+is, so that its peak of memory is its own.
 """
 
 import importlib
@@ -30,8 +31,12 @@ CHUNK = 250
 SIZES = (100_000, 1_000_000, 2_000_000)
 VALIDATE, TRANSFORM, CHUNKS, SCRIPT = "read, validate", "transform", "chunks", "script"
 
-IMPORTED = ("patronload.validation", "patronload.right_file", "patronload.targets.folio_import", "pyarrow.parquet")
-"""What the steps import when they need it, which takes seconds that are not measured here."""
+IMPORTED = {
+    VALIDATE: ("patronload.validation", "patronload.right_file"),
+    TRANSFORM: ("patronload.transform", "patronload.right_file", "pyarrow.parquet"),
+    CHUNKS: ("patronload.transform", "patronload.targets.folio_import"),
+}
+"""What the stages import when they need it, which takes seconds that are not measured here."""
 
 
 def measure(rows: int, bad: float = 0.0) -> None:
@@ -39,7 +44,7 @@ def measure(rows: int, bad: float = 0.0) -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = export(Path(folder), rows, bad)
         print(f"core: {rows:,} rows, {made.stat().st_size / 1e6:.0f} MB, {bad:.0%} of the rows bad")
-        ours, theirs = _measured(folder), _measured(folder, "--script")
+        ours, theirs = _ours(folder), _measured(folder, SCRIPT)
         mapper = migration_tools.speed(Path(folder))
     stages = {**ours["seconds"], "all": sum(ours["seconds"].values()), SCRIPT: theirs["seconds"][SCRIPT]}
     cpu = {**ours["cpu"], "all": sum(ours["cpu"].values()), SCRIPT: theirs["cpu"][SCRIPT]}
@@ -61,16 +66,16 @@ def sizes() -> None:
     for rows in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             export(Path(folder), rows, 0.0)
-            found = _measured(folder)
+            found = _ours(folder)
         clock, cpu = (1e6 * sum(found[kind].values()) / rows for kind in ("seconds", "cpu"))
         print(f"  {rows:10,} rows {clock:7.1f} us {cpu:7.1f} us of CPU {found['peak']:8,.0f} MB")
 
 
 def steps_alone(rows: int, bad: float) -> list[float]:
-    """The seconds of validate and of transform, without the imports, in a process of their own."""
+    """The seconds of validate and of transform, without the imports, each in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         export(Path(folder), rows, bad)
-        seconds = _measured(folder)["seconds"]
+        seconds = _ours(folder)["seconds"]
     return [seconds[VALIDATE], seconds[TRANSFORM]]
 
 
@@ -82,8 +87,16 @@ def export(folder: Path, rows: int, bad: float) -> Path:
     return made
 
 
-def _measured(folder: str, *more: str) -> Any:
-    command = [sys.executable, "-m", "benchmarks.core", folder, *more]
+def _ours(folder: str) -> dict[str, Any]:
+    """What all stages took, the highest of their peaks, and what they came to."""
+    found = [_measured(folder, stage) for stage in STAGES]
+    took = {kind: {name: told for each in found for name, told in each[kind].items()} for kind in ("seconds", "cpu")}
+    told = ", ".join(each["told"] for each in found if each["told"])
+    return {**took, "peak": max(each["peak"] for each in found), "told": told}
+
+
+def _measured(folder: str, stage: str) -> Any:
+    command = [sys.executable, "-m", "benchmarks.core", folder, stage]
     environment = os.environ | {"PATRONLOAD_INCLUDE": str(include(Path(folder)))}
     done = subprocess.run(  # noqa: S603 - our own interpreter and module
         command, cwd=paths.PROJECT, env=environment, check=True, stdout=subprocess.PIPE, text=True
@@ -126,21 +139,33 @@ class _Clock:
         return result
 
 
-def _stages(folder: Path) -> dict[str, Any]:
-    for module in IMPORTED:
+def _stage(folder: Path, name: str) -> dict[str, Any]:
+    """One stage; what the one before it left in the folder is there."""
+    for module in IMPORTED[name]:
         importlib.import_module(module)
-    tenant, run, clock = tenants.load("northfield"), Run(folder / "run"), _Clock()
+    run, clock = Run(folder / "run"), _Clock()
     delivery.leave(run)
-    load = Load(tenant, run, "bench", date(2026, 11, 21))
-    clock.run(VALIDATE, lambda: steps.validate(load))
-    counts = clock.run(TRANSFORM, lambda: steps.transform(load))
-    chunks = clock.run(CHUNKS, lambda: _chunks(load))
-    return _told(clock, f"{counts['patrons']:,} patrons, {counts['rejected']:,} rejected, {chunks:,} chunks")
+    load = Load(tenants.load("northfield"), run, "bench", date(2026, 11, 21))
+    return _told(clock, clock.run(name, lambda: STAGES[name](load)))
 
 
-def _chunks(load: Load) -> int:
+def _validate(load: Load) -> str:
+    steps.validate(load)
+    return ""
+
+
+def _transform(load: Load) -> str:
+    counts = steps.transform(load)
+    return f"{counts['patrons']:,} patrons, {counts['rejected']:,} rejected"
+
+
+def _chunks(load: Load) -> str:
     patrons = pl.read_parquet(load.run.folder / runs.PATRONS, columns=["patron"])
-    return len(set(steps._cut(load.run, load.tenant.target, patrons.with_columns(level=0))))  # noqa: SLF001 - the step's
+    chunks = set(steps._cut(load.run, load.tenant.target, patrons.with_columns(level=0)))  # noqa: SLF001 - the step's
+    return f"{len(chunks):,} chunks"
+
+
+STAGES = {VALIDATE: _validate, TRANSFORM: _transform, CHUNKS: _chunks}
 
 
 def _script(folder: Path) -> dict[str, Any]:
@@ -161,5 +186,5 @@ def _peak() -> float:
 
 
 if __name__ == "__main__":
-    made = (_script if "--script" in sys.argv else _stages)(Path(sys.argv[1]))
-    print(json.dumps(made))
+    folder, wanted = Path(sys.argv[1]), sys.argv[2]
+    print(json.dumps(_script(folder) if wanted == SCRIPT else _stage(folder, wanted)))

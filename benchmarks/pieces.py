@@ -64,7 +64,7 @@ class _Spent(Counter[str]):
 
 
 def _spent(folder: Path) -> _Spent:
-    for module in core.IMPORTED:
+    for module in {each for modules in core.IMPORTED.values() for each in modules}:
         importlib.import_module(module)
     tenant, run, spent = tenants.load("northfield"), Run(folder / "run"), _Spent()
     delivery.leave(run)
