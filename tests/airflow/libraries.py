@@ -62,7 +62,7 @@ from datetime import timedelta
 
 
 def task_policy(task):
-    task.retry_delay = timedelta(seconds=5)
+    task.retry_delay = timedelta(seconds=15)
 """
 
 # How soon Airflow sees that a scheduler is gone, and whose tasks went with it; by itself it takes five minutes.

@@ -23,7 +23,7 @@ PATRONS = {NO_MAIL: 20, NO_BUCKET: 100, NO_SCHEDULER: 600}
 
 CHUNK = 20
 
-DOWN = 20.0
+DOWN = 60.0
 """Seconds without a bucket, at the least."""
 
 Runs = Mapping[str, str]
