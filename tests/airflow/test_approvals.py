@@ -1,5 +1,6 @@
 """An unusual load waits for a person, and no worker with it: a yes, a no, and no answer."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,7 +30,13 @@ def runs(world: World) -> Runs:
     return ask(world, APPROVED, REJECTED, SILENT)
 
 
+A_LOOK = 3.0
+"""Seconds that a person takes at least. Airflow takes a task that is answered in the very moment in which it goes to
+sleep for one that was killed, and tries it again after its pause."""
+
+
 def answer(world: World, role: str, tenant: str, run_id: str, chosen: str, reason: str) -> httpx.Response:
+    time.sleep(A_LOOK)
     login = {"username": role, "password": world.airflow.passwords[role]}
     token = httpx.post(f"{world.airflow.url}/auth/token", json=login).raise_for_status().json()["access_token"]
     return httpx.patch(
