@@ -30,9 +30,9 @@ def runs(world: World) -> Runs:
     return ask(world, APPROVED, REJECTED, SILENT)
 
 
-A_LOOK = 3.0
-"""Seconds that a person takes at least. Airflow takes a task that is answered in the very moment in which it goes to
-sleep for one that was killed, and tries it again after its pause."""
+A_LOOK = 8.0
+"""Seconds that a person takes at least. A task that is answered while its process is still on its way out, which takes
+up to six, is taken by Airflow for one that was killed; it is tried again after its pause."""
 
 
 def answer(world: World, role: str, tenant: str, run_id: str, chosen: str, reason: str) -> httpx.Response:
