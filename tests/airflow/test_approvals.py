@@ -30,7 +30,7 @@ def runs(world: World) -> Runs:
     return ask(world, APPROVED, REJECTED, SILENT)
 
 
-A_LOOK = 8.0
+A_LOOK = 12.0
 """Seconds that a person takes at least. A task that is answered while its process is still on its way out, which takes
 up to six, is taken by Airflow for one that was killed; it is tried again after its pause."""
 
