@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from patronload import runs
+from patronload import dates, runs
 from patronload.errors import Declined
 from patronload.loads import Load
 from patronload.questions import Figure, Question
@@ -50,10 +50,14 @@ class Answer(NamedTuple):
 
 def asked(run: Run) -> list[dict[str, str]]:
     """The verdicts that a person has to answer for; none on ordinary days."""
-    steps = run.read_json(runs.GATES)["steps"] if run.has(runs.GATES) else {}
-    found = [verdict for step in steps.values() for verdict in step["verdicts"] if verdict["state"] == "asked"]
+    found = [verdict for step in _steps(run) for verdict in step["verdicts"] if verdict["state"] == "asked"]
     # Each step may find the same of a limit.
     return list({verdict["sentence"]: verdict for verdict in found}.values())
+
+
+def figures(run: Run) -> dict[str, Any]:
+    """What the gates have counted, in all steps so far."""
+    return {name: figure for step in _steps(run) for name, figure in step["figures"].items()}
 
 
 def take(load: Load, turn: Turn, answer: Answer | None) -> dict[str, Any]:
@@ -98,9 +102,9 @@ def settle(load: Load, kept: Mapping[str, Any]) -> None:
         return
     what = f"Asked was: {' '.join(verdict['sentence'] for verdict in asked(load.run))}"
     if kept["answer"] == NO_ANSWER:
-        since = _moment(load, datetime.fromisoformat(kept["asked"]))
+        since = dates.moment(datetime.fromisoformat(kept["asked"]), load.tenant.zone)
         raise Declined(f"Nothing was sent. Nobody answered whether this load is right; it was asked on {since}. {what}")
-    when = _moment(load, datetime.fromisoformat(kept["answered"]))
+    when = dates.moment(datetime.fromisoformat(kept["answered"]), load.tenant.zone)
     told = f", and gave no reason. {what}" if not kept["reason"] else f": '{kept['reason']}'. {what}"
     raise Declined(f"Nothing was sent. {kept['by']} said no to this load on {when}{told}")
 
@@ -143,7 +147,7 @@ class Shown(NamedTuple):
 def shown(run: Run) -> Shown:
     """What is asked of the run as it is planned now."""
     plan = run.read_json(runs.PLAN)
-    return Shown(asked(run), plan["new"], plan["known"], _gate_figures(run)["rejected"])
+    return Shown(asked(run), plan["new"], plan["known"], figures(run)["rejected"])
 
 
 def carry_over(load: Load, before: Shown) -> None:
@@ -178,19 +182,20 @@ def question(load: Load, kept: Mapping[str, Any]) -> Question:
 
 def _files(load: Load, last: Loaded | None) -> Iterator[str]:
     delivery = load.run.read_json(runs.DELIVERY)
-    yield f"The file is {delivery['name']}, written {_moment(load, datetime.fromisoformat(delivery['modified']))}."
+    written = dates.moment(datetime.fromisoformat(delivery["modified"]), load.tenant.zone)
+    yield f"The file is {delivery['name']}, written {written}."
     if last:
-        day = f"{last.day.day} {last.day:%B %Y}"
-        yield f"The last load, of {day}, had {last.file}, written {_moment(load, last.modified)}."
+        written = dates.moment(last.modified, load.tenant.zone)
+        yield f"The last load, of {dates.in_words(last.day)}, had {last.file}, written {written}."
 
 
 def _figures(run: Run, last: Loaded | None) -> Iterator[Figure]:
-    plan, figures = run.read_json(runs.PLAN), _gate_figures(run)
+    plan, counted = run.read_json(runs.PLAN), figures(run)
     yield Figure("Rows", f"{run.read_json(runs.VALIDATION)['rows']:,}", f"{last.rows:,}" if last else "")
-    yield Figure("Rejected", f"{figures['rejected']:,}", f"{last.rejected:,}" if last else "")
+    yield Figure("Rejected", f"{counted['rejected']:,}", f"{last.rejected:,}" if last else "")
     yield Figure("To create", f"{plan['new']:,}", "")
     yield Figure("To update", f"{plan['known']:,}", "")
-    yield from _groups(figures.get("groups", {}), last.groups if last else {})
+    yield from _groups(counted.get("groups", {}), last.groups if last else {})
 
 
 def _groups(now: Mapping[str, int], before: Mapping[str, int]) -> Iterator[Figure]:
@@ -202,11 +207,6 @@ def _groups(now: Mapping[str, int], before: Mapping[str, int]) -> Iterator[Figur
     if others or len(largest) > SHOWN:
         rest = f"{sum(before[group] for group in largest[SHOWN:]):,}" if before else ""
         yield Figure("Other groups" if before else "In patron groups", f"{others:,}", rest)
-
-
-def _gate_figures(run: Run) -> dict[str, Any]:
-    steps = run.read_json(runs.GATES)["steps"].values()
-    return {name: figure for step in steps for name, figure in step["figures"].items()}
 
 
 def _mark(run: Run) -> str | None:
@@ -231,6 +231,10 @@ def _without_stop(reason: str | None) -> str | None:
     return (reason or "").rstrip(" .") or None
 
 
+def _steps(run: Run) -> Iterable[dict[str, Any]]:
+    return run.read_json(runs.GATES)["steps"].values() if run.has(runs.GATES) else ()
+
+
 def _kept(run: Run) -> dict[str, Any]:
     kept: dict[str, Any] = run.read_json(runs.APPROVAL) if run.has(runs.APPROVAL) else {}
     return kept
@@ -238,9 +242,3 @@ def _kept(run: Run) -> dict[str, Any]:
 
 def _text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _moment(load: Load, moment: datetime) -> str:
-    """20 Nov 2026, 02:00 CST."""
-    local = moment.astimezone(load.tenant.zone)
-    return f"{local.day} {local:%b %Y, %H:%M %Z}"

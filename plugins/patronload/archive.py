@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from patronload import runs
+from patronload import dates, runs
 from patronload.errors import MissingError, SourceError
 from patronload.loads import Load
 from patronload.runs import Run
@@ -138,10 +138,6 @@ def _why_none(load: Load, found: list[Kept]) -> str:
         return NONE_KEPT
     last = max(found, key=lambda kept: kept.fetched)
     return (
-        f"Run {last.run.id} had fetched the export of {_in_words(load.day)}, but patrons are kept for "
+        f"Run {last.run.id} had fetched the export of {dates.in_words(load.day)}, but patrons are kept for "
         f"{load.tenant.keep.patrons} only (keep.patrons), and it was taken away since. Ask the sender for the file."
     )
-
-
-def _in_words(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"

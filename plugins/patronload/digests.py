@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from patronload import notify, runs, tenants
-from patronload.notify import LOOKS, Look, Mail, day_in_words
+from patronload import dates, notify, runs, tenants
+from patronload.notify import LOOKS, Look, Mail
 from patronload.reports import Report, counted
 from patronload.tenants import Tenant
 
@@ -49,12 +49,12 @@ def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
         "looks": LOOKS,
         "lead": f"There was no load of {', '.join(quiet)}." if quiet else "",
         "look": _look(good=bool(loads) and well == loads and not quiet),
-        "week": f"{day_in_words(last - timedelta(days=6), '%b')} to {day_in_words(last, '%b')}",
+        "week": f"{dates.short(last - timedelta(days=6))} to {dates.short(last)}",
         "weeks": [(week.tenant.library, [_line(load) for load in week.loads]) for week in weeks],
     }
     where = weeks[0].tenant.library if len(weeks) == 1 else f"{len(weeks)} libraries"
     return Mail(
-        subject=" ".join(f"{headline} ({where}, week to {day_in_words(last, '%b')})".split()),
+        subject=" ".join(f"{headline} ({where}, week to {dates.short(last)})".split()),
         to=(address,),
         html=notify.templates().get_template("digest.html").render(words),
         text=notify.templates().get_template("digest.txt").render(words),

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
+from patronload.dates import in_words, moment
 from patronload.folding import folded
 from patronload.tenants import Limits
 from patronload.trailers import Trailer
@@ -80,10 +81,10 @@ def newest(file_day: date, modified: datetime, last: Loaded | None) -> Verdict:
     if last is None:
         return Verdict("older_file", True, NO_EARLIER)
     zone = modified.tzinfo
-    own = f"it is of {in_words(file_day)} (written {moment(modified)})"
+    own = f"it is of {in_words(file_day)} (written {moment(modified, zone)})"
     other = (
         f"the load of {in_words(last.day)} had {last.file} of {in_words(last.file_day)} "
-        f"(written {moment(last.modified.astimezone(zone))})"
+        f"(written {moment(last.modified, zone)})"
     )
     if (file_day, modified) < last.position:
         return Verdict("older_file", False, f"The file is older than the last one loaded: {own}; {other}.")
@@ -226,16 +227,6 @@ def share(written: str) -> float:
 def percent(part: float) -> str:
     """0.2 is 20 %, 0.0123 is 1.2 %."""
     return f"{100 * part:.1f}".removesuffix(".0") + " %"
-
-
-def in_words(day: date) -> str:
-    """20 November 2026."""
-    return f"{day.day} {day:%B %Y}"
-
-
-def moment(time: datetime) -> str:
-    """20 Nov 2026, 02:00 CST."""
-    return f"{time.day} {time:%b %Y, %H:%M %Z}"
 
 
 def _usual(last: Sequence[Loaded]) -> str:

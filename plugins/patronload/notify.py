@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
-from patronload import paths
+from patronload import dates, paths
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
 from patronload.questions import Question
 from patronload.reports import UNCONFIRMED, Noted, Outcome, Reason, Report, counted, next_steps
@@ -135,7 +135,7 @@ def _once(named: Sequence[str]) -> list[str]:
 
 def subject(report: Report) -> str:
     """What happened first, as a phone cuts the rest off; then where and when."""
-    return " ".join(f"{headline(report)} ({report.library}, {day_in_words(report.day, '%b')})".split())
+    return " ".join(f"{headline(report)} ({report.library}, {dates.short(report.day)})".split())
 
 
 def mail(tenant: Tenant, report: Report) -> Mail:
@@ -155,15 +155,15 @@ def late_mail(tenant: Tenant, day: date, expected: datetime) -> Mail:
     words = {
         "tenant": tenant,
         "dag": tenant.dag_id,
-        "day": day_in_words(day, "%B"),
+        "day": dates.in_words(day),
         "look": LATE,
         "headline": f"No file yet; it was expected by {when}",
         "path": tenant.source.path_on(day),
-        "end": day_in_words(day, "%B"),
+        "end": dates.in_words(day),
     }
     contacts = tenant.notify
     return Mail(
-        subject=" ".join(f"{words['headline']} ({tenant.library}, {day_in_words(day, '%b')})".split()),
+        subject=" ".join(f"{words['headline']} ({tenant.library}, {dates.short(day)})".split()),
         to=tuple(_once([*contacts.always, *_after(contacts, "no_file")])),
         html=templates().get_template("late.html").render(words),
         text=templates().get_template("late.txt").render(words),
@@ -176,16 +176,16 @@ def question_mail(tenant: Tenant, run_id: str, day: date, question: Question, li
         "tenant": tenant,
         "dag": tenant.dag_id,
         "run": run_id,
-        "day": day_in_words(day, "%B"),
+        "day": dates.in_words(day),
         "look": ASKED,
         "headline": "Is this load right? Please answer",
         "question": question,
         "link": link,
-        "steps": _to_answer(link, _when(question.until, tenant.zone)),
+        "steps": _to_answer(link, dates.with_weekday(question.until, tenant.zone)),
     }
     asked = tenant.approval.ask if tenant.approval else None
     return Mail(
-        subject=" ".join(f"{words['headline']} ({tenant.library}, {day_in_words(day, '%b')})".split()),
+        subject=" ".join(f"{words['headline']} ({tenant.library}, {dates.short(day)})".split()),
         to=tuple(_once(tenant.notify.on_failure if asked is None else asked)),
         html=templates().get_template("question.html").render(words),
         text=templates().get_template("question.txt").render(words),
@@ -328,7 +328,7 @@ def told(report: Report, dag_id: str) -> dict[str, Any]:
     return {
         "report": report,
         "dag": dag_id,
-        "day": day_in_words(report.day, "%B"),
+        "day": dates.in_words(report.day),
         "look": LOOKS[report.outcome],
         "headline": headline(report),
         "lead": _lead(report),
@@ -346,25 +346,18 @@ def told(report: Report, dag_id: str) -> dict[str, Any]:
         "reason_words": reason_words(report),
         "steps": next_steps(report),
         "archive": _archive(report, zone),
-        "when": lambda moment: _when(moment, zone),
+        "when": lambda moment: dates.with_weekday(moment, zone),
     }
 
 
 def _archive(report: Report, zone: ZoneInfo) -> str:
     """Where an export comes from that the library no longer had; else nothing."""
     kept = report.export.archive if report.export else None
-    return f"taken from the archive of run {kept.run}, which fetched it {_when(kept.fetched, zone)}" if kept else ""
-
-
-def day_in_words(day: date, month: str) -> str:
-    """5 November 2026, or 5 Nov 2026: `month` is %B or %b."""
-    return f"{day.day} {day:{month} %Y}"
-
-
-def _when(moment: datetime, zone: ZoneInfo) -> str:
-    """Sat 21 Nov 2026, 04:30 CST."""
-    local = moment.astimezone(zone)
-    return f"{local:%a} {day_in_words(local.date(), '%b')}, {local:%H:%M %Z}"
+    return (
+        f"taken from the archive of run {kept.run}, which fetched it {dates.with_weekday(kept.fetched, zone)}"
+        if kept
+        else ""
+    )
 
 
 def _size(count: int) -> str:

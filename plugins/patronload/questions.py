@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from patronload import dates
+
 
 class Figure(NamedTuple):
     """A line of the table: what it is, in this load, and in the last one (empty where that does not tell)."""
@@ -39,7 +41,7 @@ class Question(NamedTuple):
 
 def markdown(question: Question, target: str) -> str:
     """The question as Airflow shows it, in a narrow column, with the figures as a table."""
-    until = f"{question.until:%a} {question.until.day} {question.until:%b %Y, %H:%M %Z}"
+    until = dates.with_weekday(question.until, question.until.tzinfo)
     return "\n".join(
         [
             "### What is unusual",

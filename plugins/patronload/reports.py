@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from patronload import dates
 from patronload.rows import REJECTS
 from patronload.tenants import Tenant
 
@@ -326,9 +327,8 @@ def _of_answer(gates: Iterable[Gate], answer: Approval | None, tenant: Tenant) -
     """Who let an unusual load through, when and why."""
     if answer is None or answer.answer != "approved" or answer.answered is None:
         return []
-    when = answer.answered.astimezone(tenant.zone)
     approved = " ".join(gate.sentence for gate in gates if gate.state == "approved")
-    said = f"Approved by {answer.by} on {when.day} {when:%b %Y, %H:%M %Z}"
+    said = f"Approved by {answer.by} on {dates.moment(answer.answered, tenant.zone)}"
     return [f"{said}; the reason given: '{answer.reason}'. {approved}"]
 
 

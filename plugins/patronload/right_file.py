@@ -126,7 +126,7 @@ def check_age(load: Load) -> None:
 
     A person who approved an older file knew which one is newer, and of no other.
     """
-    history, figures = History(load.run), _figures(load)
+    history, figures = History(load.run), approval.figures(load.run)
     if not load.run.has(runs.DELIVERY) or figures.get("mended"):
         return
     older = any(verdict["gate"] == "older_file" for verdict in approval.asked(load.run))
@@ -141,7 +141,7 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
 
     `patrons` has the target's key field. The same load may be recorded again.
     """
-    figures = _figures(load)
+    figures = approval.figures(load.run)
     if figures.get("mended"):
         return
     history, arrival, validation = History(load.run), _arrival(load), load.run.read_json(runs.VALIDATION)
@@ -233,28 +233,21 @@ def _hold(load: Load, step: str, verdicts: Iterable[Verdict], figures: Mapping[s
 
 
 def _judged(load: Load, step: str, verdict: Verdict) -> dict[str, str]:
+    return {"gate": verdict.gate, "state": _state(load, step, verdict), "sentence": verdict.sentence}
+
+
+def _state(load: Load, step: str, verdict: Verdict) -> str:
     # When it comes to sending, nobody is asked any more.
     asks = load.tenant.approval is not None and step != ORDER[-1] and verdict.gate not in NEVER_ASKED
-    told_only = verdict.effect == "warn" or (load.dry_run and (asks or verdict.gate in TOLD_ONLY_IN_A_DRY_RUN))
-    state = next(
-        state
-        for state, holds in (
-            ("passed", verdict.passed),
-            ("warned", told_only),
-            ("overridden", bool(load.load_anyway)),
-            ("asked", asks),
-            ("failed", True),
-        )
-        if holds
-    )
-    return {"gate": verdict.gate, "state": state, "sentence": verdict.sentence}
+    if verdict.passed:
+        return "passed"
+    if verdict.effect == "warn" or (load.dry_run and (asks or verdict.gate in TOLD_ONLY_IN_A_DRY_RUN)):
+        return "warned"
+    if load.load_anyway:
+        return "overridden"
+    return "asked" if asks else "failed"
 
 
 def _kept(load: Load) -> dict[str, Any]:
     kept: dict[str, Any] = load.run.read_json(runs.GATES) if load.run.has(runs.GATES) else {"steps": {}}
     return kept
-
-
-def _figures(load: Load) -> dict[str, Any]:
-    """The figures of all steps so far."""
-    return {name: figure for step in _kept(load)["steps"].values() for name, figure in step["figures"].items()}

@@ -217,7 +217,7 @@ def _plan(load: Load, facts: Facts, target: Target) -> Counts:
 
     begun = datetime.now(UTC)
     patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, facts.columns)
-    planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load), _refused(load, mapping))
+    planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load, mapping), _refused(load, mapping))
     # Not before: while the library system does not answer, an earlier plan stands as it was approved.
     _forget_plan(load.run)
     _write_frame(load.run, PLAN_REJECTS, planned.rejects)
@@ -675,14 +675,13 @@ def _write_planned(run: Run, patrons: pl.DataFrame, chunks: list[int]) -> None:
     _write_frame(run, runs.PLANNED, planned)
 
 
-def _ledger(load: Load) -> Ledger | None:
+def _ledger(load: Load, mapping: Mapping) -> Ledger | None:
     """What is known of earlier loads of this library; None when nothing is, or there is no need to know."""
     from patronload import contested
     from patronload.ledger import Ledger
 
     shared = load.run.shared
-    needed = load.tenant.system.remembered or contested.paths(mappings.load(load.tenant.mapping))
-    if not needed or not shared.has(runs.LEDGER):
+    if not (load.tenant.system.remembered or contested.paths(mapping)) or not shared.has(runs.LEDGER):
         return None
     return Ledger.from_json(shared.read_json(runs.LEDGER))
 
@@ -704,12 +703,13 @@ def _remember(load: Load) -> None:
     if not (system.remembered or fields):
         return
     planned = _read_frame(load.run, runs.PLANNED)
-    sent, loaded = posting.arrived(load.run, planned), posting.confirmed(load.run, planned)
-    known = {"rows": sent["row"].to_list(), "loaded": loaded["row"].to_list()}
+    sent = posting.arrived(load.run, planned)
+    loaded = posting.confirmed(load.run, planned) if fields else planned.clear()
+    known = {"rows": sent["row"].to_list()} | ({"loaded": loaded["row"].to_list()} if fields else {})
     if load.run.has(runs.REMEMBERED) and load.run.read_json(runs.REMEMBERED) == known:
         return
-    known_before = _ledger(load)
-    ledger = Ledger.empty() if known_before is None else known_before
+    before = _ledger(load, mapping)
+    ledger = Ledger.empty() if before is None else before  # one that knows nobody counts as false
     if system.remembered:
         ledger.take(sent.select(system.key, *system.remembered).iter_rows(named=True), system.key)
     if fields:

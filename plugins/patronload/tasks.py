@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -24,7 +24,7 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 from airflow.sdk.types import DagRunProtocol
 
-from patronload import approval, leases, purging, questions, runs, steps, tenants, waiting
+from patronload import approval, dates, leases, purging, questions, runs, steps, tenants, waiting
 from patronload.errors import MissingError, PatronloadError, TransientError
 from patronload.loads import Load
 
@@ -125,7 +125,7 @@ class Approval(HITLOperator):
         question = steps.approve(load, self._turn(context))
         if question is None:
             return
-        self.subject = f"{load.tenant.library}, {load.day.day} {load.day:%B %Y}: is this load right?"
+        self.subject = f"{load.tenant.library}, {dates.in_words(load.day)}: is this load right?"
         self.body = questions.markdown(question, load.tenant.system.name)
         self.params = ParamsDict({"reason": REASON})
         # It may have been asked before the worker died.
@@ -275,10 +275,10 @@ def _let_earlier_days_go_first(load: Load) -> None:
     earlier = waiting.of_earlier_days(open_runs, load.day)
     if not earlier or not context["ti"].get_dr_count(dag_id, run_ids=earlier, states=states):
         return
-    sentence = f"Waiting for the backfill of earlier days, so that no older file follows a newer one: {min(earlier)}"
-    log.info("%s", sentence)
-    _shown_in_airflow(sentence)
-    raise AirflowRescheduleException(datetime.now(UTC) + waiting.BEHIND)
+    _begin_again(
+        datetime.now(UTC) + waiting.BEHIND,
+        f"Waiting for the backfill of earlier days, so that no older file follows a newer one: {min(earlier)}",
+    )
 
 
 def _let_one_that_is_ready_go_first(load: Load) -> None:
@@ -290,10 +290,10 @@ def _let_one_that_is_ready_go_first(load: Load) -> None:
     other = leases.held_by_another(load.run.root, load.called)
     if other is None:
         return
-    sentence = f"Waiting for another load of this library that is ready to be sent: {other}"
-    log.info("%s", sentence)
-    _shown_in_airflow(sentence)
-    raise AirflowRescheduleException(datetime.now(UTC) + waiting.BEHIND)
+    _begin_again(
+        datetime.now(UTC) + waiting.BEHIND,
+        f"Waiting for another load of this library that is ready to be sent: {other}",
+    )
 
 
 def _look_again(load: Load, missing: MissingError) -> None:
@@ -305,9 +305,15 @@ def _look_again(load: Load, missing: MissingError) -> None:
     waiting.told(load.tenant, load.run, load.day, found)
     again, expected = (moment.astimezone(load.tenant.zone) for moment in (found.again, found.expected))
     sentence = f"Not there yet, expected by {expected:%H:%M}; looking again at {again:%H:%M:%S %Z}"
-    log.info("%s. %s", sentence, missing)
+    log.info("%s", missing)
+    _begin_again(found.again, sentence)
+
+
+def _begin_again(at: datetime, sentence: str) -> NoReturn:
+    """Have Airflow start the task again then, and keep no worker until then; the sentence says what is waited for."""
+    log.info("%s", sentence)
     _shown_in_airflow(sentence)
-    raise AirflowRescheduleException(found.again) from None
+    raise AirflowRescheduleException(at) from None
 
 
 def _tell_of_load(counts: steps.Counts) -> None:

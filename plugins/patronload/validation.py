@@ -229,7 +229,7 @@ def _sound(export: Export, delivered: list[pl.DataFrame]) -> Iterable[tuple[Chec
     rows = pl.concat([export.frame[ROW], export.ragged[ROW]]).cast(pl.UInt32)
     table = pd.DataFrame(
         {
-            name: rows.is_in(found["row"].implode()).cast(pl.Float64).replace(0.0, None).to_numpy()
+            name: pl.select(pl.when(rows.is_in(found["row"].implode())).then(1.0)).to_series().to_numpy()
             for name, found in zip(MATTERS, delivered, strict=True)
         },
         index=rows.to_numpy(),

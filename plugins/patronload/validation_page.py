@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from patronload import gates, notify
+from patronload import dates, gates, notify
 from patronload.reports import Report, counted
 
 LEAST_SHARE = 0.001
@@ -48,7 +48,7 @@ def page(report: Report, validation: Mapping[str, Any]) -> str:
         .get_template("validation.html")
         .render(
             report=report,
-            day=notify.day_in_words(report.day, "%B"),
+            day=dates.in_words(report.day),
             rows=validation["rows"],
             version=validation.get("great_expectations", "unknown"),
             headline=_headline(report, len(lines), found),

@@ -86,18 +86,18 @@ def plan(
 
     Raises TargetError for what somebody has to mend first, all of it in one message; TransientError.
     """
-    planning = _Planning(folio, mapping, zone, refused)
-    planning.ledger = ledger
-    return planning.plan(patrons)
+    return _Planning(folio, mapping, zone, ledger, refused).plan(patrons)
 
 
 class _Planning:
-    def __init__(self, folio: Folio, mapping: Mapping, zone: ZoneInfo, refused: Iterable[tuple[int, str]]) -> None:
+    def __init__(
+        self, folio: Folio, mapping: Mapping, zone: ZoneInfo, ledger: Ledger | None, refused: Iterable[tuple[int, str]]
+    ) -> None:
         self.folio = folio
         self.refused = {fold(folio.prefix + key): row for row, key in refused}
         self.mapping = mapping
         self.zone = zone
-        self.ledger: Ledger | None = None
+        self.ledger = ledger
         self.contested = contested.paths(mapping)
         self.rejects: list[tuple[int, str, str | None, str, str]] = []
         self.gone: dict[str, int] = {}
