@@ -9,7 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import polars as pl
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 
 from patronload import posting, targets
 from patronload.errors import Defect, TargetError, TransientError
+from patronload.leases import Lease
 from patronload.pace import Pace
 from patronload.posting import Totals, Watch
 from patronload.runs import Run
@@ -210,21 +213,35 @@ def test_progress_is_told_without_patrons(server: FolioServer, tmp_path: Path):
     assert told[1].endswith("0 seconds left")
 
 
-def test_a_process_that_is_a_leftover_sends_nothing_more(server: FolioServer, tmp_path: Path):
-    """Each request is asked for before: whoever has taken over sends the rest, and nobody is sent twice."""
-    run, asked = make_run(tmp_path, people(50)), iter((True, False))
+@pytest.mark.parametrize("question", [1, 2, 3, 4], ids=["before", "marked", "before the next", "the next marked"])
+def test_two_processes_of_one_load(server: FolioServer, tmp_path: Path, question: int):
+    """Airflow begins a task again that still lives. At whatever moment that is, nobody is sent twice."""
+    run = make_run(tmp_path, people(75))
+    first, second = (Lease(run.root, "folio", "northfield/a") for _ in range(2))
+    first.hold()
+    asked = count(1)
+
+    def taken_over(is_waited_for: bool) -> None:
+        second.hold()
+        heir.start()
+        if is_waited_for:
+            heir.join(60)
 
     def before() -> None:
-        if not next(asked):
-            raise TransientError("this process is a leftover")
+        first.renew()
+        if (now := next(asked)) == question:
+            # What has its mark is on its way: whoever takes over then waits for it.
+            taken_over(is_waited_for=now % 2 == 1)
 
-    with targets.open_target(folio_target(), lambda _: account(server), QUICK) as target:
+    with targets.open_target(folio_target(), lambda _: account(server), LONG) as target:
+        heir = Thread(target=posting.post, args=(run, target), kwargs={"watch": Watch(before=second.renew)})
         with pytest.raises(TransientError, match="leftover"):
             posting.post(run, target, watch=Watch(before=before))
-        assert (len(run.names("results")), len(run.names("sent"))) == (1, 1)
-        posting.post(run, target)
-    sent = [key for seen in server.imports for key in seen.external_system_ids]
-    assert len(sent) == len(set(sent)) == 50
+        heir.join(60)
+    assert not heir.is_alive()
+    sent = Counter(key for seen in server.imports for key in seen.external_system_ids)
+    assert (len(sent), set(sent.values())) == (75, {1})
+    assert len(run.names("results")) == 3
 
 
 def test_a_busy_folio_between_two_halves(server: FolioServer, tmp_path: Path):

@@ -251,15 +251,24 @@ class _Posting:
 
     def _note_again(self, sent: dict[str, Any], marker: dict[str, Any]) -> None:
         """Something of a part goes once more: whoever comes after has to wait for that one too."""
-        self.watch.before()
         sent[LAST] = self.target.clock().isoformat()
+        self._mark(marker)
+
+    def _mark(self, marker: dict[str, Any]) -> None:
+        """
+        Put the mark of what is sent next; it may be sent when this returns.
+
+        `before` is asked on both sides of it. Whoever takes over says so first and reads the marks then: so either
+        they find this mark, or they have taken over before it was put, and the second question finds that.
+        """
+        self.watch.before()
         self.run.write_json(_name(SENT, marker["chunk"]), marker)
+        self.watch.before()
 
     def _send(self, part: Chunk, start: int, marker: dict[str, Any]) -> None:
-        self.watch.before()
         sent_at, started = self.target.clock(), time.monotonic()
         marker |= {"from": start, "to": start + len(part.rows), "sent_at": sent_at.isoformat()}
-        self.run.write_json(_name(SENT, part.number), marker)
+        self._mark(marker)
         try:
             outcome = self.target.deliver(part, sent_at, lambda: self._note_again(marker, marker))
             self._learn(self.pace.took, len(part.rows), time.monotonic() - started)
