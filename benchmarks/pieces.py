@@ -99,7 +99,7 @@ def _validate(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
 
 
 def _transform(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
-    parts = steps._rows_in_parts(load.run, transform.PART)  # noqa: SLF001 - the step's
+    parts = steps._rows_in_parts(load.run)  # noqa: SLF001 - the step's
     names = {"_field": "transform: the fields", "_json": "transform: the JSON of them"}
     with load.run.writing(runs.PATRONS) as file, spent.within(transform, **names):
         writer = steps._Writer(file)  # noqa: SLF001 - the step's

@@ -173,7 +173,7 @@ def transform(load: Load) -> Counts:
         with load.run.writing(runs.PATRONS) as file:
             made = _Writer(file)
             groups = []
-            delivered = (rows.blanked(part, noted) for part in _rows_in_parts(load.run, core.PART))
+            delivered = (rows.blanked(part, noted) for part in _rows_in_parts(load.run))
             for part in core.parts(delivered, mapping, refused):
                 made.write(part.patrons)
                 made.rejects.append(part.rejects)
@@ -241,7 +241,6 @@ def _refused(load: Load, mapping: Mapping) -> list[tuple[int, str]]:
     import polars as pl
 
     from patronload import expressions
-    from patronload import transform as core
     from patronload.rows import ROW
 
     before = _rejects(load.run).filter(pl.col("stage") != "plan")
@@ -249,7 +248,7 @@ def _refused(load: Load, mapping: Mapping) -> list[tuple[int, str]]:
     if rows.is_empty() or not load.run.has(runs.ROWS):
         return []
     found: list[tuple[int, str]] = []
-    for part in _rows_in_parts(load.run, core.PART):
+    for part in _rows_in_parts(load.run):
         left = part.join(rows, on=ROW, how="semi")
         keys = expressions.of_fields(left, mapping, [key])[key]
         found += left.select(ROW, key=keys).drop_nulls().with_columns(pl.col("key").cast(pl.String)).iter_rows()
@@ -537,7 +536,8 @@ def _keep_rows(load: Load, export: Export) -> None:
     from patronload import transform
 
     # In groups as large as the parts in which they are read.
-    _write_frame(load.run, runs.ROWS, export.frame, compression="lz4", row_group_size=transform.PART)
+    size = transform.part_size(export.frame.height)
+    _write_frame(load.run, runs.ROWS, export.frame, compression="lz4", row_group_size=size)
     _write_frame(load.run, runs.RAGGED, export.ragged)
     load.run.write_json(runs.FACTS, export.facts._asdict())
 
@@ -562,11 +562,14 @@ def _facts(load: Load) -> Facts:
     return Facts(**load.run.read_json(runs.FACTS))
 
 
-def _rows_in_parts(run: Run, size: int) -> Iterator[pl.DataFrame]:
-    """The export's rows, so many at a time. The last part may be empty, so one always tells the columns."""
+def _rows_in_parts(run: Run) -> Iterator[pl.DataFrame]:
+    """The export's rows, a part at a time. The last part may be empty, so one always tells the columns."""
     import polars as pl
 
+    from patronload import transform
+
     rows = pl.scan_parquet(run.read(runs.ROWS))
+    size = transform.part_size(rows.select(pl.len()).collect().item())
     for start in count(0, size):
         part = rows.slice(start, size).collect()
         yield part

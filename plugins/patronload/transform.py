@@ -10,6 +10,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +27,9 @@ FRAGMENT, CELL = "fragment", "cell"
 
 AT_A_TIME = 2
 
-PART = 1 << 16
-"""So many rows are worked on at a time: enough to keep polars busy, and their JSON is little beside the whole."""
+PART, LEAST = 1 << 16, 1 << 13
+"""So many rows a part has at most: enough to keep polars busy, and their JSON is little beside the whole. With fewer
+than the least, what is done once for a part counts."""
 
 FIRST_PLAIN, QUOTE, BACKSLASH = b' "\\'
 """JSON escapes what comes before the blank, and these two."""
@@ -54,7 +56,8 @@ def transform(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> T
     The rows that are `refused` already (rejects of the validation) become no patrons either. They are looked at all the
     same, so that the library learns of all that is to be mended in a row at once.
     """
-    made = [*parts([frame.clear()], mapping, refused), *parts(frame.iter_slices(PART), mapping, refused)]
+    cut = frame.iter_slices(part_size(frame.height))
+    made = [*parts([frame.clear()], mapping, refused), *parts(cut, mapping, refused)]
     return Transformed(*(pl.concat(alike) for alike in zip(*made, strict=True)))
 
 
@@ -69,6 +72,12 @@ def parts(frames: Iterable[pl.DataFrame], mapping: Mapping, refused: pl.DataFram
                 yield waiting.popleft().result()
         for future in waiting:
             yield future.result()
+
+
+def part_size(rows: int) -> int:
+    """How many rows each part of an export of so many should have: all alike, so that none waits alone for the last."""
+    at_once = ceil(rows / (AT_A_TIME * PART))
+    return max(ceil(rows / max(AT_A_TIME * at_once, 1)), LEAST)
 
 
 def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Transformed:

@@ -18,10 +18,11 @@ def test_a_load_that_was_killed_goes_on_where_it_was(world: World):
     world.deliver("corvey", f"patrons_{today():%Y%m%d}.csv", as_csv(rows))
     world.folio.faults.import_seconds = 1.5
     run_id = world.start("corvey")
-    wait_until(lambda: len(world.imports("corvey")) == 3)
+    wait_until(lambda: len(world.imports("corvey")) >= 2)
     os.kill(process_of(world, run_id, "post"), signal.SIGKILL)
+    sent = len(world.imports("corvey"))
     wait_until(lambda: world.states("corvey", run_id)["post"] in ("up_for_retry", "failed"))
-    assert len(world.imports("corvey")) == 3
+    assert len(world.imports("corvey")) == sent < 5
     world.folio.faults.clear()
 
     world.api.clear(dag_id("corvey"), run_id, "post")

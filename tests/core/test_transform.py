@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from patronload.rows import no_rejects
-from patronload.transform import transform
+from patronload.transform import AT_A_TIME, LEAST, PART, part_size, transform
 
 KEYS = """
 target: folio
@@ -187,3 +187,12 @@ def test_a_telephone_number_is_written_the_international_way_and_nothing_is_made
     records, _ = only(mapping, frame, rules, N=["x"] * 5, P=cells)
     numbers = [record["personal"].get("phone") for record in records]
     assert numbers == ["+13125550199", "+353209101234", "312 555 0199 ext. 5", "none", None]
+
+
+@given(st.integers(0, 5_000_000))
+def test_the_parts_of_an_export_are_alike(rows):
+    """As many parts as are made at a time, or a multiple; none too large, and the last one hardly smaller."""
+    size = part_size(rows)
+    parts = -(-rows // size)
+    assert LEAST <= size <= PART
+    assert rows <= AT_A_TIME * LEAST or (parts % AT_A_TIME == 0 and rows - (parts - 1) * size > size - parts)
