@@ -1,10 +1,11 @@
 """What a run leaves behind, in a folder of this machine and in a bucket of a real S3 server."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import boto3
 import pytest
 
 from patronload import encryption, runs
@@ -42,6 +43,74 @@ def test_keeps_json_readable(run: Run) -> None:
     run.write_json("report.json", {"library": "Leabharlann Naomh Clár", "rows": 3})
     assert run.read_json("report.json") == {"library": "Leabharlann Naomh Clár", "rows": 3}
     assert "Leabharlann Naomh Clár" in run.read("report.json").decode()
+
+
+Put = Callable[[Run, str, bytes], None]
+
+
+@pytest.fixture
+def put(root: str, request: pytest.FixtureRequest) -> Put:
+    """Puts a file as another process does: nothing that this one remembers learns of it."""
+    if root.startswith("file"):
+        return lambda run, name, content: _put_here(Path(run.folder.path) / name, content)
+    server = request.getfixturevalue("artifact_store")
+    bucket = boto3.client(
+        "s3",
+        endpoint_url=server.url,
+        region_name="us-east-1",
+        aws_access_key_id=server.access_key,
+        aws_secret_access_key=server.secret_key,
+    )
+
+    def put_there(run: Run, name: str, content: bytes) -> None:
+        bucket_name, _, key = f"{run.folder.path}/{name}".partition("/")
+        bucket.put_object(Bucket=bucket_name, Key=key, Body=content)
+
+    return put_there
+
+
+def _put_here(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def test_what_another_process_puts_is_seen(run: Run, put: Put) -> None:
+    """Everything is asked for anew: a mark, its new length, another run. A chunk was sent twice otherwise."""
+    run.write("export.json", b"{}")
+    run.write("sent/0001.json", b"1")
+    assert (run.names("sent"), run.names("results"), run.entries()) == (
+        ["sent/0001.json"],
+        [],
+        ["export.json", "sent"],
+    )
+    assert [each.id for each in runs.all_runs("northfield")] == [RUN_ID]
+    before = run.touched()
+    put(run, "sent/0001.json", b"1, and more")
+    put(run, "sent/0002.json", b"2")
+    put(run, "results/0001.json", b"{}")
+    put(run, "report.json", b"{}")
+    put(runs.open_run("northfield", "manual__2"), "report.json", b"{}")
+    assert (run.has("sent/0002.json"), run.has("results/0001.json"), run.has("report.json")) == (True, True, True)
+    assert run.read("sent/0001.json") == b"1, and more"
+    assert (run.names("sent"), run.names("results")) == (["sent/0001.json", "sent/0002.json"], ["results/0001.json"])
+    assert run.entries() == ["export.json", "report.json", "results", "sent"]
+    assert run.touched() >= before
+    assert len(runs.all_runs("northfield")) == 2
+
+
+def test_a_file_that_goes_while_a_folder_is_listed_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each file that is written here has another name at first."""
+    run = Run(tmp_path)
+    for number in (1, 2):
+        run.write(f"results/000{number}.json", b"{}")
+    listed = Path.iterdir
+
+    def and_one_that_goes(folder: Path) -> Iterator[Path]:
+        yield folder / ".0003.json.unfinished"
+        yield from listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", and_one_that_goes)
+    assert run.names("results") == ["results/0001.json", "results/0002.json"]
 
 
 def test_a_file_is_written_anew(run: Run) -> None:

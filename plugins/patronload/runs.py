@@ -16,11 +16,11 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import cached_property, wraps
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import quote, unquote
 
 from patronload import connections, encryption, paths
@@ -190,10 +190,7 @@ class Run:
     @_answered
     def names(self, folder: str) -> list[str]:
         """The files in a folder of the run, sorted: ["results/0001.json", ...]; none if there is no such folder."""
-        path = self._path(folder)
-        if not path.exists():
-            return []
-        return sorted(f"{folder}/{file.name}" for file in path.iterdir() if not file.name.startswith("."))
+        return [f"{folder}/{each.name}" for each in _listing(self._path(folder)) if not each.name.startswith(".")]
 
     @property
     def id(self) -> str:
@@ -203,7 +200,7 @@ class Run:
     @_answered
     def entries(self) -> list[str]:
         """What lies in the run's folder: the names of files and folders, sorted."""
-        return sorted(path.name for path in self.folder.iterdir())
+        return [each.name for each in _listing(self.folder)]
 
     @_answered
     def modified(self, name: str) -> datetime | None:
@@ -214,7 +211,7 @@ class Run:
     @_answered
     def touched(self) -> datetime:
         """When the run last left something in its folder, in UTC. Its being cleared away is no doing of its own."""
-        written = [_modified(path) for path in self.folder.iterdir() if path.is_file() and path.name != PURGED]
+        written = [each.modified for each in _listing(self.folder) if each.modified and each.name != PURGED]
         return max(written, default=datetime.fromtimestamp(0, UTC))
 
     @_answered
@@ -331,6 +328,41 @@ def _local(path: Any) -> Path | None:
     return Path(path.path) if path.protocol in ("file", "local", "") else None
 
 
+class _Entry(NamedTuple):
+    """A file, or a folder, which has no time of its own."""
+
+    name: str
+    modified: datetime | None
+
+
+def _listing(folder: Any) -> list[_Entry]:
+    """What lies in a folder, sorted by name; nothing if there is no such folder."""
+    local = _local(folder)
+    try:
+        found = list(_listed_here(local) if local else _listed_there(folder))
+    except FileNotFoundError:
+        return []
+    return sorted(found, key=lambda each: each.name)
+
+
+def _listed_here(folder: Path) -> Iterator[_Entry]:
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # it has gone meanwhile, like a file that is written and gets its name now
+            yield _Entry(path.name, None if path.is_dir() else _modified(path))
+
+
+def _listed_there(folder: Any) -> Iterator[_Entry]:
+    for info in folder.fs.ls(folder.path, detail=True):
+        name = PurePosixPath(info["name"]).name
+        if info["type"] == "directory":
+            yield _Entry(name, None)
+        else:
+            with suppress(FileNotFoundError):
+                # S3 tells it of all at once.
+                written = info.get("LastModified") or folder.fs.modified(info["name"])
+                yield _Entry(name, written.astimezone(UTC))
+
+
 def _modified(path: Any) -> datetime:
     local = _local(path)
     if local:
@@ -362,15 +394,26 @@ def all_runs(tenant: str) -> list[Run]:
 
 def _folders(folder: Any) -> list[Any]:
     with _answers(folder):
-        if not folder.exists():
-            return []
-        return sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.name)
+        return [folder / each.name for each in _listing(folder) if each.modified is None]
 
 
 def _root() -> ObjectStoragePath:
     from airflow.sdk import ObjectStoragePath  # seconds to import, and the command line does without
 
-    return ObjectStoragePath(paths.artifacts())
+    root = ObjectStoragePath(paths.artifacts())
+    if not _local(root):
+        _see_what_others_put(root)
+    return root
+
+
+def _see_what_others_put(root: ObjectStoragePath) -> None:
+    """
+    Have fsspec ask the bucket each time: it remembers a listing for as long as the process lives, and answers from it
+    what is there and how long it is. A mark that another process of the task has put since would not be seen.
+    """
+    with _answers(root):
+        root.fs.dircache.use_listings_cache = False
+        root.fs.invalidate_cache()
 
 
 def open_run(tenant: str, run_id: str) -> Run:
