@@ -53,6 +53,8 @@ def fetch(load: Load) -> Counts:
     if _anything_sent(load.run):
         return _kept(load.run, "export", runs.EXPORT)
     with _recorded(load, "fetch"):
+        # What was planned of another file must not be sent: it would pass for this one, which then is never loaded.
+        _forget_plan(load.run)
         for name in (runs.ROWS, runs.RAGGED, runs.FACTS):
             load.run.remove(name)
         delivered = _delivered(load)
