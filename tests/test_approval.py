@@ -392,6 +392,40 @@ def test_nor_what_was_changed_until_somebody_cleared_post(asking, monkeypatch):
     assert told(load).outcome == "loaded"
 
 
+@pytest.fixture
+def no_staff(library):
+    """Takes the patron group away from FOLIO; what it gives back gives it back."""
+    groups = library.folio.store("main").groups
+    staff = groups.find("group", "staff")
+    yield lambda: groups.delete(staff["id"])
+    groups.put(staff)
+
+
+@pytest.mark.parametrize("why", ["stopped", "rejects"])
+def test_a_plan_anew_that_stops_is_made_once_more_when_post_is_cleared(library, no_staff, monkeypatch, why):
+    """What it left is no plan to send: without chunks post would be green, and nobody loaded."""
+    library.configure(limits={"most_rejects": 0})
+    library.deliver(range(5))
+    load = library.load("first")
+    for step in BEFORE:
+        step(load)
+    plan = UserImport.plan
+    with monkeypatch.context() as patched:
+        patched.setattr(steps, "FRESH", timedelta(0))
+        if why == "rejects":
+            no_staff()
+        else:
+            patched.setattr(UserImport, "plan", lambda *given: plan(*given)._replace(stops=["A permission lacks."]))
+        with pytest.raises((TargetError, ValidationError)):
+            steps.post(load)
+    if why == "rejects":
+        with pytest.raises(ValidationError, match="2 of 5 rows are rejected"):
+            steps.post(load)
+    else:
+        assert steps.post(load)["patrons"] == 5
+        assert told(load).outcome == "loaded"
+
+
 def test_a_yes_to_other_figures_than_those_that_come_of_it_does_not_count(asking):
     """Patrons whom somebody has deleted in FOLIO meanwhile would be created: that was not approved."""
     load = planned(asking)

@@ -349,7 +349,8 @@ FRESH = timedelta(hours=1)
 
 def _plan_anew(load: Load, target: Target, lease: Lease) -> None:
     """
-    Plan a load once more that a person has approved, or that is cleared long after: a library goes on working.
+    Plan a load once more that a person has approved, or that is cleared long after: a library goes on working. So is
+    one whose plan is not whole, because it was stopped or killed while it was planned anew.
 
     The records of the first plan would undo what was changed meanwhile. Raises Declined when other figures come of it
     than were approved, ValidationError when a newer file was loaded, and TargetError when anything else was sent.
@@ -357,7 +358,9 @@ def _plan_anew(load: Load, target: Target, lease: Lease) -> None:
     from patronload import approval, right_file
 
     planned, asks = datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]), approval.asked(load.run)
-    if _anything_sent(load.run) or not (asks or datetime.now(UTC) - planned > FRESH):
+    # planned.parquet is written last: without it, planning anew did not come to its end the time before.
+    is_whole = load.run.has(runs.PLANNED)
+    if _anything_sent(load.run) or not (asks or not is_whole or datetime.now(UTC) - planned > FRESH):
         return
     if not asks:
         lease.sending(planned)
