@@ -426,6 +426,24 @@ def test_a_plan_anew_that_stops_is_made_once_more_when_post_is_cleared(library, 
         assert told(load).outcome == "loaded"
 
 
+def test_what_is_unusual_only_when_it_is_planned_anew_is_asked_too(asking, no_staff, monkeypatch):
+    """Nothing was to be asked when it was planned; hours later a patron group is gone, and its rows with it."""
+    asking.configure(approval={}, limits={"most_rejects": 1})
+    asking.deliver(range(20), day=days_after(1), cells={"firstName": "Bea"})
+    load = planned(asking)
+    assert steps.approve(load, TURN) is None
+    no_staff()
+    monkeypatch.setattr(steps, "FRESH", timedelta(0))
+    with pytest.raises(Declined, match="nobody has"):
+        steps.post(load)
+    assert load.run.names("sent") == []
+    steps.approve(load, TURN)
+    steps.approve(load, TURN, YES)
+    steps.post(load)
+    report = told(load)
+    assert (report.outcome, report.updated, report.rejected) == ("loaded_with_rejects", 15, 5)
+
+
 def test_a_yes_to_other_figures_than_those_that_come_of_it_does_not_count(asking):
     """Patrons whom somebody has deleted in FOLIO meanwhile would be created: that was not approved."""
     load = planned(asking)

@@ -353,7 +353,8 @@ def _plan_anew(load: Load, target: Target, lease: Lease) -> None:
     one whose plan is not whole, because it was stopped or killed while it was planned anew.
 
     The records of the first plan would undo what was changed meanwhile. Raises Declined when other figures come of it
-    than were approved, ValidationError when a newer file was loaded, and TargetError when anything else was sent.
+    than were approved, or something to ask, ValidationError when a newer file was loaded, and TargetError when anything
+    else was sent.
     """
     from patronload import approval, right_file
 
@@ -371,6 +372,8 @@ def _plan_anew(load: Load, target: Target, lease: Lease) -> None:
     _plan(load, _facts(load), target)
     if before:
         approval.carry_over(load, before)
+    # What nobody was asked about, as it was nothing unusual then, may be so by now.
+    approval.check(load.run)
 
 
 def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
