@@ -44,6 +44,17 @@ def test_keeps_json_readable(run: Run) -> None:
     assert "Leabharlann Naomh Clár" in run.read("report.json").decode()
 
 
+def test_two_who_write_a_file_at_once_do_not_meet(run: Run) -> None:
+    """A task that Airflow has begun again while its first process lives: each file is one's or the other's, whole."""
+    with run.writing("export.csv") as first:
+        first.write(b"first " * 9)
+        with run.writing("export.csv") as second:
+            second.write(b"second")
+        assert run.read("export.csv") == b"second"
+    assert run.read("export.csv") == b"first " * 9
+    assert run.entries() == ["export.csv"]
+
+
 def test_a_file_is_written_anew(run: Run) -> None:
     """A step that runs again replaces what it left, also by something shorter."""
     run.write("report.json", b"a long report")
