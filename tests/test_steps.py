@@ -24,6 +24,7 @@ from patronload.errors import (
     ValidationError,
 )
 from patronload.runs import Run
+from patronload.targets.folio_import import UserImport
 from sandbox.folio import FolioServer, FolioTenant
 
 COLUMNS = [
@@ -505,6 +506,26 @@ def test_two_libraries_of_one_folio_tenant_take_turns(load, monkeypatch):
     steps.report(first)
     assert until(second, steps.report)["outcome"] == "loaded"
     assert not [name for name in first.run.root.names("_leases") if name.endswith(".held.json")]
+
+
+def test_a_leftover_of_plan_leaves_the_newer_plan_alone(load, monkeypatch):
+    """Airflow begins the task again while its first process reads FOLIO's users; that one is through later."""
+    made, plan, kept = load(GOOD), UserImport.plan, []
+
+    def overtaken(*given):
+        found = plan(*given)
+        monkeypatch.setattr(UserImport, "plan", plan)
+        steps.plan(made)
+        kept.append(made.run.read(runs.PLAN))
+        return found
+
+    until(made, steps.transform)
+    monkeypatch.setattr(UserImport, "plan", overtaken)
+    with pytest.raises(TransientError, match="leftover"):
+        steps.plan(made)
+    assert made.run.read(runs.PLAN) == kept[0]
+    steps.post(made)
+    assert steps.report(made)["outcome"] == "loaded"
 
 
 def test_a_plan_that_was_overtaken_is_not_sent(load):

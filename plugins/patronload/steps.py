@@ -13,7 +13,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import count, groupby
 from operator import itemgetter
@@ -203,23 +203,24 @@ def plan(load: Load) -> Counts:
         return _kept(load.run, "plan", runs.PLAN)
     with _recorded(load, "plan"):
         _forget_plan(load.run)
-        with targets.open_target(load.tenant.target, connections.get) as target, _lease_for_plan(load, target):
-            counts = _plan(load, _facts(load), target)
+        with targets.open_target(load.tenant.target, connections.get) as target:
+            lease = _lease(load, target)
+            # From here until the report no other load may change what the plan is made of.
+            with nullcontext() if load.dry_run else lease.kept_if_well():
+                counts = _plan(load, _facts(load), target, lease)
     log.info("Planned: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
     return counts
 
 
-def _lease_for_plan(load: Load, target: Target) -> AbstractContextManager[None]:
-    """From here until the report no other load may change what the plan is made of."""
-    return nullcontext() if load.dry_run else _lease(load, target).kept_if_well()
-
-
-def _plan(load: Load, facts: Facts, target: Target) -> Counts:
+def _plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
     from patronload import limits, right_file
 
     begun = datetime.now(UTC)
     patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, facts.columns)
     planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load, mapping), _refused(load, mapping))
+    # To ask takes long: another process of the task may have planned meanwhile, and be sending what it planned.
+    if not load.dry_run:
+        lease.renew()
     # Not before: while the library system does not answer, an earlier plan stands as it was approved.
     _forget_plan(load.run)
     _write_frame(load.run, PLAN_REJECTS, planned.rejects)
@@ -369,7 +370,7 @@ def _plan_anew(load: Load, target: Target, lease: Lease) -> None:
     right_file.check_age(load)
     before = approval.shown(load.run) if asks else None
     log.info("Planned anew, because the library system may have changed since")
-    _plan(load, _facts(load), target)
+    _plan(load, _facts(load), target, lease)
     if before:
         approval.carry_over(load, before)
     # What nobody was asked about, as it was nothing unusual then, may be so by now.
