@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pysequoia import Tsk, encrypt
 
-from patronload import leases, runs, steps, tenants
+from patronload import leases, posting, runs, steps, tenants
 from patronload.errors import (
     ConfigError,
     Defect,
@@ -525,6 +525,22 @@ def test_a_leftover_of_plan_leaves_the_newer_plan_alone(load, monkeypatch):
         steps.plan(made)
     assert made.run.read(runs.PLAN) == kept[0]
     steps.post(made)
+    assert steps.report(made)["outcome"] == "loaded"
+
+
+def test_what_a_leftover_of_post_ends_with_is_not_the_runs(load, monkeypatch):
+    """It notices that another process has taken over when that one is through: the load has not failed."""
+    made, send = load(GOOD), posting.post
+
+    def overtaken(run, target, watch):
+        monkeypatch.setattr(posting, "post", send)
+        steps.post(made)
+        watch.before()
+
+    until(made, steps.plan)
+    monkeypatch.setattr(posting, "post", overtaken)
+    with pytest.raises(TransientError, match="leftover"):
+        steps.post(made)
     assert steps.report(made)["outcome"] == "loaded"
 
 

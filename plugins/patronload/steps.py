@@ -497,6 +497,8 @@ def _recorded(load: Load, step: str) -> Iterator[None]:
     """What goes wrong within is left behind for the report; what nobody foresaw is told without its text."""
     try:
         yield
+    except leases.Leftover:
+        raise  # the run goes on in another process, which may be through already
     except PatronloadError as error:
         _record(load, step, error)
         raise
