@@ -508,6 +508,14 @@ def test_two_libraries_of_one_folio_tenant_take_turns(load, monkeypatch):
     assert not [name for name in first.run.root.names("_leases") if name.endswith(".held.json")]
 
 
+def test_without_a_report_there_is_no_mail_and_it_is_said_why(load):
+    """The task report went wrong: whoever sees notify red learns what to clear."""
+    made = load(GOOD)
+    until(made, steps.plan)
+    with pytest.raises(TargetError, match="Clear 'report' together with 'notify'"):
+        steps.notify(made)
+
+
 def test_a_leftover_of_plan_leaves_the_newer_plan_alone(load, monkeypatch):
     """Airflow begins the task again while its first process reads FOLIO's users; that one is through later."""
     made, plan, kept = load(GOOD), UserImport.plan, []

@@ -454,6 +454,11 @@ def notify(load: Load) -> Counts:
     from patronload import notify as edge
     from patronload import reports
 
+    if not load.run.has(runs.REPORT):
+        raise TargetError(
+            "Nobody was told of this load, because there is no report of it: the task 'report' went wrong, and its log "
+            "says why. Clear 'report' together with 'notify' in Airflow."
+        )
     made = reports.Report.from_json(load.run.read_json(runs.REPORT))
     mail = edge.mail(load.tenant, made)
     edge.send(mail)
