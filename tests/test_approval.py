@@ -392,6 +392,58 @@ def test_nor_what_was_changed_until_somebody_cleared_post(asking, monkeypatch):
     assert told(load).outcome == "loaded"
 
 
+@pytest.fixture
+def no_staff(library):
+    """Takes the patron group away from FOLIO; what it gives back gives it back."""
+    groups = library.folio.store("main").groups
+    staff = groups.find("group", "staff")
+    yield lambda: groups.delete(staff["id"])
+    groups.put(staff)
+
+
+@pytest.mark.parametrize("why", ["stopped", "rejects"])
+def test_a_plan_anew_that_stops_is_made_once_more_when_post_is_cleared(library, no_staff, monkeypatch, why):
+    """What it left is no plan to send: without chunks post would be green, and nobody loaded."""
+    library.configure(limits={"most_rejects": 0})
+    library.deliver(range(5))
+    load = library.load("first")
+    for step in BEFORE:
+        step(load)
+    plan = UserImport.plan
+    with monkeypatch.context() as patched:
+        patched.setattr(steps, "FRESH", timedelta(0))
+        if why == "rejects":
+            no_staff()
+        else:
+            patched.setattr(UserImport, "plan", lambda *given: plan(*given)._replace(stops=["A permission lacks."]))
+        with pytest.raises((TargetError, ValidationError)):
+            steps.post(load)
+    if why == "rejects":
+        with pytest.raises(ValidationError, match="2 of 5 rows are rejected"):
+            steps.post(load)
+    else:
+        assert steps.post(load)["patrons"] == 5
+        assert told(load).outcome == "loaded"
+
+
+def test_what_is_unusual_only_when_it_is_planned_anew_is_asked_too(asking, no_staff, monkeypatch):
+    """Nothing was to be asked when it was planned; hours later a patron group is gone, and its rows with it."""
+    asking.configure(approval={}, limits={"most_rejects": 1})
+    asking.deliver(range(20), day=days_after(1), cells={"firstName": "Bea"})
+    load = planned(asking)
+    assert steps.approve(load, TURN) is None
+    no_staff()
+    monkeypatch.setattr(steps, "FRESH", timedelta(0))
+    with pytest.raises(Declined, match="nobody has"):
+        steps.post(load)
+    assert load.run.names("sent") == []
+    steps.approve(load, TURN)
+    steps.approve(load, TURN, YES)
+    steps.post(load)
+    report = told(load)
+    assert (report.outcome, report.updated, report.rejected) == ("loaded_with_rejects", 15, 5)
+
+
 def test_a_yes_to_other_figures_than_those_that_come_of_it_does_not_count(asking):
     """Patrons whom somebody has deleted in FOLIO meanwhile would be created: that was not approved."""
     load = planned(asking)

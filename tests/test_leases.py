@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -114,6 +115,20 @@ def test_a_plan_that_fails_leaves_no_lease_behind(tmp_path: Path) -> None:
         Lease(root, SYSTEM, "northfield/c").hold()
     leases.release(root, "northfield/b")
     Lease(root, SYSTEM, "northfield/c").hold()
+
+
+def test_a_plan_that_fails_does_not_give_back_what_another_process_of_its_run_holds(tmp_path: Path) -> None:
+    """A leftover that is ended while the task is under way once more: no other load may get in between."""
+    root = Run(tmp_path)
+    leftover, again = Lease(root, SYSTEM, "northfield/a"), Lease(root, SYSTEM, "northfield/a")
+    with ExitStack() as stack:
+        stack.enter_context(pytest.raises(TransientError, match="leftover"))
+        stack.enter_context(leftover.kept_if_well())
+        again.hold()
+        leftover.renew()
+    again.renew()
+    with pytest.raises(TransientError):
+        Lease(root, SYSTEM, "staff/b").hold()
 
 
 def test_of_two_processes_of_one_run_the_first_one_ends(tmp_path: Path) -> None:

@@ -244,6 +244,24 @@ def test_two_processes_of_one_load(server: FolioServer, tmp_path: Path, question
     assert len(run.names("results")) == 3
 
 
+def test_a_leftover_that_wakes_from_a_pause_sends_nothing(server: FolioServer, tmp_path: Path):
+    """FOLIO asked it to come again after minutes; by then another process may have sent the chunk."""
+    run, questions = make_run(tmp_path, people(5)), count(1)
+    server.faults.answer(429, headers={"Retry-After": "0"})
+
+    def before() -> None:
+        if next(questions) > 2:  # the two for the chunk itself
+            raise TransientError("a leftover")
+
+    with (
+        targets.open_target(folio_target(), lambda _: account(server), QUICK) as target,
+        pytest.raises(TransientError, match="a leftover"),
+    ):
+        posting.post(run, target, watch=Watch(before=before))
+    assert [seen.status for seen in server.imports] == [429]
+    assert run.names("sent") == ["sent/0001.json"]
+
+
 def test_a_busy_folio_between_two_halves(server: FolioServer, tmp_path: Path):
     """When one half of a chunk was taken and the other not, only the other is sent again."""
     records = people(20)

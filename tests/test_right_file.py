@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from patronload import gates, history, notify, reports, runs, steps, tenants
-from patronload.errors import ConfigError, TransientError, ValidationError
+from patronload.errors import ConfigError, TargetError, TransientError, ValidationError
 from patronload.history import History
 from patronload.runs import Run
 from tests.one_library import STEPS, days_after
@@ -415,3 +415,18 @@ def test_another_file_in_the_same_run_does_not_leave_the_first_ones_figures_behi
     told = library.loaded("second", day=days_after(1))
     assert (told.outcome, told.rows, told.not_sent, told.reasons) == ("already_loaded", 0, 0, ())
     assert not second.run.has(runs.PATRONS)
+
+
+def test_who_clears_fetch_alone_does_not_have_the_new_file_taken_for_loaded(library):
+    """What was planned of the file before is not sent in its name, and the new one is loaded by the next run."""
+    library.deliver(range(3))
+    load = library.load("first")
+    for step in STEPS[:4]:
+        step(load)
+    library.deliver(range(9), day=days_after(1))
+    steps.fetch(load)
+    with pytest.raises(TargetError, match="there is no plan of what is to be sent"):
+        steps.post(load)
+    assert (load.run.names("sent"), library.ledger) == ([], [])
+    steps.report(load)
+    assert library.loaded("second", day=days_after(1)).loaded == 9

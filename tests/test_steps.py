@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pysequoia import Tsk, encrypt
 
-from patronload import leases, runs, steps, tenants
+from patronload import leases, posting, runs, steps, tenants
 from patronload.errors import (
     ConfigError,
     Defect,
@@ -24,6 +24,7 @@ from patronload.errors import (
     ValidationError,
 )
 from patronload.runs import Run
+from patronload.targets.folio_import import UserImport
 from sandbox.folio import FolioServer, FolioTenant
 
 COLUMNS = [
@@ -505,6 +506,50 @@ def test_two_libraries_of_one_folio_tenant_take_turns(load, monkeypatch):
     steps.report(first)
     assert until(second, steps.report)["outcome"] == "loaded"
     assert not [name for name in first.run.root.names("_leases") if name.endswith(".held.json")]
+
+
+def test_without_a_report_there_is_no_mail_and_it_is_said_why(load):
+    """The task report went wrong: whoever sees notify red learns what to clear."""
+    made = load(GOOD)
+    until(made, steps.plan)
+    with pytest.raises(TargetError, match="Clear 'report' together with 'notify'"):
+        steps.notify(made)
+
+
+def test_a_leftover_of_plan_leaves_the_newer_plan_alone(load, monkeypatch):
+    """Airflow begins the task again while its first process reads FOLIO's users; that one is through later."""
+    made, plan, kept = load(GOOD), UserImport.plan, []
+
+    def overtaken(*given):
+        found = plan(*given)
+        monkeypatch.setattr(UserImport, "plan", plan)
+        steps.plan(made)
+        kept.append(made.run.read(runs.PLAN))
+        return found
+
+    until(made, steps.transform)
+    monkeypatch.setattr(UserImport, "plan", overtaken)
+    with pytest.raises(TransientError, match="leftover"):
+        steps.plan(made)
+    assert made.run.read(runs.PLAN) == kept[0]
+    steps.post(made)
+    assert steps.report(made)["outcome"] == "loaded"
+
+
+def test_what_a_leftover_of_post_ends_with_is_not_the_runs(load, monkeypatch):
+    """It notices that another process has taken over when that one is through: the load has not failed."""
+    made, send = load(GOOD), posting.post
+
+    def overtaken(run, target, watch):
+        monkeypatch.setattr(posting, "post", send)
+        steps.post(made)
+        watch.before()
+
+    until(made, steps.plan)
+    monkeypatch.setattr(posting, "post", overtaken)
+    with pytest.raises(TransientError, match="leftover"):
+        steps.post(made)
+    assert steps.report(made)["outcome"] == "loaded"
 
 
 def test_a_plan_that_was_overtaken_is_not_sent(load):

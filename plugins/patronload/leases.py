@@ -37,6 +37,10 @@ EACH = 60.0
 """Seconds between two signs of life."""
 
 
+class Leftover(TransientError):  # noqa: N818 - names a process
+    """Another process of the same task has taken over; what becomes of the task is for that one to tell."""
+
+
 class Lease:
     """
     The lease of one library system, as a process of a run sees it. `holder` is the run: northfield/manual__2026-11-21.
@@ -72,17 +76,19 @@ class Lease:
         try:
             yield
         except BaseException:
-            release(self._root, self._holder)
+            # Not what another process of the run has: it goes on.
+            if self._holding().get("process") == self._process:
+                self._root.remove(self._held)
             raise
 
     def renew(self) -> None:
-        """A sign of life. Raises TransientError when nobody believed in this run any more, or in this process of it."""
+        """A sign of life. Raises TransientError when nobody believed in this run any more, Leftover in this process."""
         held = self._holding()
         if held.get("holder") != self._holder:
             other = held.get("holder")
             raise TransientError(f"This load gave no sign of life for so long that another took its place: {other}.")
         if held.get("process") != self._process:
-            raise TransientError("Airflow has begun this task once more, and this process is a leftover: it ends here.")
+            raise Leftover("Airflow has begun this task once more, and this process is a leftover: it ends here.")
         if time.monotonic() - self._renewed >= EACH:
             self._sign()
 

@@ -108,8 +108,8 @@ def post(run: Run, target: Target, pace: Pace | None = None, watch: Watch = NOBO
 
 
 def is_through(run: Run) -> bool:
-    """Whether every chunk of a run has its result, so that nothing is left to be sent."""
-    return len(run.names(RESULTS)) == len(run.names(CHUNKS))
+    """Whether every chunk of a run has its result, so that nothing is left to be sent. No plan is not through."""
+    return run.has(PLANNED) and len(run.names(RESULTS)) == len(run.names(CHUNKS))
 
 
 def progress(run: Run, planned: pl.DataFrame | None) -> Progress:

@@ -22,6 +22,7 @@ from functools import cached_property, wraps
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import quote, unquote
+from uuid import uuid4
 
 from patronload import connections, encryption, paths
 from patronload.encryption import Cipher
@@ -259,9 +260,9 @@ def _cipher_of(connection: str) -> Cipher:
 
 @contextmanager
 def _written_here(path: Path) -> Iterator[IO[bytes]]:
-    """Beside its place, for the eyes of this account only, and then renamed."""
+    """Beside its place, for the eyes of this account only, and then renamed. Two who write at once do not meet."""
     _make_private(path.parent)
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished = path.with_name(f".{path.name}.{uuid4().hex}.unfinished")
     try:
         with open(unfinished, "wb", opener=_privately) as file:
             yield file

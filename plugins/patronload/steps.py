@@ -13,7 +13,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import count, groupby
 from operator import itemgetter
@@ -53,6 +53,8 @@ def fetch(load: Load) -> Counts:
     if _anything_sent(load.run):
         return _kept(load.run, "export", runs.EXPORT)
     with _recorded(load, "fetch"):
+        # What was planned of another file must not be sent: it would pass for this one, which then is never loaded.
+        _forget_plan(load.run)
         for name in (runs.ROWS, runs.RAGGED, runs.FACTS):
             load.run.remove(name)
         delivered = _delivered(load)
@@ -201,23 +203,24 @@ def plan(load: Load) -> Counts:
         return _kept(load.run, "plan", runs.PLAN)
     with _recorded(load, "plan"):
         _forget_plan(load.run)
-        with targets.open_target(load.tenant.target, connections.get) as target, _lease_for_plan(load, target):
-            counts = _plan(load, _facts(load), target)
+        with targets.open_target(load.tenant.target, connections.get) as target:
+            lease = _lease(load, target)
+            # From here until the report no other load may change what the plan is made of.
+            with nullcontext() if load.dry_run else lease.kept_if_well():
+                counts = _plan(load, _facts(load), target, lease)
     log.info("Planned: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
     return counts
 
 
-def _lease_for_plan(load: Load, target: Target) -> AbstractContextManager[None]:
-    """From here until the report no other load may change what the plan is made of."""
-    return nullcontext() if load.dry_run else _lease(load, target).kept_if_well()
-
-
-def _plan(load: Load, facts: Facts, target: Target) -> Counts:
+def _plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
     from patronload import limits, right_file
 
     begun = datetime.now(UTC)
     patrons, mapping = _read_frame(load.run, runs.PATRONS), _mapping(load.tenant, facts.columns)
     planned = target.plan(patrons, mapping, load.tenant.zone, _ledger(load, mapping), _refused(load, mapping))
+    # To ask takes long: another process of the task may have planned meanwhile, and be sending what it planned.
+    if not load.dry_run:
+        lease.renew()
     # Not before: while the library system does not answer, an earlier plan stands as it was approved.
     _forget_plan(load.run)
     _write_frame(load.run, PLAN_REJECTS, planned.rejects)
@@ -346,15 +349,19 @@ FRESH = timedelta(hours=1)
 
 def _plan_anew(load: Load, target: Target, lease: Lease) -> None:
     """
-    Plan a load once more that a person has approved, or that is cleared long after: a library goes on working.
+    Plan a load once more that a person has approved, or that is cleared long after: a library goes on working. So is
+    one whose plan is not whole, because it was stopped or killed while it was planned anew.
 
     The records of the first plan would undo what was changed meanwhile. Raises Declined when other figures come of it
-    than were approved, ValidationError when a newer file was loaded, and TargetError when anything else was sent.
+    than were approved, or something to ask, ValidationError when a newer file was loaded, and TargetError when anything
+    else was sent.
     """
     from patronload import approval, right_file
 
     planned, asks = datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]), approval.asked(load.run)
-    if _anything_sent(load.run) or not (asks or datetime.now(UTC) - planned > FRESH):
+    # planned.parquet is written last: without it, planning anew did not come to its end the time before.
+    is_whole = load.run.has(runs.PLANNED)
+    if _anything_sent(load.run) or not (asks or not is_whole or datetime.now(UTC) - planned > FRESH):
         return
     if not asks:
         lease.sending(planned)
@@ -362,9 +369,11 @@ def _plan_anew(load: Load, target: Target, lease: Lease) -> None:
     right_file.check_age(load)
     before = approval.shown(load.run) if asks else None
     log.info("Planned anew, because the library system may have changed since")
-    _plan(load, _facts(load), target)
+    _plan(load, _facts(load), target, lease)
     if before:
         approval.carry_over(load, before)
+    # What nobody was asked about, as it was nothing unusual then, may be so by now.
+    approval.check(load.run)
 
 
 def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
@@ -444,6 +453,11 @@ def notify(load: Load) -> Counts:
     from patronload import notify as edge
     from patronload import reports
 
+    if not load.run.has(runs.REPORT):
+        raise TargetError(
+            "Nobody was told of this load, because there is no report of it: the task 'report' went wrong, and its log "
+            "says why. Clear 'report' together with 'notify' in Airflow."
+        )
     made = reports.Report.from_json(load.run.read_json(runs.REPORT))
     mail = edge.mail(load.tenant, made)
     edge.send(mail)
@@ -487,6 +501,8 @@ def _recorded(load: Load, step: str) -> Iterator[None]:
     """What goes wrong within is left behind for the report; what nobody foresaw is told without its text."""
     try:
         yield
+    except leases.Leftover:
+        raise  # the run goes on in another process, which may be through already
     except PatronloadError as error:
         _record(load, step, error)
         raise

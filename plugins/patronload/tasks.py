@@ -222,7 +222,10 @@ def transform(tenant: str) -> steps.Counts:
 @task(**FUNCTION, execution_timeout=timedelta(hours=3))
 def plan(tenant: str) -> steps.Counts:
     """Compare the patrons with what the target has: what is to be sent, in which order, and what is set aside."""
-    return steps.plan(_load(tenant))
+    load = _load(tenant)
+    if not load.dry_run:
+        _let_one_that_has_its_turn_go_first(load)
+    return steps.plan(load)
 
 
 def approve(tenant: str) -> Approval:
@@ -236,7 +239,7 @@ def post(tenant: str) -> steps.Counts:
     load = _load(tenant)
     if load.dry_run:
         raise AirflowSkipException("This is a dry run: nothing is sent.")
-    _let_one_that_is_ready_go_first(load)
+    _let_one_that_has_its_turn_go_first(load)
     counts = steps.post(load, _shown_in_airflow)
     _tell_of_load(counts)
     return counts
@@ -281,18 +284,19 @@ def _let_earlier_days_go_first(load: Load) -> None:
     )
 
 
-def _let_one_that_is_ready_go_first(load: Load) -> None:
+def _let_one_that_has_its_turn_go_first(load: Load) -> None:
     """
-    Have Airflow start post again later while another run of the library holds the lease.
+    Have Airflow start plan or post again later while another run of the library holds the lease.
 
-    A backfill may have planned while a person thought; its post does not begin as long as this one is running.
+    A backfill may have planned while a person thought; its post does not begin as long as this one is running. Nor does
+    its plan, when that has been killed and is to begin once more.
     """
     other = leases.held_by_another(load.run.root, load.called)
     if other is None:
         return
     _begin_again(
         datetime.now(UTC) + waiting.BEHIND,
-        f"Waiting for another load of this library that is ready to be sent: {other}",
+        f"Waiting for another load of this library that has its turn: {other}",
     )
 
 

@@ -3,15 +3,19 @@
 import ast
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import DAG, RetryAction, get_parsing_context
 from airflow.sdk.definitions.context import _AIRFLOW_PARSING_CONTEXT_DAG_ID
+from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow.serialization.serialized_objects import DagSerialization
 
 from patronload import errors, tenants
+from patronload.leases import Lease
+from patronload.loads import Load
+from patronload.runs import Run
 from tests.dags.dag_files import dags_in
 
 FAR = ("plan", "post")
@@ -150,6 +154,19 @@ def test_who_asks_for_a_day_that_is_over(kind, key, past):
 
     run = SimpleNamespace(run_type=kind, partition_key=key, run_after=datetime(2026, 1, 15, 12, tzinfo=UTC))
     assert tasks._is_past(run, tenants.load("northfield")) is past
+
+
+@pytest.mark.parametrize("step", FAR)
+def test_what_another_run_of_the_library_holds_is_not_waited_for_in_a_task(monkeypatch, tmp_path, step):
+    """It may have to take the very task: its plan, whose process was killed, and of which only one runs at a time."""
+    from patronload import tasks
+
+    tenant, root = tenants.load("northfield"), tmp_path / "artifacts"
+    load = Load(tenant, Run(root / "northfield" / "mine"), "mine", date(2026, 11, 21))
+    monkeypatch.setattr(tasks, "_load", lambda _: load)
+    Lease(load.run.root, "folio.example/main", "northfield/other").hold()
+    with pytest.raises(AirflowRescheduleException):
+        getattr(tasks, step).function("northfield")
 
 
 def test_every_task_ends_some_time(northfield: DAG):

@@ -5,13 +5,14 @@ import io
 import json
 import logging
 import re
+from itertools import count
 
 import pytest
 
-from patronload import targets
+from patronload import posting, targets
 from patronload.connections import Connection
 from patronload.errors import ConfigError, TargetError, TransientError
-from patronload.posting import Totals
+from patronload.posting import Totals, Watch
 from patronload.targets.delivery import Patron
 from patronload.targets.infiniti import school, written
 from sandbox.infiniti import InfinitiServer
@@ -139,6 +140,25 @@ def test_what_is_sent_again_goes_in_small_files(server, tmp_path):
     assert post(run, server, target) == Totals(chunks=1, patrons=60, created=0, updated=58, failed=2)
     assert [len(seen.usernames) for seen in server.imports] == [60, 25, 25, 10]
     assert [failed["row"] for failed in results(run)[0]["failed"]] == [FIRST_ROW, FIRST_ROW + 59]
+
+
+def test_a_leftover_that_sends_again_stops_between_two_files(server, tmp_path):
+    """Airflow has begun the task once more while the small files go: the rest of them is the other process's."""
+    target, questions = school_target(chunk_size=60), count(1)
+    server.faults.answer(504, work="first")
+
+    def before():
+        # Two for the chunk, two for the first small file, and one for the second.
+        if next(questions) == 5:
+            raise TransientError("a leftover")
+
+    run = make_run(tmp_path, pupils(60), target)
+    with (
+        targets.open_target(target, lambda _: account(server), QUICK) as infiniti,
+        pytest.raises(TransientError, match="a leftover"),
+    ):
+        posting.post(run, infiniti, watch=Watch(before=before))
+    assert [len(seen.usernames) for seen in server.imports] == [60, 25]
 
 
 def test_a_password_is_sent_once_and_never_again(server, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
@@ -91,14 +91,26 @@ class Folio:
             self._send_get("/groups", {"limit": 0})  # any answer will do, a refusal too
         return datetime.now(UTC) + (self._ahead or timedelta())
 
-    def post(self, body: bytes) -> Answer:
+    def post(self, body: bytes, again: Callable[[], None] = lambda: None) -> Answer:
         """
         POST /user-import. An Answer is what mod-user-import itself said: 200, or 400 and 422 for a refused request.
 
+        A busy FOLIO gets it again, after the pause that it asks for; `again` is called just before that.
+
         Raises NothingWritten when the request certainly did not get to the users, TransientError when nobody knows.
         """
+        for left in reversed(range(TRIES)):
+            response = self._import(body)
+            pause = self._pause("POST", response) if left else None
+            if pause is None:
+                break
+            time.sleep(pause)
+            again()
+        return self._import_answer(response)
+
+    def _import(self, body: bytes) -> httpx.Response:
         try:
-            response = self._busy_retried(
+            return self._answer(
                 "POST",
                 USER_IMPORT,
                 content=body,
@@ -109,7 +121,6 @@ class Folio:
             raise NothingWritten(error) from error
         except httpx.RequestError as error:
             raise self._unanswered(error) from error
-        return self._import_answer(response)
 
     @property
     def is_logged_in(self) -> bool:

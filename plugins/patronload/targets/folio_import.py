@@ -192,7 +192,7 @@ class _Work:
             self.again()
         self.posted = True
         try:
-            return self.folio.post(body)
+            return self.folio.post(body, self.again)
         except NothingWritten as nothing:
             if self.taken:
                 raise nothing.reason from nothing  # nothing of this request, but the one before did something

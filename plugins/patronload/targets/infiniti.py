@@ -123,12 +123,12 @@ class Infiniti:
         so small that a gateway which gave up on the first one does not give up again.
         """
         time.sleep(max(0.0, self._patience.settle - (self.clock() - last).total_seconds()))
-        again()
         logger.info("Chunk %d is sent again: %d patrons", chunk.number, len(chunk.patrons))
         patrons, secret = chunk.patrons, [patron.row for patron in chunk.patrons if "password" in patron.record]
         outcomes = []
         for start in range(0, len(patrons), AGAIN):
             part = [_without_password(patron) for patron in patrons[start : start + AGAIN]]
+            again()
             try:
                 outcomes.append(self._send(part, chunk.number, first=chunk.first and start == 0))
             except NothingWritten as nothing:
