@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,3 +143,24 @@ def test_of_two_processes_of_one_run_the_first_one_ends(tmp_path: Path) -> None:
     with pytest.raises(TransientError, match="this process is a leftover"):
         first.renew()
     again.renew()
+
+
+def test_a_question_takes_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process takes over in the moment in which the first one looks: what it was told is true of before."""
+    root = Run(tmp_path)
+    first, second = Lease(root, SYSTEM, "northfield/a"), Lease(root, SYSTEM, "northfield/a")
+    first.hold()
+    looked = Lease._holding
+
+    def and_then_taken_over(lease: Lease) -> dict[str, Any]:
+        held = looked(lease)
+        if lease is first:
+            monkeypatch.setattr(Lease, "_holding", looked)
+            second.hold()
+        return held
+
+    monkeypatch.setattr(Lease, "_holding", and_then_taken_over)
+    first.check()
+    second.check()
+    with pytest.raises(leases.Leftover):
+        first.check()

@@ -228,13 +228,13 @@ def test_two_processes_of_one_load(server: FolioServer, tmp_path: Path, question
             heir.join(60)
 
     def before() -> None:
-        first.renew()
+        first.check()
         if (now := next(asked)) == question:
             # What has its mark is on its way: whoever takes over then waits for it.
             taken_over(is_waited_for=now % 2 == 1)
 
     with targets.open_target(folio_target(), lambda _: account(server), LONG) as target:
-        heir = Thread(target=posting.post, args=(run, target), kwargs={"watch": Watch(before=second.renew)})
+        heir = Thread(target=posting.post, args=(run, target), kwargs={"watch": Watch(before=second.check)})
         with pytest.raises(TransientError, match="leftover"):
             posting.post(run, target, watch=Watch(before=before))
         heir.join(60)

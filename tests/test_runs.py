@@ -111,6 +111,8 @@ def test_a_file_that_goes_while_a_folder_is_listed_hides_no_other(tmp_path: Path
 
     monkeypatch.setattr(Path, "iterdir", and_one_that_goes)
     assert run.names("results") == ["results/0001.json", "results/0002.json"]
+
+
 def test_two_who_write_a_file_at_once_do_not_meet(run: Run) -> None:
     """A task that Airflow has begun again while its first process lives: each file is one's or the other's, whole."""
     with run.writing("export.csv") as first:

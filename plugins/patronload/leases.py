@@ -81,14 +81,23 @@ class Lease:
                 self._root.remove(self._held)
             raise
 
-    def renew(self) -> None:
-        """A sign of life. Raises TransientError when nobody believed in this run any more, Leftover in this process."""
+    def check(self) -> None:
+        """
+        Whether it is still held. Raises TransientError when nobody believed in this run any more, Leftover in this
+        process of it.
+
+        It writes nothing: a sign of life would take the lease back from whoever has taken it since it was looked at.
+        """
         held = self._holding()
         if held.get("holder") != self._holder:
             other = held.get("holder")
             raise TransientError(f"This load gave no sign of life for so long that another took its place: {other}.")
         if held.get("process") != self._process:
             raise Leftover("Airflow has begun this task once more, and this process is a leftover: it ends here.")
+
+    def renew(self) -> None:
+        """A sign of life. Raises as `check`. After it nobody may rely on what they read before it."""
+        self.check()
         if time.monotonic() - self._renewed >= EACH:
             self._sign()
 

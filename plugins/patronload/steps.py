@@ -324,7 +324,7 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
                 _plan_anew(load, target, lease)
                 lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
             try:
-                totals = posting.post(load.run, target, watch=posting.Watch(lease.renewed_by(tell), lease.renew))
+                totals = posting.post(load.run, target, watch=posting.Watch(lease.renewed_by(tell), lease.check))
             finally:
                 _remember(load)
         rejected = _rejects(load.run)["row"].n_unique()
