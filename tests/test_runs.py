@@ -98,6 +98,19 @@ def test_what_another_process_puts_is_seen(run: Run, put: Put) -> None:
     assert len(runs.all_runs("northfield")) == 2
 
 
+@pytest.mark.parametrize("root", ["bucket"], indirect=True)
+def test_a_folder_that_was_made_in_s3s_console_is_nothing_in_itself(root: str, put: Put) -> None:
+    """Such a folder is an empty object whose name ends with a slash."""
+    run = runs.open_run("northfield", RUN_ID)
+    for folder in (run.root, run.shared, run):
+        put(folder, "", b"")
+    put(run, "sent/", b"")
+    run.write("report.json", b"{}")
+    run.write("sent/0001.json", b"{}")
+    assert (runs.all_tenants(), [each.id for each in runs.all_runs("northfield")]) == (["northfield"], [RUN_ID])
+    assert (run.entries(), run.names("sent")) == (["report.json", "sent"], ["sent/0001.json"])
+
+
 def test_a_file_that_goes_while_a_folder_is_listed_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Each file that is written here has another name at first."""
     run = Run(tmp_path)

@@ -354,14 +354,16 @@ def _listed_here(folder: Path) -> Iterator[_Entry]:
 
 def _listed_there(folder: Any) -> Iterator[_Entry]:
     for info in folder.fs.ls(folder.path, detail=True):
-        name = PurePosixPath(info["name"]).name
+        path = PurePosixPath(info["name"])
+        if path == PurePosixPath(folder.path):
+            continue  # an empty object of the folder's own name, as S3's console makes it for a new folder
         if info["type"] == "directory":
-            yield _Entry(name, None)
+            yield _Entry(path.name, None)
         else:
             with suppress(FileNotFoundError):
                 # S3 tells it of all at once.
                 written = info.get("LastModified") or folder.fs.modified(info["name"])
-                yield _Entry(name, written.astimezone(UTC))
+                yield _Entry(path.name, written.astimezone(UTC))
 
 
 def _modified(path: Any) -> datetime:

@@ -99,14 +99,7 @@ class Folio:
 
         Raises NothingWritten when the request certainly did not get to the users, TransientError when nobody knows.
         """
-        for left in reversed(range(TRIES)):
-            response = self._import(body)
-            pause = self._pause("POST", response) if left else None
-            if pause is None:
-                break
-            time.sleep(pause)
-            again()
-        return self._import_answer(response)
+        return self._import_answer(self._busy_retried(lambda: self._import(body), again))
 
     def _import(self, body: bytes) -> httpx.Response:
         try:
@@ -136,7 +129,9 @@ class Folio:
         what = f"POST {USER_IMPORT}"
         try:
             response = self._busy_retried(
-                "POST", USER_IMPORT, content=NO_USERS, headers={"content-type": "application/json"}
+                lambda: self._answer(
+                    "POST", USER_IMPORT, content=NO_USERS, headers={"content-type": "application/json"}
+                )
             )
         except httpx.RequestError as error:
             raise folio_faults.unreachable(self._place, error) from error
@@ -200,7 +195,7 @@ class Folio:
 
     def _change(self, method: str, path: str, content: Record) -> None:
         try:
-            response = self._busy_retried(method, path, json=content, headers=self._headers(path))
+            response = self._busy_retried(lambda: self._answer(method, path, json=content, headers=self._headers(path)))
         except httpx.RequestError as error:
             raise folio_faults.unreachable(self._place, error) from error
         if not response.is_success:
@@ -266,19 +261,22 @@ class Folio:
 
     def _send_get(self, path: str, parameters: dict[str, Any]) -> httpx.Response:
         try:
-            return self._busy_retried("GET", path, params=parameters, headers=self._headers(path))
+            return self._busy_retried(lambda: self._answer("GET", path, params=parameters, headers=self._headers(path)))
         except httpx.RequestError as error:
             raise folio_faults.unreachable(self._place, error) from error
 
-    def _busy_retried(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """Send; and send again what FOLIO did not take and asks to have again in a moment."""
+    def _busy_retried(
+        self, send: Callable[[], httpx.Response], again: Callable[[], None] = lambda: None
+    ) -> httpx.Response:
+        """Send; and send again, after `again`, what FOLIO did not take and asks to have again in a moment."""
         for _ in range(TRIES - 1):
-            response = self._answer(method, path, **request)
-            pause = self._pause(method, response)
+            response = send()
+            pause = self._pause(response)
             if pause is None:
                 return response
             time.sleep(pause)
-        return self._answer(method, path, **request)
+            again()
+        return send()
 
     def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         """
@@ -295,9 +293,9 @@ class Folio:
             response.status_code, headers=response.headers, content=b"".join(pieces), request=response.request
         )
 
-    def _pause(self, method: str, response: httpx.Response) -> float | None:
+    def _pause(self, response: httpx.Response) -> float | None:
         """Seconds after which to send again, or None for not at all. A POST that met 503 may have been taken."""
-        status = response.status_code
+        status, method = response.status_code, response.request.method
         if status not in folio_faults.BUSY or (status != codes.TOO_MANY_REQUESTS and method == "POST"):
             return None
         seconds = retry_after(response)
