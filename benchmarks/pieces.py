@@ -76,7 +76,7 @@ def _spent(folder: Path) -> _Spent:
 
 
 def _validate(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
-    from patronload import exports, records, validation
+    from patronload import exports, records, validation, validator
 
     with spent.within(records, _marked="read: a mark at each record's end"), ExitStack() as one_by_one:
         for module in (records, validation):
@@ -84,11 +84,11 @@ def _validate(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
         export = spent.of("read: CSV", lambda: exports.read(load.run.read(runs.EXPORT), load.tenant.source))
         spent.of("rows.parquet: written", lambda: steps._keep_rows(load, export))  # noqa: SLF001 - the step's
         one_by_one.enter_context(spent.within(digits, damaged="validate: what spreadsheets changed"))
+        one_by_one.enter_context(spent.within(validator, results="validate: Great Expectations"))
         one_by_one.enter_context(spent.within(mojibake, garbled="validate: text in the wrong encoding"))
         one_by_one.enter_context(
             spent.within(
                 validation,
-                _results="validate: Great Expectations",
                 _for_pandas="validate: tables for Great Expectations",
                 _repeated="validate: rows word for word alike",
             )

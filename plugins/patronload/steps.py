@@ -123,14 +123,14 @@ def validate(load: Load) -> Counts:
             _forget_all(load.run)
             log.info("%s", told)
             return {ALREADY_LOADED: told}
-        # Great Expectations keeps one processor busy, with being imported and with looking; beside it the rows are read
-        # and written.
+        # Great Expectations keeps one processor busy, with being imported, set up, and with looking. Beside it the rows
+        # are read, written, and looked at by polars: one after the other, for polars keeps the other processors busy.
         with ThreadPoolExecutor(1) as pool:
             imported = pool.submit(_validation)
             export = _read_export(load)
-            validation = imported.result()
+            validation, validator = imported.result()
             kept = pool.submit(_keep_rows, load, export)
-            found = validation.validate(export, _mapping(load.tenant, export.columns))
+            found = validation.validate(export, _mapping(load.tenant, export.columns), pool)
         kept.result()
         rejected = found.rejects["row"].n_unique()
         _write_frame(load.run, VALIDATE_REJECTS, found.rejects)
@@ -142,7 +142,7 @@ def validate(load: Load) -> Counts:
                 "rows": export.rows,
                 # A header that is not the mapping's may be a patron, in a file that came without a header line.
                 "columns": [] if found.refusals else export.columns,
-                "great_expectations": validation.VERSION,
+                "great_expectations": validator.VERSION,
                 "checks": [check._asdict() for check in found.checks],
             },
         )
@@ -153,10 +153,11 @@ def validate(load: Load) -> Counts:
     return {"rows": export.rows, "rejected": rejected}
 
 
-def _validation() -> ModuleType:
+def _validation() -> tuple[ModuleType, ModuleType]:
     with later.uncollected():
-        from patronload import validation
-    return validation
+        from patronload import validation, validator
+    validator.ready()
+    return validation, validator
 
 
 def transform(load: Load) -> Counts:
@@ -579,18 +580,16 @@ def _facts(load: Load) -> Facts:
 
 
 def _rows_in_parts(run: Run) -> Iterator[pl.DataFrame]:
-    """The export's rows, a part at a time. The last part may be empty, so one always tells the columns."""
+    """The export's rows, a part at a time; one part at least, which tells the columns."""
     import polars as pl
 
     from patronload import transform
 
     rows = pl.scan_parquet(run.read(runs.ROWS))
-    size = transform.part_size(rows.select(pl.len()).collect().item())
-    for start in count(0, size):
-        part = rows.slice(start, size).collect()
-        yield part
-        if part.height < size:
-            return
+    height = rows.select(pl.len()).collect().item()
+    size = transform.part_size(height)
+    for start in range(0, max(height, 1), size):
+        yield rows.slice(start, size).collect()
 
 
 class _Writer:

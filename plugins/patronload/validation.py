@@ -10,48 +10,21 @@ that were spoilt on their way.
 Expectations that blank a cell come first; all others see the cell as an empty one, as the mapping will.
 """
 
-import json
-import logging
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from patronload import digits, expectations, expressions, later, mojibake
+from patronload import digits, expectations, expressions, mojibake, validator
 from patronload.exports import Export
 from patronload.expressions import TEXT, VALUE
 from patronload.folding import folded_column
 from patronload.mappings import Expectation, Mapping
 from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects
-
-# It tells at INFO of each of its two hundred functions as it is imported.
-logging.getLogger("great_expectations").setLevel(logging.WARNING)
-
-# A third of its time is for this, which one of its expectations needs; it is imported when that one is used.
-later.imported("scipy.stats")
-
-import great_expectations as gx  # noqa: E402  (see the lines above)
-from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: E402
-from great_expectations.execution_engine import pandas_execution_engine  # noqa: E402
-from great_expectations.expectations.registry import get_expectation_impl  # noqa: E402
-
-# This module of it sets its own level as it is imported, and tells of a folder that it does not keep.
-logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
-
-# It would hash the whole table for a fingerprint that nothing reads, which takes as long as all checks together. The
-# name is a private one of theirs; a test tells if it is gone.
-pandas_execution_engine.HASH_THRESHOLD = 0
-
-# Which rows failed is wanted in full; values are not, for the result is kept as an artifact.
-RESULT_FORMAT = {
-    "result_format": "COMPLETE",
-    "partial_unexpected_count": 0,
-    "include_unexpected_rows": False,
-    "return_unexpected_index_query": False,
-}
 
 OTHERS_NAMED = 5
 """How many of the rows that share a value are named in a reason."""
@@ -64,9 +37,6 @@ SHARERS, KEY, COUNT = "__sharers__", "__key__", "__count__"
 TOO_LARGE, TOO_SMALL, THERE = "__large__", "__small__", "__there__"
 """Names of columns that no export has, or what they begin with; see exports. The last three are of numbers."""
 
-
-VERSION = gx.__version__
-"""Which Great Expectations it was that looked."""
 
 ROWS_NAMED = 1000
 """So many numbers of failing rows stand with a check; all of them are in Validation.failing."""
@@ -136,13 +106,16 @@ class _Found(NamedTuple):
     noted: pl.DataFrame
 
 
-def validate(export: Export, mapping: Mapping) -> Validation:
-    """The export against the mapping's expectations and the built-in ones."""
+def validate(export: Export, mapping: Mapping, beside: Executor | None = None) -> Validation:
+    """
+    The export against the mapping's expectations and the built-in ones.
+
+    beside: who does, while Great Expectations looks, what polars can find by itself.
+    """
     missing = _missing_columns(export, mapping)
     if not missing.passed:
         return Validation([missing], export.rejects, no_notes(), _failing([]))
-    # Great Expectations keeps one processor busy; what polars looks for by itself is found beside it.
-    with ThreadPoolExecutor(1) as pool:
+    with nullcontext(beside) if beside else ThreadPoolExecutor(1) as pool:
         damage = pool.submit(lambda: [look(export.frame, mapping) for look in (digits.damaged, mojibake.garbled)])
         repeated = _repeated(export.frame)
         blanks = _own(export.frame, mapping, repeated, ("blank",))
@@ -161,18 +134,10 @@ def validate(export: Export, mapping: Mapping) -> Validation:
 
 def _failing(rows: list[list[int]]) -> pl.DataFrame:
     """The failing rows of all checks, one after the other."""
-    found = [
-        pl.DataFrame({"row": pl.Series(sorted(some), dtype=pl.UInt32)}).select(
-            check=pl.lit(place, pl.UInt16), row="row"
-        )
-        for place, some in enumerate(rows)
-    ]
-    return pl.concat([pl.DataFrame(schema={"check": pl.UInt16, "row": pl.UInt32}), *found])
-
-
-def _made(expectation: Expectation, **more: Any) -> Any:
-    """Great Expectations' own; a mapping file has none that it refuses, see expectations."""
-    return get_expectation_impl(expectation.name)(**expectation.arguments, **more)
+    found = pl.DataFrame(
+        {"check": range(len(rows)), "row": rows}, schema={"check": pl.UInt16, "row": pl.List(pl.UInt32)}
+    )
+    return found.with_columns(pl.col("row").list.sort()).explode("row").drop_nulls()
 
 
 def _missing_columns(export: Export, mapping: Mapping) -> Check:
@@ -180,13 +145,13 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
     name = "expect_table_columns_to_match_set"
     wanted = Expectation(name=name, arguments={"column_set": mapping.columns, "exact_match": False})
     header = pd.DataFrame(columns=export.columns)
-    (result,) = _results(header, [wanted])
+    (result,) = validator.results(header, [wanted])
     missing = [column for column in mapping.columns if column not in export.columns]
     # What the header holds is not told: in a file that came without a header line it is a patron.
     sentence = f"The export has no column {', '.join(missing)}. Is there a header line, spelt as in the mapping file?"
     if len(export.columns) == 1:
         sentence += " It has one column only: is source.delimiter right?"
-    if result is None or _raised(result):
+    if result is None or validator.raised(result):
         return _not_evaluated(_Asked(wanted, "file", [], _saying("", None, ""), ""))
     passed = bool(result.success) and not missing
     told = "" if passed else sentence
@@ -239,8 +204,8 @@ def _sound(export: Export, delivered: list[pl.DataFrame]) -> Iterable[tuple[Chec
         _Asked(Expectation(name=name, arguments={"column": matter}), "rows", [], _saying("", None, ""), words)
         for matter, words in MATTERS.items()
     ]
-    for each, result in zip(asked, _results(table, [each.put for each in asked]), strict=True):
-        failing = _failing_rows(each, result)
+    for each, result in zip(asked, validator.results(table, [each.put for each in asked]), strict=True):
+        failing = validator.failing_rows(each.expectation.name, result)
         yield from [(_not_evaluated(each), [])] if failing is None else _judged(each, result, failing)
 
 
@@ -411,8 +376,8 @@ def _put(table: pl.LazyFrame, seen: list[str], asked: list[_Asked], repeated: pl
     frame = _for_pandas(table, seen, repeated)
     checks: list[tuple[Check, list[int]]] = []
     rejects, noted = [no_rejects()], [no_notes()]
-    for each, result in zip(asked, _results(frame, [each.put for each in asked]), strict=True):
-        failing = _failing_rows(each, result)
+    for each, result in zip(asked, validator.results(frame, [each.put for each in asked]), strict=True):
+        failing = validator.failing_rows(each.expectation.name, result)
         if failing is None:
             checks.append((_not_evaluated(each), []))
             continue
@@ -438,34 +403,6 @@ def _for_pandas(table: pl.LazyFrame, names: list[str], repeated: pl.DataFrame) -
     )
     frame.index = pd.Index(kept.select(ROW).collect().to_series().to_numpy())
     return frame
-
-
-def _failing_rows(asked: _Asked, result: Any | None) -> list[int] | None:
-    """
-    The rows that fail, each once; None when Great Expectations could not look, or does not tell all of them.
-
-    It does not raise when it cannot look: success is False then and nothing is told of the rows, so that an
-    expectation nobody has looked at would pass for one that no row fails.
-    """
-    if result is None:
-        return None
-    details = result.result if isinstance(result.result, dict) else {}
-    if _raised(result) or (not result.success and not details):
-        return None
-    if not expectations.KNOWN[asked.expectation.name].of_rows:
-        return []
-    count, failing = details.get("unexpected_count"), details.get("unexpected_index_list")
-    rows = list(dict.fromkeys(failing or []))
-    # A check of rows that fails and names none has looked at something else, such as the type of the column.
-    if count is None or len(rows) != count or (not result.success and not rows):
-        return None
-    return rows
-
-
-def _raised(result: Any) -> bool:
-    """Whether something went wrong within Great Expectations; it tells so once, or for each figure that it needed."""
-    told = result.exception_info or {}
-    return any(part.get("raised_exception") for part in (told, *told.values()) if isinstance(part, dict))
 
 
 def _judged(asked: _Asked, result: Any, failing: list[int]) -> Iterable[tuple[Check, list[int]]]:
@@ -506,26 +443,3 @@ def _not_evaluated(asked: _Asked) -> Check:
 
 def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
-
-
-def _results(frame: pd.DataFrame, expectations: list[Expectation]) -> list[Any]:
-    """
-    Great Expectations' result for each expectation, None where it has none.
-
-    It answers in another order than it is asked. Two that are the same are asked as one, as it would do by itself.
-    """
-    if not expectations:
-        return []
-    keys = [json.dumps([each.name, each.arguments], sort_keys=True, default=str) for each in expectations]
-    asked = dict(zip(keys, expectations, strict=True))
-    # An ephemeral context keeps nothing on disk, and does not look for settings left over in the environment.
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    asset = context.data_sources.add_pandas("export").add_dataframe_asset("rows")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    suite = gx.ExpectationSuite("mapping")
-    for key, expectation in asked.items():
-        suite.add_expectation(_made(expectation, meta={"key": key}))
-    results: list[Any] = batch.validate(suite, result_format=RESULT_FORMAT).results
-    found = {result.expectation_config.meta["key"]: result for result in results}
-    return [found.get(key) for key in keys]

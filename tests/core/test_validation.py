@@ -1,18 +1,22 @@
 """Checking: what stops the run, what rejects a row, and that nothing passes unseen."""
 
+import gc
 import json
+import weakref
 from unittest.mock import patch
 
+import pandas as pd
 import polars as pl
 import pytest
 from great_expectations.execution_engine import pandas_execution_engine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from patronload import expectations, exports, limits, validation
+from patronload import expectations, exports, limits, validation, validator
 from patronload.errors import ConfigError
 from patronload.exports import Export
 from patronload.folding import folded
+from patronload.mappings import Expectation
 from patronload.rows import ROW, blanked, no_rejects, without
 from patronload.tenants import Layout, Limits
 from patronload.transform import transform
@@ -124,6 +128,19 @@ def test_great_expectations_takes_no_fingerprint_of_the_table(mapping, frame):
     with patch.object(pandas_execution_engine, "hash_pandas_dataframe", side_effect=AssertionError) as taken:
         checked(mapping, frame, rows="{expect_column_values_to_not_be_null: {column: ID}}", CARD=["1", "2"])
     taken.assert_not_called()
+
+
+@pytest.mark.parametrize("column", ["CARD", "no such column"])
+def test_great_expectations_lets_go_of_a_table(column):
+    """A table of a million rows would stay in memory beside the next one, also after a check that could not be made."""
+    table = pd.DataFrame({"CARD": ["1", None]}, index=[2, 3])
+    gone = weakref.ref(table)
+    expectation = Expectation(name="expect_column_values_to_not_be_null", arguments={"column": column})
+    (found,) = validator.results(table, [expectation])
+    del table
+    gc.collect()
+    assert gone() is None
+    assert validator.failing_rows(expectation.name, found) == ([3] if column == "CARD" else None)
 
 
 def test_an_expectation_that_cannot_be_looked_at_stops_the_run(mapping, frame):
@@ -344,7 +361,7 @@ UNIQUE = "expect_column_values_to_be_unique"
 
 def changed_results(monkeypatch, change):
     """Have Great Expectations' results changed before anybody reads them."""
-    real = validation._results
+    real = validator.results
 
     def results(table, expectations):
         made = real(table, expectations)
@@ -352,7 +369,7 @@ def changed_results(monkeypatch, change):
             change(result)
         return made
 
-    monkeypatch.setattr(validation, "_results", results)
+    monkeypatch.setattr(validator, "results", results)
 
 
 @pytest.mark.parametrize(
@@ -394,8 +411,8 @@ def test_an_exception_of_one_figure_is_seen_by_great_expectations_own_account(ma
 
 def test_an_answer_that_is_missing_is_no_pass(mapping, frame, monkeypatch):
     """One result fewer than was asked for: nobody knows whose it is."""
-    real = validation._results
-    monkeypatch.setattr(validation, "_results", lambda *given: [*real(*given)[:-1], None])
+    real = validator.results
+    monkeypatch.setattr(validator, "results", lambda *given: [*real(*given)[:-1], None])
     found = checked(mapping, frame, CARD=["7", "7", "8"])
     assert "could not be looked at" in found.refusals[0]
 
@@ -624,13 +641,13 @@ def test_great_expectations_is_the_validator_of_what_is_looked_for_without_being
 @pytest.mark.parametrize("matter", MATTERS)
 def test_what_great_expectations_could_not_look_at_stops_the_run(odd_delivery, monkeypatch, matter):
     """Also where we ourselves have seen what is the matter with the rows."""
-    real = validation._results
+    real = validator.results
 
     def results(table, expectations):
         made = real(table, expectations)
         asked = [each.arguments.get("column") for each in expectations]
         return [None if column == matter else result for column, result in zip(asked, made, strict=True)]
 
-    monkeypatch.setattr(validation, "_results", results)
+    monkeypatch.setattr(validator, "results", results)
     (refusal,) = validation.validate(*odd_delivery).refusals
     assert "could not be looked at" in refusal
