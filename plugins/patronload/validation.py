@@ -29,14 +29,15 @@ from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects
 OTHERS_NAMED = 5
 """How many of the rows that share a value are named in a reason."""
 
-
 PART = 1 << 13
 """So many rows are hashed at a time, which needs a copy of them."""
+
+CELLS = 1 << 21
+"""So many cells are made for Great Expectations at a time, whole columns; one column at least."""
 
 SHARERS, KEY, COUNT = "__sharers__", "__key__", "__count__"
 TOO_LARGE, TOO_SMALL, THERE = "__large__", "__small__", "__there__"
 """Names of columns that no export has, or what they begin with; see exports. The last three are of numbers."""
-
 
 ROWS_NAMED = 1000
 """So many numbers of failing rows stand with a check; all of them are in Validation.failing."""
@@ -395,13 +396,17 @@ def _put(table: pl.LazyFrame, seen: list[str], asked: list[_Asked], repeated: pl
 
 
 def _for_pandas(table: pl.LazyFrame, names: list[str], repeated: pl.DataFrame) -> pd.DataFrame:
-    """These columns, with the row numbers as index; made column by column, for each takes several times its memory."""
+    """These columns, with the row numbers as index; a few at a time, for each takes several times its memory."""
     pa.default_memory_pool().release_unused()  # what the table before this one took
     kept = table.filter(~pl.col(ROW).is_in(repeated["row"].implode())) if repeated.height else table
-    frame = pd.DataFrame(
-        {name: kept.select(name).collect().to_series().to_pandas() for name in names}, columns=names, copy=False
-    )
-    frame.index = pd.Index(kept.select(ROW).collect().to_series().to_numpy())
+    rows = kept.select(ROW).collect().to_series()
+    few = max(CELLS // max(rows.len(), 1), 1)
+    columns: dict[str, Any] = {}
+    for start in range(0, len(names), few):
+        made = kept.select(names[start : start + few]).collect()
+        columns |= {name: made.drop_in_place(name).to_pandas() for name in made.columns}
+    frame = pd.DataFrame(columns, columns=names, copy=False)
+    frame.index = pd.Index(rows.to_numpy())
     return frame
 
 
