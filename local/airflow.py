@@ -36,6 +36,7 @@ PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 READY = (
     "airflow.executors.local_executor",
     "airflow.sdk.execution_time.task_runner",
+    "airflow.dag_processing.dagbag",
     "patronload.validation",
     "patronload.steps",
     "patronload.posting",
