@@ -140,7 +140,10 @@ def test_the_report_on_a_run(world: World, loads, page: Page, shoot: Shoot, tmp_
 def test_the_page_over_all_libraries(world: World, loads, page: Page, shoot: Shoot):
     """From the menu to a library, and by key alone to its loads and to a report."""
     page.goto("/")
-    page.get_by_role("link", name="Loads", exact=True).first.click()
+    menu = page.get_by_role("link", name="Loads", exact=True).first
+    drawn = "image => image.complete && image.naturalWidth > 0"
+    assert menu.locator("img").evaluate(drawn), "the menu has Airflow's own icon for what has none"
+    menu.click()
     frame = page.frame_locator("iframe[title='Loads']")
     line = frame.get_by_role("row").filter(has_text="Northfield University Library")
     expect(line).to_contain_text("Loaded, with rejects")
@@ -277,7 +280,10 @@ def test_an_unusual_load_is_rejected(world: World, page: Page, shoot: Shoot):
     """The page over all libraries says that it waits; a no ends the run, and its report says whose it was, and why."""
     run_id = ask(world, "quarley")["quarley"]
     page.goto("/")
-    page.get_by_role("link", name="Loads", exact=True).first.click()
+    menu = page.get_by_role("link", name="Loads", exact=True).first
+    drawn = "image => image.complete && image.naturalWidth > 0"
+    assert menu.locator("img").evaluate(drawn), "the menu has Airflow's own icon for what has none"
+    menu.click()
     overview = page.frame_locator("iframe[title='Loads']")
     expect(overview.get_by_role("row").filter(has_text="Quarley Library")).to_contain_text("Waiting for an answer")
     shoot("d-overview-asks")

@@ -3,11 +3,13 @@
 import re
 import time
 from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
 
 import pytest
 from leftovers import build, failure, rejects
 
 from patronload import encryption, notify, runs
+from patronload.pages import PREFIX, views
 from tests.pages.conftest import Rights, Site
 
 EVIL = "<script>alert('x')</script>\"'&"
@@ -49,6 +51,7 @@ def everywhere(library: str) -> list[str]:
     return [
         "/",
         "/style.css",
+        "/icon-light.svg",
         f"/libraries/{dag_id}",
         f"/runs/{library}",
         f"/runs/{library}/report.json",
@@ -104,15 +107,15 @@ def test_what_is_encrypted_is_shown_to_those_who_may_see_it(site: Site, library:
     dag_id, run_id = library.split("/")
     own = frozenset({dag_id})
     site.rights = Rights(read=own, start=own)
-    plain = [site.get(path).content for path in everywhere(library)[3:]]
+    plain = [site.get(path).content for path in everywhere(library)[-3:]]
     encrypt(KEY)
     run = runs.open_run("riverside", run_id)
     for name in (runs.REPORT, runs.REJECTS):
         run.write(name, run.read(name))
         assert (site.artifacts / "riverside" / run_id / name).read_bytes().startswith(encryption.MAGIC)
-    assert [site.get(path).content for path in everywhere(library)[3:]] == plain
+    assert [site.get(path).content for path in everywhere(library)[-3:]] == plain
     encrypt(OTHER)
-    for path in everywhere(library)[3:]:
+    for path in everywhere(library)[-3:]:
         answer = site.get(path)
         assert answer.status_code == (503 if path.endswith(("json", "csv")) else 200)
         assert "Add the key that it was encrypted by, behind the others." in Page(answer.text).words
@@ -231,6 +234,17 @@ def test_colours_can_be_told_apart(site: Site):
         for name in ("ink", "quiet", "link", "bad", "mend", "running", "waiting", *notify.LOOKS):
             for ground in ("desk", "box"):
                 assert contrast(colours[name], colours[ground]) >= 4.5 - 0.9 * (name == "mend"), (name, ground)
+
+
+def test_the_icon_is_drawn_for_light_and_for_dark(site: Site):
+    """Airflow shows it as a picture, which does not take the colour of the text around it."""
+    site.rights = Rights()
+    light, dark = (site.get(f"/icon-{looks}.svg") for looks in ("light", "dark"))
+    assert {each.headers["content-type"] for each in (light, dark)} == {"image/svg+xml"}
+    assert [ET.fromstring(each.text).get("stroke") for each in (light, dark)] == ["#27272a", "#fafafa"]
+    shown = [view[name].removeprefix(PREFIX) for view in views() for name in ("icon", "icon_dark_mode")]
+    assert set(shown) == {"/icon-light.svg", "/icon-dark.svg"}
+    assert site.get("/icon-red.svg").status_code == 422
 
 
 def contrast(first: str, second: str) -> float:

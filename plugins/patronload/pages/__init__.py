@@ -29,7 +29,8 @@ class Pages:
 def views() -> list[dict[str, Any]]:
     """Where Airflow's UI shows the pages; each in a frame, under the rights of whoever is logged in."""
     root = f"{_base_path()}{PREFIX}"
-    return [
+    icons = {"icon": f"{root}/icon-light.svg", "icon_dark_mode": f"{root}/icon-dark.svg"}
+    shown: list[dict[str, Any]] = [
         {
             "name": "Load report",
             "href": f"{root}/runs/{{DAG_ID}}/{{RUN_ID}}",
@@ -51,6 +52,7 @@ def views() -> list[dict[str, Any]]:
             "url_route": "patron-loads",
         },
     ]
+    return [view | icons for view in shown]
 
 
 @cache

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
@@ -49,6 +49,9 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
+ICON_COLORS = {"light": "#27272a", "dark": "#fafafa"}
+"""As Airflow's own icons are, in its light and in its dark looks."""
+
 may_read = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
 may_load = Depends(requires_access_dag("POST", DagAccessEntity.RUN))
 
@@ -62,6 +65,7 @@ def application() -> FastAPI:
     for path, show, *guards in (
         ("/", overview),
         ("/style.css", style, Depends(get_user)),
+        ("/icon-{looks}.svg", icon, Depends(get_user)),
         ("/libraries/{dag_id}", library, may_read),
         ("/runs/{dag_id}/{run_id}", report, may_read),
         ("/runs/{dag_id}/{run_id}/report.json", report_json, may_read),
@@ -160,10 +164,19 @@ def rejects(session: SessionDep, dag_id: str, run_id: str) -> Response:
 
 
 def style() -> Response:
-    """How the pages look. It is the same for all, and may be kept for a while."""
-    text = _templates().get_template("pages/style.css").render(looks=notify.LOOKS)
+    """How the pages look."""
+    return _the_same_for_all("pages/style.css", "text/css", looks=notify.LOOKS)
+
+
+def icon(looks: Literal["light", "dark"]) -> Response:
+    """What stands before the pages' names in Airflow's menu and tabs."""
+    return _the_same_for_all("pages/icon.svg", "image/svg+xml", color=ICON_COLORS[looks])
+
+
+def _the_same_for_all(template: str, media_type: str, **given: Any) -> Response:
+    text = _templates().get_template(template).render(given)
     headers = HEADERS | {"Cache-Control": "private, max-age=3600"}
-    return Response(text, media_type="text/css", headers=headers)
+    return Response(text, media_type=media_type, headers=headers)
 
 
 def _load(session: SessionDep, dag_id: str, run_id: str) -> loads.Load:
