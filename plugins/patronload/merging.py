@@ -45,9 +45,11 @@ def merged(files: list[tuple[str, Export]], mapping: Mapping, same_person: SameP
 
 
 def _after(before: list[Export], export: Export, columns: list[str]) -> Export:
-    """The export with its rows numbered on from those of all before it; its header is no row of the whole."""
-    last = (number for each in before for part in (each.frame, each.ragged) for number in part[ROW].tail(1))
-    shift = max([1, *last]) - 1
+    """The export with its rows numbered on from those of all before it; a header line is no row of the whole."""
+    last = max([0, *(number for each in before for part in (each.frame, each.ragged) for number in part[ROW].tail(1))])
+    # A fixed width file has no header line: its first line is row 1.
+    has_header = all(number > 1 for part in (export.frame, export.ragged) for number in part[ROW].head(1))
+    shift = max(last - has_header, 0)
     return export._replace(
         frame=export.frame.select(pl.col(ROW) + shift, *columns),
         ragged=export.ragged.select(pl.col(ROW) + shift, *columns),

@@ -131,6 +131,21 @@ def test_of_a_person_in_several_files_the_stated_row_counts(mapping, files, same
         assert set(one.rejects["row"]) == set(one.ragged[ROW])
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(files=st.lists(st.lists(st.sampled_from(["{:3}a", "{:3}too long", ""]), max_size=4), min_size=2, max_size=3))
+def test_rows_of_several_fixed_width_files_have_a_number_each(mapping, files):
+    """They have no header line: with its last row's number taken twice, a good row is rejected with a bad one."""
+    layout = Layout(widths={"ID": 3, "LOGIN": 3})
+    texts = ["\n".join(line.format(place) for place, line in enumerate(lines)) for lines in files]
+    read = [(f"f{place}", exports.read(text.encode(), layout)) for place, text in enumerate(texts)]
+    one = merging.merged(read, mapping(MAPPING), "reject")
+    numbers = [*one.frame[ROW], *one.ragged[ROW]]
+    assert len(set(numbers)) == one.rows == sum(line != "" for lines in files for line in lines)
+    assert set(one.rejects["row"]) == set(one.ragged[ROW])
+    if all("" not in lines for lines in files):
+        assert sorted(numbers) == list(range(1, one.rows + 1))
+
+
 LETTERS = st.characters(min_codepoint=0xC0, max_codepoint=0x17F, exclude_characters="ŠšŽžŒœŸ")
 """Without those that Windows-1252 has where UTF-8 goes on: Ğ read in the wrong encoding is Äž, and so is Äž itself."""
 
