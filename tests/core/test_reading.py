@@ -146,6 +146,19 @@ def test_rows_of_several_fixed_width_files_have_a_number_each(mapping, files):
         assert sorted(numbers) == list(range(1, one.rows + 1))
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_without_a_mark_the_order_of_the_bytes_has_to_be_named(encoding, order):
+    """Python's reader ends with an error of its own there; what is read by guessing may be other letters."""
+    content = "ID,LOGIN,SURNAME\n1,a,Núñez\n".encode(f"{encoding}-{order}")
+    for more in ({}, {"widths": {"ID": 40}}, {"trailer": "T;{rows}"}):
+        with pytest.raises(SourceError, match=rf"Write {encoding}-le \(usual on Windows\), {encoding}-be or"):
+            exports.read(content, Layout(encoding=encoding, **more))
+    assert exports.read(content, Layout(encoding=f"{encoding}-{order}")).frame["SURNAME"].to_list() == ["Núñez"]
+    with pytest.raises(SourceError, match="The export is empty"):
+        exports.read(b"", Layout(encoding=encoding))
+
+
 LETTERS = st.characters(min_codepoint=0xC0, max_codepoint=0x17F, exclude_characters="ŠšŽžŒœŸ")
 """Without those that Windows-1252 has where UTF-8 goes on: Ğ read in the wrong encoding is Äž, and so is Äž itself."""
 
