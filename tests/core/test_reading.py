@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import zipfile
+from contextlib import suppress
+from itertools import product
 
 import polars as pl
 import pytest
@@ -46,6 +48,22 @@ def test_what_was_packed_comes_out_and_a_part_of_it_never_does(content, cut):
         assert packing.unpacked(packed) == content
         with pytest.raises(SourceError, match="damaged or was cut short"):
             packing.unpacked(packed[: max(len(packed) - cut, 4)])
+
+
+def test_a_damaged_zip_file_is_told_so_however_it_is_damaged():
+    """Python's reader has errors of many kinds for it, which would end the run with a traceback."""
+    content = b"".join(b"%d,x\n" % number for number in range(300))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_LZMA) as packed:
+        packed.writestr("patrons.csv", content)
+    whole = out.getvalue()
+    told = set()
+    for place, value in product(range(4, len(whole)), (0x00, 0xEF)):
+        damaged = bytearray(whole)
+        damaged[place] = value
+        with suppress(SourceError):
+            told.add(packing.unpacked(bytes(damaged)))
+    assert told == {content}
 
 
 def test_a_file_that_unfolds_beyond_measure_is_refused_before_it_fills_the_memory():
