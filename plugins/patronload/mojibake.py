@@ -4,6 +4,7 @@ Tell where text was read in the wrong encoding before it came to us: José as Jo
 Somebody's program took UTF-8 for Windows-1252. That is certain where a word, written in Windows-1252 again, is UTF-8.
 """
 
+import re
 import unicodedata
 
 import polars as pl
@@ -15,6 +16,12 @@ from patronload.rows import ROW, holding, no_rejects
 REPLACED = "\ufffd"
 SUSPECT = r"[\u{C2}-\u{F4}][^\x00-\x7F]"
 """Two characters of which the first looks like the beginning of a character in UTF-8, and the second could go on."""
+
+NOT_LATIN = r"[\u0250-\u0258\u025A\u025C-\u02AF\u02C0-\u02FF\u0310-\u0320\u0329-\u07FF]"
+"""
+What É, Ö or ß become with a dash, a quotation mark or a no-break space behind them: signs of Hebrew, N'Ko or phonetics,
+which nobody has among Latin letters. Accents of their own, and letters of Azerbaijan and Hawaii, are not in here.
+"""
 
 REASON = "is text that was read in the wrong encoding on its way to us, and nobody can be called so: write it anew"
 
@@ -53,5 +60,7 @@ def _reads_as_utf8(word: str, encoding: str) -> bool:
         read = word.encode(encoding).decode()
     except UnicodeError:
         return False
+    among_latin = any(sign.isascii() and sign.isalpha() for sign in word)
     # A control character is in nobody's name: ÂŠ would be one.
-    return read != word and not any(unicodedata.category(sign) == "Cc" for sign in read)
+    odd = (unicodedata.category(sign) == "Cc" or (among_latin and re.match(NOT_LATIN, sign)) for sign in read)
+    return read != word and not any(odd)

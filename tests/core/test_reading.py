@@ -194,6 +194,46 @@ def test_a_name_is_garbled_when_it_was_read_in_the_wrong_encoding_and_not_before
     assert not mojibake.is_garbled(name)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "RENÉ\u00a0SMITH",
+        "Groß\u00a0Gerau",
+        "Voß–Schmidt",
+        "MALMÖ–LUND",
+        "ANDRÉ’S",
+        "“Le CAFÉ”",
+        "NOË\u00a0B",
+        "LUNEDÌ–A",
+    ],
+)
+def test_a_capital_before_a_dash_a_quotation_mark_or_a_no_break_space_is_not_garbled(name):
+    """Word and web pages write them, and to Windows-1252 they are what the second byte of a character could be."""
+    assert not mojibake.is_garbled(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Məmmədov",
+        "Kaʻahumanu",
+        "Ka\u0301roly",
+        "Ọ\u0301la",
+        "Čapek",
+        "Иван",
+        "Παππάς",
+        "Nguyễn",
+        "O’Neill",
+        "משה",
+        "Zoë–Ann",
+    ],
+)
+def test_garbled_names_of_many_languages_are_seen(name):
+    """Also of those whose letters are beyond the ones of Western Europe."""
+    wrong = "".join(bytes([byte]).decode("cp1252", errors="ignore") or chr(byte) for byte in name.encode())
+    assert any(mojibake.is_garbled(text) for text in (wrong, name.encode().decode("latin-1")))
+
+
 BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace() and chr(code) not in "\x1c\x1d\x1e\x1f")
 
 
