@@ -122,6 +122,13 @@ def test_mostly_makes_an_expectation_of_the_rows_a_gate_for_the_file(mapping, fr
     assert "at least 50% of the rows must be good" in found.refusals[0]
 
 
+def test_what_mostly_wants_is_told_as_it_is_written(mapping, frame):
+    """Of 0.995 it was said that all rows must be good."""
+    check = "{expect_column_values_to_match_regex: {column: CARD, regex: '^[0-9]+$', mostly: 0.995}}"
+    (refusal,) = checked(mapping, frame, rows=check, CARD=["1", "2", "x"]).refusals
+    assert "at least 99.5% of the rows must be good" in refusal
+
+
 def test_great_expectations_takes_no_fingerprint_of_the_table(mapping, frame):
     """It costs as much as all checks together; the switch is a private name of theirs, so it is watched here."""
     assert pandas_execution_engine.HASH_THRESHOLD == 0
