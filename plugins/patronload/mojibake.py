@@ -1,5 +1,5 @@
 """
-Tell where text was read in the wrong encoding before it came to us: José as JosÃ©, or as Jos with a U+FFFD.
+Tell where text was read in the wrong encoding before it came to us: José as JosÃ©, or as Jos with a U+FFFD or NUL.
 
 Somebody's program took UTF-8 for Windows-1252. That is certain where a word, written in Windows-1252 again, is UTF-8.
 """
@@ -13,7 +13,9 @@ from patronload import expressions
 from patronload.mappings import Mapping
 from patronload.rows import ROW, holding, no_rejects
 
-REPLACED = "\ufffd"
+REPLACED, NUL = "\ufffd", "\0"
+"""What stands for a character that could not be read, and what is left of UTF-16; FOLIO's database keeps no NUL."""
+
 SUSPECT = r"[\u{C2}-\u{F4}][^\x00-\x7F]"
 """Two characters of which the first looks like the beginning of a character in UTF-8, and the second could go on."""
 
@@ -30,7 +32,7 @@ def garbled(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     """Rejects for the cells, in the columns that the mapping takes, whose text was garbled before it came to us."""
     found = [no_rejects()]
     for name in mapping.columns:
-        suspects = holding(frame, name, f"{REPLACED}|{SUSPECT}").select(ROW, name)
+        suspects = holding(frame, name, rf"{REPLACED}|\x00|{SUSPECT}").select(ROW, name)
         if suspects.height:
             cells = [cell for cell in suspects[name].unique() if is_garbled(cell)]
             bad = suspects.filter(pl.col(name).is_in(cells))
@@ -47,8 +49,8 @@ def garbled(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
 
 
 def is_garbled(text: str) -> bool:
-    """Whether a word of the text is UTF-8 that was taken for Windows-1252 or Latin-1, or holds U+FFFD."""
-    return REPLACED in text or any(_is_utf8(word) for word in text.split(" "))
+    """Whether a word of the text is UTF-8 that was taken for Windows-1252 or Latin-1, or holds U+FFFD or NUL."""
+    return REPLACED in text or NUL in text or any(_is_utf8(word) for word in text.split(" "))
 
 
 def _is_utf8(word: str) -> bool:
