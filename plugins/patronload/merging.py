@@ -36,6 +36,8 @@ def merged(files: list[tuple[str, Export]], mapping: Mapping, same_person: SameP
         frame=pl.concat(export.frame for export in exports),
         ragged=pl.concat(export.ragged for export in exports),
         rejects=pl.concat(export.rejects for export in exports),
+        # A whole export beside mended rows is held to its limits.
+        mended=all(export.mended for export in exports),
         trailer=trailers.of_all([export.trailer for export in exports]),
     )
     if same_person == "reject" or mapping.system.key not in mapping.fields or len(exports) == 1:

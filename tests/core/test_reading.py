@@ -177,6 +177,18 @@ def test_without_a_mark_the_order_of_the_bytes_has_to_be_named(encoding, order):
         exports.read(b"", Layout(encoding=encoding))
 
 
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_an_export_beside_mended_rows_is_held_to_its_limits(mapping, names):
+    """Whichever comes first: a rejects file is held to none, and a file that was cut short would load with it."""
+    read = {
+        "a": exports.read(b"ID,LOGIN,SURNAME,reject_row\n1,a,L,7\n", Layout()),
+        "b": exports.read(b"ID,LOGIN,SURNAME\n2,b,M\n", Layout()),
+    }
+    rules = mapping(MAPPING)
+    assert not merging.merged([(name, read[name]) for name in names], rules, "reject").mended
+    assert merging.merged([("a", read["a"])] * 2, rules, "reject").mended
+
+
 LETTERS = st.characters(min_codepoint=0xC0, max_codepoint=0x17F, exclude_characters="ŠšŽžŒœŸ")
 """Without those that Windows-1252 has where UTF-8 goes on: Ğ read in the wrong encoding is Äž, and so is Äž itself."""
 
