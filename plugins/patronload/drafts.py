@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from patronload import exports, systems
+from patronload import exports, packing, systems
 from patronload.errors import SourceError
 from patronload.exports import Export
 from patronload.fields import Kind
@@ -101,8 +101,9 @@ def draft(content: bytes, name: str, target: str = "folio", encoding: str = "cp1
     """
     export, delimiter = _read(content, encoding)
     made = _Drafting(export, systems.KNOWN[target])
-    if export.encoding != "utf-8":
-        made.notes.append(f"The sample is no UTF-8; {export.encoding} is a guess, look at names with accents.")
+    if export.encoding == encoding != "utf-8":
+        has = "has no accents" if packing.unpacked(content).isascii() else "is no UTF-8"
+        made.notes.append(f"The sample {has}; {encoding} is a guess, look at names with accents.")
     return Draft(_tenant(name, target, delimiter, export.encoding), made.mapping(), made.notes)
 
 

@@ -134,12 +134,18 @@ def _comes_back(content: bytes, layout: Layout) -> bool:
 def _encoding(content: bytes, named: str) -> str:
     """
     What the bytes are in: as a byte order mark says; UTF-8 if they are strictly that, which no other text is by
-    chance; else what the tenant names. It is never guessed.
+    chance; else what the tenant names. It is never guessed. Raises SourceError where the mark is what would tell.
     """
     for mark, encoding in MARKS.items():
         if content.startswith(mark):
             return encoding
     known = codecs.lookup(named).name
+    if known in ("utf-16", "utf-32") and content:
+        raise SourceError(
+            f"The export is not {known}: it does not begin with the byte order mark that tells how {known} is to be "
+            f"read. Write {known}-le (usual on Windows), {known}-be or the sender's other encoding at source.encoding "
+            "in the tenant file, or ask the sender for UTF-8."
+        )
     if known == "utf-8" or known.startswith(("utf-16", "utf-32")) or content.isascii():
         return named
     try:

@@ -1,6 +1,7 @@
 """A mapping: which column of the export goes to which field of the target, and what an export must be like."""
 
 import csv
+import io
 import re
 from collections.abc import Collection, Iterator
 from datetime import date, datetime
@@ -296,8 +297,11 @@ def _table(file: yaml_files.YamlFile, name: str, table: str) -> dict[str, str | 
     if not re.fullmatch(r"[\w-]+\.csv", table) or not path.is_file():
         sentence = f"there is no file {table} beside the mapping file. Name one there, like patron_groups.csv."
         raise ConfigError(documents.complaint(file, ("lookups", name), sentence))
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(lines)][1:]
+    try:
+        lines = io.StringIO(yaml_files.read_text(path), newline="")
+    except ConfigError as error:
+        raise ConfigError(documents.complaint(file, ("lookups", name), str(error))) from None
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines)][1:]
     found: dict[str, str] = {}
     for number, row in enumerate(rows, 2):
         if any(row) and (len(row) != len(("code", "value")) or not all(row) or row[0] in found):

@@ -36,6 +36,8 @@ def merged(files: list[tuple[str, Export]], mapping: Mapping, same_person: SameP
         frame=pl.concat(export.frame for export in exports),
         ragged=pl.concat(export.ragged for export in exports),
         rejects=pl.concat(export.rejects for export in exports),
+        # A whole export beside mended rows is held to its limits.
+        mended=all(export.mended for export in exports),
         trailer=trailers.of_all([export.trailer for export in exports]),
     )
     if same_person == "reject" or mapping.system.key not in mapping.fields or len(exports) == 1:
@@ -45,9 +47,11 @@ def merged(files: list[tuple[str, Export]], mapping: Mapping, same_person: SameP
 
 
 def _after(before: list[Export], export: Export, columns: list[str]) -> Export:
-    """The export with its rows numbered on from those of all before it; its header is no row of the whole."""
-    last = (number for each in before for part in (each.frame, each.ragged) for number in part[ROW].tail(1))
-    shift = max([1, *last]) - 1
+    """The export with its rows numbered on from those of all before it; a header line is no row of the whole."""
+    last = max([0, *(number for each in before for part in (each.frame, each.ragged) for number in part[ROW].tail(1))])
+    # A fixed width file has no header line: its first line is row 1.
+    has_header = all(number > 1 for part in (export.frame, export.ragged) for number in part[ROW].head(1))
+    shift = max(last - has_header, 0)
     return export._replace(
         frame=export.frame.select(pl.col(ROW) + shift, *columns),
         ragged=export.ragged.select(pl.col(ROW) + shift, *columns),

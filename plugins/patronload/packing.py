@@ -58,7 +58,9 @@ def _unzipped(content: bytes, member: str | None) -> bytes:
             _check_size(chosen.file_size, max(chosen.compress_size, 1))
             with packed.open(chosen) as file:
                 return _read(file, chosen)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
+    except (SourceError, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001 - a damaged file makes Python's reader raise errors of a dozen kinds
         raise _damaged("zip") from None
 
 

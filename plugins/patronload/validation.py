@@ -432,7 +432,8 @@ def _judged(asked: _Asked, result: Any, failing: list[int]) -> Iterable[tuple[Ch
     yield check, failing
     mostly = asked.expectation.arguments.get("mostly")
     if asked.scope in ("rows", "blank") and mostly is not None and not success:
-        sentence = f"{_capital(asked.summary)} in {failed:,} rows; at least {mostly:.0%} of the rows must be good."
+        share = f"{100 * mostly:.6g}%"  # 99.5% is not to read as 100%
+        sentence = f"{_capital(asked.summary)} in {failed:,} rows; at least {share} of the rows must be good."
         yield check._replace(scope="file", sentence=sentence), failing
 
 

@@ -7,6 +7,7 @@ It is imported without what nothing here uses, and set up once in a process.
 import json
 import logging
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import pandas as pd
@@ -44,6 +45,9 @@ RESULT_FORMAT = {
 VERSION = gx.__version__
 """Which Great Expectations it was that looked."""
 
+ASKING = Lock()
+"""It has one table at a time: asked in two threads at once, it would answer of the other one's table."""
+
 
 @cache
 def ready() -> "BatchDefinition[Any]":
@@ -65,11 +69,12 @@ def results(table: pd.DataFrame, asked: list[Expectation]) -> list[Any]:
         return []
     keys = [json.dumps([each.name, each.arguments], sort_keys=True, default=str) for each in asked]
     made = [_made(each, meta={"key": key}) for key, each in dict(zip(keys, asked, strict=True)).items()]
-    try:
-        found = {result.expectation_config.meta["key"]: result for result in _put(table, made)}
-    finally:
-        # It remembers the last table that it was asked of, and tables are large.
-        _put(pd.DataFrame(), [])
+    with ASKING:
+        try:
+            found = {result.expectation_config.meta["key"]: result for result in _put(table, made)}
+        finally:
+            # It remembers the last table that it was asked of, and tables are large.
+            _put(pd.DataFrame(), [])
     return [found.get(key) for key in keys]
 
 

@@ -43,7 +43,7 @@ def read(path: Path) -> YamlFile:
     twice, a key that is no text (`NO:`, `007:`), an alias, and text that is not YAML at all.
     """
     try:
-        text = _text(path, path.read_bytes())
+        text = read_text(path)
         return _Reader(path, text, Loader(text)).file()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
@@ -53,7 +53,9 @@ def read(path: Path) -> YamlFile:
         raise ConfigError(f"{path.name}, {_what_is_wrong(error)}") from None
 
 
-def _text(path: Path, content: bytes) -> str:
+def read_text(path: Path) -> str:
+    """A file's text. Raises ConfigError, with its line, for what is no UTF-8 and for what cannot be seen."""
+    content = path.read_bytes()
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -591,6 +591,15 @@ def test_a_table_with_a_mistake_is_told_with_its_line(include: Path, table: str)
         mappings.load(NAME)
 
 
+def test_a_table_in_another_encoding_is_told_with_its_line(include: Path) -> None:
+    """Excel saves CSV as Windows-1252; of the two files it is the table that is to be saved anew."""
+    folder = include / "mappings/folio"
+    (folder / "groups.csv").write_text("code,group\nÉTU,undergrad\n", encoding="cp1252")
+    change(folder / "people.yaml", 'groups: {UG: undergrad, "007": staff}', "groups: groups.csv")
+    with pytest.raises(ConfigError, match=r"people.yaml, line \d+: lookups.groups: groups.csv, line 2: is not UTF-8."):
+        mappings.load(NAME)
+
+
 def test_a_table_lies_beside_the_mapping_and_nowhere_else(include: Path) -> None:
     """No file of the machine is read because a mapping names it."""
     change(include / "mappings/folio/people.yaml", 'groups: {UG: undergrad, "007": staff}', "groups: ../../passwd.csv")

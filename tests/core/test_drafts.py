@@ -99,3 +99,20 @@ def test_a_sample_that_is_none(include: Path):
     """The error is that of a load."""
     with pytest.raises(PatronloadError):
         drafts.draft(b"", "elm")
+
+
+@pytest.mark.parametrize(
+    ("sample", "told"),
+    [
+        (b"ID,Surname\n1,Novak\n", "The sample has no accents; cp1252 is a guess, look at names with accents."),
+        (
+            "ID,Surname\n1,Núñez\n".encode("cp1252"),
+            "The sample is no UTF-8; cp1252 is a guess, look at names with accents.",
+        ),
+        ("ID,Surname\n1,Núñez\n".encode("utf-16"), None),
+        ("ID,Surname\n1,Núñez\n".encode(), None),
+    ],
+)
+def test_what_is_said_of_the_encoding_is_true(sample, told):
+    """ASCII is UTF-8, and a byte order mark is no guess."""
+    assert [note for note in drafts.draft(sample, "northfield").notes if "guess" in note] == ([told] if told else [])

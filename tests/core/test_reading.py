@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import zipfile
+from contextlib import suppress
+from itertools import product
 
 import polars as pl
 import pytest
@@ -46,6 +48,22 @@ def test_what_was_packed_comes_out_and_a_part_of_it_never_does(content, cut):
         assert packing.unpacked(packed) == content
         with pytest.raises(SourceError, match="damaged or was cut short"):
             packing.unpacked(packed[: max(len(packed) - cut, 4)])
+
+
+def test_a_damaged_zip_file_is_told_so_however_it_is_damaged():
+    """Python's reader has errors of many kinds for it, which would end the run with a traceback."""
+    content = b"".join(b"%d,x\n" % number for number in range(300))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_LZMA) as packed:
+        packed.writestr("patrons.csv", content)
+    whole = out.getvalue()
+    told = set()
+    for place, value in product(range(4, len(whole)), (0x00, 0xEF)):
+        damaged = bytearray(whole)
+        damaged[place] = value
+        with suppress(SourceError):
+            told.add(packing.unpacked(bytes(damaged)))
+    assert told == {content}
 
 
 def test_a_file_that_unfolds_beyond_measure_is_refused_before_it_fills_the_memory():
@@ -131,6 +149,46 @@ def test_of_a_person_in_several_files_the_stated_row_counts(mapping, files, same
         assert set(one.rejects["row"]) == set(one.ragged[ROW])
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(files=st.lists(st.lists(st.sampled_from(["{:3}a", "{:3}too long", ""]), max_size=4), min_size=2, max_size=3))
+def test_rows_of_several_fixed_width_files_have_a_number_each(mapping, files):
+    """They have no header line: with its last row's number taken twice, a good row is rejected with a bad one."""
+    layout = Layout(widths={"ID": 3, "LOGIN": 3})
+    texts = ["\n".join(line.format(place) for place, line in enumerate(lines)) for lines in files]
+    read = [(f"f{place}", exports.read(text.encode(), layout)) for place, text in enumerate(texts)]
+    one = merging.merged(read, mapping(MAPPING), "reject")
+    numbers = [*one.frame[ROW], *one.ragged[ROW]]
+    assert len(set(numbers)) == one.rows == sum(line != "" for lines in files for line in lines)
+    assert set(one.rejects["row"]) == set(one.ragged[ROW])
+    if all("" not in lines for lines in files):
+        assert sorted(numbers) == list(range(1, one.rows + 1))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_without_a_mark_the_order_of_the_bytes_has_to_be_named(encoding, order):
+    """Python's reader ends with an error of its own there; what is read by guessing may be other letters."""
+    content = "ID,LOGIN,SURNAME\n1,a,Núñez\n".encode(f"{encoding}-{order}")
+    for more in ({}, {"widths": {"ID": 40}}, {"trailer": "T;{rows}"}):
+        with pytest.raises(SourceError, match=rf"Write {encoding}-le \(usual on Windows\), {encoding}-be or"):
+            exports.read(content, Layout(encoding=encoding, **more))
+    assert exports.read(content, Layout(encoding=f"{encoding}-{order}")).frame["SURNAME"].to_list() == ["Núñez"]
+    with pytest.raises(SourceError, match="The export is empty"):
+        exports.read(b"", Layout(encoding=encoding))
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_an_export_beside_mended_rows_is_held_to_its_limits(mapping, names):
+    """Whichever comes first: a rejects file is held to none, and a file that was cut short would load with it."""
+    read = {
+        "a": exports.read(b"ID,LOGIN,SURNAME,reject_row\n1,a,L,7\n", Layout()),
+        "b": exports.read(b"ID,LOGIN,SURNAME\n2,b,M\n", Layout()),
+    }
+    rules = mapping(MAPPING)
+    assert not merging.merged([(name, read[name]) for name in names], rules, "reject").mended
+    assert merging.merged([("a", read["a"])] * 2, rules, "reject").mended
+
+
 LETTERS = st.characters(min_codepoint=0xC0, max_codepoint=0x17F, exclude_characters="ŠšŽžŒœŸ")
 """Without those that Windows-1252 has where UTF-8 goes on: Ğ read in the wrong encoding is Äž, and so is Äž itself."""
 
@@ -146,6 +204,46 @@ def test_a_name_is_garbled_when_it_was_read_in_the_wrong_encoding_and_not_before
         wrong = name.encode().decode("latin-1")
     assert mojibake.is_garbled(wrong)
     assert not mojibake.is_garbled(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "RENÉ\u00a0SMITH",
+        "Groß\u00a0Gerau",
+        "Voß–Schmidt",
+        "MALMÖ–LUND",
+        "ANDRÉ’S",
+        "“Le CAFÉ”",
+        "NOË\u00a0B",
+        "LUNEDÌ–A",
+    ],
+)
+def test_a_capital_before_a_dash_a_quotation_mark_or_a_no_break_space_is_not_garbled(name):
+    """Word and web pages write them, and to Windows-1252 they are what the second byte of a character could be."""
+    assert not mojibake.is_garbled(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Məmmədov",
+        "Kaʻahumanu",
+        "Ka\u0301roly",
+        "Ọ\u0301la",
+        "Čapek",
+        "Иван",
+        "Παππάς",
+        "Nguyễn",
+        "O’Neill",
+        "משה",
+        "Zoë–Ann",
+    ],
+)
+def test_garbled_names_of_many_languages_are_seen(name):
+    """Also of those whose letters are beyond the ones of Western Europe."""
+    wrong = "".join(bytes([byte]).decode("cp1252", errors="ignore") or chr(byte) for byte in name.encode())
+    assert any(mojibake.is_garbled(text) for text in (wrong, name.encode().decode("latin-1")))
 
 
 BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace() and chr(code) not in "\x1c\x1d\x1e\x1f")

@@ -2,7 +2,9 @@
 
 import gc
 import json
+import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
 
 import pandas as pd
@@ -122,6 +124,13 @@ def test_mostly_makes_an_expectation_of_the_rows_a_gate_for_the_file(mapping, fr
     assert "at least 50% of the rows must be good" in found.refusals[0]
 
 
+def test_what_mostly_wants_is_told_as_it_is_written(mapping, frame):
+    """Of 0.995 it was said that all rows must be good."""
+    check = "{expect_column_values_to_match_regex: {column: CARD, regex: '^[0-9]+$', mostly: 0.995}}"
+    (refusal,) = checked(mapping, frame, rows=check, CARD=["1", "2", "x"]).refusals
+    assert "at least 99.5% of the rows must be good" in refusal
+
+
 def test_great_expectations_takes_no_fingerprint_of_the_table(mapping, frame):
     """It costs as much as all checks together; the switch is a private name of theirs, so it is watched here."""
     assert pandas_execution_engine.HASH_THRESHOLD == 0
@@ -141,6 +150,25 @@ def test_great_expectations_lets_go_of_a_table(column):
     gc.collect()
     assert gone() is None
     assert validator.failing_rows(expectation.name, found) == ([3] if column == "CARD" else None)
+
+
+def test_tables_of_two_threads_are_not_mistaken_for_each_other(monkeypatch):
+    """What is set up once is shared, and answers of the table that it was given last."""
+    name, real, having = "expect_column_values_to_not_be_null", validator._put, []
+
+    def put(table, made):
+        having.append(table)
+        time.sleep(0.05)
+        return real(having[-1], made)
+
+    def failing(odd):
+        table = pd.DataFrame({"CARD": [None if row % 2 == odd else "1" for row in range(20)]})
+        asked = [Expectation(name=name, arguments={"column": "CARD"})]
+        return validator.failing_rows(name, *validator.results(table, asked))
+
+    monkeypatch.setattr(validator, "_put", put)
+    with ThreadPoolExecutor(2) as pool:
+        assert [*pool.map(failing, [0, 1])] == [[*range(0, 20, 2)], [*range(1, 20, 2)]]
 
 
 def test_an_expectation_that_cannot_be_looked_at_stops_the_run(mapping, frame):
