@@ -205,6 +205,14 @@ def test_a_draft_says_which_columns_found_no_field(include, tmp_path):
     assert "delimiter: ;" in (include / "tenants/elm.yaml").read_text()
 
 
+@pytest.mark.parametrize("name", ["Northfield", "a b", "../x", ""])
+def test_a_draft_has_a_name_that_a_tenant_may_have(include, export, capsys, name):
+    """Nothing is written elsewhere, and no file that does not load."""
+    with pytest.raises(SystemExit):
+        main(["draft", "--export", str(export), "--name", name, "--out", str(include)])
+    assert "small letters, digits and _ that begin with a letter, like northfield" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def pgp_key():
     return Tsk.generate("Loader <loader@college.example>")

@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     draft = commands.add_parser("draft", help="write a first tenant and mapping file from a sample of an export")
     draft.add_argument("--export", metavar="F", type=Path, required=True, help="the sample")
     draft.add_argument("--target", choices=sorted(systems.KNOWN), default="folio", help="the library system (folio)")
-    draft.add_argument("--name", default="draft", help="the library's short name (draft)")
+    draft.add_argument("--name", type=_name, default="draft", help="the library's short name (draft)")
     draft.add_argument("--out", metavar="DIR", type=Path, default=Path("draft"), help="where to write (draft)")
     draft.set_defaults(command=_draft)
     decrypt = commands.add_parser("decrypt", help="write encrypted artifacts unencrypted")
@@ -90,6 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     write = commands.add_parser("schemas", help="write the JSON Schemas for editors")
     write.set_defaults(command=_schemas)
     return parser
+
+
+def _name(given: str) -> str:
+    try:
+        return pydantic.TypeAdapter(tenants.Name).validate_python(given)
+    except pydantic.ValidationError:
+        sentence = f"'{given}' is not small letters, digits and _ that begin with a letter, like northfield"
+        raise argparse.ArgumentTypeError(sentence) from None
 
 
 def _check(_: argparse.Namespace) -> int:

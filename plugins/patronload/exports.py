@@ -27,6 +27,7 @@ NOT_TEXT = {
     b"-----BEGIN PGP MESSAGE": "encrypted by PGP (see source.pgp in docs/tenant-files.md)",
     b"<!DOCTYPE": "a web page",
     b"<html": "a web page",
+    b"<?xml": "an XML file",
 }
 
 MARKS = {
@@ -215,7 +216,7 @@ def _cut(row: tuple[int, list[str]], width: int) -> tuple[int, list[str]]:
 
 def _refuse_what_is_no_text(content: bytes) -> None:
     for magic, what in NOT_TEXT.items():
-        if content[:64].lstrip().lower().startswith(magic.lower()):
+        if content[:64].removeprefix(codecs.BOM_UTF8).lstrip().lower().startswith(magic.lower()):
             raise SourceError(f"The export is {what}, not a CSV file. Ask the sender for CSV.")
 
 

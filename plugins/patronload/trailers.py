@@ -46,4 +46,4 @@ def of_all(trailers: list[Trailer | None]) -> Trailer | None:
 def _pattern(form: str) -> re.Pattern[str]:
     """`T|*|{rows}` as a regular expression: {rows} is a number, * any text."""
     before, after = (re.escape(part).replace(r"\*", ".*") for part in form.strip().split(ROWS_HERE))
-    return re.compile(f"{before}([0-9]+){after}")
+    return re.compile(f"{before}([0-9]{{1,18}}){after}")

@@ -66,3 +66,25 @@ def test_every_row_is_whole_or_a_reject_or_blank(widths):
     assert read.rejects["row"].to_list() == [number for number, width in by_width.items() if width != 3]
     assert read.ragged[ROW].to_list() == read.rejects["row"].to_list()
     assert read.rows == len(by_width)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"<!doctype html>\n<p>Log in</p>", "a web page"),
+        (b"\xef\xbb\xbf<!DOCTYPE html>\n<html>", "a web page"),
+        (b'\xef\xbb\xbf\r\n<?xml version="1.0"?>\n<patrons/>', "an XML file"),
+    ],
+)
+def test_markup_is_told_as_what_it_is(content, what):
+    """Also behind the mark that Windows' programs write before UTF-8; it was one odd column before."""
+    with pytest.raises(SourceError, match=f"The export is {what}, not a CSV file"):
+        exports.read(content, Layout())
+
+
+def test_a_trailer_of_very_many_digits_is_none():
+    """Python takes no number of more than 4,300 digits, and no export has so many rows."""
+    content = f"CARD\n1\nT|{'9' * 5000}\n".encode()
+    found = exports.read(content, Layout(delimiter="|", trailer="T|{rows}"))
+    assert found.trailer is not None
+    assert found.trailer.rows is None
