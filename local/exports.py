@@ -37,6 +37,12 @@ UNKNOWN_DEPARTMENT = "Oceanography"
 WINDOWS = "cp1252"
 """What the school's program writes."""
 
+_DAY_ONE = date(2026, 1, 1)
+"""The first file has person 1 as its first row."""
+_DAYS = 30_000
+"""After so many days the numbers start again; every one of them fits into a barcode."""
+_NEWCOMERS = 3
+
 Row = dict[str, str]
 
 
@@ -94,7 +100,7 @@ TOWNS = (("Northfield", "IL", "60093"), ("Riverside", "IL", "60546"), ("Holbrook
 
 def northfield(day: date, people: int = 4000) -> Export:
     """Northfield's file of a day: pipes between the cells, American dates, codes for the roles."""
-    rows = [_northfield_row(person, day) for person in _people("northfield", people + _newcomers(day))]
+    rows = [_northfield_row(person, day) for person in _people("northfield", day, people)]
     faults = _put_faults(
         rows,
         random.Random(f"northfield {day}"),
@@ -113,7 +119,7 @@ def northfield(day: date, people: int = 4000) -> Export:
 
 def stclare(day: date, people: int = 2500) -> Export:
     """St. Clare's file of a day: commas, a byte order mark, ISO dates, and a registry that types freely."""
-    rows = [_stclare_row(person, day) for person in _people("stclare", people + _newcomers(day))]
+    rows = [_stclare_row(person) for person in _people("stclare", day, people)]
     faults = _put_faults(
         rows,
         random.Random(f"stclare {day}"),
@@ -131,7 +137,7 @@ def stclare(day: date, people: int = 2500) -> Export:
 
 def wattlegrove(day: date, people: int = 1200) -> Export:
     """Wattle Grove's file of a day: a school's, from a Windows program, with rows for those who have left."""
-    rows = [_wattlegrove_row(person, day) for person in _people("wattlegrove", people + _newcomers(day), WINDOWS)]
+    rows = [_wattlegrove_row(person, day) for person in _people("wattlegrove", day, people, WINDOWS)]
     faults = _put_faults(
         rows,
         random.Random(f"wattlegrove {day}"),
@@ -152,10 +158,16 @@ def days_before(day: date, count: int) -> list[date]:
     return [day - timedelta(days=back) for back in reversed(range(count + 1))]
 
 
-def _people(library: str, count: int, encoding: str = "utf-8") -> Iterable[Person]:
-    """The same people in the same order every day; later days only have more. All names can be written so."""
+def _people(library: str, day: date, count: int, encoding: str = "utf-8") -> Iterable[Person]:
+    """
+    `count` people whose names can be written in `encoding`.
+
+    Each day the three who have been here longest leave and three newcomers join, so a file is as long on one day as on
+    any other, and whoever is in it is the same person every day.
+    """
     first_names, last_names = (_writable(names, encoding) for names in (FIRST_NAMES.split(" "), _last_names()))
-    for number in range(1, count + 1):
+    first_number = (day - _DAY_ONE).days % _DAYS * _NEWCOMERS + 1
+    for number in range(first_number, first_number + count):
         chance = random.Random(f"{library} {number}")
         first, last = chance.choice(first_names), chance.choice(last_names)
         middle = chance.choice(first_names) if chance.random() < 0.4 else ""
@@ -175,9 +187,9 @@ def _last_names() -> list[str]:
     return [name.replace("_", " ") for name in joined.split(" ")]
 
 
-def _newcomers(day: date) -> int:
-    """A few people more each day, until the count begins anew."""
-    return day.toordinal() % 50 * 3
+def _last_day(number: int) -> date:
+    """The day on which a person leaves the library's files."""
+    return _DAY_ONE + timedelta(days=(number - 1) // _NEWCOMERS)
 
 
 def _northfield_row(person: Person, day: date) -> Row:
@@ -201,12 +213,12 @@ def _northfield_row(person: Person, day: date) -> Row:
         "STATE": state,
         "ZIP": zip_code,
         "DEPTS": ";".join(departments),
-        "EXPIRES": f"{_end_of_summer(chance, day):%m/%d/%Y}",
+        "EXPIRES": f"{_end_of_summer(person):%m/%d/%Y}",
         "CAMPUS": chance.choice(("NF", "NF", "RV", "ON")),
     }
 
 
-def _stclare_row(person: Person, day: date) -> Row:
+def _stclare_row(person: Person) -> Row:
     chance = person.chance
     group = chance.choices(("Student", "Postgraduate", "Lecturer", "Staff"), (72, 15, 8, 5))[0]
     name = f'{person.first} "{person.preferred}"' if person.preferred else person.first
@@ -222,7 +234,7 @@ def _stclare_row(person: Person, day: date) -> Row:
         "firstName": name,
         "email": f"{person.login}@stclare.example" if chance.random() < 0.98 else "",
         "phone": phone + extension,
-        "expirationDate": _end_of_summer(chance, day).isoformat(),
+        "expirationDate": _end_of_summer(person).isoformat(),
     }
 
 
@@ -242,7 +254,7 @@ def _wattlegrove_row(person: Person, day: date) -> Row:
         "Sex": chance.choice(("F", "M", "F", "M", "")),
         "Type": "Staff" if is_staff else "Student",
         "Status": "Left" if has_left else "Current",
-        "Leaves in": "" if is_staff else str(day.year + year),
+        "Leaves in": "" if is_staff else str(_last_day(person.number).year + year),
         "Form": "" if is_staff else f"{12 - year}{chance.choice('ABC')}",
         "Group": "" if is_staff else ("SEN" if year < 2 else "MID"),
         "Card": f"0070{person.number * 11:06}" if chance.random() < 0.96 else "",
@@ -254,9 +266,9 @@ def _moved(person: Person, day: date) -> str:
     return f", Apt. {day.day}" if (person.number + day.toordinal()) % 100 == 0 else ""
 
 
-def _end_of_summer(chance: random.Random, day: date) -> date:
-    """Cards end with an academic year, one to four of them ahead."""
-    return date(day.year + chance.randint(1, 4), 8, 31)
+def _end_of_summer(person: Person) -> date:
+    """Cards end with an academic year, one to four of them after the person's last day here."""
+    return date(_last_day(person.number).year + person.chance.randint(1, 4), 8, 31)
 
 
 def _put_faults(

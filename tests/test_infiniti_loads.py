@@ -61,7 +61,9 @@ def load(school, tmp_path):
         name = f"run{next(count)}"
         # The gates would stop most of these files; whether a file is the right one is told in test_right_file.py.
         asked = {"load_anyway": "as the test wants it", **options}
-        return steps.Load(tenants.load("wattlegrove"), Run(tmp_path / "artifacts" / name), name, day, **asked)
+        return steps.Load(
+            tenants.load("wattlegrove"), Run(tmp_path / "artifacts" / "wattlegrove" / name), name, day, **asked
+        )
 
     return make
 
@@ -185,7 +187,7 @@ def test_a_changed_username_waits_for_a_person(load, school, infiniti):
 
 def test_the_ledger_is_written_by_loads_only(load, tmp_path, infiniti):
     """Not by a dry run, not by a plan, not by a load that sent nothing; and it names nobody."""
-    ledger = tmp_path / "artifacts" / runs.LEDGER
+    ledger = tmp_path / "artifacts" / "wattlegrove" / runs.LEDGER
     through(load([row(1)], dry_run=True), post=False)
     assert not ledger.exists()
     infiniti.oddities.unauthorised = 200
@@ -207,9 +209,9 @@ def test_a_load_that_failed_half_way_is_remembered_as_far_as_it_came(load, tmp_p
     half = load([row(1), row(2), row(3)])
     with pytest.raises(TargetError, match="no user import"):
         through(half)
-    assert len(json.loads((tmp_path / "artifacts" / runs.LEDGER).read_text())["patrons"]) == 2
+    assert len(json.loads((tmp_path / "artifacts" / "wattlegrove" / runs.LEDGER).read_text())["patrons"]) == 2
     steps.post(half)
-    assert len(json.loads((tmp_path / "artifacts" / runs.LEDGER).read_text())["patrons"]) == 3
+    assert len(json.loads((tmp_path / "artifacts" / "wattlegrove" / runs.LEDGER).read_text())["patrons"]) == 3
 
 
 def test_a_run_of_long_ago_that_is_cleared_changes_nothing_in_the_ledger(load, tmp_path, school):
@@ -218,9 +220,9 @@ def test_a_run_of_long_ago_that_is_cleared_changes_nothing_in_the_ledger(load, t
     through(old)
     school(changed_usernames="send")
     through(load([row(1, Login="zoe.de"), row(2)], day=DAY + timedelta(1)))
-    before = (tmp_path / "artifacts" / runs.LEDGER).read_bytes()
+    before = (tmp_path / "artifacts" / "wattlegrove" / runs.LEDGER).read_bytes()
     steps.post(old)
-    assert (tmp_path / "artifacts" / runs.LEDGER).read_bytes() == before
+    assert (tmp_path / "artifacts" / "wattlegrove" / runs.LEDGER).read_bytes() == before
 
 
 def test_past_days_in_their_order(load, infiniti):

@@ -61,7 +61,11 @@ def make(project: Path, tmp_path: Path, folio: FolioServer, monkeypatch: pytest.
             content = export if isinstance(export, bytes) else export.encode()
             (tmp_path / "exports" / "patrons.csv").write_bytes(content)
         return steps.Load(
-            tenants.load("lib"), Run(tmp_path / "run"), "run", date(2026, 11, 24), source_path=source_path
+            tenants.load("lib"),
+            Run(tmp_path / "artifacts" / "lib" / "run"),
+            "run",
+            date(2026, 11, 24),
+            source_path=source_path,
         )
 
     return made

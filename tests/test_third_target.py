@@ -62,7 +62,7 @@ def test_it_loads_patrons(shelf, tmp_path):
     tenant = tenants.load("corner")
     load = steps.Load(
         tenant.model_copy(update={"limits": tenants.Limits(most_rejects="100%")}),
-        Run(tmp_path / "run"),
+        Run(tmp_path / "artifacts" / "corner" / "run"),
         "run",
         date(2026, 11, 25),
     )
@@ -83,7 +83,7 @@ def test_it_loads_patrons(shelf, tmp_path):
 
 def test_a_load_that_was_interrupted_goes_on(shelf, tmp_path):
     """Sent and not answered: `resolve` is asked."""
-    load = steps.Load(tenants.load("corner"), Run(tmp_path / "run"), "run", date(2026, 11, 25))
+    load = steps.Load(tenants.load("corner"), Run(tmp_path / "artifacts" / "corner" / "run"), "run", date(2026, 11, 25))
     put(tmp_path / "export.csv", "Card,Name,Age\n1,Ann,A\n")
     for step in (steps.fetch, steps.validate, steps.transform, steps.plan):
         step(load)

@@ -55,8 +55,8 @@ def pupils(count: int, first: int = 1, **changed: Any) -> list[dict[str, str]]:
 
 
 def make_run(folder: Path, records: Iterable[dict[str, str]], target: InfinitiTarget | None = None) -> Run:
-    """A run as the step `plan` leaves it behind."""
-    target, run, records = target or school_target(), Run(folder), list(records)
+    """A run as the step `plan` leaves it behind; what the school's runs share is in `folder` too."""
+    target, run, records = target or school_target(), Run(folder / "artifacts" / "school" / "run"), list(records)
     rows = []
     for start in range(0, len(records), target.chunk_size):
         number, part = start // target.chunk_size + 1, records[start : start + target.chunk_size]

@@ -72,8 +72,13 @@ def people(count: int, first: int = 1, **changed: Any) -> list[dict[str, Any]]:
 def make_run(
     folder: Path, records: Iterable[dict[str, Any]], target: FolioTarget | None = None, *, in_levels: bool = False
 ) -> Run:
-    """A run as the step `plan` leaves it behind; with `in_levels` each chunk is a level of its own."""
-    target, run = target or folio_target(), Run(folder)
+    """
+    A run as the step `plan` leaves it behind; with `in_levels` each chunk is a level of its own.
+
+    What all runs of a library share is beside the run, and what all libraries share two folders above it. Both are in
+    `folder`, the test's own.
+    """
+    target, run = target or folio_target(), Run(folder / "artifacts" / "northfield" / "run")
     rows = []
     for number, chunk in enumerate(_batches(records, target.chunk_size), start=1):
         texts = [json.dumps(record, ensure_ascii=False) for record in chunk]
