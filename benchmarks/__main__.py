@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import core, dag_run, loaders, many_tenants, pieces, posting
-from patronload import paths
+from patronload import settings
 
 TENANTS = 100
 ROWS = 100_000
@@ -48,14 +48,15 @@ def parse() -> None:
     """What Airflow's DAG processor spends on the tenants' DAGs, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         include = Path(folder) / "include"
-        shutil.copytree(paths.include(), include)
+        shutil.copytree(settings.include(), include)
         text = (include / "tenants" / "stclare.yaml").read_text()
         for number in range(TENANTS):
             (include / "tenants" / f"lib{number:03}.yaml").write_text(
                 text.replace("tenant: stclare", f"tenant: lib{number:03}")
             )
         code = (
-            "import sys, time, yaml, pathlib, airflow.sdk; sys.path[:0] = ['dags', 'plugins']; import patronload.tasks;"
+            "import sys, time, yaml, pathlib, airflow.sdk; sys.path[:0] = ['dags', 'plugins'];"
+            "import patronload.in_airflow.tasks;"
             "files = sorted(pathlib.Path(sys.argv[1], 'tenants').glob('*.yaml'));"
             "start = time.process_time(); import patron_load; spent = time.process_time() - start;"
             "start = time.process_time(); [yaml.load(f.read_text(), yaml.CSafeLoader) for f in files];"
@@ -64,7 +65,7 @@ def parse() -> None:
         environment = {"PATRONLOAD_INCLUDE": str(include), "AIRFLOW_HOME": folder, "PATH": "/usr/bin:/bin"}
         done = subprocess.run(  # noqa: S603 - our own interpreter and code
             [sys.executable, "-c", code, str(include)],
-            cwd=paths.PROJECT, env=environment, check=True, capture_output=True, text=True,
+            cwd=settings.PROJECT, env=environment, check=True, capture_output=True, text=True,
         )  # fmt: skip
     ours, yaml_alone = map(float, done.stdout.split()[-2:])
     print(f"parse: {TENANTS} tenants, {ours * 1000:.1f} ms of CPU each, {ours / yaml_alone:.1f} times PyYAML alone")

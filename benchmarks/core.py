@@ -24,9 +24,12 @@ from typing import Any
 import polars as pl
 
 from benchmarks import delivery, migration_tools, script, wide
-from patronload import paths, runs, steps, tenants
-from patronload.loads import Load
-from patronload.runs import Run
+from patronload import settings
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.config import tenants
+from patronload.loads.load import Load
+from patronload.stages import steps
 
 CHUNK = 250
 SIZES = (100_000, 1_000_000, 2_000_000)
@@ -35,9 +38,9 @@ FEW = 100
 VALIDATE, TRANSFORM, CHUNKS, SCRIPT = "read, validate", "transform", "chunks", "script"
 
 IMPORTED = {
-    VALIDATE: ("patronload.validation", "patronload.right_file"),
-    TRANSFORM: ("patronload.transform", "patronload.right_file", "pyarrow.parquet"),
-    CHUNKS: ("patronload.transform", "patronload.targets.folio_import"),
+    VALIDATE: ("patronload.checks.validation", "patronload.loads.gatekeeper"),
+    TRANSFORM: ("patronload.mapping.transform", "patronload.loads.gatekeeper", "pyarrow.parquet"),
+    CHUNKS: ("patronload.mapping.transform", "patronload.targets.folio.user_import"),
 }
 """What the stages import when they need it, which takes seconds that are not measured here."""
 
@@ -119,7 +122,7 @@ def _measured(folder: str, stage: str) -> Any:
     command = [sys.executable, "-m", "benchmarks.core", folder, stage]
     environment = os.environ | {"PATRONLOAD_INCLUDE": str(include(Path(folder)))}
     done = subprocess.run(  # noqa: S603 - our own interpreter and module
-        command, cwd=paths.PROJECT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        command, cwd=settings.PROJECT, env=environment, check=True, stdout=subprocess.PIPE, text=True
     )
     return json.loads(done.stdout)
 
@@ -128,7 +131,7 @@ def include(folder: Path) -> Path:
     """Northfield's tenant with the mapping of 28 columns."""
     made = folder / "include"
     (made / "tenants").mkdir(parents=True, exist_ok=True)
-    text = (paths.PROJECT / "include" / "tenants" / "northfield.yaml").read_text(encoding="utf-8")
+    text = (settings.PROJECT / "include" / "tenants" / "northfield.yaml").read_text(encoding="utf-8")
     text = (
         text.replace("folio/banner_patrons", "folio/wide")
         .replace('"|"', '","')

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from patronload import runs
-from patronload.runs import Run
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
 
 
 def leave(run: Run) -> None:

@@ -25,11 +25,14 @@ import polars as pl
 from benchmarks import delivery
 from benchmarks.null_folio import TENANT
 from local import exports as made_up
-from patronload import connections, paths, runs, steps, tenants
+from patronload import connections, settings
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.config import tenants
 from patronload.connections import Connection
-from patronload.loads import Load
+from patronload.loads.load import Load
 from patronload.rows import REJECTS
-from patronload.runs import Run
+from patronload.stages import steps
 
 LOGIN = {"username": "loader", "password": "Loader-pass-1"}
 THEIRS = 1_500
@@ -65,7 +68,7 @@ def loaders(rows: int) -> None:
 def _folio(kind: str) -> Iterator[str]:
     command = [sys.executable, "-m", "benchmarks.null_folio", kind]
     with subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=paths.PROJECT
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=settings.PROJECT
     ) as process:
         assert process.stdout
         assert process.stdin
@@ -137,7 +140,7 @@ def _timed(who: str, work: Callable[[], int]) -> Speed:
 
 def main() -> None:
     """python -m benchmarks.loaders [rows]"""
-    os.environ.setdefault("PATRONLOAD_INCLUDE", str(paths.PROJECT / "include"))
+    os.environ.setdefault("PATRONLOAD_INCLUDE", str(settings.PROJECT / "include"))
     loaders(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
 
 

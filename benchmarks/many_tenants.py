@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 from local.airflow import LocalAirflow
 from local.environment import PROJECT, clean_environment
-from patronload import paths
+from patronload import settings as paths
 from sandbox import connections
 from sandbox.everything import Sandbox
 from sandbox.folio import FolioServer

@@ -21,10 +21,17 @@ import polars as pl
 import zstandard
 
 from benchmarks import core, delivery
-from patronload import chunks, digits, mappings, mojibake, runs, steps, targets, tenants, transform
-from patronload.loads import Load
+from patronload import targets
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.config import mapping as mappings
+from patronload.config import mapping_files, tenants
+from patronload.exports import mojibake, spreadsheet_damage
+from patronload.loads.load import Load
+from patronload.loads.posting import chunks
+from patronload.mapping import transform
 from patronload.rows import no_rejects
-from patronload.runs import Run
+from patronload.stages import steps
 
 
 def measure(rows: int) -> None:
@@ -68,7 +75,7 @@ def _spent(folder: Path) -> _Spent:
         importlib.import_module(module)
     tenant, run, spent = tenants.load("northfield"), Run(folder / "run"), _Spent()
     delivery.leave(run)
-    load, mapping = Load(tenant, run, "bench", date(2026, 11, 21)), mappings.load("folio/wide")
+    load, mapping = Load(tenant, run, "bench", date(2026, 11, 21)), mapping_files.load("folio/wide")
     _validate(load, mapping, spent)
     _transform(load, mapping, spent)
     _chunks(load, spent)
@@ -76,15 +83,16 @@ def _spent(folder: Path) -> _Spent:
 
 
 def _validate(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
-    from patronload import exports, records, validation, validator
+    from patronload.checks import great_expectations, validation
+    from patronload.exports import csv_records, reading
 
-    with spent.within(records, _marked="read: a mark at each record's end"), ExitStack() as one_by_one:
-        for module in (records, validation):
+    with spent.within(csv_records, _marked="read: a mark at each record's end"), ExitStack() as one_by_one:
+        for module in (csv_records, validation):
             one_by_one.enter_context(patch.object(module, "ThreadPoolExecutor", _AtOnce))
-        export = spent.of("read: CSV", lambda: exports.read(load.run.read(runs.EXPORT), load.tenant.source))
+        export = spent.of("read: CSV", lambda: reading.read(load.run.read(runs.EXPORT), load.tenant.source))
         spent.of("rows.parquet: written", lambda: steps._keep_rows(load, export))  # noqa: SLF001 - the step's
-        one_by_one.enter_context(spent.within(digits, damaged="validate: what spreadsheets changed"))
-        one_by_one.enter_context(spent.within(validator, results="validate: Great Expectations"))
+        one_by_one.enter_context(spent.within(spreadsheet_damage, damaged="validate: what spreadsheets changed"))
+        one_by_one.enter_context(spent.within(great_expectations, results="validate: Great Expectations"))
         one_by_one.enter_context(spent.within(mojibake, garbled="validate: text in the wrong encoding"))
         one_by_one.enter_context(
             spent.within(

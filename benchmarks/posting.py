@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 import polars as pl
 import zstandard
 
-from patronload import paths, posting, targets
+from patronload import settings, targets
+from patronload.artifacts.run import Run
+from patronload.config.tenants import FolioTarget
 from patronload.connections import Connection
-from patronload.runs import Run
-from patronload.tenants import FolioTarget
+from patronload.loads.posting import post
 
 CHUNK = 250
 
@@ -56,7 +57,7 @@ def null_folio() -> Iterator[str]:
     """The address of a FOLIO that does nothing, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.null_folio"]
     with subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        command, cwd=paths.PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, cwd=settings.PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
         assert server.stdin is not None
         assert server.stdout is not None
@@ -107,7 +108,7 @@ def _target() -> FolioTarget:
 def _posted(url: str, folder: Path, number: int) -> Measured:
     make_run(folder, number)
     command = [sys.executable, "-m", "benchmarks.posting", url, str(folder)]
-    done = subprocess.run(command, cwd=paths.PROJECT, check=True, capture_output=True, text=True)  # noqa: S603 - ours
+    done = subprocess.run(command, cwd=settings.PROJECT, check=True, capture_output=True, text=True)  # noqa: S603 - ours
     seconds, processor, growth = map(float, done.stdout.split()[-3:])
     return Measured(number / seconds, number / processor, growth)
 
@@ -117,7 +118,7 @@ def _post(url: str, folder: str) -> None:
     with targets.open_target(_target(), lambda _: account) as folio:
         folio.clock()  # logs in
         before, started, spent = _peak(), time.perf_counter(), time.process_time()
-        posting.post(Run(Path(folder)), folio)
+        post.post(Run(Path(folder)), folio)
         print(time.perf_counter() - started, time.process_time() - spent, _peak() - before)
 
 

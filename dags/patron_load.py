@@ -35,8 +35,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, chain, get_parsing_context
 
-from patronload import tasks, tenants
-from patronload.tenants import Tenant
+from patronload.config import tenants
+from patronload.config.tenants import Tenant
+from patronload.in_airflow import tasks
 
 
 def patron_load(tenant: Tenant) -> DAG:

@@ -12,7 +12,7 @@ Two DAGs that go for all libraries at once. Both are switched off until somebody
 
 from airflow.sdk import DAG
 
-from patronload import upkeep
+from patronload.in_airflow import upkeep
 
 with DAG(
     "patron_loads_purge",

@@ -2,7 +2,7 @@
 
 # Airflow reads only those files that have its name in them, and the word dag: without this line the errors stay unseen.
 
-from patronload import tenants
+from patronload.config import tenants
 from patronload.errors import ConfigError
 
 broken = [str(loaded) for _, loaded in tenants.load_all() if isinstance(loaded, ConfigError)]

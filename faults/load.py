@@ -22,11 +22,14 @@ import polars as pl
 from faults.campaign import Figures
 from faults.schedule import Kill, Schedule
 from faults.world import Row
-from patronload import connections, runs, steps, targets, tenants
+from patronload import connections, targets
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.config import tenants
 from patronload.connections import Connection
 from patronload.errors import PatronloadError, TransientError
-from patronload.loads import Load
-from patronload.runs import Run
+from patronload.loads.load import Load
+from patronload.stages import steps
 from patronload.targets.delivery import Patience
 from sandbox.faults import Faults
 

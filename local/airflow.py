@@ -37,9 +37,9 @@ READY = (
     "airflow.executors.local_executor",
     "airflow.sdk.execution_time.task_runner",
     "airflow.dag_processing.dagbag",
-    "patronload.validation",
-    "patronload.steps",
-    "patronload.posting",
+    "patronload.checks.validation",
+    "patronload.stages.steps",
+    "patronload.loads.posting.post",
 )
 """What a task needs and is slow to import."""
 

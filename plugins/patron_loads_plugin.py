@@ -1,15 +1,15 @@
 """
 The plugin that Airflow loads: pages about patron loads, a note on each run, and no question twice.
 
-It is all in patronload/pages.
+It is all in patronload/in_airflow/pages.
 """
 
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from patronload import pages
-from patronload.pages import notes, overtaken
+from patronload.in_airflow import pages
+from patronload.in_airflow.pages import notes, overtaken
 
 
 class PatronLoads(AirflowPlugin):

@@ -6,8 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from patronload import reports, tenants
-from patronload.reports import Report
+from patronload.config import tenants
+from patronload.reporting import report as reports
+from patronload.reporting.report import Report
 
 TENANT = tenants.load_file(Path(__file__).parent.parent / "include" / "tenants" / "northfield.yaml")
 

@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from patronload import history, reports, runs, steps, tenants
+from patronload.artifacts import history
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.config import tenants
 from patronload.errors import ValidationError
-from patronload.loads import Load
-from patronload.runs import Run
+from patronload.loads.load import Load
+from patronload.reporting import report
+from patronload.stages import steps
 from sandbox.folio import FolioServer
 
 DAY = date(2026, 11, 20)
@@ -67,7 +71,7 @@ class Library:
             if steps.ALREADY_LOADED in step(load):
                 break
         steps.report(load)
-        return reports.Report.from_json(load.run.read_json(runs.REPORT))
+        return report.Report.from_json(load.run.read_json(runs.REPORT))
 
     def stopped(self, run, says, **options):
         """A load that is stopped, with nothing sent; its report."""
@@ -76,7 +80,7 @@ class Library:
         with pytest.raises(ValidationError, match=says):
             self.loaded(run, **options)
         steps.report(load)
-        told = reports.Report.from_json(load.run.read_json(runs.REPORT))
+        told = report.Report.from_json(load.run.read_json(runs.REPORT))
         assert (told.outcome, told.sent, load.run.names("sent")) == ("stopped", 0, [])
         # The plan asks with an import of nobody whether it may import.
         assert not any(seen.external_system_ids for seen in self.folio.imports[before:])

@@ -6,11 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from patronload import approval, notify, questions, reports, runs, steps, tenants
-from patronload.approval import Answer, Turn
+from patronload.artifacts import run as runs
+from patronload.config import tenants
 from patronload.errors import Declined, RefusedError, TargetError, TransientError, ValidationError
-from patronload.leases import Lease
-from patronload.targets.folio_import import UserImport
+from patronload.loads import approval
+from patronload.loads.approval import Answer, Turn
+from patronload.loads.leases import Lease
+from patronload.reporting import approval_question
+from patronload.reporting import mails as notify
+from patronload.reporting import report as reports
+from patronload.stages import steps
+from patronload.targets.folio.user_import import UserImport
 from tests.one_library import days_after
 
 LINK = "https://airflow.example/dags/patron_load__lib/runs/x/tasks/approve/required_actions"
@@ -103,8 +109,8 @@ def test_airflows_page(asking):
     """The same in Markdown, where no sign of a file's name makes a table of its own."""
     load = planned(asking)
     question = steps.approve(load, TURN)
-    figures = (*question.figures, questions.Figure("Group a|b_*", "1", ""))
-    page = questions.markdown(question._replace(figures=figures), "FOLIO")
+    figures = (*question.figures, approval_question.Figure("Group a|b_*", "1", ""))
+    page = approval_question.markdown(question._replace(figures=figures), "FOLIO")
     assert "|  | Now | Last load |" in page
     assert "| Rows | 6 | 20 |" in page
     assert r"| Group a\|b\_\* | 1 |  |" in page
@@ -117,8 +123,8 @@ def test_the_first_load_has_no_other_beside_it(library, mails):
     library.deliver(range(3))
     question = steps.approve(planned(library), TURN)
     assert question.files == ("The file is patrons.csv, written 20 Nov 2026, 02:00 CST.",)
-    assert questions.Figure("In patron groups", "3", "") in question.figures
-    assert "| Rows | 3 |\n" in questions.markdown(question, "FOLIO")
+    assert approval_question.Figure("In patron groups", "3", "") in question.figures
+    assert "| Rows | 3 |\n" in approval_question.markdown(question, "FOLIO")
     assert mails[0].to == ("oncall@lib.example",)
 
 
@@ -527,7 +533,7 @@ def test_no_patron_is_in_what_is_kept_and_mailed(asking, mails):
     """Only counts, names of files and of groups that were there before."""
     asking.deliver(range(1000, 1006), day=days_after(1))
     load = planned(asking)
-    page = questions.markdown(steps.approve(load, TURN), "FOLIO")
+    page = approval_question.markdown(steps.approve(load, TURN), "FOLIO")
     everything = page + mails[0].html + mails[0].text + load.run.read(runs.APPROVAL).decode()
     assert not [cell for cell in ("u-1001", "user1001", "001001", "Adams") if cell in everything]
 

@@ -7,12 +7,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from patronload import notify, purging, runs, steps, tenants
+from patronload.artifacts import purging
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.config import tenants
+from patronload.config.tenants import Keep
 from patronload.errors import MissingError, SourceError
-from patronload.loads import Load
-from patronload.pages import notes
-from patronload.runs import Run
-from patronload.tenants import Keep
+from patronload.in_airflow.pages import notes
+from patronload.loads.load import Load
+from patronload.reporting import mails
+from patronload.stages import steps
 from tests.one_library import DAY, days_after
 
 DATED = "patrons_{date:%Y%m%d}.csv"
@@ -50,7 +54,7 @@ def test_a_past_day_whose_file_is_gone_is_taken_from_the_run_that_fetched_it(loa
         assert again[kept] == first[kept]
     assert (told.outcome, told.updated, told.export.archive.run) == ("loaded", 3, "first")
     page = html.unescape(Run(loaded.runs / "again").read(runs.REPORT_PAGE).decode())
-    mail = notify.mail(tenants.load("lib"), told)
+    mail = mails.mail(tenants.load("lib"), told)
     for text in (page, html.unescape(mail.html), mail.text):
         assert "taken from the archive of run first, which fetched it" in text
     handed_on = steps.report(loaded.load("again", past=True))

@@ -6,8 +6,8 @@ import shutil
 import pytest
 from pysequoia import Tsk, encrypt
 
-from patronload import mappings, schemas
 from patronload.__main__ import main
+from patronload.config import mapping_files, schemas
 
 HEADER = "externalSystemId,username,barcode,patronGroup,lastName,firstName,email,phone,expirationDate\n"
 EXPORT = HEADER + "u-1,ann,001,Student,Adams,Ann,,,\n"
@@ -72,8 +72,8 @@ def test_check_tells_every_mistake_with_its_line_and_goes_on(include, capsys):
 
 def test_check_judges_all_files_also_when_one_is_broken_in_a_way_nobody_foresaw(include, capsys, monkeypatch):
     """The developers get the place in the code, the others their answer."""
-    load = mappings.load_file
-    monkeypatch.setattr(mappings, "load_file", lambda path: 1 / 0 if path.stem == "banner_patrons" else load(path))
+    load = mapping_files.load_file
+    monkeypatch.setattr(mapping_files, "load_file", lambda path: 1 / 0 if path.stem == "banner_patrons" else load(path))
     assert main(["check"]) == 1
     captured = capsys.readouterr()
     assert "✗ mappings/folio/banner_patrons.yaml" in captured.out

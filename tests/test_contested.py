@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from patronload import runs, steps, tenants
-from patronload.loads import Load
-from patronload.runs import Run
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.config import tenants
+from patronload.loads.load import Load
+from patronload.stages import steps
 from sandbox.folio import FolioServer, FolioTenant
 
 COLUMNS = (

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from leftovers import TENANT, build, failure
 
-from patronload import digests, tenants
+from patronload.config import tenants
+from patronload.reporting import digests
 
 UNTIL = datetime(2026, 11, 23, 6, tzinfo=UTC)
 

@@ -14,33 +14,24 @@ import pytest
 import yaml
 
 from patronload import __main__ as command_line
-from patronload import (
-    errors,
-    expectations,
-    fields,
-    mappings,
-    ownership,
-    posting,
-    preview,
-    purging,
-    recipes,
-    reject_files,
-    reports,
-    runs,
-    steps,
-    systems,
-    tasks,
-    tenants,
-)
-from patronload.targets import (
-    folio_answers,
-    folio_faults,
-    folio_plan,
-    folio_preflight,
-    infiniti_answers,
-    infiniti_plan,
-)
-from patronload.tenants import Layout, Limits
+from patronload import errors, systems
+from patronload.artifacts import purging
+from patronload.artifacts import run as runs
+from patronload.cli import preview
+from patronload.config import expectations, mapping, mapping_files, ownership, tenants, value_steps
+from patronload.config.tenants import Layout, Limits
+from patronload.exports import reject_files
+from patronload.in_airflow import tasks
+from patronload.loads.posting import post as posting
+from patronload.reporting import report as reports
+from patronload.stages import steps
+from patronload.systems import fields
+from patronload.targets.folio import answers as folio_answers
+from patronload.targets.folio import errors as folio_faults
+from patronload.targets.folio import plan as folio_plan
+from patronload.targets.folio import preflight as folio_preflight
+from patronload.targets.infiniti import answers as infiniti_answers
+from patronload.targets.infiniti import plan as infiniti_plan
 
 PROJECT = Path(__file__).resolve().parents[1]
 DOCS = PROJECT / "docs"
@@ -236,7 +227,7 @@ def test_the_readme_shows_a_real_mapping_shortened(tmp_path):
     lines = iter((PROJECT / "include/mappings/folio/banner_patrons.yaml").read_text(encoding="utf-8").splitlines())
     for line in filter(None, text.splitlines()):
         assert line in lines, f"'{line}' is not there, or in another order"
-    assert mappings.load_file(put(tmp_path / "banner_patrons.yaml", text)).fields
+    assert mapping_files.load_file(put(tmp_path / "banner_patrons.yaml", text)).fields
 
 
 def test_a_mistake_in_a_mapping_file_is_told_as_the_page_says(shown):
@@ -244,7 +235,7 @@ def test_a_mistake_in_a_mapping_file_is_told_as_the_page_says(shown):
     path = shown / "mappings/folio/elmwood_patrons.yaml"
     put(path, path.read_text(encoding="utf-8").replace("true, steps: [lower]", "true, steps: [lowr]"))
     with pytest.raises(errors.ConfigError) as told:
-        mappings.load("folio/elmwood_patrons")
+        mapping_files.load("folio/elmwood_patrons")
     assert f"{told.value}\n" in [block.text for block in blocks("docs/mapping-files.md")]
 
 
@@ -359,9 +350,9 @@ def test_every_setting_of_a_run_is_told():
 def test_every_part_of_a_mapping_file_is_told():
     """The keys at the top of the file, and the two parts of `expect`."""
     told = [quoted(cells[0])[0] for cells in table(section("docs/mapping-files.md", "## Its parts"))]
-    assert told == list(mappings.Mapping.model_fields)
+    assert told == list(mapping.Mapping.model_fields)
     assert all(
-        f"`{part}`" in section("docs/mapping-files.md", "## Its parts") for part in mappings.Expectations.model_fields
+        f"`{part}`" in section("docs/mapping-files.md", "## Its parts") for part in mapping.Expectations.model_fields
     )
 
 
@@ -385,14 +376,14 @@ def test_an_ownership_that_a_page_shows_is_taken(shown):
     for name in ("docs/mapping-files.md", "docs/plan.md"):
         (block,) = [block for block in blocks(name) if block.language == "yaml" and block.text.startswith("ownership:")]
         put(path, yaml.safe_dump(written | yaml.safe_load(block.text), sort_keys=False))
-        assert mappings.load("folio/elmwood_patrons").ownership
+        assert mapping_files.load("folio/elmwood_patrons").ownership
 
 
 def test_every_key_of_a_rule_has_a_heading_and_an_example():
     """Each key that there is, and none that there is not."""
     rules = section("docs/mapping-files.md", "## Rules")
     told = [key for heading in re.findall(r"^### (.+)$", rules, re.MULTILINE) for key in heading.split(" and ")]
-    assert sorted(told) == sorted(field.alias or name for name, field in mappings.Rule.model_fields.items())
+    assert sorted(told) == sorted(field.alias or name for name, field in mapping.Rule.model_fields.items())
     for key in told:
         assert any(re.search(rf"\b{key}: ", example.rule) for example in examples()), key
 
@@ -400,7 +391,7 @@ def test_every_key_of_a_rule_has_a_heading_and_an_example():
 def test_every_step_is_told_by_its_docstring():
     """The page and the code say the same."""
     told = {quoted(cells[0])[0]: cells[1] for cells in table(section("docs/mapping-files.md", "## Steps"))}
-    assert told == {name: inspect.getdoc(step) for name, step in recipes.STEPS.items()}
+    assert told == {name: inspect.getdoc(step) for name, step in value_steps.STEPS.items()}
 
 
 def test_every_field_is_told_with_what_it_takes():
@@ -558,11 +549,13 @@ def test_every_message_told_is_one_that_the_code_says():
 
 
 SPEAKING = (
-    *("tenants.py", "exports.py", "validation.py", "steps.py", "posting.py", "connections.py", "notify.py"),
-    *("right_file.py", "approval.py", "history.py", "purging.py", "runs.py", "encryption.py"),
-    *("sources/deliveries.py", "sources/sftp.py", "sources/folder.py"),
-    *("leases.py", "targets/delivery.py", "targets/folio.py", "targets/folio_faults.py", "targets/folio_import.py"),
-    *("targets/folio_login.py", "targets/wire.py", "targets/infiniti.py"),
+    *("config/tenants.py", "exports/reading.py", "checks/validation.py", "stages/steps.py"),
+    *("loads/posting/post.py", "connections.py", "reporting/mails.py", "loads/gatekeeper.py"),
+    *("loads/approval.py", "artifacts/history.py", "artifacts/purging.py", "artifacts/run.py"),
+    *("artifacts/encryption.py", "sources/deliveries.py", "sources/sftp.py", "sources/folder.py"),
+    *("loads/leases.py", "targets/delivery.py", "targets/folio/client.py", "targets/folio/errors.py"),
+    *("targets/folio/user_import.py", "targets/folio/auth.py", "targets/http_client.py"),
+    "targets/infiniti/client.py",
 )
 
 
@@ -594,7 +587,9 @@ def test_every_refusal_of_infiniti_is_told():
     said = {words for _, words in infiniti_answers._SUMMARIES}
     assert said | {infiniti_answers.UNKNOWN, infiniti_answers.UNTOLD, infiniti_answers.FILE_REFUSED} <= set(told)
     notes = [
-        text for node in nodes("targets/infiniti.py") if isinstance(node, ast.Yield) and (text := template(node.value))
+        text
+        for node in nodes("targets/infiniti/client.py")
+        if isinstance(node, ast.Yield) and (text := template(node.value))
     ]
     notes.append("An answer of Infiniti's cannot be right: …")
     assert len(notes) == 3
@@ -602,7 +597,7 @@ def test_every_refusal_of_infiniti_is_told():
         assert any(says(message, text) for message in messages()), text
 
 
-PLANNING = ("folio_plan", "folio_preflight", "folio_identities", "folio_reference", "infiniti_plan")
+PLANNING = (*("folio/plan", "folio/preflight", "folio/identity_conflicts", "folio/reference_data", "infiniti/plan"),)
 
 
 def reasons_of_the_plan() -> Iterator[str]:
@@ -641,7 +636,7 @@ def test_every_finding_of_the_plan_is_told():
     told = [quoted(cells[0])[0] for cells in table(section(FAILURES, "## plan")) if cells[0].startswith("`")]
     said = [
         text
-        for node in nodes("targets/folio_plan.py", "targets/folio_preflight.py")
+        for node in nodes("targets/folio/plan.py", "targets/folio/preflight.py")
         if isinstance(node, ast.Call) and called(node) == "Finding"
         if (text := template(node.args[2])) and parts(text)
     ]
@@ -710,18 +705,19 @@ def test_every_count_outcome_and_column_is_told():
 
 
 def test_every_setting_of_the_environment_is_told():
-    """PATRONLOAD_... of paths.py."""
-    settings = set(re.findall(r"PATRONLOAD_[A-Z_]+", page("plugins/patronload/paths.py")))
+    """PATRONLOAD_... of settings.py."""
+    settings = set(re.findall(r"PATRONLOAD_[A-Z_]+", page("plugins/patronload/settings.py")))
     told = "".join(page(name) for name in PAGES)
     assert settings
     assert all(setting in told for setting in settings)
 
 
-def test_every_module_has_its_ring():
-    """A new module is placed in architecture.md too."""
-    rings = section("docs/architecture.md", "## The rings")
-    for path in (PROJECT / "plugins/patronload").glob("*.py"):
-        assert path.stem == "__init__" or f"`{path.stem}`" in rings, path.name
+def test_every_package_is_explained():
+    """A new package, and a new module beside the packages, gets its line in architecture.md too."""
+    packages = section("docs/architecture.md", "## The packages")
+    for path in (PROJECT / "plugins/patronload").iterdir():
+        if path.suffix == ".py" or (path / "__init__.py").exists():
+            assert path.stem == "__init__" or f"`{path.stem}" in packages, path.name
 
 
 def test_the_changelog_is_kept():

@@ -9,10 +9,14 @@ import pytest
 import yaml
 from cryptography.fernet import Fernet
 
-from patronload import encryption, posting, reports, runs, steps
 from patronload.__main__ import main
+from patronload.artifacts import encryption
+from patronload.artifacts import run as runs
 from patronload.errors import ConfigError
-from patronload.loads import Load
+from patronload.loads.load import Load
+from patronload.loads.posting import post
+from patronload.reporting import report
+from patronload.stages import steps
 from tests.one_library import COLUMNS, Library
 
 Encrypt = Callable[..., None]
@@ -99,13 +103,13 @@ def test_a_load_that_was_killed_goes_on_with_keys_that_come_and_change(
     for step in (steps.validate, steps.transform, steps.plan):
         step(load())
     with monkeypatch.context() as patch:
-        patch.setattr(posting._Posting, "_keep", _die)
+        patch.setattr(post._Posting, "_keep", _die)
         with pytest.raises(KeyboardInterrupt):
             steps.post(load())
     assert delivered.load("run").run.names("results") == []
     steps.post(load())
     steps.report(load())
-    made = reports.Report.from_json(load().run.read_json(runs.REPORT))
+    made = report.Report.from_json(load().run.read_json(runs.REPORT))
     assert (made.outcome, made.created + made.updated, made.rejected) == ("loaded_with_rejects", 3, 1)
     found = [
         user for user in delivered.folio.store("main").users if str(user.get("externalSystemId")).startswith("u-zq")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patronload import encryption
-from patronload.encryption import Cipher
+from patronload.artifacts import encryption
+from patronload.artifacts.encryption import Cipher
 from patronload.errors import ConfigError
 
 KEY, OTHER = "bmV2ZXIgdXNlIHRoaXMga2V5LCBpdCBpcyBhIHRlc3Q=", "YW5kIG5ldmVyIHVzZSB0aGlzIG9uZSwgcGxlYXNlIDo="

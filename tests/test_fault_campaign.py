@@ -9,7 +9,8 @@ import pytest
 
 from faults import oracle, school, world
 from faults.campaign import Figures, several
-from patronload.targets import folio_import, folio_merge, infiniti, infiniti_answers, infiniti_plan
+from patronload.targets.folio import merge, user_import
+from patronload.targets.infiniti import answers, client, plan
 from sandbox.folio import Store
 
 
@@ -65,7 +66,7 @@ def test_the_schools_oracle_knows_each_fate():
 
 
 def takes_an_unknown_chunk_for_loaded(self: Any, chunk: Any, sent_at: Any, last: Any, again: Any) -> Any:
-    return folio_import.Outcome(len(chunk.rows), 0, [], [], True, [])
+    return user_import.Outcome(len(chunk.rows), 0, [], [], True, [])
 
 
 def sends_an_unknown_chunk_again(self: Any, chunk: Any, sent_at: Any, last: Any, again: Any) -> Any:
@@ -86,13 +87,13 @@ def wrong(monkeypatch) -> Iterator[Callable[..., Figures]]:
 @pytest.mark.parametrize("change", [takes_an_unknown_chunk_for_loaded, sends_an_unknown_chunk_again])
 def test_a_guess_at_what_became_of_a_chunk_is_noticed(wrong, change):
     """Whoever believes or repeats a lost request tells counts that FOLIO's history does not bear out."""
-    figures = wrong(2002, folio_import.UserImport, "resolve", change)
+    figures = wrong(2002, user_import.UserImport, "resolve", change)
     assert any("FOLIO has" in sentence for sentence in figures.complaints)
 
 
 def test_a_wrong_day_is_noticed(wrong):
     """Midnight UTC is not the end of a day anywhere."""
-    figures = wrong(2000, folio_merge, "end_of_day", lambda day, _: f"{day}T00:00:00.000+00:00")
+    figures = wrong(2000, merge, "end_of_day", lambda day, _: f"{day}T00:00:00.000+00:00")
     assert any("expirationDate is" in sentence for sentence in figures.complaints)
 
 
@@ -102,17 +103,17 @@ def sends_passwords_again(self: Any, chunk: Any, sent_at: Any, last: Any, again:
 
 
 def everyone_was_loaded(answer: Any, patrons: Any, first_row: int) -> Any:
-    return folio_import.Outcome(len(patrons), 0, [], [], False, [])
+    return user_import.Outcome(len(patrons), 0, [], [], False, [])
 
 
 @pytest.mark.parametrize(
     ("seed", "thing", "name", "change", "told"),
     [
-        (10, infiniti.Infiniti, "resolve", takes_an_unknown_chunk_for_loaded, "told as loaded and are not"),
-        (18, infiniti.Infiniti, "resolve", sends_passwords_again, "a password was sent twice"),
-        (1, infiniti_answers, "outcome", everyone_was_loaded, "told as loaded and are not"),
-        (1, infiniti_plan, "_renamed", lambda *_: [], "must not be loaded (hold) and was"),
-        (3, infiniti_plan, "_without_password", lambda record: record, "users were sent a password and must not be"),
+        (10, client.Infiniti, "resolve", takes_an_unknown_chunk_for_loaded, "told as loaded and are not"),
+        (18, client.Infiniti, "resolve", sends_passwords_again, "a password was sent twice"),
+        (1, answers, "outcome", everyone_was_loaded, "told as loaded and are not"),
+        (1, plan, "_renamed", lambda *_: [], "must not be loaded (hold) and was"),
+        (3, plan, "_without_password", lambda record: record, "users were sent a password and must not be"),
     ],
 )
 def test_a_wrong_infiniti_is_noticed(wrong, seed, thing, name, change, told):

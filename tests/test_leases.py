@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from patronload import leases, runs
+from patronload.artifacts import run
+from patronload.artifacts.run import Run
 from patronload.errors import TargetError, TransientError
-from patronload.leases import Lease
-from patronload.runs import Run
+from patronload.loads import leases
+from patronload.loads.leases import Lease
 
 SYSTEM = "folio.example.edu/fs00001234"
 
@@ -29,7 +30,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def shared(root: str) -> Run:
     """The root of all runs, in a folder and in a bucket."""
-    return runs.open_run("northfield", "manual__2026-11-21").root
+    return run.open_run("northfield", "manual__2026-11-21").root
 
 
 def test_the_second_one_waits_until_the_first_has_ended(shared: Run, monkeypatch: pytest.MonkeyPatch) -> None:

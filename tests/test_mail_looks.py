@@ -10,9 +10,10 @@ from leftovers import build
 from playwright.sync_api import Browser, sync_playwright
 from test_notify import LIBRARY, OUTCOMES
 
-from patronload import digests, notify
-from patronload.digests import Week
-from patronload.questions import Figure, Question
+from patronload.reporting import digests
+from patronload.reporting import mails as notify
+from patronload.reporting.approval_question import Figure, Question
+from patronload.reporting.digests import Week
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("mails")]
 

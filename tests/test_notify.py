@@ -17,10 +17,11 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from leftovers import TENANT, build, failure, patrons, rejects, result
 
-from patronload import notify, reports
 from patronload.errors import ConfigError, TargetError, TransientError
-from patronload.notify import Mail
-from patronload.reports import Report
+from patronload.reporting import mails
+from patronload.reporting import report as reports
+from patronload.reporting.mails import Mail
+from patronload.reporting.report import Report
 from sandbox.smtp import MailServer
 
 SYSTEMS, CIRCULATION, ONCALL = "systems@library.example", "circulation@library.example", "oncall@consortium.example"
@@ -182,13 +183,13 @@ def test_recipients(outcome, told):
     """Each outcome is told to those whom the tenant names for it, and to nobody twice."""
     report = build(**OUTCOMES[outcome])
     assert report.outcome == outcome
-    assert notify.recipients(LIBRARY, report) == told
+    assert mails.recipients(LIBRARY, report) == told
 
 
 def test_a_failure_with_rejects_is_told_to_all():
     """Those who mend rows hear of rejects also when the run failed."""
     report = build(**WITH_REJECTS | {"failure": failure("TargetError")})
-    assert notify.recipients(LIBRARY, report) == [SYSTEMS, CIRCULATION, ONCALL]
+    assert mails.recipients(LIBRARY, report) == [SYSTEMS, CIRCULATION, ONCALL]
 
 
 @pytest.mark.parametrize(
@@ -203,22 +204,22 @@ def test_a_failure_with_rejects_is_told_to_all():
 )
 def test_subject(outcome, says):
     """The subject begins with what happened and ends with where and when."""
-    assert notify.subject(build(**OUTCOMES[outcome])) == f"{says} (Northfield University Library, 21 Nov 2026)"
+    assert mails.subject(build(**OUTCOMES[outcome])) == f"{says} (Northfield University Library, 21 Nov 2026)"
 
 
 def test_subject_is_one_line():
     """A library's name with a line break cannot add a header to the mail."""
     report = build().model_copy(update={"library": "Northfield\r\nBcc: someone@else.example"})
-    assert "\n" not in notify.subject(report)
-    assert "\r" not in notify.subject(report)
+    assert "\n" not in mails.subject(report)
+    assert "\r" not in mails.subject(report)
 
 
 @pytest.mark.parametrize("part", ["html", "text", "page"])
 def test_the_mail_tells_the_whole_story(part):
     """What arrived, how many of each, why in words, where the artifacts are and what to do next: in each part."""
     report = build(**WITH_REJECTS)
-    mail = notify.mail(LIBRARY, report)
-    text = {"html": words(mail.html), "text": " ".join(mail.text.split()), "page": words(notify.page(LIBRARY, report))}[
+    mail = mails.mail(LIBRARY, report)
+    text = {"html": words(mail.html), "text": " ".join(mail.text.split()), "page": words(mails.page(LIBRARY, report))}[
         part
     ]
     for fact in ("patrons_20261121.csv", "Sat 21 Nov 2026, 03:58 CST", "1.2 MB", report.artifacts, report.run):
@@ -236,13 +237,13 @@ def test_the_mail_tells_the_whole_story(part):
 def test_every_outcome_has_its_mail_and_page(outcome):
     """Each outcome shows its word, what stopped it, and its own colour; nothing is loaded from elsewhere."""
     report = build(**OUTCOMES[outcome])
-    mail, page = notify.mail(LIBRARY, report), notify.page(LIBRARY, report)
+    mail, page = mails.mail(LIBRARY, report), mails.page(LIBRARY, report)
     for part in (words(mail.html), mail.text, words(page)):
-        assert notify.LOOKS[report.outcome].word in part
-        assert notify.headline(report).casefold() in part.casefold()
+        assert mails.LOOKS[report.outcome].word in part
+        assert mails.headline(report).casefold() in part.casefold()
         assert (report.failure.message if report.failure else "") in part
     for html in (mail.html, page):
-        assert notify.LOOKS[report.outcome].colour in html
+        assert mails.LOOKS[report.outcome].colour in html
         assert not re.search(r"(src|href|url\()\s*=?\s*[\"']?(https?:)?//", html)
         assert "<script" not in html
 
@@ -250,8 +251,8 @@ def test_every_outcome_has_its_mail_and_page(outcome):
 def test_markup_in_a_message_is_text():
     """What a file name or a server's message holds is shown, never taken for HTML."""
     report = build(**NOTHING | {"failure": failure("SourceError", "fetch", "No <b>file</b> & no 'folder'.")})
-    assert "No &lt;b&gt;file&lt;/b&gt; &amp; no" in notify.mail(LIBRARY, report).html
-    assert "No <b>file</b> & no 'folder'." in notify.mail(LIBRARY, report).text
+    assert "No &lt;b&gt;file&lt;/b&gt; &amp; no" in mails.mail(LIBRARY, report).html
+    assert "No <b>file</b> & no 'folder'." in mails.mail(LIBRARY, report).text
 
 
 def test_own_templates(tmp_path, monkeypatch):
@@ -259,7 +260,7 @@ def test_own_templates(tmp_path, monkeypatch):
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "mail.txt").write_text("Dear {{ report.library }}: {{ headline }}")
     monkeypatch.setenv("PATRONLOAD_INCLUDE", str(tmp_path))
-    mail = notify.mail(LIBRARY, build())
+    mail = mails.mail(LIBRARY, build())
     assert mail.text == "Dear Northfield University Library: 10 patrons are loaded"
     assert "<html" in mail.html
 
@@ -282,15 +283,15 @@ def test_no_patron_in_mail_or_report(outcome):
     left["results"] = answers
     left["validation"] = {"rows": 10, "columns": ["ID"], "checks": [], "seen": canary}
     report: Report = build(**left)
-    mail = notify.mail(LIBRARY, report)
-    everything = (json.dumps(report.to_json()), mail.subject, mail.html, mail.text, notify.page(LIBRARY, report))
+    mail = mails.mail(LIBRARY, report)
+    everything = (json.dumps(report.to_json()), mail.subject, mail.html, mail.text, mails.page(LIBRARY, report))
     for canary in CANARIES:
         assert not [part for part in everything if canary in part]
 
 
 def test_sent_and_received(server):
     """The mail arrives as it was written: both parts, all recipients, the sender of the connection, no attachment."""
-    notify.send(MAIL)
+    mails.send(MAIL)
     (received,) = server.wait_for(1)
     assert received["Subject"] == MAIL.subject
     assert received["To"] == ", ".join(MAIL.to)
@@ -306,8 +307,8 @@ def test_sent_and_received(server):
 def test_a_whole_report_survives_the_way(server):
     """Long lines, accents and every template come out of the mail server as they went in."""
     library = LIBRARY.model_copy(update={"library": "Bibliothèque de l'Université, Zoë's \u201cother\u201d place"})
-    mail = notify.mail(library, build(**WITH_REJECTS | {"tenant": library}))
-    notify.send(mail)
+    mail = mails.mail(library, build(**WITH_REJECTS | {"tenant": library}))
+    mails.send(mail)
     (received,) = server.wait_for(1)
     assert received["Subject"] == mail.subject
     plain, html = received.iter_parts()
@@ -317,9 +318,9 @@ def test_a_whole_report_survives_the_way(server):
 
 def test_the_same_mail_has_the_same_id(server):
     """A mail that is sent again, its answer lost, can be told for the same one; another mail has another id."""
-    notify.send(MAIL)
-    notify.send(MAIL)
-    notify.send(MAIL._replace(text="4 patrons"))
+    mails.send(MAIL)
+    mails.send(MAIL)
+    mails.send(MAIL._replace(text="4 patrons"))
     ids = [mail["Message-ID"] for mail in server.wait_for(3)]
     assert ids[0] == ids[1] != ids[2]
     assert ids[0].endswith("@consortium.example>")
@@ -328,14 +329,14 @@ def test_the_same_mail_has_the_same_id(server):
 def test_nobody_to_tell(airflow):
     """Where nobody is named for an outcome no mail server is needed."""
     airflow(1)
-    notify.send(MAIL._replace(to=()))
+    mails.send(MAIL._replace(to=()))
 
 
 def test_server_down(airflow):
     """A server that is down is a TransientError, after the tries that were asked for."""
     airflow(free_port())
     with pytest.raises(TransientError, match="does not answer"):
-        notify.send(MAIL, waits=(0.01, 0.01))
+        mails.send(MAIL, waits=(0.01, 0.01))
 
 
 def test_no_connection(monkeypatch, tmp_path):
@@ -343,14 +344,14 @@ def test_no_connection(monkeypatch, tmp_path):
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
     with pytest.raises(ConfigError, match="no Airflow connection 'smtp_default'"):
-        notify.send(MAIL)
+        mails.send(MAIL)
 
 
 def test_no_sender(server, airflow):
     """A connection without a sender is told by its key."""
     airflow(server.port, from_email="")
     with pytest.raises(ConfigError, match='"from_email"'):
-        notify.send(MAIL)
+        mails.send(MAIL)
 
 
 @pytest.mark.parametrize("extra", [{"disable_ssl": False}, {"disable_tls": False}])
@@ -358,7 +359,7 @@ def test_encryption_that_the_server_has_not(server, airflow, extra):
     """A server without TLS where the connection wants it is a setting to mend, not a server to wait for."""
     airflow(server.port, **extra)
     with pytest.raises(ConfigError, match="disable_ssl, disable_tls"):
-        notify.send(MAIL)
+        mails.send(MAIL)
 
 
 def test_login_refused(serve):
@@ -370,7 +371,7 @@ def test_login_refused(serve):
         auth_require_tls=False,
     )
     with pytest.raises(TargetError, match="refused our login") as caught:
-        notify.send(MAIL)
+        mails.send(MAIL)
     assert "invented" not in str(caught.value)
 
 
@@ -378,7 +379,7 @@ def test_one_recipient_refused(server, caplog):
     """One wrong address does not keep the mail from the others; the error counts and names none."""
     server.refused.add(CIRCULATION)
     with caplog.at_level(logging.DEBUG), pytest.raises(TargetError, match="refused 1 of the 2 recipients") as caught:
-        notify.send(MAIL)
+        mails.send(MAIL)
     (received,) = server.wait_for(1)
     assert received["X-RcptTo"] == SYSTEMS
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("patronload")]
@@ -390,7 +391,7 @@ def test_all_recipients_refused(server):
     """When no address is right the error says so, and says where the addresses are."""
     server.refused.update(MAIL.to)
     with pytest.raises(TargetError, match=r"refused 2 of the 2 recipients\. Look at the addresses under notify"):
-        notify.send(MAIL)
+        mails.send(MAIL)
     assert not server.mails
 
 
@@ -398,7 +399,7 @@ def test_greylisting(serve):
     """A recipient that the server puts off gets the mail at the next try, and the others do not get it twice."""
     handler = Moody("250 OK", "450 come again", "451 and again")
     serve(handler)
-    notify.send(MAIL, waits=(0.01, 0.01))
+    mails.send(MAIL, waits=(0.01, 0.01))
     assert handler.taken == [[SYSTEMS], [CIRCULATION]]
 
 
@@ -407,7 +408,7 @@ def test_put_off_for_long(serve):
     handler = Moody(*["450 come again"] * 9)
     serve(handler)
     with pytest.raises(TransientError, match="puts off 2 of 2"):
-        notify.send(MAIL, waits=(0.01,))
+        mails.send(MAIL, waits=(0.01,))
     assert not handler.taken
 
 
@@ -420,10 +421,13 @@ def test_the_mail_itself_is_refused(serve):
 
     serve(Strict())
     with pytest.raises(TargetError, match="reply 554"):
-        notify.send(MAIL, waits=())
+        mails.send(MAIL, waits=())
 
 
 def test_importing_notify_is_cheap(project: Path):
     """Airflow is imported when a mail is sent, not before."""
-    code = "import sys; sys.path.insert(0, 'plugins'); import patronload.notify; sys.exit('airflow' in sys.modules)"
+    code = (
+        "import sys; sys.path.insert(0, 'plugins'); import patronload.reporting.mails;"
+        "sys.exit('airflow' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=project, check=False).returncode == 0

@@ -3,8 +3,8 @@
 import pytest
 from pysequoia import Tsk, encrypt
 
-from patronload import pgp
 from patronload.errors import ConfigError, SourceError
+from patronload.exports import pgp
 
 EXPORT = "ID,SURNAME\n1,Núñez\n".encode()
 

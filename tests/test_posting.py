@@ -19,12 +19,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from patronload import posting, targets
+from patronload import targets
+from patronload.artifacts.run import Run
 from patronload.errors import Defect, TargetError, TransientError
-from patronload.leases import Lease
-from patronload.pace import Pace
-from patronload.posting import Totals, Watch
-from patronload.runs import Run
+from patronload.loads.leases import Lease
+from patronload.loads.posting import post as posting
+from patronload.loads.posting.pace import Pace
+from patronload.loads.posting.post import Totals, Watch
 from patronload.targets import Target
 from patronload.targets.delivery import TOO_LARGE
 from sandbox.folio import FolioServer

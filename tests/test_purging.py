@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from patronload import purging, runs
+from patronload.artifacts import purging
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.config.tenants import Keep
 from patronload.errors import ConfigError
-from patronload.runs import Run
-from patronload.tenants import Keep
 
 NOW = datetime(2026, 11, 24, 1, 20, tzinfo=UTC)
 KEEP = Keep(patrons="30 days", reports="400 days")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patronload import reject_files
-from patronload.reject_files import COLUMNS
+from patronload.exports import reject_files
+from patronload.exports.reject_files import COLUMNS
 from patronload.rows import ROW
 
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from leftovers import accounted, build, failure, patrons, rejects, result
 
-from patronload import reports
-from patronload.reports import Report
+from patronload.reporting import report as reports
+from patronload.reporting.report import Report
 
 
 def test_all_loaded():

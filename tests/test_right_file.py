@@ -6,10 +6,15 @@ from collections import Counter
 import polars as pl
 import pytest
 
-from patronload import gates, history, notify, reports, runs, steps, tenants
+from patronload.artifacts import history
+from patronload.artifacts import run as runs
+from patronload.artifacts.history import History
+from patronload.artifacts.run import Run
+from patronload.checks import gates
+from patronload.config import tenants
 from patronload.errors import ConfigError, TargetError, TransientError, ValidationError
-from patronload.history import History
-from patronload.runs import Run
+from patronload.reporting import mails, report
+from patronload.stages import steps
 from tests.one_library import STEPS, days_after
 
 REASON = "the registry has moved, says Mr Reed"
@@ -43,7 +48,7 @@ def test_the_same_file_again_is_nothing_to_do(library):
         "There is nothing to do."
     )
     assert library.ledger == ["first"]
-    mail = notify.mail(tenants.load("lib"), told)
+    mail = mails.mail(tenants.load("lib"), told)
     assert mail.subject.startswith("Nothing to do: the file was loaded before")
     assert mail.to == ()
     assert told.nothing_to_do in html.unescape(mail.html)
@@ -69,7 +74,7 @@ def test_the_same_file_with_a_reason_is_loaded_and_the_reason_is_told(library):
     assert REASON in warning
     assert "This file was loaded already" in warning
     page = html.unescape(Run(library.runs / "second").read(runs.REPORT_PAGE).decode())
-    mail = notify.mail(tenants.load("lib"), told)
+    mail = mails.mail(tenants.load("lib"), told)
     for text in (page, html.unescape(mail.html), mail.text):
         assert REASON in text
     assert library.ledger == ["second"]
@@ -96,7 +101,7 @@ def test_an_older_file_is_stopped_and_with_a_reason_the_ledger_does_not_go_back(
     assert "(written 20 Nov 2026, 02:00 CST)" in told.failure.message
     assert "(written 20 Nov 2026, 03:00 CST)" in told.failure.message
     assert "start the load again with 'Load anyway'" in told.failure.message
-    _wrong, right, always = reports.next_steps(told)
+    _wrong, right, always = report.next_steps(told)
     assert "with the reason in 'Load anyway'" in right
     assert "have limits.older_file changed in the tenant file, and clear the task 'validate'" in always
     assert library.loaded("on purpose", load_anyway=REASON).loaded == 5
@@ -128,7 +133,7 @@ def test_a_backfill_of_older_days_is_stopped_and_with_a_reason_goes_through(date
     yesterday = days_after(-1)
     told = dated.stopped("backfill", "it is of 19 November 2026", day=yesterday, past=True)
     assert [gate.gate for gate in told.gates if gate.state == "failed"] == ["older_file"]
-    assert "with the reason in 'Load anyway'" in " ".join(reports.next_steps(told))
+    assert "with the reason in 'Load anyway'" in " ".join(report.next_steps(told))
     told = dated.loaded("with a reason", day=yesterday, past=True, load_anyway=REASON)
     assert (told.outcome, REASON in told.warnings[0]) == ("loaded", True)
     assert dated.ledger == ["with a reason", "today"]
@@ -354,7 +359,7 @@ def test_a_load_that_did_not_go_through_is_not_in_the_ledger(library):
     for step in STEPS[:-1]:
         step(broken)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("patronload.posting.post", _busy)
+        patched.setattr("patronload.loads.posting.post.post", _busy)
         with pytest.raises(TransientError):
             steps.post(broken)
     assert library.ledger == []

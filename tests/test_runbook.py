@@ -12,9 +12,13 @@ import pytest
 import yaml
 from test_docs import FAILURES, parts, quoted, section, table
 
-from patronload import approval, notify, purging, runs, steps, tenants
+from patronload.artifacts import purging, run
+from patronload.artifacts.run import Run
+from patronload.config import tenants
 from patronload.errors import PatronloadError
-from patronload.runs import Run
+from patronload.loads import approval
+from patronload.reporting import mails
+from patronload.stages import steps
 from sandbox.folio import FolioServer, FolioTenant
 
 HEADER = "externalSystemId,username,barcode,patronGroup,lastName,firstName,email,phone,expirationDate\n"
@@ -169,7 +173,7 @@ def test_an_error_of_the_mail_server(make: Make, monkeypatch: pytest.MonkeyPatch
                 "timeout": 2,
             }
             monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(told | {"extra": extra}))
-            monkeypatch.setattr(notify.send, "__defaults__", ((),))
+            monkeypatch.setattr(mails.send, "__defaults__", ((),))
         failed, message = error_in(load)
         assert failed == "notify"
         assert found("notify", message), message
@@ -190,7 +194,7 @@ def test_an_error_of_the_keys(make: Make, encrypt: Callable[..., None], keys: st
 def test_an_error_of_any_task(make: Make, monkeypatch: pytest.MonkeyPatch):
     """A run whose time is over, and what nobody foresaw."""
     load = make()
-    load.run.write_json(runs.PURGED, {"purged": datetime.now(UTC).isoformat()})
+    load.run.write_json(run.PURGED, {"purged": datetime.now(UTC).isoformat()})
     with pytest.raises(PatronloadError) as over:
         purging.check(load.run)
     assert found("Any task", str(over.value))

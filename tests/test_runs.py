@@ -8,9 +8,10 @@ from pathlib import Path
 import boto3
 import pytest
 
-from patronload import encryption, runs
+from patronload.artifacts import encryption
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
 from patronload.errors import ConfigError, TransientError
-from patronload.runs import Run
 
 RUN_ID = "scheduled__2026-11-21T10:30:00+00:00"
 
@@ -254,11 +255,11 @@ def test_a_root_with_blanks_and_accents(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_default_root_is_where_the_project_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the project's own path has blanks and accents in it."""
-    from patronload import paths
+    from patronload import settings
 
     project = tmp_path / "Mes projets"
     monkeypatch.delenv("PATRONLOAD_ARTIFACTS", raising=False)
-    monkeypatch.setattr(paths, "PROJECT", project)
+    monkeypatch.setattr(settings, "PROJECT", project)
     runs.open_run("northfield", "a").write("export.csv", b"x")
     assert (project / "artifacts/northfield/a/export.csv").read_bytes() == b"x"
 

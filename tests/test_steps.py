@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pysequoia import Tsk, encrypt
 
-from patronload import leases, posting, runs, steps, tenants
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.config import tenants
 from patronload.errors import (
     ConfigError,
     Defect,
@@ -23,8 +25,10 @@ from patronload.errors import (
     TransientError,
     ValidationError,
 )
-from patronload.runs import Run
-from patronload.targets.folio_import import UserImport
+from patronload.loads import leases
+from patronload.loads.posting import post
+from patronload.stages import steps
+from patronload.targets.folio.user_import import UserImport
 from sandbox.folio import FolioServer, FolioTenant
 
 COLUMNS = [
@@ -145,7 +149,7 @@ def test_an_error_that_nobody_foresaw_tells_its_place_and_hides_its_text(load, m
     def fail(*_):
         raise KeyError("Adams, Ann")
 
-    monkeypatch.setattr("patronload.exports.read", fail)
+    monkeypatch.setattr("patronload.exports.reading.read", fail)
     with pytest.raises(Defect) as caught:
         steps.validate(odd)
     assert "KeyError" in str(caught.value)
@@ -538,15 +542,15 @@ def test_a_leftover_of_plan_leaves_the_newer_plan_alone(load, monkeypatch):
 
 def test_what_a_leftover_of_post_ends_with_is_not_the_runs(load, monkeypatch):
     """It notices that another process has taken over when that one is through: the load has not failed."""
-    made, send = load(GOOD), posting.post
+    made, send = load(GOOD), post.post
 
     def overtaken(run, target, watch):
-        monkeypatch.setattr(posting, "post", send)
+        monkeypatch.setattr(post, "post", send)
         steps.post(made)
         watch.before()
 
     until(made, steps.plan)
-    monkeypatch.setattr(posting, "post", overtaken)
+    monkeypatch.setattr(post, "post", overtaken)
     with pytest.raises(TransientError, match="leftover"):
         steps.post(made)
     assert steps.report(made)["outcome"] == "loaded"

@@ -9,9 +9,13 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from patronload import mappings, preview, runs, schemas, steps, systems, targets, tenants
+from patronload import systems, targets
+from patronload.artifacts import run
+from patronload.artifacts.run import Run
+from patronload.cli import preview
+from patronload.config import mapping_files, schemas, tenants
 from patronload.errors import ConfigError
-from patronload.runs import Run
+from patronload.stages import steps
 from tests.test_docs import blocks, put
 
 PAGE = "docs/add-a-target.md"
@@ -77,8 +81,8 @@ def test_it_loads_patrons(shelf, tmp_path):
     assert (told["outcome"], told["rows"]) == ("loaded_with_rejects", 7)
     assert (told["created"], told["updated"], told["rejected"]) == (2, 1, 4)
     assert load.run.names("chunks") == ["chunks/0001.json.zst", "chunks/0002.json.zst"]
-    assert "new in Shelf" in load.run.read(runs.REPORT_PAGE).decode()
-    assert not load.run.shared.has(runs.LEDGER), "it did not ask for one"
+    assert "new in Shelf" in load.run.read(run.REPORT_PAGE).decode()
+    assert not load.run.shared.has(run.LEDGER), "it did not ask for one"
 
 
 def test_a_load_that_was_interrupted_goes_on(shelf, tmp_path):
@@ -108,7 +112,7 @@ def test_its_yaml_is_checked(shelf, tmp_path):
         tenants.load("corner")
     put(tmp_path / "include/mappings/shelf/odd.yaml", "target: shelf\nfields: {card: Card, nane: Name}\n")
     with pytest.raises(ConfigError, match=r"fields\.nane: no such field; did you mean 'name'\?"):
-        mappings.load("shelf/odd")
+        mapping_files.load("shelf/odd")
     known = [part["if"]["properties"]["target"]["const"] for part in schemas.all_schemas()[MAPPING]["allOf"]]
     assert known == ["folio", "infiniti", "shelf"]
 
@@ -119,4 +123,6 @@ MAPPING = "mapping.schema.json"
 def test_what_it_lacks_is_told(shelf):
     """A `type` that nobody has put in, and a mapping of another target."""
     with pytest.raises(ConfigError, match="takes 'folio' or 'infiniti' or 'shelf'"):
-        mappings.load_file(put(shelf.parent / "include/mappings/shelf/none.yaml", "target: none\nfields: {a: B}\n"))
+        mapping_files.load_file(
+            put(shelf.parent / "include/mappings/shelf/none.yaml", "target: none\nfields: {a: B}\n")
+        )

@@ -12,9 +12,14 @@ import pytest
 import yaml
 
 from patronload import __main__ as command_line
-from patronload import notify, reject_files, reports, rows, runs, steps, tenants, validation_page
+from patronload import rows
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.config import tenants
 from patronload.errors import ValidationError
-from patronload.runs import Run
+from patronload.exports import reject_files
+from patronload.reporting import mails, report, validation_page
+from patronload.stages import steps
 from tests.leftovers import build
 from tests.one_library import Library, person
 
@@ -99,7 +104,7 @@ def test_what_was_emptied_or_warned_of_is_counted_and_listed(library):
         ("warn", "barcode", 2, (3, 4)),
     ]
     assert told.warnings == ("A check that only warns: The file does not have 100 to anything rows.",)
-    mail = notify.mail(tenants.load("lib"), told)
+    mail = mails.mail(tenants.load("lib"), told)
     page = run.read(runs.REPORT_PAGE).decode()
     for text in (html.unescape(mail.html), mail.text, html.unescape(page), json.dumps(told.to_json())):
         assert "mail is not written like ^[^@ ]+@[^@ ]+$; the cell counts as empty" in text
@@ -288,4 +293,4 @@ def test_a_report_of_an_earlier_version_can_still_be_mailed():
     old = build().to_json()
     for name in ("noted", "gates", "load_anyway", "nothing_to_do"):
         old.pop(name)
-    assert reports.Report.from_json(old) == build()
+    assert report.Report.from_json(old) == build()

@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from leftovers import TENANT
 
-from patronload import notify, runs, waiting
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
 from patronload.errors import TransientError
-from patronload.runs import Run
+from patronload.loads import late_file
+from patronload.reporting import mails
 
 DAY = date(2026, 11, 24)
 ZONE = ZoneInfo("America/Chicago")
@@ -39,7 +41,7 @@ def at(text: str, zone: ZoneInfo = ZONE) -> datetime:
 )
 def test_when_it_is_looked_for(now, again, late):
     """Until the end of the library's own day, wherever the server stands."""
-    found = waiting.wait(tenant(), DAY, at(now))
+    found = late_file.wait(tenant(), DAY, at(now))
     assert found is not None
     assert found.again == at(again)
     assert (found.expected, found.late) == (at("2026-11-24 06:00"), late)
@@ -48,12 +50,12 @@ def test_when_it_is_looked_for(now, again, late):
 @pytest.mark.parametrize("now", ["2026-11-25 00:00", "2026-11-26 09:00"])
 def test_the_end(now):
     """When the library's day is over, or long gone as in a backfill, nothing is waited for."""
-    assert waiting.wait(tenant(), DAY, at(now)) is None
+    assert late_file.wait(tenant(), DAY, at(now)) is None
 
 
 def test_a_tenant_that_does_not_wait():
     """Without expected_by a missing file ends the run at once, as ever."""
-    assert waiting.wait(tenant(None), DAY, at("2026-11-24 04:30")) is None
+    assert late_file.wait(tenant(None), DAY, at("2026-11-24 04:30")) is None
 
 
 @pytest.mark.parametrize(
@@ -67,18 +69,18 @@ def test_a_tenant_that_does_not_wait():
 def test_a_day_is_as_long_as_the_library_has_it(zone, day, hours):
     """Over both changes of the clock the wait ends at the library's midnight, not an hour before or after."""
     start = datetime.combine(day, datetime.min.time(), tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    assert waiting.wait(tenant(zone=zone), day, start + timedelta(hours=hours, seconds=-1)) is not None
-    assert waiting.wait(tenant(zone=zone), day, start + timedelta(hours=hours)) is None
+    assert late_file.wait(tenant(zone=zone), day, start + timedelta(hours=hours, seconds=-1)) is not None
+    assert late_file.wait(tenant(zone=zone), day, start + timedelta(hours=hours)) is None
 
 
 def test_one_mail_not_forty(tmp_path: Path, monkeypatch):
     """However often it is looked for, the library hears once that its file is late; nothing before it is."""
     sent = []
-    monkeypatch.setattr(notify, "send", sent.append)
+    monkeypatch.setattr(mails, "send", sent.append)
     library, run = tenant(), Run(tmp_path)
     moment = at("2026-11-24 04:30")
-    while found := waiting.wait(library, DAY, moment):
-        waiting.told(library, run, DAY, found)
+    while found := late_file.wait(library, DAY, moment):
+        late_file.told(library, run, DAY, found)
         assert bool(sent) is found.late
         moment = found.again
     assert len(sent) == 1
@@ -94,21 +96,21 @@ def test_a_mail_server_that_is_down(tmp_path: Path, monkeypatch, caplog):
             raise TransientError("The mail server does not answer.")
         sent.append(mail)
 
-    monkeypatch.setattr(notify, "send", send)
+    monkeypatch.setattr(mails, "send", send)
     library, run = tenant(), Run(tmp_path)
-    found = waiting.wait(library, DAY, at("2026-11-24 06:01"))
+    found = late_file.wait(library, DAY, at("2026-11-24 06:01"))
     assert found is not None
-    assert waiting.told(library, run, DAY, found) is False
+    assert late_file.told(library, run, DAY, found) is False
     assert "could not be told" in caplog.text
     down = False
-    assert [waiting.told(library, run, DAY, found) for _ in range(2)] == [True, True]
+    assert [late_file.told(library, run, DAY, found) for _ in range(2)] == [True, True]
     assert len(sent) == 1
 
 
 def test_what_the_mail_says():
     """Which file, since when it is late, until when it is waited for, and who can act; to those named for no file."""
     contacts = TENANT.notify.model_copy(update={"always": ("a@library.example",), "on_no_file": ("b@library.example",)})
-    mail = notify.late_mail(tenant().model_copy(update={"notify": contacts}), DAY, at("2026-11-24 06:00"))
+    mail = mails.late_mail(tenant().model_copy(update={"notify": contacts}), DAY, at("2026-11-24 06:00"))
     assert mail.subject == "No file yet; it was expected by 06:00 (Northfield University Library, 24 Nov 2026)"
     assert mail.to == ("a@library.example", "b@library.example")
     for told in ("outgoing/patrons_20261124.csv", "24 November 2026", "America/Chicago", "Registrar, x1234"):
@@ -126,4 +128,4 @@ def test_the_runs_of_a_backfill_of_earlier_days():
         f"manual__{tick}__2026-11-18__aB3xYz9Q",
         "by hand",
     ]
-    assert waiting.of_earlier_days([*ahead, *others], date(2026, 11, 20)) == ahead
+    assert late_file.of_earlier_days([*ahead, *others], date(2026, 11, 20)) == ahead

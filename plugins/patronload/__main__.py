@@ -25,14 +25,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from patronload import documents, mappings, paths, schemas, systems, tenants, yaml_files
+from patronload import settings, systems
+from patronload.config import mapping_files, schemas, tenants
+from patronload.config.tenants import Layout, Limits, Tenant
+from patronload.documents import models, yaml_files
 from patronload.errors import ConfigError, Defect, PatronloadError
-from patronload.tenants import Layout, Limits, Tenant
 
 if TYPE_CHECKING:
-    from patronload.encryption import Cipher
-    from patronload.pgp import Key
-    from patronload.preview import Preview
+    from patronload.artifacts.encryption import Cipher
+    from patronload.cli.preview import Preview
+    from patronload.exports.pgp import Key
 
 PASSPHRASE = "PATRONLOAD_PGP_PASSPHRASE"  # noqa: S105 - its name, no passphrase
 """The environment variable with the passphrase of --pgp-key."""
@@ -114,10 +116,10 @@ def _checked() -> Iterator[tuple[str, ConfigError | None]]:
     """Each tenant and mapping file, and what is wrong with it."""
     for name, loaded in tenants.load_all():
         yield f"tenants/{name}.yaml", loaded if isinstance(loaded, ConfigError) else _expected(loaded)
-    for path in sorted(paths.mappings().rglob("*.yaml")):
-        name = path.relative_to(paths.include()).as_posix()
+    for path in sorted(settings.mappings().rglob("*.yaml")):
+        name = path.relative_to(settings.include()).as_posix()
         try:
-            mappings.load_file(path)
+            mapping_files.load_file(path)
             yield name, None
         except ConfigError as error:
             yield name, error
@@ -128,15 +130,15 @@ def _checked() -> Iterator[tuple[str, ConfigError | None]]:
 def _expected(tenant: Tenant) -> ConfigError | None:
     """What is wrong with the tenant's own expectations; a mapping file with mistakes is told of by itself."""
     with suppress(Exception):
-        found = list(mappings.unemptiable(mappings.load(tenant.mapping), tenant.expect))
-        file = yaml_files.read(paths.tenants() / f"{tenant.tenant}.yaml") if found else None
+        found = list(mapping_files.unemptiable(mapping_files.load(tenant.mapping), tenant.expect))
+        file = yaml_files.read(settings.tenants() / f"{tenant.tenant}.yaml") if found else None
         if file:
-            return ConfigError("\n".join(documents.complaint(file, key, sentence) for key, sentence in found))
+            return ConfigError("\n".join(models.complaint(file, key, sentence) for key, sentence in found))
     return None
 
 
 def _preview(parsed: argparse.Namespace) -> int:
-    from patronload import preview  # polars and Great Expectations take seconds to import
+    from patronload.cli import preview  # polars and Great Expectations take seconds to import
 
     key = _pgp_key(parsed.pgp_key) if parsed.pgp_key else None
     if parsed.tenant:
@@ -151,7 +153,7 @@ def _preview(parsed: argparse.Namespace) -> int:
 
 def _pgp_key(path: Path) -> Key:
     """The key in a file; its passphrase is in the environment, or asked for where somebody can answer."""
-    from patronload.pgp import Key
+    from patronload.exports.pgp import Key
 
     passphrase = os.environ.get(PASSPHRASE)
     if passphrase is None and sys.stdin.isatty():
@@ -179,7 +181,7 @@ def _show(made: Preview, folder: Path) -> None:
 
 
 def _draft(parsed: argparse.Namespace) -> int:
-    from patronload import drafts  # polars is slow to import
+    from patronload.cli import drafts  # polars is slow to import
 
     made = drafts.draft(parsed.export.read_bytes(), parsed.name, parsed.target)
     for name, text in (("tenants", made.tenant), (f"mappings/{parsed.target}", made.mapping)):
@@ -193,7 +195,7 @@ def _draft(parsed: argparse.Namespace) -> int:
 
 
 def _decrypt(parsed: argparse.Namespace) -> int:
-    from patronload.encryption import Cipher
+    from patronload.artifacts.encryption import Cipher
 
     if parsed.keys:
         cipher = Cipher(parsed.keys.read_text(encoding="utf-8", errors="replace"), f"{parsed.keys}")
@@ -207,7 +209,7 @@ def _decrypt(parsed: argparse.Namespace) -> int:
 
 
 def _write_decrypted(path: Path, cipher: Cipher, to: Path) -> None:
-    from patronload import encryption
+    from patronload.artifacts import encryption
 
     with path.open("rb") as file:
         content = cipher.decrypted(file, f"{path}").getvalue() if encryption.is_encrypted(file) else file.read()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from patronload.errors import ConfigError
-from patronload.pgp import Key
+from patronload.exports.pgp import Key
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 
 from local.stand_ins import LIBRARIES
-from patronload import purging, runs
-from patronload.encryption import MAGIC, Cipher
-from patronload.tenants import Keep
+from patronload.artifacts import purging
+from patronload.artifacts import run as runs
+from patronload.artifacts.encryption import MAGIC, Cipher
+from patronload.config.tenants import Keep
 from sandbox import connections
 from sandbox.everything import BUCKET, Sandbox
 from tests.airflow.libraries import BucketWorld, accounted, dag_id, text_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from patronload.posting import CHUNKS, RESULTS
+from patronload.loads.posting.post import CHUNKS, RESULTS
 from sandbox.smtp import MailServer
 from tests.airflow.libraries import BucketWorld, accounted, people, text_of, wait_until
 from tests.airflow.test_artifacts_in_a_bucket import decrypted, objects

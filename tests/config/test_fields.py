@@ -6,8 +6,9 @@ from typing import get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from patronload import fields, systems
-from patronload.fields import Kind
+from patronload import systems
+from patronload.systems import fields
+from patronload.systems.fields import Kind
 from sandbox.folio.bodies import ImportedUser
 
 

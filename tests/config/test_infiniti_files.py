@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from patronload import mappings, tenants
+from patronload.config import mapping_files, tenants
 from patronload.errors import ConfigError
 from tests.config.conftest import change, write
 from tests.config.files import JARGON, TENANT
@@ -49,7 +49,7 @@ def told(files, name, old, new):
     """What is said of a mistake; the line is right."""
     line = change(files / name, old, new)
     with pytest.raises(ConfigError) as caught:
-        tenants.load("riverside") if name.startswith("tenants") else mappings.load("infiniti/people")
+        tenants.load("riverside") if name.startswith("tenants") else mapping_files.load("infiniti/people")
     assert f", line {line}: " in str(caught.value)
     assert not JARGON.search(str(caught.value))
     return str(caught.value)
@@ -59,7 +59,7 @@ def test_the_good_ones_are_taken(files):
     """Every key, and the defaults are safe ones."""
     target = tenants.load("riverside").target
     assert target.header == {"middlename": "middleinitialname", "staffmember": "staffmemberid"}
-    assert mappings.load("infiniti/people").unique == ["username"]
+    assert mapping_files.load("infiniti/people").unique == ["username"]
     plain = tenants.InfinitiTarget(type="infiniti", connection="x")
     assert (plain.passwords, plain.changed_usernames, plain.first_row, plain.encoding) == (
         "never",
@@ -122,14 +122,14 @@ def test_what_infiniti_insists_on_is_mapped(files, needed):
     path = files / "mappings/infiniti/people.yaml"
     path.write_text(re.sub(rf"(?m)^  {needed}: .*\n", "  formclass: FORM\n", path.read_text()).split("lookups")[0])
     with pytest.raises(ConfigError, match=f"{needed} is missing"):
-        mappings.load("infiniti/people")
+        mapping_files.load("infiniti/people")
 
 
 def test_nobody_but_the_campus_owns_anything(files):
     """What cannot be read cannot be kept."""
     write(files / "mappings/infiniti/people.yaml", f"{MAPPING}ownership:\n  surname: library\n")
     with pytest.raises(ConfigError, match=r"so the campus owns every field\. Leave it out"):
-        mappings.load("infiniti/people")
+        mapping_files.load("infiniti/people")
 
 
 def test_a_mapping_is_for_one_target(files):

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from patronload import mappings, paths
+from patronload import settings
+from patronload.config import mapping as mappings
+from patronload.config import mapping_files
+from patronload.config.mapping import Rule
 from patronload.errors import ConfigError
-from patronload.mappings import Rule
 from tests.config.conftest import change, write
 from tests.config.files import JARGON, MAPPING
 
@@ -17,7 +19,7 @@ NAME = "folio/people"
 
 def test_reads_every_key(include: Path) -> None:
     """What is written is what is there, in the order of the file."""
-    mapping = mappings.load(NAME)
+    mapping = mapping_files.load(NAME)
     assert (mapping.target, mapping.description) == ("folio", "People of the college.")
     assert [(check.name, check.arguments) for check in mapping.expect.file] == [
         ("expect_table_columns_to_match_set", {"column_set": ["ID", "LOGIN"], "exact_match": False})
@@ -44,27 +46,27 @@ def test_tells_the_columns_it_reads(include: Path) -> None:
     """Each once, in the order of the file."""
     change(include / "mappings/folio/people.yaml", "personal.lastName: {column: SURNAME}", "personal.lastName: LOGIN")
     columns = "ID LOGIN CARD STATE ROLE DEPTS EXPIRES KNOWN_AS FIRST SECOND THIRD TOWN PHONE BORN CAMPUS"
-    assert list(mappings.load(NAME).columns) == columns.split()
+    assert list(mapping_files.load(NAME).columns) == columns.split()
 
 
 def test_a_column_alone_is_short_for_a_rule(include: Path) -> None:
     """`barcode: CARD`."""
-    mapping = mappings.load(NAME)
+    mapping = mapping_files.load(NAME)
     assert mapping.fields["barcode"] == Rule(column="CARD")
 
 
 def test_tells_what_a_row_cannot_do_without(include: Path) -> None:
     """What the target insists on, whether or not the file says so, and what the file says."""
-    assert sorted(mappings.load(NAME).required) == ["externalSystemId", "personal.lastName", "username"]
+    assert sorted(mapping_files.load(NAME).required) == ["externalSystemId", "personal.lastName", "username"]
     change(include / "mappings/folio/people.yaml", "barcode: CARD", "barcode: {column: CARD, required: true}")
-    assert "barcode" in mappings.load(NAME).required
+    assert "barcode" in mapping_files.load(NAME).required
 
 
 def test_without_personal_no_last_name_is_needed(include: Path) -> None:
     """FOLIO asks for it only inside `personal`."""
     text = "target: folio\nfields:\n  externalSystemId: ID\n  username: LOGIN\n"
     write(include / "mappings/folio/short.yaml", text)
-    mapping = mappings.load("folio/short")
+    mapping = mapping_files.load("folio/short")
     assert list(mapping.required) == ["externalSystemId", "username"]
     assert list(mapping.unique) == ["externalSystemId", "username"]
     assert mapping.description is None
@@ -73,7 +75,7 @@ def test_without_personal_no_last_name_is_needed(include: Path) -> None:
 
 def test_tells_what_no_two_patrons_may_share(include: Path) -> None:
     """FOLIO's unique indexes."""
-    assert list(mappings.load(NAME).unique) == ["externalSystemId", "username", "barcode"]
+    assert list(mapping_files.load(NAME).unique) == ["externalSystemId", "username", "barcode"]
 
 
 ID = "{column: ID, required: true}"
@@ -302,7 +304,7 @@ def test_a_mistake_gives_file_line_key_and_a_way_out(
     """Whoever wrote it can mend it without us."""
     line = change_mapping(old, new)
     with pytest.raises(ConfigError) as caught:
-        mappings.load(NAME)
+        mapping_files.load(NAME)
     said = str(caught.value).splitlines()
     # What does not fit a field may come from the table that the field looks in; then the field's line is told.
     places = {line} | ({16, 17} if new.startswith(("states", "groups")) else set())
@@ -336,7 +338,7 @@ def test_what_is_missing_is_named(change_mapping: Change, left_out: str, sentenc
     """What the target insists on is asked for before the first run, not by FOLIO in the night."""
     change_mapping(left_out, "")
     with pytest.raises(ConfigError) as caught:
-        mappings.load(NAME)
+        mapping_files.load(NAME)
     assert sentence in str(caught.value)
 
 
@@ -346,7 +348,7 @@ def test_addresses_are_numbered_without_a_gap(change_mapping: Change) -> None:
     with pytest.raises(
         ConfigError, match=r"fields: personal\.addresses is numbered \[0, 2\]; number from \[0\] without a gap"
     ):
-        mappings.load(NAME)
+        mapping_files.load(NAME)
 
 
 @pytest.mark.parametrize(
@@ -376,7 +378,7 @@ def test_addresses_are_numbered_without_a_gap(change_mapping: Change) -> None:
 def test_what_is_right_is_taken(change_mapping: Change, old: str, new: str) -> None:
     """The whole vocabulary."""
     change_mapping(old, new)
-    mappings.load(NAME)
+    mapping_files.load(NAME)
 
 
 CARD = "{column: CARD, "
@@ -490,7 +492,7 @@ def test_a_mistake_in_an_expectation_gives_file_line_key_and_a_way_out(
     """Before any row is looked at; in Great Expectations' own words nobody could mend it."""
     line = change_mapping(CHECK, check)
     with pytest.raises(ConfigError) as caught:
-        mappings.load(NAME)
+        mapping_files.load(NAME)
     place = f"people.yaml, line {line}: expect.rows[0].{check.partition(':')[0]}{key}: "
     assert [said for said in str(caught.value).splitlines() if said.startswith(place) and sentence in said], (
         caught.value
@@ -506,7 +508,7 @@ def test_the_mistakes_of_all_expectations_are_told_beside_all_others(include: Pa
     )
     change(path, "barcode: CARD", "barcode: 7")
     with pytest.raises(ConfigError) as caught:
-        mappings.load(NAME)
+        mapping_files.load(NAME)
     said = [told.split(": ")[:2] for told in str(caught.value).splitlines()]
     key = "expect.rows[2].expect_column_values_to_be_null"
     assert said == [
@@ -521,7 +523,7 @@ def test_the_mistakes_of_all_expectations_are_told_beside_all_others(include: Pa
 def test_a_list_may_have_a_fixed_value(change_mapping: Change) -> None:
     """The same department or tag for everybody."""
     change_mapping('{column: DEPTS, split: ";"}', "{value: [Library]}")
-    mappings.load(NAME)
+    mapping_files.load(NAME)
 
 
 def test_all_mistakes_are_told_at_once(include: Path) -> None:
@@ -531,7 +533,7 @@ def test_all_mistakes_are_told_at_once(include: Path) -> None:
     change(path, "lookup: groups", "lookup: grups")
     change(path, EXPIRES, "EXPIRES")
     with pytest.raises(ConfigError) as caught:
-        mappings.load(NAME)
+        mapping_files.load(NAME)
     for key in ("fields.barcde", "fields.patronGroup.lookup", "fields.expirationDate"):
         assert f": {key}: " in str(caught.value)
 
@@ -548,23 +550,23 @@ def test_one_mistake_is_told_once(change_mapping: Change, old: str, new: str) ->
     """Two sentences about one slip send people looking for the second."""
     change_mapping(old, new)
     with pytest.raises(ConfigError) as caught:
-        mappings.load(NAME)
+        mapping_files.load(NAME)
     assert len(str(caught.value).splitlines()) == 1, caught.value
 
 
 def test_a_mapping_that_is_not_there(include: Path) -> None:
     """Named by its file."""
     with pytest.raises(ConfigError, match=r"folio/nobody\.yaml: cannot be read"):
-        mappings.load("folio/nobody")
+        mapping_files.load("folio/nobody")
 
 
 def test_the_mappings_of_the_project_load(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that the demo libraries use, and all others."""
     monkeypatch.delenv("PATRONLOAD_INCLUDE", raising=False)
-    found = sorted(paths.mappings().rglob("*.yaml"))
+    found = sorted(settings.mappings().rglob("*.yaml"))
     assert found
     for path in found:
-        mappings.load_file(path)
+        mapping_files.load_file(path)
 
 
 def test_the_file_of_these_tests_uses_every_key() -> None:
@@ -578,7 +580,7 @@ def test_a_table_may_be_a_file_beside_the_mapping(include: Path) -> None:
     folder = include / "mappings/folio"
     (folder / "groups.csv").write_text("code,group\nUG,undergrad\n007, staff \n\n", encoding="utf-8-sig")
     change(folder / "people.yaml", 'groups: {UG: undergrad, "007": staff}', "groups: groups.csv")
-    assert mappings.load(NAME).lookups["groups"] == {"UG": "undergrad", "007": "staff"}
+    assert mapping_files.load(NAME).lookups["groups"] == {"UG": "undergrad", "007": "staff"}
 
 
 @pytest.mark.parametrize("table", ["UG,undergrad\nUG,staff\n", "UG\n", "UG,\n"])
@@ -588,7 +590,7 @@ def test_a_table_with_a_mistake_is_told_with_its_line(include: Path, table: str)
     (folder / "groups.csv").write_text(f"code,group\n{table}")
     change(folder / "people.yaml", 'groups: {UG: undergrad, "007": staff}', "groups: groups.csv")
     with pytest.raises(ConfigError, match=r"groups.csv, line \d: write a code and its value, each code once"):
-        mappings.load(NAME)
+        mapping_files.load(NAME)
 
 
 def test_a_table_in_another_encoding_is_told_with_its_line(include: Path) -> None:
@@ -597,11 +599,11 @@ def test_a_table_in_another_encoding_is_told_with_its_line(include: Path) -> Non
     (folder / "groups.csv").write_text("code,group\nÉTU,undergrad\n", encoding="cp1252")
     change(folder / "people.yaml", 'groups: {UG: undergrad, "007": staff}', "groups: groups.csv")
     with pytest.raises(ConfigError, match=r"people.yaml, line \d+: lookups.groups: groups.csv, line 2: is not UTF-8."):
-        mappings.load(NAME)
+        mapping_files.load(NAME)
 
 
 def test_a_table_lies_beside_the_mapping_and_nowhere_else(include: Path) -> None:
     """No file of the machine is read because a mapping names it."""
     change(include / "mappings/folio/people.yaml", 'groups: {UG: undergrad, "007": staff}', "groups: ../../passwd.csv")
     with pytest.raises(ConfigError, match="there is no file"):
-        mappings.load(NAME)
+        mapping_files.load(NAME)

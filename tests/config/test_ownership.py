@@ -2,7 +2,8 @@
 
 import pytest
 
-from patronload import ownership, systems
+from patronload import systems
+from patronload.config import ownership
 
 
 @pytest.mark.parametrize(

@@ -7,33 +7,33 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patronload import recipes
+from patronload.config import value_steps
 
 
 def through(step: str, *values: str | None) -> list[str | None]:
     """Each value after the step."""
     column = pl.DataFrame({"text": values}, schema={"text": pl.String})
-    return column.select(recipes.STEPS[step](pl.col("text"))).to_series().to_list()
+    return column.select(value_steps.STEPS[step](pl.col("text"))).to_series().to_list()
 
 
-@pytest.mark.parametrize("name", recipes.STEPS)
+@pytest.mark.parametrize("name", value_steps.STEPS)
 def test_the_example_is_true(name: str) -> None:
     """What the documentation shows is what happens."""
-    docstring = recipes.STEPS[name].__doc__ or ""
+    docstring = value_steps.STEPS[name].__doc__ or ""
     examples = re.findall(r"(?:^|, and )(.+?) becomes (.+?)(?=, and |\.$)", docstring)
     assert examples, f"{name} has no example"
     for before, after in examples:
         assert through(name, before) == [after]
 
 
-@pytest.mark.parametrize("name", recipes.STEPS)
+@pytest.mark.parametrize("name", value_steps.STEPS)
 def test_what_is_absent_stays_absent(name: str) -> None:
     """No step makes a value out of nothing."""
     assert through(name, None) == [None]
     assert through(name, "") == [""]
 
 
-@pytest.mark.parametrize("name", recipes.STEPS)
+@pytest.mark.parametrize("name", value_steps.STEPS)
 @settings(deadline=None)  # a busy machine is no reason to fail
 @given(text=st.text())
 def test_a_step_twice_is_a_step_once(name: str, text: str) -> None:
@@ -63,5 +63,5 @@ def test_odd_texts(step: str, before: str, after: str) -> None:
 
 def test_a_step_has_the_name_of_its_function() -> None:
     """So that whoever reads a mapping finds it."""
-    for name, step in recipes.STEPS.items():
-        assert getattr(recipes, name) is step
+    for name, step in value_steps.STEPS.items():
+        assert getattr(value_steps, name) is step

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from patronload import tenants
+from patronload.config import tenants
+from patronload.config.tenants import Tenant
 from patronload.errors import ConfigError
-from patronload.tenants import Tenant
 from tests.config.conftest import change, write
 from tests.config.files import JARGON, TENANT
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patronload import yaml_files
+from patronload.documents import yaml_files
 from patronload.errors import ConfigError
 from tests.config.conftest import write
 

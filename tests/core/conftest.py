@@ -5,7 +5,7 @@ import textwrap
 import polars as pl
 import pytest
 
-from patronload import mappings
+from patronload.config import mapping_files
 from patronload.rows import ROW
 
 
@@ -16,7 +16,7 @@ def mapping(tmp_path):
     def make(text):
         path = tmp_path / "mapping.yaml"
         path.write_text(textwrap.dedent(text), encoding="utf-8")
-        return mappings.load_file(path)
+        return mapping_files.load_file(path)
 
     return make
 

@@ -5,7 +5,7 @@ from itertools import groupby
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patronload import chunks
+from patronload.loads.posting import chunks
 
 
 @given(

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from patronload import drafts, mappings, preview, tenants
+from patronload.cli import drafts, preview
+from patronload.config import mapping_files, tenants
+from patronload.config.tenants import Layout, Limits
 from patronload.errors import PatronloadError, SourceError
-from patronload.tenants import Layout, Limits
 
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*/*/*/export.csv"))
 
@@ -32,7 +33,7 @@ def test_every_odd_file_gives_two_sound_files_or_an_error_of_the_file(include: P
         (include / f"tenants/lib{number}.yaml").write_text(draft.tenant)
         (include / f"mappings/{target}/lib{number}.yaml").write_text(draft.mapping)
         tenant = tenants.load(f"lib{number}")
-        assert mappings.load(tenant.mapping).fields, sample
+        assert mapping_files.load(tenant.mapping).fields, sample
         made += 1
     assert made > len(SAMPLES) / 2
 

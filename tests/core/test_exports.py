@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patronload import exports
+from patronload.config.tenants import Layout
 from patronload.errors import SourceError
+from patronload.exports import reading
 from patronload.rows import ROW
-from patronload.tenants import Layout
 
 # All text but surrogates, which no encoding can write, and what is blank, because blank rows are left out on purpose.
 CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -27,7 +27,7 @@ def written(rows, delimiter=",", line_end="\r\n"):
 @given(rows=TABLES, delimiter=st.sampled_from(",;|\t"), line_end=st.sampled_from(["\n", "\r\n"]))
 def test_any_text_in_a_cell_is_read_as_it_was_written(rows, delimiter, line_end):
     """No leading zero, accent, quote, newline or NUL is lost between the file and the frame."""
-    read = exports.read(written(rows, delimiter, line_end).encode(), Layout(delimiter=delimiter))
+    read = reading.read(written(rows, delimiter, line_end).encode(), Layout(delimiter=delimiter))
     assert read.frame.drop(ROW).rows() == rows
     assert read.rows == len(rows)
 
@@ -36,31 +36,31 @@ def test_any_text_in_a_cell_is_read_as_it_was_written(rows, delimiter, line_end)
 def test_a_name_that_means_something_else_to_us_is_refused(name):
     """polars takes * and ^...$ for several columns; nobody's header is meant so."""
     with pytest.raises(SourceError, match="Column 2 of the export has a name that cannot be used"):
-        exports.read(f"A,{name}\n1,2\n".encode(), Layout())
+        reading.read(f"A,{name}\n1,2\n".encode(), Layout())
 
 
 def test_a_header_of_twenty_thousand_columns_is_read_in_time():
     """Nonsense has to be told as such before the night is over."""
     header = ",".join(f"c{number}" for number in range(20_000))
-    assert len(exports.read(f"{header}\n".encode(), Layout()).columns) == 20_000
+    assert len(reading.read(f"{header}\n".encode(), Layout()).columns) == 20_000
 
 
 def test_a_blank_line_is_none_however_it_is_written():
     """Spreadsheets leave lines of blanks or of a few delimiters behind."""
-    read = exports.read(b"A,B,C,D\n1,2,3,4\n   \n,,\n,,,\n\n", Layout())
+    read = reading.read(b"A,B,C,D\n1,2,3,4\n   \n,,\n,,,\n\n", Layout())
     assert (read.rows, read.rejects.height) == (1, 0)
 
 
 def test_a_long_cell_is_no_stray_quote():
     """A note of a few pages is odd, and not a mistake of ours to tell."""
-    assert exports.read(f"A,B\n1,{'x' * 200_000}\n".encode(), Layout()).rows == 1
+    assert reading.read(f"A,B\n1,{'x' * 200_000}\n".encode(), Layout()).rows == 1
 
 
 @given(widths=st.lists(st.integers(min_value=0, max_value=6), max_size=12))
 def test_every_row_is_whole_or_a_reject_or_blank(widths):
     """Rows with too few or too many cells are told, by their number as a spreadsheet shows it; none disappears."""
     text = "A,B,C\n" + "".join(",".join(["x"] * width) + "\n" for width in widths)
-    read = exports.read(text.encode(), Layout())
+    read = reading.read(text.encode(), Layout())
     by_width = {number: width for number, width in enumerate(widths, 2) if width}
     assert read.frame[ROW].to_list() == [number for number, width in by_width.items() if width == 3]
     assert read.rejects["row"].to_list() == [number for number, width in by_width.items() if width != 3]
@@ -79,12 +79,12 @@ def test_every_row_is_whole_or_a_reject_or_blank(widths):
 def test_markup_is_told_as_what_it_is(content, what):
     """Also behind the mark that Windows' programs write before UTF-8; it was one odd column before."""
     with pytest.raises(SourceError, match=f"The export is {what}, not a CSV file"):
-        exports.read(content, Layout())
+        reading.read(content, Layout())
 
 
 def test_a_trailer_of_very_many_digits_is_none():
     """Python takes no number of more than 4,300 digits, and no export has so many rows."""
     content = f"CARD\n1\nT|{'9' * 5000}\n".encode()
-    found = exports.read(content, Layout(delimiter="|", trailer="T|{rows}"))
+    found = reading.read(content, Layout(delimiter="|", trailer="T|{rows}"))
     assert found.trailer is not None
     assert found.trailer.rows is None

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patronload import gates, trailers
-from patronload.gates import Loaded
-from patronload.tenants import Layout, Limits
-from patronload.trailers import Trailer
+from patronload.checks import gates
+from patronload.checks.gates import Loaded
+from patronload.config.tenants import Layout, Limits
+from patronload.exports import trailers
+from patronload.exports.trailers import Trailer
 
 CHICAGO = ZoneInfo("America/Chicago")
 DAY = date(2026, 11, 20)

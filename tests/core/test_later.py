@@ -5,7 +5,7 @@ import sys
 
 CODE = """
 import sys; sys.path.insert(0, sys.argv[1])
-from patronload import validation
+from patronload.checks import validation
 print("scipy.stats._stats_py" in sys.modules)
 from great_expectations.expectations.core import expect_column_kl_divergence_to_be_less_than as divergence
 print(round(float(divergence.stats.entropy([0.5, 0.5], [0.9, 0.1])), 4), "scipy.stats._stats_py" in sys.modules)

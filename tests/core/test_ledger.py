@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from patronload.ledger import Ledger
+from patronload.targets.patron_ledger import Ledger
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """How large a request may be."""
 
-from patronload.pace import FEWEST, Pace
+from patronload.loads.posting.pace import FEWEST, Pace
 
 
 def test_whole_chunks_as_long_as_they_are_answered_in_time():

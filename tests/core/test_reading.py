@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from patronload import exports, fixed_width, merging, mojibake, packing, reject_files, validation
+from patronload.checks import validation
+from patronload.config.tenants import Layout
 from patronload.errors import SourceError
+from patronload.exports import fixed_width, merging, mojibake, reading, reject_files, unpacking
+from patronload.mapping.transform import transform
 from patronload.rows import ROW, no_rejects
-from patronload.tenants import Layout
-from patronload.transform import transform
 
 MAPPING = """
 target: folio
@@ -42,12 +43,12 @@ def zipped(**files):
 @given(content=st.binary(max_size=300), cut=st.integers(1, 40))
 def test_what_was_packed_comes_out_and_a_part_of_it_never_does(content, cut):
     """A file that was cut short must not be taken for a short file."""
-    if not content.startswith((packing.GZIP, b"PK")):
-        assert packing.unpacked(content) == content
+    if not content.startswith((unpacking.GZIP, b"PK")):
+        assert unpacking.unpacked(content) == content
     for packed in (gzip.compress(content), zipped(patrons_csv=content)):
-        assert packing.unpacked(packed) == content
+        assert unpacking.unpacked(packed) == content
         with pytest.raises(SourceError, match="damaged or was cut short"):
-            packing.unpacked(packed[: max(len(packed) - cut, 4)])
+            unpacking.unpacked(packed[: max(len(packed) - cut, 4)])
 
 
 def test_a_damaged_zip_file_is_told_so_however_it_is_damaged():
@@ -62,20 +63,20 @@ def test_a_damaged_zip_file_is_told_so_however_it_is_damaged():
         damaged = bytearray(whole)
         damaged[place] = value
         with suppress(SourceError):
-            told.add(packing.unpacked(bytes(damaged)))
+            told.add(unpacking.unpacked(bytes(damaged)))
     assert told == {content}
 
 
 def test_a_file_that_unfolds_beyond_measure_is_refused_before_it_fills_the_memory():
     """Also where the zip file's own list of sizes lies."""
-    bomb = gzip.compress(b"0" * (packing.HARMLESS + (2 << 20)))
+    bomb = gzip.compress(b"0" * (unpacking.HARMLESS + (2 << 20)))
     with pytest.raises(SourceError, match="which no export does"):
-        packing.unpacked(bomb)
-    lying = bytearray(zipped(patrons_csv=b"0" * (packing.HARMLESS + (2 << 20))))
+        unpacking.unpacked(bomb)
+    lying = bytearray(zipped(patrons_csv=b"0" * (unpacking.HARMLESS + (2 << 20))))
     place = bytes(lying).index(b"PK\x01\x02") + 24
     lying[place : place + 4] = (5).to_bytes(4, "little")
     with pytest.raises(SourceError):
-        packing.unpacked(bytes(lying))
+        unpacking.unpacked(bytes(lying))
 
 
 @settings(deadline=None)  # a busy machine is no reason to fail
@@ -104,7 +105,7 @@ def test_the_rejects_of_any_layout_come_back_and_load(mapping):
         ),
     ]
     for content, layout in layouts:
-        read = exports.read(content, layout)
+        read = reading.read(content, layout)
         refused = validation.validate(read, rules).rejects.with_columns(stage=pl.lit("validate"))
         assert refused["row"].n_unique() == 1, layout
         delivered = pl.concat([read.frame, read.ragged]).rename(read.names)
@@ -114,7 +115,7 @@ def test_the_rejects_of_any_layout_come_back_and_load(mapping):
         mended = file.decode(read.encoding).replace(
             f"2{layout.delimiter}{layout.delimiter}", f"2{layout.delimiter}b{layout.delimiter}"
         )
-        again = exports.read(mended.encode(read.encoding), layout)
+        again = reading.read(mended.encode(read.encoding), layout)
         assert again.mended
         found = validation.validate(again, rules)
         made = transform(again.frame, rules, found.rejects)
@@ -134,7 +135,7 @@ def test_of_a_person_in_several_files_the_stated_row_counts(mapping, files, same
     read = [
         (
             f"f{place}",
-            exports.read(("ID,LOGIN,SURNAME\n" + "".join(f"{i},{i},f{place}\n" for i in ids)).encode(), Layout()),
+            reading.read(("ID,LOGIN,SURNAME\n" + "".join(f"{i},{i},f{place}\n" for i in ids)).encode(), Layout()),
         )
         for place, ids in enumerate(files)
     ]
@@ -155,7 +156,7 @@ def test_rows_of_several_fixed_width_files_have_a_number_each(mapping, files):
     """They have no header line: with its last row's number taken twice, a good row is rejected with a bad one."""
     layout = Layout(widths={"ID": 3, "LOGIN": 3})
     texts = ["\n".join(line.format(place) for place, line in enumerate(lines)) for lines in files]
-    read = [(f"f{place}", exports.read(text.encode(), layout)) for place, text in enumerate(texts)]
+    read = [(f"f{place}", reading.read(text.encode(), layout)) for place, text in enumerate(texts)]
     one = merging.merged(read, mapping(MAPPING), "reject")
     numbers = [*one.frame[ROW], *one.ragged[ROW]]
     assert len(set(numbers)) == one.rows == sum(line != "" for lines in files for line in lines)
@@ -171,18 +172,18 @@ def test_without_a_mark_the_order_of_the_bytes_has_to_be_named(encoding, order):
     content = "ID,LOGIN,SURNAME\n1,a,Núñez\n".encode(f"{encoding}-{order}")
     for more in ({}, {"widths": {"ID": 40}}, {"trailer": "T;{rows}"}):
         with pytest.raises(SourceError, match=rf"Write {encoding}-le \(usual on Windows\), {encoding}-be or"):
-            exports.read(content, Layout(encoding=encoding, **more))
-    assert exports.read(content, Layout(encoding=f"{encoding}-{order}")).frame["SURNAME"].to_list() == ["Núñez"]
+            reading.read(content, Layout(encoding=encoding, **more))
+    assert reading.read(content, Layout(encoding=f"{encoding}-{order}")).frame["SURNAME"].to_list() == ["Núñez"]
     with pytest.raises(SourceError, match="The export is empty"):
-        exports.read(b"", Layout(encoding=encoding))
+        reading.read(b"", Layout(encoding=encoding))
 
 
 @pytest.mark.parametrize("names", ["ab", "ba"])
 def test_an_export_beside_mended_rows_is_held_to_its_limits(mapping, names):
     """Whichever comes first: a rejects file is held to none, and a file that was cut short would load with it."""
     read = {
-        "a": exports.read(b"ID,LOGIN,SURNAME,reject_row\n1,a,L,7\n", Layout()),
-        "b": exports.read(b"ID,LOGIN,SURNAME\n2,b,M\n", Layout()),
+        "a": reading.read(b"ID,LOGIN,SURNAME,reject_row\n1,a,L,7\n", Layout()),
+        "b": reading.read(b"ID,LOGIN,SURNAME\n2,b,M\n", Layout()),
     }
     rules = mapping(MAPPING)
     assert not merging.merged([(name, read[name]) for name in names], rules, "reject").mended
@@ -262,7 +263,7 @@ def test_any_text_survives_from_the_bytes_of_a_cell_to_json(mapping, cells, enco
     writer = csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL)
     writer.writerows([("ID", "LOGIN", "SURNAME"), *((n, n, cell) for n, cell in enumerate(cells))])
     content = out.getvalue().encode(encoding)
-    read = exports.read(gzip.compress(content) if packed else content, Layout(delimiter=delimiter, encoding=encoding))
+    read = reading.read(gzip.compress(content) if packed else content, Layout(delimiter=delimiter, encoding=encoding))
     made = transform(read.frame, mapping(MAPPING), no_rejects())
     names = [json.loads(patron).get("personal", {}).get("lastName", "") for patron in made.patrons["patron"]]
     assert names == [cell.strip(BLANKS) for cell in cells]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from patronload import exports, records
+from patronload.config.tenants import Layout
 from patronload.errors import SourceError
+from patronload.exports import csv_records, reading
 from patronload.rows import ROW
-from patronload.tenants import Layout
 
 TOKENS = [*",,a1é#\\ \0\x01\r\n\n", "\U0001f600", "\r\n", '"', '""', '"x"']
 LAWLESS = st.lists(st.sampled_from(TOKENS), max_size=30).map("".join)
@@ -44,7 +44,7 @@ def plainly(text):
 
 def ours(content, encoding="utf-8"):
     try:
-        read = exports.read(content, Layout(encoding=encoding))
+        read = reading.read(content, Layout(encoding=encoding))
     except SourceError as error:
         return "cannot be read" if "cannot be read: a double quote" in str(error) else str(error)
     whole = {number: list(cells) for number, *cells in read.frame.iter_rows()}
@@ -53,19 +53,19 @@ def ours(content, encoding="utf-8"):
     return whole, ragged
 
 
-def same(text, encoding="utf-8", block=records.BLOCK):
+def same(text, encoding="utf-8", block=csv_records.BLOCK):
     expected = plainly(text)
     if expected != "cannot be read":
         expected = expected[0], {number: ",".join(cells) for number, cells in expected[1].items()}
-    with patch.object(records, "BLOCK", block):
+    with patch.object(csv_records, "BLOCK", block):
         assert ours(f"A,B,C\n{text}".encode(encoding), encoding) == expected
 
 
 @settings(max_examples=400, deadline=None)
-@given(text=LAWLESS, block=st.sampled_from([5, 13, records.BLOCK]))
-@example(text="a,5'10\",b\na,6'2\",b\n", block=records.BLOCK)
-@example(text='"a"b,c,d\n', block=records.BLOCK)
-@example(text="a,b,\x01\na,b,c,\x02\n", block=records.BLOCK)
+@given(text=LAWLESS, block=st.sampled_from([5, 13, csv_records.BLOCK]))
+@example(text="a,5'10\",b\na,6'2\",b\n", block=csv_records.BLOCK)
+@example(text='"a"b,c,d\n', block=csv_records.BLOCK)
+@example(text="a,b,\x01\na,b,c,\x02\n", block=csv_records.BLOCK)
 def test_any_text_is_read_as_pythons_strict_reader_reads_it(text, block):
     """The same rows, the same ragged rows, the same refusals, wherever the blocks are cut."""
     same(text, block=block)
@@ -82,7 +82,7 @@ def test_a_table_is_read_so_in_any_encoding(text, encoding, block):
 @given(text=by_the_rules())
 def test_a_table_by_the_rules_needs_no_careful_reader(text):
     """That would be ten times slower."""
-    list(records.quick([f"A,B,C\n{text}".encode()], ",", 1, ["A", "B", "C"]))
+    list(csv_records.quick([f"A,B,C\n{text}".encode()], ",", 1, ["A", "B", "C"]))
 
 
 @settings(max_examples=100, deadline=None)
@@ -99,14 +99,14 @@ def test_a_byte_that_is_no_text_is_never_read(text, place, byte):
 
 def test_a_file_with_every_mark_in_it_is_read_carefully():
     """Someone's export of control characters is odd, and still text; its short rows cannot be found by a mark."""
-    text = "".join(map(chr, records.MARKS)) + ",b,c\nshort,row\n"
+    text = "".join(map(chr, csv_records.MARKS)) + ",b,c\nshort,row\n"
     same(text)
-    with pytest.raises(records.Irregular):
-        list(records.quick([f"A,B,C\n{text}".encode()], ",", 1, ["A", "B", "C"]))
+    with pytest.raises(csv_records.Irregular):
+        list(csv_records.quick([f"A,B,C\n{text}".encode()], ",", 1, ["A", "B", "C"]))
 
 
 @pytest.mark.parametrize("delimiter", ["¦", "\t", "|", " "])
 def test_any_one_character_may_stand_between_cells(delimiter):
     """Also one that is more than one byte."""
-    read = exports.read(f"A{delimiter}B\n1{delimiter}é\n".encode(), Layout(delimiter=delimiter))
+    read = reading.read(f"A{delimiter}B\n1{delimiter}é\n".encode(), Layout(delimiter=delimiter))
     assert read.frame.drop(ROW).rows() == [("1", "é")]

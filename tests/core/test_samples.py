@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from patronload import preview
+from patronload.cli import preview
+from patronload.config.tenants import Layout, Limits
 from patronload.errors import PatronloadError
-from patronload.tenants import Layout, Limits
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 CASES = sorted(path.parent for path in SAMPLES.glob("*/*/*/export.csv"))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from patronload.mapping.transform import AT_A_TIME, LEAST, PART, part_size, transform
 from patronload.rows import no_rejects
-from patronload.transform import AT_A_TIME, LEAST, PART, part_size, transform
 
 KEYS = """
 target: folio

@@ -14,15 +14,17 @@ from great_expectations.execution_engine import pandas_execution_engine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from patronload import expectations, exports, limits, validation, validator
+from patronload.checks import great_expectations, limits, validation
+from patronload.checks.validation import MATTERS
+from patronload.config import expectations
+from patronload.config.mapping import Expectation
+from patronload.config.tenants import Layout, Limits
 from patronload.errors import ConfigError
-from patronload.exports import Export
+from patronload.exports import reading
+from patronload.exports.reading import Export
 from patronload.folding import folded
-from patronload.mappings import Expectation
+from patronload.mapping.transform import transform
 from patronload.rows import ROW, blanked, no_rejects, without
-from patronload.tenants import Layout, Limits
-from patronload.transform import transform
-from patronload.validation import MATTERS
 
 MAPPING = """
 target: folio
@@ -145,16 +147,16 @@ def test_great_expectations_lets_go_of_a_table(column):
     table = pd.DataFrame({"CARD": ["1", None]}, index=[2, 3])
     gone = weakref.ref(table)
     expectation = Expectation(name="expect_column_values_to_not_be_null", arguments={"column": column})
-    (found,) = validator.results(table, [expectation])
+    (found,) = great_expectations.results(table, [expectation])
     del table
     gc.collect()
     assert gone() is None
-    assert validator.failing_rows(expectation.name, found) == ([3] if column == "CARD" else None)
+    assert great_expectations.failing_rows(expectation.name, found) == ([3] if column == "CARD" else None)
 
 
 def test_tables_of_two_threads_are_not_mistaken_for_each_other(monkeypatch):
     """What is set up once is shared, and answers of the table that it was given last."""
-    name, real, having = "expect_column_values_to_not_be_null", validator._put, []
+    name, real, having = "expect_column_values_to_not_be_null", great_expectations._put, []
 
     def put(table, made):
         having.append(table)
@@ -164,9 +166,9 @@ def test_tables_of_two_threads_are_not_mistaken_for_each_other(monkeypatch):
     def failing(odd):
         table = pd.DataFrame({"CARD": [None if row % 2 == odd else "1" for row in range(20)]})
         asked = [Expectation(name=name, arguments={"column": "CARD"})]
-        return validator.failing_rows(name, *validator.results(table, asked))
+        return great_expectations.failing_rows(name, *great_expectations.results(table, asked))
 
-    monkeypatch.setattr(validator, "_put", put)
+    monkeypatch.setattr(great_expectations, "_put", put)
     with ThreadPoolExecutor(2) as pool:
         assert [*pool.map(failing, [0, 1])] == [[*range(0, 20, 2)], [*range(1, 20, 2)]]
 
@@ -389,7 +391,7 @@ UNIQUE = "expect_column_values_to_be_unique"
 
 def changed_results(monkeypatch, change):
     """Have Great Expectations' results changed before anybody reads them."""
-    real = validator.results
+    real = great_expectations.results
 
     def results(table, expectations):
         made = real(table, expectations)
@@ -397,7 +399,7 @@ def changed_results(monkeypatch, change):
             change(result)
         return made
 
-    monkeypatch.setattr(validator, "results", results)
+    monkeypatch.setattr(great_expectations, "results", results)
 
 
 @pytest.mark.parametrize(
@@ -439,8 +441,8 @@ def test_an_exception_of_one_figure_is_seen_by_great_expectations_own_account(ma
 
 def test_an_answer_that_is_missing_is_no_pass(mapping, frame, monkeypatch):
     """One result fewer than was asked for: nobody knows whose it is."""
-    real = validator.results
-    monkeypatch.setattr(validator, "results", lambda *given: [*real(*given)[:-1], None])
+    real = great_expectations.results
+    monkeypatch.setattr(great_expectations, "results", lambda *given: [*real(*given)[:-1], None])
     found = checked(mapping, frame, CARD=["7", "7", "8"])
     assert "could not be looked at" in found.refusals[0]
 
@@ -645,7 +647,7 @@ def odd_delivery(mapping):
     text = "ID,LOGIN,CARD,SURNAME\n1,a,01,Ash\n2,b,02\n3,c,03,Cole\n3,c,03,Cole\n5,e,2.1E+12,Eve\n6,f,06,JosÃ©\n"
     fields = "externalSystemId: ID, username: LOGIN, barcode: CARD, personal.lastName: SURNAME"
     rules = mapping(f"target: folio\nfields: {{{fields}}}\n")
-    return exports.read(text.encode(), Layout()), rules
+    return reading.read(text.encode(), Layout()), rules
 
 
 def test_great_expectations_is_the_validator_of_what_is_looked_for_without_being_asked(odd_delivery):
@@ -669,13 +671,13 @@ def test_great_expectations_is_the_validator_of_what_is_looked_for_without_being
 @pytest.mark.parametrize("matter", MATTERS)
 def test_what_great_expectations_could_not_look_at_stops_the_run(odd_delivery, monkeypatch, matter):
     """Also where we ourselves have seen what is the matter with the rows."""
-    real = validator.results
+    real = great_expectations.results
 
     def results(table, expectations):
         made = real(table, expectations)
         asked = [each.arguments.get("column") for each in expectations]
         return [None if column == matter else result for column, result in zip(asked, made, strict=True)]
 
-    monkeypatch.setattr(validator, "results", results)
+    monkeypatch.setattr(great_expectations, "results", results)
     (refusal,) = validation.validate(*odd_delivery).refusals
     assert "could not be looked at" in refusal

@@ -12,10 +12,11 @@ from airflow.sdk.definitions.context import _AIRFLOW_PARSING_CONTEXT_DAG_ID
 from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow.serialization.serialized_objects import DagSerialization
 
-from patronload import errors, tenants
-from patronload.leases import Lease
-from patronload.loads import Load
-from patronload.runs import Run
+from patronload import errors
+from patronload.artifacts.run import Run
+from patronload.config import tenants
+from patronload.loads.leases import Lease
+from patronload.loads.load import Load
 from tests.dags.dag_files import dags_in
 
 FAR = ("plan", "post")
@@ -52,10 +53,10 @@ def test_how_a_library_is_shown(northfield: DAG):
 
 
 def test_the_manual_the_tasks_and_the_steps_are_the_same_words(northfield: DAG, project):
-    """Manual, task ids, tasks.py and steps.py have the same names in the same order: who knows one finds the others."""
+    """Manual, task ids, tasks and stages have the same names in the same order: who knows one finds the others."""
     assert re.findall(r"^\* \*\*(\w+)\*\*", str(northfield.doc_md), flags=re.MULTILINE) == STEPS
     assert [task.task_id for task in northfield.topological_sort()] == STEPS
-    for name in ("tasks", "steps"):
+    for name in ("in_airflow/tasks", "stages/steps"):
         module = ast.parse((project / "plugins" / "patronload" / f"{name}.py").read_text(encoding="utf-8"))
         functions = [node.name for node in module.body if isinstance(node, ast.FunctionDef)]
         assert [function for function in functions if not function.startswith("_")] == STEPS
@@ -133,7 +134,7 @@ def test_the_form(northfield: DAG):
 )
 def test_blanks_are_no_reason(northfield: DAG, written, reason):
     """Whoever leaves the field empty has not said that the file is right."""
-    from patronload import tasks
+    from patronload.in_airflow import tasks
 
     assert tasks._reason(written) == reason
 
@@ -150,7 +151,7 @@ def test_blanks_are_no_reason(northfield: DAG, written, reason):
 )
 def test_who_asks_for_a_day_that_is_over(kind, key, past):
     """Only a person's wish for a past day is answered from the archive of earlier runs."""
-    from patronload import tasks
+    from patronload.in_airflow import tasks
 
     run = SimpleNamespace(run_type=kind, partition_key=key, run_after=datetime(2026, 1, 15, 12, tzinfo=UTC))
     assert tasks._is_past(run, tenants.load("northfield")) is past
@@ -159,7 +160,7 @@ def test_who_asks_for_a_day_that_is_over(kind, key, past):
 @pytest.mark.parametrize("step", FAR)
 def test_what_another_run_of_the_library_holds_is_not_waited_for_in_a_task(monkeypatch, tmp_path, step):
     """It may have to take the very task: its plan, whose process was killed, and of which only one runs at a time."""
-    from patronload import tasks
+    from patronload.in_airflow import tasks
 
     tenant, root = tenants.load("northfield"), tmp_path / "artifacts"
     load = Load(tenant, Run(root / "northfield" / "mine"), "mine", date(2026, 11, 21))

@@ -8,7 +8,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 from pendulum import instance as moment
 
-from patronload.pages import days
+from patronload.in_airflow.pages import days
 from tests.dags.dag_files import dags_in
 
 CHICAGO, DUBLIN, SYDNEY = "America/Chicago", "Europe/Dublin", "Australia/Sydney"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from patronload import schemas
+from patronload.config import schemas
 
 
 @pytest.mark.parametrize("name", sorted(schemas.all_schemas()))

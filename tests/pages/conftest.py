@@ -22,7 +22,7 @@ from sqlalchemy import create_engine, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from patronload.pages import routes
+from patronload.in_airflow.pages import routes
 
 NOW = datetime.now(UTC)
 

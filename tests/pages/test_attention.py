@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from patronload.pages import attention, charts
-from patronload.pages.loads import Library, Load
+from patronload.in_airflow.pages import attention, charts
+from patronload.in_airflow.pages.loads import Library, Load
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

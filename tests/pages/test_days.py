@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from patronload import notify
-from patronload.pages import attention, days
-from patronload.pages.loads import Library, Load
+from patronload.in_airflow.pages import attention, days
+from patronload.in_airflow.pages.loads import Library, Load
+from patronload.reporting import mails
 from tests.pages.conftest import NOW
 
 DAY = date(2026, 11, 20)
@@ -67,7 +67,7 @@ def test_days_whose_loads_are_not_shown_any_more_are_not_missed():
 
 def test_the_pages_know_that_there_are_older_loads(site, counted):
     """Whoever is shown the last loads only is told of no day before them."""
-    from patronload.pages import loads
+    from patronload.in_airflow.pages import loads
 
     dag_id = site.add_library("riverside", timetable_summary=EVERY_DAY, timetable_partitioned=True)
     site.add_loads(dag_id, [counted(day=f"2026-11-{day}") for day in (10, 19, 20)])
@@ -80,7 +80,7 @@ def test_days_that_were_loaded_again():
     """The second load of a day and the third, in the order in which they ran; what brought nothing is not counted."""
     loads = [load(1, run_id="c"), load(0), load(1, "loaded_with_rejects", run_id="b"), load(1, "failed"), load(1)]
     assert days.repeats(loads) == {"b": 2, "c": 3}
-    nth = notify.templates().filters["nth"]
+    nth = mails.templates().filters["nth"]
     numbers = (1, 2, 3, 4, 11, 12, 21, 111, 122)
     words = ["1st", "2nd", "3rd", "4th", "11th", "12th", "21st", "111th", "122nd"]
     assert [nth(number) for number in numbers] == words

@@ -3,7 +3,7 @@
 import pytest
 from airflow.models.dagrun import DagRun
 
-from patronload.pages import notes
+from patronload.in_airflow.pages import notes
 from tests.pages.conftest import Site
 
 ZEROS = dict.fromkeys(("updated", "failed", "rejected", "not_sent", "unconfirmed"), 0)

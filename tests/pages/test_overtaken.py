@@ -8,7 +8,7 @@ from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import insert
 
-from patronload.pages import overtaken
+from patronload.in_airflow.pages import overtaken
 from tests.pages.conftest import Site
 
 

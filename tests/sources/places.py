@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from patronload import sources
+from patronload.config.tenants import FolderSource
 from patronload.sources import Delivered
-from patronload.tenants import FolderSource
 
 PASSWORD = "correct-horse-battery"
 EXPORT = 'ID|SURNAME\n00012|O\'Neill\n00013|"Ní Bhriain"\n'.encode()

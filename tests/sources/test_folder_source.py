@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from patronload import sources
+from patronload.config.tenants import FolderSource
 from patronload.errors import ConfigError, SourceError, TransientError
-from patronload.tenants import FolderSource
 from sandbox.s3 import S3Server
 from tests.sources.places import EXPORT, TEN_MEGABYTES, Interrupted, fetch_folder, put
 

@@ -14,9 +14,10 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(PROJECT), str(PROJECT / "plugins")]
 
-from patronload import posting, targets  # noqa: E402 - the path has to be there first
+from patronload import targets  # noqa: E402
+from patronload.artifacts.run import Run  # noqa: E402
 from patronload.connections import Connection  # noqa: E402
-from patronload.runs import Run  # noqa: E402
+from patronload.loads.posting import post  # noqa: E402 - the path has to be there first
 from tests.targets.loads import PASSWORD, QUICK, folio_target  # noqa: E402
 
 
@@ -43,7 +44,7 @@ def main(folder: str, url: str, point: str) -> None:
     run.point = point
     account = Connection("northfield_folio", host=url, login="loader", password=PASSWORD)
     with targets.open_target(folio_target(), lambda _: account, QUICK) as folio:
-        posting.post(run, folio)
+        post.post(run, folio)
 
 
 if __name__ == "__main__":

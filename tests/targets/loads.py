@@ -8,12 +8,13 @@ from typing import Any
 import polars as pl
 import zstandard
 
-from patronload import posting, targets
+from patronload import targets
+from patronload.artifacts.run import Run
+from patronload.config.tenants import FolioTarget
 from patronload.connections import Connection
-from patronload.posting import Totals
-from patronload.runs import Run
+from patronload.loads.posting import post as posting
+from patronload.loads.posting.post import Totals
 from patronload.targets.delivery import Patience
-from patronload.tenants import FolioTarget
 from sandbox.folio import FolioServer
 
 FOLIO_TENANT = "fs00001234"

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import yaml
 
-from patronload import mappings
-from patronload.mappings import Mapping
+from patronload.config import mapping_files
+from patronload.config.mapping import Mapping
 from patronload.systems.folio import FOLIO
 from patronload.targets.delivery import Patience, Planned
-from patronload.targets.folio_import import UserImport
-from patronload.targets.folio_reference import CONTACT_TYPES
+from patronload.targets.folio.reference_data import CONTACT_TYPES
+from patronload.targets.folio.user_import import UserImport
 from sandbox.folio import FolioServer
 from sandbox.folio.reference import made_up_id
 from tests.targets.loads import FOLIO_TENANT, QUICK, account, folio_target
@@ -62,7 +62,7 @@ def mapping(folder: Path, filled: Iterable[str] = FILLED, ownership: dict[str, s
     path.write_text(
         yaml.safe_dump({"target": "folio", "fields": written, "lookups": used, "ownership": ownership or {}})
     )
-    return mappings.load_file(path)
+    return mapping_files.load_file(path)
 
 
 def frame(records: Iterable[dict[str, Any]]) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from patronload.connections import Connection
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
 from patronload.targets import request_body, request_overhead
 from patronload.targets.delivery import NothingWritten
-from patronload.targets.folio import Folio, batches, cql_text, gateway
+from patronload.targets.folio.client import Folio, batches, cql_text, gateway
 from sandbox.folio import FolioServer
 from tests.targets.loads import FOLIO_TENANT, PASSWORD, QUICK, account, add_user, folio_target, people, person
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patronload.targets.delivery import Patron
-from patronload.targets.folio_answers import SEARCH_FAILED, UNKNOWN, Answer, count, named, summary
+from patronload.targets.folio.answers import SEARCH_FAILED, UNKNOWN, Answer, count, named, summary
 
 PATRONS = [Patron(row, f"id{row}", {}) for row in (2, 3, 4)]
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from patronload.targets import request_body
-from patronload.targets.folio_answers import failed_users
-from patronload.targets.folio_comparison import Comparison
-from patronload.targets.folio_import import UserImport
+from patronload.targets.folio.answers import failed_users
+from patronload.targets.folio.comparison import Comparison
+from patronload.targets.folio.user_import import UserImport
 from sandbox.folio import FolioServer
 from sandbox.folio.reference import departments, select_field, service_points, text_field
 from tests.targets.loads import FOLIO_TENANT, QUICK, account, add_user, folio_target, person, stored

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from patronload.config.mapping import Mapping
 from patronload.folding import fold
-from patronload.mappings import Mapping
 from patronload.targets.delivery import Planned
-from patronload.targets.folio_identities import Claim, Holder, settle
+from patronload.targets.folio.identity_conflicts import Claim, Holder, settle
 from sandbox.folio import FolioServer
 from tests.targets.loads import person
 from tests.targets.plans import mapping, plan, reasons, sent, stored_user

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from patronload.mappings import Mapping
-from patronload.targets.folio_import import UserImport
+from patronload.config.mapping import Mapping
+from patronload.targets.folio.user_import import UserImport
 from sandbox.folio import FolioServer
 from tests.targets.loads import (
     FOLIO_TENANT,

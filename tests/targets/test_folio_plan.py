@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from patronload.config.mapping import Mapping
 from patronload.errors import TargetError
-from patronload.mappings import Mapping
-from patronload.targets import folio_merge, folio_plan, request_body
-from patronload.targets.folio_import import UserImport
+from patronload.targets import request_body
+from patronload.targets.folio import merge
+from patronload.targets.folio import plan as folio_plan
+from patronload.targets.folio.user_import import UserImport
 from sandbox.folio import FolioServer, FolioTenant
 from sandbox.folio.reference import departments, select_field, service_points, text_field
 from tests.targets.loads import FOLIO_TENANT, QUICK, account, folio_target, people, person
@@ -223,9 +225,9 @@ def test_who_ran_out_comes_back_also_when_active_is_whose_who_changed_it_last(
 ):
     """By the new date; `active` was said at the last load already. Whom the library made inactive stays so."""
     owned = mapping(tmp_path, ownership={"active": "last"})
-    rules = folio_merge.rules(owned, CHICAGO, datetime.now(UTC))._replace(changed={"active": False})
+    rules = merge.rules(owned, CHICAGO, datetime.now(UTC))._replace(changed={"active": False})
     stored = person(1, active=False, expirationDate=f"{ended}-01-01T00:00:00.000+00:00")
-    assert folio_merge.merged(person(1, active=said), stored, rules)["active"] is active
+    assert merge.merged(person(1, active=said), stored, rules)["active"] is active
 
 
 def test_ids_are_spelt_as_folio_has_them(server: FolioServer, rules: Mapping):
@@ -608,9 +610,9 @@ def test_an_empty_file(server: FolioServer, rules: Mapping):
 
 def test_merging_leaves_its_parts_as_they_are(tmp_path: Path):
     """What FOLIO has and what the file says can be compared with what is sent afterwards."""
-    rules = folio_merge.rules(mapping(tmp_path), CHICAGO, datetime.now(UTC), erase=True)
+    rules = merge.rules(mapping(tmp_path), CHICAGO, datetime.now(UTC), erase=True)
     ours, stored = person(1, barcode=None), {**KEPT, "customFields": {"note": "x", "homeCampus": "Main"}}
     before = json.dumps([ours, stored])
-    record = folio_merge.merged(ours, stored, rules)
+    record = merge.merged(ours, stored, rules)
     assert json.dumps([ours, stored]) == before
     assert "barcode" not in record

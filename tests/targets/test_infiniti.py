@@ -9,12 +9,13 @@ from itertools import count
 
 import pytest
 
-from patronload import posting, targets
+from patronload import targets
 from patronload.connections import Connection
 from patronload.errors import ConfigError, TargetError, TransientError
-from patronload.posting import Totals, Watch
+from patronload.loads.posting import post as posting
+from patronload.loads.posting.post import Totals, Watch
 from patronload.targets.delivery import Patron
-from patronload.targets.infiniti import school, written
+from patronload.targets.infiniti.client import school, written
 from sandbox.infiniti import InfinitiServer
 from tests.targets.infiniti_loads import (
     FIRST_ROW,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patronload.targets.delivery import Patron
-from patronload.targets.infiniti_answers import UNKNOWN, UNTOLD, Answer, outcome, summary
+from patronload.targets.infiniti.answers import UNKNOWN, UNTOLD, Answer, outcome, summary
 
 PATRONS = [Patron(row, f"user{row}", {}) for row in (12, 13, 14)]
 ARTICLE = {

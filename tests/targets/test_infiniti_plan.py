@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 import yaml
 
-from patronload import mappings, targets
-from patronload.ledger import Ledger
-from patronload.targets import infiniti_plan
+from patronload import targets
+from patronload.config import mapping_files
+from patronload.targets.infiniti import plan as infiniti_plan
+from patronload.targets.patron_ledger import Ledger
 from tests.targets.infiniti_loads import school_target
 
 SYDNEY = ZoneInfo("Australia/Sydney")
@@ -26,7 +27,7 @@ def mapping(tmp_path):
         lookups = {"yes_no": {"Y": True, "N": False}}
         path = tmp_path / "mapping.yaml"
         path.write_text(yaml.safe_dump({"target": "infiniti", "fields": written, "lookups": lookups}))
-        return mappings.load_file(path)
+        return mapping_files.load_file(path)
 
     return make
 

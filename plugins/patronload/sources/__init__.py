@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import IO
 
+from patronload.config.tenants import FolderSource, SftpSource
 from patronload.sources import folder, sftp
 from patronload.sources.deliveries import Delivered, matching, take
-from patronload.tenants import FolderSource, SftpSource
 
 __all__ = ["Delivered", "fetch", "names"]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from patronload.documents import Document
+from patronload.documents.models import Document
 
 ConnectionId = Annotated[
     str,

@@ -52,7 +52,7 @@ _FIELDS: dict[str, Kind] = {
 """
 FOLIO: the properties of a user in mod-user-import 3.11.0's schema (userdataimport.json). Left out are those that the
 server sets or that are deprecated there: meta, proxyFor, createdDate, updatedDate, metadata, and of a request
-preference id, userId and metadata. `id` is that of a new user; nobody's ever changes (see folio_merge).
+preference id, userId and metadata. `id` is that of a new user; nobody's ever changes (see targets/folio/merge.py).
 """
 
 _OWNERS: dict[str, Owner] = {

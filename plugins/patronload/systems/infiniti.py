@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from patronload.documents.text_encodings import Encoding
 from patronload.systems.description import Kind, System, Target
-from patronload.text_encodings import Encoding
 
 _FIELDS: dict[str, Kind] = {
     "username": Kind.TEXT,

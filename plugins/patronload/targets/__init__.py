@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from patronload.ledger import Ledger
-from patronload.mappings import Mapping
+from patronload.config.mapping import Mapping
 from patronload.systems import Target as Settings
 from patronload.targets.connection import Connection
 from patronload.targets.delivery import Chunk, Offline, Outcome, Patience, Planned
+from patronload.targets.patron_ledger import Ledger
 
 
 class Target(Protocol):
@@ -97,7 +97,7 @@ class Module(Protocol):
         """What is kept of a chunk: JSON with the patrons' texts under `users`, joined as they are."""
 
 
-MODULES = {"folio": "patronload.targets.folio_import", "infiniti": "patronload.targets.infiniti"}
+MODULES = {"folio": "patronload.targets.folio.user_import", "infiniti": "patronload.targets.infiniti.client"}
 """Where each kind of target is; imported when it is needed, because httpx is slow to import."""
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 
+from patronload.config.mapping import Mapping
 from patronload.errors import Defect, PatronloadError, TargetError
-from patronload.mappings import Mapping
 
 Record: TypeAlias = dict[str, Any]
 """A patron as JSON: what is sent, or what the target has stored."""

@@ -1,0 +1,101 @@
+"""
+Take away what runs have left behind when it is old enough: first all that holds patrons, later the rest.
+
+What stays of a run is named, so whatever else lies in its folder goes with the patrons. A run that Airflow still works
+on is left alone, however old its files are; a run that was cleared away cannot be gone on with, and says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.config import tenants
+from patronload.config.tenants import Keep, Tenant
+from patronload.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+KEPT = (
+    runs.DELIVERY,
+    runs.VALIDATION,
+    runs.FAILING,
+    runs.GATES,
+    runs.APPROVAL,
+    runs.PLAN,
+    "created.json",
+    "pace.json",
+    runs.FAILURE,
+    runs.LATE,
+    runs.REPORT,
+    runs.REPORT_PAGE,
+    runs.VALIDATION_PAGE,
+    runs.REMEMBERED,
+    runs.PURGED,
+)
+"""What holds no patron and stays with the report."""
+
+UnderWay = Callable[[str, str], bool]
+"""Whether Airflow works on a run: tenant, run id."""
+
+
+class Purged(NamedTuple):
+    """Of how many runs the patrons were taken away, and how many were taken away as a whole."""
+
+    patrons: int
+    runs: int
+
+
+def purge(tenant: str, keep: Keep, now: datetime, under_way: UnderWay) -> Purged:
+    """Clear one tenant's runs. `now` is aware. A second call, or one after a crash, finishes what is left."""
+    patrons = whole = 0
+    for run in runs.all_runs(tenant):
+        age = now - run.touched()
+        # Asked only of the few runs that are old enough, and again right before anything is taken away.
+        if age >= timedelta(days=keep.report_days) and not under_way(tenant, run.id):
+            run.remove_all()
+            whole += 1
+        elif age >= timedelta(days=keep.patron_days) and _holds_patrons(run) and not under_way(tenant, run.id):
+            _take_patrons(run, now)
+            patrons += 1
+    return Purged(patrons, whole)
+
+
+def keeps() -> Iterator[tuple[str, Keep]]:
+    """Each tenant that has artifacts, with how long they are kept; one whose file is gone has the usual ages."""
+    known = set(tenants.names())
+    for name in runs.all_tenants():
+        if name not in known:
+            yield name, Keep()
+            continue
+        try:
+            found: Tenant = tenants.load(name)
+        except ConfigError as error:
+            log.warning("%s: nothing is taken away until its file is mended. %s", name, error)
+            continue
+        yield name, found.keep
+
+
+def check(run: Run) -> None:
+    """Raises ConfigError for a run whose patrons were taken away: it cannot be gone on with."""
+    if run.has(runs.PURGED):
+        raise ConfigError(
+            "The patrons of this run were taken away when its time was over (see keep in the tenant file), so it "
+            "cannot be gone on with. Start another load for its day."
+        )
+
+
+def _holds_patrons(run: Run) -> bool:
+    return any(name not in KEPT for name in run.entries())
+
+
+def _take_patrons(run: Run, now: datetime) -> None:
+    # The mark comes first: from then on, no task takes the run for a whole one.
+    run.write_json(runs.PURGED, {"purged": now.astimezone(UTC).isoformat(timespec="seconds")})
+    for name in run.entries():
+        if name not in KEPT:
+            run.remove_entry(name)

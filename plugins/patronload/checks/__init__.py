@@ -1,0 +1,1 @@
+"""Decide whether each row is right, and whether it is the right file."""

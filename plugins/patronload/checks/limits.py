@@ -1,0 +1,28 @@
+"""Hold an export against the limits that its tenant sets."""
+
+from patronload.checks.gates import Verdict
+from patronload.config.tenants import Limits
+from patronload.exports.reading import Export, Facts
+
+
+def verdicts(limits: Limits, export: Export | Facts, rejected: int) -> list[Verdict]:
+    """The limits that an export is outside of, as gates that failed."""
+    return [Verdict("limits", False, sentence) for sentence in exceeded(limits, export, rejected)]
+
+
+def exceeded(limits: Limits, export: Export | Facts, rejected: int) -> list[str]:
+    """Which limits an export is outside of, in sentences. A mended rejects file is a handful of rows by its nature."""
+    if export.mended:
+        return []
+    rows, sentences = export.rows, []
+    if rows < limits.fewest_rows:
+        sentences.append(
+            f"The export has {rows:,} rows; limits.fewest_rows wants at least {limits.fewest_rows:,}. If the file is "
+            "whole, lower the limit in the tenant file; if not, ask the sender for the whole file."
+        )
+    if rejected > limits.rejects_allowed(rows):
+        sentences.append(
+            f"{rejected:,} of {rows:,} rows are rejected; limits.most_rejects allows {limits.most_rejects}. See the "
+            "reasons in the report, and mend the export or the mapping file."
+        )
+    return sentences

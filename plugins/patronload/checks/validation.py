@@ -1,0 +1,456 @@
+"""
+Check an export with Great Expectations: rows and expectations in, checks and rejects out.
+
+Great Expectations is the validator of record. It sees three tables: the export as the library wrote it, for the
+mapping's own expectations; the target's key fields as they will be, for what is checked without being asked: that
+required fields are there, and that no two patrons share what the target wants unique, compared as the target compares
+it; and what is the matter with each row as it was delivered: cells too few or too many, a row twice, numbers and texts
+that were spoilt on their way.
+
+Expectations that blank a cell come first; all others see the cell as an empty one, as the mapping will.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+
+from patronload.checks import great_expectations
+from patronload.config import expectations
+from patronload.config.mapping import Expectation, Mapping
+from patronload.exports import mojibake, spreadsheet_damage
+from patronload.exports.reading import Export
+from patronload.folding import folded_column
+from patronload.mapping import expressions
+from patronload.mapping.expressions import TEXT, VALUE
+from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects
+
+OTHERS_NAMED = 5
+"""How many of the rows that share a value are named in a reason."""
+
+PART = 1 << 13
+"""So many rows are hashed at a time, which needs a copy of them."""
+
+CELLS = 1 << 21
+"""So many cells are made for Great Expectations at a time, whole columns; one column at least."""
+
+SHARERS, KEY, COUNT = "__sharers__", "__key__", "__count__"
+TOO_LARGE, TOO_SMALL, THERE = "__large__", "__small__", "__there__"
+"""Names of columns that no export has, or what they begin with; see exports. The last three are of numbers."""
+
+ROWS_NAMED = 1000
+"""So many numbers of failing rows stand with a check; all of them are in Validation.failing."""
+
+
+class Check(NamedTuple):
+    """
+    One expectation and how it went; nothing here is a patron's. `failed` is the number of rows at fault, where single
+    rows are, and `rows` are the first of them; `looks_for` is what a failure means, `looked_at` how many were seen.
+    """
+
+    expectation: str
+    columns: list[str]
+    scope: str
+    passed: bool
+    failed: int
+    sentence: str
+    arguments: dict[str, Any]
+    looks_for: str
+    looked_at: int | None = None
+    rows: tuple[int, ...] = ()
+
+
+class Validation(NamedTuple):
+    """
+    The checks, the built-in ones first, then in the order of the mapping file.
+
+    rejects: see rows.REJECTS; noted: what does not cost the patron, see rows.NOTED; failing: every row that fails a
+    check, whatever follows from it, as check (its place in `checks`, from 0) and row.
+    """
+
+    checks: list[Check]
+    rejects: pl.DataFrame
+    noted: pl.DataFrame
+    failing: pl.DataFrame
+
+    @property
+    def refusals(self) -> list[str]:
+        """Why the run has to stop; none if it may go on."""
+        return [check.sentence for check in self.checks if check.scope == "file" and not check.passed]
+
+
+class _Asked(NamedTuple):
+    """An expectation to be put to Great Expectations, and what to say of the rows that fail it."""
+
+    expectation: Expectation
+    scope: str
+    columns: list[str]
+    says: Callable[[pl.DataFrame], pl.DataFrame]
+    summary: str
+    number: str | None = None
+    """The column of numbers that stands for its column: the numbers in it, or a 1 where anything is in it."""
+
+    @property
+    def put(self) -> Expectation:
+        """As Great Expectations gets it: of the column's numbers, where there is a column of these."""
+        if self.number is None:
+            return self.expectation
+        return Expectation(name=self.expectation.name, arguments=self.expectation.arguments | {"column": self.number})
+
+
+class _Found(NamedTuple):
+    """What one round of expectations came to; each check with all rows that fail it."""
+
+    checks: list[tuple[Check, list[int]]]
+    rejects: pl.DataFrame
+    noted: pl.DataFrame
+
+
+def validate(export: Export, mapping: Mapping, beside: Executor | None = None) -> Validation:
+    """
+    The export against the mapping's expectations and the built-in ones.
+
+    beside: who does, while Great Expectations looks, what polars can find by itself.
+    """
+    missing = _missing_columns(export, mapping)
+    if not missing.passed:
+        return Validation([missing], export.rejects, no_notes(), _failing([]))
+    with nullcontext(beside) if beside else ThreadPoolExecutor(1) as pool:
+        damage = pool.submit(
+            lambda: [look(export.frame, mapping) for look in (spreadsheet_damage.damaged, mojibake.garbled)]
+        )
+        repeated = _repeated(export.frame)
+        blanks = _own(export.frame, mapping, repeated, ("blank",))
+        frame = blanked(export.frame, blanks.noted)
+        keys, own = _keys(frame, mapping, repeated), _own(frame, mapping, repeated, ("file", "rows", "warn"))
+    delivered = [export.rejects, repeated, *damage.result()]
+    checks = [(missing, []), *_sound(export, delivered), *keys.checks, *own.checks, *blanks.checks]
+    return Validation(
+        [check for check, _ in checks],
+        # A mapping and a tenant file may ask the same.
+        pl.concat([*delivered, keys.rejects, own.rejects.unique(maintain_order=True)]).sort("row", maintain_order=True),
+        pl.concat([blanks.noted, own.noted]).unique(maintain_order=True).sort("row", maintain_order=True),
+        _failing([rows for _, rows in checks]),
+    )
+
+
+def _failing(rows: list[list[int]]) -> pl.DataFrame:
+    """The failing rows of all checks, one after the other."""
+    found = pl.DataFrame(
+        {"check": range(len(rows)), "row": rows}, schema={"check": pl.UInt16, "row": pl.List(pl.UInt32)}
+    )
+    return found.with_columns(pl.col("row").list.sort()).explode("row").drop_nulls()
+
+
+def _missing_columns(export: Export, mapping: Mapping) -> Check:
+    """What is made of a column that is not there cannot be known; see Mapping.over for those that may be missing."""
+    name = "expect_table_columns_to_match_set"
+    wanted = Expectation(name=name, arguments={"column_set": mapping.columns, "exact_match": False})
+    header = pd.DataFrame(columns=export.columns)
+    (result,) = great_expectations.results(header, [wanted])
+    missing = [column for column in mapping.columns if column not in export.columns]
+    # What the header holds is not told: in a file that came without a header line it is a patron.
+    sentence = f"The export has no column {', '.join(missing)}. Is there a header line, spelt as in the mapping file?"
+    if len(export.columns) == 1:
+        sentence += " It has one column only: is source.delimiter right?"
+    if result is None or great_expectations.raised(result):
+        return _not_evaluated(_Asked(wanted, "file", [], _saying("", None, ""), ""))
+    passed = bool(result.success) and not missing
+    told = "" if passed else sentence
+    looks_for = "a column that the mapping file reads is missing"
+    return Check(name, missing or mapping.columns, "file", passed, 0, told, dict(wanted.arguments), looks_for)
+
+
+def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows that are word for word another row: the first one is kept."""
+    # Few rows have a hash that another one has, so few have to be compared cell by cell.
+    hashes = pl.concat([pl.Series(dtype=pl.UInt64), *(part.drop(ROW).hash_rows() for part in frame.iter_slices(PART))])
+    doubtful = frame.filter(hashes.is_duplicated())
+    numbered = doubtful.select(ROW, first=pl.col(ROW).first().over(pl.struct(pl.exclude(ROW))))
+    return no_rejects().vstack(
+        numbered.filter(pl.col(ROW) != pl.col("first")).select(
+            pl.col(ROW).alias("row"),
+            column=pl.lit(None, dtype=pl.String),
+            value=pl.lit(None, dtype=pl.String),
+            reason=pl.format("the row is word for word row {}, which is taken; leave this one out", "first"),
+            summary=pl.lit("the row is word for word another one, which is taken"),
+        )
+    )
+
+
+MATTERS = {
+    "not whole": "a row has too few or too many cells, or its person is in another file of the delivery too",
+    "repeated": "a row is word for word another one",
+    "spoilt number": "a spreadsheet has changed a number, like 2.13E+12",
+    "garbled text": "a text was read in the wrong encoding on its way to us, like JosÃ©",
+}
+"""What can be the matter with a row as it was delivered, and how a person reads it; in the order of what is found."""
+
+
+def _sound(export: Export, delivered: list[pl.DataFrame]) -> Iterable[tuple[Check, list[int]]]:
+    """
+    Whether the rows are as they should be delivered; `delivered` are the rejects for each of MATTERS.
+
+    Each is put to Great Expectations as a column in which nothing should be, of all rows of the export.
+    """
+    rows = pl.concat([export.frame[ROW], export.ragged[ROW]]).cast(pl.UInt32)
+    table = pd.DataFrame(
+        {
+            name: pl.select(pl.when(rows.is_in(found["row"].implode())).then(1.0)).to_series().to_numpy()
+            for name, found in zip(MATTERS, delivered, strict=True)
+        },
+        index=rows.to_numpy(),
+    )
+    name = "expect_column_values_to_be_null"
+    asked = [
+        _Asked(Expectation(name=name, arguments={"column": matter}), "rows", [], _saying("", None, ""), words)
+        for matter, words in MATTERS.items()
+    ]
+    for each, result in zip(asked, great_expectations.results(table, [each.put for each in asked]), strict=True):
+        failing = great_expectations.failing_rows(each.expectation.name, result)
+        yield from [(_not_evaluated(each), [])] if failing is None else _judged(each, result, failing)
+
+
+def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: Iterable[str]) -> _Found:
+    """The mapping file's expectations of these scopes, put to the export as the library wrote it."""
+    expected = mapping.expect.scopes()
+    asked = [_asked_by_library(each, scope) for scope in scopes for each in expected[scope]]
+    if not asked:
+        return _Found([], no_rejects(), no_notes())
+    used = list(_texts([each.expectation.arguments for each in asked]))
+    # A column that no expectation names costs memory only, so it is there by name but empty, in one byte a row.
+    table = frame.lazy().select(
+        ROW,
+        *(
+            expressions.clean(name) if any(name in text for text in used) else pl.lit(False).alias(name)
+            for name in frame.columns[1:]
+        ),
+    )
+    # Two checks may compare the same numbers.
+    numbers = {each.number: _as_number(each) for each in asked if each.number}
+    table = table.with_columns(*numbers.values())
+    return _put(table, table.collect_schema().names()[1:], asked, repeated)
+
+
+def _as_number(asked: _Asked) -> pl.Expr:
+    """
+    A column's numbers. What is no number is between none: it counts as too large, or if nothing is that, as too small.
+
+    Great Expectations takes "6" for the number 6, and then cannot compare it with the text of a cell.
+    """
+    text = pl.col(asked.columns[0])
+    beyond = float("-inf") if str(asked.number).startswith(TOO_SMALL) else float("inf")
+    number = pl.when(text.str.contains(NUMBER)).then(text).cast(pl.Float64, strict=False).fill_null(beyond)
+    return pl.when(text.is_not_null()).then(number).alias(str(asked.number))
+
+
+NUMBER = r"^[+-]?[0-9]+(\.[0-9]+)?$"
+"""What counts as a number: 5, 007, -1.5; neither 1e5 nor 1,000, which people do not mean or mean in two ways."""
+
+
+def _texts(arguments: Any) -> Iterator[str]:
+    """All texts in the arguments, however deep."""
+    if isinstance(arguments, str):
+        yield arguments
+    elif isinstance(arguments, dict | list):
+        for inner in arguments.values() if isinstance(arguments, dict) else arguments:
+            yield from _texts(inner)
+
+
+def _keys(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame) -> _Found:
+    """The built-in expectations, put to the target's key fields as they will be."""
+    columns: dict[str, pl.Series] = {}
+    for path in dict.fromkeys([*mapping.required, *mapping.unique]):
+        made = expressions.made(frame, mapping.fields[path], mapping.lookups)
+        if path in mapping.required:
+            columns[f"{THERE}{path}"] = made.select(pl.when(pl.col(TEXT).is_not_null()).then(1.0)).to_series()
+        if path in mapping.unique:
+            columns[path], columns[f"folded {path}"] = made[VALUE], folded_column(made[VALUE])
+    asked = [_asked_required(path, mapping) for path in mapping.required]
+    asked += [_asked_unique(path, mapping) for path in mapping.unique]
+    seen = [str(each.put.arguments["column"]) for each in asked]
+    return _put(frame.select(ROW, **columns).lazy(), seen, asked, repeated)
+
+
+def _asked_required(path: str, mapping: Mapping) -> _Asked:
+    columns = mapping.fields[path].columns
+    named = " and ".join(columns)
+    summary = f"{named} ({path}) is empty"
+    says = _saying(" + ".join(columns), None, f"{named} is empty; {path} is required: fill it in")
+    expectation = Expectation(name="expect_column_values_to_not_be_null", arguments={"column": path})
+    # That there is text is all that is asked; text costs pandas several times its memory.
+    return _Asked(expectation, "rows", columns, says, summary, f"{THERE}{path}")
+
+
+def _asked_unique(path: str, mapping: Mapping) -> _Asked:
+    columns = mapping.fields[path].columns
+    expectation = Expectation(name="expect_column_values_to_be_unique", arguments={"column": f"folded {path}"})
+    summary = f"{' + '.join(columns)} ({path}) is the same in two or more rows"
+
+    def says(bad: pl.DataFrame) -> pl.DataFrame:
+        return _naming_others(bad, " + ".join(columns), path, f"folded {path}")
+
+    return _Asked(expectation, "rows", columns, says, summary)
+
+
+def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
+    arguments = expectation.arguments
+    columns = expectations.columns(expectation.name, arguments)
+    named = " and ".join(columns) or "the file"
+    told = f"{named} {_in_words(expectation)}"
+    summary = f"{told}{AND_SO.get(scope, '')}"
+    if expectation.name in ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"):
+        key = pl.concat_str([pl.col(column).fill_null("") for column in columns], separator="\x1f")
+        return _Asked(
+            expectation,
+            scope,
+            columns,
+            lambda bad: _naming_others(bad.with_columns(key.alias(KEY)), named, columns[0], KEY),
+            summary,
+        )
+    odd = TOO_LARGE if arguments.get("max_value") is not None else TOO_SMALL
+    number = f"{odd}{columns[0]}" if columns and expectation.name == expectations.BETWEEN else None
+    return _Asked(expectation, scope, columns, _saying(named, columns[0] if columns else None, told), summary, number)
+
+
+AND_SO = {"blank": "; the cell counts as empty"}
+"""What follows from a failure, where a reader could not tell it by where the sentence stands."""
+
+
+class _Arguments(dict[str, Any]):
+    """An expectation's arguments as words; one that is left out reads as 'anything'."""
+
+    def __missing__(self, key: str) -> str:
+        return "anything"
+
+
+def _in_words(expectation: Expectation) -> str:
+    arguments = expectation.arguments
+    if arguments.get("description"):
+        return str(arguments["description"])
+    words = {
+        name: ", ".join(map(str, given)) if isinstance(given, list) else given for name, given in arguments.items()
+    }
+    return expectations.KNOWN[expectation.name].words.format_map(_Arguments(words))
+
+
+def _saying(named: str, column: str | None, sentence: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    def says(bad: pl.DataFrame) -> pl.DataFrame:
+        value = pl.col(column) if column else pl.lit(None, dtype=pl.String)
+        given = pl.when(value.is_not_null()).then(pl.format(": '{}'", value)).otherwise(pl.lit(""))
+        return bad.select(
+            pl.col(ROW).alias("row"),
+            column=pl.lit(named),
+            value=value,
+            reason=pl.format("{}{}", pl.lit(sentence), given),
+        )
+
+    return says
+
+
+def _naming_others(bad: pl.DataFrame, named: str, path: str, key: str) -> pl.DataFrame:
+    """Each row that shares its key with others, and which rows these are. Whose value it is cannot be told."""
+    # Ten thousand rows with one placeholder for a card are met; a list of all others in each would be 100 million.
+    few = pl.col(ROW).sort().head(OTHERS_NAMED + 1)
+    sharers = bad.group_by(key).agg(few.alias(SHARERS), pl.len().alias(COUNT))
+    others = pl.col(SHARERS).list.set_difference(pl.concat_list(ROW)).list.sort()
+    told = others.list.head(OTHERS_NAMED).cast(pl.List(pl.String)).list.join(", ")
+    more = pl.when(pl.col(COUNT) > OTHERS_NAMED + 1).then(pl.lit(" and more")).otherwise(pl.lit(""))
+    return bad.join(sharers, on=key, maintain_order="left").select(
+        pl.col(ROW).alias("row"),
+        column=pl.lit(named),
+        value=pl.col(path),
+        reason=pl.format(
+            "{} '{}' is also in row {}{}; each patron needs their own: mend or remove all but one",
+            pl.lit(named),
+            path,
+            told,
+            more,
+        ),
+    )
+
+
+def _put(table: pl.LazyFrame, seen: list[str], asked: list[_Asked], repeated: pl.DataFrame) -> _Found:
+    """
+    Put the expectations to a table with ROW, of which some columns are `seen` by them, the `repeated` rows left out; of
+    the rows that fail some become rejects, and others are noted.
+    """
+    frame = _for_pandas(table, seen, repeated)
+    checks: list[tuple[Check, list[int]]] = []
+    rejects, noted = [no_rejects()], [no_notes()]
+    for each, result in zip(asked, great_expectations.results(frame, [each.put for each in asked]), strict=True):
+        failing = great_expectations.failing_rows(each.expectation.name, result)
+        if failing is None:
+            checks.append((_not_evaluated(each), []))
+            continue
+        checks += _judged(each, result, failing)
+        # With `mostly`, a warning is about the file: below it nothing is told of single rows.
+        if not failing or each.scope == "file" or (each.scope == "warn" and result.success):
+            continue
+        bad = table.filter(pl.col(ROW).is_in(pl.Series(failing, dtype=pl.UInt32).implode())).collect()
+        told = each.says(bad).with_columns(summary=pl.lit(each.summary))
+        if each.scope == "rows":
+            rejects.append(told)
+        else:
+            noted.append(told.with_columns(effect=pl.lit(each.scope)).select(*NOTED))
+    return _Found(checks, pl.concat(rejects), pl.concat(noted))
+
+
+def _for_pandas(table: pl.LazyFrame, names: list[str], repeated: pl.DataFrame) -> pd.DataFrame:
+    """These columns, with the row numbers as index; a few at a time, for each takes several times its memory."""
+    pa.default_memory_pool().release_unused()  # what the table before this one took
+    kept = table.filter(~pl.col(ROW).is_in(repeated["row"].implode())) if repeated.height else table
+    rows = kept.select(ROW).collect().to_series()
+    few = max(CELLS // max(rows.len(), 1), 1)
+    columns: dict[str, Any] = {}
+    for start in range(0, len(names), few):
+        made = kept.select(names[start : start + few]).collect()
+        columns |= {name: made.drop_in_place(name).to_pandas() for name in made.columns}
+    frame = pd.DataFrame(columns, columns=names, copy=False)
+    frame.index = pd.Index(rows.to_numpy())
+    return frame
+
+
+def _judged(asked: _Asked, result: Any, failing: list[int]) -> Iterable[tuple[Check, list[int]]]:
+    """Scope `file` stops the run when it fails; with `mostly`, `rows` and `blank` do when too few rows are good."""
+    name, failed, success = asked.expectation.name, len(failing), bool(result.success)
+    named = ", ".join(map(str, failing[:OTHERS_NAMED]))
+    where = f" (rows {named}{', ...' if failed > OTHERS_NAMED else ''})" if failing else ""
+    sentence = "" if success else f"{_capital(asked.summary)}{where}."
+    looked_at = result.result.get("element_count")
+    check = Check(
+        name,
+        asked.columns,
+        asked.scope,
+        success,
+        failed,
+        sentence,
+        dict(asked.expectation.arguments),
+        asked.summary,
+        None if looked_at is None else int(looked_at),
+        tuple(failing[:ROWS_NAMED]),
+    )
+    yield check, failing
+    mostly = asked.expectation.arguments.get("mostly")
+    if asked.scope in ("rows", "blank") and mostly is not None and not success:
+        share = f"{100 * mostly:.6g}%"  # 99.5% is not to read as 100%
+        sentence = f"{_capital(asked.summary)} in {failed:,} rows; at least {share} of the rows must be good."
+        yield check._replace(scope="file", sentence=sentence), failing
+
+
+def _not_evaluated(asked: _Asked) -> Check:
+    """A rule that was not looked at is a reason to stop, whatever its scope: it must not pass for one that is kept."""
+    sentence = (
+        f"{asked.expectation.name} could not be looked at. Does the export have the column "
+        f"{' and '.join(asked.columns) or 'that it names'}, and are its arguments right? See the mapping file."
+    )
+    arguments = dict(asked.expectation.arguments)
+    return Check(asked.expectation.name, asked.columns, "file", False, 0, sentence, arguments, sentence)
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

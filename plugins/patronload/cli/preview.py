@@ -1,0 +1,158 @@
+"""Show what a load would send and what it would reject, without Airflow and without sending anything."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from patronload import rows, targets
+from patronload.checks import gates, limits, validation
+from patronload.config import mapping_files, tenants
+from patronload.config.mapping import Expectations
+from patronload.config.tenants import Layout, Limits
+from patronload.errors import ConfigError
+from patronload.exports import merging, pgp, reading, reject_files
+from patronload.exports.reading import Export
+from patronload.mapping import transform
+
+PATRONS = "patrons.jsonl"
+REJECTS = "rejects.csv"
+REPORT = "report.json"
+
+UTC = ZoneInfo("UTC")
+"""Where a day ends when no tenant says it."""
+
+
+class Preview(NamedTuple):
+    """
+    What would happen. rejects: see rows.REJECTS, with the stage; noted: see rows.NOTED; refusals: sentences why the run
+    would stop; posted: the patrons as they are posted for newcomers, of whom the target has nothing to keep; warnings:
+    sentences.
+    """
+
+    rows: int
+    patrons: pl.DataFrame
+    rejects: pl.DataFrame
+    noted: pl.DataFrame
+    refusals: list[str]
+    rejects_file: bytes
+    posted: list[str]
+    warnings: list[str]
+
+    @property
+    def rejected(self) -> int:
+        """How many rows would be rejected."""
+        return self.rejects["row"].n_unique()
+
+    @property
+    def reasons(self) -> list[dict[str, Any]]:
+        """Each reason with its number of rows, the most frequent first."""
+        counted = self.rejects.select("row", "stage", "summary").unique().group_by("stage", "summary").len("count")
+        return counted.sort("count", "summary", descending=[True, False]).to_dicts()
+
+    @property
+    def notes(self) -> list[dict[str, Any]]:
+        """What does not cost a patron, as the reasons."""
+        counted = self.noted.select("row", "effect", "summary").unique().group_by("effect", "summary").len("count")
+        return counted.sort("count", "summary", descending=[True, False]).to_dicts()
+
+    def summary(self) -> dict[str, Any]:
+        """What report.json holds."""
+        return {
+            "rows": self.rows,
+            "patrons": self.patrons.height,
+            "rejected": self.rejected,
+            "reasons": self.reasons,
+            "noted": self.notes,
+            "refusals": self.refusals,
+            "warnings": self.warnings,
+        }
+
+
+def preview(  # noqa: PLR0913 - what a tenant file says, one by one, for whoever has none
+    mapping: str,
+    export: Path | Sequence[Path],
+    layout: Layout,
+    allowed: Limits,
+    zone: ZoneInfo = UTC,
+    *,
+    missing_columns: Literal["keep", "stop"] = "keep",
+    same_person: merging.SamePerson = "reject",
+    more: Expectations | None = None,
+    key: pgp.Key | None = None,
+) -> Preview:
+    """
+    The export at `export`, or the several files of one, through the mapping of that name, with `more` expectations.
+    Days end in `zone`; for `missing_columns` see Source; `key` opens files that are encrypted by PGP.
+
+    Raises ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
+    """
+    whole = mapping_files.load(mapping).expecting(more or Expectations())
+    files = [export] if isinstance(export, Path) else export
+    read = merging.merged([(file.name, _read(file, layout, key)) for file in files], whole, same_person)
+    rules = whole.over(read.columns) if missing_columns == "keep" else whole
+    found = validation.validate(read, rules)
+    made = None if found.refusals else transform.transform(rows.blanked(read.frame, found.noted), rules, found.rejects)
+    patrons = made.patrons if made else pl.DataFrame(schema={"row": pl.UInt32, transform.PATRON: pl.String})
+    known = targets.offline(rules, patrons, zone)
+    patrons = patrons.join(known.rejects.select("row").unique(), on="row", how="anti", maintain_order="left")
+    rejects = pl.concat(
+        [
+            found.rejects.with_columns(stage=pl.lit("validate")),
+            (made.rejects if made else rows.no_rejects()).with_columns(stage=pl.lit("transform")),
+            known.rejects.with_columns(stage=pl.lit("plan")),
+        ]
+    )
+    refusals = found.refusals or [
+        *_incomplete(allowed, sum(file.stat().st_size for file in files), read),
+        *limits.exceeded(allowed, read, rejects["row"].n_unique()),
+    ]
+    delivered = pl.concat([read.frame, read.ragged]).rename(read.names)
+    rejects_file = reject_files.write(delivered, rejects, layout.delimiter, read.encoding)
+    # What a column's absence means is moot when the run would stop for it.
+    warnings = [*([] if found.refusals else whole.lacking(read.columns)), *known.warnings]
+    return Preview(read.rows, patrons, rejects, found.noted, refusals, rejects_file, known.posted, warnings)
+
+
+def _read(file: Path, layout: Layout, key: pgp.Key | None) -> Export:
+    content = file.read_bytes()
+    return reading.read(content, layout) if key is None else pgp.read(content, layout, key)
+
+
+def _incomplete(allowed: Limits, size: int, read: Export) -> list[str]:
+    """What tells that the file is not whole. That it is the right one is told by the ledger, which only a load has."""
+    verdicts = [] if read.mended else gates.complete(allowed, size, read.rows, read.trailer)
+    return [verdict.sentence for verdict in verdicts if not verdict.passed]
+
+
+def of_tenant(name: str, export: Path | Sequence[Path], key: pgp.Key | None = None) -> Preview:
+    """The export as the tenant's own load would take it. Raises as `preview` does."""
+    tenant = tenants.load(name)
+    source = tenant.source
+    if source.pgp is not None and key is None:
+        raise ConfigError(
+            f"The exports of {name} are encrypted by PGP: give the private key, with --pgp-key FILE. A preview does "
+            "not ask Airflow for its connections."
+        )
+    return preview(
+        tenant.mapping,
+        export,
+        source,
+        tenant.limits,
+        tenant.zone,
+        missing_columns=source.missing_columns,
+        same_person=source.same_person,
+        more=tenant.expect,
+        key=key,
+    )
+
+
+def write(made: Preview, out: Path) -> None:
+    """Leave patrons.jsonl (a record of the target a line, exactly as it would be posted), rejects.csv, report.json."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / PATRONS).write_text("".join(f"{patron}\n" for patron in made.posted), encoding="utf-8")
+    (out / REJECTS).write_bytes(made.rejects_file)
+    (out / REPORT).write_text(json.dumps(made.summary(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

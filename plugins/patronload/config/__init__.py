@@ -1,0 +1,1 @@
+"""The files that a library's people write: tenant files and mapping files."""

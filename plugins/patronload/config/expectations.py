@@ -1,0 +1,261 @@
+"""
+The expectations that a mapping may have: what a failure means in words, which arguments each takes, and what is wrong
+with one as it is written.
+
+Great Expectations knows more of them, and takes more. Some of that it would evaluate as code (row_condition) or fetch
+($ref), and numbers it would hold against a table that is all text. So what is here is all there is; a test runs each.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+from patronload.documents.models import suggestion
+from patronload.documents.yaml_files import Key
+
+SCOPES = ("file", "rows", "blank", "warn")
+"""A failure below `file` stops the run, one below `rows` rejects the row, `blank` empties the cell, `warn` is told."""
+
+BETWEEN = "expect_column_values_to_be_between"
+"""The one that looks at numbers; see validation."""
+
+MOST = 10**15
+"""Up to here every whole number is told from its neighbours."""
+
+Mistake = tuple[Key, str]
+
+
+class Argument(NamedTuple):
+    """An argument's value as one would write it, and what tells the mistakes in a value, by key."""
+
+    like: str
+    mistakes: Callable[[Any, Key, str], Iterator[Mistake]]
+
+
+def _text(given: Any, key: Key, like: str) -> Iterator[Mistake]:
+    if given is None:
+        yield key, f"is left empty. Write it like {like}."
+    elif isinstance(given, bool):
+        yield key, f"YAML reads this as yes or no ({str(given).lower()}), not as text. Write it in quotes."
+    elif isinstance(given, int | float):
+        yield key, f'YAML reads this as the number {given}, not as text. Write it in quotes: "{given}".'
+    elif isinstance(given, date):
+        yield key, "YAML reads this as a date, not as text. Write it in quotes."
+    elif not isinstance(given, str):
+        yield key, f"takes one text, like {like}, not {'keys' if isinstance(given, dict) else 'a list'}."
+    elif not given:
+        yield key, f"must not be empty. Write it like {like}."
+
+
+def _regex(given: Any, key: Key, like: str) -> Iterator[Mistake]:
+    yield from _text(given, key, like)
+    if isinstance(given, str) and given:
+        try:
+            re.compile(given)
+        except (re.error, OverflowError, RecursionError) as error:
+            yield key, f"'{given}' is no regular expression: {error}. Write one like {like}."
+
+
+def _list_of(one: Argument, fewest: int = 1) -> Argument:
+    def mistakes(given: Any, key: Key, like: str) -> Iterator[Mistake]:
+        if not isinstance(given, list):
+            yield key, f"{'is left empty' if given is None else 'takes a list'}. Write it like {like}."
+            return
+        if len(given) < fewest:
+            yield key, f"needs at least {'one' if fewest == 1 else 'two'}. Write it like {like}."
+        for place, each in enumerate(given):
+            yield from one.mistakes(each, (*key, place), one.like)
+
+    return Argument(f"[{one.like}, {one.like}2]" if one is COLUMN else f"[{one.like}]", mistakes)
+
+
+def _date(given: Any, key: Key, like: str) -> Iterator[Mistake]:
+    yield from _text(given, key, like)
+    if isinstance(given, str) and given:
+        try:
+            datetime.strptime(datetime.now(UTC).strftime(given), given)  # noqa: DTZ007 - a day has no zone
+        except (ValueError, re.error):
+            yield key, f"no date can be read by '{given}'. Write it like {like}."
+
+
+def _number(what: str, fits: Callable[[Any], bool]) -> Callable[[Any, Key, str], Iterator[Mistake]]:
+    def mistakes(given: Any, key: Key, like: str) -> Iterator[Mistake]:
+        if given is None:
+            yield key, f"is left empty. Write it like {like}."
+        elif isinstance(given, bool) or not isinstance(given, int | float) or not fits(given):
+            yield key, f"takes {what} without quotes, like {like}; '{given}' was given."
+
+    return mistakes
+
+
+def _one_of(*choices: str | bool) -> Argument:
+    listed = " or ".join(str(choice).lower() if isinstance(choice, bool) else choice for choice in choices)
+
+    def mistakes(given: Any, key: Key, like: str) -> Iterator[Mistake]:
+        if not any(given is choice or (isinstance(given, str) and given == choice) for choice in choices):
+            yield key, f"takes {like}; '{given}' was given." if given is not None else f"is left empty. Write {like}."
+
+    return Argument(listed, mistakes)
+
+
+COLUMN = Argument("CARD", _text)
+TEXT = Argument("is no card number of ours", _text)
+REGEX = Argument('"^[0-9]{8}$"', _regex)
+DATE = Argument('"%m/%d/%Y"', _date)
+WHOLE = Argument("8", _number("a whole number", lambda given: isinstance(given, int) and 0 <= given <= MOST))
+NUMBER = Argument("1.5", _number("a number", lambda given: -MOST <= given <= MOST))
+SHARE = Argument("0.95", _number("a number between 0 and 1", lambda given: 0 <= given <= 1))
+YES_NO = _one_of(True, False)
+CODES = _list_of(Argument("UG", _text))
+COLUMNS = _list_of(COLUMN, 2)
+HEADER = _list_of(COLUMN)
+REGEXES = _list_of(REGEX)
+
+_STRICT = {"strict_min": YES_NO, "strict_max": YES_NO}
+_COUNTS = {"min_value": WHOLE, "max_value": WHOLE, **_STRICT}
+
+
+class Known(NamedTuple):
+    """
+    An expectation. words: what a failure means, after the column's name, with arguments in braces; needs, may: the
+    arguments that it has to have, and those that it takes; of_rows: whether it looks at single rows.
+    """
+
+    words: str
+    needs: dict[str, Argument]
+    may: dict[str, Argument]
+    of_rows: bool
+
+    @property
+    def arguments(self) -> dict[str, Argument]:
+        """All arguments that it takes."""
+        return self.needs | self.may
+
+
+def _of_rows(words: str, needs: dict[str, Argument], may: dict[str, Argument] | None = None) -> Known:
+    return Known(words, needs, (may or {}) | {"mostly": SHARE, "description": TEXT}, of_rows=True)
+
+
+def _of_column(words: str, needs: dict[str, Argument] | None = None, may: dict[str, Argument] | None = None) -> Known:
+    return _of_rows(words, {"column": COLUMN} | (needs or {}), may)
+
+
+def _of_file(words: str, needs: dict[str, Argument], may: dict[str, Argument] | None = None) -> Known:
+    return Known(words, needs, (may or {}) | {"description": TEXT}, of_rows=False)
+
+
+KNOWN: dict[str, Known] = {
+    "expect_column_values_to_not_be_null": _of_column("is empty"),
+    "expect_column_values_to_be_null": _of_column("is not empty"),
+    "expect_column_values_to_be_unique": _of_column("is the same in two or more rows"),
+    "expect_compound_columns_to_be_unique": _of_rows(
+        "are together the same in two or more rows",
+        {"column_list": COLUMNS},
+        {"ignore_row_if": _one_of("all_values_are_missing", "any_value_is_missing", "never")},
+    ),
+    "expect_column_values_to_match_regex": _of_column("is not written like {regex}", {"regex": REGEX}),
+    "expect_column_values_to_not_match_regex": _of_column(
+        "is written like {regex}, which it must not be", {"regex": REGEX}
+    ),
+    "expect_column_values_to_match_regex_list": _of_column(
+        "is not written like any of {regex_list}", {"regex_list": REGEXES}, {"match_on": _one_of("any", "all")}
+    ),
+    "expect_column_values_to_not_match_regex_list": _of_column(
+        "is written like one of {regex_list}, which it must not be", {"regex_list": REGEXES}
+    ),
+    "expect_column_values_to_match_strftime_format": _of_column(
+        "is not a date written like {strftime_format}", {"strftime_format": DATE}
+    ),
+    "expect_column_values_to_be_in_set": _of_column("is not one of {value_set}", {"value_set": CODES}),
+    "expect_column_values_to_not_be_in_set": _of_column(
+        "is one of {value_set}, which it must not be", {"value_set": CODES}
+    ),
+    "expect_column_value_lengths_to_equal": _of_column("is not {value} characters long", {"value": WHOLE}),
+    "expect_column_value_lengths_to_be_between": _of_column(
+        "is not {min_value} to {max_value} characters long", may=_COUNTS
+    ),
+    BETWEEN: _of_column(
+        "is not a number between {min_value} and {max_value}",
+        may={"min_value": NUMBER, "max_value": NUMBER, **_STRICT},
+    ),
+    "expect_column_pair_values_to_be_equal": _of_rows(
+        "are not the same",
+        {"column_A": COLUMN, "column_B": COLUMN},
+        {"ignore_row_if": _one_of("both_values_are_missing", "either_value_is_missing", "neither")},
+    ),
+    "expect_column_unique_value_count_to_be_between": _of_file(
+        "does not have {min_value} to {max_value} different values", {"column": COLUMN}, _COUNTS
+    ),
+    "expect_column_distinct_values_to_be_in_set": _of_file(
+        "has values beside {value_set}", {"column": COLUMN, "value_set": CODES}
+    ),
+    "expect_column_distinct_values_to_contain_set": _of_file(
+        "does not have all of {value_set}", {"column": COLUMN, "value_set": CODES}
+    ),
+    "expect_table_row_count_to_be_between": _of_file("does not have {min_value} to {max_value} rows", {}, _COUNTS),
+    "expect_table_row_count_to_equal": _of_file("has another number of rows than {value}", {"value": WHOLE}),
+    "expect_table_column_count_to_be_between": _of_file(
+        "does not have {min_value} to {max_value} columns", {}, {"min_value": WHOLE, "max_value": WHOLE}
+    ),
+    "expect_table_column_count_to_equal": _of_file("has another number of columns than {value}", {"value": WHOLE}),
+    "expect_table_columns_to_match_set": _of_file(
+        "does not have the columns {column_set}", {"column_set": HEADER}, {"exact_match": YES_NO}
+    ),
+    "expect_table_columns_to_match_ordered_list": _of_file(
+        "does not have the columns {column_list}, in this order", {"column_list": HEADER}
+    ),
+}
+"""The expectations that a mapping may have; the words of a `description` go before those that stand here."""
+
+
+def columns(name: str, arguments: dict[str, Any]) -> list[str]:
+    """The columns whose cells an expectation looks at. One that asks which columns there are looks at no cell."""
+    if name.startswith("expect_table_"):
+        return []
+    single = [arguments[argument] for argument in ("column", "column_A", "column_B") if argument in arguments]
+    return single or list(arguments.get("column_list", []))
+
+
+def mistakes(data: dict[str, Any]) -> Iterator[Mistake]:
+    """
+    Every mistake in the expectations of a mapping file's data, with its key.
+
+    What is no list of single checks is passed over: it is not for this module to tell what shape the file has.
+    """
+    expect = data.get("expect")
+    for scope in SCOPES:
+        listed = expect.get(scope) if isinstance(expect, dict) else None
+        for place, check in enumerate(listed if isinstance(listed, list) else []):
+            if isinstance(check, dict) and len(check) == 1:
+                ((name, arguments),) = check.items()
+                if re.fullmatch(r"expect_\w+", name) and isinstance(arguments, dict | None):
+                    yield from _of_one(scope, name, arguments or {}, ("expect", scope, place, name))
+
+
+def _of_one(scope: str, name: str, given: dict[str, Any], key: Key) -> Iterator[Mistake]:
+    known = KNOWN.get(name)
+    if known is None:
+        yield key, f"no such check; {suggestion(name, KNOWN)}"
+        return
+    if scope in ("rows", "blank") and not known.of_rows:
+        yield key, "looks at the whole file, not at single rows. Write it under 'file' or 'warn'."
+    elif scope == "blank" and "column" not in known.needs:
+        yield key, "looks at several columns; which one is to be emptied? Write it under 'rows' or 'warn'."
+    for argument in [name for name in known.needs if name not in given]:
+        yield key, f"the key '{argument}' is missing. Add it, like {argument}: {known.needs[argument].like}."
+    for argument, value in given.items():
+        if argument in known.arguments:
+            yield from known.arguments[argument].mistakes(value, (*key, argument), known.arguments[argument].like)
+        else:
+            yield (*key, argument), f"no such key; {suggestion(argument, known.arguments)}"
+    if "min_value" in known.may:
+        yield from _of_bounds(given, key)
+
+
+def _of_bounds(given: dict[str, Any], key: Key) -> Iterator[Mistake]:
+    if not {"min_value", "max_value"} & given.keys():
+        yield key, "has no bounds. Add min_value, max_value or both, like min_value: 1."
+    least, most = (given.get(bound) for bound in ("min_value", "max_value"))
+    if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+        yield key, f"nothing is between {least} and {most}. Write the smaller one as min_value."

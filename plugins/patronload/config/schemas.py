@@ -1,0 +1,59 @@
+"""The JSON Schemas of tenant and mapping files, made from the models, so that editors complete and check the YAML."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from patronload import settings, systems
+from patronload.config import value_steps
+from patronload.config.mapping import Mapping
+from patronload.config.tenants import Tenant
+from patronload.systems import System
+
+
+def all_schemas() -> dict[str, dict[str, Any]]:
+    """Each schema by the name of its file below include/schemas."""
+    return {"tenant.schema.json": Tenant.model_json_schema(), "mapping.schema.json": _mapping()}
+
+
+def text(schema: dict[str, Any]) -> str:
+    """A schema as its file holds it."""
+    return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
+
+
+def write() -> list[Path]:
+    """Write the schemas, and tell where."""
+    written = []
+    for name, schema in all_schemas().items():
+        path = settings.schemas() / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text(schema), encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def _mapping() -> dict[str, Any]:
+    """The mapping's schema, with the names that the model checks in code: each target's fields, and the steps."""
+    schema = Mapping.model_json_schema()
+    rule = schema["properties"]["fields"]["additionalProperties"]
+    schema["allOf"] = [
+        {
+            "if": {"properties": {"target": {"const": system.type}}},
+            "then": {"properties": {"fields": _fields(system, rule)}},
+        }
+        for system in systems.KNOWN.values()
+    ]
+    schema["$defs"]["Rule"]["properties"]["steps"]["items"] = {"enum": list(value_steps.STEPS)}
+    return schema
+
+
+def _fields(system: System, rule: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a target, and no others."""
+    numbered = {re.escape(path).replace(r"\[\]", r"\[\d\]"): rule for path in system.fields if "[]" in path}
+    named = dict.fromkeys(system.more, rule)
+    return {
+        "properties": dict.fromkeys(system.names, rule),
+        "patternProperties": {f"^{pattern}$": rule for pattern in [*numbered, *named]},
+        "additionalProperties": False,
+    }

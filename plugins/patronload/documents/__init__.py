@@ -1,0 +1,1 @@
+"""Read YAML into models, or say which line is wrong and what to write instead."""

@@ -1,0 +1,168 @@
+"""Say in a person's words what pydantic found wrong with a tenant or mapping file."""
+
+import typing
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from patronload.documents.models import Document, suggestion
+from patronload.documents.yaml_files import Key, YamlFile
+
+AT_LEAST = {1: "one", 2: "two"}
+
+WORDS = {
+    "string_pattern_mismatch": "'{given}' is not written as it has to be.",
+    "string_too_short": "must not be empty.",
+    "string_too_long": "'{given}' is too long; at most {max_length} will do.",
+    "greater_than_equal": "{given} is too small; {ge} is the least.",
+    "less_than_equal": "{given} is too much; {le} is the most.",
+    "literal_error": "takes {expected}; '{given}' was given.",
+    "bool_type": "takes true or false; '{given}' was given.",
+    "int_type": "takes a whole number; '{given}' was given.",
+    "int_from_float": "takes a whole number; '{given}' was given.",
+    "float_type": "takes a number; '{given}' was given.",
+    "list_type": "takes a list; write [{given}], also for one.",
+    "tuple_type": "takes a list; write [{given}], also for one.",
+    "too_short": "needs at least {least}.",
+}
+"""What each of pydantic's kinds of error means here."""
+
+
+class Place(NamedTuple):
+    """What the models know of a key: its field, the model that stands there, and for `type` the types there are."""
+
+    field: FieldInfo | None
+    model: type[Document] | None
+    types: Sequence[str] = ()
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys that may stand at the place."""
+        return [field.alias or name for name, field in self.model.model_fields.items()] if self.model else []
+
+    @property
+    def listed(self) -> str:
+        """The keys as a sentence."""
+        return f" There are: {', '.join(self.keys)}." if self.keys else ""
+
+    @property
+    def hint(self) -> str:
+        """What to write there, as far as the model says."""
+        if self.field and self.field.examples:
+            return f" Write it like {' or '.join(map(str, self.field.examples))}."
+        return f" What belongs there: {self.field.description}." if self.field and self.field.description else ""
+
+
+def sentences(model: type[Document], file: YamlFile, errors: Sequence[ErrorDetails]) -> Iterator[tuple[Key, str]]:
+    """Each mistake once: the key that somebody wrote, and what is wrong there."""
+    found: dict[Key, ErrorDetails] = {}
+    for error in errors:
+        # Pydantic tells a value that fits none of several types once for each of them; the first one will do.
+        found.setdefault(_written(file, error), error)
+    for key, error in found.items():
+        if error["type"] in ("missing", "union_tag_not_found"):
+            yield key[:-1], _missing(_place(model, key, file.data), key)
+            continue
+        # A list whose entries are wrong is not too short.
+        if error["type"] == "too_short" and any(other[: len(key)] == key != other for other in found):
+            continue
+        yield key, _sentence(model, file, key, error)
+
+
+def _sentence(model: type[Document], file: YamlFile, key: Key, error: ErrorDetails) -> str:
+    kind: str = error["type"]
+    given: object = error.get("input")
+    place = _place(model, key, file.data)
+    told = error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"no such key; {suggestion(str(key[-1]), _place(model, key[:-1], file.data).keys)}"
+    if kind == "union_tag_invalid":
+        return f"'{told['tag']}' is not a type; there are: {told['expected_tags']}."
+    if kind == "value_error":
+        return str(told.get("error") or f"{told.get('reason')} '{given}' was given.")
+    if given is None:
+        return f"is left empty.{place.hint or place.listed}"
+    if kind in ("string_type", "model_type", "dict_type"):
+        return _of_another_kind(kind, given, place)
+    words = WORDS.get(kind, f"{error['msg'].removesuffix('.')}; '{{given}}' was given.")
+    least = AT_LEAST.get(told.get("min_length", 1), told.get("min_length"))
+    hint = "" if kind == "literal_error" else place.hint or place.listed
+    return words.format_map({**told, "given": given, "least": least}) + hint
+
+
+def _missing(place: Place, key: Key) -> str:
+    one_of = f"Write one of: {', '.join(place.types)}." if place.types else "Add it."
+    return f"the key '{key[-1]}' is missing. {one_of}"
+
+
+def _of_another_kind(kind: str, given: object, place: Place) -> str:
+    """Text or keys are wanted, and YAML reads something else."""
+    if place.model is not None and isinstance(given, bool):
+        return f"takes a column's name, or keys. Write {{value: {str(given).lower()}}} for the same in every patron."
+    if isinstance(given, bool):
+        return f"YAML reads this as yes or no ({str(given).lower()}), not as text. Write it in quotes."
+    if isinstance(given, int | float):
+        return f"YAML reads this as the number {given}, not as text. Write it in quotes."
+    if isinstance(given, date):
+        return "YAML reads this as a date, not as text. Write it in quotes."
+    if kind == "string_type":
+        return f"takes one text, not {'keys' if isinstance(given, dict) else 'a list'}.{place.hint}"
+    return f"takes keys.{place.listed or ' Write it like {UG: undergrad}.'}"
+
+
+def _written(file: YamlFile, error: ErrorDetails) -> Key:
+    """The key that somebody wrote, or should have: pydantic puts the names of union members between the keys."""
+    written: Key = ()
+    data: Any = file.data
+    last = len(error["loc"]) - 1
+    for position, part in enumerate(error["loc"]):
+        if isinstance(data, dict) and (part in data or position == last):
+            written, data = (*written, part), data.get(part)
+        elif isinstance(data, list) and isinstance(part, int):
+            written, data = (*written, part), data[part] if part < len(data) else None
+    return (*written, "type") if error["type"].startswith("union_tag") else written
+
+
+def _place(model: type[Document], key: Key, data: Any) -> Place:
+    """What the models know of a key, found by walking down them."""
+    annotation: Any = model
+    field: FieldInfo | None = None
+    types: list[str] = []
+    for part in key:
+        current = _model_in(annotation, data)
+        types = [_types(found)[0] for found in _models(annotation) if part == "type" and _types(found)]
+        field = _field(current, part)
+        if field:
+            annotation = field.annotation
+        data = data.get(part) if isinstance(data, dict) else None
+    return Place(field, _model_in(annotation, data), types)
+
+
+def _field(model: type[Document] | None, part: str | int) -> FieldInfo | None:
+    known = model.model_fields.items() if model else ()
+    return next((field for name, field in known if part == (field.alias or name)), None)
+
+
+def _model_in(annotation: Any, data: Any) -> type[Document] | None:
+    """The model behind an annotation; of a union of models the one whose `type` the data names."""
+    found = _models(annotation)
+    kind = data.get("type") if isinstance(data, dict) else None
+    chosen = [part for part in found if kind in _types(part)]
+    return next(iter(chosen or found), None)
+
+
+def _models(annotation: Any) -> list[type[Document]]:
+    return [part for part in _parts(annotation) if isinstance(part, type) and issubclass(part, Document)]
+
+
+def _types(model: type[Document]) -> tuple[str, ...]:
+    return typing.get_args(model.model_fields["type"].annotation) if "type" in model.model_fields else ()
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """The types an annotation is made of: Annotated, unions, lists and dictionaries taken apart."""
+    inner = typing.get_args(annotation)
+    return [part for argument in inner for part in _parts(argument)] if inner else [annotation]

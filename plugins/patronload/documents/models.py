@@ -1,0 +1,53 @@
+"""What tenant and mapping files have in common: a closed model, and how a mistake in one is described."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from patronload.documents.yaml_files import Key, YamlFile
+
+MOST_LISTED = 16
+"""Of more names than this only the nearest are told."""
+
+
+FROM_A_FILE = {"from": "file"}
+"""How pydantic is told that nobody in the code writes the values."""
+
+
+class Document(BaseModel):
+    """A part of a tenant or mapping file: never changed once read, and closed to keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _is_not_left_empty(cls, given: Any, told: ValidationInfo) -> Any:
+        """In a file, a key that may be left out may not be left empty: who knows whether something was forgotten?"""
+        if given is None and told.context == FROM_A_FILE:
+            raise PydanticCustomError("left_empty", "is left empty")
+        return given
+
+
+def complaint(file: YamlFile, key: Key, sentence: str) -> str:
+    """`northfield.yaml, line 12: target.chunk_size: ...`"""
+    return f"{file.place(key)}: {dotted(key)}: {sentence}"
+
+
+def dotted(key: Key) -> str:
+    """('expect', 'rows', 0) becomes expect.rows[0]."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    return text.lstrip(".") or "the file"
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'lower'? There are: lower, upper, ...` for a `word` that is not one of the `known`."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, 3)
+    meant = f"did you mean '{near[0]}'? " if near else ""
+    if len(names) > MOST_LISTED:
+        others = f"There are also: {', '.join(near[1:])}, and more." if near[1:] else "docs/ lists all."
+        return meant + others
+    return f"{meant}There are: {', '.join(names)}."

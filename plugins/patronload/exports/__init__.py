@@ -1,0 +1,1 @@
+"""Turn an export's bytes into rows, and rejected rows back into a file."""

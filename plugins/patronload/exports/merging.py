@@ -1,0 +1,97 @@
+"""Make one export of the several files of a delivery, and decide whose row counts when a person is in two."""
+
+from typing import Literal
+
+import polars as pl
+
+from patronload.config.mapping import Mapping
+from patronload.errors import SourceError
+from patronload.exports import trailers
+from patronload.exports.reading import Export
+from patronload.folding import folded_column
+from patronload.mapping import expressions
+from patronload.rows import REJECTS, ROW, no_rejects, without
+
+SamePerson = Literal["reject", "first", "last"]
+
+
+def merged(files: list[tuple[str, Export]], mapping: Mapping, same_person: SamePerson) -> Export:
+    """
+    The files, by name, as one export. The rows of the second go on counting where those of the first end.
+
+    With `first` or `last`, a person's row in any other file than the first or last one they are in is set aside; with
+    `reject`, all their rows stay, to be found as sharing an id.
+
+    Raises SourceError when a file has other columns than the first.
+    """
+    (name, whole), *others = files
+    exports = [whole]
+    for other_name, other in others:
+        if set(other.columns) != set(whole.columns):
+            raise SourceError(
+                f"{other_name} does not have the same columns as {name}. The files of one delivery are read as one: "
+                "ask the sender for the same header in each, or make two tenants of them."
+            )
+        exports.append(_after(exports, other, whole.columns))
+    one = whole._replace(
+        frame=pl.concat(export.frame for export in exports),
+        ragged=pl.concat(export.ragged for export in exports),
+        rejects=pl.concat(export.rejects for export in exports),
+        # A whole export beside mended rows is held to its limits.
+        mended=all(export.mended for export in exports),
+        trailer=trailers.of_all([export.trailer for export in exports]),
+    )
+    if same_person == "reject" or mapping.system.key not in mapping.fields or len(exports) == 1:
+        return one
+    names = [file for file, _ in files]
+    return _set_aside(one, _in_two(exports, names, mapping, same_person))
+
+
+def _after(before: list[Export], export: Export, columns: list[str]) -> Export:
+    """The export with its rows numbered on from those of all before it; a header line is no row of the whole."""
+    last = max([0, *(number for each in before for part in (each.frame, each.ragged) for number in part[ROW].tail(1))])
+    # A fixed width file has no header line: its first line is row 1.
+    has_header = all(number > 1 for part in (export.frame, export.ragged) for number in part[ROW].head(1))
+    shift = max(last - has_header, 0)
+    return export._replace(
+        frame=export.frame.select(pl.col(ROW) + shift, *columns),
+        ragged=export.ragged.select(pl.col(ROW) + shift, *columns),
+        rejects=export.rejects.with_columns(pl.col("row") + shift),
+    )
+
+
+def _in_two(exports: list[Export], names: list[str], mapping: Mapping, same_person: SamePerson) -> pl.DataFrame:
+    """Rejects for the rows of people who are in another file too, the one that counts."""
+    keys = pl.concat(
+        export.frame.select(
+            ROW,
+            file=pl.lit(place, dtype=pl.Int64),
+            key=folded_column(expressions.of_fields(export.frame, mapping, [mapping.system.key])[mapping.system.key]),
+        )
+        for place, export in enumerate(exports)
+    ).drop_nulls("key")
+    counts = pl.col("file").min() if same_person == "first" else pl.col("file").max()
+    ranked = keys.with_columns(counts=counts.over("key"))
+    taken = ranked.filter(pl.col("file") == pl.col("counts")).group_by("key").agg(taken=pl.col(ROW).min())
+    left = ranked.filter(pl.col("file") != pl.col("counts")).join(taken, on="key", maintain_order="left")
+    name = pl.col("counts").replace_strict(list(range(len(names))), names, return_dtype=pl.String)
+    return no_rejects().vstack(
+        left.select(
+            pl.col(ROW).alias("row"),
+            column=pl.lit(" + ".join(mapping.fields[mapping.system.key].columns)),
+            value=pl.col("key"),
+            reason=pl.format(
+                "the same person is in row {}, in {}, which is the file that source.same_person takes", "taken", name
+            ),
+            summary=pl.lit("the person is in another file of the delivery too, and is taken from there"),
+        ).cast(pl.Schema(REJECTS))
+    )
+
+
+def _set_aside(export: Export, rejects: pl.DataFrame) -> Export:
+    aside = export.frame.filter(pl.col(ROW).is_in(rejects["row"].implode()))
+    return export._replace(
+        frame=without(export.frame, rejects),
+        ragged=pl.concat([export.ragged, aside]),
+        rejects=pl.concat([export.rejects, rejects]),
+    )

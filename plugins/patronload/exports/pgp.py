@@ -1,0 +1,79 @@
+"""Decrypt an export that is encrypted by PGP, with our private key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from patronload.errors import ConfigError, SourceError
+
+if TYPE_CHECKING:
+    from patronload.config.tenants import Layout
+    from patronload.exports.reading import Export
+
+ARMOR = b"-----BEGIN PGP MESSAGE"
+
+TAGS = {1, 3, 9, 18, 20}
+"""OpenPGP (RFC 9580, 5): the packets that an encrypted message may begin with."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """
+    Our private key, in armor, with its passphrase ("" for none); printed, it shows neither. `called`: as a sentence
+    names it; `comes`: how it is to be given.
+    """
+
+    armored: str = field(repr=False)
+    passphrase: str = field(repr=False)
+    called: str
+    comes: str
+
+
+def is_encrypted(content: bytes) -> bool:
+    """Whether the bytes are a PGP message, in armor or without."""
+    first = content[0] if content else 0
+    if not first & 0x80:
+        return content.lstrip().startswith(ARMOR)
+    return (first & 0x3F if first & 0x40 else (first >> 2) & 0x0F) in TAGS
+
+
+def read(content: bytes, layout: Layout, key: Key) -> Export:
+    """
+    The export in a PGP message. Only the library's own mended rejects may come back in the open.
+
+    Raises ConfigError when the key cannot be read or does not open the message, SourceError when that is damaged, is no
+    PGP message, or cannot be read as an export.
+    """
+    from patronload.exports import reading  # polars is slow to import, and whoever only wants a key does without
+
+    if is_encrypted(content):
+        return reading.read(decrypted(content, key), layout)
+    export = reading.read(content, layout)
+    if not export.mended:
+        raise SourceError(
+            "The export is not encrypted, and source.pgp says that it should be. Anybody on its way could have read or "
+            "changed it. Ask the sender, or take source.pgp out of the tenant file. Only a mended rejects file may "
+            "come back unencrypted."
+        )
+    return export
+
+
+def decrypted(content: bytes, key: Key) -> bytes:
+    """What is in a PGP message. Raises ConfigError and SourceError as `read` does."""
+    from pysequoia import Tsk, decrypt  # only the few libraries that encrypt their exports need it
+
+    try:
+        decryptor = Tsk.from_bytes(key.armored.encode()).decryptor(key.passphrase or None)
+    except Exception as error:  # noqa: BLE001 - the package raises Exception itself; its text may hold the key
+        raise ConfigError(
+            f"The PGP key of {key.called} cannot be used ({type(error).__name__}). It wants the private key in armor "
+            f"(-----BEGIN PGP PRIVATE KEY BLOCK-----) {key.comes}."
+        ) from None
+    try:
+        return decrypt(content, decryptor=decryptor).bytes or b""
+    except Exception:  # noqa: BLE001 - as above
+        raise SourceError(
+            f"The export cannot be decrypted with the PGP key of {key.called}. Either it was encrypted for another "
+            "key, or it was cut short. Send the sender our public key, and ask for the file again."
+        ) from None

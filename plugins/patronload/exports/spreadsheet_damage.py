@@ -1,0 +1,90 @@
+"""Tell where a spreadsheet has changed a number: zeros that are gone, 2.13E+12, a .0 behind an id, #REF!"""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from patronload.config.mapping import Mapping
+from patronload.mapping import expressions
+from patronload.rows import ROW, holding, no_rejects
+
+SCIENTIFIC = r"^-?[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]{1,3}$"
+DECIMAL = r"^[0-9]+[.,]0+$"
+AS_TEXT = r"^(?:=\"[^\"]*\"|'[0-9]+)$"
+ERROR = r"^#(?:REF!|N/A|NAME\?|VALUE!|NUM!|DIV/0!|NULL!|#+)$"
+
+NUMBERS = {"barcode", "externalSystemId", "username", "personal.phone", "personal.mobilePhone"}
+"""Fields of which no value is a decimal number; of a column for others a .0 may be meant."""
+
+
+class _Damage(NamedTuple):
+    """How a cell looks that a spreadsheet has changed, and what to tell the library."""
+
+    pattern: str
+    reason: str
+    summary: str
+
+
+EVERYWHERE = (
+    _Damage(
+        SCIENTIFIC,
+        "was a long number before a spreadsheet rounded it; its last digits are lost: take it from the system "
+        "again, with the column as text",
+        "is a long number that a spreadsheet rounded, like 2.13E+12",
+    ),
+    _Damage(
+        ERROR,
+        "is what a spreadsheet shows when it cannot compute or show a cell: take it from the system again",
+        "is an error of a spreadsheet, like #REF!",
+    ),
+)
+IN_NUMBERS = (
+    _Damage(
+        DECIMAL,
+        "is an id that a spreadsheet made a decimal number: take the part behind the point away, and make sure that no "
+        "zeros in front are missing",
+        "is an id that a spreadsheet made a decimal number, like 4711.0",
+    ),
+    _Damage(
+        AS_TEXT,
+        "is written so that a spreadsheet keeps its zeros: take the signs around the digits away",
+        'is written for a spreadsheet, like ="0042" or \'0042',
+    ),
+)
+
+
+def lost(frame: pl.DataFrame, lengths: dict[str, int]) -> pl.DataFrame:
+    """Rejects for the cells of digits that have fewer of them than their column always has."""
+    found = [no_rejects()]
+    for name, length in lengths.items():
+        if name in frame.columns:
+            shorter = (
+                pl.col(name).str.strip_chars().str.contains(rf"^[0-9]{{1,{length - 1}}}$") if length > 1 else False
+            )
+            reason = f"has fewer than {length} digits: a spreadsheet took the zeros in front away; put them back"
+            found.append(_rejects(frame.filter(shorter), name, reason, f"has fewer than {length} digits"))
+    return pl.concat(found)
+
+
+def damaged(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """Rejects for what a spreadsheet has changed beyond repair in the columns that the mapping takes."""
+    found = [no_rejects()]
+    for name in mapping.columns:
+        of_numbers = any(name in mapping.fields[path].columns for path in NUMBERS & set(mapping.fields))
+        kinds = (*EVERYWHERE, *(IN_NUMBERS if of_numbers else ()))
+        any_of_them = "|".join(rf"(?:^\s*(?:{damage.pattern[1:-1]})\s*$)" for damage in kinds)
+        suspects = holding(frame, name, any_of_them).select(ROW, name)
+        for damage in kinds if suspects.height else ():
+            bad = suspects.filter(expressions.clean(name).str.contains(damage.pattern))
+            found.append(_rejects(bad, name, damage.reason, damage.summary))
+    return pl.concat(found)
+
+
+def _rejects(bad: pl.DataFrame, name: str, reason: str, summary: str) -> pl.DataFrame:
+    return bad.select(
+        pl.col(ROW).cast(pl.UInt32).alias("row"),
+        column=pl.lit(name),
+        value=pl.col(name),
+        reason=pl.format("{} '{}' {}", pl.lit(name), pl.col(name), pl.lit(reason)),
+        summary=pl.lit(f"{name} {summary}"),
+    )

@@ -1,0 +1,49 @@
+"""Take the trailer off an export: a last line that tells how many rows the sender has written."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from patronload.config.tenants import ROWS_HERE, Layout
+
+
+class Trailer(NamedTuple):
+    """The last line, as the tenant says it is written; `rows` is what it tells, None where it is not there."""
+
+    form: str
+    rows: int | None
+
+
+def split(content: bytes, layout: Layout) -> tuple[bytes, Trailer | None]:
+    """
+    An export's bytes without its trailer, and the trailer; None for a layout that has none.
+
+    Bytes that are not in the layout's encoding stay as they are: whoever reads them says what is wrong.
+    """
+    if layout.trailer is None:
+        return content, None
+    try:
+        text = content.decode(layout.encoding).rstrip()
+    except UnicodeDecodeError:
+        return content, Trailer(layout.trailer, None)
+    line = re.split(r"[\r\n]", text)[-1]
+    found = _pattern(layout.trailer).fullmatch(line.strip())
+    if not found:
+        return content, Trailer(layout.trailer, None)
+    return text[: len(text) - len(line)].encode(layout.encoding), Trailer(layout.trailer, int(found[1]))
+
+
+def of_all(trailers: list[Trailer | None]) -> Trailer | None:
+    """What the trailers of a delivery's files tell together; one that is missing leaves nothing told."""
+    told = [trailer for trailer in trailers if trailer is not None]
+    if not told:
+        return None
+    rows = [trailer.rows for trailer in told if trailer.rows is not None]
+    return told[0]._replace(rows=sum(rows) if len(rows) == len(trailers) else None)
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    """`T|*|{rows}` as a regular expression: {rows} is a number, * any text."""
+    before, after = (re.escape(part).replace(r"\*", ".*") for part in form.strip().split(ROWS_HERE))
+    return re.compile(f"{before}([0-9]{{1,18}}){after}")

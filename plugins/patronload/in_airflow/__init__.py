@@ -1,0 +1,1 @@
+"""Everything that only Airflow imports: tasks, upkeep and pages."""

@@ -1,0 +1,85 @@
+"""What a person has to look at: of each library, in sentences, the most pressing one first."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from patronload.in_airflow.pages import days
+from patronload.in_airflow.pages.loads import FOR_ANSWER, FOR_EARLIER_DAYS, FOR_FILE, Library, Load
+
+LATE = timedelta(minutes=30)
+"""A run that was to begin so long ago, and has not, is missing."""
+
+LONG = timedelta(hours=6)
+"""A load that has been going on for so long may hang."""
+
+RECENT = timedelta(days=7)
+"""A day that was missed longer before the last load is in the library's list, and no alarm any more."""
+
+OUTCOMES = {
+    "stopped": "The last load was stopped; nothing was sent.",
+    "failed": "The last load failed.",
+    "no_file": "There was no file for the last load.",
+    "declined": "Nobody approved the last load; nothing was sent.",
+}
+
+WAITS = {
+    FOR_FILE: "The file is not there yet; it is loaded as soon as it comes.",
+    FOR_ANSWER: "The load is unusual: a person is asked, in the task approve, whether it is right.",
+    FOR_EARLIER_DAYS: "The load waits until a backfill of earlier days is through.",
+}
+
+NO_REPORT = "The last load ended without a report."
+
+UNTOLD = "The last load is through, but one of its last steps failed: somebody may not have been told."
+
+
+def needed(library: Library, now: datetime) -> list[str]:
+    """What is wrong with a library; nothing, on a good day."""
+    if library.gone:
+        return ["Its tenant file does not load, or was taken away."]
+    sentences = [*_of_the_last(library.loads, now), *_of_the_schedule(library, now), *_of_missed_days(library)]
+    if library.paused and library.loads:
+        sentences.append("The DAG is switched off.")
+    return sentences
+
+
+def _of_the_last(loads: tuple[Load, ...], now: datetime) -> list[str]:
+    sentences = []
+    if loads and loads[0].waiting:
+        sentences.append(WAITS[loads[0].waiting])
+    elif loads and loads[0].under_way and loads[0].began and now - loads[0].began > LONG:
+        sentences.append(f"The load has been going on since {loads[0].began:%d %b, %H:%M} UTC.")
+    ended = next((load for load in loads if not load.under_way), None)
+    if ended:
+        sentences += _of_an_end(ended)
+    return sentences
+
+
+def _of_an_end(load: Load) -> list[str]:
+    if load.outcome in OUTCOMES:
+        return [OUTCOMES[load.outcome]]
+    if load.outcome is None:
+        return [NO_REPORT]
+    if load.state == "failed":
+        return [UNTOLD]
+    return []
+
+
+def _of_the_schedule(library: Library, now: datetime) -> list[str]:
+    overdue = library.due is not None and now - library.due > LATE
+    # A library loads one run at a time: while one is under way, the next one waits for it.
+    if library.due is None or not overdue or library.paused or (library.last and library.last.under_way):
+        return []
+    return [f"A load was due at {library.due:%d %b, %H:%M} UTC and has not begun."]
+
+
+def _of_missed_days(library: Library) -> list[str]:
+    if not library.loads:
+        return []
+    since = max(map(days.day_of, library.loads)) - RECENT
+    found = [
+        missed for missed in days.missed(library.schedule, library.loads, more=library.more) if missed.day >= since
+    ]
+    named = ", ".join(f"{missed.day:%d %b} ({missed.why})" for missed in reversed(found))
+    return [f"Missed in the week before the last load: {named}."] if found else []

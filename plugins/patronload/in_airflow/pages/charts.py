@@ -1,0 +1,81 @@
+"""Small charts: where the bars of a picture stand. The templates draw them; a sentence says the same in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from patronload.in_airflow.pages.loads import TREND, Load
+
+STEP = 6
+"""From one bar to the next; a bar takes a part less."""
+
+WIDTH, HEIGHT = STEP * TREND, 36
+
+
+NO_LOADS = ("dry_run", "already_loaded")
+"""Ends of runs that had nothing to load: neither good nor bad."""
+
+
+class Bar(NamedTuple):
+    """An upright bar of a trend: `good` is the height of the loaded part, `bad` of the rest on top of it."""
+
+    left: int
+    good: float
+    bad: float
+    kind: str
+    words: str
+
+
+class Trend(NamedTuple):
+    """A library's last loads from the oldest to the newest, and what they show in a sentence."""
+
+    bars: tuple[Bar, ...]
+    words: str
+
+
+def trend(loads: Sequence[Load]) -> Trend:
+    """The trend of loads that come newest first; what had nothing to load, or is under way, is left out."""
+    shown = [load for load in reversed(loads[:TREND]) if not load.under_way and load.outcome not in NO_LOADS]
+    tallest = max((load.loaded + load.to_mend for load in shown), default=0) or 1
+    # The newest stands at the right, however many there are.
+    first = TREND - len(shown)
+    return Trend(
+        tuple(_bar(load, STEP * (first + place), HEIGHT / tallest) for place, load in enumerate(shown)), _words(shown)
+    )
+
+
+def shares(counts: Sequence[int]) -> list[float]:
+    """How long the bars of some counts are, in percent of the longest; each that is not empty can be seen."""
+    longest = max(counts, default=0) or 1
+    return [round(max(100 * count / longest, 1 if count else 0), 1) for count in counts]
+
+
+def _bar(load: Load, left: int, scale: float) -> Bar:
+    good, bad = load.loaded * scale, load.to_mend * scale
+    words = f"{load.day}: {load.loaded:,} loaded"
+    if load.to_mend:
+        words += f", {load.to_mend:,} to mend"
+    kind = load.outcome or "failed"
+    if kind not in ("loaded", "loaded_with_rejects"):
+        words = f"{load.day}: {kind.replace('_', ' ')}"
+        # A load that brought nothing is a mark on the ground, not a gap.
+        bad = max(bad, 4)
+    # What is there can be seen, and the tallest bar stays within the picture.
+    good = max(good, 1) if load.loaded else 0
+    bad = max(bad, 1.5) if bad else 0
+    return Bar(left, round(min(good, HEIGHT - bad), 1), round(bad, 1), kind, words)
+
+
+def _words(shown: Sequence[Load]) -> str:
+    """What somebody hears who does not see the bars."""
+    if not shown:
+        return "No load yet."
+    went_well = [load.loaded for load in shown if load.outcome in ("loaded", "loaded_with_rejects")]
+    failed = len(shown) - len(went_well)
+    loads, each = ("The last load", "") if len(shown) == 1 else (f"The last {len(shown)} loads", " each")
+    if not went_well:
+        return f"{loads} did not go well." if not each else f"{loads}: none went well."
+    low, high = min(went_well), max(went_well)
+    figures = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return f"{loads}: {figures} patrons{each}" + (f"; {failed} did not go well." if failed else ".")

@@ -1,0 +1,204 @@
+"""
+What Airflow knows of the libraries' loads: two questions to its database for any number of libraries.
+
+The figures are those that the task `report` handed on, so no artifact is read, and a load that never made a report is
+there all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from patronload.config.tenants import DAG_PREFIX
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+TREND = 30
+"""So many loads make a library's trend."""
+
+TITLE = "Patron load: "
+"""What a DAG's title has before the library's name."""
+
+UNDER_WAY = ("queued", "running")
+
+FOR_FILE, FOR_EARLIER_DAYS, FOR_ANSWER = "the file", "a backfill of earlier days", "an answer"
+"""What a load waits for."""
+
+WAITING = {("fetch", "up_for_reschedule"): FOR_FILE, ("approve", "awaiting_input"): FOR_ANSWER}
+"""A task and its state, and what it waits for in it; in fetch perhaps for its turn, too."""
+
+
+class Load(NamedTuple):
+    """
+    One run: Airflow's state of it, and what its report counted (`outcome` is None when there is no report, or not yet).
+
+    `waiting` says what it waits for, if it does: its file, a backfill of earlier days, or a person's answer. The times
+    are aware, in UTC.
+    """
+
+    run_id: str
+    state: str
+    kind: str
+    day: str
+    began: datetime | None
+    ended: datetime | None
+    waiting: str
+    outcome: str | None
+    figures: Mapping[str, int]
+
+    @property
+    def loaded(self) -> int:
+        """How many patrons are in the target as the export has them."""
+        return self.figures.get("created", 0) + self.figures.get("updated", 0)
+
+    @property
+    def to_mend(self) -> int:
+        """How many rows stand in rejects.csv."""
+        return self.figures.get("rejected", 0) + self.figures.get("failed", 0)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.state in UNDER_WAY
+
+
+class Library(NamedTuple):
+    """
+    A library's DAG and its last loads, the newest one first. `due` is when the next run is to begin, in UTC; `schedule`
+    the cron line by which it is loaded, None for one that is loaded by hand. `more`: there may be older loads.
+    """
+
+    dag_id: str
+    name: str
+    paused: bool
+    gone: bool
+    due: datetime | None
+    loads: tuple[Load, ...]
+    schedule: str | None = None
+    more: bool = False
+
+    @property
+    def last(self) -> Load | None:
+        """The newest load, under way or ended."""
+        return self.loads[0] if self.loads else None
+
+
+def libraries(session: Session, readable: Collection[str], most: int = TREND) -> list[Library]:
+    """The libraries among the DAGs that somebody may read, with their last `most` loads, sorted by name."""
+    from airflow.models.dag import DagModel
+    from sqlalchemy import select
+
+    title: Any = DagModel.dag_display_name  # a hybrid, which the type checker does not follow
+    wanted = [dag_id for dag_id in readable if is_ours(dag_id)]
+    found = session.execute(
+        select(
+            DagModel.dag_id,
+            title,
+            DagModel.is_paused,
+            DagModel.is_stale,
+            DagModel.next_dagrun_create_after,
+            DagModel.timetable_summary,
+            DagModel.timetable_partitioned,
+        ).where(DagModel.dag_id.in_(wanted))
+    ).all()
+    loads = _loads(session, wanted, most)
+    made = [
+        Library(
+            dag_id,
+            name.removeprefix(TITLE),
+            paused,
+            gone,
+            due,
+            tuple(loads.get(dag_id, ())),
+            cron if by_day else None,
+            more=len(loads.get(dag_id, ())) >= most,
+        )
+        # A DAG that is started by hand sums up its schedule in words.
+        for dag_id, name, paused, gone, due, cron, by_day in found
+        # Of a library that was taken away long ago nothing is left to tell.
+        if not gone or dag_id in loads
+    ]
+    return sorted(made, key=lambda library: (library.name.casefold(), library.dag_id))
+
+
+def load(session: Session, dag_id: str, run_id: str) -> Load | None:
+    """One run of a library; None if there is no such run."""
+    found = next(iter(_loads(session, [dag_id], 1, run_id).get(dag_id, ())), None)
+    if not found or not found.waiting:
+        return found
+    # What it waits for is told by the others.
+    among = _loads(session, [dag_id], TREND).get(dag_id, [])
+    return next((each for each in among if each.run_id == run_id), found)
+
+
+def is_ours(dag_id: str) -> bool:
+    """Whether a DAG loads patrons: its name says so."""
+    return dag_id.startswith(DAG_PREFIX)
+
+
+def tenant_of(dag_id: str) -> str:
+    """The tenant whose DAG it is."""
+    return dag_id.removeprefix(DAG_PREFIX)
+
+
+def _loads(session: Session, dag_ids: list[str], most: int, run_id: str | None = None) -> dict[str, list[Load]]:
+    """DAG -> its last loads, the newest first, or the one of this run id."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import and_, func, select
+
+    newest = func.row_number().over(partition_by=DagRun.dag_id, order_by=DagRun.id.desc()).label("place")
+    columns = (DagRun.id, DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.run_type)
+    times = (DagRun.partition_key, DagRun.run_after, DagRun.start_date, DagRun.end_date)
+    runs = select(*columns, *times, newest).where(DagRun.dag_id.in_(dag_ids))
+    if run_id is not None:
+        runs = runs.where(DagRun.run_id == run_id)
+    run = runs.subquery().c
+    told = and_(
+        XComModel.dag_run_id == run.id,
+        XComModel.task_id == "report",
+        XComModel.key == "return_value",
+        XComModel.map_index == -1,
+    )
+    question = select(*run, XComModel.value).outerjoin(XComModel, told).where(run.place <= most).order_by(run.place)
+    waiting = _waiting(session, dag_ids)
+    found: dict[str, list[Load]] = {}
+    for row in session.execute(question):
+        found.setdefault(row.dag_id, []).append(_load(row, waiting.get((row.dag_id, row.run_id), "")))
+    return {dag_id: [_in_turn(each, loads) for each in loads] for dag_id, loads in found.items()}
+
+
+def _in_turn(load: Load, loads: Iterable[Load]) -> Load:
+    """A load that waits in fetch, with what it waits for."""
+    ahead = any(each.kind == "backfill" and each.under_way and each.day < load.day for each in loads)
+    return load._replace(waiting=FOR_EARLIER_DAYS) if load.waiting == FOR_FILE and ahead else load
+
+
+def _load(row: Any, waiting: str) -> Load:
+    told = row.value if isinstance(row.value, dict) else {}
+    return Load(
+        run_id=row.run_id,
+        state=str(row.state),
+        kind=str(row.run_type),
+        # A load by hand has no partition; its report says which day it was for.
+        day=str(told.get("day") or row.partition_key or f"{row.run_after:%Y-%m-%d}"),
+        began=row.start_date,
+        ended=row.end_date,
+        waiting=waiting,
+        outcome=told.get("outcome"),
+        figures={name: number for name, number in told.items() if isinstance(number, int)},
+    )
+
+
+def _waiting(session: Session, dag_ids: Iterable[str]) -> dict[tuple[str, str], str]:
+    """The runs of which a task waits, without a worker, and for what."""
+    from airflow.models.taskinstance import TaskInstance as Task
+    from sqlalchemy import select, tuple_
+
+    waiting = select(Task.dag_id, Task.run_id, Task.task_id, Task.state).where(
+        tuple_(Task.task_id, Task.state).in_(list(WAITING)), Task.dag_id.in_(list(dag_ids))
+    )
+    return {(dag_id, run_id): WAITING[task, str(state)] for dag_id, run_id, task, state in session.execute(waiting)}

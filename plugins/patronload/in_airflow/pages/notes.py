@@ -1,0 +1,92 @@
+"""
+A note on each run in Airflow: the day, the file and what came of it.
+
+A task cannot set it: Airflow's API for tasks can only give a note to a run that it triggers, and the REST API takes a
+person's account. So the scheduler, which hears of each run's end, makes the note of what the task `report` handed on.
+It reads no artifact, for the scheduler must not wait for a bucket; and whatever goes wrong, the run's end stands.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow.listeners import hookimpl
+
+from patronload.config.tenants import DAG_PREFIX
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+
+log = logging.getLogger(__name__)
+
+MARK = "Day "
+"""How our line begins; the other lines of a note are a person's."""
+
+WORDS = {
+    "loaded": "loaded",
+    "loaded_with_rejects": "loaded, with rejects",
+    "stopped": "stopped, nothing was sent",
+    "failed": "failed",
+    "dry_run": "dry run",
+    "no_file": "no file",
+    "declined": "not approved, nothing was sent",
+}
+
+
+@hookimpl
+def on_dag_run_success(dag_run: DagRun) -> None:
+    """Airflow calls it in the scheduler."""
+    _note(dag_run)
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: DagRun) -> None:
+    """Airflow calls it in the scheduler."""
+    _note(dag_run)
+
+
+def sentence(told: dict[str, Any]) -> str:
+    """Day 2026-11-24, patrons_20261124.csv: loaded, with rejects; 4,108 of 4,132 rows, 24 to mend."""
+    outcome = str(told.get("outcome", ""))
+    file = f", {told['file']}" if told.get("file") else ""
+    file += f" (taken from the archive of run {told['archive']})" if told.get("archive") else ""
+    text = f"{MARK}{told.get('day', 'unknown')}{file}: {WORDS.get(outcome, outcome)}"
+    if not told.get("rows"):
+        return text
+    text += f"; {told.get('created', 0) + told.get('updated', 0):,} of {told['rows']:,} rows"
+    parts = {"to mend": told.get("rejected", 0) + told.get("failed", 0)}
+    parts |= {name.replace("_", " "): told.get(name, 0) for name in ("not_sent", "unconfirmed")}
+    return text + "".join(f", {number:,} {name}" for name, number in parts.items() if number)
+
+
+def with_sentence(note: str | None, ours: str) -> str:
+    """The note with our line in it, in place of one from before the run was cleared; a person's lines stay."""
+    return "\n".join([*(line for line in (note or "").splitlines() if not line.startswith(MARK)), ours])
+
+
+def _note(dag_run: DagRun) -> None:
+    if not dag_run.dag_id.startswith(DAG_PREFIX):
+        return
+    try:
+        told = _told(dag_run)
+        if told:
+            dag_run.note = with_sentence(dag_run.note, sentence(told))
+    except Exception as error:  # noqa: BLE001 - a note is not worth a scheduler that stumbles
+        log.warning("No note on %s %s: %s", dag_run.dag_id, dag_run.run_id, type(error).__name__)
+
+
+def _told(dag_run: DagRun) -> dict[str, Any] | None:
+    """What the report handed on. The session is the scheduler's, which allows no commit and no savepoint here."""
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import select
+    from sqlalchemy.orm import object_session
+
+    session = object_session(dag_run)
+    if session is None:
+        return None
+    question = select(XComModel.value).where(
+        XComModel.dag_run_id == dag_run.id, XComModel.task_id == "report", XComModel.key == "return_value"
+    )
+    told = session.scalar(question)
+    return told if isinstance(told, dict) else None

@@ -1,0 +1,51 @@
+"""
+A question that was put to a person goes when its task is cleared.
+
+Airflow keeps one question for each task, and clearing the task does not change its words: whoever is asked again would
+see the figures of before. So the scheduler, which hears of each run that starts again, takes the old question away, and
+the task puts a new one. What was asked and answered before stays in Airflow's history of the task's tries.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow.listeners import hookimpl
+
+from patronload.config.tenants import DAG_PREFIX
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+
+log = logging.getLogger(__name__)
+
+TASK = "approve"
+
+
+@hookimpl
+def on_dag_run_running(dag_run: DagRun) -> None:
+    """Airflow calls it in the scheduler, before any task of the run starts."""
+    if not dag_run.dag_id.startswith(DAG_PREFIX):
+        return
+    try:
+        _take_away(dag_run)
+    except Exception as error:  # noqa: BLE001 - the task looks at what is shown, and asks nothing when it is old
+        log.warning("The question of %s %s stays: %s", dag_run.dag_id, dag_run.run_id, type(error).__name__)
+
+
+def _take_away(dag_run: DagRun) -> None:
+    """The question of a task that has yet to run. The session is the scheduler's, which allows no commit here."""
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance as Task
+    from sqlalchemy import delete, select
+    from sqlalchemy.orm import object_session
+
+    session = object_session(dag_run)
+    if session is None:
+        return
+    cleared = select(Task.id).where(
+        Task.dag_id == dag_run.dag_id, Task.run_id == dag_run.run_id, Task.task_id == TASK, Task.state.is_(None)
+    )
+    table: Any = HITLDetail.__table__  # the class has an attribute that SQLAlchemy could not get to the end of
+    session.execute(delete(table).where(table.c.ti_id.in_(cleared)))

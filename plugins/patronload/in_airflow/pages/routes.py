@@ -1,0 +1,263 @@
+"""
+The pages' addresses, and who may see what.
+
+Airflow does not guard a plugin's pages; each one here asks for itself. Who is not logged in gets 401, who may not read
+a DAG's runs gets 403 for that library, and the page over all libraries shows those that somebody may read. The rejects
+hold personal data and a report does not: they are for those who may also start a load of that library, in Airflow's own
+roles "user" and above, and who took them stands in Airflow's audit log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from itertools import chain
+from typing import Annotated, Any, Literal
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
+from airflow.api_fastapi.logging.decorators import action_logging
+from airflow.models.dag import DagModel
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import HTMLResponse, StreamingResponse
+
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.errors import PatronloadError
+from patronload.in_airflow.pages import attention, charts, days, loads
+from patronload.reporting import mails
+from patronload.reporting.report import Report
+
+log = logging.getLogger(__name__)
+
+HISTORY = 100
+"""So many loads of one library are listed."""
+
+BLOCK = 1 << 20
+"""Bytes of a download that are read at once."""
+
+HEADERS = {
+    # Nothing runs on these pages, and nothing is loaded from elsewhere; only Airflow itself may show them in a frame.
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+ICON_COLORS = {"light": "#27272a", "dark": "#fafafa"}
+"""As Airflow's own icons are, in its light and in its dark looks."""
+
+may_read = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
+may_load = Depends(requires_access_dag("POST", DagAccessEntity.RUN))
+
+Search = Annotated[str, Query(max_length=200)]
+
+
+def application() -> FastAPI:
+    """All of it. Airflow's own pages about its API are not wanted here."""
+    app = FastAPI(openapi_url=None)
+    app.exception_handler(HTTPException)(_refused)
+    for path, show, *guards in (
+        ("/", overview),
+        ("/style.css", style, Depends(get_user)),
+        ("/icon-{looks}.svg", icon, Depends(get_user)),
+        ("/libraries/{dag_id}", library, may_read),
+        ("/runs/{dag_id}/{run_id}", report, may_read),
+        ("/runs/{dag_id}/{run_id}/report.json", report_json, may_read),
+        ("/runs/{dag_id}/{run_id}/rejects.csv", rejects, may_load, Depends(action_logging("patron_rejects_taken"))),
+    ):
+        app.get(path, dependencies=guards, response_class=HTMLResponse)(show)
+    return app
+
+
+def overview(
+    request: Request, session: SessionDep, user: GetUserDep, q: Search = "", show: Search = "all"
+) -> HTMLResponse:
+    """All libraries whose DAGs somebody may read; those that need attention come first."""
+    readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
+    now = datetime.now(UTC)
+    found = [(each, attention.needed(each, now)) for each in loads.libraries(session, readable)]
+    wanted = [
+        (each, sentences)
+        for each, sentences in found
+        if q.strip().casefold() in f"{each.name} {each.dag_id}".casefold() and (sentences or show != "attention")
+    ]
+    wanted.sort(key=lambda pair: not pair[1])
+    lines = [(each, sentences, charts.trend(each.loads)) for each, sentences in wanted]
+    return _page(
+        request,
+        "overview.html",
+        lines=lines,
+        libraries=len(found),
+        alarmed=sum(bool(sentences) for _, sentences in found),
+        q=q,
+        show=show,
+    )
+
+
+def library(request: Request, session: SessionDep, dag_id: str) -> HTMLResponse:
+    """One library's loads."""
+    found = loads.libraries(session, [dag_id], HISTORY)
+    if not found:
+        raise _foreign(session, dag_id)
+    return _page(
+        request,
+        "library.html",
+        library=found[0],
+        sentences=attention.needed(found[0], datetime.now(UTC)),
+        trend=charts.trend(found[0].loads),
+        missed=days.missed(found[0].schedule, found[0].loads, more=found[0].more),
+        repeats=days.repeats(found[0].loads),
+        most=HISTORY,
+    )
+
+
+def report(request: Request, session: SessionDep, user: GetUserDep, dag_id: str, run_id: str) -> HTMLResponse:
+    """One run's report, or why there is none."""
+    load = _load(session, dag_id, run_id)
+    run = runs.open_run(loads.tenant_of(dag_id), run_id)
+    made, trouble = _report_of(run)
+    if made is None:
+        return _page(request, "no_report.html", dag_id=dag_id, load=load, trouble=trouble)
+    told = mails.told(made, dag_id)
+    return _page(
+        request,
+        "report.html",
+        **told,
+        load=load,
+        lengths=charts.shares([reason.count for reason, *_ in told["reasons"]]),
+        may_load=_may_load(session, user, dag_id),
+        has_rejects=made.to_mend > 0 and _has(run, runs.REJECTS),
+    )
+
+
+def report_json(session: SessionDep, dag_id: str, run_id: str) -> Response:
+    """The report as figures."""
+    _load(session, dag_id, run_id)
+    made, trouble = _report_of(runs.open_run(loads.tenant_of(dag_id), run_id))
+    if made is None:
+        raise HTTPException(503 if trouble else 404, trouble or "This run has no report.")
+    return Response(made.model_dump_json(indent=2), media_type="application/json", headers=HEADERS)
+
+
+def rejects(session: SessionDep, dag_id: str, run_id: str) -> Response:
+    """The rows to mend, as a file to keep."""
+    _load(session, dag_id, run_id)
+    run = runs.open_run(loads.tenant_of(dag_id), run_id)
+    if not _has(run, runs.REJECTS):
+        raise HTTPException(404, "This run has no rejects any more, or never had any.")
+    name = f"{loads.tenant_of(dag_id)}_{run_id}_{runs.REJECTS}"
+    safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-._") else "_" for sign in name)
+    headers = HEADERS | {"Content-Disposition": f'attachment; filename="{safe}"'}
+    blocks = _blocks(run, runs.REJECTS)
+    try:
+        # Once a download has begun there is no way left to tell what is wrong with it.
+        first = next(blocks, b"")
+    except PatronloadError as error:
+        raise HTTPException(503, str(error)) from error
+    return StreamingResponse(chain([first], blocks), media_type="text/csv", headers=headers)
+
+
+def style() -> Response:
+    """How the pages look."""
+    return _the_same_for_all("pages/style.css", "text/css", looks=mails.LOOKS)
+
+
+def icon(looks: Literal["light", "dark"]) -> Response:
+    """What stands before the pages' names in Airflow's menu and tabs."""
+    return _the_same_for_all("pages/icon.svg", "image/svg+xml", color=ICON_COLORS[looks])
+
+
+def _the_same_for_all(template: str, media_type: str, **given: Any) -> Response:
+    text = _templates().get_template(template).render(given)
+    headers = HEADERS | {"Cache-Control": "private, max-age=3600"}
+    return Response(text, media_type=media_type, headers=headers)
+
+
+def _load(session: SessionDep, dag_id: str, run_id: str) -> loads.Load:
+    """The run, which Airflow knows: so no path is made of what somebody typed."""
+    found = loads.load(session, dag_id, run_id) if loads.is_ours(dag_id) else None
+    if found is None:
+        raise _foreign(session, dag_id, "There is no such run of this library.")
+    return found
+
+
+def _foreign(session: SessionDep, dag_id: str, otherwise: str = "There is no such library.") -> HTTPException:
+    if not loads.is_ours(dag_id) and session.get(DagModel, dag_id):
+        return HTTPException(404, "This DAG does not load patrons, so there is no report on it.")
+    return HTTPException(404, otherwise)
+
+
+def _may_load(session: SessionDep, user: GetUserDep, dag_id: str) -> bool:
+    """Whether somebody may start loads of this library, and so may have its rejects."""
+    details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id, session=session))
+    entity = DagAccessEntity.RUN
+    return get_auth_manager().is_authorized_dag(method="POST", access_entity=entity, details=details, user=user)
+
+
+def _report_of(run: Run) -> tuple[Report | None, str]:
+    """The run's report; without one, what is in its way, if anything is."""
+    try:
+        if not run.has(runs.REPORT):
+            return None, ""
+        return Report.from_json(run.read_json(runs.REPORT)), ""
+    except ValueError:
+        return None, "Its report.json cannot be read. It may be of another version of Patronload."
+    except Exception as error:  # noqa: BLE001 - a bucket that cannot be reached is no reason for a page of code
+        return None, _trouble(error)
+
+
+def _trouble(error: Exception) -> str:
+    if isinstance(error, PatronloadError):
+        return str(error)
+    log.warning("The artifacts cannot be read: %s", type(error).__name__)
+    return f"The artifacts cannot be reached from Airflow's API server just now ({type(error).__name__})."
+
+
+def _has(run: Run, name: str) -> bool:
+    try:
+        return run.has(name)
+    except Exception as error:  # noqa: BLE001 - as above
+        _trouble(error)
+        return False
+
+
+def _blocks(run: Run, name: str) -> Iterator[bytes]:
+    with run.reading(name) as file:
+        while block := file.read(BLOCK):
+            yield block
+
+
+async def _refused(request: Request, error: Exception) -> HTMLResponse:
+    """A refusal as a page for people: in its frame, nobody would see the status."""
+    assert isinstance(error, HTTPException)
+    words = {
+        401: ("Nobody is logged in", "Log in to Airflow, and open this page again."),
+        403: (
+            "This is not for you to see",
+            "Your account in Airflow may not see these loads, or not their rejects.",
+        ),
+        503: ("This cannot be read", str(error.detail)),
+    }
+    title, sentence = words.get(error.status_code, ("There is nothing here", str(error.detail)))
+    return _page(request, "refused.html", error.status_code, title=title, sentence=sentence)
+
+
+def _page(request: Request, template: str, status: int = 200, **words: Any) -> HTMLResponse:
+    root = str(request.scope.get("root_path", "")).rstrip("/")
+    text = (
+        _templates()
+        .get_template(f"pages/{template}")
+        .render(root=root, looks=mails.LOOKS, height=charts.HEIGHT, width=charts.WIDTH, **words)
+    )
+    return HTMLResponse(text, status, HEADERS)
+
+
+# Read once; what changes in a template is seen all the same.
+_templates = cache(mails.templates)

@@ -1,0 +1,377 @@
+"""The steps as Airflow tasks: each finds out which load it is for, and does its step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import (
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryDecision,
+    RetryRule,
+    get_current_context,
+    task,
+)
+from airflow.sdk.configuration import conf
+from airflow.sdk.definitions.param import ParamsDict
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
+from airflow.sdk.types import DagRunProtocol
+
+from patronload import dates
+from patronload.artifacts import purging
+from patronload.artifacts import run as runs
+from patronload.config import tenants
+from patronload.errors import MissingError, PatronloadError, TransientError
+from patronload.loads import approval, late_file, leases
+from patronload.loads.load import Load
+from patronload.reporting import approval_question
+from patronload.stages import steps
+
+log = logging.getLogger(__name__)
+
+PARAMS = {
+    "dry_run": Param(
+        False,
+        type="boolean",
+        title="Dry run",
+        source="dag",
+        description="Do all but post: fetch, validate, transform, plan, report, mail. Nothing changes in the target.",
+    ),
+    "source_path": Param(
+        None,
+        type=["null", "string"],
+        title="Source path",
+        source="dag",
+        description="Take this file instead of the usual one: a path at the same source, like outgoing/mended.csv.",
+    ),
+    "load_anyway": Param(
+        None,
+        type=["null", "string"],
+        maxLength=500,
+        title="Load anyway",
+        description=(
+            "Load the file although it may not be the right one (loaded before, older, other columns, other patrons, "
+            "outside the limits): write the reason. It goes into the report and the mail; name no patron."
+        ),
+    ),
+}
+
+LONGEST_PAUSE = timedelta(hours=1)
+"""However long a server asks for."""
+
+
+class RetryByKind(ExceptionRetryPolicy):
+    """Whether to try again by the kind of error, and when: not before the far end asks for it."""
+
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
+        """What Airflow is to do after an exception; it asks in the task's own process."""
+        decision = super().evaluate(exception, try_number, max_tries, context)
+        pause = exception.retry_after if isinstance(exception, TransientError) else None
+        # The task's own pauses, which get longer from try to try, stand when nothing is asked for.
+        if decision.action is not RetryAction.RETRY or not pause:
+            return decision
+        return RetryDecision.retry(min(timedelta(seconds=pause), LONGEST_PAUSE), "the far end asks for a pause")
+
+
+# Only an error that says so may go away by itself; a worker that died is retried by Airflow without asking.
+RETRY_BY_KIND = RetryByKind(
+    [
+        RetryRule(TransientError, RetryAction.RETRY, reason="the network or the far end was busy"),
+        RetryRule(PatronloadError, RetryAction.FAIL, reason="a retry cannot help; see the message"),
+    ]
+)
+
+OPTIONS: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=15),
+    "retry_policy": RETRY_BY_KIND,
+    # A backfill does not heed the DAG's max_active_runs; this is heeded by every run.
+    "max_active_tis_per_dag": 1,
+}
+
+FUNCTION: dict[str, Any] = {
+    **OPTIONS,
+    # What a task hands on is one thing, not one for each figure in it; and its log has a sentence with the figures.
+    "multiple_outputs": False,
+    "show_return_value_in_logs": False,
+}
+
+
+class Approval(HITLOperator):
+    """
+    Ask a person whether an unusual load is right. Nothing runs while it waits: Airflow has the answer, or the time that
+    has passed, wake it up. On ordinary days it ends at once.
+    """
+
+    APPROVE, REJECT = "Approve", "Reject"
+
+    def __init__(self, *, tenant: str, **options: Any) -> None:
+        # What is asked, and until when, is known when it is asked. What no answer means is said here.
+        super().__init__(
+            subject="",
+            options=[self.APPROVE, self.REJECT],
+            defaults=self.REJECT,
+            response_timeout=tenants.LONGEST_WAIT,
+            **options,
+        )
+        self.tenant = tenant
+
+    def execute(self, context: Any) -> None:
+        """Ask, if there is something to ask."""
+        load = _load(self.tenant)
+        question = steps.approve(load, self._turn(context))
+        if question is None:
+            return
+        self.subject = f"{load.tenant.library}, {dates.in_words(load.day)}: is this load right?"
+        self.body = approval_question.markdown(question, load.tenant.system.name)
+        self.params = ParamsDict({"reason": REASON})
+        # It may have been asked before the worker died.
+        self.response_timeout = max(question.until - datetime.now(UTC), timedelta(seconds=1))
+        if _shown_to_people(context["ti"], self) != self.body:
+            approval.cannot_be_asked(load)
+        super().execute(context)
+
+    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> None:
+        """Take the answer. Airflow calls it, with REJECT by nobody when the time has passed."""
+        if "error" in event:
+            self.process_trigger_event_error(dict(event))
+        user = event["responded_by_user"] or {}
+        answer = approval.Answer(
+            approved=event["chosen_options"] == [self.APPROVE],
+            by=user.get("name") or user.get("id"),
+            at=event["responded_at"],
+            reason=_reason((event["params_input"] or {}).get("reason")),
+        )
+        steps.approve(_load(self.tenant), self._turn(context), answer)
+
+    def _turn(self, context: Any) -> approval.Turn:
+        # Clearing a task raises the number of its tries; trying again does not.
+        return approval.Turn(context["ti"].max_tries, _link(context["ti"]))
+
+
+def _shown_to_people(task: Any, asks: Approval) -> str | None:
+    """
+    What a person sees as the question, once it is put to Airflow.
+
+    Airflow keeps the words of a question that is there already, when the task was cleared in the middle of a run.
+    """
+    from airflow.sdk.execution_time import comms, task_runner
+
+    put = comms.CreateHITLDetailPayload(
+        ti_id=task.id,
+        options=asks.options,
+        subject=asks.subject,
+        body=asks.body,
+        defaults=asks.defaults,
+        multiple=asks.multiple,
+        params=asks.serialized_params,
+        assigned_users=[],
+    )
+    there: Any = task_runner.SUPERVISOR_COMMS.send(msg=put)
+    shown: str | None = there.body
+    return shown
+
+
+REASON = Param(
+    "",
+    type="string",
+    minLength=3,
+    maxLength=500,
+    title="Reason",
+    description="Why it is right, or wrong. It goes into the report and the mail; name no patron.",
+)
+
+
+def _link(task: Any) -> str | None:
+    """Where the person answers; None if nobody told Airflow its own address."""
+    base = conf.get("api", "base_url", fallback=None)
+    path = (quote(part, safe="") for part in (task.dag_id, "runs", task.run_id, "tasks", task.task_id))
+    return f"{base.rstrip('/')}/dags/{'/'.join(path)}/required_actions" if base else None
+
+
+@task(**FUNCTION, execution_timeout=timedelta(hours=1))
+def fetch(tenant: str) -> steps.Counts:
+    """Take the export from its source, byte for byte; when it is not there yet, or not its turn, look again later."""
+    load = _load(tenant)
+    _let_earlier_days_go_first(load)
+    try:
+        return steps.fetch(load)
+    except MissingError as missing:
+        _look_again(load, missing)
+        raise
+
+
+@task(**FUNCTION, execution_timeout=timedelta(hours=1))
+def validate(tenant: str) -> steps.Counts:
+    """Check the export: what is wrong with the file stops the run, what is wrong with a row rejects the row."""
+    counts = steps.validate(_load(tenant))
+    if told := counts.get(steps.ALREADY_LOADED):
+        raise AirflowSkipException(told)
+    return counts
+
+
+@task(**FUNCTION, execution_timeout=timedelta(hours=1))
+def transform(tenant: str) -> steps.Counts:
+    """Map the rows to patrons of the target."""
+    return steps.transform(_load(tenant))
+
+
+@task(**FUNCTION, execution_timeout=timedelta(hours=3))
+def plan(tenant: str) -> steps.Counts:
+    """Compare the patrons with what the target has: what is to be sent, in which order, and what is set aside."""
+    load = _load(tenant)
+    if not load.dry_run:
+        _let_one_that_has_its_turn_go_first(load)
+    return steps.plan(load)
+
+
+def approve(tenant: str) -> Approval:
+    """Where something about the load is unusual, ask a person, and wait for the answer; else go on at once."""
+    return Approval(task_id="approve", tenant=tenant, **OPTIONS, execution_timeout=timedelta(hours=1))
+
+
+@task(**FUNCTION, execution_timeout=timedelta(hours=12))
+def post(tenant: str) -> steps.Counts:
+    """Send the chunks to the target, one after the other, each once."""
+    load = _load(tenant)
+    if load.dry_run:
+        raise AirflowSkipException("This is a dry run: nothing is sent.")
+    _let_one_that_has_its_turn_go_first(load)
+    counts = steps.post(load, _shown_in_airflow)
+    _tell_of_load(counts)
+    return counts
+
+
+@task(**FUNCTION, execution_timeout=timedelta(minutes=30))
+def report(tenant: str) -> steps.Counts:
+    """Tell what became of every row."""
+    return steps.report(_load(tenant))
+
+
+@task(**FUNCTION, execution_timeout=timedelta(minutes=30))
+def notify(tenant: str) -> steps.Counts:
+    """Mail the report to those whom the tenant names for this outcome."""
+    return steps.notify(_load(tenant))
+
+
+ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
+"""States of a run's last task, after which the run is through."""
+
+
+def _let_earlier_days_go_first(load: Load) -> None:
+    """
+    Have Airflow start fetch again later while a backfill is to load earlier days; no worker is kept in between.
+
+    A day of the backfill itself waits only for those that have begun: one that runs backwards would wait for ever.
+    """
+    if load.dry_run:
+        return
+    context = get_current_context()
+    dag_id, states = context["dag"].dag_id, ["running"]
+    if context["dag_run"].run_type != "backfill":
+        states.append("queued")
+    last = context["ti"].get_task_states(dag_id, task_ids=["notify"])
+    open_runs = [run_id for run_id, tasks in last.items() if tasks.get("notify") not in ENDED]
+    earlier = late_file.of_earlier_days(open_runs, load.day)
+    if not earlier or not context["ti"].get_dr_count(dag_id, run_ids=earlier, states=states):
+        return
+    _begin_again(
+        datetime.now(UTC) + late_file.BEHIND,
+        f"Waiting for the backfill of earlier days, so that no older file follows a newer one: {min(earlier)}",
+    )
+
+
+def _let_one_that_has_its_turn_go_first(load: Load) -> None:
+    """
+    Have Airflow start plan or post again later while another run of the library holds the lease.
+
+    A backfill may have planned while a person thought; its post does not begin as long as this one is running. Nor does
+    its plan, when that has been killed and is to begin once more.
+    """
+    other = leases.held_by_another(load.run.root, load.called)
+    if other is None:
+        return
+    _begin_again(
+        datetime.now(UTC) + late_file.BEHIND,
+        f"Waiting for another load of this library that has its turn: {other}",
+    )
+
+
+def _look_again(load: Load, missing: MissingError) -> None:
+    """Have Airflow start fetch again later, if the tenant waits for its file; no worker is kept in between."""
+    # Who tries something out, or names a file, waits for the answer and not for the file.
+    found = None if load.dry_run or load.source_path else late_file.wait(load.tenant, load.day, datetime.now(UTC))
+    if found is None:
+        return
+    late_file.told(load.tenant, load.run, load.day, found)
+    again, expected = (moment.astimezone(load.tenant.zone) for moment in (found.again, found.expected))
+    sentence = f"Not there yet, expected by {expected:%H:%M}; looking again at {again:%H:%M:%S %Z}"
+    log.info("%s", missing)
+    _begin_again(found.again, sentence)
+
+
+def _begin_again(at: datetime, sentence: str) -> NoReturn:
+    """Have Airflow start the task again then, and keep no worker until then; the sentence says what is waited for."""
+    log.info("%s", sentence)
+    _shown_in_airflow(sentence)
+    raise AirflowRescheduleException(at) from None
+
+
+def _tell_of_load(counts: steps.Counts) -> None:
+    """The event of the library's asset carries the figures, for DAGs that go on from here and for the Assets page."""
+    context = get_current_context()
+    for asset in context["task"].outlets:
+        context["outlet_events"][asset].extra = dict(counts)
+
+
+def _shown_in_airflow(progress: str) -> None:
+    """Under the task's tab Storage, while it runs. A load does not fail because nobody could be shown how far it is."""
+    with suppress(Exception):
+        get_current_context()["task_state_store"].set("progress", progress)
+
+
+def _load(name: str) -> Load:
+    """The load that the task at hand is part of."""
+    context = get_current_context()
+    tenant = tenants.load(name)
+    run, params = context["dag_run"], context["params"]
+    artifacts = runs.open_run(tenant.tenant, run.run_id)
+    purging.check(artifacts)
+    return Load(
+        tenant=tenant,
+        run=artifacts,
+        run_id=run.run_id,
+        day=_day(run, tenant),
+        dry_run=params["dry_run"],
+        source_path=params["source_path"],
+        # A run that was started by an earlier version, and is cleared now, has no such parameter.
+        load_anyway=_reason(params.get("load_anyway")),
+        past=_is_past(run, tenant),
+    )
+
+
+def _reason(written: str | None) -> str | None:
+    """What a person wrote as the reason, on one line, as it will stand in logs and mails; blanks are none."""
+    return "".join(sign for sign in " ".join((written or "").split()) if sign.isprintable()) or None
+
+
+def _day(run: DagRunProtocol, tenant: tenants.Tenant) -> date:
+    """The library's local day: the run's partition, or for a run by hand the day on which it was started."""
+    if run.partition_key:
+        return date.fromisoformat(run.partition_key)
+    return run.run_after.astimezone(tenant.zone).date()
+
+
+def _is_past(run: DagRunProtocol, tenant: tenants.Tenant) -> bool:
+    """Whether a person asked for a day that is over: a backfill, or a run by hand with a partition key."""
+    asked = run.partition_key and run.run_type in ("backfill", "manual")
+    return bool(asked) and _day(run, tenant) < datetime.now(tenant.zone).date()

@@ -1,0 +1,1 @@
+"""One load between its stages: lease, approval, gates against earlier loads."""

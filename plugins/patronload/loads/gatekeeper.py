@@ -1,0 +1,255 @@
+"""
+Is this the right file? Ask the gates with what a run and the ledger hold, keep their verdicts, and stop the run.
+
+What the gates say is kept as gates.json, step by step. Where the tenant wants a person to be asked (`approval`), a gate
+does not stop the run: it goes on as far as the plan, and waits for the answer there. Elsewhere a person who knows that
+a file is right although a gate stops it starts the load again with a reason ('Load anyway'). The answer or the reason,
+and each gate that it opened, are told in the report.
+
+A rejects file that comes back mended is a handful of rows by its nature: it is held to no gate, and it is not what the
+next export is compared with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from patronload.artifacts import run as runs
+from patronload.artifacts.history import History
+from patronload.checks import gates
+from patronload.checks.gates import LAST, Loaded, Verdict
+from patronload.errors import ValidationError
+from patronload.exports.reading import Export, Facts
+from patronload.loads import approval
+from patronload.loads.load import Load
+
+ORDER = ("validate", "transform", "plan", "post")
+"""The steps that ask; what one of them finds is about what those before it left behind."""
+
+WAY_OUT = (
+    "If the file is right after all, start the load again with 'Load anyway' and the reason; it goes into the report."
+)
+
+TOLD_ONLY_IN_A_DRY_RUN = ("same_file", "older_file")
+"""A dry run sends nothing, so an old file does no harm, and it is with a known one that a mapping is tried."""
+
+
+NEVER_ASKED = ("trailer",)
+"""The file itself tells that it is not whole, and nobody who is asked can know better."""
+
+
+class Arrival(NamedTuple):
+    """The file that was fetched; `modified` in the library's zone, `file_day` as in gates.Loaded."""
+
+    name: str
+    size: int
+    sha256: str
+    modified: datetime
+    file_day: date
+
+
+def already_loaded(load: Load) -> str | None:
+    """
+    Why there is nothing to do: another run has loaded these bytes already. None if the load has to go on.
+
+    What the run has to say then is left behind for its report.
+    """
+    if not load.run.has(runs.DELIVERY):
+        return None
+    verdict = _same_file(load, _arrival(load))
+    skips = load.tenant.limits.same_file == "skip" and not load.load_anyway and not load.dry_run
+    if verdict.passed or not skips:
+        return None
+    told = f"{verdict.sentence} There is nothing to do."
+    load.run.write_json(runs.GATES, {"already_loaded": told, "load_anyway": None, "steps": {}})
+    return told
+
+
+def check_file(load: Load, export: Export, more: Iterable[Verdict]) -> None:
+    """
+    After the checks of validate: is it new, is it complete, has it the columns and about the rows of the last loads?
+
+    `more` are verdicts that are held to as well. Raises ValidationError.
+    """
+    figures: dict[str, Any] = {"mended": export.mended}
+    if export.mended:
+        _hold(load, "validate", [], figures)
+        return
+    history, limits, arrival = History(load.run), load.tenant.limits, _arrival(load)
+    last = history.last(LAST)
+    figures["newest"] = _newest_of(history)
+    verdicts = [
+        _same_file(load, arrival),
+        _newest(load, arrival, history),
+        *gates.complete(limits, arrival.size, export.rows, export.trailer),
+        gates.columns(limits, export.columns, last[-1] if last else None),
+        *gates.rows(limits, export.rows, last),
+        *more,
+    ]
+    _hold(load, "validate", verdicts, figures)
+
+
+def check_patrons(load: Load, export: Facts, patrons: pl.DataFrame, rejected: int, more: Iterable[Verdict]) -> None:
+    """
+    After transform: are these the library's patrons, in about the groups and with about the rejects of the last loads?
+
+    `patrons` has key and group. Raises ValidationError.
+    """
+    groups = dict(patrons["group"].drop_nulls().value_counts().sort("group").iter_rows())
+    if export.mended:
+        _hold(load, "transform", [], {"groups": groups})
+        return
+    history, limits = History(load.run), load.tenant.limits
+    last = history.last(LAST)
+    verdicts = [
+        *_known_ids(load, patrons["key"], history, last),
+        *gates.groups(limits, groups, last),
+        *gates.rejects(limits, rejected, export.rows, last),
+        *more,
+    ]
+    _hold(load, "transform", verdicts, {"groups": groups})
+
+
+def check_rejects(load: Load, export: Facts, rejected: int, more: Iterable[Verdict]) -> None:
+    """After plan: with those that it set aside, are about as many rows rejected as in the last loads?"""
+    last = [] if export.mended else History(load.run).last(LAST)
+    verdicts = [] if export.mended else [*gates.rejects(load.tenant.limits, rejected, export.rows, last), *more]
+    _hold(load, "plan", verdicts, {"rejected": rejected})
+
+
+def check_age(load: Load) -> None:
+    """
+    Before the first patron is sent: nobody has loaded a newer file since this run began. Raises ValidationError.
+
+    A person who approved an older file knew which one is newer, and of no other.
+    """
+    history, figures = History(load.run), approval.figures(load.run)
+    if not load.run.has(runs.DELIVERY) or figures.get("mended"):
+        return
+    older = any(verdict["gate"] == "older_file" for verdict in approval.asked(load.run))
+    if older and approval.is_approved(load.run) and figures["newest"] == _newest_of(history):
+        return
+    _hold(load, "post", [_newest(load, _arrival(load), history)], {})
+
+
+def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
+    """
+    Put a load that went through into the ledger; `rejected` are all rows that did not become patrons.
+
+    `patrons` has the target's key field. The same load may be recorded again.
+    """
+    figures = approval.figures(load.run)
+    if figures.get("mended"):
+        return
+    history, arrival, validation = History(load.run), _arrival(load), load.run.read_json(runs.VALIDATION)
+    before = history.find(arrival.sha256)
+    loaded = Loaded(
+        run=load.run_id,
+        day=load.day,
+        file=arrival.name,
+        file_day=arrival.file_day,
+        modified=arrival.modified,
+        sha256=arrival.sha256,
+        columns=tuple(validation["columns"]),
+        rows=validation["rows"],
+        rejected=rejected,
+        groups=figures.get("groups", {}),
+        # The usual file that somebody names to load it again is the usual one still.
+        by_hand=_by_hand(load) and (before is None or before.by_hand),
+        earlier=tuple(run for run in (*before.earlier, before.run) if run != load.run_id) if before else (),
+    )
+    compared = gates.fewest_known(load.tenant.limits, load.tenant.source.contains) is not None and not loaded.by_hand
+    marks = gates.marks(gates.folded_ids(patrons[load.tenant.system.key]), loaded.sha256) if compared else None
+    history.add(loaded, marks, LAST)
+
+
+def _arrival(load: Load) -> Arrival:
+    """What arrived; several files of one delivery are taken for one, as new as the newest of them."""
+    first = load.run.read_json(runs.DELIVERY)
+    files = [first, *first.get("more", ())]
+    hashes = [file["sha256"] for file in files]
+    modified = max(datetime.fromisoformat(file["modified"]) for file in files).astimezone(load.tenant.zone)
+    dated = load.tenant.source.is_dated and not _by_hand(load)
+    return Arrival(
+        first["name"],
+        sum(file["size"] for file in files),
+        hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        modified,
+        load.day if dated else modified.date(),
+    )
+
+
+def _by_hand(load: Load) -> bool:
+    source = load.tenant.source
+    return bool(load.source_path) and source.path_instead(load.source_path or "") != source.path_on(load.day)
+
+
+def _same_file(load: Load, arrival: Arrival) -> Verdict:
+    found = History(load.run).find(arrival.sha256)
+    # A run that is cleared does not stand in its own way.
+    return gates.loaded_before(None if found and found.run == load.run_id else found)
+
+
+def _newest_of(history: History) -> str | None:
+    newest = history.newest()
+    return newest.sha256 if newest else None
+
+
+def _newest(load: Load, arrival: Arrival, history: History) -> Verdict:
+    verdict = gates.newest(arrival.file_day, arrival.modified, history.newest())
+    # Of a backfill too: whoever fills a gap does not mean to bring back what newer files have changed.
+    return verdict._replace(effect=load.tenant.limits.older_file)
+
+
+def _known_ids(load: Load, ids: pl.Series, history: History, last: list[Loaded]) -> list[Verdict]:
+    least = gates.fewest_known(load.tenant.limits, load.tenant.source.contains)
+    if least is None:
+        return []
+    # An export of updates has other patrons every day.
+    compared = last[-1:] if load.tenant.source.contains == "everyone" else last
+    kept = [(loaded, marks) for loaded in compared if (marks := history.marks(loaded)) is not None]
+    own = gates.folded_ids(ids)
+    if compared and not kept:
+        return [Verdict("known_ids", True, "The last load kept no ids to compare with.")]
+    known = pl.Series([False]).new_from_index(0, own.len())
+    for loaded, marks in kept:
+        known = known | gates.marks(own, loaded.sha256).is_in(marks.implode())
+    return gates.known_ids(least, int(known.sum()), own.len(), [loaded for loaded, _ in kept])
+
+
+def _hold(load: Load, step: str, verdicts: Iterable[Verdict], figures: Mapping[str, Any]) -> None:
+    """Leave the verdicts behind, and stop the run for those that failed, unless a person gave a reason, or is asked."""
+    judged = [_judged(load, step, verdict) for verdict in verdicts]
+    kept = _kept(load)
+    before = {name: kept["steps"][name] for name in ORDER[: ORDER.index(step)] if name in kept["steps"]}
+    before[step] = {"figures": dict(figures), "verdicts": judged}
+    load.run.write_json(runs.GATES, {"already_loaded": None, "load_anyway": load.load_anyway, "steps": before})
+    failed = [verdict["sentence"] for verdict in judged if verdict["state"] == "failed"]
+    if failed:
+        raise ValidationError(f"Nothing was sent. {' '.join(failed)} {WAY_OUT}")
+
+
+def _judged(load: Load, step: str, verdict: Verdict) -> dict[str, str]:
+    return {"gate": verdict.gate, "state": _state(load, step, verdict), "sentence": verdict.sentence}
+
+
+def _state(load: Load, step: str, verdict: Verdict) -> str:
+    # When it comes to sending, nobody is asked any more.
+    asks = load.tenant.approval is not None and step != ORDER[-1] and verdict.gate not in NEVER_ASKED
+    if verdict.passed:
+        return "passed"
+    if verdict.effect == "warn" or (load.dry_run and (asks or verdict.gate in TOLD_ONLY_IN_A_DRY_RUN)):
+        return "warned"
+    if load.load_anyway:
+        return "overridden"
+    return "asked" if asks else "failed"
+
+
+def _kept(load: Load) -> dict[str, Any]:
+    kept: dict[str, Any] = load.run.read_json(runs.GATES) if load.run.has(runs.GATES) else {"steps": {}}
+    return kept

@@ -1,0 +1,184 @@
+"""
+One load at a time into one library system: from its plan until its report, a run holds the system's lease.
+
+A plan is made of what the library system has. Were another load to send anything in between, the records of this one
+would undo it. A backfill does not heed a DAG's max_active_runs, and two tenants may load into the same FOLIO tenant; so
+the lease is kept where all of them see it, beside the runs: `<root>/_leases/`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from patronload.artifacts.run import Run
+from patronload.errors import TargetError, TransientError
+
+log = logging.getLogger(__name__)
+
+FOLDER, HELD = "_leases", ".held.json"
+
+STALE = 2 * 3600.0
+"""Seconds without a sign of life after which nobody believes in a holder: no pause within a load is half as long."""
+
+AT_MOST = 2.5 * 3600.0
+"""Seconds that one waits for another load to end."""
+
+BETWEEN = 5.0
+"""Seconds between two looks."""
+
+EACH = 60.0
+"""Seconds between two signs of life."""
+
+
+class Leftover(TransientError):  # noqa: N818 - names a process
+    """Another process of the same task has taken over; what becomes of the task is for that one to tell."""
+
+
+class Lease:
+    """
+    The lease of one library system, as a process of a run sees it. `holder` is the run: northfield/manual__2026-11-21.
+
+    Of a run's processes the last one has it: Airflow begins a task again when it has lost sight of it, whatever became
+    of the first one.
+    """
+
+    def __init__(self, root: Run, system: str, holder: str) -> None:
+        self._root = root
+        self._holder = holder
+        self._process = uuid4().hex
+        name = re.sub(r"[^A-Za-z0-9.-]+", "_", system)
+        self._held, self._last = f"{FOLDER}/{name}{HELD}", f"{FOLDER}/{name}.last.json"
+        self._renewed = time.monotonic()
+
+    def hold(self) -> None:
+        """Take the lease, and wait for it if need be. Raises TransientError when another load does not end."""
+        deadline, told = time.monotonic() + AT_MOST, False
+        while not self._take():
+            other = self._holding().get("holder")
+            if time.monotonic() > deadline:
+                raise TransientError(f"Another load into the same library system does not end: {other}.")
+            if not told:
+                log.info("Waiting for another load into the same library system: %s", other)
+                told = True
+            time.sleep(BETWEEN)
+
+    @contextmanager
+    def kept_if_well(self) -> Iterator[None]:
+        """Hold the lease while something is made ready to be sent; it is kept unless that fails."""
+        self.hold()
+        try:
+            yield
+        except BaseException:
+            # Not what another process of the run has: it goes on.
+            if self._holding().get("process") == self._process:
+                self._root.remove(self._held)
+            raise
+
+    def check(self) -> None:
+        """
+        Whether it is still held. Raises TransientError when nobody believed in this run any more, Leftover in this
+        process of it.
+
+        It writes nothing: a sign of life would take the lease back from whoever has taken it since it was looked at.
+        """
+        held = self._holding()
+        if held.get("holder") != self._holder:
+            other = held.get("holder")
+            raise TransientError(f"This load gave no sign of life for so long that another took its place: {other}.")
+        if held.get("process") != self._process:
+            raise Leftover("Airflow has begun this task once more, and this process is a leftover: it ends here.")
+
+    def renew(self) -> None:
+        """A sign of life. Raises as `check`. After it nobody may rely on what they read before it."""
+        self.check()
+        if time.monotonic() - self._renewed >= EACH:
+            self._sign()
+
+    def renewed_by(self, tell: Callable[[str], None]) -> Callable[[str], None]:
+        """`tell`, which is a sign of life as well."""
+
+        def told(sentence: str) -> None:
+            self.renew()
+            tell(sentence)
+
+        return told
+
+    def sending(self, planned: datetime) -> None:
+        """
+        What was planned then is sent now. Raises TargetError when another run has sent something since.
+
+        That is what happens when somebody clears a run that failed after a later one has gone through.
+        """
+        last = _read(self._root, self._last)
+        if last and last["holder"] != self._holder and datetime.fromisoformat(last["at"]) > planned:
+            raise TargetError(
+                f"Since this load was planned another one has changed the library system: {last['holder']}. What "
+                "this one has not sent yet could undo that, so nothing more is sent. Start a new run instead."
+            )
+        self._root.write_json(self._last, self._mark())
+
+    def _take(self) -> bool:
+        if self._root.create_json(self._held, self._mark()):
+            return True
+        held = self._holding()
+        if held.get("holder") == self._holder:
+            self._sign()
+            return True
+        if held and _is_stale(held):
+            log.warning("The load %s has given no sign of life for long; its place is taken.", held["holder"])
+            self._sign()  # of several who do this the last one has it; the next look tells who that is
+        return False
+
+    def _sign(self) -> None:
+        self._root.write_json(self._held, self._mark())
+        self._renewed = time.monotonic()
+
+    def _holding(self) -> dict[str, Any]:
+        """Who holds the lease, and when there was a sign of life; empty if nobody does (any more)."""
+        return _read(self._root, self._held)
+
+    def _mark(self) -> dict[str, str]:
+        return {"holder": self._holder, "process": self._process, "at": datetime.now(UTC).isoformat()}
+
+
+def release(root: Run, holder: str) -> None:
+    """Give back what a run holds; nothing else needs to be known of the library system, whatever went wrong with it."""
+    for name in root.names(FOLDER):
+        if name.endswith(HELD) and _read(root, name).get("holder") == holder:
+            root.remove(name)
+
+
+def held_by_another(root: Run, holder: str) -> str | None:
+    """
+    Another run of the same library that holds a lease and has given a sign of life.
+
+    It is no good to wait for it within a task that Airflow lets only one run of a library have at a time.
+    """
+    for name in root.names(FOLDER):
+        held = _read(root, name) if name.endswith(HELD) else {}
+        if held and held["holder"] != holder and _library(held["holder"]) == _library(holder) and not _is_stale(held):
+            return str(held["holder"])
+    return None
+
+
+def _library(holder: str) -> str:
+    return holder.partition("/")[0]
+
+
+def _is_stale(held: dict[str, Any]) -> bool:
+    return (datetime.now(UTC) - datetime.fromisoformat(held["at"])).total_seconds() > STALE
+
+
+def _read(root: Run, name: str) -> dict[str, Any]:
+    try:
+        mark: dict[str, Any] = root.read_json(name)
+    except FileNotFoundError:
+        return {}
+    return mark

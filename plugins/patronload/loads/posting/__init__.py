@@ -1,0 +1,1 @@
+"""Send a load's chunks, each patron exactly once."""

@@ -1,0 +1,1 @@
+"""Turn rows of an export into patrons, in polars only."""

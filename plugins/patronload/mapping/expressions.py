@@ -1,0 +1,163 @@
+"""
+A mapping's rules as polars expressions: columns in, columns out.
+
+What several expressions share is a stage, a column of its own: nested in each of them it would be computed in each.
+"""
+
+from datetime import date
+from typing import NamedTuple
+
+import polars as pl
+
+from patronload import systems
+from patronload.config import value_steps
+from patronload.config.mapping import OTHERWISE, Lookup, Mapping, Rule
+
+EARLIEST_YEAR = 1000
+"""%Y also reads the 26 of 1/5/26, as the year 26; nobody's card runs out then."""
+
+LATEST_YEAR = 9999
+
+TEXT, VALUE, UNMADE, OUTSIDE = "text", "value", "unmade", "outside"
+
+
+class Span(NamedTuple):
+    """The first and the last day that a date may be, each as 2027-08-31, or None; and what is said of one outside."""
+
+    earliest: str | None = None
+    latest: str | None = None
+    words: str = ""
+
+
+def clean(column: str) -> pl.Expr:
+    """A column's text without blanks around it; null where nothing is left."""
+    return _or_null(pl.col(column).str.strip_chars())
+
+
+def cleaned(rows: pl.DataFrame) -> pl.DataFrame:
+    """As `clean`, for all columns: in two stages, so that each cell is stripped once."""
+    return rows.select(pl.all().str.strip_chars()).select(_or_null(pl.col(name)) for name in rows.columns)
+
+
+def made(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup], span: Span | None = None) -> pl.DataFrame:
+    """
+    What a rule makes of rows, as three columns.
+
+    TEXT: what it takes from the row, before it is split, looked up or read as a date; VALUE: text, true or false, or a
+    list, and null where there is none or it cannot be made; UNMADE: where the row holds something that cannot be made
+    into a value, an unlisted code or an unreadable date. A date outside of `span` is unmade too.
+    """
+    texts = _texts(rows, rule)
+    if rule.split is not None:
+        return _lists(texts, rule.split, lookups[rule.lookup] if rule.lookup is not None else None)
+    if rule.lookup is not None:
+        values = texts.with_columns(looked_up(pl.col(TEXT), lookups[rule.lookup]).alias(VALUE))
+    elif rule.date is not None:
+        values = _dates(texts, rule.date, span or Span())
+    else:
+        return texts.with_columns(pl.col(TEXT).alias(VALUE), pl.lit(False).alias(UNMADE))
+    return values.with_columns((pl.col(TEXT).is_not_null() & pl.col(VALUE).is_null()).alias(UNMADE))
+
+
+def of_fields(rows: pl.DataFrame, mapping: Mapping, paths: list[str]) -> dict[str, pl.Series]:
+    """The values of some fields, by their path."""
+    return {path: made(rows, mapping.fields[path], mapping.lookups)[VALUE] for path in paths}
+
+
+def span(path: str, rule: Rule, target: str) -> Span:
+    """Between which days the date of a field has to be: as the rule says, else as makes sense for the field."""
+    usual = systems.KNOWN[target].ranges.get(path, (None, None))
+    earliest, latest = rule.earliest or usual[0], rule.latest or usual[1]
+    sides = [f"before {_in_words(earliest)}"] if earliest else []
+    sides += [f"after {_in_words(latest)}"] if latest else []
+    return Span(_day(earliest), _day(latest), " or ".join(sides))
+
+
+def _in_words(day: str) -> str:
+    """The same words on every day: +30 years is told as 'today + 30 years'."""
+    return f"today {day[0]} {day[1:]}" if day[0] in "+-" else day
+
+
+def _day(written: str | None) -> str | None:
+    if written is None or written[:1].isdigit():
+        return written
+    today = date.today()
+    years = 0 if written == "today" else int(written.split()[0])
+    # The 29th of February has no namesake in most years.
+    return f"{today.year + years:04}-{today:%m}-{min(today.day, 28) if today.month == 2 else today.day:02}"  # noqa: PLR2004
+
+
+def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
+    """Each code's value in the table; `otherwise` for a code that is not listed, and null where there is no code."""
+    listed = {code: meant for code, meant in table.items() if code != OTHERWISE}
+    dtype = pl.Boolean if isinstance(next(iter(table.values())), bool) else pl.String
+    found = taken.replace_strict(
+        pl.Series(list(listed), dtype=pl.String),
+        pl.Series(list(listed.values()), dtype=dtype),
+        default=pl.lit(table.get(OTHERWISE), dtype=dtype),
+        return_dtype=dtype,
+    )
+    return pl.when(taken.is_not_null()).then(found)
+
+
+def _texts(rows: pl.DataFrame, rule: Rule) -> pl.DataFrame:
+    """What a rule takes from the row, changed by its steps: each is a stage, for what is nested is made twice."""
+    text = pl.col(TEXT)
+    taken = cleaned(rows.select(*dict.fromkeys(rule.columns))).select(_taken(rule).alias(TEXT))
+    steps = [value_steps.STEPS[step](text) for step in rule.steps]
+    if rule.phone is not None:
+        steps.append(value_steps.phone(text, rule.phone))
+    for step in steps:
+        taken = taken.select(step)
+    return cleaned(taken) if steps or rule.join is not None else taken
+
+
+def _taken(rule: Rule) -> pl.Expr:
+    if rule.first_of is not None:
+        return pl.coalesce(rule.columns)
+    if rule.join is not None:
+        between = " " if rule.between is None else rule.between
+        return pl.concat_str(rule.columns, separator=between, ignore_nulls=True)
+    return pl.col(rule.columns[0])
+
+
+def _or_null(stripped: pl.Expr) -> pl.Expr:
+    return pl.when(stripped != "").then(stripped)
+
+
+def _lists(texts: pl.DataFrame, between: str, table: Lookup | None) -> pl.DataFrame:
+    """The values in a cell that holds a list: without blanks, each once, in their order, and looked up."""
+    element, value = pl.element(), pl.col(VALUE)
+    made = texts.with_columns(pl.col(TEXT).str.split(between).list.eval(element.str.strip_chars()).alias(VALUE))
+    made = made.with_columns(value.list.eval(element.filter(element != "")).list.unique(maintain_order=True))
+    if table is not None:
+        made = made.with_columns(value.list.eval(looked_up(element, table)))
+        made = made.with_columns(value.list.eval(element.is_null()).list.any().fill_null(value=False).alias(UNMADE))
+        made = made.with_columns(pl.when(~pl.col(UNMADE)).then(value.list.unique(maintain_order=True)).alias(VALUE))
+    else:
+        made = made.with_columns(pl.lit(False).alias(UNMADE))
+    return made.with_columns(pl.when(value.list.len() > 0).then(value).alias(VALUE))
+
+
+def _dates(texts: pl.DataFrame, form: str, span: Span) -> pl.DataFrame:
+    """polars reads 2027113 by %Y%m%d as the 3rd of November; what does not come out as it went in is no such date."""
+    day = pl.col("day")
+    read = texts.with_columns(pl.col(TEXT).str.to_date(form, strict=False).alias("day"))
+    again = read.select(TEXT, "day", again=day.dt.to_string(form))
+    same = pl.col("again") == pl.col(TEXT)
+    if not again.select(same.all()).item():
+        same = _plain(pl.col("again")) == _plain(pl.col(TEXT))
+    good, value = pl.col("good"), pl.col(VALUE)
+    dated = again.with_columns(good=same & day.dt.year().is_between(EARLIEST_YEAR, LATEST_YEAR))
+    dated = dated.with_columns(pl.when(good).then(day.dt.to_string("%Y-%m-%d")).alias(VALUE))
+    within = pl.lit(True)
+    if span.earliest:
+        within &= value >= span.earliest
+    if span.latest:
+        within &= value <= span.latest
+    return dated.select(TEXT, pl.when(within).then(value).alias(VALUE), (good & ~within).alias(OUTSIDE))
+
+
+def _plain(written: pl.Expr) -> pl.Expr:
+    """A date as it is written, whatever the case, the blanks and the zeros before a number."""
+    return written.str.to_lowercase().str.replace_all(r"\s+", "").str.replace_all(r"(^|[^0-9])0+([0-9])", "${1}${2}")

@@ -1,0 +1,1 @@
+"""Describe a load to people: report, mails, pages."""

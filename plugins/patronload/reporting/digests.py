@@ -1,0 +1,87 @@
+"""Sum up a week's loads, for those who want one mail a week: each address gets one, whatever number of libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from patronload import dates
+from patronload.artifacts import run as runs
+from patronload.config import tenants
+from patronload.config.tenants import Tenant
+from patronload.reporting import mails
+from patronload.reporting.mails import LOOKS, Look, Mail
+from patronload.reporting.report import Report, counted
+
+WEEK = timedelta(days=7)
+
+
+class Week(NamedTuple):
+    """One library's loads of a week, the first one first; dry runs are none."""
+
+    tenant: Tenant
+    loads: tuple[Report, ...]
+
+    @property
+    def well(self) -> int:
+        """How many went well."""
+        return sum(load.outcome in ("loaded", "loaded_with_rejects") for load in self.loads)
+
+
+def digests(until: datetime) -> dict[str, list[Week]]:
+    """Address -> the libraries whose weeks it is to hear of, up to `until` (aware)."""
+    found: dict[str, list[Week]] = {}
+    spelt: dict[str, str] = {}
+    for _, tenant in tenants.load_all():
+        if isinstance(tenant, Tenant) and tenant.notify.weekly:
+            week = Week(tenant, tuple(_loads(tenant, until)))
+            for address in tenant.notify.weekly:
+                found.setdefault(spelt.setdefault(address.casefold(), address), []).append(week)
+    return found
+
+
+def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
+    """One mail about a week of one or more libraries, which ends at `until` (aware)."""
+    loads, well = sum(len(week.loads) for week in weeks), sum(week.well for week in weeks)
+    quiet = [week.tenant.library for week in weeks if not week.loads]
+    headline = f"{well} of {counted(loads, 'load')} went well" if loads else "No load this week"
+    last = (until - timedelta(days=1)).date()
+    words = {
+        "headline": headline,
+        "looks": LOOKS,
+        "lead": f"There was no load of {', '.join(quiet)}." if quiet else "",
+        "look": _look(good=bool(loads) and well == loads and not quiet),
+        "week": f"{dates.short(last - timedelta(days=6))} to {dates.short(last)}",
+        "weeks": [(week.tenant.library, [_line(load) for load in week.loads]) for week in weeks],
+    }
+    where = weeks[0].tenant.library if len(weeks) == 1 else f"{len(weeks)} libraries"
+    return Mail(
+        subject=" ".join(f"{headline} ({where}, week to {dates.short(last)})".split()),
+        to=(address,),
+        html=mails.templates().get_template("digest.html").render(words),
+        text=mails.templates().get_template("digest.txt").render(words),
+    )
+
+
+def _look(*, good: bool) -> Look:
+    """The colours of a load that went well, or of one that somebody should look at."""
+    return LOOKS["loaded" if good else "loaded_with_rejects"]._replace(word="The week")
+
+
+def _line(load: Report) -> tuple[str, str, str, Report]:
+    """A load's day as it stands in a list, its outcome and that one's colour, and its figures."""
+    look = LOOKS[load.outcome]
+    return f"{load.day:%a} {load.day.day} {load.day:%b}", look.word, look.colour, load
+
+
+def _loads(tenant: Tenant, until: datetime) -> Iterator[Report]:
+    ended = [
+        (touched, run)
+        for run in runs.all_runs(tenant.tenant)
+        if (touched := run.modified(runs.REPORT)) and until - WEEK <= touched < until
+    ]
+    for _, run in sorted(ended, key=lambda pair: pair[0]):
+        report = Report.from_json(run.read_json(runs.REPORT))
+        if report.outcome != "dry_run":
+            yield report

@@ -1,0 +1,154 @@
+"""
+Write the page that tells what the checks of an export found, for people: validation.html.
+
+It is made from validation.json and the report, so it holds no patron's value: rows are told by their number. It loads
+nothing from elsewhere. (Great Expectations' own pages fetch sixteen things, and show what stands in the cells.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from patronload import dates
+from patronload.checks import gates
+from patronload.reporting import mails
+from patronload.reporting.report import Report, counted
+
+LEAST_SHARE = 0.001
+"""A smaller one would be written as none."""
+
+ROWS_SHOWN = 20
+"""So many row numbers stand on the page for a check; all of them are in failing.parquet."""
+
+
+class Line(NamedTuple):
+    """A check as the page shows it: how it went in a word, what it looks for, and what a failure costs."""
+
+    state: str
+    word: str
+    looks_for: str
+    costs: str
+    expectation: str
+    arguments: list[tuple[str, str]]
+    looked_at: int | None
+    failed: int
+    share: str
+    rows: str
+
+
+FAILED_WORDS = {"file": "Stopped the run", "rows": "Rejected rows", "blank": "Emptied cells", "warn": "Warns"}
+"""What followed from a failure, by the scope of the check, in the order of what it costs."""
+
+
+def page(report: Report, validation: Mapping[str, Any]) -> str:
+    """The page; `validation` is what validation.json holds."""
+    lines = [_line(check) for check in validation["checks"]]
+    found = sorted((line for line in lines if line.state != "passed"), key=lambda line: [*STATES].index(line.state))
+    return (
+        mails.templates()
+        .get_template("validation.html")
+        .render(
+            report=report,
+            day=dates.in_words(report.day),
+            rows=validation["rows"],
+            version=validation.get("great_expectations", "unknown"),
+            headline=_headline(report, len(lines), found),
+            lead=_lead(report, found),
+            colour=_colour(report, found),
+            found=found,
+            passed=[line for line in lines if line.state == "passed"],
+            gate_words=mails.GATE_WORDS,
+            reason_words=mails.reason_words(report),
+            signs=STATES | GATE_SIGNS,
+        )
+    )
+
+
+STATES = {
+    "failed-file": "\u2715",
+    "failed-rows": "\u2715",
+    "failed-blank": "!",
+    "failed-warn": "!",
+    "tolerated": "\u2713",
+    "passed": "\u2713",
+}
+"""How a check went, what costs most first, each with its sign: no reader has to tell colours apart."""
+
+GATE_SIGNS = {
+    "failed": "\u2715",
+    "declined": "\u2715",
+    "asked": "?",
+    "approved": "\u2713",
+    "overridden": "!",
+    "warned": "!",
+}
+
+
+def _headline(report: Report, checks: int, found: list[Line]) -> str:
+    if _refused(found):
+        return "The file is refused"
+    if not report.is_right_file:
+        return "This may not be the right file"
+    if not found:
+        return f"{'The one check' if checks == 1 else f'All {checks} checks'} passed"
+    return f"{len(found)} of {counted(checks, 'check')} found something"
+
+
+def _lead(report: Report, found: list[Line]) -> str:
+    if _refused(found) or not report.is_right_file:
+        return "Nothing was sent. What stopped the run stands first."
+    if not found:
+        return "Every row passed every check."
+    return "Nothing of it stops the run."
+
+
+def _colour(report: Report, found: list[Line]) -> str:
+    if _refused(found) or not report.is_right_file:
+        return "file"
+    return "rows" if found else "passed"
+
+
+def _refused(found: Iterable[Line]) -> bool:
+    return any(line.state == "failed-file" for line in found)
+
+
+def _line(check: Mapping[str, Any]) -> Line:
+    state = _state(check)
+    looked_at, failed = check.get("looked_at"), check["failed"]
+    return Line(
+        state=state,
+        word={"passed": "Passed", "tolerated": "Passed, mostly"}.get(state, FAILED_WORDS[check["scope"]]),
+        looks_for=check.get("looks_for") or check["sentence"],
+        costs=mails.SCOPE_WORDS[check["scope"]],
+        expectation=check["expectation"],
+        arguments=[(name, _written(value)) for name, value in check.get("arguments", {}).items()],
+        looked_at=looked_at,
+        failed=failed,
+        share=_share(failed, looked_at),
+        rows=_rows(check.get("rows", ()), failed),
+    )
+
+
+def _state(check: Mapping[str, Any]) -> str:
+    """With `mostly` a check may have passed and all the same have found rows."""
+    if check["passed"]:
+        return "tolerated" if check["failed"] else "passed"
+    return f"failed-{check['scope']}"
+
+
+def _share(failed: int, looked_at: int | None) -> str:
+    if not failed or not looked_at:
+        return ""
+    part = failed / looked_at
+    return gates.percent(part) if part >= LEAST_SHARE else f"under {gates.percent(LEAST_SHARE)}"
+
+
+def _rows(rows: Iterable[int], failed: int) -> str:
+    shown = list(rows)[:ROWS_SHOWN]
+    more = failed - len(shown)
+    return ", ".join(map(str, shown)) + (f" and {more:,} more" if shown and more > 0 else "")
+
+
+def _written(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

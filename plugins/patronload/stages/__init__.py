@@ -1,0 +1,1 @@
+"""The eight stages of a load: fetch, validate, transform, plan, approve, post, report, notify."""

@@ -1,0 +1,1 @@
+"""FOLIO, connected: mod-user-import and what is read around it."""

@@ -1,0 +1,103 @@
+"""Say in a sentence what went wrong between us and FOLIO, and whether a retry can help."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import httpx
+from httpx import codes
+
+from patronload.errors import PatronloadError, TargetError, TransientError
+from patronload.targets import http_client
+
+BUSY = (codes.TOO_MANY_REQUESTS, codes.SERVICE_UNAVAILABLE)
+"""Come again later."""
+
+NOT_PASSED_ON = (
+    codes.UNAUTHORIZED,
+    codes.FORBIDDEN,
+    codes.NOT_FOUND,
+    codes.REQUEST_ENTITY_TOO_LARGE,
+    codes.TOO_MANY_REQUESTS,
+)
+"""FOLIO: answers of a gateway (Okapi, Kong, nginx) that kept the request to itself."""
+
+_PERMISSIONS = {
+    "POST /user-import": "user-import.post",
+    "GET /users": "users.collection.get",
+    "GET /groups": "usergroups.collection.get",
+    "GET /addresstypes": "addresstypes.collection.get",
+    "GET /departments": "departments.collection.get",
+    "GET /custom-fields": "user-settings.custom-fields.collection.get",
+    "GET /_/proxy/tenants/TENANT/modules": "okapi.proxy.tenants.modules.list",
+    "GET /service-points": "inventory-storage.service-points.collection.get",
+    "POST /departments": "departments.item.post",
+    "PUT /custom-fields": "user-settings.custom-fields.item.put",
+    "GET /request-preference-storage/request-preference": "circulation-storage.request-preferences.collection.get",
+}
+
+
+class Place(NamedTuple):
+    """Whom we talk to, for the sentences."""
+
+    url: httpx.URL
+    connection: str
+    folio_tenant: str
+    chunk_bytes: int
+
+    def __str__(self) -> str:
+        return f"FOLIO at {self.url} (connection '{self.connection}')"
+
+
+def refusal(place: Place, what: str, response: httpx.Response) -> PatronloadError:
+    """What the status of an answer means; `what` is a method and a path, like GET /users."""
+    status = response.status_code
+    if status in BUSY or response.is_server_error:
+        return TransientError(f"{place} is busy or down ({what}, {status}).")
+    if response.is_redirect:
+        return TargetError(f"{place} sends {what} elsewhere ({status}). Correct the host of the connection.")
+    sentence = _SENTENCES.get(status, "{place} refuses {what} ({status}). Ask FOLIO's administrator.")
+    permission = _PERMISSIONS.get(what.replace(f"/{place.folio_tenant}/", "/TENANT/"), "for it")
+    size = len(response.request.content)
+    return TargetError(
+        sentence.format(place=place, what=what, status=status, permission=permission, size=size, at=place)
+    )
+
+
+_SENTENCES: dict[int, str] = {
+    codes.UNAUTHORIZED: (
+        "{place} does not accept the token it has just given ({what}, {status}). "
+        "Does the user belong to the FOLIO tenant {place.folio_tenant}?"
+    ),
+    codes.FORBIDDEN: (
+        "The FOLIO user of the connection '{place.connection}' may not {what} in the FOLIO tenant {place.folio_tenant} "
+        "({status}). Give the user the permission {permission}."
+    ),
+    codes.NOT_FOUND: (
+        "{place} has no {what} for the FOLIO tenant {place.folio_tenant} ({status}). "
+        "Is the module enabled there, and is the host the address of FOLIO's gateway?"
+    ),
+    codes.REQUEST_ENTITY_TOO_LARGE: (
+        "{place} refuses a request of {size:,} bytes as too large ({status}), though it is for a single patron: a "
+        "target.chunk_bytes below {place.chunk_bytes:,} does not help. Have the gateway's limit raised, and clear this "
+        "task."
+    ),
+}
+
+
+def unreachable(place: Place, error: httpx.RequestError) -> PatronloadError:
+    """What it means that a request whose repetition does no harm got no answer."""
+    return http_client.unreachable(str(place), error)
+
+
+def lost(place: Place, why: str) -> TransientError:
+    """A chunk was posted and not answered."""
+    return TransientError(
+        f"The answer of {place} to a chunk got lost: {why}. FOLIO may still be at work on it. What became of it "
+        "is looked up, and only what is missing is sent."
+    )
+
+
+def not_folio(place: Place, what: str) -> TargetError:
+    """Something answered, but not FOLIO."""
+    return TargetError(f"{place} answers {what} in a way FOLIO never does. Is the host the address of its gateway?")

@@ -1,0 +1,405 @@
+"""
+Plan a load: compare the file with what FOLIO has, and say what is to be sent, in which order, and what is not.
+
+Nothing is changed in FOLIO. What is sent later are complete records, each the stored user with the file's values laid
+over it; rows that FOLIO would refuse, or that would touch somebody else's ids, are set aside here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from patronload import rows
+from patronload.config.mapping import Mapping
+from patronload.folding import fold
+from patronload.mapping import last_changed
+from patronload.systems.folio import FOLIO
+from patronload.targets.delivery import Planned, Problem, Record, reject
+from patronload.targets.folio import identity_conflicts, merge, preflight, stored_users
+from patronload.targets.folio.client import PAGE, QUERY_IDS, Folio
+from patronload.targets.folio.identity_conflicts import Claim, Holder, Order
+from patronload.targets.folio.preflight import Drift, Finding, Permissions, Values
+from patronload.targets.folio.reference_data import Reference
+from patronload.targets.patron_ledger import Ledger
+
+QUERIES = 4
+"""A patron is looked up by externalSystemId, username, barcode and e-mail address; hardly ever by id as well."""
+
+PAGE_COST = 10
+"""A page of users costs FOLIO about as much as so many look-ups."""
+
+TRIAL = 10
+"""Users who go first, alone; one partition of mod-user-import's, so that what it says of them is exact."""
+
+SHARING = 50
+"""Users who may share one e-mail address; more of them are not all looked at."""
+
+UNREADABLE = "FOLIO's user import cannot read this user: it has a property that the import does not know"
+OTHER_PREFIX = "FOLIO has this user under an externalSystemId whose prefix is spelt otherwise"
+SAME_TYPE = "two addresses are of the same address type"
+
+
+class Stored(NamedTuple):
+    """The users FOLIO has that a load touches: as JSON by folded externalSystemId, and all who hold one of its ids."""
+
+    users: dict[str, bytes]
+    holders: dict[str, Holder]
+    preferences: dict[str, Record]
+    read: str
+    prefixed: int = 0
+    """Rows whose externalSystemId begins with source_type already, and with just that one FOLIO has a user."""
+
+    def user(self, key: str) -> Record | None:
+        """The stored user with this externalSystemId, compared as FOLIO does."""
+        raw = self.users.get(fold(key))
+        return None if raw is None else json.loads(raw)
+
+
+class _Line(NamedTuple):
+    """A patron that may be sent, before the ids of all of them are compared."""
+
+    row: int
+    record: Record
+    stored_id: str | None
+    unsaid: list[str]
+    """Contested fields of which FOLIO is not told what the file says, by their names in contested.said."""
+
+
+def plan(
+    folio: Folio,
+    patrons: pl.DataFrame,
+    mapping: Mapping,
+    zone: ZoneInfo,
+    ledger: Ledger | None = None,
+    refused: Iterable[tuple[int, str]] = (),
+) -> Planned:
+    """
+    The plan for `patrons` (row, externalSystemId, username, barcode, id, patron; see transform).
+
+    `ledger` tells what the file said at the last load, for fields of whoever changed them last. `refused` are rows
+    that were set aside before, with their externalSystemIds: their users are in the file too.
+
+    Raises TargetError for what somebody has to mend first, all of it in one message; TransientError.
+    """
+    return _Planning(folio, mapping, zone, ledger, refused).plan(patrons)
+
+
+class _Planning:
+    def __init__(
+        self, folio: Folio, mapping: Mapping, zone: ZoneInfo, ledger: Ledger | None, refused: Iterable[tuple[int, str]]
+    ) -> None:
+        self.folio = folio
+        self.refused = {fold(folio.prefix + key): row for row, key in refused}
+        self.mapping = mapping
+        self.zone = zone
+        self.ledger = ledger
+        self.contested = last_changed.paths(mapping)
+        self.rejects: list[tuple[int, str, str | None, str, str]] = []
+        self.gone: dict[str, int] = {}
+        self.drifts: list[Drift] = []
+        self.unreadable: set[str] = set()
+        self.other_ids = 0
+        """Rows with an id whose user has another one in FOLIO."""
+
+    def plan(self, patrons: pl.DataFrame) -> Planned:
+        permissions = Permissions()
+        permissions.attempt(self.folio.may_import, None)
+        if not self.folio.is_logged_in:
+            permissions.check()  # one wrong password is told once, not tried ten times
+        self.drifts, warnings = preflight.drifts(self.folio)
+        reference = preflight.reference(self.folio, permissions)
+        stored = permissions.attempt(lambda: _stored(self.folio, patrons), Stored({}, {}, {}, ""))
+        permissions.check()
+        self.gone |= self._refused_before(stored)
+        values = Values(self.folio.target, reference)
+        lines = [line for row, text in _texts(patrons) if (line := self._line(row, text, stored, values))]
+        brings_ids = "id" in self.mapping.fields
+        claims = [_claim(line, brings_ids=brings_ids) for line in lines]
+        order = identity_conflicts.settle(claims, stored.holders.values(), self.gone)
+        self._reject_conflicts(order, lines)
+        going = [line for line in lines if line.row in order.levels]
+        values.create_for(line.record for line in going)
+        findings = [*self._findings(values), *self._prefixed(stored), *self._other_ids()]
+        levels = self._after_a_trial(going, order.levels)
+        going.sort(key=lambda line: levels[line.row])
+        known = sum(line.stored_id is not None for line in going)
+        rejects = pl.DataFrame(self.rejects, schema=rows.REJECTS, orient="row")
+        counts = {"patrons": patrons.height, "new": len(going) - known, "known": known}
+        summary = self._summary(findings, values, stored.read)
+        return Planned(
+            patrons=_frame(going, levels),
+            rejects=rejects,
+            stops=[finding.sentence for finding in findings if finding.effect == "stop"],
+            summary=counts
+            | {"rejected": rejects["row"].n_unique()}
+            | summary
+            | {"warnings": warnings + summary["warnings"]},
+        )
+
+    def _refused_before(self, stored: Stored) -> dict[str, int]:
+        """The stored users whose own rows did not get as far as here."""
+        found = {holder.id: self.refused.get(fold(holder.external_system_id)) for holder in stored.holders.values()}
+        return {one: row for one, row in found.items() if row is not None}
+
+    def _prefixed(self, stored: Stored) -> Iterator[Finding]:
+        if not stored.prefixed:
+            return
+        prefix, rows = self.folio.prefix, "row" if stored.prefixed == 1 else "rows"
+        yield Finding(
+            "externalSystemId",
+            "warn",
+            f"In {stored.prefixed:,} {rows} the externalSystemId begins with '{prefix}' already, and FOLIO has a user "
+            f"of just that externalSystemId. FOLIO puts '{prefix}' before it once more, so these are other users: take "
+            "it away in the mapping, or target.source_type out of the tenant file.",
+            [],
+        )
+
+    def _other_ids(self) -> Iterator[Finding]:
+        if not self.other_ids:
+            return
+        rows = "row" if self.other_ids == 1 else "rows"
+        yield Finding(
+            "id",
+            "warn",
+            f"In {self.other_ids:,} {rows} the id is not the one that the user has in FOLIO. A user's id never "
+            "changes, so the patrons are loaded and keep theirs.",
+            [],
+        )
+
+    def _line(self, row: int, text: str, stored: Stored, values: Values) -> _Line | None:
+        """The merged patron, or None when the row is set aside."""
+        written = json.loads(text)
+        ours, dropped = values.without_dropped(written)
+        user = stored.user(self.folio.prefix + ours["externalSystemId"])
+        stored_id = user["id"] if user else None
+        self.other_ids += "id" in ours and stored_id is not None and fold(ours["id"]) != fold(stored_id)
+        problems = [*self._of_user(user, ours), *_same_types(ours)]
+        if not problems:
+            theirs = self._as_import(user, stored, values.reference)
+            record = merge.merged(ours, theirs, self._rules_for(written), dropped)
+            problems = values.problems(record)
+            if not problems:
+                return _Line(row, record, stored_id, self._unsaid(written, ours))
+        for problem in problems:
+            self._reject(row, problem)
+        if stored_id:
+            self.gone[stored_id] = row
+        return None
+
+    def _after_a_trial(self, lines: list[_Line], levels: dict[int, int]) -> dict[int, int]:
+        """
+        The levels, and a few users whom FOLIO has already before all others when there is more than one chunk.
+
+        FOLIO: mod-user-import that cannot read what mod-users keeps fails every update; ten are enough to see that.
+        """
+        if len(lines) <= self.folio.target.chunk_size:
+            return levels
+        trial = {line.row for line in [line for line in lines if line.stored_id and not levels[line.row]][:TRIAL]}
+        return {row: level + (row not in trial) for row, level in levels.items()} if trial else levels
+
+    @property
+    def rules(self) -> merge.Rules:
+        """How the file is laid over FOLIO's users."""
+        if self._rules is None:
+            erase = self.folio.target.blank_cells == "erase"
+            self._rules = merge.rules(self.mapping, self.zone, self.folio.clock(), erase=erase)
+        return self._rules
+
+    _rules: merge.Rules | None = None
+
+    def _rules_for(self, ours: Record) -> merge.Rules:
+        """The rules for one patron of the file."""
+        if not self.contested or self.ledger is None:
+            return self.rules
+        said = last_changed.said(ours, self.contested, self.mapping)
+        return self.rules._replace(changed=self.ledger.changed(ours[FOLIO.key], said))
+
+    def _unsaid(self, written: Record, ours: Record) -> list[str]:
+        """Values that are dropped: as soon as FOLIO knows them they are as good as new."""
+        if ours is written or not self.contested:
+            return []
+        left = last_changed.said(ours, self.contested, self.mapping)
+        every = last_changed.said(written, self.contested, self.mapping)
+        return [name for name, text in every.items() if left.get(name) != text]
+
+    def _as_import(self, user: Record | None, stored: Stored, reference: Reference) -> Record | None:
+        if user is None:
+            return None
+        return stored_users.as_import(user, self.folio.prefix, reference, stored.preferences.get(user["id"]))
+
+    def _of_user(self, user: Record | None, ours: Record) -> Iterator[Problem]:
+        """Why the user import could not update a stored user at all."""
+        if user is None:
+            return
+        unknown = stored_users.unknown_properties(user)
+        unknown += [drift.property for drift in self.drifts if _has(user, drift.property)]
+        if unknown:
+            self.unreadable |= set(unknown)
+            yield Problem("externalSystemId", ours["externalSystemId"], f"{UNREADABLE}: {', '.join(unknown)}")
+        if not user["externalSystemId"].startswith(self.folio.prefix):
+            yield Problem("externalSystemId", user["externalSystemId"], OTHER_PREFIX)
+
+    def _reject(self, row: int, problem: Problem) -> None:
+        line = reject(row, problem, self.mapping)
+        self.rejects.append((row, line["column"], line["value"], line["reason"], line["summary"]))
+
+    def _reject_conflicts(self, order: Order, lines: list[_Line]) -> None:
+        records = {line.row: line.record for line in lines if line.row in order.conflicts}
+        for row, conflict in sorted(order.conflicts.items()):
+            name = conflict.field.rpartition(".")[2]
+            value = (records[row].get("personal") or {}).get(name) if "." in conflict.field else records[row].get(name)
+            column = self.mapping.source_of(conflict.field) or conflict.field
+            self.rejects.append((row, column, value, f"{column} '{value}': {conflict.reason}", conflict.summary))
+
+    def _findings(self, values: Values) -> list[Finding]:
+        found = [*preflight.drift_findings(self.drifts, self.mapping.fields), *values.findings()]
+        if self.unreadable:
+            sentence = (
+                f"FOLIO has users with properties that its user import cannot read "
+                f"({', '.join(sorted(self.unreadable))}); the update of one of them fails for nine others with it. "
+                "Their rows are rejected. Ask FOLIO's administrator for a newer mod-user-import."
+            )
+            found.append(Finding("stored users", "reject", sentence, []))
+        return found
+
+    def _summary(self, findings: list[Finding], values: Values, read: str) -> dict[str, Any]:
+        return {
+            "read": read,
+            "warnings": [finding.sentence for finding in findings if finding.effect != "stop"],
+            "findings": [finding._asdict() for finding in findings],
+            "create": values.to_create(),
+        }
+
+
+def _texts(patrons: pl.DataFrame) -> Iterable[tuple[int, str]]:
+    return patrons.select("row", "patron").iter_rows()
+
+
+def _frame(lines: list[_Line], levels: dict[int, int]) -> pl.DataFrame:
+    """The patrons to send, in their order: row, level, externalSystemId, username, barcode, unsaid, patron."""
+    ids = dict.fromkeys(merge.IDS, pl.String())
+    schema = {"row": pl.UInt32(), "level": pl.UInt32(), **ids, "unsaid": pl.List(pl.String()), "patron": pl.String()}
+    made = (
+        (
+            line.row,
+            levels[line.row],
+            *(line.record.get(name) for name in merge.IDS),
+            line.unsaid,
+            _text(line.record),
+        )
+        for line in lines
+    )
+    return pl.DataFrame(list(made), schema=schema, orient="row")
+
+
+def as_new(mapping: Mapping, patrons: Iterable[str], zone: ZoneInfo) -> list[str]:
+    """Each patron as a load posts it that finds nobody of that externalSystemId; texts in, texts out."""
+    rules = merge.rules(mapping, zone, datetime.now(UTC))
+    return [_text(merge.merged(json.loads(patron), None, rules)) for patron in patrons]
+
+
+def _text(record: Record) -> str:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+
+def _claim(line: _Line, *, brings_ids: bool) -> Claim:
+    record = line.record
+    if brings_ids and line.stored_id:
+        record = record | {"id": line.stored_id}
+    wants = {name: fold(record[name]) for name in identity_conflicts.SHARED if record.get(name) is not None}
+    return Claim(line.row, line.stored_id, wants, _email(record))
+
+
+def _email(record: Record) -> str | None:
+    written = (record.get("personal") or {}).get("email")
+    return str(written).strip().lower() if written else None
+
+
+def _same_types(ours: Record) -> Iterator[Problem]:
+    """FOLIO: mod-users AddressValidator."""
+    types = [address["addressTypeId"] for address in (ours.get("personal") or {}).get("addresses", ())]
+    for name in sorted({name for name in types if types.count(name) > 1}):
+        yield Problem("personal.addresses[0].addressTypeId", name, SAME_TYPE)
+
+
+def _has(user: Record, path: str) -> bool:
+    """Whether a property is there; an empty one cannot be read either."""
+    inside, _, name = path.rpartition(".")
+    holder = (user.get(inside) or {}) if inside else user
+    return holder.get(name) is not None
+
+
+def _stored(folio: Folio, patrons: pl.DataFrame) -> Stored:
+    """The users that the load touches: each looked up when it is small beside FOLIO, else all of them read."""
+    if patrons.is_empty():
+        return Stored({}, {}, {}, "nothing")
+    by_id = patrons.height * QUERIES / QUERY_IDS <= 1 + folio.count_users() * PAGE_COST / PAGE
+    wanted = _Wanted(folio.prefix, patrons)
+    for user in wanted.looked_up(folio) if by_id else folio.all_users():
+        wanted.take(user)
+    if by_id:
+        preferences = folio.preferences_by_user_ids(wanted.ours)
+    else:
+        preferences = {one["userId"]: one for one in folio.all_preferences() if one["userId"] in wanted.ours}
+    return Stored(wanted.users, wanted.holders, preferences, "by id" if by_id else "all", wanted.prefixed)
+
+
+class _Wanted:
+    """The ids of a load, folded, and the stored users who have one of them."""
+
+    def __init__(self, prefix: str, patrons: pl.DataFrame) -> None:
+        self.keys = [prefix + key for key in patrons["externalSystemId"]]
+        self.prefixed_keys = [
+            key for key in patrons["externalSystemId"] if prefix and fold(key).startswith(fold(prefix))
+        ]
+        self.usernames = patrons["username"].drop_nulls().to_list()
+        self.barcodes = patrons["barcode"].drop_nulls().to_list()
+        self.ids = patrons["id"].drop_nulls().to_list()
+        self.emails = {key: email for key, email in zip(self.keys, _emails(patrons), strict=True) if email}
+        self._keys, self._usernames, self._barcodes, self._ids = (
+            {fold(one) for one in values} for values in (self.keys, self.usernames, self.barcodes, self.ids)
+        )
+        self._emails = set(self.emails.values())
+        self._prefixed = {fold(key) for key in self.prefixed_keys}
+        self.prefixed = 0
+        self.users: dict[str, bytes] = {}
+        self.holders: dict[str, Holder] = {}
+        self.ours: set[str] = set()
+        """The ids of the stored users whom the load is about."""
+
+    def looked_up(self, folio: Folio) -> Iterator[Record]:
+        yield from folio.users_by("externalSystemId", self.keys + self.prefixed_keys)
+        yield from folio.users_by("username", self.usernames)
+        yield from folio.users_by("barcode", self.barcodes)
+        yield from folio.users_by("id", self.ids)
+        new = [email for key, email in self.emails.items() if fold(key) not in self.users]
+        yield from folio.users_by("personal.email", dict.fromkeys(new), each=SHARING)
+
+    def take(self, user: Record) -> None:
+        """Keep a user who has one of the ids; of the others nothing."""
+        key, username, barcode = (user.get(name) for name in merge.IDS)
+        self.prefixed += key is not None and fold(key) in self._prefixed and user["id"] not in self.holders
+        if key is not None and fold(key) in self._keys:
+            self.users[fold(key)] = json.dumps(user, ensure_ascii=False).encode()
+            self.ours.add(user["id"])
+        elif fold(user["id"]) not in self._ids and not self._holds(username, barcode, _email(user)):
+            return
+        self.holders[user["id"]] = Holder(user["id"], key or "", username, barcode, _email(user))
+
+    def _holds(self, username: str | None, barcode: str | None, email: str | None) -> bool:
+        return (
+            (username is not None and fold(username) in self._usernames)
+            or (barcode is not None and fold(barcode) in self._barcodes)
+            or email in self._emails
+        )
+
+
+def _emails(patrons: pl.DataFrame) -> Iterator[str | None]:
+    for text in patrons["patron"]:
+        yield _email(json.loads(text))

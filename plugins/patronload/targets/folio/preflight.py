@@ -1,0 +1,454 @@
+"""
+Ask FOLIO, before anything is sent, whether it can take a load: permissions, modules, and the values it has to know.
+
+All that is found is told at once. A value that FOLIO does not know is one line with its number of rows, not a thousand
+failed users.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from patronload.errors import TargetError
+from patronload.folding import fold
+from patronload.systems.folio import FolioTarget
+from patronload.targets.delivery import Problem, Record
+from patronload.targets.folio.client import Folio
+from patronload.targets.folio.merge import DELIVERY
+from patronload.targets.folio.reference_data import CONTACT_TYPES, LISTS, Reference, misfit
+
+Got = TypeVar("Got")
+
+USER_TYPES = ("patron", "staff", "shadow", "system", "dcb")
+"""FOLIO: mod-users UserTenantService; in a consortium no other type is taken, in this spelling."""
+
+MOST_VALUES = 20
+"""More different unknown values than this tell of a wrong column, not of a forgotten code; so many are not created."""
+
+FULFILLMENTS = ("Hold Shelf", "Delivery")
+"""FOLIO: mod-user-import userImportRequestPreference.json; another one has the whole request refused."""
+
+EMAIL_COMMUNICATION = ("Support", "Programs", "Services")
+"""FOLIO: mod-user-import userdataimport.json, preferredEmailCommunication; as above."""
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+"""FOLIO: raml-util uuid.schema, which mod-users holds an id to."""
+
+LONGEST_VALUE = 60
+
+MANY_ROWS = 3
+"""What stands in so many rows, and in a quarter of those with an unknown value, is a code and no name."""
+
+_MONTH = (
+    r"(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?"
+    r"|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?|dec(ember)?)"
+)
+
+_PERSONAL = re.compile(
+    r"@|\d{5}|\d{1,4}[-./\s]+\d{1,2}[-./\s]+\d{1,4}"
+    rf"|\d(st|nd|rd|th)?[-./\s]*{_MONTH}\b|\b{_MONTH}[-./\s]*\d",
+    re.IGNORECASE,
+)
+"""An e-mail address, a number of a card, a telephone or a person, a date."""
+
+CONTACT_TYPE = "personal.preferredContactTypeId"
+
+
+class Drift(NamedTuple):
+    """
+    A property of users that mod-users has since a version and mod-user-import can read since another.
+
+    `users` is None where it is not known since when mod-users has it; any that is there is then taken to have it.
+    """
+
+    property: str
+    users: tuple[int, int, int] | None
+    user_import: tuple[int, int, int]
+    everybody: bool
+    """Whether practically every user has it, so that practically every update would fail."""
+
+
+DRIFTS = (
+    Drift("personal.preferredContactTypeIds", (19, 7, 0), (3, 12, 0), everybody=True),
+    Drift("personal.pronouns", (19, 5, 0), (3, 10, 2), everybody=False),
+    Drift("personal.profilePictureLink", None, (3, 8, 1), everybody=False),
+    Drift("preferredEmailCommunication", None, (3, 8, 1), everybody=False),
+)
+"""
+FOLIO: NEWS.md of both modules; mod-user-import 3.11.0, the newest that is known here, cannot read the first.
+
+Since when mod-users has the last two is not known here; a tenant without them has no user who has them.
+"""
+
+
+class Finding(NamedTuple):
+    """A line of the report. effect: reject (the rows), warn, stop (the run), create; values: with their rows."""
+
+    kind: str
+    effect: str
+    sentence: str
+    values: list[dict[str, Any]]
+
+
+class Permissions:
+    """Collects what the user of the connection may not do, instead of stopping at the first."""
+
+    def __init__(self) -> None:
+        self.errors: list[TargetError] = []
+
+    def attempt(self, work: Callable[[], Got], otherwise: Got) -> Got:
+        """What `work` gives, or `otherwise` after a refusal, which is kept."""
+        try:
+            return work()
+        except TargetError as error:
+            self.errors.append(error)
+            return otherwise
+
+    def check(self) -> None:
+        """Raises one TargetError for all refusals."""
+        sentences = list(dict.fromkeys(str(error) for error in self.errors))
+        if sentences:
+            raise TargetError(" ".join(sentences))
+
+
+def reference(folio: Folio, permissions: Permissions) -> Reference:
+    """All lists of the tenant; one that the user may not read is empty."""
+    empty: dict[str, Record] = {}
+    return Reference(
+        **{name: permissions.attempt(partial(folio.names, *where), empty) for name, where in LISTS.items()}
+    )
+
+
+def drifts(folio: Folio) -> tuple[list[Drift], list[str]]:
+    """The properties that FOLIO's user import cannot read here, by the modules' versions; and warnings."""
+    try:
+        modules = folio.modules()
+    except TargetError:
+        return [], ["FOLIO does not tell its modules' versions, so they could not be compared."]
+    users, user_import = _version(modules, "mod-users"), _version(modules, "mod-user-import")
+    if users is None or user_import is None:
+        return [], []
+    found = [drift for drift in DRIFTS if drift.users is None or users >= drift.users]
+    return [drift for drift in found if user_import < drift.user_import], []
+
+
+def drift_findings(found: Iterable[Drift], filled: Iterable[str]) -> list[Finding]:
+    """What such a pair of versions means for a mapping that fills these fields."""
+    fields = list(filled)
+    return [
+        Finding(
+            "module versions",
+            "stop" if drift.everybody or drift.property in fields else "warn",
+            f"FOLIO's modules do not fit each other: mod-users{_and_later(drift.users)} keeps "
+            f"{drift.property}, which mod-user-import before {_dotted(drift.user_import)} cannot read; "
+            f"{'nearly every update' if drift.everybody else 'updates of users who have it'} would fail. "
+            "Ask FOLIO's administrator for a mod-user-import that fits.",
+            [],
+        )
+        for drift in found
+    ]
+
+
+class Values:
+    """What the patrons of a load need FOLIO to know, counted value by value."""
+
+    def __init__(self, target: FolioTarget, reference: Reference) -> None:
+        self.target = target
+        self.reference = reference
+        self.unknown: dict[str, Counter[str]] = {}
+        self.dropped: dict[str, Counter[str]] = {}
+        self.departments: Counter[str] = Counter()
+        """To be created: names of departments, with the rows that have them."""
+        self.options: dict[str, Counter[str]] = {}
+        """To be created: options of each custom field, with their rows."""
+        self._codes: dict[str, str] = {}
+        """Of departments that may be created, by name."""
+        self._taken = {fold(one) for entry in reference.departments.values() for one in _name_and_code(entry)}
+
+    def without_dropped(self, ours: Record) -> tuple[Record, tuple[str, ...]]:
+        """
+        A patron of the file without the values that FOLIO would drop, and the fields that lost theirs.
+
+        What FOLIO has in their place is kept, whatever a blank cell would do.
+
+        FOLIO: UserDataProcessingService leaves out addresses and contact types whose names it does not know.
+        """
+        personal = dict(ours.get("personal") or {})
+        contact, given = personal.get("preferredContactTypeId"), personal.get("addresses", [])
+        addresses = [address for address in given if self._has_type(address)]
+        if contact is not None and str(contact).lower() not in CONTACT_TYPES:
+            self._count(self.dropped, "contact type", str(contact))
+            del personal["preferredContactTypeId"]
+            return ours | {"personal": personal | {"addresses": addresses}}, (CONTACT_TYPE,)
+        if len(addresses) == len(given):
+            return ours, ()
+        return ours | {"personal": personal | {"addresses": addresses}}, ()
+
+    def problems(self, record: Record) -> list[Problem]:
+        """Why FOLIO would refuse a merged record, as far as that can be told without asking it."""
+        before = len(self._codes)
+        found = [
+            *_of_id(record),
+            *self._of_group(record),
+            *self._of_departments(record),
+            *self._of_custom_fields(record),
+            *self._of_type(record),
+            *self._of_preference(record),
+            *self._of_email_communication(record),
+        ]
+        if found:
+            self._forget_codes(before)
+        return found
+
+    def create_for(self, records: Iterable[Record]) -> None:
+        """These records are sent: what they need, and only that, is to be created."""
+        for record in records:
+            self.departments.update(name for name in record.get("departments", ()) if name in self._codes)
+            for key, value in record.get("customFields", {}).items():
+                if new := [option for option in _options(value) if self._is_new_option(key, option)]:
+                    self.options.setdefault(key, Counter()).update(new)
+
+    def to_create(self) -> dict[str, Any]:
+        """What `post` makes before the first patron; see Target.prepare. Nothing of a kind that is too much of it."""
+        departments = [] if _are_too_many(self.departments) else list(self.departments)
+        return {
+            "departments": [{"name": name, "code": self._codes[name]} for name in departments],
+            "options": {key: list(names) for key, names in self.options.items() if not _are_too_many(names)},
+        }
+
+    def findings(self) -> list[Finding]:
+        """All that was counted, in lines."""
+        stop = self.target.unknown_values == "stop"
+        found = [
+            self._finding(kind, counter, "stop" if stop else "reject", self._known(kind))
+            for kind, counter in self.unknown.items()
+        ]
+        found += [
+            self._finding(kind, counter, self.target.dropped_values, self._known(kind))
+            for kind, counter in self.dropped.items()
+        ]
+        if self.departments:
+            effect, told, more = _creation(self.departments)
+            found.append(
+                Finding("department", effect, f"Departments to be created in FOLIO: {told.sentence}{more}", told.values)
+            )
+        for key, names in self.options.items():
+            effect, told, more = _creation(names)
+            found.append(
+                Finding(
+                    "option",
+                    effect,
+                    f"Options to be added to the custom field '{key}' in FOLIO: {told.sentence}{more}",
+                    told.values,
+                )
+            )
+        return found
+
+    def _of_group(self, record: Record) -> Iterable[Problem]:
+        group = record.get("patronGroup")
+        if group is not None and group not in self.reference.groups:
+            yield self._unknown("patronGroup", "patron group", group)
+
+    def _of_departments(self, record: Record) -> Iterable[Problem]:
+        for name in record.get("departments", ()):
+            if name not in self.reference.departments and not self._may_create_department(name):
+                yield self._unknown("departments", "department", name)
+
+    def _of_custom_fields(self, record: Record) -> Iterable[Problem]:
+        for key, value in record.get("customFields", {}).items():
+            if key not in self.reference.custom_fields:
+                yield self._unknown(f"customFields.{key}", "custom field", key)
+            elif words := misfit(self.reference.custom_fields[key], value):
+                yield Problem(f"customFields.{key}", str(value), words)
+            elif key in self.reference.options and isinstance(value, str | list):
+                for option in _options(value):
+                    if option not in self.reference.options[key] and not self._may_create_option(option):
+                        yield self._unknown(f"customFields.{key}", f"option of the custom field '{key}'", option)
+
+    def _of_type(self, record: Record) -> Iterable[Problem]:
+        if self.target.member_of and record["type"] not in USER_TYPES:
+            yield self._unknown("type", "type of user", record["type"])
+
+    def _of_preference(self, record: Record) -> Iterable[Problem]:
+        """FOLIO: mod-user-import UserRequestManagerValidator; it would fail the patron after having changed it."""
+        preference = record.get("requestPreference")
+        if preference is None:
+            return
+        point = preference.get("defaultServicePointId")
+        if preference["holdShelf"] is not True:
+            yield Problem("requestPreference.holdShelf", "false", "FOLIO insists on holdShelf: true")
+        if point is not None and point not in self.reference.service_points:
+            yield self._unknown("requestPreference.defaultServicePointId", "service point", point)
+        if preference["delivery"]:
+            yield from self._of_delivery(preference, record)
+
+    def _of_email_communication(self, record: Record) -> Iterable[Problem]:
+        given = record.get("preferredEmailCommunication", ())
+        for value in [given] if isinstance(given, str) else given:
+            if value not in EMAIL_COMMUNICATION:
+                words = "FOLIO takes Support, Programs and Services as preferredEmailCommunication"
+                yield Problem("preferredEmailCommunication", str(value), words)
+
+    def _of_delivery(self, preference: Record, record: Record) -> Iterable[Problem]:
+        fulfillment = preference.get("fulfillment")
+        if fulfillment is not None and fulfillment not in FULFILLMENTS:
+            words = "FOLIO takes Hold Shelf or Delivery as fulfillment, spelt like this"
+            yield Problem("requestPreference.fulfillment", str(fulfillment), words)
+        for name in DELIVERY:
+            if preference.get(name) is None:
+                yield Problem(f"requestPreference.{name}", "", f"a request preference with delivery needs {name}")
+        wanted = preference.get(DELIVERY[1])
+        types = [address.get("addressTypeId") for address in (record.get("personal") or {}).get("addresses", ())]
+        if wanted is not None and wanted not in types:
+            words = "the request preference delivers to an address type that the patron has no address of"
+            yield Problem(f"requestPreference.{DELIVERY[1]}", wanted, words)
+
+    def _has_type(self, address: Record) -> bool:
+        name = address.get("addressTypeId")
+        if name not in self.reference.address_types:
+            self._count(self.dropped, "address type", str(name or ""))
+            return False
+        return True
+
+    def _may_create_department(self, name: str) -> bool:
+        """Only one that is new in name and code: an import that finds the code would rename the department."""
+        if "departments" not in self.target.create or not _may_be_shown(name):
+            return False
+        if name not in self._codes:
+            code = name.upper().replace(" ", "_")
+            if fold(name) in self._taken or fold(code) in self._taken:
+                return False
+            self._codes[name] = code
+            self._taken |= {fold(name), fold(code)}
+        return True
+
+    def _forget_codes(self, before: int) -> None:
+        """The row that wanted the last departments is not sent; somebody else may want them spelt otherwise."""
+        for name in list(self._codes)[before:]:
+            self._taken -= {fold(name), fold(self._codes.pop(name))}
+
+    def _may_create_option(self, option: str) -> bool:
+        return "options" in self.target.create and bool(option.strip()) and _may_be_shown(option)
+
+    def _is_new_option(self, key: str, option: str) -> bool:
+        known = self.reference.options.get(key)
+        return known is not None and option not in known
+
+    def _unknown(self, field: str, kind: str, value: str) -> Problem:
+        self._count(self.unknown, kind, value)
+        return Problem(field, value, f"FOLIO does not know the {kind}")
+
+    def _count(self, counters: dict[str, Counter[str]], kind: str, value: str) -> None:
+        counters.setdefault(kind, Counter())[value] += 1
+
+    def _known(self, kind: str) -> dict[str, str]:
+        """What FOLIO has, by its folded spelling, to find a slip of case or accent."""
+        lists: dict[str, Iterable[str]] = {
+            "patron group": self.reference.groups,
+            "department": self.reference.departments,
+            "custom field": self.reference.custom_fields,
+            "address type": self.reference.address_types,
+        }
+        return {fold(name): name for name in lists.get(kind, ())}
+
+    def _finding(self, kind: str, counter: Counter[str], effect: str, known: dict[str, str]) -> Finding:
+        what = {
+            "reject": "These rows are rejected.",
+            "stop": "The tenant file says to stop.",
+            "warn": "FOLIO would drop it without a word, so it is left out; the patrons are loaded without.",
+        }[effect]
+        told = _told_of(counter, known)
+        between = "" if told.values else ":"
+        return Finding(kind, effect, f"FOLIO does not know the {kind}{between} {told.sentence} {what}", told.values)
+
+
+def _of_id(record: Record) -> Iterable[Problem]:
+    given = record.get("id")
+    if given is not None and not _UUID.fullmatch(given):
+        yield Problem("id", str(given), "FOLIO takes as an id only a UUID, like 7c5abc9f-f3d7-4856-b8d7-6712462ca007")
+
+
+class _Told(NamedTuple):
+    """Values in a mail and in plan.json: those that may be shown, with their rows; the others are only counted."""
+
+    sentence: str
+    values: list[dict[str, Any]]
+
+
+def _told_of(counter: Counter[str], known: dict[str, str]) -> _Told:
+    """What may be told of some values; `known` are those that FOLIO has, by their folded spelling."""
+    shown = _shown(counter, known)
+    if not shown:
+        rows = sum(counter.values())
+        return _Told(f"{len(counter):,} different ones in {rows:,} rows; is the right column mapped?", [])
+    sentence = ", ".join(_told(value, count, known) for value, count in shown)
+    more = f" and {len(counter) - len(shown)} more" if len(shown) < len(counter) else ""
+    return _Told(f"{sentence}{more}.", [{"value": value, "rows": count} for value, count in shown])
+
+
+def _shown(counter: Counter[str], known: dict[str, str]) -> list[tuple[str, int]]:
+    """
+    The values that are no patron's names, as far as that can be told: where nearly every row has another one, only
+    those that stand in many rows, or that FOLIO has in another spelling.
+    """
+    rows = sum(counter.values())
+    listed = [(value, count) for value, count in counter.most_common() if _may_be_shown(value)]
+    if len(counter) == 1 or (MANY_ROWS * len(counter) <= rows and not _are_too_many(counter)):
+        return listed
+    return [
+        (value, count) for value, count in listed if fold(value) in known or (count >= MANY_ROWS and 4 * count >= rows)
+    ]
+
+
+def _are_too_many(counter: Counter[str]) -> bool:
+    return len(counter) > MOST_VALUES
+
+
+def _options(value: Any) -> Iterable[str]:
+    """The options that a custom field's value names."""
+    return [value] if isinstance(value, str) else value if isinstance(value, list) else []
+
+
+def _told(value: str, count: int, known: dict[str, str]) -> str:
+    near = known.get(fold(value))
+    hint = f"; FOLIO has '{near}'" if near else ""
+    return f"'{value}' ({count:,} {'row' if count == 1 else 'rows'}{hint})"
+
+
+TOO_MANY_TO_CREATE = (
+    " So many are not made. If the column is the right one, make them in FOLIO by hand; if not, correct the mapping."
+)
+
+
+def _creation(counter: Counter[str]) -> tuple[str, _Told, str]:
+    """What comes of values that are new: the effect, the values as they may be told, and what else there is to say."""
+    told = _told_of(counter, {})
+    return ("stop", told, TOO_MANY_TO_CREATE) if _are_too_many(counter) else ("create", told, "")
+
+
+def _may_be_shown(value: str) -> bool:
+    """A name of a group or of a department may stand in a mail; what looks like a person's data may not."""
+    return len(value) <= LONGEST_VALUE and not _PERSONAL.search(value)
+
+
+def _name_and_code(entry: Record) -> Iterable[str]:
+    return (entry[key] for key in ("name", "code") if entry.get(key))
+
+
+def _version(modules: Iterable[str], name: str) -> tuple[int, int, int] | None:
+    for module in modules:
+        if found := re.fullmatch(rf"{name}-(\d+)\.(\d+)\.(\d+).*", module):
+            return int(found[1]), int(found[2]), int(found[3])
+    return None
+
+
+def _dotted(version: tuple[int, int, int]) -> str:
+    return ".".join(map(str, version))
+
+
+def _and_later(version: tuple[int, int, int] | None) -> str:
+    return f" {_dotted(version)} and later" if version else ""

@@ -1,0 +1,132 @@
+"""What a FOLIO tenant knows beside its users: groups, address types, departments, custom fields, service points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from patronload.targets.delivery import Record
+from patronload.targets.folio.client import CUSTOM_FIELDS, Folio
+
+CONTACT_TYPES = {"mail": "001", "email": "002", "text": "003", "phone": "004", "mobile": "005"}
+"""FOLIO: mod-user-import UserDataProcessingService and mod-users PersonalContactType; names in any case, codes not."""
+
+CONTACT_NAMES = {code: name for name, code in CONTACT_TYPES.items()}
+
+LISTS = {
+    "groups": ("/groups", "usergroups", "group"),
+    "address_types": ("/addresstypes", "addressTypes", "addressType"),
+    "departments": ("/departments", "departments", "name"),
+    "custom_fields": (CUSTOM_FIELDS, "customFields", "refId"),
+    "service_points": ("/service-points", "servicepoints", "id"),
+}
+"""Where each list is, what its answer calls it, and the property by which the user import names an entry."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Each list by the names that the user import takes. FOLIO: mod-user-import compares letter by letter."""
+
+    groups: dict[str, Record]
+    address_types: dict[str, Record]
+    departments: dict[str, Record]
+    custom_fields: dict[str, Record]
+    service_points: dict[str, Record]
+
+    @cached_property
+    def group_names(self) -> dict[str, str]:
+        """The patron groups' names by id."""
+        return _by_id(self.groups)
+
+    @cached_property
+    def address_type_names(self) -> dict[str, str]:
+        """The address types' names by id."""
+        return _by_id(self.address_types)
+
+    @cached_property
+    def department_names(self) -> dict[str, str]:
+        """The departments' names by id."""
+        return _by_id(self.departments)
+
+    @cached_property
+    def options(self) -> dict[str, dict[str, str]]:
+        """For each custom field with options: the id of each option by its name."""
+        return {key: option_ids(field) for key, field in self.custom_fields.items() if field.get("selectField")}
+
+    @cached_property
+    def option_names(self) -> dict[str, dict[str, str]]:
+        """For each custom field with options: the name of each option by its id."""
+        return {key: {number: name for name, number in ids.items()} for key, ids in self.options.items()}
+
+
+def option_ids(field: Record) -> dict[str, str]:
+    """The options of a custom field: their ids by their names."""
+    values: list[dict[str, Any]] = field["selectField"]["options"]["values"]
+    return {option["value"]: option["id"] for option in values}
+
+
+LONGEST = {"TEXTBOX_SHORT": 150, "TEXTBOX_LONG": 1500}
+"""FOLIO: folio-custom-fields; characters in a text box."""
+
+BOXES = ("SINGLE_CHECKBOX",)
+MANY = ("MULTI_SELECT_DROPDOWN",)
+
+
+def misfit(field: Record, value: Any) -> str | None:
+    """Why a value does not fit a custom field, options apart. FOLIO: folio-custom-fields ValidationServiceImpl."""
+    kind = field.get("type", "")
+    if kind in BOXES:
+        return None if isinstance(value, bool) else "FOLIO's custom field takes true or false: map it by a lookup"
+    if kind in MANY or field.get("isRepeatable"):
+        return None if isinstance(value, list) else "FOLIO's custom field takes a list: map it with 'split'"
+    if not isinstance(value, str):
+        return "FOLIO's custom field takes one text"
+    if len(value) > LONGEST.get(kind, len(value)):
+        return f"FOLIO's custom field takes {LONGEST[kind]:,} characters at most"
+    if kind == "DATE_PICKER" and not _is_day(value):
+        return "FOLIO's custom field takes a date, written like 2027-08-31"
+    return None
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text[:10]))
+    except ValueError:
+        return False
+
+
+def _by_id(entries: dict[str, Record]) -> dict[str, str]:
+    return {entry["id"]: name for name, entry in entries.items()}
+
+
+def create(folio: Folio, wanted: dict[str, Any]) -> None:
+    """
+    Make departments (name and code) and options (names by custom field) that FOLIO has not got, one after the other.
+
+    Not by the import's `included`: that renames a department whose code it finds, and takes an option's default away.
+    FOLIO: mod-user-import DepartmentsService, CustomFieldsService. Raises TargetError, TransientError.
+    """
+    if departments := wanted.get("departments"):
+        there = folio.names(*LISTS["departments"])
+        for department in departments:
+            if department["name"] not in there:
+                folio.add_department(department["name"], department["code"])
+    if options := wanted.get("options"):
+        fields = folio.names(*LISTS["custom_fields"])
+        for key, names in options.items():
+            missing = [name for name in names if name not in option_ids(fields[key])]
+            if missing:
+                folio.change_custom_field(_with_options(fields[key], missing))
+
+
+def _with_options(field: Record, names: list[str]) -> Record:
+    """FOLIO: folio-custom-fields; an option's id is opt_ and a number, at most five digits."""
+    select = field["selectField"]
+    values = list(select["options"]["values"])
+    highest = max((int(value["id"].partition("_")[2]) for value in values), default=-1)
+    added = [
+        {"id": f"opt_{highest + place}", "value": name, "default": False} for place, name in enumerate(names, start=1)
+    ]
+    return field | {"selectField": select | {"options": select["options"] | {"values": values + added}}}

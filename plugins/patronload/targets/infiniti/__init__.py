@@ -1,0 +1,1 @@
+"""Concord Infiniti, connected: its user import."""

@@ -1,0 +1,198 @@
+"""
+Plan a load into Infiniti: what each patron is sent as, and which rows are set aside.
+
+Infiniti cannot be asked what it has. So the rules of its own that can be told from the file are looked at here, and
+whether a patron's username has changed is told by the ledger of the loads before.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from patronload import rows
+from patronload.config.mapping import Mapping
+from patronload.systems.infiniti import INFINITI, InfinitiTarget
+from patronload.targets.delivery import Offline, Planned, Problem, Record, reject
+from patronload.targets.patron_ledger import Ledger
+
+YES_NO = {True: "Y", False: "N"}
+"""Infiniti: y, yes, true, 1 and n, no, false, 0; the article's sample writes Y and N."""
+
+GENDERS = ("M", "F")
+
+FEW = 10
+
+NO_YEAR = "a student (staffmember false) has no graduation year, and Infiniti insists on one"
+ODD_YEAR = "the graduation year is not written with four digits, like 2031"
+ODD_GENDER = "the gender is neither M nor F; leave it empty for everybody else"
+NEW_USERNAME = "the patron had another username in the last load; sent like this, there would be a second account"
+OTHERS_CARD = "the barcode was another username's in the last load; perhaps the same patron, under a second account"
+
+
+class _Line(NamedTuple):
+    """A patron that may be sent: the row, and all columns that the mapping fills."""
+
+    row: int
+    record: Record
+
+
+class _Sorted(NamedTuple):
+    """The patrons of a file, and the problems of those that cannot be sent."""
+
+    lines: list[_Line]
+    problems: list[tuple[int, Problem]]
+
+
+def plan(settings: InfinitiTarget, patrons: pl.DataFrame, mapping: Mapping, ledger: Ledger | None) -> Planned:
+    """The plan for `patrons` (row, username, librarybarcode, adminsystemid, patron; see transform)."""
+    made = _sorted(patrons, mapping)
+    lines, problems = list[_Line](), made.problems
+    for line in (_with_password_or_not(line, settings, ledger) for line in made.lines):
+        found = [*_unwritable(line, settings.encoding), *_renamed(line, settings, ledger)]
+        problems += ((line.row, problem) for problem in found)
+        if not found:
+            lines.append(line)
+    known = sum(ledger is not None and line.record[INFINITI.key] in ledger for line in lines)
+    rejects = _rejects(problems, mapping)
+    return Planned(
+        patrons=_frame(lines),
+        rejects=rejects,
+        stops=[],
+        summary={
+            "patrons": patrons.height,
+            "new": len(lines) - known,
+            "known": known,
+            "rejected": rejects["row"].n_unique(),
+            "read": "nothing" if ledger is None else "the ledger",
+            "warnings": [*_without_barcode(lines, mapping), *_of_ledger(settings, ledger, lines)],
+            "findings": [],
+            "create": {},
+        },
+    )
+
+
+def offline(mapping: Mapping, patrons: pl.DataFrame) -> Offline:
+    """The patrons as they are posted, without passwords; what is wrong with the others can all be told."""
+    made = _sorted(patrons, mapping)
+    posted = [_text(_without_password(line.record)) for line in made.lines]
+    return Offline(posted, _rejects(made.problems, mapping), _without_barcode(made.lines, mapping))
+
+
+def _sorted(patrons: pl.DataFrame, mapping: Mapping) -> _Sorted:
+    lines, problems = [], []
+    for row, text in patrons.select("row", "patron").iter_rows():
+        record = json.loads(text)
+        found = list(_problems(record))
+        problems += [(row, problem) for problem in found]
+        if not found:
+            lines.append(_Line(row, _whole(record, mapping)))
+    return _Sorted(lines, problems)
+
+
+def _whole(record: Record, mapping: Mapping) -> Record:
+    """All columns that the mapping fills, in Infiniti's order: one header is good for every patron of a load."""
+    filled = {name: record.get(name, "") for name in INFINITI.fields if name in mapping.fields}
+    return {name: YES_NO[value] if isinstance(value, bool) else value for name, value in filled.items()}
+
+
+def _problems(record: Record) -> Iterator[Problem]:
+    """Why Infiniti would refuse a patron, as far as that can be told from the file."""
+    year, gender = record.get("graduationyear"), record.get("gender")
+    if year is None and not record["staffmember"]:
+        yield Problem("graduationyear", "", NO_YEAR)
+    if year is not None and not re.fullmatch(r"\d{4}", year, re.ASCII):
+        yield Problem("graduationyear", year, ODD_YEAR)
+    if gender is not None and gender not in GENDERS:
+        yield Problem("gender", gender, ODD_GENDER)
+
+
+def _unwritable(line: _Line, encoding: str) -> Iterator[Problem]:
+    for name, value in line.record.items():
+        try:
+            value.encode(encoding)
+        except UnicodeEncodeError:
+            shown = "" if name == "password" else value
+            yield Problem(name, shown, f"a letter cannot be written in {encoding}; see target.encoding")
+
+
+def _renamed(line: _Line, settings: InfinitiTarget, ledger: Ledger | None) -> Iterator[Problem]:
+    """
+    A username that a patron did not have before would make a second account.
+
+    An adminsystemid tells who somebody is. A card goes from hand to hand, so a barcode tells it of newcomers only.
+    """
+    if ledger is None or settings.changed_usernames == "send":
+        return
+    username = line.record[INFINITI.key]
+    telling = ("adminsystemid",) if username in ledger else ("adminsystemid", "librarybarcode")
+    for name in telling:
+        value = line.record.get(name)
+        if value and ledger.is_anothers(name, value, username):
+            yield Problem(name, value, NEW_USERNAME if name == "adminsystemid" else OTHERS_CARD)
+            return
+
+
+def _with_password_or_not(line: _Line, settings: InfinitiTarget, ledger: Ledger | None) -> _Line:
+    """The password goes to those alone who are new, if the tenant wants it: it could undo what somebody chose."""
+    if ledger is None:
+        wanted = settings.passwords == "everyone_at_first"
+    else:
+        wanted = settings.passwords != "never" and line.record[INFINITI.key] not in ledger
+    return line if wanted and line.record.get("password") else _Line(line.row, _without_password(line.record))
+
+
+def _without_password(record: Record) -> Record:
+    return {name: value for name, value in record.items() if name != "password"}
+
+
+def _frame(lines: list[_Line]) -> pl.DataFrame:
+    """
+    The patrons to send: row, level, apart, username, librarybarcode, adminsystemid, patron.
+
+    Those with a password go in files of their own: in the others there must be no such column, an empty cell of which
+    might take a password away.
+    """
+    ids = dict.fromkeys(INFINITI.unique, pl.String)
+    schema = {"row": pl.UInt32, "level": pl.UInt32, "apart": pl.Boolean, **ids, "patron": pl.String}
+    made = [
+        (line.row, 0, "password" in line.record, *(line.record.get(name) or None for name in ids), _text(line.record))
+        for line in lines
+    ]
+    return pl.DataFrame(made, schema=schema, orient="row").sort("apart", maintain_order=True)
+
+
+def _text(record: Record) -> str:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+
+def _rejects(problems: Iterable[tuple[int, Problem]], mapping: Mapping) -> pl.DataFrame:
+    found: list[dict[str, Any]] = [reject(row, problem, mapping) for row, problem in problems]
+    return pl.DataFrame(found, schema=rows.REJECTS, orient="row")
+
+
+def _without_barcode(lines: list[_Line], mapping: Mapping) -> list[str]:
+    """Infiniti: without a barcode nobody can borrow; one is never made up."""
+    if "librarybarcode" not in mapping.fields:
+        return ["The mapping fills no librarybarcode; a new patron cannot borrow without one."]
+    without = [line.row for line in lines if not line.record["librarybarcode"]]
+    if not without:
+        return []
+    named = ", ".join(map(str, without[:FEW])) + (f" and {len(without) - FEW:,} more" if without[FEW:] else "")
+    have = "patron has" if len(without) == 1 else "patrons have"
+    return [f"{len(without):,} {have} no barcode and cannot borrow: row{'s' if without[1:] else ''} {named}."]
+
+
+def _of_ledger(settings: InfinitiTarget, ledger: Ledger | None, lines: list[_Line]) -> list[str]:
+    if ledger is not None or not lines:
+        return []
+    passwords = {
+        "never": "",
+        "newcomers": " Nobody is known to be new either, so no password is sent.",
+        "everyone_at_first": " All of them are sent their password, also those whom Infiniti has already.",
+    }[settings.passwords]
+    return [f"No load of this library is known yet, so that changed usernames are not noticed this time.{passwords}"]
