@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -18,8 +19,8 @@ PIECES = 20
 Work = Callable[[], Awaitable[Response]]
 
 
-Working = set["asyncio.Task[Response]"]
-"""Work that nobody waits for any more."""
+Working = set["asyncio.Task[Any]"]
+"""Work that goes on after its request was answered."""
 
 
 async def under(fault: Fault | None, request: Request, still_working: Working, work: Work) -> Response:

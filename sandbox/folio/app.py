@@ -17,6 +17,9 @@ from starlette.routing import Route
 
 from sandbox.faults import Fault, Faults, Seen
 from sandbox.folio import bodies, user_import, users
+from sandbox.folio.connections import Connections
+from sandbox.folio.import_request import BrokenOff, Trouble
+from sandbox.folio.import_request import Request as ImportRequest
 from sandbox.folio.logins import FolioTenant, Logins, carried_token
 from sandbox.folio.reference import made_up_id
 from sandbox.folio.refusals import Refusal, errors, text
@@ -39,6 +42,7 @@ class Folio:
         self.consortia = _consortia(known, self.stores)
         self.logins = Logins(clock)
         self.faults = Faults()
+        self.connections = Connections()
         self.journal: list[Seen] = []
         self.still_working: Working = set()
 
@@ -112,12 +116,11 @@ async def _true(folio: Folio, request: Request, endpoint: Endpoint, seen: Seen, 
         if request.url.path not in WITHOUT_TOKEN:
             folio.logins.check(tenant, request.headers)
             _check_permission(call, endpoint.permission)
-        if fault and fault.delay:
-            await asyncio.sleep(fault.delay)
+        await asyncio.sleep(folio.faults.call_seconds + (fault.delay if fault else 0))
         return await endpoint.handler(call)
     except Refusal as refused:
         return Response(refused.body, refused.status, media_type=refused.media_type)
-    except user_import.BrokenOff:
+    except BrokenOff:
         return PlainTextResponse("", NO_ANSWER)
 
 
@@ -207,17 +210,25 @@ async def import_users(call: Call) -> Response:
     body = bodies.read(bodies.ImportBody, _content_type(call), await call.request.body())
     call.seen.external_system_ids = [user.externalSystemId for user in body.users]
     call.seen.flags = body.model_dump(exclude={"users", "included"}, exclude_unset=True)
-    done = await user_import.run(call.store, body, call.author, _trouble(call))
+    folio = call.folio
+    request = ImportRequest(call.store, body, call.author, _trouble(call), folio.connections, folio.still_working)
+    done = await user_import.run(request)
     call.seen.counts = {name: count for name, count in done.body.items() if name.endswith("Records")}
     return JSONResponse(done.body, done.status)
 
 
-def _trouble(call: Call) -> user_import.Trouble:
-    fault, seconds = call.fault, call.folio.faults.import_seconds
+def _trouble(call: Call) -> Trouble:
+    fault, faults = call.fault, call.folio.faults
+    usual = Trouble(faults.import_seconds, faults.call_seconds, faults.late_seconds)
     if fault is None:
-        return user_import.Trouble(seconds)
-    own = seconds if fault.seconds is None else fault.seconds
-    return user_import.Trouble(own, fault.failed_setup, fault.failed_searches, fault.breaks_off)
+        return usual
+    own = faults.import_seconds if fault.seconds is None else fault.seconds
+    return usual._replace(
+        seconds=own,
+        failed_setup=fault.failed_setup,
+        failed_searches=fault.failed_searches,
+        breaks_off=fault.breaks_off,
+    )
 
 
 async def list_users(call: Call) -> Response:
@@ -494,6 +505,8 @@ def application(folio: Folio) -> Starlette:
         folio.faults.set(wanted)
         for tenant in folio.tenants.values():
             tenant.token_seconds = wanted.get("token_seconds", tenant.token_seconds)
+        for store in folio.stores.values():
+            store.parallel = wanted.get("parallel", store.parallel)
         return Response(status_code=204)
 
     async def revoke(request: Request) -> Response:

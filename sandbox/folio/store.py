@@ -172,6 +172,10 @@ class Store:
         self.service_points_users = Table(("userId",))
         self.modules: dict[str, tuple[str, ...]] = dict(reference.MODULES)
         self.consortium: Consortium | None = None
+        self.parallel = False
+        """Whether an import's partitions run at once over five connections, as in the real module: then a refused
+        update fails its partition's answer (every user of the request is reported as failed), and the answer comes
+        before the rest of the partition is through. Without it a refused update fails its own user alone."""
         self.history: list[Event] = []
         """What happened to each user, in order."""
 
@@ -189,7 +193,9 @@ class Store:
         return {name: [row for row in table if row["userId"] not in self.users] for name, table in tables.items()}
 
     def upgrade(self, module: str, version: str) -> None:
-        """Replace a module by another version; mod-users 19.7.0 brings its migration along.
+        """Replace a module by another version.
+
+        mod-users up to 19.5.4 sets createdDate at every PUT; mod-users 19.7.0 brings its migration along.
 
         FOLIO: mod-users 19.7.0, migrate_preferred_contact_id_to_array.sql gives every user with a contact type a
         property that mod-user-import 3.11.0 does not know.
@@ -205,10 +211,12 @@ class Store:
     @property
     def has_contact_lists(self) -> bool:
         """Whether mod-users is 19.7.0 or later, whose users have personal.preferredContactTypeIds."""
-        versions = [
-            name.removeprefix("mod-users-").split(".") for name in self.modules if name.startswith("mod-users-")
-        ]
-        return any([int(part) for part in version[:2]] >= [19, 7] for version in versions)
+        return self.version("mod-users") >= (19, 7)
+
+    def version(self, module: str) -> tuple[int, ...]:
+        """The version of a module, the highest when there are two in the midst of an upgrade; () without one."""
+        versions = [name.rpartition("-")[2] for name in self.modules if name.rpartition("-")[0] == module]
+        return max((tuple(int(part) for part in version.split(".")) for version in versions), default=())
 
     def user(self, external_system_id: str) -> Row | None:
         """A copy of the stored user with this externalSystemId, compared as FOLIO compares."""

@@ -66,11 +66,17 @@ def change(store: Store, user_id: str, body: Row, author: str) -> None:
     keys_fit(user, 400)
     keys_are_free_on_put(store, user)
     now = stamp(datetime.now(UTC))
-    user |= {"createdDate": old["createdDate"], "updatedDate": now}
-    user["metadata"] = _metadata(old["metadata"], author, now)
+    user |= {"createdDate": _created_date_after_put(store, old, now), "updatedDate": now}
+    user["metadata"] = _metadata(old.get("metadata", {}), author, now)
     store.users.put(user)
     store.note("updated", user_id)
     note_affiliation(store, old, user)
+
+
+def _created_date_after_put(store: Store, old: Row, now: str) -> str:
+    """FOLIO: mod-users MODUSERS-548; up to 19.5.4 every PUT sets createdDate to now, metadata.createdDate stays."""
+    kept: str = old.get("createdDate", now)
+    return kept if store.version("mod-users") >= (19, 6) else now
 
 
 def delete(store: Store, user_id: str) -> None:

@@ -12,7 +12,11 @@ TENANT = "fs00001234"
 
 
 class Client:
-    """Calls the stand-in in process. Logged in unless told otherwise; every call carries the tenant."""
+    """
+    Calls the stand-in in process, and waits until it is at rest.
+
+    Logged in unless `log_in` is false; every call carries the tenant.
+    """
 
     def __init__(self, app: Any, tenant: str = TENANT, log_in: bool = True) -> None:
         self.app = app
@@ -29,7 +33,9 @@ class Client:
     async def _call(self, method: str, path: str, headers: dict[str, str], rest: dict[str, Any]) -> httpx.Response:
         transport = httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://folio") as client:
-            return await client.request(method, path, headers=headers, **rest)
+            response = await client.request(method, path, headers=headers, **rest)
+        await asyncio.gather(*self.folio.still_working, return_exceptions=True)
+        return response
 
     def log_in(self, path: str = "/authn/login", password: str = "Loader-pass-1") -> httpx.Response:
         return self("POST", path, json={"username": "loader", "password": password})

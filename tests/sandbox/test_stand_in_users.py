@@ -210,3 +210,22 @@ def test_a_path_no_module_has_is_a_404(folio):
     """FOLIO: Okapi."""
     response = folio("GET", "/inventory/items")
     assert (response.status_code, "No suitable module found" in response.text) == (404, True)
+
+
+@pytest.mark.parametrize(("version", "kept"), [("19.5.4", False), ("19.6.0", True)])
+def test_mod_users_up_to_19_5_4_sets_created_date_at_every_put(folio, version, kept):
+    """folio-real 2: every PUT sets createdDate to now; 19.6.0 keeps it, and metadata.createdDate survives in both."""
+    folio.store.upgrade("mod-users", version)
+    user = create(folio).json()
+    folio.store.users.get(user["id"])["createdDate"] = user["metadata"]["createdDate"] = "2020-01-01T00:00:00.000+00:00"
+    folio.store.users.get(user["id"])["metadata"] = user["metadata"]
+    folio("PUT", f"/users/{user['id']}", json={"id": user["id"]})
+    changed = folio("GET", f"/users/{user['id']}").json()
+    assert (changed["createdDate"] == "2020-01-01T00:00:00.000+00:00") is kept
+    assert changed["metadata"]["createdDate"] == "2020-01-01T00:00:00.000+00:00"
+
+
+def test_a_user_without_created_date_can_be_changed(folio):
+    """field-cases 6: users seeded by other tools have none."""
+    folio.store.users.put({"id": ID, "username": "seeded"})
+    assert folio("PUT", f"/users/{ID}", json={"id": ID, "username": "seeded"}).status_code == 204
