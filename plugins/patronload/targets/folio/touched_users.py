@@ -1,0 +1,120 @@
+"""Read from FOLIO the users whom a load touches: those it is about, and those who hold one of its ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import polars as pl
+
+from patronload.folding import fold
+from patronload.targets.delivery import Record
+from patronload.targets.folio import merge
+from patronload.targets.folio.client import PAGE, QUERY_IDS, Folio
+from patronload.targets.folio.identity_conflicts import Holder
+
+QUERIES = 4
+"""A patron is looked up by externalSystemId, username, barcode and e-mail address; hardly ever by id as well."""
+
+PAGE_COST = 10
+"""A page of users costs FOLIO about as much as so many look-ups."""
+
+SHARING = 50
+"""Users who may share one e-mail address; more of them are not all looked at."""
+
+
+class Stored(NamedTuple):
+    """Stored users whom a load touches: as JSON by folded externalSystemId, and all who hold one of its ids."""
+
+    users: dict[str, bytes]
+    holders: dict[str, Holder]
+    preferences: dict[str, Record]
+    read: str
+    prefixed: int = 0
+    """Rows whose externalSystemId begins with source_type already, and with just that one FOLIO has a user."""
+
+    def user(self, key: str) -> Record | None:
+        """The stored user with this externalSystemId, compared as FOLIO does."""
+        raw = self.users.get(fold(key))
+        return None if raw is None else json.loads(raw)
+
+
+NONE = Stored({}, {}, {}, "")
+"""No users, for a load whose users could not be read."""
+
+
+def read(folio: Folio, patrons: pl.DataFrame) -> Stored:
+    """The users whom the load touches: each looked up when the load is small beside FOLIO, else all of them read."""
+    if patrons.is_empty():
+        return Stored({}, {}, {}, "nothing")
+    by_id = patrons.height * QUERIES / QUERY_IDS <= 1 + folio.count_users() * PAGE_COST / PAGE
+    wanted = _Wanted(folio.prefix, patrons)
+    for user in wanted.looked_up(folio) if by_id else folio.all_users():
+        wanted.take(user)
+    if by_id:
+        preferences = folio.preferences_by_user_ids(wanted.ours)
+    else:
+        preferences = {one["userId"]: one for one in folio.all_preferences() if one["userId"] in wanted.ours}
+    return Stored(wanted.users, wanted.holders, preferences, "by id" if by_id else "all", wanted.prefixed)
+
+
+class _Wanted:
+    """The ids of a load, folded, and the stored users who have one of them."""
+
+    def __init__(self, prefix: str, patrons: pl.DataFrame) -> None:
+        self.keys = [prefix + key for key in patrons["externalSystemId"]]
+        self.prefixed_keys = [
+            key for key in patrons["externalSystemId"] if prefix and fold(key).startswith(fold(prefix))
+        ]
+        self.usernames = patrons["username"].drop_nulls().to_list()
+        self.barcodes = patrons["barcode"].drop_nulls().to_list()
+        self.ids = patrons["id"].drop_nulls().to_list()
+        self.emails = {key: email for key, email in zip(self.keys, _emails(patrons), strict=True) if email}
+        self._keys, self._usernames, self._barcodes, self._ids = (
+            {fold(one) for one in values} for values in (self.keys, self.usernames, self.barcodes, self.ids)
+        )
+        self._emails = set(self.emails.values())
+        self._prefixed = {fold(key) for key in self.prefixed_keys}
+        self.prefixed = 0
+        self.users: dict[str, bytes] = {}
+        self.holders: dict[str, Holder] = {}
+        self.ours: set[str] = set()
+        """The ids of the stored users whom the load is about."""
+
+    def looked_up(self, folio: Folio) -> Iterator[Record]:
+        yield from folio.users_by("externalSystemId", self.keys + self.prefixed_keys)
+        yield from folio.users_by("username", self.usernames)
+        yield from folio.users_by("barcode", self.barcodes)
+        yield from folio.users_by("id", self.ids)
+        new = [email for key, email in self.emails.items() if fold(key) not in self.users]
+        yield from folio.users_by("personal.email", dict.fromkeys(new), each=SHARING)
+
+    def take(self, user: Record) -> None:
+        """Keep a user who has one of the ids; of the others nothing."""
+        key, username, barcode = (user.get(name) for name in merge.IDS)
+        self.prefixed += key is not None and fold(key) in self._prefixed and user["id"] not in self.holders
+        if key is not None and fold(key) in self._keys:
+            self.users[fold(key)] = json.dumps(user, ensure_ascii=False).encode()
+            self.ours.add(user["id"])
+        elif fold(user["id"]) not in self._ids and not self._holds(username, barcode, email(user)):
+            return
+        self.holders[user["id"]] = Holder(user["id"], key or "", username, barcode, email(user))
+
+    def _holds(self, username: str | None, barcode: str | None, email: str | None) -> bool:
+        return (
+            (username is not None and fold(username) in self._usernames)
+            or (barcode is not None and fold(barcode) in self._barcodes)
+            or email in self._emails
+        )
+
+
+def _emails(patrons: pl.DataFrame) -> Iterator[str | None]:
+    for text in patrons["patron"]:
+        yield email(json.loads(text))
+
+
+def email(record: Record) -> str | None:
+    """The user's e-mail address as FOLIO compares it, if any."""
+    written = (record.get("personal") or {}).get("email")
+    return str(written).strip().lower() if written else None
