@@ -324,11 +324,11 @@ def test_every_key_of_a_tenant_file_is_told_with_its_default(heading, model):
     assert set(told) == set(model.model_fields)
     for name, field in model.model_fields.items():
         if field.is_required():
-            assert told[name] == "must be there", name
+            assert told[name] == "required", name
         elif isinstance(field.default, str | bool | int | float):
             assert told[name] == f"`{json.dumps(field.default).strip(chr(34))}`", name
         else:
-            assert told[name] not in ("", "must be there"), name
+            assert told[name] not in ("", "required"), name
 
 
 def test_every_kind_of_source_is_told():
@@ -341,9 +341,7 @@ def test_every_kind_of_source_is_told():
 
 def test_every_setting_of_a_run_is_told():
     """By the title of the form, and by the name in REST."""
-    told = {
-        quoted(cells[1])[0]: cells[0] for cells in table(section("docs/tenant-files.md", "## What a run can be asked"))
-    }
+    told = {quoted(cells[1])[0]: cells[0] for cells in table(section("docs/tenant-files.md", "## Trigger settings"))}
     assert told == {name: param.schema["title"] for name, param in tasks.PARAMS.items()}
 
 
@@ -363,7 +361,7 @@ def test_every_owner_and_every_default_is_told():
     assert {"campus", "first", "last", "library"} == set(typing.get_args(ownership.Owner))
     defaults = systems.KNOWN["folio"].owners
     assert defaults
-    told = re.search(r"^Left out, the owner is `first`(.*)It is `campus` for all else", text, re.DOTALL | re.MULTILINE)
+    told = re.search(r"^The default owner is `first`(.*)It is `campus` for all others", text, re.DOTALL | re.MULTILINE)
     assert told
     assert set(defaults.values()) == {"first"}
     assert set(quoted(told[1])) == set(defaults)
@@ -373,10 +371,13 @@ def test_an_ownership_that_a_page_shows_is_taken(shown):
     """The lines of the page are read without complaint."""
     path = shown / "mappings/folio/elmwood_patrons.yaml"
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for name in ("docs/mapping-files.md", "docs/plan.md"):
-        (block,) = [block for block in blocks(name) if block.language == "yaml" and block.text.startswith("ownership:")]
-        put(path, yaml.safe_dump(written | yaml.safe_load(block.text), sort_keys=False))
-        assert mapping_files.load("folio/elmwood_patrons").ownership
+    (block,) = [
+        block
+        for block in blocks("docs/mapping-files.md")
+        if block.language == "yaml" and block.text.startswith("ownership:")
+    ]
+    put(path, yaml.safe_dump(written | yaml.safe_load(block.text), sort_keys=False))
+    assert mapping_files.load("folio/elmwood_patrons").ownership
 
 
 def test_every_key_of_a_rule_has_a_heading_and_an_example():
@@ -696,7 +697,7 @@ def test_what_is_kept_when_patrons_go_is_what_holds_none():
 
 def test_every_count_outcome_and_column_is_told():
     """What report.json and rejects.csv say can be looked up."""
-    account = [quoted(cells[0])[0] for cells in table(section(ARTIFACTS, "## The account"))]
+    account = [quoted(cells[0])[0] for cells in table(section(ARTIFACTS, "## The counts and the outcome"))]
     counts = ["created", "updated", "failed", "rejected", "not_sent", "unconfirmed"]
     assert account == [*counts, *typing.get_args(reports.Outcome)]
     assert f"rows = {' + '.join(counts)}" in page(ARTIFACTS)
