@@ -135,7 +135,7 @@ def include(folder: Path) -> Path:
     text = (
         text.replace("folio/banner_patrons", "folio/wide")
         .replace('"|"', '","')
-        .replace("most_rejects: 5%", "most_rejects: 50%")
+        .replace("max_rejects: 5%", "max_rejects: 50%")
     )
     (made / "tenants" / "northfield.yaml").write_text(text, encoding="utf-8")
     add_mapping(made)

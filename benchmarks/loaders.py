@@ -82,7 +82,7 @@ def _ours(url: str, folder: Path, rows: int) -> tuple[list[str], list[Speed]]:
     """The steps `plan` and `post` as they are, on an export of Northfield's; and the patrons, for the other loader."""
     tenant = tenants.load("northfield")
     target = tenant.target.model_copy(update={"chunk_size": CHUNK})
-    tenant = tenant.model_copy(update={"target": target, "limits": tenants.Limits(most_rejects="100%")})
+    tenant = tenant.model_copy(update={"target": target, "limits": tenants.Limits(max_rejects="100%")})
     run = Run(folder / "northfield" / "run")
     _prepare(run, made_up.northfield(date(2026, 11, 21), rows).content)
     load = Load(tenant, run, "bench", date(2026, 11, 21))

@@ -327,7 +327,7 @@ def made_tenant(world: Case) -> tenants.Tenant:
             "tenant": "campaign",
             "library": "The Campaign's Library",
             "source": {"type": "folder", "path": "/nowhere/patrons.csv"},
-            "limits": {"most_rejects": "100%"},
+            "limits": {"max_rejects": "100%"},
             "notify": {"on_failure": ["oncall@lib.example"]},
             **world.tenant(),
         }

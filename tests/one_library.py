@@ -45,7 +45,7 @@ class Library:
             "timezone": "America/Chicago",
             "source": {"type": "folder", "path": f"{self.folder}/exports/{path}", "quiet_seconds": 0, **source},
             "target": {"type": "folio", "connection": "lib_folio", "folio_tenant": "main"},
-            "limits": {"most_rejects": "50%", **(limits or {})},
+            "limits": {"max_rejects": "50%", **(limits or {})},
             "notify": {"on_failure": ["oncall@lib.example"]},
             **({} if approval is None else {"approval": approval}),
         }

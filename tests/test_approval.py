@@ -119,7 +119,7 @@ def test_airflows_page(asking):
 
 def test_the_first_load_has_no_other_beside_it(library, mails):
     """There is one column of figures, and no group is named: nobody knows yet whether they are groups."""
-    library.configure(approval={}, limits={"fewest_rows": 10})
+    library.configure(approval={}, limits={"min_rows": 10})
     library.deliver(range(3))
     question = steps.approve(planned(library), TURN)
     assert question.files == ("The file is patrons.csv, written 20 Nov 2026, 02:00 CST.",)
@@ -317,13 +317,13 @@ def test_the_same_file_is_skipped_and_nobody_is_asked(asking, mails):
 
 def test_rejects_that_were_approved_do_not_count_once_more(asking, monkeypatch):
     """Whoever let a load through with its rejects is not told afterwards that they were too many."""
-    asking.configure(approval={}, limits={"most_rejects": 1})
+    asking.configure(approval={}, limits={"max_rejects": 1})
     asking.deliver(range(8), day=days_after(1))
     file = asking.folder / "exports" / "patrons.csv"
     file.write_text(file.read_text().replace("Adams", "", 3).replace("Student", "Nobody", 1))
     load = planned(asking)
     question = steps.approve(load, TURN)
-    assert "limits.most_rejects allows 1" in question.sentences[0]
+    assert "limits.max_rejects allows 1" in question.sentences[0]
     steps.approve(load, TURN, YES)
     steps.post(load)
     assert told(load).outcome == "loaded_with_rejects"
@@ -337,7 +337,7 @@ def test_rejects_that_nobody_was_asked_about_count(asking):
     load = planned(asking)
     steps.approve(load, TURN)
     steps.approve(load, TURN, YES)
-    asking.configure(approval={}, limits={"most_rejects": 1})
+    asking.configure(approval={}, limits={"max_rejects": 1})
     load = asking.load("second", day=days_after(1))
     totals = type("Totals", (), {"created": 0, "updated": 4, "failed": 1})
     steps._check_loaded(load, totals, 0)
@@ -347,7 +347,7 @@ def test_rejects_that_nobody_was_asked_about_count(asking):
 
 def test_who_clears_validate_alone_sends_nothing_unasked(asking):
     """What transform and plan would have asked is not known any more; so there is no plan either."""
-    asking.configure(approval={}, limits={"most_rejects": 1})
+    asking.configure(approval={}, limits={"max_rejects": 1})
     asking.deliver(range(8), day=days_after(1))
     file = asking.folder / "exports" / "patrons.csv"
     file.write_text(file.read_text().replace("Student", "Nobody", 3))
@@ -410,7 +410,7 @@ def no_staff(library):
 @pytest.mark.parametrize("why", ["stopped", "rejects"])
 def test_a_plan_anew_that_stops_is_made_once_more_when_post_is_cleared(library, no_staff, monkeypatch, why):
     """What it left is no plan to send: without chunks post would be green, and nobody loaded."""
-    library.configure(limits={"most_rejects": 0})
+    library.configure(limits={"max_rejects": 0})
     library.deliver(range(5))
     load = library.load("first")
     for step in BEFORE:
@@ -434,7 +434,7 @@ def test_a_plan_anew_that_stops_is_made_once_more_when_post_is_cleared(library, 
 
 def test_what_is_unusual_only_when_it_is_planned_anew_is_asked_too(asking, no_staff, monkeypatch):
     """Nothing was to be asked when it was planned; hours later a patron group is gone, and its rows with it."""
-    asking.configure(approval={}, limits={"most_rejects": 1})
+    asking.configure(approval={}, limits={"max_rejects": 1})
     asking.deliver(range(20), day=days_after(1), cells={"firstName": "Bea"})
     load = planned(asking)
     assert steps.approve(load, TURN) is None
@@ -540,6 +540,6 @@ def test_no_patron_is_in_what_is_kept_and_mailed(asking, mails):
 
 def test_asked_is_once_for_each_sentence(asking):
     """Three steps may find the same of a limit."""
-    asking.configure(approval={}, limits={"fewest_rows": 10})
+    asking.configure(approval={}, limits={"min_rows": 10})
     load = planned(asking)
     assert len(approval.asked(load.run)) == 1

@@ -56,7 +56,7 @@ def test_a_preview_for_infiniti_tells_what_only_infiniti_would_refuse(project, t
 def test_check_tells_every_mistake_with_its_line_and_goes_on(include, capsys):
     """One broken file does not hide the next; the exit code is for scripts."""
     tenant = include / "tenants" / "stclare.yaml"
-    tenant.write_text(tenant.read_text().replace("most_rejects: 5%", "most_reject: 5%"))
+    tenant.write_text(tenant.read_text().replace("max_rejects: 5%", "max_reject: 5%"))
     mapping = include / "mappings" / "folio" / "flat_patrons.yaml"
     mapping.write_text(
         mapping.read_text() + "\nexpect:\n  rows:\n    - expect_nothing: {column: a}\n    - expect_no: {}\n"
@@ -65,7 +65,7 @@ def test_check_tells_every_mistake_with_its_line_and_goes_on(include, capsys):
     captured = capsys.readouterr()
     assert "✓ tenants/northfield.yaml" in captured.out
     told = " ".join(captured.err.split())
-    assert "stclare.yaml, line 23: limits.most_reject: no such key; did you mean 'most_rejects'?" in told
+    assert "stclare.yaml, line 23: limits.max_reject: no such key; did you mean 'max_rejects'?" in told
     assert "flat_patrons.yaml, line 24: expect.rows[0].expect_nothing: no such check; " in told
     assert "flat_patrons.yaml, line 25: expect.rows[1].expect_no: no such check; " in told
 
@@ -113,7 +113,7 @@ def test_preview_of_a_tenant_uses_its_layout_and_its_limits(export, tmp_path, ca
     out = tmp_path / "out"
     assert main(["preview", "--tenant", "stclare", "--export", str(export), "--out", str(out)]) == 1
     told = " ".join(capsys.readouterr().out.split())
-    assert "The run would stop: 1 of 3 rows are rejected; limits.most_rejects allows 5%" in told
+    assert "The run would stop: 1 of 3 rows are rejected; limits.max_rejects allows 5%" in told
 
 
 WITHOUT_CARDS = "externalSystemId,username,patronGroup,lastName,firstName,email,phone,expirationDate\n"

@@ -122,7 +122,7 @@ def _tenant(exported: Path, **target: Any) -> dict[str, Any]:
         "timezone": "Europe/Dublin",
         "source": {"type": "folder", "path": str(exported), "quiet_seconds": 0},
         "target": {"type": "folio", "connection": "lib_folio", "folio_tenant": "main", **target},
-        "limits": {"most_rejects": "100%", "older_file": "warn"},
+        "limits": {"max_rejects": "100%", "older_file": "warn"},
         "notify": {"on_failure": ["oncall@lib.example"]},
     }
 

@@ -142,7 +142,7 @@ def test_an_example_of_a_rule_gives_what_the_page_says(example, tmp_path, monkey
     header, *rows = example.export.splitlines()
     keyed = [f"{header},key", *(f"{row},k{number}" for number, row in enumerate(rows))]
     export = put(tmp_path / "export.csv", "\n".join(keyed) + "\n")
-    made = preview.preview("folio/example", export, Layout(), Limits(most_rejects="100%"))
+    made = preview.preview("folio/example", export, Layout(), Limits(max_rejects="100%"))
     patrons = [without(json.loads(patron), added) for patron in made.patrons["patron"]]
     assert patrons == [json.loads(line) for line in example.patrons.splitlines()]
     told = [f"stops: {refusal}" for refusal in made.refusals]
@@ -242,7 +242,7 @@ def test_a_mistake_in_a_mapping_file_is_told_as_the_page_says(shown):
 def test_a_mistake_in_a_tenant_file_is_told_as_the_page_says(tmp_path):
     """The message is the real one."""
     text = (PROJECT / "include/tenants/stclare.yaml").read_text(encoding="utf-8")
-    path = put(tmp_path / "stclare.yaml", text.replace("most_rejects:", "most_reject:"))
+    path = put(tmp_path / "stclare.yaml", text.replace("max_rejects:", "max_reject:"))
     with pytest.raises(errors.ConfigError) as told:
         tenants.load_file(path)
     assert f"{told.value}\n" in [block.text for block in blocks("docs/tenant-files.md")]
@@ -287,7 +287,7 @@ def test_the_reject_of_the_readme_is_real(tmp_path):
     header, line = next(block.text for block in blocks("README.md") if "reject_row" in block.text).splitlines()
     columns, ours = header.split("|"), len(reject_files.COLUMNS)
     export = put(tmp_path / "export.csv", "".join("|".join(row.split("|")[:-ours]) + "\n" for row in (header, line)))
-    made = preview.preview("folio/banner_patrons", export, Layout(delimiter="|"), Limits(most_rejects="100%"))
+    made = preview.preview("folio/banner_patrons", export, Layout(delimiter="|"), Limits(max_rejects="100%"))
     told, reject = made.rejects_file.decode("utf-8-sig").splitlines()
     assert told == header
     place = columns.index("reject_row")

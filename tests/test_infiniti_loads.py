@@ -44,7 +44,7 @@ def school(project, tmp_path, monkeypatch, infiniti):
         path = f"{tmp_path}/library_{{date:%Y-%m-%d}}.csv"
         written["source"] = {"type": "folder", "path": path, "encoding": "cp1252", "quiet_seconds": 0}
         written["target"] |= {"chunk_size": 100, **target}
-        written["limits"] = {"most_rejects": "100%"}
+        written["limits"] = {"max_rejects": "100%"}
         file.write_text(yaml.safe_dump(written))
         return tenants.load("wattlegrove")
 

@@ -300,7 +300,7 @@ def test_a_trailer_that_does_not_fit_stops_the_run(library):
 
 def test_a_mended_rejects_file_is_held_to_no_gate_and_is_no_measure(library):
     """It is a handful of rows, with other columns, and may be sent again and again."""
-    library.configure(limits={"row_change": "10%", "fewest_rows": 10}, contains="everyone")
+    library.configure(limits={"row_change": "10%", "min_rows": 10}, contains="everyone")
     library.deliver(range(20))
     library.loaded("first")
     library.deliver([900], name="mended.csv", day=days_after(-5), without=["email"])
@@ -329,11 +329,11 @@ def test_a_dry_run_asks_as_a_real_load_and_leaves_no_trace(library):
 
 def test_limits_give_way_to_a_reason_too(library):
     """An unusual night needs no change of the tenant file."""
-    library.configure(limits={"fewest_rows": 10})
+    library.configure(limits={"min_rows": 10})
     library.deliver(range(3))
-    library.stopped("short", "limits.fewest_rows wants at least 10")
+    library.stopped("short", "limits.min_rows wants at least 10")
     told = library.loaded("short again", load_anyway=REASON)
-    assert (told.outcome, "limits.fewest_rows" in told.warnings[0]) == ("loaded", True)
+    assert (told.outcome, "limits.min_rows" in told.warnings[0]) == ("loaded", True)
 
 
 def test_a_newer_file_that_was_loaded_meanwhile_stops_a_run_before_its_first_patron(library):

@@ -123,7 +123,7 @@ def found(step: str, message: str) -> bool:
         pytest.param("validate", {"export": HEADER + 'u-1,"ann,001\n'}, id="a quote that is not closed"),
         pytest.param("validate", {"export": HEADER.replace("username", "barcode") + ROW}, id="a column twice"),
         pytest.param("validate", {"export": HEADER.replace("lastName", "last") + ROW}, id="a column too few"),
-        pytest.param("validate", {"limits": {"fewest_rows": 5}}, id="too few rows"),
+        pytest.param("validate", {"limits": {"min_rows": 5}}, id="too few rows"),
         pytest.param("transform", {"export": HEADER + ROW + BAD}, id="too many rejects"),
     ],
 )
@@ -149,7 +149,7 @@ def test_an_error_of_the_library_system(make: Make, folio: FolioServer, monkeypa
 @pytest.mark.parametrize("by", ["ann", None])
 def test_an_error_of_who_is_asked(make: Make, approved: bool, by: str | None):
     """A no, no answer, and a yes without a reason."""
-    load = make(limits={"fewest_rows": 5}, approval={"ask": ["head@lib.example"]})
+    load = make(limits={"min_rows": 5}, approval={"ask": ["head@lib.example"]})
     for step in (steps.fetch, steps.validate, steps.transform, steps.plan):
         step(load)
     turn = approval.Turn(3, None)

@@ -64,7 +64,7 @@ def include(project, tmp_path_factory, folio):
         "timezone": "Europe/Dublin",
         "source": {"type": "folder", "path": str(folder / "patrons.csv"), "quiet_seconds": 0},
         "target": {"type": "folio", "connection": "lib_folio", "folio_tenant": "main", "chunk_size": 3},
-        "limits": {"most_rejects": "100%"},
+        "limits": {"max_rejects": "100%"},
         "notify": {"on_failure": ["oncall@lib.example"]},
     }
     (folder / "include" / "tenants").mkdir()
@@ -163,7 +163,7 @@ def test_an_error_that_nobody_foresaw_tells_its_place_and_hides_its_text(load, m
 def test_too_many_rejects_after_the_mapping_stop_the_run_too(load, include):
     """An unlisted code in every row is found only by the mapping; it is the same limit."""
     strict = load(["u-1,ann,001,Nobody,Adams,Ann,,,\n", *GOOD[1:]])
-    limits = strict.tenant.limits.model_copy(update={"most_rejects": "10%"})
+    limits = strict.tenant.limits.model_copy(update={"max_rejects": "10%"})
     strict = strict._replace(tenant=strict.tenant.model_copy(update={"limits": limits}))
     until(strict, steps.validate)
     with pytest.raises(ValidationError, match="1 of 3 rows are rejected"):
@@ -366,12 +366,12 @@ def refusing(load, folio, rows, refused, **limits):
 
 
 @pytest.mark.parametrize(
-    ("refused", "most_rejects", "words"),
+    ("refused", "max_rejects", "words"),
     [(10, "100%", "refused all 10 patrons"), (3, "20%", "3 of 10 rows were not loaded"), (2, "20%", None)],
 )
-def test_a_load_that_folio_refuses_is_no_success(load, folio, refused, most_rejects, words):
+def test_a_load_that_folio_refuses_is_no_success(load, folio, refused, max_rejects, words):
     """Status 200 or not: over the limit the run has failed, is told so with its figures, and may be loaded again."""
-    made = refusing(load, folio, 10, refused, most_rejects=most_rejects)
+    made = refusing(load, folio, 10, refused, max_rejects=max_rejects)
     if words is None:
         steps.post(made)
         assert steps.report(made)["outcome"] == "loaded_with_rejects"
@@ -390,18 +390,18 @@ def test_a_load_that_folio_refuses_is_no_success(load, folio, refused, most_reje
 
 def test_limits_do_not_hold_for_a_load_that_is_wanted_anyway(load, folio):
     """A person gave a reason, or has mended a few rows; but nothing at all is no load for them either."""
-    steps.post(refusing(load, folio, 11, 5, most_rejects="1%")._replace(load_anyway="the new term"))
-    mended = refusing(load, folio, 13, 5, most_rejects="1%")
+    steps.post(refusing(load, folio, 11, 5, max_rejects="1%")._replace(load_anyway="the new term"))
+    mended = refusing(load, folio, 13, 5, max_rejects="1%")
     mended.run.write_json(runs.FACTS, mended.run.read_json(runs.FACTS) | {"mended": True})
     steps.post(mended)
     with pytest.raises(RefusedError, match="refused all 12"):
-        steps.post(refusing(load, folio, 12, 12, most_rejects="1%")._replace(load_anyway="the new term"))
+        steps.post(refusing(load, folio, 12, 12, max_rejects="1%")._replace(load_anyway="the new term"))
 
 
 def test_a_gateway_that_refuses_in_mid_load(load, folio):
     """A 400 that is not FOLIO's own looks as if patrons were wrong; the run fails all the same, and all are counted."""
     made = planned(load, [f"g-{n},g{n},g{n},Staff,L{n},,,,\n" for n in range(20)], chunk_size=5)
-    tenant = made.tenant.model_copy(update={"limits": made.tenant.limits.model_copy(update={"most_rejects": "10%"})})
+    tenant = made.tenant.model_copy(update={"limits": made.tenant.limits.model_copy(update={"max_rejects": "10%"})})
     made = made._replace(tenant=tenant)
     steps.plan(made)
     folio.faults.answer(400, nth=2, times=1000, body="Tenant not enabled")
@@ -435,7 +435,7 @@ def test_a_stop_of_the_plan_is_told_with_its_findings(load, wizards):
 def test_too_many_rejects_of_the_plan_stop_the_run(load, wizards):
     """The limit is one for all stages."""
     strict = planned(load, GOOD)
-    limits = strict.tenant.limits.model_copy(update={"most_rejects": "50%"})
+    limits = strict.tenant.limits.model_copy(update={"max_rejects": "50%"})
     strict = strict._replace(tenant=strict.tenant.model_copy(update={"limits": limits}))
     with pytest.raises(ValidationError, match="2 of 3 rows are rejected"):
         steps.plan(strict)

@@ -65,7 +65,7 @@ def test_it_loads_patrons(shelf, tmp_path):
     put(shelf / "1.json", "{}")
     tenant = tenants.load("corner")
     load = steps.Load(
-        tenant.model_copy(update={"limits": tenants.Limits(most_rejects="100%")}),
+        tenant.model_copy(update={"limits": tenants.Limits(max_rejects="100%")}),
         Run(tmp_path / "artifacts" / "corner" / "run"),
         "run",
         date(2026, 11, 25),

@@ -145,7 +145,7 @@ def _preview(parsed: argparse.Namespace) -> int:
         made = preview.of_tenant(parsed.tenant, parsed.export, key)
     else:
         layout = Layout(delimiter=parsed.delimiter.replace("\\t", "\t"), encoding=parsed.encoding)
-        made = preview.preview(parsed.mapping, parsed.export, layout, Limits(most_rejects="100%"), key=key)
+        made = preview.preview(parsed.mapping, parsed.export, layout, Limits(max_rejects="100%"), key=key)
     preview.write(made, parsed.out)
     _show(made, parsed.out)
     return 1 if made.refusals else 0

@@ -289,8 +289,8 @@ def wait_until(what: Callable[[], Found], seconds: float = 120) -> Found:
 def copy_of_include(include: Path) -> Path:
     """The demo's own files, but for limits and waits that suit small exports."""
     shutil.copytree(PROJECT / "include", include)
-    changes = {r"quiet_seconds: 1\b": "quiet_seconds: 0.1", "fewest_rows: 1000": "fewest_rows: 100"}
-    changes |= {"most_rejects: 5%": "most_rejects: 20%"}
+    changes = {r"quiet_seconds: 1\b": "quiet_seconds: 0.1", "min_rows: 1000": "min_rows: 100"}
+    changes |= {"max_rejects: 5%": "max_rejects: 20%"}
     for file in (include / "tenants").glob("*.yaml"):
         text = file.read_text()
         for old, new in changes.items():
@@ -318,7 +318,7 @@ target:
   folio_tenant: fs{name}
   chunk_size: 20
 limits:
-  most_rejects: 10%
+  max_rejects: 10%
 {asking(name)}notify:
   always: [desk@{name}.example]
   on_failure: [oncall@{name}.example]

@@ -43,9 +43,9 @@ expect:
   warn:
     - expect_column_values_to_not_be_null: {column: EMAIL}
 limits:
-  fewest_rows: 10
-  most_rejects: 2.5%
-  fewest_bytes: 1000
+  min_rows: 10
+  max_rejects: 2.5%
+  min_bytes: 1000
   same_file: stop
   older_file: warn
   changed_columns: warn

@@ -58,9 +58,9 @@ def test_reads_every_key(include: Path) -> None:
     }
     assert [check.arguments for check in tenant.expect.warn] == [{"column": "EMAIL"}]
     assert tenant.limits.model_dump() == {
-        "fewest_rows": 10,
-        "most_rejects": "2.5%",
-        "fewest_bytes": 1000,
+        "min_rows": 10,
+        "max_rejects": "2.5%",
+        "min_bytes": 1000,
         "same_file": "stop",
         "older_file": "warn",
         "changed_columns": "warn",
@@ -105,7 +105,7 @@ notify: {on_failure: [a@b.example]}
     target = tenant.target
     assert (target.unknown_values, target.dropped_values, target.blank_cells) == ("reject", "warn", "keep")
     assert (target.create, target.member_of) == ((), None)
-    assert tenant.limits.fewest_rows == 1
+    assert tenant.limits.min_rows == 1
     assert (tenant.limits.same_file, tenant.limits.older_file, tenant.limits.changed_columns) == (
         "skip",
         "stop",
@@ -146,7 +146,7 @@ def test_fills_in_the_day(include: Path, path: str, dated: str) -> None:
 )
 def test_counts_the_rejects_allowed(include: Path, limit: str, rows: int, allowed: float) -> None:
     """A share of the rows, or a number whatever the rows."""
-    change(include / "tenants/riverside.yaml", "most_rejects: 2.5%", f"most_rejects: {limit}")
+    change(include / "tenants/riverside.yaml", "max_rejects: 2.5%", f"max_rejects: {limit}")
     assert tenants.load("riverside").limits.rejects_allowed(rows) == pytest.approx(allowed)
 
 
@@ -271,25 +271,25 @@ MISTAKES = [
     ("chunk_size: 100", "deactivateMissingUsers: true", "target.deactivateMissingUsers", "no such key; "),
     ("chunk_size: 100", "user: loader", "target.user", "no such key; "),
     ("chunk_size: 100", "password: secret", "target.password", "no such key; "),
-    ("fewest_rows: 10", "fewest_rows: -1", "limits.fewest_rows", "0"),
+    ("min_rows: 10", "min_rows: -1", "limits.min_rows", "0"),
     (
-        "most_rejects: 2.5%",
-        "most_rejects: 5 percent",
-        "limits.most_rejects",
+        "max_rejects: 2.5%",
+        "max_rejects: 5 percent",
+        "limits.max_rejects",
         "is neither a share like 2% nor a number of rows",
     ),
     (
-        "most_rejects: 2.5%",
-        "most_rejects: 101%",
-        "limits.most_rejects",
+        "max_rejects: 2.5%",
+        "max_rejects: 101%",
+        "limits.max_rejects",
         "is neither a share like 2% nor a number of rows",
     ),
-    ("most_rejects: 2.5%", "most_rejects: 0.05", "limits.most_rejects", "5%"),
-    ("most_rejects: 2.5%", "most_rejects: -5", "limits.most_rejects", ""),
-    ("most_rejects: 2.5%", "most_rejects: true", "limits.most_rejects", ""),
+    ("max_rejects: 2.5%", "max_rejects: 0.05", "limits.max_rejects", "5%"),
+    ("max_rejects: 2.5%", "max_rejects: -5", "limits.max_rejects", ""),
+    ("max_rejects: 2.5%", "max_rejects: true", "limits.max_rejects", ""),
     ("row_change: 20%", "row_change: 0.2", "limits.row_change", "20%"),
     ("known_ids: 60%", "known_ids: 160%", "limits.known_ids", "20%"),
-    ("fewest_bytes: 1000", "fewest_bytes: 1 kB", "limits.fewest_bytes", ""),
+    ("min_bytes: 1000", "min_bytes: 1 kB", "limits.min_bytes", ""),
     ("same_file: stop", "same_file: load", "limits.same_file", "skip"),
     ("TRAILER;*;{rows}", "TRAILER;*", "source.trailer", "{rows}"),
     ("always: [", "allways: [", "notify.allways", "no such key; did you mean 'always'? There are: always,"),
@@ -347,13 +347,13 @@ def test_all_mistakes_are_told_at_once(include: Path) -> None:
     path = include / "tenants/riverside.yaml"
     change(path, "timezone: Europe/Dublin", "timezone: Europe/Dublim")
     change(path, "chunk_size: 100", "chunksize: 100")
-    change(path, "most_rejects: 2.5%", "most_rejects: lots")
+    change(path, "max_rejects: 2.5%", "max_rejects: lots")
     with pytest.raises(ConfigError) as caught:
         tenants.load("riverside")
     assert [text.split(": ")[1] for text in str(caught.value).splitlines()] == [
         "timezone",
         "target.chunksize",
-        "limits.most_rejects",
+        "limits.max_rejects",
     ]
 
 
@@ -362,7 +362,7 @@ def test_all_mistakes_are_told_at_once(include: Path) -> None:
     [
         pytest.param("[desk@riverside.example]", "[7]"),
         ("[oncall@riverside.example, second@riverside.example]", "[oncall]"),
-        ("most_rejects: 2.5%", "most_rejects: 0.05"),
+        ("max_rejects: 2.5%", "max_rejects: 0.05"),
     ],
 )
 def test_one_mistake_is_told_once(change_tenant: Change, old: str, new: str) -> None:
@@ -371,6 +371,17 @@ def test_one_mistake_is_told_once(change_tenant: Change, old: str, new: str) -> 
     with pytest.raises(ConfigError) as caught:
         tenants.load("riverside")
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("new", "old"), [("min_rows", "fewest_rows"), ("max_rejects", "most_rejects"), ("min_bytes", "fewest_bytes")]
+)
+def test_a_key_that_was_renamed_names_the_new_one(change_tenant: Change, new: str, old: str) -> None:
+    """A tenant file from before the change says what to rename, and where."""
+    line = change_tenant(f"  {new}: ", f"  {old}: ")
+    with pytest.raises(ConfigError) as caught:
+        tenants.load("riverside")
+    assert str(caught.value) == f"riverside.yaml, line {line}: limits.{old}: is now called '{new}'. Rename the key."
 
 
 def test_a_type_that_is_not_known_lists_the_types(change_tenant: Change) -> None:

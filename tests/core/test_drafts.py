@@ -91,7 +91,7 @@ def test_a_draft_of_the_template_loads_it(include: Path, project: Path):
     sample = project / "docs/examples/patron_template.csv"
     draft = drafts.draft(sample.read_bytes(), "elm")
     (include / "mappings/folio/elm.yaml").write_text(draft.mapping)
-    made = preview.preview("folio/elm", sample, Layout(), Limits(most_rejects="100%"))
+    made = preview.preview("folio/elm", sample, Layout(), Limits(max_rejects="100%"))
     assert made.patrons.height == made.rows
     assert made.patrons.height
 

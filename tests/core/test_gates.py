@@ -191,7 +191,7 @@ def test_the_trailers_of_several_files_tell_of_all_rows():
 
 def test_completeness_is_what_the_tenant_knows_of_the_file():
     """Bytes, and the trailer's own count."""
-    limits = Limits(fewest_bytes=500)
+    limits = Limits(min_bytes=500)
     short, trailer = gates.complete(limits, 499, 10, Trailer("T{rows}", 11))
     assert (short.passed, trailer.passed) == (False, False)
     assert short.sentence == "The file has 499 bytes; expected at least 500."

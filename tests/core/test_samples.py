@@ -31,7 +31,7 @@ def outcome(case: Path) -> dict[str, str]:
     settings = yaml.safe_load(layout.read_text()) if layout.exists() else {}
     mapping = case.parent.relative_to(SAMPLES).as_posix()
     same_person = settings.pop("same_person", "reject")
-    files, limits = sorted(case.glob("export*.csv")), Limits(most_rejects="100%")
+    files, limits = sorted(case.glob("export*.csv")), Limits(max_rejects="100%")
     try:
         made = preview.preview(mapping, files, Layout(**settings), limits, same_person=same_person)
     except PatronloadError as error:

@@ -592,17 +592,17 @@ def test_the_sentences_of_the_checks_hold_no_values(mapping, frame):
 
 def test_the_limits_stop_a_run_that_is_too_short_or_too_faulty():
     """At the limit is within it."""
-    allowed = Limits(fewest_rows=10, most_rejects="20%")
+    allowed = Limits(min_rows=10, max_rejects="20%")
     nine, ten = (export(pl.DataFrame({ROW: range(rows)})) for rows in (9, 10))
     assert limits.exceeded(allowed, ten, 2) == []
     assert "wants at least 10" in "".join(limits.exceeded(allowed, nine, 0))
     assert "3 of 10 rows are rejected" in "".join(limits.exceeded(allowed, ten, 3))
-    assert "allows 0" in "".join(limits.exceeded(Limits(most_rejects=0), ten, 1))
+    assert "allows 0" in "".join(limits.exceeded(Limits(max_rejects=0), ten, 1))
 
 
 def test_the_limits_do_not_hold_for_a_rejects_file_that_comes_back():
     """The mail asks for it to be mended and sent again; it is a handful of rows, and some may still be wrong."""
-    assert limits.exceeded(Limits(fewest_rows=1000), export(pl.DataFrame({ROW: [2]}))._replace(mended=True), 1) == []
+    assert limits.exceeded(Limits(min_rows=1000), export(pl.DataFrame({ROW: [2]}))._replace(mended=True), 1) == []
 
 
 def test_folding_is_that_of_postgresql():

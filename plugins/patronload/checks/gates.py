@@ -94,9 +94,9 @@ def newest(file_day: date, modified: datetime, last: Loaded | None) -> Verdict:
 def complete(limits: Limits, size: int, rows: int, trailer: Trailer | None) -> list[Verdict]:
     """Whether all of the file is there, by what the tenant knows of it: its size in bytes, its last line."""
     verdicts = []
-    if limits.fewest_bytes:
-        told = f"The file has {size:,} bytes; expected at least {limits.fewest_bytes:,}."
-        verdicts.append(Verdict("fewest_bytes", size >= limits.fewest_bytes, told))
+    if limits.min_bytes:
+        told = f"The file has {size:,} bytes; expected at least {limits.min_bytes:,}."
+        verdicts.append(Verdict("min_bytes", size >= limits.min_bytes, told))
     if trailer is not None:
         verdicts.append(Verdict("trailer", trailer.rows == rows, _of_trailer(trailer, rows)))
     return verdicts

@@ -15,14 +15,14 @@ def exceeded(limits: Limits, export: Export | Facts, rejected: int) -> list[str]
     if export.mended:
         return []
     rows, sentences = export.rows, []
-    if rows < limits.fewest_rows:
+    if rows < limits.min_rows:
         sentences.append(
-            f"The export has {rows:,} rows; limits.fewest_rows wants at least {limits.fewest_rows:,}. If the file is "
+            f"The export has {rows:,} rows; limits.min_rows wants at least {limits.min_rows:,}. If the file is "
             "whole, lower the limit in the tenant file; if not, ask the sender for the whole file."
         )
     if rejected > limits.rejects_allowed(rows):
         sentences.append(
-            f"{rejected:,} of {rows:,} rows are rejected; limits.most_rejects allows {limits.most_rejects}. See the "
+            f"{rejected:,} of {rows:,} rows are rejected; limits.max_rejects allows {limits.max_rejects}. See the "
             "reasons in the report, and mend the export or the mapping file."
         )
     return sentences

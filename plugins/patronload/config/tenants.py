@@ -2,10 +2,10 @@
 
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadDateError, croniter
@@ -259,12 +259,18 @@ class FolderSource(Source):
 class Limits(Document):
     """The run stops, and nothing is sent, outside of these."""
 
-    fewest_rows: int = Field(1, strict=True, ge=0, description="the file is shorter than this")
-    most_rejects: Annotated[str | int, BeforeValidator(_is_share, json_schema_input_type=str | int)] = Field(
+    renamed: ClassVar[Mapping[str, str]] = {
+        "fewest_rows": "min_rows",
+        "most_rejects": "max_rejects",
+        "fewest_bytes": "min_bytes",
+    }
+
+    min_rows: int = Field(1, strict=True, ge=0, description="the file is shorter than this")
+    max_rejects: Annotated[str | int, BeforeValidator(_is_share, json_schema_input_type=str | int)] = Field(
         "10%", description="more rows than this are rejected: a share like 2%, or a number"
     )
 
-    fewest_bytes: int = Field(0, strict=True, ge=0, description="the file is smaller than this")
+    min_bytes: int = Field(0, strict=True, ge=0, description="the file is smaller than this")
     same_file: Literal["skip", "stop"] = Field(
         "skip", description="a file that was loaded already: there is nothing to do, or the run stops"
     )
@@ -289,9 +295,9 @@ class Limits(Document):
 
     def rejects_allowed(self, rows: int) -> float:
         """How many of `rows` rows may be rejected."""
-        if isinstance(self.most_rejects, int):
-            return self.most_rejects
-        return float(self.most_rejects.removesuffix("%")) / 100 * rows
+        if isinstance(self.max_rejects, int):
+            return self.max_rejects
+        return float(self.max_rejects.removesuffix("%")) / 100 * rows
 
 
 Addresses = tuple[EmailStr, ...]

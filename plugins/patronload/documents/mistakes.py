@@ -78,7 +78,7 @@ def _sentence(model: type[Document], file: YamlFile, key: Key, error: ErrorDetai
     place = _place(model, key, file.data)
     told = error.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"no such key; {suggestion(str(key[-1]), _place(model, key[:-1], file.data).keys)}"
+        return _unknown_key(str(key[-1]), _place(model, key[:-1], file.data))
     if kind == "union_tag_invalid":
         return f"'{told['tag']}' is not a type; there are: {told['expected_tags']}."
     if kind == "value_error":
@@ -91,6 +91,14 @@ def _sentence(model: type[Document], file: YamlFile, key: Key, error: ErrorDetai
     least = AT_LEAST.get(told.get("min_length", 1), told.get("min_length"))
     hint = "" if kind == "literal_error" else place.hint or place.listed
     return words.format_map({**told, "given": given, "least": least}) + hint
+
+
+def _unknown_key(name: str, around: Place) -> str:
+    """The new name of a key that was renamed, else the nearest of the keys that may stand there."""
+    renamed = around.model.renamed if around.model else {}
+    if name in renamed:
+        return f"is now called '{renamed[name]}'. Rename the key."
+    return f"no such key; {suggestion(name, around.keys)}"
 
 
 def _missing(place: Place, key: Key) -> str:

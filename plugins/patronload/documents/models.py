@@ -1,8 +1,8 @@
 """What tenant and mapping files have in common: a closed model, and how a mistake in one is described."""
 
 import difflib
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -21,6 +21,9 @@ class Document(BaseModel):
     """A part of a tenant or mapping file: never changed once read, and closed to keys it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Keys that had another name once: the old name, and the one that replaces it."""
 
     @field_validator("*")
     @classmethod

@@ -410,7 +410,7 @@ def _check_loaded(load: Load, totals: Totals, rejected: int) -> None:
     if held > allowed and not facts.mended and not load.load_anyway:
         raise RefusedError(
             f"{missing:,} of {facts.rows:,} rows were not loaded ({rejected:,} rejected, {totals.failed:,} refused by "
-            f"{load.tenant.system.name}); limits.most_rejects allows {most.most_rejects}. All others are loaded. The "
+            f"{load.tenant.system.name}); limits.max_rejects allows {most.max_rejects}. All others are loaded. The "
             "reasons are in the report. Mend what they name, then start the load again."
         )
 
