@@ -1,35 +1,35 @@
-# What one does with this project. `make` alone lists the targets.
+# `make` alone lists the targets.
 
-# Some shells have this set; without byte code Airflow starts three to five times slower.
+# Some shells set this; without byte code Airflow starts three to five times slower.
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHON
 # The package lives where Airflow looks for plugins.
 WITH_PLUGINS := PYTHONPATH=plugins
 
 BIN := .venv/bin
-# Where the tests keep what a person may want to look at: screenshots, logs of Airflow.
+# Where the tests keep files for people: screenshots, logs of Airflow.
 KEEP ?= .local/tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down preview bench faults clean requirements
+.PHONY: help setup demo test check up down preview bench faults docs clean requirements
 
 help:
 	@echo 'make TARGET, where TARGET is one of'
 	@awk -F ' *## ' '/^[a-z]+:.*## / { sub(/:.*/, "", $$1); printf "  %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## make .venv with everything that is pinned; PYTHON=python3.12 chooses the Python
+setup: ## create .venv with all pinned packages; PYTHON=python3.12 selects the Python
 	@sh local/setup.sh
 
-demo: setup ## load the patrons of three made-up libraries, from SFTP server to mail, and show what happened
+demo: setup ## load the patrons of three fictional libraries, from SFTP server to mail, and show what happened
 	@$(BIN)/python -m local demo
 
-up: setup ## start Airflow with the demo libraries and leave it running; prints the address and the password
+up: setup ## start Airflow with the demo libraries and leave it running; prints its address and password
 	@$(BIN)/python -m local up
 
 down: setup ## stop what `make up` started
 	@$(BIN)/python -m local down
 
-preview: setup ## try a mapping on an export, sending nothing: MAPPING=folio/... (or TENANT=...) EXPORT=file.csv OUT=folder
+preview: setup ## try a mapping on an export; sends nothing: MAPPING=folio/... (or TENANT=...) EXPORT=file.csv OUT=folder
 	@$(WITH_PLUGINS) $(BIN)/python -m patronload preview $(if $(TENANT),--tenant '$(TENANT)') \
 		$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(EXPORT),--export '$(EXPORT)') $(if $(OUT),--out '$(OUT)') \
 		$(if $(DELIMITER),--delimiter '$(DELIMITER)') $(if $(ENCODING),--encoding '$(ENCODING)')
@@ -49,15 +49,18 @@ check: setup ## lint, strict types, import contracts, every tenant and mapping f
 bench: setup ## measure speed and memory: ROWS=1000000, and PART=core (or sizes, dag, ...) for less than all
 	@$(WITH_PLUGINS) $(BIN)/python -m benchmarks $(ROWS) $(PART)
 
-faults: setup ## load hundreds of made-up exports while everything goes wrong, and judge what the stand-ins then hold: RUNS=500 SEED=1 TARGET=infiniti
+faults: setup ## run the fault campaign, hundreds of random loads with injected faults: RUNS=500 SEED=1 TARGET=infiniti
 	@$(WITH_PLUGINS) $(BIN)/python -m faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))
 
-clean: ## remove what is made here: .venv, caches, the demo's files
+docs: setup ## draw the picture of the packages in docs/architecture.md again
+	@$(BIN)/python docs/picture.py
+
+clean: ## remove everything generated here: .venv, caches, the demo's files
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local down; fi
 	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-requirements: setup ## pin requirements.in and requirements-dev.in anew; UPGRADE=1 takes newer versions
+requirements: setup ## pin requirements.in and requirements-dev.in again; UPGRADE=1 uses newer versions
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) \
 		--no-emit-index-url --custom-compile-command 'make requirements' requirements.in -o requirements.txt
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) \

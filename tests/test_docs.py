@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from docs import picture
 from patronload import __main__ as command_line
 from patronload import errors, systems
 from patronload.artifacts import purging
@@ -38,7 +39,7 @@ DOCS = PROJECT / "docs"
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted(DOCS.glob("*.md")))]
 NAMES = (
     *("add-a-library", "mapping-files", "tenant-files", "plan", "when-a-run-fails", "run-artifacts", "folio"),
-    *("infiniti", "in-airflow", "add-a-target", "architecture"),
+    *("infiniti", "in-airflow", "add-a-target", "architecture", "glossary"),
 )
 
 
@@ -473,9 +474,9 @@ def anchors(path: Path) -> list[str]:
 
 def test_pictures_are_small_and_each_is_shown():
     """A page loads at once."""
-    for picture in (DOCS / "images").iterdir():
-        assert picture.stat().st_size < 200_000, picture.name
-        assert any(picture.name in page(name) for name in PAGES), picture.name
+    for image in (DOCS / "images").iterdir():
+        assert image.stat().st_size < 200_000, image.name
+        assert any(image.name in page(name) for name in PAGES), image.name
 
 
 def test_every_page_can_be_found_from_the_readme():
@@ -721,6 +722,31 @@ def test_every_package_is_explained():
             assert path.stem == "__init__" or f"`{path.stem}" in packages, path.name
 
 
+def test_the_picture_of_the_packages_is_current():
+    """It is drawn from the code: `make docs` draws it again."""
+    text = page("docs/architecture.md")
+    assert picture.current(text) == text, "the imports have changed: run `make docs`"
+
+
+def test_an_arrow_that_others_imply_is_left_out():
+    """A to C says nothing that A to B and B to C do not say."""
+    assert picture.without_implied({("a", "b"), ("b", "c"), ("a", "c")}) == {("a", "b"), ("b", "c")}
+
+
 def test_the_changelog_is_kept():
     """What is not released yet has its place."""
-    assert "## [Unreleased]" in page("CHANGELOG.md")
+    assert re.search(r"^## \[(Unreleased|[0-9.]+)\]", page("CHANGELOG.md"), re.MULTILINE)
+
+
+def test_the_five_minutes_of_the_readme(tmp_path, monkeypatch, capsys):
+    """The commands under "Your own file in five minutes" work, in this order."""
+    (commands,) = [block for block in blocks("README.md") if block.language == "sh" and " draft " in block.text]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATRONLOAD_INCLUDE", str(tmp_path / "include"))
+    put(tmp_path / "docs/examples/patron_template.csv", page("docs/examples/patron_template.csv"))
+    for line in commands.text.splitlines():
+        if " patronload " in line:
+            words = shlex.split(line)[shlex.split(line).index("patronload") + 1 :]
+            assert command_line.main(words) == 0, capsys.readouterr().err
+    assert mapping_files.load("folio/mylib").fields
+    assert (tmp_path / ".local/preview/rejects.csv").exists()
