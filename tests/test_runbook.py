@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import yaml
-from test_docs import FAILURES, parts, quoted, section, table
 
 from patronload.artifacts import purging, run
 from patronload.artifacts.run import Run
@@ -20,6 +19,7 @@ from patronload.loads import approval
 from patronload.reporting import mails
 from patronload.stages import steps
 from sandbox.folio import FolioServer, FolioTenant
+from tests.documentation.pages import FAILURES, parts, quoted, section, table
 
 HEADER = "externalSystemId,username,barcode,patronGroup,lastName,firstName,email,phone,expirationDate\n"
 ROW = "u-1,ann,001,Student,Adams,Ann,,,\n"

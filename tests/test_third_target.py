@@ -16,7 +16,7 @@ from patronload.cli import preview
 from patronload.config import mapping_files, schemas, tenants
 from patronload.errors import ConfigError
 from patronload.stages import steps
-from tests.test_docs import blocks, put
+from tests.documentation.pages import blocks, put
 
 PAGE = "docs/add-a-target.md"
 EXPORT = "Card,Name,Age\n1,Ann,A\n2,Ben,C\n3,Cas,X\n4,,A\n5,Eve,\n2,Dee,A\n6,Flo,A\n"
