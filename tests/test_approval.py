@@ -12,8 +12,8 @@ from patronload.errors import Declined, RefusedError, TargetError, TransientErro
 from patronload.loads import approval
 from patronload.loads.approval import Answer, Turn
 from patronload.loads.leases import Lease
-from patronload.reporting import approval_question
-from patronload.reporting import mails as notify
+from patronload.reporting import approval_question, smtp
+from patronload.reporting import mails as mailing
 from patronload.reporting import report as reports
 from patronload.stages import steps
 from patronload.targets.folio.user_import import UserImport
@@ -32,7 +32,7 @@ BEFORE = (steps.fetch, steps.validate, steps.transform, steps.plan)
 def mails(monkeypatch):
     """The mails that were sent."""
     sent = []
-    monkeypatch.setattr(notify, "send", sent.append)
+    monkeypatch.setattr(smtp, "send", sent.append)
     return sent
 
 
@@ -143,7 +143,7 @@ def test_approved(asking, mails):
         "The file has 6 rows; expected 16 to 24 (the last load, of 20 November 2026, had 20 rows)."
     )
     assert report.warnings == (said,)
-    mail = notify.mail(tenants.load("lib"), report)
+    mail = mailing.result_mail(tenants.load("lib"), report)
     for text in (mail.html, mail.text, load.run.read(runs.REPORT_PAGE).decode()):
         assert said in html.unescape(text)
     assert asking.ledger == ["first", "second"]
@@ -170,7 +170,7 @@ def test_not_approved(asking, answer, says, headline):
     assert report.failure.step == "approve"
     assert load.run.names("sent") == []
     assert asking.ledger == ["first"]
-    mail = notify.mail(tenants.load("lib"), report)
+    mail = mailing.result_mail(tenants.load("lib"), report)
     assert mail.subject.startswith(f"{headline}, nothing was sent")
     assert mail.to == ("oncall@lib.example",)
     assert report.failure.message in html.unescape(mail.html)
@@ -516,7 +516,7 @@ def test_a_mail_server_that_is_down(asking, monkeypatch, caplog):
         raise TransientError("The mail server does not answer.")
 
     load = planned(asking)
-    monkeypatch.setattr(notify, "send", down)
+    monkeypatch.setattr(smtp, "send", down)
     assert steps.approve(load, TURN) is not None
     assert "Nobody could be told that a person is asked" in caplog.text
     assert load.run.read_json(runs.APPROVAL)["told"] is None

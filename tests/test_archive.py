@@ -54,7 +54,7 @@ def test_a_past_day_whose_file_is_gone_is_taken_from_the_run_that_fetched_it(loa
         assert again[kept] == first[kept]
     assert (told.outcome, told.updated, told.export.archive.run) == ("loaded", 3, "first")
     page = html.unescape(Run(loaded.runs / "again").read(runs.REPORT_PAGE).decode())
-    mail = mails.mail(tenants.load("lib"), told)
+    mail = mails.result_mail(tenants.load("lib"), told)
     for text in (page, html.unescape(mail.html), mail.text):
         assert "taken from the archive of run first, which fetched it" in text
     handed_on = steps.report(loaded.load("again", past=True))

@@ -10,8 +10,8 @@ from leftovers import build
 from playwright.sync_api import Browser, sync_playwright
 from test_notify import LIBRARY, OUTCOMES
 
-from patronload.reporting import digests
-from patronload.reporting import mails as notify
+from patronload.reporting import digests, smtp, words
+from patronload.reporting import mails as mailing
 from patronload.reporting.approval_question import Figure, Question
 from patronload.reporting.digests import Week
 
@@ -53,16 +53,16 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-def mails() -> dict[str, notify.Mail]:
+def mails() -> dict[str, smtp.Mail]:
     """Each kind of mail that there is."""
     library = LIBRARY.model_copy(update={"people": LIBRARY.people.model_copy(update=PEOPLE)})
     reports = {name: build(tenant=library, **left) for name, left in OUTCOMES.items()}
     loads = [report.model_copy(update={"day": date(2026, 11, 16 + at)}) for at, report in enumerate(reports.values())]
     weeks = [Week(library, tuple(loads)), Week(library.model_copy(update={"library": "Ashford Library"}), ())]
     return {
-        **{name: notify.mail(library, report) for name, report in reports.items()},
-        "late": notify.late_mail(library, date(2026, 11, 24), MOMENT),
-        "question": notify.question_mail(library, "manual__1", date(2026, 11, 24), QUESTION, "https://a.example"),
+        **{name: mailing.result_mail(library, report) for name, report in reports.items()},
+        "late": mailing.late_mail(library, date(2026, 11, 24), MOMENT),
+        "question": mailing.question_mail(library, "manual__1", date(2026, 11, 24), QUESTION, "https://a.example"),
         "weekly": digests.mail("a@library.example", weeks, MOMENT),
     }
 
@@ -87,10 +87,10 @@ def test_every_mail(browser: Browser, keep: Path, width: int, scheme: str):
 def test_each_end_of_a_run_is_known_at_a_glance():
     """Its own subject line, its own word and its own colour, by light and by dark."""
     ends = {name: mail for name, mail in mails().items() if name in OUTCOMES}
-    assert ends.keys() == notify.LOOKS.keys()
+    assert ends.keys() == words.LOOKS.keys()
     assert len({mail.subject for mail in ends.values()}) == len(ends)
     for aspect in ("word", "colour", "dark"):
-        assert len({getattr(look, aspect) for look in notify.LOOKS.values()}) == len(ends)
+        assert len({getattr(look, aspect) for look in words.LOOKS.values()}) == len(ends)
 
 
 # The words whose contrast with what is behind them is below 4.5 (WCAG 2.2, 1.4.3).

@@ -1,27 +1,39 @@
 """The mail: to whom, what it tells and what it never tells, and how it is sent; a real SMTP server takes it."""
 
+import asyncio
+import base64
 import json
 import logging
 import re
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from leftovers import TENANT, build, failure, patrons, rejects, result
 
 from patronload.errors import ConfigError, TargetError, TransientError
-from patronload.reporting import mails
+from patronload.reporting import mails, report_page, smtp, words
 from patronload.reporting import report as reports
-from patronload.reporting.mails import Mail
 from patronload.reporting.report import Report
+from patronload.reporting.smtp import Mail
 from sandbox.smtp import MailServer
 
 SYSTEMS, CIRCULATION, ONCALL = "systems@library.example", "circulation@library.example", "oncall@consortium.example"
@@ -92,7 +104,7 @@ class _Words(HTMLParser):
         self.words += [] if self.hidden else data.split()
 
 
-def words(html: str) -> str:
+def text_of(html: str) -> str:
     parser = _Words()
     parser.feed(html)
     return " ".join(parser.words)
@@ -152,14 +164,17 @@ def serve(airflow) -> Iterator[Callable[..., None]]:
     """Start a real SMTP server with a handler of the test's own."""
     running: list[Controller] = []
 
-    def start(handler: object, login: str | None = None, **more: Any) -> None:
+    def start(handler: object, login: str | None = None, **more: Any) -> int:
         with_port = Controller(handler, hostname="127.0.0.1", port=free_port(), **more)
         with_port.start()
         running.append(with_port)
         airflow(with_port.port, login)
+        return int(with_port.port)
 
     yield start
     for controller in running:
+        # A connection that a client broke off is closed by the server's loop, which `stop` does not wait for.
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.1), controller.loop).result()
         controller.stop()
 
 
@@ -204,24 +219,28 @@ def test_a_failure_with_rejects_is_told_to_all():
 )
 def test_subject(outcome, says):
     """The subject begins with what happened and ends with where and when."""
-    assert mails.subject(build(**OUTCOMES[outcome])) == f"{says} (Northfield University Library, 21 Nov 2026)"
+    assert (
+        mails.result_mail(LIBRARY, build(**OUTCOMES[outcome])).subject
+        == f"{says} (Northfield University Library, 21 Nov 2026)"
+    )
 
 
 def test_subject_is_one_line():
     """A library's name with a line break cannot add a header to the mail."""
     report = build().model_copy(update={"library": "Northfield\r\nBcc: someone@else.example"})
-    assert "\n" not in mails.subject(report)
-    assert "\r" not in mails.subject(report)
+    assert not set("\r\n") & set(mails.result_mail(LIBRARY, report).subject)
 
 
 @pytest.mark.parametrize("part", ["html", "text", "page"])
 def test_the_mail_tells_the_whole_story(part):
     """What arrived, how many of each, why in words, where the artifacts are and what to do next: in each part."""
     report = build(**WITH_REJECTS)
-    mail = mails.mail(LIBRARY, report)
-    text = {"html": words(mail.html), "text": " ".join(mail.text.split()), "page": words(mails.page(LIBRARY, report))}[
-        part
-    ]
+    mail = mails.result_mail(LIBRARY, report)
+    text = {
+        "html": text_of(mail.html),
+        "text": " ".join(mail.text.split()),
+        "page": text_of(report_page.page(LIBRARY, report)),
+    }[part]
     for fact in ("patrons_20261121.csv", "Sat 21 Nov 2026, 03:58 CST", "1.2 MB", report.artifacts, report.run):
         assert fact in text
     assert "CARD (barcode) is empty" in text
@@ -237,13 +256,13 @@ def test_the_mail_tells_the_whole_story(part):
 def test_every_outcome_has_its_mail_and_page(outcome):
     """Each outcome shows its word, what stopped it, and its own colour; nothing is loaded from elsewhere."""
     report = build(**OUTCOMES[outcome])
-    mail, page = mails.mail(LIBRARY, report), mails.page(LIBRARY, report)
-    for part in (words(mail.html), mail.text, words(page)):
-        assert mails.LOOKS[report.outcome].word in part
-        assert mails.headline(report).casefold() in part.casefold()
+    mail, page = mails.result_mail(LIBRARY, report), report_page.page(LIBRARY, report)
+    for part in (text_of(mail.html), mail.text, text_of(page)):
+        assert words.LOOKS[report.outcome].word in part
+        assert words.headline(report).casefold() in part.casefold()
         assert (report.failure.message if report.failure else "") in part
     for html in (mail.html, page):
-        assert mails.LOOKS[report.outcome].colour in html
+        assert words.LOOKS[report.outcome].colour in html
         assert not re.search(r"(src|href|url\()\s*=?\s*[\"']?(https?:)?//", html)
         assert "<script" not in html
 
@@ -251,8 +270,8 @@ def test_every_outcome_has_its_mail_and_page(outcome):
 def test_markup_in_a_message_is_text():
     """What a file name or a server's message holds is shown, never taken for HTML."""
     report = build(**NOTHING | {"failure": failure("SourceError", "fetch", "No <b>file</b> & no 'folder'.")})
-    assert "No &lt;b&gt;file&lt;/b&gt; &amp; no" in mails.mail(LIBRARY, report).html
-    assert "No <b>file</b> & no 'folder'." in mails.mail(LIBRARY, report).text
+    assert "No &lt;b&gt;file&lt;/b&gt; &amp; no" in mails.result_mail(LIBRARY, report).html
+    assert "No <b>file</b> & no 'folder'." in mails.result_mail(LIBRARY, report).text
 
 
 def test_own_templates(tmp_path, monkeypatch):
@@ -260,7 +279,7 @@ def test_own_templates(tmp_path, monkeypatch):
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "mail.txt").write_text("Dear {{ report.library }}: {{ headline }}")
     monkeypatch.setenv("PATRONLOAD_INCLUDE", str(tmp_path))
-    mail = mails.mail(LIBRARY, build())
+    mail = mails.result_mail(LIBRARY, build())
     assert mail.text == "Dear Northfield University Library: 10 patrons are loaded"
     assert "<html" in mail.html
 
@@ -283,15 +302,15 @@ def test_no_patron_in_mail_or_report(outcome):
     left["results"] = answers
     left["validation"] = {"rows": 10, "columns": ["ID"], "checks": [], "seen": canary}
     report: Report = build(**left)
-    mail = mails.mail(LIBRARY, report)
-    everything = (json.dumps(report.to_json()), mail.subject, mail.html, mail.text, mails.page(LIBRARY, report))
+    mail = mails.result_mail(LIBRARY, report)
+    everything = (json.dumps(report.to_json()), mail.subject, mail.html, mail.text, report_page.page(LIBRARY, report))
     for canary in CANARIES:
         assert not [part for part in everything if canary in part]
 
 
 def test_sent_and_received(server):
     """The mail arrives as it was written: both parts, all recipients, the sender of the connection, no attachment."""
-    mails.send(MAIL)
+    smtp.send(MAIL)
     (received,) = server.wait_for(1)
     assert received["Subject"] == MAIL.subject
     assert received["To"] == ", ".join(MAIL.to)
@@ -307,8 +326,8 @@ def test_sent_and_received(server):
 def test_a_whole_report_survives_the_way(server):
     """Long lines, accents and every template come out of the mail server as they went in."""
     library = LIBRARY.model_copy(update={"library": "Bibliothèque de l'Université, Zoë's \u201cother\u201d place"})
-    mail = mails.mail(library, build(**WITH_REJECTS | {"tenant": library}))
-    mails.send(mail)
+    mail = mails.result_mail(library, build(**WITH_REJECTS | {"tenant": library}))
+    smtp.send(mail)
     (received,) = server.wait_for(1)
     assert received["Subject"] == mail.subject
     plain, html = received.iter_parts()
@@ -318,9 +337,9 @@ def test_a_whole_report_survives_the_way(server):
 
 def test_the_same_mail_has_the_same_id(server):
     """A mail that is sent again, its answer lost, can be told for the same one; another mail has another id."""
-    mails.send(MAIL)
-    mails.send(MAIL)
-    mails.send(MAIL._replace(text="4 patrons"))
+    smtp.send(MAIL)
+    smtp.send(MAIL)
+    smtp.send(MAIL._replace(text="4 patrons"))
     ids = [mail["Message-ID"] for mail in server.wait_for(3)]
     assert ids[0] == ids[1] != ids[2]
     assert ids[0].endswith("@consortium.example>")
@@ -329,29 +348,29 @@ def test_the_same_mail_has_the_same_id(server):
 def test_nobody_to_tell(airflow):
     """Where nobody is named for an outcome no mail server is needed."""
     airflow(1)
-    mails.send(MAIL._replace(to=()))
+    smtp.send(MAIL._replace(to=()))
 
 
 def test_server_down(airflow):
     """A server that is down is a TransientError, after the tries that were asked for."""
     airflow(free_port())
     with pytest.raises(TransientError, match="does not answer"):
-        mails.send(MAIL, waits=(0.01, 0.01))
+        smtp.send(MAIL, waits=(0.01, 0.01))
 
 
 def test_no_connection(monkeypatch, tmp_path):
     """Without an Airflow connection the sentence says which one to add."""
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
-    with pytest.raises(ConfigError, match="no Airflow connection 'smtp_default'"):
-        mails.send(MAIL)
+    with pytest.raises(ConfigError, match="No Airflow connection is called 'smtp_default'"):
+        smtp.send(MAIL)
 
 
 def test_no_sender(server, airflow):
     """A connection without a sender is told by its key."""
     airflow(server.port, from_email="")
     with pytest.raises(ConfigError, match='"from_email"'):
-        mails.send(MAIL)
+        smtp.send(MAIL)
 
 
 @pytest.mark.parametrize("extra", [{"disable_ssl": False}, {"disable_tls": False}])
@@ -359,7 +378,7 @@ def test_encryption_that_the_server_has_not(server, airflow, extra):
     """A server without TLS where the connection wants it is a setting to mend, not a server to wait for."""
     airflow(server.port, **extra)
     with pytest.raises(ConfigError, match="disable_ssl, disable_tls"):
-        mails.send(MAIL)
+        smtp.send(MAIL)
 
 
 def test_login_refused(serve):
@@ -371,15 +390,117 @@ def test_login_refused(serve):
         auth_require_tls=False,
     )
     with pytest.raises(TargetError, match="refused our login") as caught:
-        mails.send(MAIL)
+        smtp.send(MAIL)
     assert "invented" not in str(caught.value)
+
+
+class Tokens(BaseHTTPRequestHandler):
+    """Gives the token `good` to the client `us`, as the login service of a mail server does."""
+
+    def do_POST(self) -> None:
+        asked = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        known = asked["client_id"] == ["us"] and asked["grant_type"] == ["client_credentials"]
+        self.send_response(200 if known else 401)
+        self.end_headers()
+        self.wfile.write(b'{"access_token": "good"}' if known else b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def token_url() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Tokens)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/token"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class TakesTokens(Moody):
+    """A mail server that logs in whoever brings the token `good`."""
+
+    logins: tuple[bool, ...] = ()
+
+    async def auth_XOAUTH2(self, _server: object, args: list[str]) -> AuthResult:  # noqa: N802 - aiosmtpd's
+        user, bearer = base64.b64decode(args[1]).decode().split("\x01")[:2]
+        good = (user, bearer) == ("user=patronload", "auth=Bearer good")
+        self.logins = (*self.logins, good)
+        return AuthResult(success=good, handled=False)
+
+
+@pytest.mark.parametrize(
+    "extra", [{"access_token": "good"}, {"client_id": "us", "client_secret": "invented"}], ids=["token", "client"]
+)
+def test_login_with_a_token(serve, airflow, token_url, extra):
+    """A mail server that takes OAuth 2.0 only is logged in to with a token, given or fetched."""
+    handler = TakesTokens()
+    port = serve(handler, login="patronload", auth_require_tls=False)
+    airflow(port, "patronload", auth_type="oauth2", token_url=token_url, **extra)
+    smtp.send(MAIL, waits=())
+    assert (handler.logins, handler.taken) == ((True,), [list(MAIL.to)])
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ({"access_token": "stale"}, "refused our login"),
+        ({"client_id": "others", "client_secret": "invented"}, "gave no token"),
+    ],
+)
+def test_a_token_refused(serve, airflow, token_url, extra, says):
+    """A token or a client that is refused is reported without quoting it."""
+    port = serve(TakesTokens(), login="patronload", auth_require_tls=False)
+    airflow(port, "patronload", auth_type="oauth2", token_url=token_url, **extra)
+    with pytest.raises(TargetError, match=says) as caught:
+        smtp.send(MAIL, waits=())
+    assert not {"stale", "others", "invented"} & set(str(caught.value).split())
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory) -> ssl.SSLContext:
+    """A mail server's certificate that no authority has signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "mail.pem"
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+    return context
+
+
+@pytest.mark.parametrize("way", ["from the start", "STARTTLS"])
+@pytest.mark.parametrize("checked", [True, False])
+def test_tls(serve, airflow, tls, way, checked):
+    """Both ways to encrypt work, and a certificate is checked unless the connection says not to."""
+    handler = Moody()
+    at_once = way == "from the start"
+    port = serve(handler, **({"ssl_context": tls} if at_once else {"tls_context": tls, "require_starttls": True}))
+    extra = {"disable_ssl": not at_once, "disable_tls": at_once} | ({} if checked else {"ssl_context": "none"})
+    airflow(port, **extra)
+    if checked:
+        with pytest.raises(ConfigError, match="do not agree on encryption"):
+            smtp.send(MAIL, waits=())
+    else:
+        smtp.send(MAIL, waits=())
+    assert bool(handler.taken) is not checked
 
 
 def test_one_recipient_refused(server, caplog):
     """One wrong address does not keep the mail from the others; the error counts and names none."""
     server.refused.add(CIRCULATION)
     with caplog.at_level(logging.DEBUG), pytest.raises(TargetError, match="refused 1 of the 2 recipients") as caught:
-        mails.send(MAIL)
+        smtp.send(MAIL)
     (received,) = server.wait_for(1)
     assert received["X-RcptTo"] == SYSTEMS
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("patronload")]
@@ -391,7 +512,7 @@ def test_all_recipients_refused(server):
     """When no address is right the error says so, and says where the addresses are."""
     server.refused.update(MAIL.to)
     with pytest.raises(TargetError, match=r"refused 2 of the 2 recipients\. Look at the addresses under notify"):
-        mails.send(MAIL)
+        smtp.send(MAIL)
     assert not server.mails
 
 
@@ -399,7 +520,7 @@ def test_greylisting(serve):
     """A recipient that the server puts off gets the mail at the next try, and the others do not get it twice."""
     handler = Moody("250 OK", "450 come again", "451 and again")
     serve(handler)
-    mails.send(MAIL, waits=(0.01, 0.01))
+    smtp.send(MAIL, waits=(0.01, 0.01))
     assert handler.taken == [[SYSTEMS], [CIRCULATION]]
 
 
@@ -408,7 +529,7 @@ def test_put_off_for_long(serve):
     handler = Moody(*["450 come again"] * 9)
     serve(handler)
     with pytest.raises(TransientError, match="puts off 2 of 2"):
-        mails.send(MAIL, waits=(0.01,))
+        smtp.send(MAIL, waits=(0.01,))
     assert not handler.taken
 
 
@@ -421,13 +542,12 @@ def test_the_mail_itself_is_refused(serve):
 
     serve(Strict())
     with pytest.raises(TargetError, match="reply 554"):
-        mails.send(MAIL, waits=())
+        smtp.send(MAIL, waits=())
 
 
-def test_importing_notify_is_cheap(project: Path):
+def test_importing_smtp_is_cheap(project: Path):
     """Airflow is imported when a mail is sent, not before."""
     code = (
-        "import sys; sys.path.insert(0, 'plugins'); import patronload.reporting.mails;"
-        "sys.exit('airflow' in sys.modules)"
+        "import sys; sys.path.insert(0, 'plugins'); import patronload.reporting.smtp;sys.exit('airflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=project, check=False).returncode == 0

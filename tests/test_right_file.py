@@ -48,7 +48,7 @@ def test_the_same_file_again_is_nothing_to_do(library):
         "There is nothing to do."
     )
     assert library.ledger == ["first"]
-    mail = mails.mail(tenants.load("lib"), told)
+    mail = mails.result_mail(tenants.load("lib"), told)
     assert mail.subject.startswith("Nothing to do: the file was loaded before")
     assert mail.to == ()
     assert told.nothing_to_do in html.unescape(mail.html)
@@ -74,7 +74,7 @@ def test_the_same_file_with_a_reason_is_loaded_and_the_reason_is_told(library):
     assert REASON in warning
     assert "This file was loaded already" in warning
     page = html.unescape(Run(library.runs / "second").read(runs.REPORT_PAGE).decode())
-    mail = mails.mail(tenants.load("lib"), told)
+    mail = mails.result_mail(tenants.load("lib"), told)
     for text in (page, html.unescape(mail.html), mail.text):
         assert REASON in text
     assert library.ledger == ["second"]

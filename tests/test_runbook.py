@@ -16,7 +16,7 @@ from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.errors import PatronloadError
 from patronload.loads import approval
-from patronload.reporting import mails
+from patronload.reporting import smtp
 from patronload.stages import steps
 from sandbox.folio import FolioServer, FolioTenant
 from tests.documentation.pages import FAILURES, parts, quoted, section, table
@@ -173,7 +173,7 @@ def test_an_error_of_the_mail_server(make: Make, monkeypatch: pytest.MonkeyPatch
                 "timeout": 2,
             }
             monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(told | {"extra": extra}))
-            monkeypatch.setattr(mails.send, "__defaults__", ((),))
+            monkeypatch.setattr(smtp.send, "__defaults__", ((),))
         failed, message = error_in(load)
         assert failed == "notify"
         assert found("notify", message), message

@@ -104,7 +104,7 @@ def test_what_was_emptied_or_warned_of_is_counted_and_listed(library):
         ("warn", "barcode", 2, (3, 4)),
     ]
     assert told.warnings == ("A check that only warns: The file does not have 100 to anything rows.",)
-    mail = mails.mail(tenants.load("lib"), told)
+    mail = mails.result_mail(tenants.load("lib"), told)
     page = run.read(runs.REPORT_PAGE).decode()
     for text in (html.unescape(mail.html), mail.text, html.unescape(page), json.dumps(told.to_json())):
         assert "mail is not written like ^[^@ ]+@[^@ ]+$; the cell counts as empty" in text

@@ -60,7 +60,7 @@ def test_every_message_on_the_page_is_in_the_code():
 
 SPEAKING = (
     *("config/tenants.py", "exports/reading.py", "checks/validation.py", "stages/steps.py"),
-    *("loads/posting/post.py", "connections.py", "reporting/mails.py", "loads/gatekeeper.py"),
+    *("loads/posting/post.py", "connections.py", "reporting/smtp.py", "loads/gatekeeper.py"),
     *("loads/approval.py", "artifacts/history.py", "artifacts/purging.py", "artifacts/run.py"),
     *("artifacts/encryption.py", "sources/deliveries.py", "sources/sftp.py", "sources/folder.py"),
     *("loads/leases.py", "targets/delivery.py", "targets/folio/client.py", "targets/folio/errors.py"),

@@ -7,7 +7,7 @@ import pytest
 
 from patronload.in_airflow.pages import attention, days
 from patronload.in_airflow.pages.loads import Library, Load
-from patronload.reporting import mails
+from patronload.reporting import templates
 from tests.pages.conftest import NOW
 
 DAY = date(2026, 11, 20)
@@ -80,7 +80,7 @@ def test_days_that_were_loaded_again():
     """The second load of a day and the third, in the order in which they ran; what brought nothing is not counted."""
     loads = [load(1, run_id="c"), load(0), load(1, "loaded_with_rejects", run_id="b"), load(1, "failed"), load(1)]
     assert days.repeats(loads) == {"b": 2, "c": 3}
-    nth = mails.templates().filters["nth"]
+    nth = templates.environment().filters["nth"]
     numbers = (1, 2, 3, 4, 11, 12, 21, 111, 122)
     words = ["1st", "2nd", "3rd", "4th", "11th", "12th", "21st", "111th", "122nd"]
     assert [nth(number) for number in numbers] == words

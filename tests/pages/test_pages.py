@@ -11,7 +11,7 @@ from leftovers import build, failure, rejects
 from patronload.artifacts import encryption
 from patronload.artifacts import run as runs
 from patronload.in_airflow.pages import PREFIX, views
-from patronload.reporting import mails
+from patronload.reporting import words
 from tests.pages.conftest import Rights, Site
 
 EVIL = "<script>alert('x')</script>\"'&"
@@ -205,7 +205,7 @@ def test_the_report_tells_what_the_mail_tells(site: Site, library: str):
     site.put(dag_id, run_id, "report.json", made.model_dump_json())
     page = Page(site.get(f"/runs/{library}").text)
     assert "FOLIO is not to be had." in page.words
-    assert mails.headline(made) in page.words
+    assert words.headline(made) in page.words
 
 
 def test_everything_can_be_heard_and_reached_by_key(site: Site, library: str):
@@ -233,7 +233,7 @@ def test_colours_can_be_told_apart(site: Site):
     light, _, dark = site.get("/style.css").text.partition("@media (prefers-color-scheme: dark)")
     for style in (light, dark.partition("* {")[0]):
         colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", style))
-        for name in ("ink", "quiet", "link", "bad", "mend", "running", "waiting", *mails.LOOKS):
+        for name in ("ink", "quiet", "link", "bad", "mend", "running", "waiting", *words.LOOKS):
             for ground in ("desk", "box"):
                 assert contrast(colours[name], colours[ground]) >= 4.5 - 0.9 * (name == "mend"), (name, ground)
 

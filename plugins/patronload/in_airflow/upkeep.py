@@ -34,7 +34,7 @@ def purge() -> dict[str, int]:
 @task(**OPTIONS, execution_timeout=timedelta(hours=3))
 def digest() -> dict[str, int]:
     """Send each address that wants it one mail about the week; a retry does not send again what went out."""
-    from patronload.reporting import digests, mails  # slow
+    from patronload.reporting import digests, smtp  # slow
 
     context = get_current_context()
     until = context["dag_run"].run_after
@@ -45,7 +45,7 @@ def digest() -> dict[str, int]:
         # Airflow's database holds no address.
         mark = hashlib.sha256(address.casefold().encode()).hexdigest()[:16]
         if mark not in done:
-            mails.send(digests.mail(address, weeks, until))
+            smtp.send(digests.mail(address, weeks, until))
             done.add(mark)
             store.set("sent", [*sorted(done)])
     log.info("Sent %s weekly mails", len(found))

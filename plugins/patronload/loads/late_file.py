@@ -71,13 +71,13 @@ def told(tenant: Tenant, run: Run, day: date, found: Wait) -> bool:
 
     The wait goes on when the mail server is down: the mail is tried at the next look.
     """
-    from patronload.reporting import mails  # slow, and most loads have their file at once
+    from patronload.reporting import mails, smtp  # slow, and most loads have their file at once
 
     if not found.late or run.has(runs.LATE):
         return True
     mail = mails.late_mail(tenant, day, found.expected)
     try:
-        mails.send(mail)
+        smtp.send(mail)
     except PatronloadError as error:
         log.warning("The library could not be told that its file is late. %s", error)
         return False

@@ -10,9 +10,10 @@ from patronload import dates
 from patronload.artifacts import run as runs
 from patronload.config import tenants
 from patronload.config.tenants import Tenant
-from patronload.reporting import mails
-from patronload.reporting.mails import LOOKS, Look, Mail
+from patronload.reporting import mails, templates
 from patronload.reporting.report import Report, counted
+from patronload.reporting.smtp import Mail
+from patronload.reporting.words import LOOKS, Look
 
 WEEK = timedelta(days=7)
 
@@ -47,7 +48,7 @@ def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
     quiet = [week.tenant.library for week in weeks if not week.loads]
     headline = f"{well} of {counted(loads, 'load')} went well" if loads else "No load this week"
     last = (until - timedelta(days=1)).date()
-    words = {
+    content = {
         "headline": headline,
         "looks": LOOKS,
         "lead": f"There was no load of {', '.join(quiet)}." if quiet else "",
@@ -57,10 +58,10 @@ def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
     }
     where = weeks[0].tenant.library if len(weeks) == 1 else f"{len(weeks)} libraries"
     return Mail(
-        subject=" ".join(f"{headline} ({where}, week to {dates.short(last)})".split()),
+        subject=mails.subject(headline, f"{where}, week to {dates.short(last)}"),
         to=(address,),
-        html=mails.templates().get_template("digest.html").render(words),
-        text=mails.templates().get_template("digest.txt").render(words),
+        html=templates.environment().get_template("digest.html").render(content),
+        text=templates.environment().get_template("digest.txt").render(content),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from patronload import dates
 from patronload.checks import gates
-from patronload.reporting import mails
+from patronload.reporting import templates, words
 from patronload.reporting.report import Report, counted
 
 LEAST_SHARE = 0.001
@@ -46,7 +46,7 @@ def page(report: Report, validation: Mapping[str, Any]) -> str:
     lines = [_line(check) for check in validation["checks"]]
     found = sorted((line for line in lines if line.state != "passed"), key=lambda line: [*STATES].index(line.state))
     return (
-        mails.templates()
+        templates.environment()
         .get_template("validation.html")
         .render(
             report=report,
@@ -58,8 +58,8 @@ def page(report: Report, validation: Mapping[str, Any]) -> str:
             colour=_colour(report, found),
             found=found,
             passed=[line for line in lines if line.state == "passed"],
-            gate_words=mails.GATE_WORDS,
-            reason_words=mails.reason_words(report),
+            gate_words=words.GATE_WORDS,
+            reason_words=words.reason_words(report),
             signs=STATES | GATE_SIGNS,
         )
     )
@@ -120,7 +120,7 @@ def _line(check: Mapping[str, Any]) -> Line:
         state=state,
         word={"passed": "Passed", "tolerated": "Passed, mostly"}.get(state, FAILED_WORDS[check["scope"]]),
         looks_for=check.get("looks_for") or check["sentence"],
-        costs=mails.SCOPE_WORDS[check["scope"]],
+        costs=words.SCOPE_WORDS[check["scope"]],
         expectation=check["expectation"],
         arguments=[(name, _written(value)) for name, value in check.get("arguments", {}).items()],
         looked_at=looked_at,

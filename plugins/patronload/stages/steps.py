@@ -296,7 +296,7 @@ def approve(load: Load, turn: Turn, answer: Answer | None = None) -> Question | 
 def _ask(load: Load, question: Question, kept: Counts, link: str | None) -> None:
     """Mail the question, once. It can be seen in Airflow, too, so a mail server that is down stops nothing."""
     from patronload.loads import approval
-    from patronload.reporting import mails
+    from patronload.reporting import mails, smtp
 
     # Others need not wait for a person; post takes the lease again, and sends nothing if somebody else has meanwhile.
     leases.release(load.run.root, load.called)
@@ -304,7 +304,7 @@ def _ask(load: Load, question: Question, kept: Counts, link: str | None) -> None
     if kept["told"]:
         return
     try:
-        mails.send(mails.question_mail(load.tenant, load.run_id, load.day, question, link))
+        smtp.send(mails.question_mail(load.tenant, load.run_id, load.day, question, link))
     except PatronloadError as error:
         log.warning("Nobody could be told that a person is asked. %s", error)
         return
@@ -419,8 +419,8 @@ def report(load: Load) -> Counts:
     """Tell what became of every row, as report.json, report.html and the rejects file; also after a failure."""
     from patronload.loads import approval
     from patronload.loads.posting import post as posting
-    from patronload.reporting import mails
     from patronload.reporting import report as reports
+    from patronload.reporting import report_page
 
     leases.release(load.run.root, load.called)
     # If this goes wrong, notify must not mail the report of an earlier try.
@@ -445,7 +445,7 @@ def report(load: Load) -> Counts:
         dry_run=load.dry_run,
     )
     load.run.write_json(runs.REPORT, made.to_json())
-    load.run.write(runs.REPORT_PAGE, mails.page(load.tenant, made).encode())
+    load.run.write(runs.REPORT_PAGE, report_page.page(load.tenant, made).encode())
     _write_validation_page(load, made)
     _write_noted_file(load)
     _write_rejects_file(load)
@@ -464,7 +464,7 @@ def report(load: Load) -> Counts:
 
 def notify(load: Load) -> Counts:
     """Mail the report to those whom the tenant names for this outcome. Raises TargetError, TransientError."""
-    from patronload.reporting import mails as edge
+    from patronload.reporting import mails, smtp
     from patronload.reporting import report as reports
 
     if not load.run.has(runs.REPORT):
@@ -473,8 +473,8 @@ def notify(load: Load) -> Counts:
             "says why. Clear 'report' together with 'notify' in Airflow."
         )
     made = reports.Report.from_json(load.run.read_json(runs.REPORT))
-    mail = edge.mail(load.tenant, made)
-    edge.send(mail)
+    mail = mails.result_mail(load.tenant, made)
+    smtp.send(mail)
     log.info("Mailed '%s' to %s people", mail.subject, len(mail.to))
     return {"outcome": made.outcome, "mails": len(mail.to)}
 

@@ -29,7 +29,7 @@ from patronload.artifacts import run as runs
 from patronload.artifacts.run import Run
 from patronload.errors import PatronloadError
 from patronload.in_airflow.pages import attention, charts, days, loads
-from patronload.reporting import mails
+from patronload.reporting import templates, words
 from patronload.reporting.report import Report
 
 log = logging.getLogger(__name__)
@@ -125,13 +125,13 @@ def report(request: Request, session: SessionDep, user: GetUserDep, dag_id: str,
     made, trouble = _report_of(run)
     if made is None:
         return _page(request, "no_report.html", dag_id=dag_id, load=load, trouble=trouble)
-    told = mails.told(made, dag_id)
+    content = words.content(made, dag_id)
     return _page(
         request,
         "report.html",
-        **told,
+        **content,
         load=load,
-        lengths=charts.shares([reason.count for reason, *_ in told["reasons"]]),
+        lengths=charts.shares([reason.count for reason, *_ in content["reasons"]]),
         may_load=_may_load(session, user, dag_id),
         has_rejects=made.to_mend > 0 and _has(run, runs.REJECTS),
     )
@@ -166,7 +166,7 @@ def rejects(session: SessionDep, dag_id: str, run_id: str) -> Response:
 
 def style() -> Response:
     """How the pages look."""
-    return _the_same_for_all("pages/style.css", "text/css", looks=mails.LOOKS)
+    return _the_same_for_all("pages/style.css", "text/css", looks=words.LOOKS)
 
 
 def icon(looks: Literal["light", "dark"]) -> Response:
@@ -249,15 +249,15 @@ async def _refused(request: Request, error: Exception) -> HTMLResponse:
     return _page(request, "refused.html", error.status_code, title=title, sentence=sentence)
 
 
-def _page(request: Request, template: str, status: int = 200, **words: Any) -> HTMLResponse:
+def _page(request: Request, template: str, status: int = 200, **content: Any) -> HTMLResponse:
     root = str(request.scope.get("root_path", "")).rstrip("/")
     text = (
         _templates()
         .get_template(f"pages/{template}")
-        .render(root=root, looks=mails.LOOKS, height=charts.HEIGHT, width=charts.WIDTH, **words)
+        .render(root=root, looks=words.LOOKS, height=charts.HEIGHT, width=charts.WIDTH, **content)
     )
     return HTMLResponse(text, status, HEADERS)
 
 
 # Read once; what changes in a template is seen all the same.
-_templates = cache(mails.templates)
+_templates = cache(templates.environment)

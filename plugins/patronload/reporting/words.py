@@ -1,0 +1,217 @@
+"""The words in which a report is put: headline, account, reasons; the same in the mail, its page and Airflow."""
+
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from patronload import dates
+from patronload.reporting.report import UNCONFIRMED, Noted, Outcome, Reason, Report, counted, next_steps
+
+SCOPE_WORDS = {
+    "file": "stops the run",
+    "rows": "rejects the row",
+    "blank": "empties the cell",
+    "warn": "only warns",
+}
+"""What follows when a check fails."""
+
+GATE_WORDS = {
+    "passed": "Passed",
+    "failed": "Stopped the run",
+    "overridden": "Loaded anyway",
+    "warned": "Please note",
+    "asked": "Not approved yet",
+    "approved": "Approved",
+    "declined": "Not approved",
+}
+"""What is said of each gate in report.html."""
+
+REASONS = 5
+"""How many reasons a mail tells; the page tells all of them."""
+
+
+class Look(NamedTuple):
+    """How an outcome is shown: a word, and its colour on a light and on a dark ground."""
+
+    word: str
+    colour: str
+    dark: str
+
+
+LOOKS: dict[Outcome, Look] = {
+    "loaded": Look("Loaded", "#1b7f5c", "#5fd0a0"),
+    "loaded_with_rejects": Look("Loaded, with rejects", "#a15c00", "#f0b252"),
+    "already_loaded": Look("Loaded before", "#4a5d73", "#a9bdd4"),
+    "stopped": Look("Stopped", "#6d4aa8", "#bca4f2"),
+    "failed": Look("Failed", "#b3261e", "#ff9088"),
+    "no_file": Look("No file", "#9c3d6e", "#f09abf"),
+    "declined": Look("Declined", "#5b5f97", "#b3b7f0"),
+    "dry_run": Look("Dry run", "#2f5fb3", "#8db4ff"),
+}
+
+
+LATE = Look("Waiting for the file", "#0a7380", "#5ec8d6")
+ASKED = Look("Waiting for an answer", "#0a7380", "#5ec8d6")
+"""Of mails in the meantime: the load has not ended."""
+
+
+class Number(NamedTuple):
+    """A line of the account: what is counted, how many, and a few words on what it means."""
+
+    name: str
+    amount: int
+    meaning: str
+    kind: str
+
+
+NO_ROWS = ("failed", "no_file", "already_loaded")
+"""When such a run has read no row, there is nothing to count."""
+
+
+def headline(report: Report) -> str:
+    """What happened, in one line."""
+    nothing = "" if report.sent else ", nothing was sent"
+    plain = {
+        "dry_run": f"Dry run: {counted(report.not_sent, 'patron')} would be sent",
+        "already_loaded": "Nothing to do: the file was loaded before",
+        "stopped": f"The load was stopped{nothing}",
+        "no_file": f"No file came{nothing}",
+        "declined": f"{'Nobody approved the load' if _unanswered(report) else 'The load was declined'}{nothing}",
+        "loaded_with_rejects": f"{_are(report.loaded, 'patron')} loaded, {_are(report.to_mend, 'row')} not",
+        "loaded": f"{_are(report.loaded, 'patron')} loaded",
+    }
+    return _failed(report) if report.outcome == "failed" else plain[report.outcome]
+
+
+def _unanswered(report: Report) -> bool:
+    return report.approval is None or report.approval.answer != "declined"
+
+
+def _said_no(report: Report) -> str:
+    return "nobody said in time that it is right" if _unanswered(report) else "a person said no to it"
+
+
+def _failed(report: Report) -> str:
+    if not report.sent:
+        return "The load failed, nothing was sent"
+    if report.not_sent:
+        return f"The load failed after {report.sent:,} of {counted(report.sent + report.not_sent, 'patron')}"
+    if report.unconfirmed:
+        return f"{_are(report.unconfirmed, 'patron')} unconfirmed"
+    return "The load failed"
+
+
+def _are(number: int, thing: str) -> str:
+    return f"{counted(number, thing)} {'is' if number == 1 else 'are'}"
+
+
+def _lead(report: Report) -> str:
+    """The second sentence: what the headline means."""
+    target, rows = report.target, counted(report.rows, "row")
+    as_before = "" if report.sent else f" {target} is as it was before."
+    plain = {
+        "dry_run": "The export was read, checked, mapped and compared with "
+        f"{target} as in a real load. Nothing was sent to {target}.",
+        "already_loaded": f"{report.nothing_to_do} {target} is as it was before.",
+        "stopped": f"The export was read ({rows}) and refused.{as_before}",
+        "no_file": f"There was no export for this day.{as_before}",
+        "declined": f"The export was read ({rows}), and {_said_no(report)}.{as_before}",
+        "failed": as_before.strip() or f"{target} has {report.loaded:,} of {rows}.",
+        "loaded_with_rejects": f"Of the {rows} in the export these could not be loaded as they are; "
+        "the reasons are below.",
+        "loaded": f"Every row of the export is a patron in {target} now.",
+    }
+    return plain[report.outcome]
+
+
+def _numbers(report: Report) -> list[Number]:
+    """The account, top to bottom: the lines after the first add up to it."""
+    target = report.target
+    lines = [
+        Number("Rows", report.rows, "in the export", "rows"),
+        Number("Created", report.created, f"new in {target}", "good"),
+        Number("Updated", report.updated, f"were in {target} before", "good"),
+        Number("Failed", report.failed, f"refused by {target}", "bad"),
+        Number("Rejected", report.rejected, "left out before sending", "bad"),
+    ]
+    waiting = "would be sent in a real load" if report.outcome == "dry_run" else "the run ended before their turn"
+    rest = [
+        Number("Not sent", report.not_sent, waiting, "open"),
+        Number("Unconfirmed", report.unconfirmed, "sent, the answer was lost", "unknown"),
+    ]
+    return lines + [line for line in rest if line.amount]
+
+
+def _shares(report: Report) -> list[tuple[str, float]]:
+    """The parts of a bar, in percent of the rows: each that is not empty can be seen."""
+    parts = {
+        "good": report.loaded,
+        "bad": report.to_mend,
+        "open": report.not_sent,
+        "unknown": report.unconfirmed,
+    }
+    seen = {kind: max(count / report.rows, 0.01) for kind, count in parts.items() if count}
+    return [(kind, round(100 * share / sum(seen.values()), 2)) for kind, share in seen.items()]
+
+
+def _found_by(report: Report, reason: Reason) -> str:
+    post = "Patronload" if reason.reason == UNCONFIRMED else report.target
+    words = {"validate": "the checks", "transform": "the mapping", "plan": "the plan", "post": post}
+    return words.get(reason.stage, reason.stage)
+
+
+def reason_words(report: Report) -> str:
+    """What stands before the reason that a person gave to load the file anyway."""
+    used = any(gate.state == "overridden" for gate in report.gates)
+    return "Loaded anyway; the reason given:" if used else "A reason to load it anyway was given, and not needed:"
+
+
+def _row_numbers(reason: Reason | Noted) -> str:
+    """Row 17; rows 17, 45 and 101; rows 17, 45, 101 and 37 more."""
+    named, more = [f"{row}" for row in reason.rows], reason.count - len(reason.rows)
+    last = [f"{more:,} more"] if more else named[-1:]
+    first = named if more else named[:-1]
+    return f"{'row' if reason.count == 1 else 'rows'} " + " and ".join(
+        part for part in (", ".join(first), *last) if part
+    )
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def content(report: Report, dag_id: str) -> dict[str, Any]:
+    """The words that the templates show of a report: mail.html, mail.txt, report.html, and the page in Airflow."""
+    zone = ZoneInfo(report.timezone)
+    return {
+        "report": report,
+        "dag": dag_id,
+        "day": dates.in_words(report.day),
+        "look": LOOKS[report.outcome],
+        "headline": headline(report),
+        "lead": _lead(report),
+        "numbers": _numbers(report) if report.rows or report.outcome not in NO_ROWS else [],
+        "shares": _shares(report),
+        "reasons": [
+            (reason, _capital(reason.reason), _found_by(report, reason), _row_numbers(reason))
+            for reason in report.reasons
+        ],
+        "most_reasons": REASONS,
+        "noted": [(note, _capital(note.reason), _row_numbers(note)) for note in report.noted],
+        "noted_rows": sum(note.count for note in report.noted),
+        "gate_words": GATE_WORDS,
+        "scope_words": SCOPE_WORDS,
+        "reason_words": reason_words(report),
+        "steps": next_steps(report),
+        "archive": _archive(report, zone),
+        "when": lambda moment: dates.with_weekday(moment, zone),
+    }
+
+
+def _archive(report: Report, zone: ZoneInfo) -> str:
+    """Where an export comes from that the library no longer had; else nothing."""
+    kept = report.export.archive if report.export else None
+    return (
+        f"taken from the archive of run {kept.run}, which fetched it {dates.with_weekday(kept.fetched, zone)}"
+        if kept
+        else ""
+    )
