@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from itertools import count
 from pathlib import Path
 from threading import Thread
@@ -236,7 +236,9 @@ def test_two_processes_of_one_load(server: FolioServer, tmp_path: Path, question
 
     with targets.open_target(folio_target(), lambda _: account(server), LONG) as target:
         heir = Thread(target=posting.post, args=(run, target), kwargs={"watch": Watch(before=second.check)})
-        with pytest.raises(TransientError, match="leftover"):
+        # It asks before it sends; while its heir is ahead of it, it only looks up what the heir has sent.
+        ends = pytest.raises(TransientError, match="leftover")
+        with ends if question % 2 else suppress(TransientError):
             posting.post(run, target, watch=Watch(before=before))
         heir.join(60)
     assert not heir.is_alive()
@@ -654,16 +656,41 @@ def test_a_create_that_failed_and_yet_is_there(server: FolioServer, tmp_path: Pa
     assert post(run, server) == Totals(chunks=1, patrons=3, created=3, updated=0, failed=0)
 
 
-def test_a_create_that_failed_for_no_visible_reason(server: FolioServer, tmp_path: Path):
-    """Then the report says just that."""
+def fail_creates(server: FolioServer, keys: list[str], nth: int, of: int) -> None:
+    """The nth import is not done, and answered as if mod-users had not created these of so many users."""
+    message = "Failed to create new user with externalSystemId: x"
+    failed = [{"externalSystemId": f"banner_{key}", "errorMessage": message} for key in keys]
+    counts = {"createdRecords": of - len(keys), "failedRecords": len(keys)}
+    server.faults.answer(
+        200, nth=nth, body=json.dumps({"message": "?", "totalRecords": of, "failedUsers": failed} | counts)
+    )
+
+
+def test_a_create_that_met_a_passing_error(server: FolioServer, tmp_path: Path):
+    """FOLIO gives up at any error of mod-users and never says why; where nothing is in the way it is tried again."""
     run = make_run(tmp_path, people(3))
-    failed = [
-        {"externalSystemId": "banner_00000002", "errorMessage": "Failed to create new user with externalSystemId: x"}
-    ]
-    said = {"message": "?", "totalRecords": 3, "createdRecords": 2, "failedRecords": 1, "failedUsers": failed}
-    server.faults.answer(200, body=json.dumps(said))
+    fail_creates(server, ["00000002"], nth=1, of=3)
+    assert post(run, server) == Totals(chunks=1, patrons=3, created=3, updated=0, failed=0)
+    assert posted(server) == ["00000002"]
+
+
+def test_a_create_that_fails_for_no_visible_reason(server: FolioServer, tmp_path: Path):
+    """After the second try the report says just that."""
+    run = make_run(tmp_path, people(3))
+    fail_creates(server, ["00000002"], nth=1, of=3)
+    fail_creates(server, ["00000002"], nth=2, of=1)
     assert post(run, server).failed == 1
     assert "none of its ids is another user's" in results(run)[0]["failed"][0]["summary"]
+    assert len(server.imports) == 2
+
+
+def test_creates_that_never_succeed(server: FolioServer, tmp_path: Path):
+    """Each leaves a permission user behind, so after ten in vain the others of the chunk are not tried again."""
+    run, keys = make_run(tmp_path, people(25)), [record["externalSystemId"] for record in people(25)]
+    fail_creates(server, keys, nth=1, of=25)
+    fail_creates(server, keys[:10], nth=2, of=10)
+    assert post(run, server).failed == 25
+    assert len(server.imports) == 2
 
 
 def test_a_lost_answer_to_what_was_sent_again(server: FolioServer, tmp_path: Path):
@@ -679,16 +706,15 @@ def test_a_lost_answer_to_what_was_sent_again(server: FolioServer, tmp_path: Pat
     assert len(server.imports) == 2
 
 
-def test_a_search_that_fails_twice_is_no_word_on_the_patrons(server: FolioServer, tmp_path: Path):
-    """They are neither loaded nor failed as far as anybody knows; once looked up again they load."""
+def test_a_search_that_keeps_failing(server: FolioServer, tmp_path: Path):
+    """Says nothing about the patrons: the next attempt looks them up and loads them, and no person has to act."""
     run = make_run(tmp_path, people(10))
-    for nth in (1, 2):
-        server.faults.trouble(failed_searches=(0,), nth=nth)
-    with pytest.raises(TargetError, match="Of 10 patrons nobody knows"):
+    server.faults.trouble(failed_searches=(0,), times=9)
+    with pytest.raises(TransientError, match="failed 4 times in a row to search"):
         post(run, server)
-    assert results(run)[0]["failed"] == []
-    run.remove("results/0001.json")
-    assert post(run, server).created == 10
+    assert not run.names("results")
+    server.faults.clear()
+    assert post(run, server) == Totals(chunks=1, patrons=10, created=10, updated=0, failed=0)
 
 
 def test_users_that_cannot_be_read_are_found_out_with_ten(server: FolioServer, tmp_path: Path):

@@ -20,7 +20,7 @@ from sandbox.folio import FolioServer
 FOLIO_TENANT = "fs00001234"
 PASSWORD = "Loader-pass-1"
 
-QUICK = Patience(connect=5, answer=20, read=10, busy=2, settle=0.3, between=0.1, at_most=15)
+QUICK = Patience(connect=5, answer=20, read=10, busy=2, settle=0.3, between=0.1, rest=0.3, at_most=15)
 """As patient as a test can be."""
 
 FIRST_ROW = 2
@@ -71,10 +71,16 @@ def people(count: int, first: int = 1, **changed: Any) -> list[dict[str, Any]]:
 
 
 def make_run(
-    folder: Path, records: Iterable[dict[str, Any]], target: FolioTarget | None = None, *, in_levels: bool = False
+    folder: Path,
+    records: Iterable[dict[str, Any]],
+    target: FolioTarget | None = None,
+    *,
+    in_levels: bool = False,
+    known: Iterable[int] | None = None,
 ) -> Run:
     """
-    A run as the step `plan` leaves it behind; with `in_levels` each chunk is a level of its own.
+    A run as the stage `plan` leaves it behind; with `in_levels` each chunk is a level of its own. `known`: the numbers
+    of the patrons that FOLIO had when the load was planned; None as older plans, which do not say it.
 
     What all runs of a library share is beside the run, and what all libraries share two folders above it. Both are in
     `folder`, the test's own.
@@ -93,6 +99,9 @@ def make_run(
     if rows:
         level = pl.col("chunk") if in_levels else pl.lit(0)
         frame = frame.with_columns(pl.col("chunk").cast(pl.UInt32), level=level.cast(pl.UInt32))
+    if known is not None:
+        keys = [person(number)["externalSystemId"] for number in known]
+        frame = frame.with_columns(known=pl.col("externalSystemId").is_in(keys))
     with run.writing("planned.parquet") as file:
         frame.write_parquet(file)
     return run

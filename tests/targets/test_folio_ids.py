@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from patronload.config.mapping import Mapping
+from patronload.targets.folio.comparison import Comparison
 from patronload.targets.folio.user_import import UserImport
 from sandbox.folio import FolioServer
 from tests.targets.loads import (
@@ -123,5 +124,5 @@ def test_an_address_without_its_id_is_the_same_address(server: FolioServer):
     with UserImport(folio_target(), account(server), QUICK) as folio:
         stored_now = folio.users_by_external_system_ids(["00000001"])["00000001"]
         moment = {"expirationDate": stored_now["expirationDate"]}
-        assert folio.comparison.holds(person(1, **moment), stored_now)
-        assert not folio.comparison.holds(other | moment, stored_now)
+        assert Comparison(folio).holds(person(1, **moment), stored_now)
+        assert not Comparison(folio).holds(other | moment, stored_now)

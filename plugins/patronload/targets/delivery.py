@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
@@ -55,7 +55,8 @@ class Chunk:
 
     `rows` and `keys` are in their order; `key` is the field that a patron is known by. `first` is true for the load's
     first chunk: one that is refused altogether tells that the mapping is wrong, not that its patrons are. `so_far` is
-    what became of the patrons before these.
+    what became of the patrons before these. `known` are the rows whose patrons the target had when the load was
+    planned.
     """
 
     number: int
@@ -65,6 +66,7 @@ class Chunk:
     keys: list[str]
     body: bytes
     so_far: SoFar = NOTHING_SO_FAR
+    known: frozenset[int] = frozenset()
 
     @cached_property
     def patrons(self) -> list[Patron]:
@@ -87,7 +89,8 @@ class Chunk:
             content | {"users": users, "totalRecords": len(users)}, ensure_ascii=False, separators=(",", ":")
         )
         rows, keys = self.rows[start:end], self.keys[start:end]
-        return Chunk(self.number, self.first and start == 0, rows, self.key, keys, body.encode(), self.so_far)
+        first = self.first and start == 0
+        return replace(self, first=first, rows=rows, keys=keys, body=body.encode())
 
 
 class Problem(NamedTuple):
@@ -189,8 +192,10 @@ class Patience(NamedTuple):
     """After a chunk was sent and not answered, the target may still be at work on it for so long."""
     between: float = 10
     """Between two looks at what became of a chunk; only when both see the same is the import over."""
+    rest: float = 5
+    """After a chunk was answered, the target is no longer at work on it once nothing has changed for so long."""
     at_most: float = 900
-    """Until the two looks must agree."""
+    """Until the target must have come to rest."""
 
 
 def reject(row: int, problem: Problem, mapping: Mapping) -> dict[str, Any]:

@@ -449,7 +449,8 @@ class _Parts:
         packed = self._run.read(_name(CHUNKS, number))
         body = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
         first, keys = number == self.numbers[0], rows[self._key].to_list()
-        return Chunk(number, first, rows["row"].to_list(), self._key, keys, body)
+        known = frozenset(rows.filter("known")["row"].to_list()) if "known" in rows.columns else frozenset[int]()
+        return Chunk(number, first, rows["row"].to_list(), self._key, keys, body, known=known)
 
     def size(self, number: int) -> int:
         """How many patrons a chunk has."""
@@ -457,7 +458,8 @@ class _Parts:
 
     def _rows_by_chunk(self) -> dict[int, pl.DataFrame]:
         with self._run.reading(PLANNED) as file:
-            rows = pl.read_parquet(file, columns=["row", "chunk", "level", self._key])
+            planned = pl.read_parquet(file)
+            rows = planned.select(name for name in ("row", "chunk", "level", "known", self._key) if name in planned)
         parts = rows.partition_by("chunk", maintain_order=True, as_dict=True)
         return {int(number): part for (number,), part in parts.items()}
 

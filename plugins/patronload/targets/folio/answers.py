@@ -212,6 +212,40 @@ def named(answer: Answer, patrons: Iterable[Patron], source_type: str | None) ->
     return found
 
 
+UPDATE_REFUSED = "Failed to update user with externalSystemId: "
+"""FOLIO: UserImportAPI.updateUser; mod-users' answer follows, with up to 500 characters of its text."""
+
+_STATUS = re.compile(r"Response status code \d+ is not equal to \d+ - ")
+
+
+def refused_updates(answer: Answer, patrons: list[Patron], prefix: str) -> dict[int, Failed]:
+    """
+    The patrons whose updates mod-users refused, by row, each with mod-users' reason.
+
+    FOLIO: a refused update fails its partition, and all users of the request are reported as failed with "Failed to
+    process user search result. Error message: Failed to import users.: Failed to update user with externalSystemId: X:
+    CAUSE", where X is the first one refused of a partition. `prefix` is what FOLIO puts before an externalSystemId.
+    """
+    rows = {f"{prefix}{patron.key}: ": patron.row for patron in patrons}
+    found = {}
+    for message in {message for _, message in failed_users(answer)}:
+        _, _, refusal = message.partition(UPDATE_REFUSED)
+        # An externalSystemId may begin with another one and a colon.
+        named = max((key for key in rows if refusal.startswith(key)), key=len, default=None)
+        if named is not None:
+            found[rows[named]] = refused_update(rows[named], refusal.removeprefix(named))
+    return found
+
+
+def refused_update(row: int, cause: str) -> Failed:
+    """A row whose update mod-users refused with a cause, which is a text or RMB's JSON."""
+    text = _STATUS.sub("", cause, count=1)
+    reason = Answer.of(codes.BAD_REQUEST, text).message
+    words = summary(reason)
+    said = "FOLIO refused the update" if words == UNKNOWN else words
+    return Failed(row, f"{said}. FOLIO says: {reason}", words)
+
+
 CREATE_FAILED = "Failed to create new user"
 """FOLIO: UserImportAPI.createNewUser; all that an answer says of a create that failed."""
 

@@ -258,13 +258,21 @@ def _texts(patrons: pl.DataFrame) -> Iterable[tuple[int, str]]:
 
 
 def _frame(lines: list[_Line], levels: dict[int, int]) -> pl.DataFrame:
-    """The patrons to send, in their order: row, level, externalSystemId, username, barcode, unsaid, patron."""
+    """The patrons to send, in their order: row, level, known, externalSystemId, username, barcode, unsaid, patron."""
     ids = dict.fromkeys(merge.IDS, pl.String())
-    schema = {"row": pl.UInt32(), "level": pl.UInt32(), **ids, "unsaid": pl.List(pl.String()), "patron": pl.String()}
+    schema = {
+        "row": pl.UInt32(),
+        "level": pl.UInt32(),
+        "known": pl.Boolean(),
+        **ids,
+        "unsaid": pl.List(pl.String()),
+        "patron": pl.String(),
+    }
     made = (
         (
             line.row,
             levels[line.row],
+            line.stored_id is not None,
             *(line.record.get(name) for name in merge.IDS),
             line.unsaid,
             _text(line.record),
