@@ -27,7 +27,7 @@ def imported(name: str) -> None:
     found = importlib.util.find_spec(name)
     if found is None or found.loader is None:
         return
-    # Python's own recipe: https://docs.python.org/3/library/importlib.html#implementing-lazy-imports
+    # From Python's documentation: https://docs.python.org/3/library/importlib.html#implementing-lazy-imports
     found.loader = loader = importlib.util.LazyLoader(found.loader)
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
