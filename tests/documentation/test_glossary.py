@@ -10,7 +10,7 @@ import pytest
 from patronload.in_airflow import tasks
 from patronload.reporting import report as reports
 from tests.documentation.pages import PROJECT, TASKS, page, table
-from tests.documentation.test_plain_english import READ, text_in
+from tests.documentation.wording import lines
 
 GLOSSARY = "docs/glossary.md"
 ENTRIES = {cells[0]: cells[1:] for cells in table(page(GLOSSARY))}
@@ -25,23 +25,11 @@ def test_every_concept_has_one_entry():
     assert not set(concepts) & set(UNUSED)
 
 
-def read_by_people() -> Iterator[Path]:
-    """The files that people read, but for the glossary itself."""
-    for path in sorted({path for pattern in READ for path in PROJECT.glob(pattern) if path.is_file()}):
-        if path != PROJECT / GLOSSARY:
-            yield path
-
-
 @pytest.mark.parametrize("word", UNUSED)
 def test_a_word_that_is_not_ours_is_in_no_text(word):
     """Not in the docs, the mails, the pages, the messages, the YAML or the comments."""
     pattern = re.compile(rf"(?<![\w`-]){re.escape(word)}s?(?![\w`-])", 0 if word.isupper() else re.IGNORECASE)
-    found = [
-        f"{path.relative_to(PROJECT)}:{line}: {text.strip()[:120]}"
-        for path in read_by_people()
-        for line, text in text_in(path)
-        if pattern.search(text)
-    ]
+    found = [str(line) for line in lines() if line.file != GLOSSARY and pattern.search(line.text)]
     assert not found, "\n".join(found)
 
 

@@ -1,0 +1,56 @@
+"""All the text that people read: documents, templates, YAML, and the strings and comments of the code."""
+
+import io
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.documentation.pages import PROJECT
+
+READ = (
+    *(
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "Makefile",
+        "docs/*.md",
+        "include/**/*.yaml",
+        "include/**/*.html",
+    ),
+    *("include/**/*.txt", "include/**/*.css", "plugins/**/*.py", "dags/*.py", "sandbox/**/*.py", "sandbox/**/*.html"),
+    *("local/*.py", "faults/*.py", "benchmarks/*", "docker-compose.yaml", ".env.example", "Dockerfile"),
+)
+
+
+class Line(NamedTuple):
+    """A line that people read: its file below the project, its number, and its text."""
+
+    file: str
+    number: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.number}: {self.text.strip()[:120]}"
+
+
+@cache
+def lines() -> list[Line]:
+    """All lines that people read."""
+    paths = sorted({path for pattern in READ for path in PROJECT.glob(pattern) if path.is_file()})
+    return [
+        Line(path.relative_to(PROJECT).as_posix(), number, text) for path in paths for number, text in _lines_of(path)
+    ]
+
+
+def _lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file with their numbers; of Python only strings and comments."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        yield from enumerate(text.splitlines(), 1)
+        return
+    readable = (tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING))
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in readable:
+            yield from enumerate(token.string.splitlines(), token.start[0])
