@@ -29,7 +29,8 @@ from patronload.artifacts import run as runs
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.loads.load import Load
-from patronload.stages import steps
+from patronload.loads.posting import chunks
+from patronload.stages import transform, validate
 
 CHUNK = 250
 SIZES = (100_000, 1_000_000, 2_000_000)
@@ -173,19 +174,19 @@ def _stage(folder: Path, name: str) -> dict[str, Any]:
 
 
 def _validate(load: Load) -> str:
-    steps.validate(load)
+    validate.validate(load)
     return ""
 
 
 def _transform(load: Load) -> str:
-    counts = steps.transform(load)
+    counts = transform.transform(load)
     return f"{counts['patrons']:,} patrons, {counts['rejected']:,} rejected"
 
 
 def _chunks(load: Load) -> str:
     patrons = pl.read_parquet(load.run.folder / runs.PATRONS, columns=["patron"])
-    chunks = set(steps._cut(load.run, load.tenant.target, patrons.with_columns(level=0)))  # noqa: SLF001 - the step's
-    return f"{len(chunks):,} chunks"
+    numbers = set(chunks.write(load.run, load.tenant.target, patrons.with_columns(level=0)))
+    return f"{len(numbers):,} chunks"
 
 
 STAGES = {VALIDATE: _validate, TRANSFORM: _transform, CHUNKS: _chunks}

@@ -32,7 +32,7 @@ from patronload.config import tenants
 from patronload.connections import Connection
 from patronload.loads.load import Load
 from patronload.rows import REJECTS
-from patronload.stages import steps
+from patronload.stages import transform
 
 LOGIN = {"username": "loader", "password": "Loader-pass-1"}
 THEIRS = 1_500
@@ -88,9 +88,9 @@ def _ours(url: str, folder: Path, rows: int) -> tuple[list[str], list[Speed]]:
     load = Load(tenant, run, "bench", date(2026, 11, 21))
     account = Connection("northfield_folio", host=url, login=LOGIN["username"], password=LOGIN["password"])
     with patch.object(connections, "get", lambda _: account):
-        steps.transform(load)
-        plan = _timed("Patronload, plan", lambda: steps.plan(load)["new"])
-        post = _timed("Patronload, post", lambda: steps.post(load)["patrons"])
+        transform.transform(load)
+        plan = _timed("Patronload, plan", lambda: plan.plan(load)["new"])
+        post = _timed("Patronload, post", lambda: post.post(load)["patrons"])
     both = Speed("Patronload, plan and post", post.users, plan.seconds + post.seconds)
     patrons = pl.read_parquet(run.folder / runs.PATRONS)["patron"].to_list()
     return patrons, [plan, post, both]
@@ -102,7 +102,7 @@ def _prepare(run: Run, content: bytes) -> None:
     delivery.leave(run)
     lines = content.count(b"\n") - 1
     run.write_json(runs.VALIDATION, {"rows": lines, "columns": [], "checks": []})
-    with run.writing(steps.VALIDATE_REJECTS) as file:
+    with run.writing(runs.VALIDATE_REJECTS) as file:
         pl.DataFrame(schema=REJECTS).write_parquet(file)
 
 

@@ -23,15 +23,16 @@ import zstandard
 from benchmarks import core, delivery
 from patronload import targets
 from patronload.artifacts import run as runs
+from patronload.artifacts import tables
 from patronload.artifacts.run import Run
 from patronload.config import mapping as mappings
 from patronload.config import mapping_files, tenants
 from patronload.exports import mojibake, spreadsheet_damage
+from patronload.loads import delivery as export_rows
 from patronload.loads.load import Load
 from patronload.loads.posting import chunks
 from patronload.mapping import transform
 from patronload.rows import no_rejects
-from patronload.stages import steps
 
 
 def measure(rows: int) -> None:
@@ -90,7 +91,7 @@ def _validate(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
         for module in (csv_records, validation):
             one_by_one.enter_context(patch.object(module, "ThreadPoolExecutor", _AtOnce))
         export = spent.of("read: CSV", lambda: reading.read(load.run.read(runs.EXPORT), load.tenant.source))
-        spent.of("rows.parquet: written", lambda: steps._keep_rows(load, export))  # noqa: SLF001 - the step's
+        spent.of("rows.parquet: written", lambda: export_rows.keep_rows(load, export))
         one_by_one.enter_context(spent.within(spreadsheet_damage, damaged="validate: what spreadsheets changed"))
         one_by_one.enter_context(spent.within(great_expectations, results="validate: Great Expectations"))
         one_by_one.enter_context(spent.within(mojibake, garbled="validate: text in the wrong encoding"))
@@ -107,10 +108,10 @@ def _validate(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
 
 
 def _transform(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
-    parts = steps._rows_in_parts(load.run)  # noqa: SLF001 - the step's
+    parts = export_rows.rows_in_parts(load.run)
     names = {"_field": "transform: the fields", "_json": "transform: the JSON of them"}
     with load.run.writing(runs.PATRONS) as file, spent.within(transform, **names):
-        writer = steps._Writer(file)  # noqa: SLF001 - the step's
+        writer = tables.Writer(file)
         while (part := spent.of("transform: rows.parquet read", lambda: next(parts, None))) is not None:
             made = spent.of("transform: the rest", lambda part=part: transform._part(part, mapping, no_rejects()))  # noqa: SLF001
             spent.of("transform: patrons.parquet written", lambda made=made: writer.write(made.patrons))
@@ -123,7 +124,7 @@ def _chunks(load: Load, spent: _Spent) -> None:
     texts = spent.of("chunks: patrons.parquet read", lambda: pl.read_parquet(path, columns=["patron"])["patron"])
     sizes = texts.str.len_bytes()
     cut = spent.of("chunks: cut", lambda: chunks.numbers(sizes, core.CHUNK, target.chunk_bytes))
-    for number, some in steps._runs(cut, texts):  # noqa: SLF001 - the step's
+    for number, some in chunks.texts_by_chunk(cut, texts):
         body = spent.of("chunks: bodies", lambda some=some: targets.request_body(target, some))
         packed = spent.of("chunks: zstd", lambda body=body: zstd.compress(body))
         name = f"chunks/{number:04}.json.zst"

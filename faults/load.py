@@ -29,7 +29,7 @@ from patronload.config import tenants
 from patronload.connections import Connection
 from patronload.errors import PatronloadError, TransientError
 from patronload.loads.load import Load
-from patronload.stages import steps
+from patronload.stages import plan, post, report, transform
 from patronload.targets.delivery import Patience
 from sandbox.faults import Faults
 
@@ -232,7 +232,7 @@ class Stage(Generic[AnyCase_contra]):
             tried, error = self._dag_run(load)
             attempts += tried
             reaper.armed = False
-            steps.report(load)
+            report.report(load)
             reaper.armed = cleared + 1 < HEALED_AFTER
             claims.append(self._claim(load.run))
             if error is None:
@@ -248,7 +248,7 @@ class Stage(Generic[AnyCase_contra]):
     def _dag_run(self, load: Load) -> tuple[int, str | None]:
         """The steps in order; the attempts made, and what it failed of."""
         attempts = 0
-        for step in (steps.transform, steps.plan, steps.post):
+        for step in (transform.transform, plan.plan, post.post):
             for attempt in range(1 + RETRIES):
                 attempts += 1
                 error = _tried(step, load)
@@ -316,7 +316,7 @@ def prepare(run: Run, world: Case) -> None:
         for number in sorted(world.duplicates)
     ]
     schema = {"row": pl.UInt32, "column": pl.String, "value": pl.String, "reason": pl.String, "summary": pl.String}
-    with run.writing(steps.VALIDATE_REJECTS) as file:
+    with run.writing(runs.VALIDATE_REJECTS) as file:
         pl.DataFrame(twins, schema=schema).write_parquet(file)
 
 

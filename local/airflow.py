@@ -38,8 +38,11 @@ READY = (
     "airflow.sdk.execution_time.task_runner",
     "airflow.dag_processing.dagbag",
     "patronload.checks.validation",
-    "patronload.stages.steps",
-    "patronload.loads.posting.post",
+    "patronload.stages.validate",
+    "patronload.stages.transform",
+    "patronload.stages.plan",
+    "patronload.stages.post",
+    "patronload.stages.report",
 )
 """What a task needs and is slow to import."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from patronload.artifacts import tables
 from patronload.config import tenants
 from patronload.reporting import report as reports
 from patronload.reporting.report import Report
@@ -28,7 +29,7 @@ def rejects(*lines: tuple[int, str, str]) -> pl.DataFrame:
         {"row": row, "stage": stage, "column": "ID", "value": "x", "reason": f"{summary}: 'x'", "summary": summary}
         for row, stage, summary in lines
     ]
-    return pl.concat([reports.no_rejects(), pl.DataFrame(told, schema=reports.no_rejects().schema)])
+    return pl.concat([tables.no_rejects(), pl.DataFrame(told, schema=tables.no_rejects().schema)])
 
 
 def patrons(chunks: dict[int, list[int]]) -> pl.DataFrame:
@@ -59,7 +60,7 @@ def build(**more: Any) -> Report:
         "artifacts": "file:///artifacts/northfield/scheduled__2026-11-21",
         "delivery": DELIVERY,
         "validation": {"rows": 10, "columns": ["ID"], "checks": []},
-        "rejects": reports.no_rejects(),
+        "rejects": tables.no_rejects(),
         "patrons": patrons({1: [2, 3, 4, 5, 6], 2: [7, 8, 9, 10, 11]}),
         "sent": {1, 2},
         "results": [result(1, created=5), result(2, created=1, updated=4)],

@@ -16,13 +16,14 @@ from patronload.config import tenants
 from patronload.errors import ValidationError
 from patronload.loads.load import Load
 from patronload.reporting import report
-from patronload.stages import steps
+from patronload.stages.validate import ALREADY_LOADED
 from sandbox.folio import FolioServer
+from tests import stages
 
 DAY = date(2026, 11, 20)
 COLUMNS = ["externalSystemId", "username", "barcode", "patronGroup", "lastName", "firstName", "email", "phone"]
 COLUMNS += ["expirationDate"]
-STEPS = (steps.fetch, steps.validate, steps.transform, steps.plan, steps.post)
+STEPS = (stages.fetch, stages.validate, stages.transform, stages.plan, stages.post)
 
 
 class Library:
@@ -68,9 +69,9 @@ class Library:
         """A load that goes through all steps; its report."""
         load = self.load(run, **options)
         for step in STEPS if not load.dry_run else STEPS[:-1]:
-            if steps.ALREADY_LOADED in step(load):
+            if ALREADY_LOADED in step(load):
                 break
-        steps.report(load)
+        stages.report(load)
         return report.Report.from_json(load.run.read_json(runs.REPORT))
 
     def stopped(self, run, says, **options):
@@ -79,7 +80,7 @@ class Library:
         load = self.load(run, **options)
         with pytest.raises(ValidationError, match=says):
             self.loaded(run, **options)
-        steps.report(load)
+        stages.report(load)
         told = report.Report.from_json(load.run.read_json(runs.REPORT))
         assert (told.outcome, told.sent, load.run.names("sent")) == ("stopped", 0, [])
         # The plan asks with an import of nobody whether it may import.

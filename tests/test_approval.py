@@ -9,14 +9,15 @@ import pytest
 from patronload.artifacts import run as runs
 from patronload.config import tenants
 from patronload.errors import Declined, RefusedError, TargetError, TransientError, ValidationError
-from patronload.loads import approval
+from patronload.loads import approval, planning
 from patronload.loads.approval import Answer, Turn
 from patronload.loads.leases import Lease
 from patronload.reporting import approval_question, smtp
 from patronload.reporting import mails as mailing
 from patronload.reporting import report as reports
-from patronload.stages import steps
+from patronload.stages.post import check_loaded
 from patronload.targets.folio.user_import import UserImport
+from tests import stages
 from tests.one_library import days_after
 
 LINK = "https://airflow.example/dags/patron_load__lib/runs/x/tasks/approve/required_actions"
@@ -25,7 +26,7 @@ NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 YES = Answer(approved=True, by="ann", at=NOW, reason="the registry was moved, says Mr Reed.")
 NO = Answer(approved=False, by="ann", at=NOW, reason="it is last year's file")
 SILENCE = Answer(approved=False, by=None, at=NOW, reason=None)
-BEFORE = (steps.fetch, steps.validate, steps.transform, steps.plan)
+BEFORE = (stages.fetch, stages.validate, stages.transform, stages.plan)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def planned(library, run="second", **options):
 
 
 def told(load):
-    steps.report(load)
+    stages.report(load)
     return reports.Report.from_json(load.run.read_json(runs.REPORT))
 
 
@@ -66,8 +67,8 @@ def test_nothing_is_asked_on_ordinary_days(asking, mails):
     """The file is as ever: no question, no mail, no account of one; the load goes through."""
     asking.deliver(range(21), day=days_after(1))
     load = planned(asking)
-    assert steps.approve(load, TURN) is None
-    steps.post(load)
+    assert stages.approve(load, TURN) is None
+    stages.post(load)
     report = told(load)
     assert (report.outcome, report.approval, report.warnings) == ("loaded", None, ())
     assert not load.run.has(runs.APPROVAL)
@@ -77,7 +78,7 @@ def test_nothing_is_asked_on_ordinary_days(asking, mails):
 def test_the_question(asking, mails):
     """What is unusual and all that would be loaded, beside the last load; one mail with the link."""
     load = planned(asking)
-    question = steps.approve(load, TURN)
+    question = stages.approve(load, TURN)
     assert question.sentences == (
         "The file has 6 rows; expected 16 to 24 (the last load, of 20 November 2026, had 20 rows).",
     )
@@ -108,7 +109,7 @@ def test_the_question(asking, mails):
 def test_airflows_page(asking):
     """The same in Markdown, where no sign of a file's name makes a table of its own."""
     load = planned(asking)
-    question = steps.approve(load, TURN)
+    question = stages.approve(load, TURN)
     figures = (*question.figures, approval_question.Figure("Group a|b_*", "1", ""))
     page = approval_question.markdown(question._replace(figures=figures), "FOLIO")
     assert "|  | Now | Last load |" in page
@@ -121,7 +122,7 @@ def test_the_first_load_has_no_other_beside_it(library, mails):
     """There is one column of figures, and no group is named: nobody knows yet whether they are groups."""
     library.configure(approval={}, limits={"min_rows": 10})
     library.deliver(range(3))
-    question = steps.approve(planned(library), TURN)
+    question = stages.approve(planned(library), TURN)
     assert question.files == ("The file is patrons.csv, written 20 Nov 2026, 02:00 CST.",)
     assert approval_question.Figure("In patron groups", "3", "") in question.figures
     assert "| Rows | 3 |\n" in approval_question.markdown(question, "FOLIO")
@@ -131,9 +132,9 @@ def test_the_first_load_has_no_other_beside_it(library, mails):
 def test_approved(asking, mails):
     """The load goes through, and report, page and mail tell who let it, when and why."""
     load = planned(asking)
-    steps.approve(load, TURN)
-    assert steps.approve(load, TURN, YES) is None
-    steps.post(load)
+    stages.approve(load, TURN)
+    assert stages.approve(load, TURN, YES) is None
+    stages.post(load)
     report = told(load)
     assert (report.outcome, report.updated) == ("loaded", 6)
     assert states(report) == {"row_change": "approved"}
@@ -162,9 +163,9 @@ def test_approved(asking, mails):
 def test_not_approved(asking, answer, says, headline):
     """Nothing is sent, the ledger is as it was, and those named for it hear who said no, or that nobody answered."""
     load = planned(asking)
-    steps.approve(load, TURN)
+    stages.approve(load, TURN)
     with pytest.raises(Declined, match=says):
-        steps.approve(load, TURN, answer)
+        stages.approve(load, TURN, answer)
     report = told(load)
     assert (report.outcome, report.sent, report.not_sent) == ("declined", 0, 6)
     assert report.failure.step == "approve"
@@ -180,11 +181,11 @@ def test_not_approved(asking, answer, says, headline):
 def test_an_answer_stands_when_the_task_is_tried_again(asking, mails):
     """A worker that dies after the answer asks nobody twice; one that dies before sends no second mail."""
     load = planned(asking)
-    first = steps.approve(load, TURN)
-    assert steps.approve(load, TURN).until == first.until
+    first = stages.approve(load, TURN)
+    assert stages.approve(load, TURN).until == first.until
     assert len(mails) == 1
-    steps.approve(load, TURN, YES)
-    assert steps.approve(load, TURN) is None
+    stages.approve(load, TURN, YES)
+    assert stages.approve(load, TURN) is None
 
 
 def test_clearing_the_task_asks_again(asking, mails):
@@ -192,14 +193,14 @@ def test_clearing_the_task_asks_again(asking, mails):
     load = planned(asking)
     for number, answer in ((3, NO), (5, YES)):
         turn = Turn(number, LINK)
-        assert steps.approve(load, turn) is not None
+        assert stages.approve(load, turn) is not None
         if not answer.approved:
             with pytest.raises(Declined):
-                steps.approve(load, turn, answer)
+                stages.approve(load, turn, answer)
             assert told(load).outcome == "declined"
         else:
-            steps.approve(load, turn, answer)
-    steps.post(load)
+            stages.approve(load, turn, answer)
+    stages.post(load)
     assert told(load).outcome == "loaded"
     assert len(mails) == 2
 
@@ -207,35 +208,35 @@ def test_clearing_the_task_asks_again(asking, mails):
 def test_an_answer_is_no_good_for_other_figures(asking):
     """With another file or plan nothing is sent until somebody has approved that; the report tells nothing old."""
     load = planned(asking)
-    steps.approve(load, TURN)
-    steps.approve(load, TURN, YES)
+    stages.approve(load, TURN)
+    stages.approve(load, TURN, YES)
     asking.deliver(range(4), day=days_after(1))
     planned(asking)
     with pytest.raises(Declined, match=r"nobody has\. Clear the task 'approve'"):
-        steps.post(load)
+        stages.post(load)
     report = told(load)
     assert (report.outcome, report.approval) == ("declined", None)
     assert states(report) == {"row_change": "asked"}
-    assert steps.approve(load, TURN) is not None
+    assert stages.approve(load, TURN) is not None
 
 
 def test_an_answer_that_comes_after_another_plan_does_not_count(asking):
     """Whoever approved has seen other figures than those that would be sent now."""
     load = planned(asking)
-    steps.approve(load, TURN)
+    stages.approve(load, TURN)
     asking.deliver(range(4), day=days_after(1))
     planned(asking)
     with pytest.raises(Declined, match="planned anew while a person was asked"):
-        steps.approve(load, TURN, YES)
+        stages.approve(load, TURN, YES)
     assert told(load).outcome == "declined"
     with pytest.raises(Declined):
-        steps.post(load)
+        stages.post(load)
 
 
 def test_a_question_that_airflow_shows_in_other_words_is_none(asking):
     """The run ends, and says what to do."""
     load = planned(asking)
-    steps.approve(load, TURN)
+    stages.approve(load, TURN)
     with pytest.raises(Declined, match="Airflow still shows the question that it was asked before"):
         approval.cannot_be_asked(load)
     report = told(load)
@@ -245,21 +246,21 @@ def test_a_question_that_airflow_shows_in_other_words_is_none(asking):
 def test_who_marks_the_task_as_done_has_not_approved(asking):
     """post asks for the answer itself."""
     load = planned(asking)
-    steps.approve(load, TURN)
+    stages.approve(load, TURN)
     with pytest.raises(Declined, match="A person has to approve this load"):
-        steps.post(load)
+        stages.post(load)
     assert load.run.names("sent") == []
 
 
 def test_once_something_was_sent_the_answer_stays(asking):
     """The load goes on with what was sent; who clears all tasks is not asked about it."""
     load = planned(asking)
-    steps.approve(load, TURN)
-    steps.approve(load, TURN, YES)
-    steps.post(load)
+    stages.approve(load, TURN)
+    stages.approve(load, TURN, YES)
+    stages.post(load)
     planned(asking)
-    assert steps.approve(load, Turn(9, LINK)) is None
-    steps.post(load)
+    assert stages.approve(load, Turn(9, LINK)) is None
+    stages.post(load)
     assert told(load).outcome == "loaded"
 
 
@@ -270,20 +271,20 @@ def test_an_older_file_may_be_approved_over_the_newer_one_that_was_known(asking)
     asking.loaded("newest", day=days_after(5))
     asking.deliver(range(19), day=days_after(1))
     old = planned(asking, "old")
-    (sentence,) = steps.approve(old, TURN).sentences
+    (sentence,) = stages.approve(old, TURN).sentences
     assert sentence.startswith("The file is older than the last one loaded")
-    steps.approve(old, TURN, YES)
+    stages.approve(old, TURN, YES)
     overtaken = planned(asking, "overtaken")
-    steps.approve(overtaken, TURN)
-    steps.approve(overtaken, TURN, YES)
-    steps.post(old)
+    stages.approve(overtaken, TURN)
+    stages.approve(overtaken, TURN, YES)
+    stages.post(old)
     assert told(old).outcome == "loaded"
     assert asking.ledger == ["first", "old", "newest"]
-    steps.report(overtaken)
+    stages.report(overtaken)
     asking.deliver(range(21), day=days_after(6))
     asking.loaded("even newer", day=days_after(6))
     with pytest.raises(ValidationError, match="The file is older than the last one loaded"):
-        steps.post(overtaken)
+        stages.post(overtaken)
     assert told(overtaken).outcome == "stopped"
 
 
@@ -300,10 +301,10 @@ def test_a_file_that_says_itself_that_it_is_not_whole_is_stopped(asking):
 def test_neither_a_dry_run_nor_load_anyway_asks(asking, mails):
     """The one sends nothing, and tells; of the other a person has given the reason already."""
     dry = planned(asking, dry_run=True)
-    assert steps.approve(dry, TURN) is None
+    assert stages.approve(dry, TURN) is None
     assert told(dry).warnings[0].startswith("In a real load this would have to be looked at: The file has 6 rows")
     anyway = planned(asking, "anyway", load_anyway="says Mr Reed")
-    assert steps.approve(anyway, TURN) is None
+    assert stages.approve(anyway, TURN) is None
     assert states(told(anyway)) == {"row_change": "overridden"}
     assert mails == []
 
@@ -322,27 +323,27 @@ def test_rejects_that_were_approved_do_not_count_once_more(asking, monkeypatch):
     file = asking.folder / "exports" / "patrons.csv"
     file.write_text(file.read_text().replace("Adams", "", 3).replace("Student", "Nobody", 1))
     load = planned(asking)
-    question = steps.approve(load, TURN)
+    question = stages.approve(load, TURN)
     assert "limits.max_rejects allows 1" in question.sentences[0]
-    steps.approve(load, TURN, YES)
-    steps.post(load)
+    stages.approve(load, TURN, YES)
+    stages.post(load)
     assert told(load).outcome == "loaded_with_rejects"
     figures = load.run.read_json(runs.REPORT)
     totals = type("Totals", (), {"created": 0, "updated": 4, "failed": 1})
-    steps._check_loaded(load, totals, figures["rejected"])
+    check_loaded(load, totals, figures["rejected"])
 
 
 def test_rejects_that_nobody_was_asked_about_count(asking):
     """A yes to fewer rows is no yes to more rejects than the limits allow."""
     load = planned(asking)
-    steps.approve(load, TURN)
-    steps.approve(load, TURN, YES)
+    stages.approve(load, TURN)
+    stages.approve(load, TURN, YES)
     asking.configure(approval={}, limits={"max_rejects": 1})
     load = asking.load("second", day=days_after(1))
     totals = type("Totals", (), {"created": 0, "updated": 4, "failed": 1})
-    steps._check_loaded(load, totals, 0)
+    check_loaded(load, totals, 0)
     with pytest.raises(RefusedError, match="2 of 6 rows were not loaded"):
-        steps._check_loaded(load, totals, 1)
+        check_loaded(load, totals, 1)
 
 
 def test_who_clears_validate_alone_sends_nothing_unasked(asking):
@@ -352,14 +353,14 @@ def test_who_clears_validate_alone_sends_nothing_unasked(asking):
     file = asking.folder / "exports" / "patrons.csv"
     file.write_text(file.read_text().replace("Student", "Nobody", 3))
     load = planned(asking)
-    assert steps.approve(load, TURN) is not None
-    steps.validate(load)
-    for step in (lambda: steps.approve(load, Turn(5, LINK)), lambda: steps.post(load)):
+    assert stages.approve(load, TURN) is not None
+    stages.validate(load)
+    for step in (lambda: stages.approve(load, Turn(5, LINK)), lambda: stages.post(load)):
         with suppress(TargetError):
             step()
     assert load.run.names("sent") == []
     with pytest.raises(TargetError, match="there is no plan of what is to be sent"):
-        steps.post(load)
+        stages.post(load)
 
 
 def test_the_lease_is_not_held_while_a_person_thinks(asking):
@@ -367,19 +368,19 @@ def test_the_lease_is_not_held_while_a_person_thinks(asking):
     load = planned(asking)
     folder = asking.runs.parent / "_leases"
     assert list(folder.glob("*.held.json"))
-    steps.approve(load, TURN)
+    stages.approve(load, TURN)
     assert not list(folder.glob("*.held.json"))
 
 
 def test_what_was_changed_in_folio_while_a_person_thought_is_not_undone(asking):
     """Hours may pass until the answer, or days until somebody clears the task: what the library did then stays."""
     load = planned(asking)
-    steps.approve(load, TURN)
+    stages.approve(load, TURN)
     users = asking.folio.store("main").users
     edited = asking.folio.store("main").user("u-1")
     users.put(edited | {"personal": edited["personal"] | {"middleName": "Mary"}})
-    steps.approve(load, TURN, YES)
-    steps.post(load)
+    stages.approve(load, TURN, YES)
+    stages.post(load)
     assert asking.folio.store("main").user("u-1")["personal"]["middleName"] == "Mary"
     report = told(load)
     assert (report.outcome, report.updated, states(report)) == ("loaded", 6, {"row_change": "approved"})
@@ -389,10 +390,10 @@ def test_nor_what_was_changed_until_somebody_cleared_post(asking, monkeypatch):
     """FOLIO was down all night: in the morning the plan is made anew, of an ordinary load, too."""
     asking.deliver(range(20), day=days_after(1), cells={"firstName": "Bea"})
     load = planned(asking)
-    monkeypatch.setattr(steps, "FRESH", timedelta(0))
+    monkeypatch.setattr(planning, "MAX_AGE", timedelta(0))
     edited = asking.folio.store("main").user("u-1")
     asking.folio.store("main").users.put(edited | {"personal": edited["personal"] | {"middleName": "Mary"}})
-    steps.post(load)
+    stages.post(load)
     personal = asking.folio.store("main").user("u-1")["personal"]
     assert (personal["firstName"], personal["middleName"]) == ("Bea", "Mary")
     assert told(load).outcome == "loaded"
@@ -417,18 +418,18 @@ def test_a_plan_anew_that_stops_is_made_once_more_when_post_is_cleared(library, 
         step(load)
     plan = UserImport.plan
     with monkeypatch.context() as patched:
-        patched.setattr(steps, "FRESH", timedelta(0))
+        patched.setattr(planning, "MAX_AGE", timedelta(0))
         if why == "rejects":
             no_staff()
         else:
             patched.setattr(UserImport, "plan", lambda *given: plan(*given)._replace(stops=["A permission lacks."]))
         with pytest.raises((TargetError, ValidationError)):
-            steps.post(load)
+            stages.post(load)
     if why == "rejects":
         with pytest.raises(ValidationError, match="2 of 5 rows are rejected"):
-            steps.post(load)
+            stages.post(load)
     else:
-        assert steps.post(load)["patrons"] == 5
+        assert stages.post(load)["patrons"] == 5
         assert told(load).outcome == "loaded"
 
 
@@ -437,15 +438,15 @@ def test_what_is_unusual_only_when_it_is_planned_anew_is_asked_too(asking, no_st
     asking.configure(approval={}, limits={"max_rejects": 1})
     asking.deliver(range(20), day=days_after(1), cells={"firstName": "Bea"})
     load = planned(asking)
-    assert steps.approve(load, TURN) is None
+    assert stages.approve(load, TURN) is None
     no_staff()
-    monkeypatch.setattr(steps, "FRESH", timedelta(0))
+    monkeypatch.setattr(planning, "MAX_AGE", timedelta(0))
     with pytest.raises(Declined, match="nobody has"):
-        steps.post(load)
+        stages.post(load)
     assert load.run.names("sent") == []
-    steps.approve(load, TURN)
-    steps.approve(load, TURN, YES)
-    steps.post(load)
+    stages.approve(load, TURN)
+    stages.approve(load, TURN, YES)
+    stages.post(load)
     report = told(load)
     assert (report.outcome, report.updated, report.rejected) == ("loaded_with_rejects", 15, 5)
 
@@ -453,29 +454,29 @@ def test_what_is_unusual_only_when_it_is_planned_anew_is_asked_too(asking, no_st
 def test_a_yes_to_other_figures_than_those_that_come_of_it_does_not_count(asking):
     """Patrons whom somebody has deleted in FOLIO meanwhile would be created: that was not approved."""
     load = planned(asking)
-    steps.approve(load, TURN)
-    steps.approve(load, TURN, YES)
+    stages.approve(load, TURN)
+    stages.approve(load, TURN, YES)
     users = asking.folio.store("main").users
     users.delete(asking.folio.store("main").user("u-1")["id"])
     with pytest.raises(Declined, match=r"create 1 and update 5 patrons now, and reject 0 rows \(approved were 0, 6"):
-        steps.post(load)
+        stages.post(load)
     assert load.run.names("sent") == []
     assert told(load).outcome == "declined"
     with pytest.raises(Declined, match="nobody has"):
-        steps.post(load)
+        stages.post(load)
     again = Turn(5, LINK)
-    figures = {figure.name: figure.now for figure in steps.approve(load, again).figures}
+    figures = {figure.name: figure.now for figure in stages.approve(load, again).figures}
     assert (figures["To create"], figures["To update"]) == ("1", "5")
-    steps.approve(load, again, YES)
-    steps.post(load)
+    stages.approve(load, again, YES)
+    stages.post(load)
     assert told(load).outcome == "loaded"
 
 
 def test_a_newer_file_that_is_loaded_while_post_waits_for_its_turn(asking, monkeypatch):
     """The load would set patrons back: it is stopped, although it was approved."""
     load = planned(asking)
-    steps.approve(load, TURN)
-    steps.approve(load, TURN, YES)
+    stages.approve(load, TURN)
+    stages.approve(load, TURN, YES)
     hold = Lease.hold
 
     def after_another(lease):
@@ -486,7 +487,7 @@ def test_a_newer_file_that_is_loaded_while_post_waits_for_its_turn(asking, monke
 
     monkeypatch.setattr(Lease, "hold", after_another)
     with pytest.raises(ValidationError, match="The file is older than the last one loaded"):
-        steps.post(load)
+        stages.post(load)
     assert load.run.names("sent") == []
     assert told(load).outcome == "stopped"
 
@@ -494,8 +495,8 @@ def test_a_newer_file_that_is_loaded_while_post_waits_for_its_turn(asking, monke
 def test_a_yes_outlives_a_library_system_that_does_not_answer(asking, monkeypatch):
     """Airflow tries post again; nobody is asked anew, and no row is lost from the account."""
     load = planned(asking)
-    steps.approve(load, TURN)
-    steps.approve(load, TURN, YES)
+    stages.approve(load, TURN)
+    stages.approve(load, TURN, YES)
 
     def down(*_anything):
         raise TransientError("FOLIO does not answer.")
@@ -503,9 +504,9 @@ def test_a_yes_outlives_a_library_system_that_does_not_answer(asking, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr(UserImport, "plan", down)
         with pytest.raises(TransientError):
-            steps.post(load)
+            stages.post(load)
     assert told(load).not_sent == 6
-    steps.post(load)
+    stages.post(load)
     assert told(load).outcome == "loaded"
 
 
@@ -517,14 +518,14 @@ def test_a_mail_server_that_is_down(asking, monkeypatch, caplog):
 
     load = planned(asking)
     monkeypatch.setattr(smtp, "send", down)
-    assert steps.approve(load, TURN) is not None
-    assert "Nobody could be told that a person is asked" in caplog.text
+    assert stages.approve(load, TURN) is not None
+    assert "The question could not be mailed" in caplog.text
     assert load.run.read_json(runs.APPROVAL)["told"] is None
 
 
 def test_without_an_address_of_airflows_the_mail_says_where_to_go(asking, mails):
     """Nobody told Airflow what it is called from outside."""
-    steps.approve(planned(asking), Turn(3, None))
+    stages.approve(planned(asking), Turn(3, None))
     assert "task 'approve', tab Required Action" in mails[0].text
     assert "href" not in mails[0].html
 
@@ -533,7 +534,7 @@ def test_no_patron_is_in_what_is_kept_and_mailed(asking, mails):
     """Only counts, names of files and of groups that were there before."""
     asking.deliver(range(1000, 1006), day=days_after(1))
     load = planned(asking)
-    page = approval_question.markdown(steps.approve(load, TURN), "FOLIO")
+    page = approval_question.markdown(stages.approve(load, TURN), "FOLIO")
     everything = page + mails[0].html + mails[0].text + load.run.read(runs.APPROVAL).decode()
     assert not [cell for cell in ("u-1001", "user1001", "001001", "Adams") if cell in everything]
 

@@ -16,7 +16,7 @@ from patronload.errors import MissingError, SourceError
 from patronload.in_airflow.pages import notes
 from patronload.loads.load import Load
 from patronload.reporting import mails
-from patronload.stages import steps
+from tests import stages
 from tests.one_library import DAY, days_after
 
 DATED = "patrons_{date:%Y%m%d}.csv"
@@ -57,7 +57,7 @@ def test_a_past_day_whose_file_is_gone_is_taken_from_the_run_that_fetched_it(loa
     mail = mails.result_mail(tenants.load("lib"), told)
     for text in (page, html.unescape(mail.html), mail.text):
         assert "taken from the archive of run first, which fetched it" in text
-    handed_on = steps.report(loaded.load("again", past=True))
+    handed_on = stages.report(loaded.load("again", past=True))
     assert notes.sentence(handed_on).startswith(
         "Day 2026-11-20, patrons_20261120.csv (taken from the archive of run first): loaded"
     )
@@ -66,9 +66,9 @@ def test_a_past_day_whose_file_is_gone_is_taken_from_the_run_that_fetched_it(loa
 def test_only_who_asks_for_a_past_day_gets_it(loaded):
     """A scheduled run whose file has not come must not load what an earlier run had; nor one with a named file."""
     with pytest.raises(MissingError, match=r"There is no file .*patrons_20261120.csv"):
-        steps.fetch(loaded.load("scheduled"))
+        stages.fetch(loaded.load("scheduled"))
     with pytest.raises(MissingError) as missing:
-        steps.fetch(loaded.load("named", past=True, source_path=name_of(DAY)))
+        stages.fetch(loaded.load("named", past=True, source_path=name_of(DAY)))
     assert "archive" not in str(missing.value)
 
 
@@ -85,7 +85,7 @@ def test_of_several_runs_the_export_that_was_fetched_last_is_taken(loaded):
     for number, (run, day) in enumerate([("second", DAY), ("next day", days_after(1))]):
         loaded.deliver(range(4 + number), name=name_of(day), day=day, hour=9)
         later = loaded.load(run, day=day)
-        steps.fetch(later)
+        stages.fetch(later)
         known = later.run.read_json(runs.DELIVERY)
         later.run.write_json(runs.DELIVERY, known | {"fetched": f"2027-01-0{number + 1}T00:00:00+00:00"})
         (exports(loaded) / name_of(day)).unlink()
@@ -107,7 +107,7 @@ def test_all_files_of_a_delivery_are_taken(library):
     (library.runs / "first" / "more" / "0002.csv").unlink()
     shutil.rmtree(library.runs / "again")
     with pytest.raises(MissingError, match="it was taken away since"):
-        steps.fetch(library.load("third", past=True))
+        stages.fetch(library.load("third", past=True))
 
 
 @pytest.mark.parametrize("how", ["whole", "changed", "older"])
@@ -118,7 +118,7 @@ def test_a_run_that_is_cleared_keeps_what_it_fetched_itself(library, how):
         library.deliver(range(first, 3), name=name_of(DAY), hour=9 + first)
         library.deliver(range(10, 12), name=f"staff_{DAY:%Y%m%d}.csv")
         run = library.load(f"run{first}", past=True)
-        steps.fetch(run)
+        stages.fetch(run)
     told = run.run.read_json(runs.DELIVERY)
     for name in (name_of(DAY), f"staff_{DAY:%Y%m%d}.csv"):
         (exports(library) / name).unlink()
@@ -126,18 +126,18 @@ def test_a_run_that_is_cleared_keeps_what_it_fetched_itself(library, how):
     if how == "changed":
         (library.runs / "run0" / "more" / "0002.csv").write_text("somebody changed it")
         with pytest.raises(MissingError):
-            steps.fetch(cleared)
+            stages.fetch(cleared)
         return
     if how == "older":
         other = run.run.read_json(runs.DELIVERY)
         run.run.write_json(runs.DELIVERY, other | {"fetched": "2099-01-01T00:00:00+00:00"})
-    assert steps.fetch(cleared)["more_files"] == 1
+    assert stages.fetch(cleared)["more_files"] == 1
     now = cleared.run.read_json(runs.DELIVERY)
     if how == "whole":
         assert now == told
     else:
         assert now["archive"]["run"] == "run1"
-    assert steps.validate(cleared)["rows"] == (5 if how == "whole" else 4)
+    assert stages.validate(cleared)["rows"] == (5 if how == "whole" else 4)
 
 
 def test_a_file_that_is_not_what_was_fetched_is_not_taken(loaded):
@@ -145,7 +145,7 @@ def test_a_file_that_is_not_what_was_fetched_is_not_taken(loaded):
     (loaded.runs / "first" / "export.csv").write_text("somebody changed it")
     load = loaded.load("again", past=True)
     with pytest.raises(SourceError, match=r"What run first has kept of patrons_20261120\.csv is not what it had"):
-        steps.fetch(load)
+        stages.fetch(load)
     assert not load.run.has(runs.EXPORT)
 
 
@@ -156,14 +156,14 @@ def test_an_export_that_was_purged_says_so_and_what_to_do(loaded):
     purging._take_patrons(run, long_after)
     assert json.loads((loaded.runs / "first" / "export.json").read_text())["day"] == "2026-11-20"
     with pytest.raises(MissingError) as gone:
-        steps.fetch(loaded.load("again", past=True))
+        stages.fetch(loaded.load("again", past=True))
     assert "Run first had fetched the export of 20 November 2026, but patrons are kept for 30 days only" in str(
         gone.value
     )
     assert str(gone.value).endswith("Ask the sender for the file.")
     assert Keep().patrons == "30 days"
     with pytest.raises(MissingError, match=r"No earlier run has kept an export of this day either\.$"):
-        steps.fetch(loaded.load("further", day=days_after(-1), past=True))
+        stages.fetch(loaded.load("further", day=days_after(-1), past=True))
 
 
 @pytest.mark.parametrize("path", ["patrons.csv", "patron*.csv"])
@@ -177,7 +177,7 @@ def test_without_a_date_in_its_name_a_past_days_file_is_the_one_that_was_fetched
     told = library.loaded("again", past=True, load_anyway="to go back")
     assert (told.rows, told.export.archive.run) == (3, "first")
     with pytest.raises(MissingError, match=r"after the day that is asked for was over.* No earlier run has kept"):
-        steps.fetch(library.load("before", day=days_after(-1), past=True))
+        stages.fetch(library.load("before", day=days_after(-1), past=True))
     told = library.loaded("as it lies there", day=days_after(1), past=True)
     assert (told.outcome, told.export.archive) == ("already_loaded", None)
 
@@ -188,7 +188,7 @@ def test_what_a_run_has_fetched_on_a_later_day_is_not_that_days(library):
     library.deliver(range(3))
     library.loaded("first")
     library.deliver(range(5), day=days_after(2))
-    steps.fetch(library.load("then cleared"))
+    stages.fetch(library.load("then cleared"))
     library.deliver(range(6), day=days_after(3))
     assert library.loaded("again", past=True, load_anyway="to go back").rows == 3
     assert about(library, "again")["archive"]["run"] == "first"
@@ -212,10 +212,10 @@ def test_the_runs_are_looked_through_wherever_they_are(library, root):
     for number in range(12):
         day = days_after(number)
         library.deliver(range(number + 1), name=name_of(day), day=day)
-        steps.fetch(load_in(number, f"scheduled__{number:02}"))
+        stages.fetch(load_in(number, f"scheduled__{number:02}"))
         (exports(library) / name_of(day)).unlink()
     again = load_in(7, "backfill__7", past=True)
-    steps.fetch(again)
+    stages.fetch(again)
     assert again.run.read_json(runs.DELIVERY)["archive"]["run"] == "scheduled__07"
     assert again.run.read(runs.EXPORT) == runs.open_run("lib", "scheduled__07").read(runs.EXPORT)
 

@@ -14,8 +14,8 @@ from patronload.artifacts import run as runs
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.loads.load import Load
-from patronload.stages import steps
 from sandbox.folio import FolioServer, FolioTenant
+from tests import stages
 
 COLUMNS = (
     "externalSystemId",
@@ -74,11 +74,11 @@ def load(project: Path, tmp_path: Path, folio: FolioServer, monkeypatch: pytest.
         run = Run(tmp_path / "lib" / f"run{number}")
         day = date(2026, 11, 1 + number)
         made = Load(tenants.load("lib"), run, f"run{number}", day, dry_run=dry_run, load_anyway="a test")
-        for step in (steps.fetch, steps.validate, steps.transform, steps.plan):
+        for step in (stages.fetch, stages.validate, stages.transform, stages.plan):
             step(made)
         if not dry_run:
-            steps.post(made)
-            steps.report(made)
+            stages.post(made)
+            stages.report(made)
         return made
 
     connection = {"conn_type": "http", "host": folio.url, "login": "loader", "password": "secret-of-folio"}

@@ -16,7 +16,7 @@ from patronload.errors import ConfigError
 from patronload.loads.load import Load
 from patronload.loads.posting import post
 from patronload.reporting import report
-from patronload.stages import steps
+from tests import stages
 from tests.one_library import COLUMNS, Library
 
 Encrypt = Callable[..., None]
@@ -72,7 +72,7 @@ def test_no_byte_on_the_disk_tells_of_a_patron(delivered: Library, encrypt: Encr
     assert leaking(delivered) == []
     names = {path.removeprefix("lib/run/") for path in files}
     assert {runs.EXPORT, runs.ROWS, runs.PATRONS, runs.PLANNED, runs.REJECTS, runs.REPORT, runs.REPORT_PAGE} <= names
-    assert {"chunks/0001.json.zst", "sent/0002.json", "results/0002.json", steps.TRANSFORM_REJECTS} <= names
+    assert {"chunks/0001.json.zst", "sent/0002.json", "results/0002.json", runs.TRANSFORM_REJECTS} <= names
     assert sum("/.history/" in path for path in files) == 2
     assert any(path.startswith("_leases/") for path in files)
 
@@ -99,16 +99,16 @@ def test_a_load_that_was_killed_goes_on_with_keys_that_come_and_change(
         return delivered.load("run")
 
     encrypt()
-    steps.fetch(delivered.load("run"))
-    for step in (steps.validate, steps.transform, steps.plan):
+    stages.fetch(delivered.load("run"))
+    for step in (stages.validate, stages.transform, stages.plan):
         step(load())
     with monkeypatch.context() as patch:
         patch.setattr(post._Posting, "_keep", _die)
         with pytest.raises(KeyboardInterrupt):
-            steps.post(load())
+            stages.post(load())
     assert delivered.load("run").run.names("results") == []
-    steps.post(load())
-    steps.report(load())
+    stages.post(load())
+    stages.report(load())
     made = report.Report.from_json(load().run.read_json(runs.REPORT))
     assert (made.outcome, made.created + made.updated, made.rejected) == ("loaded_with_rejects", 3, 1)
     found = [
@@ -126,9 +126,9 @@ def test_a_key_that_was_taken_away_stops_the_run_until_it_is_back(delivered: Lib
     """Each task that looks at such a file names it; nothing is sent, and with the old key the load goes through."""
     old, new = new_key(), new_key()
     encrypt(old)
-    steps.fetch(delivered.load("run"))
+    stages.fetch(delivered.load("run"))
     encrypt(new)
-    for step in (steps.validate, steps.report):
+    for step in (stages.validate, stages.report):
         with pytest.raises(ConfigError, match=r"run/export\.json was encrypted by another key than those in the passw"):
             step(delivered.load("run"))
     encrypt(new, old)
@@ -163,7 +163,7 @@ def test_the_wrong_key_by_hand_is_told(
     """With the file that it does not open, and nothing is left of it."""
     keys, export = tmp_path / "keys.txt", delivered.runs / "run" / runs.EXPORT
     encrypt(new_key())
-    steps.fetch(delivered.load("run"))
+    stages.fetch(delivered.load("run"))
     for text, told in ((new_key(), "export.csv was encrypted by another key"), ("é", "Key 1 of 1 in")):
         keys.write_text(text, encoding="utf-8")
         words = ["decrypt", "--artifact", str(export), "--keys", str(keys), "--out", str(tmp_path / "out")]

@@ -16,8 +16,9 @@ from patronload.artifacts import run
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.errors import TargetError, TransientError
-from patronload.stages import steps
+from patronload.loads.load import Load
 from sandbox.infiniti import InfinitiServer
+from tests import stages
 from tests.targets.infiniti_loads import QUICK
 
 DAY = date(2026, 11, 25)
@@ -64,9 +65,7 @@ def load(school, tmp_path):
         name = f"run{next(count)}"
         # The gates would stop most of these files; whether a file is the right one is told in test_right_file.py.
         asked = {"load_anyway": "as the test wants it", **options}
-        return steps.Load(
-            tenants.load("wattlegrove"), Run(tmp_path / "artifacts" / "wattlegrove" / name), name, day, **asked
-        )
+        return Load(tenants.load("wattlegrove"), Run(tmp_path / "artifacts" / "wattlegrove" / name), name, day, **asked)
 
     return make
 
@@ -91,10 +90,10 @@ def row(number, **changed):
 def through(load, *, post=True):
     """All steps, and the report after a failure too; the report's figures."""
     try:
-        for step in (steps.fetch, steps.validate, steps.transform, steps.plan, *([steps.post] if post else [])):
+        for step in (stages.fetch, stages.validate, stages.transform, stages.plan, *([stages.post] if post else [])):
             step(load)
     finally:
-        told = steps.report(load)
+        told = stages.report(load)
     return told
 
 
@@ -154,7 +153,7 @@ def test_rejects_that_were_mended_load(load, infiniti):
     rejected = wrong.run.read(run.REJECTS).decode("cp1252").replace(",Current,,", ",Current,2030,")
     again = load([row(9)])
     again.run.write(run.EXPORT, rejected.encode("cp1252"))
-    for step in (steps.validate, steps.transform, steps.plan, steps.post):
+    for step in (stages.validate, stages.transform, stages.plan, stages.post):
         told = step(again)
     assert told["created"] == 1
     assert infiniti.school.users["pupil2"]["graduationyear"] == "2030"
@@ -213,7 +212,7 @@ def test_a_load_that_failed_half_way_is_remembered_as_far_as_it_came(load, tmp_p
     with pytest.raises(TargetError, match="no user import"):
         through(half)
     assert len(json.loads((tmp_path / "artifacts" / "wattlegrove" / run.LEDGER).read_text())["patrons"]) == 2
-    steps.post(half)
+    stages.post(half)
     assert len(json.loads((tmp_path / "artifacts" / "wattlegrove" / run.LEDGER).read_text())["patrons"]) == 3
 
 
@@ -224,7 +223,7 @@ def test_a_run_of_long_ago_that_is_cleared_changes_nothing_in_the_ledger(load, t
     school(changed_usernames="send")
     through(load([row(1, Login="zoe.de"), row(2)], day=DAY + timedelta(1)))
     before = (tmp_path / "artifacts" / "wattlegrove" / run.LEDGER).read_bytes()
-    steps.post(old)
+    stages.post(old)
     assert (tmp_path / "artifacts" / "wattlegrove" / run.LEDGER).read_bytes() == before
 
 
@@ -266,7 +265,7 @@ def test_an_answer_that_is_none_is_told_with_what_to_do(load, infiniti):
     odd = load([row(1)])
     with pytest.raises(TargetError):
         through(odd)
-    steps.report(odd)
+    stages.report(odd)
     report = odd.run.read_json(run.REPORT)
     assert (report["failure"]["kind"], report["unconfirmed"]) == ("TargetError", 1)
     assert "Mend in Infiniti, or in its Airflow connection" in odd.run.read(run.REPORT_PAGE).decode()
@@ -280,10 +279,10 @@ def test_what_to_do_next_is_true_for_infiniti(load, infiniti, monkeypatch):
     lost = load([row(1)])
     with pytest.raises(TransientError):
         through(lost)
-    assert steps.report(lost)["outcome"] == "failed"
+    assert stages.report(lost)["outcome"] == "failed"
     assert lost.run.read_json(run.REPORT)["unconfirmed"] == 1
     page = lost.run.read(run.REPORT_PAGE).decode()
     assert "sends those whose answer got lost once more, which does no harm" in html.unescape(page)
     assert "sent twice takes no harm" in page
-    steps.post(lost)
-    assert steps.report(lost)["outcome"] == "loaded"
+    stages.post(lost)
+    assert stages.report(lost)["outcome"] == "loaded"

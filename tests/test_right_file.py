@@ -14,7 +14,7 @@ from patronload.checks import gates
 from patronload.config import tenants
 from patronload.errors import ConfigError, TargetError, TransientError, ValidationError
 from patronload.reporting import mails, report
-from patronload.stages import steps
+from tests import stages
 from tests.one_library import STEPS, days_after
 
 REASON = "the registry has moved, says Mr Reed"
@@ -342,12 +342,12 @@ def test_a_newer_file_that_was_loaded_meanwhile_stops_a_run_before_its_first_pat
     late = library.load("late")
     for step in STEPS[:-1]:
         step(late)
-    steps.report(late)
+    stages.report(late)
     library.deliver(range(4), day=days_after(1))
     library.loaded("meanwhile", day=days_after(1))
     with pytest.raises(ValidationError, match="The file is older than the last one loaded"):
-        steps.post(late)
-    steps.report(late)
+        stages.post(late)
+    stages.report(late)
     assert late.run.read_json(runs.REPORT)["outcome"] == "stopped"
     assert late.run.names("sent") == []
 
@@ -361,9 +361,9 @@ def test_a_load_that_did_not_go_through_is_not_in_the_ledger(library):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("patronload.loads.posting.post.post", _busy)
         with pytest.raises(TransientError):
-            steps.post(broken)
+            stages.post(broken)
     assert library.ledger == []
-    steps.post(broken)
+    stages.post(broken)
     assert library.ledger == ["broken"]
 
 
@@ -388,10 +388,10 @@ def test_a_process_that_dies_while_it_writes_the_ledger_leaves_no_half_of_it(lib
     with monkeypatch.context() as patched:
         patched.setattr(Run, "write_json", die)
         with pytest.raises(KeyboardInterrupt):
-            steps.post(load)
+            stages.post(load)
     assert library.ledger == []
     before = len(library.folio.imports)
-    steps.post(load)
+    stages.post(load)
     assert len(library.folio.imports) == before
     assert library.ledger == ["killed"]
 
@@ -429,9 +429,9 @@ def test_who_clears_fetch_alone_does_not_have_the_new_file_taken_for_loaded(libr
     for step in STEPS[:4]:
         step(load)
     library.deliver(range(9), day=days_after(1))
-    steps.fetch(load)
+    stages.fetch(load)
     with pytest.raises(TargetError, match="there is no plan of what is to be sent"):
-        steps.post(load)
+        stages.post(load)
     assert (load.run.names("sent"), library.ledger) == ([], [])
-    steps.report(load)
+    stages.report(load)
     assert library.loaded("second", day=days_after(1)).loaded == 9

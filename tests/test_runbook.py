@@ -16,9 +16,10 @@ from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.errors import PatronloadError
 from patronload.loads import approval
+from patronload.loads.load import Load
 from patronload.reporting import smtp
-from patronload.stages import steps
 from sandbox.folio import FolioServer, FolioTenant
+from tests import stages
 from tests.documentation.pages import FAILURES, parts, quoted, section, table
 
 HEADER = "externalSystemId,username,barcode,patronGroup,lastName,firstName,email,phone,expirationDate\n"
@@ -27,7 +28,7 @@ BAD = "u-2,bob,002,Nobody,Baker,Bob,,,\n"
 
 KEY, OTHER_KEY = "bmV2ZXIgdXNlIHRoaXMga2V5LCBpdCBpcyBhIHRlc3Q=", "YW5kIG5ldmVyIHVzZSB0aGlzIG9uZSwgcGxlYXNlIDo="
 
-Make = Callable[..., steps.Load]
+Make = Callable[..., Load]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def make(project: Path, tmp_path: Path, folio: FolioServer, monkeypatch: pytest.
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
     connect(monkeypatch, folio.url)
 
-    def made(export: bytes | str | None = HEADER + ROW, source_path: str | None = None, **changes: Any) -> steps.Load:
+    def made(export: bytes | str | None = HEADER + ROW, source_path: str | None = None, **changes: Any) -> Load:
         plain: dict[str, Any] = {
             "tenant": "lib",
             "library": "A Library",
@@ -64,7 +65,7 @@ def make(project: Path, tmp_path: Path, folio: FolioServer, monkeypatch: pytest.
             (tmp_path / "exports").mkdir(exist_ok=True)
             content = export if isinstance(export, bytes) else export.encode()
             (tmp_path / "exports" / "patrons.csv").write_bytes(content)
-        return steps.Load(
+        return Load(
             tenants.load("lib"),
             Run(tmp_path / "artifacts" / "lib" / "run"),
             "run",
@@ -86,9 +87,17 @@ def closed_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def error_in(load: steps.Load) -> tuple[str, str]:
+def error_in(load: Load) -> tuple[str, str]:
     """The step that fails, and its sentence."""
-    for step in (steps.fetch, steps.validate, steps.transform, steps.plan, steps.post, steps.report, steps.notify):
+    for step in (
+        stages.fetch,
+        stages.validate,
+        stages.transform,
+        stages.plan,
+        stages.post,
+        stages.report,
+        stages.notify,
+    ):
         try:
             step(load)
         except PatronloadError as error:
@@ -150,12 +159,12 @@ def test_an_error_of_the_library_system(make: Make, folio: FolioServer, monkeypa
 def test_an_error_of_who_is_asked(make: Make, approved: bool, by: str | None):
     """A no, no answer, and a yes without a reason."""
     load = make(limits={"min_rows": 5}, approval={"ask": ["head@lib.example"]})
-    for step in (steps.fetch, steps.validate, steps.transform, steps.plan):
+    for step in (stages.fetch, stages.validate, stages.transform, stages.plan):
         step(load)
     turn = approval.Turn(3, None)
-    steps.approve(load, turn)
+    stages.approve(load, turn)
     with pytest.raises(PatronloadError) as said:
-        steps.approve(load, turn, approval.Answer(approved and by is not None, by, datetime.now(UTC), None))
+        stages.approve(load, turn, approval.Answer(approved and by is not None, by, datetime.now(UTC), None))
     assert found("approve", str(said.value)), said.value
 
 
@@ -184,10 +193,10 @@ def test_an_error_of_the_keys(make: Make, encrypt: Callable[..., None], keys: st
     """The artifacts cannot be encrypted, or not be decrypted any more."""
     load = make()
     encrypt(KEY)
-    steps.fetch(load)
+    stages.fetch(load)
     encrypt(*[f" {keys}"] if keys is not None else [])
     with pytest.raises(PatronloadError) as told:
-        steps.validate(load._replace(run=Run(load.run.folder)))
+        stages.validate(load._replace(run=Run(load.run.folder)))
     assert found("Any task", str(told.value)), told.value
 
 

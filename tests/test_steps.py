@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pysequoia import Tsk, encrypt
 
 from patronload.artifacts import run as runs
+from patronload.artifacts import tables
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.errors import (
@@ -26,10 +27,11 @@ from patronload.errors import (
     ValidationError,
 )
 from patronload.loads import leases
+from patronload.loads.load import Load
 from patronload.loads.posting import post
-from patronload.stages import steps
 from patronload.targets.folio.user_import import UserImport
 from sandbox.folio import FolioServer, FolioTenant
+from tests import stages
 
 COLUMNS = [
     "externalSystemId",
@@ -87,16 +89,14 @@ def load(include, tmp_path):
     def make(lines, **options):
         (include / "patrons.csv").write_text(",".join(COLUMNS) + "\n" + "".join(lines), encoding="utf-8")
         name = f"run{next(count)}"
-        return steps.Load(
-            tenants.load("lib"), Run(tmp_path / name / "lib" / "run"), name, date(2026, 11, 21), **options
-        )
+        return Load(tenants.load("lib"), Run(tmp_path / name / "lib" / "run"), name, date(2026, 11, 21), **options)
 
     return make
 
 
 def until(load, last):
     """Take the steps up to and with `last`; what that one handed on."""
-    for step in (steps.fetch, steps.validate, steps.transform, steps.plan, steps.post, steps.report):
+    for step in (stages.fetch, stages.validate, stages.transform, stages.plan, stages.post, stages.report):
         handed_on = step(load)
         if step is last:
             return handed_on
@@ -106,25 +106,25 @@ def until(load, last):
 def test_a_step_that_runs_again_makes_its_artifacts_anew_until_something_was_sent(load, include):
     """A mended file can be fetched in the same run; after the first chunk the run goes on with what it sent."""
     first = load(GOOD[:2])
-    assert until(first, steps.validate)["rows"] == 2
+    assert until(first, stages.validate)["rows"] == 2
     (include / "patrons.csv").write_text(",".join(COLUMNS) + "\n" + "".join(GOOD))
-    assert until(first, steps.plan)["new"] == 3
-    steps.post(first)
+    assert until(first, stages.plan)["new"] == 3
+    stages.post(first)
     (include / "patrons.csv").write_text(",".join(COLUMNS) + "\n" + "u-9,zoe,009,Staff,Zed,Zoe,,,\n")
     before = first.run.read(runs.EXPORT), first.run.read(runs.PATRONS)
-    assert set(until(first, steps.plan)) == {"kept"}
+    assert set(until(first, stages.plan)) == {"kept"}
     assert (first.run.read(runs.EXPORT), first.run.read(runs.PATRONS)) == before
 
 
 def test_chunks_of_an_earlier_try_do_not_stay_behind(load, include):
     """A shorter file makes fewer chunks; an old one must not be sent along."""
     again = load([f"u-{n},l{n},{n},Staff,L{n},,,,\n" for n in range(9)])
-    until(again, steps.plan)
+    until(again, stages.plan)
     assert len(again.run.names("chunks")) == 3
     (include / "patrons.csv").write_text(",".join(COLUMNS) + "\n" + GOOD[0])
-    until(again, steps.transform)
+    until(again, stages.transform)
     assert again.run.names("chunks") == []
-    steps.plan(again)
+    stages.plan(again)
     assert again.run.names("chunks") == ["chunks/0001.json.zst"]
 
 
@@ -133,25 +133,25 @@ def test_what_stopped_a_run_is_left_behind_until_the_step_goes_well(load, includ
     broken = load(GOOD)
     (include / "patrons.csv").unlink()
     with pytest.raises(SourceError):
-        steps.fetch(broken)
+        stages.fetch(broken)
     assert broken.run.read_json(runs.FAILURE)["step"] == "fetch"
-    assert steps.report(broken)["outcome"] == "no_file"
-    mended = steps.Load(*load(GOOD)[:1], *broken[1:])
-    assert until(mended, steps.report)["outcome"] == "loaded"
+    assert stages.report(broken)["outcome"] == "no_file"
+    mended = Load(*load(GOOD)[:1], *broken[1:])
+    assert until(mended, stages.report)["outcome"] == "loaded"
     assert not broken.run.has(runs.FAILURE)
 
 
 def test_an_error_that_nobody_foresaw_tells_its_place_and_hides_its_text(load, monkeypatch):
     """A library's exception may quote a cell; it must not reach the log, the mail or the report."""
     odd = load(GOOD)
-    until(odd, steps.fetch)
+    until(odd, stages.fetch)
 
     def fail(*_):
         raise KeyError("Adams, Ann")
 
     monkeypatch.setattr("patronload.exports.reading.read", fail)
     with pytest.raises(Defect) as caught:
-        steps.validate(odd)
+        stages.validate(odd)
     assert "KeyError" in str(caught.value)
     assert "test_steps.py" in str(caught.value)
     assert "Adams" not in str(caught.value)
@@ -165,24 +165,24 @@ def test_too_many_rejects_after_the_mapping_stop_the_run_too(load, include):
     strict = load(["u-1,ann,001,Nobody,Adams,Ann,,,\n", *GOOD[1:]])
     limits = strict.tenant.limits.model_copy(update={"max_rejects": "10%"})
     strict = strict._replace(tenant=strict.tenant.model_copy(update={"limits": limits}))
-    until(strict, steps.validate)
+    until(strict, stages.validate)
     with pytest.raises(ValidationError, match="1 of 3 rows are rejected"):
-        steps.transform(strict)
+        stages.transform(strict)
     assert strict.run.names("chunks") == []
-    assert steps.report(strict)["outcome"] == "stopped"
+    assert stages.report(strict)["outcome"] == "stopped"
     assert "Nobody" in strict.run.read(runs.REJECTS).decode("utf-8-sig")
 
 
 def test_rejects_that_were_mended_load(load):
     """The library's way back: open rejects.csv, mend the cell, send the file."""
     wrong = load([*GOOD, "u-4,dee,004,Nobody,=Dee,Dee,,,\n"])
-    until(wrong, steps.report)
+    until(wrong, stages.report)
     rejected = wrong.run.read(runs.REJECTS).decode("utf-8-sig").splitlines(keepends=True)
     assert len(rejected) == 2
     mended = rejected[1].replace("Nobody", "Staff", 1)
     again = load([])
     again.run.write(runs.EXPORT, (rejected[0] + mended).encode())
-    for step in (steps.validate, steps.transform, steps.plan, steps.post):
+    for step in (stages.validate, stages.transform, stages.plan, stages.post):
         handed_on = step(again)
     assert (handed_on["created"], handed_on["failed"]) == (1, 0)
     assert '"lastName":"=Dee"' in pl.read_parquet(again.run.folder / runs.PATRONS)["patron"][0]
@@ -210,10 +210,10 @@ def test_several_files_are_one_delivery(with_source, include, tmp_path):
         gzip.compress((header + "u-91,ann,091,Staff,Adams,Ann,,,\nu-92,bea,092,Staff,Bell,Bea,,,\n").encode())
     )
     delivery = with_source(path=str(folder / "*"), files="all", same_person="first")
-    assert steps.fetch(delivery)["more_files"] == 1
+    assert stages.fetch(delivery)["more_files"] == 1
     assert delivery.run.read("more/0002.csv") == (folder / "b.csv.gz").read_bytes()
-    assert steps.validate(delivery) == {"rows": 3, "rejected": 1}
-    assert steps.transform(delivery) == {"patrons": 2, "rejected": 1}
+    assert stages.validate(delivery) == {"rows": 3, "rejected": 1}
+    assert stages.transform(delivery) == {"patrons": 2, "rejected": 1}
     patrons = pl.read_parquet(delivery.run.folder / runs.PATRONS)
     assert [json.loads(patron)["patronGroup"] for patron in patrons["patron"]] == ["undergrad", "staff"]
 
@@ -226,25 +226,25 @@ def test_an_encrypted_export_loads_and_an_open_one_is_refused(with_source, inclu
     text = (",".join(COLUMNS) + "\n" + "".join(GOOD)).encode()
     closed = with_source(pgp="lib_pgp", path=str(include / "patrons.csv"))
     (include / "patrons.csv").write_bytes(text)
-    steps.fetch(closed)
+    stages.fetch(closed)
     closed.run.write(runs.EXPORT, encrypt(text, recipients=[key.extract_certificate()]))
-    assert steps.validate(closed) == {"rows": len(GOOD), "rejected": 0}
+    assert stages.validate(closed) == {"rows": len(GOOD), "rejected": 0}
     closed.run.write(runs.EXPORT, text)
     with pytest.raises(SourceError, match="The export is not encrypted"):
-        steps.validate(closed)
+        stages.validate(closed)
     mended = text.replace(b"expirationDate\n", b"expirationDate,reject_row,reject_reason\n").replace(b",\n", b",,2,x\n")
     closed.run.write(runs.EXPORT, mended)
-    assert steps.validate(closed)["rows"] == len(GOOD)
+    assert stages.validate(closed)["rows"] == len(GOOD)
 
 
 def test_a_run_by_hand_takes_another_file_of_the_same_folder_and_no_other(load, include):
     """Whoever may start a run may not read any file of the machine."""
     (include / "other.csv").write_text(",".join(COLUMNS) + "\n" + GOOD[2])
     other = load(GOOD[:2], source_path="other.csv")
-    assert until(other, steps.validate)["rows"] == 1
+    assert until(other, stages.validate)["rows"] == 1
     for path in ("/etc/passwd", "../other.csv", f"{include}/../x.csv", "file:///etc/passwd"):
         with pytest.raises(ConfigError, match="folder of the tenant's exports"):
-            steps.fetch(load(GOOD, source_path=path))
+            stages.fetch(load(GOOD, source_path=path))
 
 
 def test_a_wrong_password_is_told_without_it(load, folio, monkeypatch):
@@ -252,14 +252,14 @@ def test_a_wrong_password_is_told_without_it(load, folio, monkeypatch):
     wrong = {"conn_type": "http", "host": folio.url, "login": "loader", "password": "hunter2-hunter2"}
     monkeypatch.setenv("AIRFLOW_CONN_LIB_FOLIO", json.dumps(wrong))
     refused = load(GOOD)
-    until(refused, steps.transform)
+    until(refused, stages.transform)
     before = len(folio.journal)
     with pytest.raises(TargetError, match="lib_folio") as caught:
-        steps.plan(refused)
+        stages.plan(refused)
     assert len(folio.journal) == before + 1, "many wrong tries lock an account"
     assert "hunter2" not in str(caught.value)
     assert refused.run.names("sent") == []
-    assert steps.report(refused)["not_sent"] == 3
+    assert stages.report(refused)["not_sent"] == 3
 
 
 KEYS = st.sampled_from(["", "a", "A", "á", "b", "B ", "c", "d", "e", "f", "g"])
@@ -280,7 +280,7 @@ def test_every_row_of_every_export_is_accounted_for(load, folio, lines):
     before = len(store.users)
     delivered = sum(1 for line in lines if line.strip(",\n"))
     try:
-        told = until(load(lines), steps.report)
+        told = until(load(lines), stages.report)
     except ValidationError:
         assert delivered == 0, "only an empty export may stop here"
         return
@@ -293,7 +293,7 @@ def test_every_row_of_every_export_is_accounted_for(load, folio, lines):
 def test_the_patrons_are_exactly_what_is_posted(load):
     """planned.parquet, the chunks and the order of the rows are one and the same; new patrons are what was mapped."""
     whole = load(GOOD * 1)
-    until(whole, steps.plan)
+    until(whole, stages.plan)
     patrons = pl.read_parquet(whole.run.folder / runs.PATRONS)
     planned = pl.read_parquet(whole.run.folder / runs.PLANNED)
     assert planned["row"].to_list() == [2, 3, 4]
@@ -317,7 +317,7 @@ def planned(load, lines, **changed):
         }
     )
     made = made._replace(tenant=tenant)
-    for step in (steps.fetch, steps.validate, steps.transform):
+    for step in (stages.fetch, stages.validate, stages.transform):
         step(made)
     return made
 
@@ -325,12 +325,12 @@ def planned(load, lines, **changed):
 def test_what_the_plan_sets_aside_is_a_reject_of_its_own_stage(load, folio):
     """The library finds the row in rejects.csv and in the report, counted once; the others load."""
     planned_load = planned(load, ["p-1,pia,p1,Student,Pax,Pia,,,\n", "p-2,PIA,p2,Student,Pax,Paul,,,\n"][:1])
-    steps.plan(planned_load)
-    steps.post(planned_load)
+    stages.plan(planned_load)
+    stages.post(planned_load)
     other = planned(load, ["p-2,Pía,p2,Student,Pax,Paul,,,\n", "p-3,pat,p3,Staff,Pax,Pat,,,\n"])
-    assert steps.plan(other) == {"new": 1, "known": 0, "chunks": 1, "rejected": 1}
-    steps.post(other)
-    told = steps.report(other)
+    assert stages.plan(other) == {"new": 1, "known": 0, "chunks": 1, "rejected": 1}
+    stages.post(other)
+    told = stages.report(other)
     assert (told["created"], told["rejected"], told["failed"], told["not_sent"]) == (1, 1, 0, 0)
     rejects = other.run.read(runs.REJECTS).decode("utf-8-sig").splitlines()
     assert len(rejects) == 2
@@ -342,10 +342,10 @@ def test_what_the_plan_sets_aside_is_a_reject_of_its_own_stage(load, folio):
 
 def test_a_row_that_was_refused_before_is_told_to_whom_it_is_in_the_way(load, folio):
     """Its patron is in the file: the other row names it, and nobody is told to change an externalSystemId."""
-    until(load(["r-1,ria,card-r,Student,Roe,Ria,,,\n"]), steps.post)
+    until(load(["r-1,ria,card-r,Student,Roe,Ria,,,\n"]), stages.post)
     planned_load = planned(load, ["r-2,rex,card-r,Student,Roe,Rex,,,\n", "r-1,ria,card-s,Student,,Ria,,,\n", GOOD[0]])
-    steps.plan(planned_load)
-    (line,) = steps._read_frame(planned_load.run, steps.PLAN_REJECTS).iter_rows(named=True)
+    stages.plan(planned_load)
+    (line,) = tables.read(planned_load.run, runs.PLAN_REJECTS).iter_rows(named=True)
     assert line["row"] == 2
     assert line["reason"].endswith("row 3, which is set aside itself")
 
@@ -358,7 +358,7 @@ def refusing(load, folio, rows, refused, **limits):
     )
     tenant = made.tenant.model_copy(update={"limits": made.tenant.limits.model_copy(update=limits)})
     made = made._replace(tenant=tenant)
-    steps.plan(made)
+    stages.plan(made)
     users = [{"externalSystemId": f"{letter}-{n}", "errorMessage": "Failed to update: 500"} for n in range(refused)]
     figures = {"totalRecords": rows, "createdRecords": rows - refused, "failedRecords": refused, "failedUsers": users}
     folio.faults.answer(200, body=json.dumps({"message": "Users were imported successfully.", **figures}))
@@ -373,29 +373,29 @@ def test_a_load_that_folio_refuses_is_no_success(load, folio, refused, max_rejec
     """Status 200 or not: over the limit the run has failed, is told so with its figures, and may be loaded again."""
     made = refusing(load, folio, 10, refused, max_rejects=max_rejects)
     if words is None:
-        steps.post(made)
-        assert steps.report(made)["outcome"] == "loaded_with_rejects"
+        stages.post(made)
+        assert stages.report(made)["outcome"] == "loaded_with_rejects"
         return
     for _ in range(2):  # clearing it is safe, and changes nothing
         before = len(folio.imports)
         with pytest.raises(RefusedError, match=words):
-            steps.post(made)
-        told = steps.report(made)
+            stages.post(made)
+        told = stages.report(made)
         assert (told["outcome"], told["rows"], told["failed"]) == ("failed", 10, refused)
         assert (told["created"], told["not_sent"], told["unconfirmed"]) == (10 - refused, 0, 0)
     assert len(folio.imports) == before
     again = made._replace(run=Run(made.run.folder.parents[1] / "again" / "lib" / "run"), run_id="again")
-    assert until(again, steps.validate) == {"rows": 10, "rejected": 0}, "it was not loaded already"
+    assert until(again, stages.validate) == {"rows": 10, "rejected": 0}, "it was not loaded already"
 
 
 def test_limits_do_not_hold_for_a_load_that_is_wanted_anyway(load, folio):
     """A person gave a reason, or has mended a few rows; but nothing at all is no load for them either."""
-    steps.post(refusing(load, folio, 11, 5, max_rejects="1%")._replace(load_anyway="the new term"))
+    stages.post(refusing(load, folio, 11, 5, max_rejects="1%")._replace(load_anyway="the new term"))
     mended = refusing(load, folio, 13, 5, max_rejects="1%")
     mended.run.write_json(runs.FACTS, mended.run.read_json(runs.FACTS) | {"mended": True})
-    steps.post(mended)
+    stages.post(mended)
     with pytest.raises(RefusedError, match="refused all 12"):
-        steps.post(refusing(load, folio, 12, 12, max_rejects="1%")._replace(load_anyway="the new term"))
+        stages.post(refusing(load, folio, 12, 12, max_rejects="1%")._replace(load_anyway="the new term"))
 
 
 def test_a_gateway_that_refuses_in_mid_load(load, folio):
@@ -403,12 +403,12 @@ def test_a_gateway_that_refuses_in_mid_load(load, folio):
     made = planned(load, [f"g-{n},g{n},g{n},Staff,L{n},,,,\n" for n in range(20)], chunk_size=5)
     tenant = made.tenant.model_copy(update={"limits": made.tenant.limits.model_copy(update={"max_rejects": "10%"})})
     made = made._replace(tenant=tenant)
-    steps.plan(made)
+    stages.plan(made)
     folio.faults.answer(400, nth=2, times=1000, body="Tenant not enabled")
     with pytest.raises(RefusedError, match="15 of 20 rows were not loaded"):
-        steps.post(made)
+        stages.post(made)
     folio.faults.clear()
-    told = steps.report(made)
+    told = stages.report(made)
     assert (told["outcome"], told["created"], told["failed"], told["not_sent"]) == ("failed", 5, 15, 0)
 
 
@@ -426,8 +426,8 @@ def test_a_stop_of_the_plan_is_told_with_its_findings(load, wizards):
     """Nothing is sent; every row is accounted for; the report says what FOLIO does not know."""
     stopped = planned(load, GOOD, unknown_values="stop")
     with pytest.raises(TargetError, match=r"the patron group 'staff' \(2 rows\)"):
-        steps.plan(stopped)
-    told = steps.report(stopped)
+        stages.plan(stopped)
+    told = stages.report(stopped)
     assert (told["outcome"], told["rows"], told["rejected"], told["not_sent"]) == ("failed", 3, 2, 1)
     assert stopped.run.names("chunks") == stopped.run.names("sent") == []
 
@@ -438,8 +438,8 @@ def test_too_many_rejects_of_the_plan_stop_the_run(load, wizards):
     limits = strict.tenant.limits.model_copy(update={"max_rejects": "50%"})
     strict = strict._replace(tenant=strict.tenant.model_copy(update={"limits": limits}))
     with pytest.raises(ValidationError, match="2 of 3 rows are rejected"):
-        steps.plan(strict)
-    told = steps.report(strict)
+        stages.plan(strict)
+    told = stages.report(strict)
     assert (told["outcome"], told["rejected"], told["not_sent"]) == ("stopped", 2, 1)
     assert not strict.run.has(runs.PLANNED)
 
@@ -447,8 +447,8 @@ def test_too_many_rejects_of_the_plan_stop_the_run(load, wizards):
 def test_a_warning_of_the_plan_is_in_the_report(load, wizards):
     """Whoever gets the mail learns which value FOLIO does not know."""
     warned = planned(load, GOOD)
-    steps.plan(warned)
-    steps.report(warned)
+    stages.plan(warned)
+    stages.report(warned)
     assert "'staff' (2 rows)" in warned.run.read_json(runs.REPORT)["warnings"][0]
     assert "'staff' (2 rows)" in html.unescape(warned.run.read(runs.REPORT_PAGE).decode())
 
@@ -457,8 +457,8 @@ def test_a_dry_run_plans(load, folio):
     """It tells what would be sent and what would not, and FOLIO is as before."""
     before = len(folio.store("main").users)
     dry = planned(load, ["d-1,dan,d1,Student,Dun,Dan,,,\n"])._replace(dry_run=True)
-    steps.plan(dry)
-    told = steps.report(dry)
+    stages.plan(dry)
+    told = stages.report(dry)
     assert (told["outcome"], told["not_sent"]) == ("dry_run", 1)
     assert len(folio.store("main").users) == before
 
@@ -467,24 +467,24 @@ def test_a_missing_column_keeps_the_field(load, include, folio):
     """By default; erasing is for blank cells only. With `stop` the run stops, and always for a required column."""
     header, cells = ",".join(COLUMNS), "m-1,mia,m1,Student,Moon,Mia,,555,\n"
     first = planned(load, [cells])
-    steps.plan(first)
-    steps.post(first)
+    stages.plan(first)
+    stages.post(first)
     again = load([])
     short = header.replace(",phone", ""), cells.replace(",555", "").replace("Moon", "Sun")
     (include / "patrons.csv").write_text("\n".join(short))
     target = again.tenant.target.model_copy(update={"blank_cells": "erase"})
     allowed = again._replace(tenant=again.tenant.model_copy(update={"target": target}))
-    until(allowed, steps.report)
+    until(allowed, stages.report)
     user = folio.store("main").user("m-1")
     assert (user["personal"]["lastName"], user["personal"]["phone"]) == ("Sun", "555")
     assert "The export has no column phone" in allowed.run.read_json(runs.REPORT)["warnings"][0]
     source = again.tenant.source.model_copy(update={"missing_columns": "stop"})
     strict = again._replace(tenant=again.tenant.model_copy(update={"source": source}))
     with pytest.raises(ValidationError, match="no column phone"):
-        until(strict._replace(run=Run(again.run.folder.parent / "other")), steps.report)
+        until(strict._replace(run=Run(again.run.folder.parent / "other")), stages.report)
     (include / "patrons.csv").write_text(f"{header.replace(',lastName', '')}\nm-1,mia,m1,Student,Mia,,555,\n")
     with pytest.raises(ValidationError, match="no column lastName"):
-        until(again._replace(run=Run(again.run.folder.parent / "third")), steps.report)
+        until(again._replace(run=Run(again.run.folder.parent / "third")), stages.report)
 
 
 def of_another_library(load):
@@ -499,25 +499,25 @@ def test_two_libraries_of_one_folio_tenant_take_turns(load, monkeypatch):
     monkeypatch.setattr(leases, "BETWEEN", 0.01)
     first = load(GOOD)
     second = of_another_library(first)
-    until(first, steps.plan)
-    until(second, steps.transform)
+    until(first, stages.plan)
+    until(second, stages.transform)
     with pytest.raises(TransientError, match=f"lib/{first.run_id}"):
-        steps.plan(second)
-    steps.plan(second._replace(dry_run=True))
-    steps.post(first)
+        stages.plan(second)
+    stages.plan(second._replace(dry_run=True))
+    stages.post(first)
     with pytest.raises(TransientError):
-        steps.plan(second)
-    steps.report(first)
-    assert until(second, steps.report)["outcome"] == "loaded"
+        stages.plan(second)
+    stages.report(first)
+    assert until(second, stages.report)["outcome"] == "loaded"
     assert not [name for name in first.run.root.names("_leases") if name.endswith(".held.json")]
 
 
 def test_without_a_report_there_is_no_mail_and_it_is_said_why(load):
     """The task report went wrong: whoever sees notify red learns what to clear."""
     made = load(GOOD)
-    until(made, steps.plan)
+    until(made, stages.plan)
     with pytest.raises(TargetError, match="Clear 'report' together with 'notify'"):
-        steps.notify(made)
+        stages.notify(made)
 
 
 def test_a_leftover_of_plan_leaves_the_newer_plan_alone(load, monkeypatch):
@@ -527,17 +527,17 @@ def test_a_leftover_of_plan_leaves_the_newer_plan_alone(load, monkeypatch):
     def overtaken(*given):
         found = plan(*given)
         monkeypatch.setattr(UserImport, "plan", plan)
-        steps.plan(made)
+        stages.plan(made)
         kept.append(made.run.read(runs.PLAN))
         return found
 
-    until(made, steps.transform)
+    until(made, stages.transform)
     monkeypatch.setattr(UserImport, "plan", overtaken)
     with pytest.raises(TransientError, match="leftover"):
-        steps.plan(made)
+        stages.plan(made)
     assert made.run.read(runs.PLAN) == kept[0]
-    steps.post(made)
-    assert steps.report(made)["outcome"] == "loaded"
+    stages.post(made)
+    assert stages.report(made)["outcome"] == "loaded"
 
 
 def test_what_a_leftover_of_post_ends_with_is_not_the_runs(load, monkeypatch):
@@ -546,32 +546,32 @@ def test_what_a_leftover_of_post_ends_with_is_not_the_runs(load, monkeypatch):
 
     def overtaken(run, target, watch):
         monkeypatch.setattr(post, "post", send)
-        steps.post(made)
+        stages.post(made)
         watch.before()
 
-    until(made, steps.plan)
+    until(made, stages.plan)
     monkeypatch.setattr(post, "post", overtaken)
     with pytest.raises(TransientError, match="leftover"):
-        steps.post(made)
-    assert steps.report(made)["outcome"] == "loaded"
+        stages.post(made)
+    assert stages.report(made)["outcome"] == "loaded"
 
 
 def test_a_plan_that_was_overtaken_is_not_sent(load):
     """Cleared after a later load has gone through, it would undo that one; its rows stay accounted for."""
     old = load(GOOD)
     new = of_another_library(old)
-    until(old, steps.plan)
-    assert steps.report(old)["not_sent"] == 3
-    assert until(new, steps.report)["outcome"] == "loaded"
+    until(old, stages.plan)
+    assert stages.report(old)["not_sent"] == 3
+    assert until(new, stages.report)["outcome"] == "loaded"
     with pytest.raises(TargetError, match=r"other/.*Start a new run"):
-        steps.post(old)
-    assert (steps.report(old)["outcome"], steps.report(old)["not_sent"]) == ("failed", 3)
+        stages.post(old)
+    assert (stages.report(old)["outcome"], stages.report(old)["not_sent"]) == ("failed", 3)
 
 
 def test_a_load_that_is_through_may_be_cleared_after_a_later_one(load):
     """There is nothing left to send, and so nothing to undo."""
     first = load(GOOD)
-    until(first, steps.report)
-    until(of_another_library(first), steps.report)
-    assert steps.post(first)["patrons"] == 3
-    assert steps.report(first)["outcome"] == "loaded"
+    until(first, stages.report)
+    until(of_another_library(first), stages.report)
+    assert stages.post(first)["patrons"] == 3
+    assert stages.report(first)["outcome"] == "loaded"

@@ -15,7 +15,8 @@ from patronload.artifacts.run import Run
 from patronload.cli import preview
 from patronload.config import mapping_files, schemas, tenants
 from patronload.errors import ConfigError
-from patronload.stages import steps
+from patronload.loads.load import Load
+from tests import stages
 from tests.documentation.pages import blocks, put
 
 PAGE = "docs/add-a-target.md"
@@ -64,15 +65,15 @@ def test_it_loads_patrons(shelf, tmp_path):
     """The same steps, chunks, rejects, report and page as for every other target."""
     put(shelf / "1.json", "{}")
     tenant = tenants.load("corner")
-    load = steps.Load(
+    load = Load(
         tenant.model_copy(update={"limits": tenants.Limits(max_rejects="100%")}),
         Run(tmp_path / "artifacts" / "corner" / "run"),
         "run",
         date(2026, 11, 25),
     )
-    for step in (steps.fetch, steps.validate, steps.transform, steps.plan, steps.post):
+    for step in (stages.fetch, stages.validate, stages.transform, stages.plan, stages.post):
         step(load)
-    told = steps.report(load)
+    told = stages.report(load)
     assert {file.stem: json.loads(file.read_text()) for file in shelf.iterdir()} == {
         "1": {"card": "1", "name": "Ann", "adult": True},
         "5": {"card": "5", "name": "Eve"},
@@ -87,13 +88,13 @@ def test_it_loads_patrons(shelf, tmp_path):
 
 def test_a_load_that_was_interrupted_goes_on(shelf, tmp_path):
     """Sent and not answered: `resolve` is asked."""
-    load = steps.Load(tenants.load("corner"), Run(tmp_path / "artifacts" / "corner" / "run"), "run", date(2026, 11, 25))
+    load = Load(tenants.load("corner"), Run(tmp_path / "artifacts" / "corner" / "run"), "run", date(2026, 11, 25))
     put(tmp_path / "export.csv", "Card,Name,Age\n1,Ann,A\n")
-    for step in (steps.fetch, steps.validate, steps.transform, steps.plan):
+    for step in (stages.fetch, stages.validate, stages.transform, stages.plan):
         step(load)
     on_its_way = {"chunk": 1, "patrons": 1, "parts": [], "from": 0, "to": 1, "sent_at": "2026-11-25T00:00:00+00:00"}
     load.run.write_json("sent/0001.json", on_its_way)
-    assert steps.post(load)["patrons"] == 1
+    assert stages.post(load)["patrons"] == 1
     assert (shelf / "1.json").exists()
 
 

@@ -19,7 +19,7 @@ from patronload.config import tenants
 from patronload.errors import ValidationError
 from patronload.exports import reject_files
 from patronload.reporting import mails, report, validation_page
-from patronload.stages import steps
+from tests import stages
 from tests.leftovers import build
 from tests.one_library import Library, person
 
@@ -123,7 +123,7 @@ def test_without_anything_to_note_there_is_no_such_file(library):
     expecting(library, warn=[CARD])
     deliver(library, {"barcode": "x"})
     load = library.load("first")
-    for step in (steps.fetch, steps.validate, steps.report):
+    for step in (stages.fetch, stages.validate, stages.report):
         step(load)
     assert load.run.has(runs.NOTED_FILE)
     deliver(library, {})
@@ -194,10 +194,10 @@ def test_a_refused_file_has_its_page_too(library):
     expecting(library, file=[{"expect_table_row_count_to_be_between": {"min_value": 100}}], warn=[CARD])
     deliver(library, {"barcode": "x"})
     load = library.load("first")
-    steps.fetch(load)
+    stages.fetch(load)
     with pytest.raises(ValidationError, match="does not have 100 to anything rows"):
-        steps.validate(load)
-    steps.report(load)
+        stages.validate(load)
+    stages.report(load)
     words = " ".join(Page(load.run.read(runs.VALIDATION_PAGE).decode()).words.split())
     assert "The file is refused Nothing was sent. What stopped the run stands first." in words
     assert words.index("Stopped the run") < words.index("Warns")

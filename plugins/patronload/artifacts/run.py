@@ -49,12 +49,21 @@ PATRONS = "patrons.parquet"
 PLAN = "plan.json"
 PLANNED = "planned.parquet"
 REJECTS = "rejects.csv"
+VALIDATE_REJECTS = "rejects/validate.parquet"
+TRANSFORM_REJECTS = "rejects/transform.parquet"
+PLAN_REJECTS = "rejects/plan.parquet"
 REMEMBERED = "remembered.json"
 FAILURE = "failure.json"
 LATE = "late.json"
 REPORT = "report.json"
 REPORT_PAGE = "report.html"
 PURGED = "purged.json"
+
+CHUNKS, SENT, RESULTS = "chunks", "sent", "results"
+"""The folders with one file for each chunk."""
+
+REJECTS_OF_STAGES = {"validate": VALIDATE_REJECTS, "transform": TRANSFORM_REJECTS, "plan": PLAN_REJECTS}
+"""Where each stage puts the rows that it rejects."""
 
 MARKS = (EXPORT, DELIVERY, FAILURE, LATE, REPORT, PURGED)
 """A folder with one of these is a run's."""

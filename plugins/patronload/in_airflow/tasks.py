@@ -1,4 +1,8 @@
-"""The steps as Airflow tasks: each finds out which load it is for, and does its step."""
+"""
+The stages as Airflow tasks: each finds out which load it is for, and runs its stage.
+
+Each task imports its stage itself: the DAG file is read twice a minute, and a stage needs what is slow to import.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +34,8 @@ from patronload.artifacts import run as runs
 from patronload.config import tenants
 from patronload.errors import MissingError, PatronloadError, TransientError
 from patronload.loads import approval, late_file, leases
-from patronload.loads.load import Load
+from patronload.loads.load import Counts, Load
 from patronload.reporting import approval_question
-from patronload.stages import steps
 
 log = logging.getLogger(__name__)
 
@@ -127,8 +130,10 @@ class Approval(HITLOperator):
 
     def execute(self, context: Any) -> None:
         """Ask, if there is something to ask."""
+        from patronload.stages import approve as stage
+
         load = _load(self.tenant)
-        question = steps.approve(load, self._turn(context))
+        question = stage.approve(load, self._turn(context))
         if question is None:
             return
         self.subject = f"{load.tenant.library}, {dates.in_words(load.day)}: is this load right?"
@@ -142,6 +147,8 @@ class Approval(HITLOperator):
 
     def execute_complete(self, context: Any, event: Mapping[str, Any]) -> None:
         """Take the answer. Airflow calls it, with REJECT by nobody when the time has passed."""
+        from patronload.stages import approve as stage
+
         if "error" in event:
             self.process_trigger_event_error(dict(event))
         user = event["responded_by_user"] or {}
@@ -151,7 +158,7 @@ class Approval(HITLOperator):
             at=event["responded_at"],
             reason=_reason((event["params_input"] or {}).get("reason")),
         )
-        steps.approve(_load(self.tenant), self._turn(context), answer)
+        stage.approve(_load(self.tenant), self._turn(context), answer)
 
     def _turn(self, context: Any) -> approval.Turn:
         # Clearing a task raises the number of its tries; trying again does not.
@@ -199,39 +206,47 @@ def _link(task: Any) -> str | None:
 
 
 @task(**FUNCTION, execution_timeout=timedelta(hours=1))
-def fetch(tenant: str) -> steps.Counts:
+def fetch(tenant: str) -> Counts:
     """Take the export from its source, byte for byte; when it is not there yet, or not its turn, look again later."""
+    from patronload.stages import fetch as stage
+
     load = _load(tenant)
     _let_earlier_days_go_first(load)
     try:
-        return steps.fetch(load)
+        return stage.fetch(load)
     except MissingError as missing:
         _look_again(load, missing)
         raise
 
 
 @task(**FUNCTION, execution_timeout=timedelta(hours=1))
-def validate(tenant: str) -> steps.Counts:
+def validate(tenant: str) -> Counts:
     """Check the export: what is wrong with the file stops the run, what is wrong with a row rejects the row."""
-    counts = steps.validate(_load(tenant))
-    if told := counts.get(steps.ALREADY_LOADED):
+    from patronload.stages import validate as stage
+
+    counts = stage.validate(_load(tenant))
+    if told := counts.get(stage.ALREADY_LOADED):
         raise AirflowSkipException(told)
     return counts
 
 
 @task(**FUNCTION, execution_timeout=timedelta(hours=1))
-def transform(tenant: str) -> steps.Counts:
+def transform(tenant: str) -> Counts:
     """Map the rows to patrons of the target."""
-    return steps.transform(_load(tenant))
+    from patronload.stages import transform as stage
+
+    return stage.transform(_load(tenant))
 
 
 @task(**FUNCTION, execution_timeout=timedelta(hours=3))
-def plan(tenant: str) -> steps.Counts:
+def plan(tenant: str) -> Counts:
     """Compare the patrons with what the target has: what is to be sent, in which order, and what is set aside."""
+    from patronload.stages import plan as stage
+
     load = _load(tenant)
     if not load.dry_run:
         _let_one_that_has_its_turn_go_first(load)
-    return steps.plan(load)
+    return stage.plan(load)
 
 
 def approve(tenant: str) -> Approval:
@@ -240,27 +255,33 @@ def approve(tenant: str) -> Approval:
 
 
 @task(**FUNCTION, execution_timeout=timedelta(hours=12))
-def post(tenant: str) -> steps.Counts:
+def post(tenant: str) -> Counts:
     """Send the chunks to the target, one after the other, each once."""
+    from patronload.stages import post as stage
+
     load = _load(tenant)
     if load.dry_run:
         raise AirflowSkipException("This is a dry run: nothing is sent.")
     _let_one_that_has_its_turn_go_first(load)
-    counts = steps.post(load, _shown_in_airflow)
+    counts = stage.post(load, _shown_in_airflow)
     _tell_of_load(counts)
     return counts
 
 
 @task(**FUNCTION, execution_timeout=timedelta(minutes=30))
-def report(tenant: str) -> steps.Counts:
+def report(tenant: str) -> Counts:
     """Tell what became of every row."""
-    return steps.report(_load(tenant))
+    from patronload.stages import report as stage
+
+    return stage.report(_load(tenant))
 
 
 @task(**FUNCTION, execution_timeout=timedelta(minutes=30))
-def notify(tenant: str) -> steps.Counts:
+def notify(tenant: str) -> Counts:
     """Mail the report to those whom the tenant names for this outcome."""
-    return steps.notify(_load(tenant))
+    from patronload.stages import notify as stage
+
+    return stage.notify(_load(tenant))
 
 
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
@@ -326,7 +347,7 @@ def _begin_again(at: datetime, sentence: str) -> NoReturn:
     raise AirflowRescheduleException(at) from None
 
 
-def _tell_of_load(counts: steps.Counts) -> None:
+def _tell_of_load(counts: Counts) -> None:
     """The event of the library's asset carries the figures, for DAGs that go on from here and for the Assets page."""
     context = get_current_context()
     for asset in context["task"].outlets:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from patronload.artifacts.run import Run
+from patronload.config import mapping_files
+from patronload.config.mapping import Mapping
 from patronload.config.tenants import Tenant
+
+Counts = dict[str, Any]
+"""What a stage hands on: figures and names of artifacts, never a patron."""
 
 
 class Load(NamedTuple):
@@ -48,3 +53,12 @@ class Load(NamedTuple):
         if not self.of_day or self.tenant.source.is_dated:
             return None
         return datetime.combine(self.day + timedelta(days=1), time(), self.tenant.zone).astimezone(UTC)
+
+    def mapping(self, columns: list[str]) -> Mapping:
+        """
+        The tenant's mapping for an export with these columns.
+
+        If the tenant allows missing columns, it leaves out what is made from them. Raises ConfigError.
+        """
+        mapping = mapping_files.load(self.tenant.mapping).expecting(self.tenant.expect)
+        return mapping.over(columns) if self.tenant.source.missing_columns == "keep" else mapping

@@ -13,8 +13,8 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from patronload import dates
+from patronload.artifacts.tables import REJECTS
 from patronload.config.tenants import Tenant
-from patronload.rows import REJECTS
 
 Outcome = Literal[
     "loaded", "loaded_with_rejects", "already_loaded", "stopped", "failed", "no_file", "declined", "dry_run"
@@ -27,8 +27,6 @@ UNCONFIRMED = "sent, but no answer tells whether the patron was loaded"
 
 _FEW = 10
 """So many row numbers are enough to find a kind of mistake in a spreadsheet; all of them are in rejects.csv."""
-
-_REJECTS: dict[str, type[pl.DataType]] = {"row": pl.UInt32, "stage": pl.String, **REJECTS}
 
 
 class _Part(BaseModel):
@@ -219,7 +217,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
 
     `delivery`, `validation`, `plan`, `gates`, `approval`, `failure` and `results` are the contents of export.json,
     validation.json, plan.json, gates.json, approval.json, failure.json and results/*.json. `rejects` has the columns
-    row, stage, column, value, reason, summary (see `no_rejects`), without the patrons that the target refused;
+    row, stage, column, value, reason, summary (see tables.REJECTS), without the patrons that the target refused;
     `patrons` has row and chunk. `sent` are the chunks that were given to the target. `noted` is as rows.NOTED says.
     """
     left = _Left(
@@ -353,11 +351,6 @@ def _notes(left: "_Left") -> list[str]:
     return list(dict.fromkeys(note for result in left.results for note in result.get("notes", ())))
 
 
-def no_rejects() -> pl.DataFrame:
-    """An empty table of rejects with their stage: row, stage, column, value, reason, summary."""
-    return pl.DataFrame(schema=_REJECTS)
-
-
 def with_failed(rejects: pl.DataFrame, results: Iterable[dict[str, Any]]) -> pl.DataFrame:
     """The rejects, and after them the patrons that the target refused (stage `post`), as rejects.csv shows them."""
     refused = [
@@ -365,7 +358,7 @@ def with_failed(rejects: pl.DataFrame, results: Iterable[dict[str, Any]]) -> pl.
         for result in results
         for user in result["failed"]
     ]
-    return pl.concat([rejects.select(*_REJECTS).cast(pl.Schema(_REJECTS)), pl.DataFrame(refused, schema=_REJECTS)])
+    return pl.concat([rejects.select(*REJECTS).cast(pl.Schema(REJECTS)), pl.DataFrame(refused, schema=REJECTS)])
 
 
 class _Left(NamedTuple):

@@ -21,15 +21,13 @@ import polars as pl
 import zstandard
 
 from patronload.artifacts import run as runs
-from patronload.artifacts.run import PLANNED, Run
+from patronload.artifacts.run import CHUNKS, PLANNED, RESULTS, SENT, Run
 from patronload.errors import Defect, TargetError, TransientError
 from patronload.loads.posting.pace import Pace
 from patronload.targets import Target
 from patronload.targets.delivery import TOO_LARGE, Chunk, Failed, NothingWritten, Outcome, SoFar, Unreadable
 
 logger = logging.getLogger(__name__)
-
-CHUNKS, SENT, RESULTS = "chunks", "sent", "results"
 
 CREATED = "created.json"
 """What was made in the target before the first chunk; while it says the same as the plan, nothing is made again."""

@@ -1,0 +1,73 @@
+"""Tables in a run's folder, as Parquet."""
+
+from __future__ import annotations
+
+import io
+from typing import IO, Any
+
+import polars as pl
+from pyarrow import parquet
+
+from patronload import rows
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+
+REJECTS: dict[str, type[pl.DataType]] = {"row": pl.UInt32, "stage": pl.String, **rows.REJECTS}
+"""A rejected row with the stage that rejected it."""
+
+
+def read(run: Run, name: str) -> pl.DataFrame:
+    """The table with this name."""
+    with run.reading(name) as file:
+        return pl.read_parquet(io.BytesIO(file.read()))
+
+
+def write(run: Run, name: str, frame: pl.DataFrame, **options: Any) -> None:
+    """Store a table; `options` are those of polars' write_parquet."""
+    with run.writing(name) as file:
+        frame.write_parquet(file, **options)
+
+
+def rejects(run: Run) -> pl.DataFrame:
+    """The rows that were rejected before sending, with the stage that rejected each; see REJECTS."""
+    found = [
+        read(run, name).with_columns(stage=pl.lit(stage))
+        for stage, name in runs.REJECTS_OF_STAGES.items()
+        if run.has(name)
+    ]
+    return pl.concat([no_rejects(), *(frame.select(*REJECTS) for frame in found)])
+
+
+def no_rejects() -> pl.DataFrame:
+    """An empty table of rejects; see REJECTS."""
+    return pl.DataFrame(schema=REJECTS)
+
+
+def noted(run: Run) -> pl.DataFrame:
+    """What was noted about rows without rejecting them; see rows.NOTED."""
+    return read(run, runs.NOTED) if run.has(runs.NOTED) else rows.no_notes()
+
+
+class Writer:
+    """Writes one table of patrons, part by part, into an open file. Close it, or the file cannot be read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._parquet: parquet.ParquetWriter | None = None
+        self.height = 0
+        """How many rows were written so far."""
+
+    def write(self, part: pl.DataFrame) -> None:
+        """Append the rows of a part; all parts have the same columns."""
+        table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
+        if self._parquet is None:
+            # No text occurs twice, so a dictionary would only cost space.
+            options = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}
+            self._parquet = parquet.ParquetWriter(self._file, table.schema, **options)
+        self._parquet.write_table(table)
+        self.height += part.height
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._parquet:
+            self._parquet.close()

@@ -1,0 +1,36 @@
+"""What ended a run, kept as failure.json for its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from patronload import errors
+from patronload.artifacts import run as runs
+from patronload.errors import Defect, PatronloadError
+from patronload.loads import leases
+from patronload.loads.load import Load
+
+
+@contextmanager
+def recorded(load: Load, stage: str) -> Iterator[None]:
+    """Keep an error raised within for the report, and remove an earlier one when there is none."""
+    try:
+        yield
+    except leases.Leftover:
+        raise  # the run continues in another process, which may have finished already
+    except PatronloadError as error:
+        record(load, stage, error)
+        raise
+    except Exception as error:  # noqa: BLE001 - an unexpected error goes on as a Defect, without its text
+        defect = Defect.hiding(error)
+        record(load, stage, defect)
+        raise defect from None
+    load.run.remove(runs.FAILURE)
+
+
+def record(load: Load, stage: str, error: PatronloadError) -> None:
+    """Keep an error that ended a stage."""
+    # Targets define subclasses of their own; the advice is found by the class that errors.py defines.
+    kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+    load.run.write_json(runs.FAILURE, {"step": stage, "kind": kind, "message": str(error)})

@@ -1,0 +1,121 @@
+"""Plan a load: compare its patrons with the library system, and cut what is to be sent into chunks."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from patronload.artifacts import run as runs
+from patronload.artifacts import tables
+from patronload.artifacts.run import Run
+from patronload.checks import limits
+from patronload.config import mapping_files
+from patronload.config.mapping import Mapping
+from patronload.errors import TargetError
+from patronload.exports.reading import Facts
+from patronload.loads import approval, delivery, gatekeeper, ledger_updates, reruns
+from patronload.loads.leases import Lease
+from patronload.loads.load import Counts, Load
+from patronload.loads.posting import chunks
+from patronload.mapping import expressions
+from patronload.rows import ROW
+from patronload.targets import Target
+
+log = logging.getLogger(__name__)
+
+MAX_AGE = timedelta(hours=1)
+"""How old a plan may be when its first patron is sent; an older one is made again."""
+
+
+def lease_of(load: Load, target: Target) -> Lease:
+    """The lease of the library system that this load goes into."""
+    return Lease(load.run.root, target.address, load.called)
+
+
+def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
+    """
+    Compare the patrons with what the target has, and cut what is to be sent into chunks. Nothing is changed there.
+
+    Raises TargetError for what has to be fixed first, ValidationError when too many are rejected, TransientError.
+    """
+    started = datetime.now(UTC)
+    patrons, mapping = tables.read(load.run, runs.PATRONS), load.mapping(facts.columns)
+    ledger = ledger_updates.read(load, mapping)
+    planned = target.plan(patrons, mapping, load.tenant.zone, ledger, _rejected_keys(load, mapping))
+    # Comparing takes long: another process of the task may have planned meanwhile, and be sending what it planned.
+    if not load.dry_run:
+        lease.renew()
+    # Not earlier: while the library system does not answer, an earlier plan stands as it was approved.
+    reruns.forget_plan(load.run)
+    tables.write(load.run, runs.PLAN_REJECTS, planned.rejects)
+    numbered = chunks.write(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
+    warnings = [*mapping_files.load(load.tenant.mapping).lacking(facts.columns), *planned.summary["warnings"]]
+    summary = {"warnings": warnings, "chunks": len(set(numbered)), "planned": started.isoformat()}
+    load.run.write_json(runs.PLAN, planned.summary | summary)
+    for sentence in warnings:
+        log.warning("%s", sentence)
+    if planned.stops:
+        raise TargetError("Nothing was sent. " + " ".join(planned.stops))
+    rejected = tables.rejects(load.run)["row"].n_unique()
+    gatekeeper.check_rejects(load, facts, rejected, limits.verdicts(load.tenant.limits, facts, rejected))
+    _write_planned(load.run, planned.patrons, numbered)
+    counts = {name: planned.summary[name] for name in ("new", "known")}
+    return counts | {"chunks": len(set(numbered)), "rejected": rejected}
+
+
+def _rejected_keys(load: Load, mapping: Mapping) -> list[tuple[int, str]]:
+    """The rows that were rejected before the plan, each with the key of the patron that it is about."""
+    before = tables.rejects(load.run).filter(pl.col("stage") != "plan")
+    rows, key = before.select(pl.col("row").alias(ROW)).unique(), mapping.system.key
+    if rows.is_empty() or not load.run.has(runs.ROWS):
+        return []
+    found: list[tuple[int, str]] = []
+    for part in delivery.rows_in_parts(load.run):
+        left = part.join(rows, on=ROW, how="semi")
+        keys = expressions.of_fields(left, mapping, [key])[key]
+        found += left.select(ROW, key=keys).drop_nulls().with_columns(pl.col("key").cast(pl.String)).iter_rows()
+    return found
+
+
+def _write_planned(run: Run, patrons: pl.DataFrame, numbered: list[int]) -> None:
+    column = pl.Series("chunk", numbered, dtype=pl.UInt32)
+    tables.write(run, runs.PLANNED, patrons.drop("patron").insert_column(1, column))
+
+
+def to_send(run: Run) -> pl.DataFrame | None:
+    """The rows to be sent, each with its chunk. Before there is a plan: those that may be sent, in chunk 0."""
+    if run.has(runs.PLANNED):
+        return tables.read(run, runs.PLANNED)
+    if not run.has(runs.PATRONS):
+        return None
+    patrons = tables.read(run, runs.PATRONS).with_columns(chunk=pl.lit(0, pl.UInt32))
+    return patrons.join(tables.rejects(run).select("row").unique(), on="row", how="anti", maintain_order="left")
+
+
+def plan_again_if_needed(load: Load, target: Target, lease: Lease) -> None:
+    """
+    Plan again a load that a person has approved, or whose plan is older than MAX_AGE or incomplete.
+
+    The library goes on working: the records of the first plan would undo what was changed since. A plan is incomplete
+    when the process that made it again was killed. Raises Declined when the figures differ from those that were
+    approved, or when something new needs approval; ValidationError when a newer file was loaded; and TargetError when
+    another load has sent anything since.
+    """
+    planned, asks = datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]), approval.asked(load.run)
+    # planned.parquet is written last: without it, the last attempt to plan did not finish.
+    is_complete = load.run.has(runs.PLANNED)
+    if reruns.anything_sent(load.run) or not (asks or not is_complete or datetime.now(UTC) - planned > MAX_AGE):
+        return
+    if not asks:
+        lease.sending(planned)
+    # A newer file may have been loaded while this load waited for the lease.
+    gatekeeper.check_age(load)
+    before = approval.shown(load.run) if asks else None
+    log.info("Planning again, because the library system may have changed since")
+    plan(load, delivery.facts(load), target, lease)
+    if before:
+        approval.carry_over(load, before)
+    # Something that was usual in the first plan may be unusual now.
+    approval.check(load.run)

@@ -1,0 +1,52 @@
+"""
+What happens to a run's artifacts when a stage runs again.
+
+A stage that runs again replaces what it wrote before. Once patrons were sent it does not: the load continues with what
+was planned, and another file needs another run.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from patronload.artifacts import run as runs
+from patronload.artifacts.run import Run
+from patronload.errors import TargetError
+from patronload.loads.load import Counts
+
+log = logging.getLogger(__name__)
+
+
+def anything_sent(run: Run) -> bool:
+    """Whether the run has sent patrons."""
+    return bool(run.names(runs.SENT) or run.names(runs.RESULTS))
+
+
+def keep(run: Run, what: str, name: str) -> Counts:
+    """What a stage hands on when it keeps the artifact `name` because patrons were sent."""
+    log.warning("The %s is kept, because this run has already sent patrons. For another file, start another run.", what)
+    return {"kept": f"{run.url}/{name}"}
+
+
+def forget_plan(run: Run) -> None:
+    """Remove what an earlier attempt planned, so that it is neither sent nor counted."""
+    for name in (runs.PLANNED, runs.PLAN, runs.PLAN_REJECTS, *run.names(runs.CHUNKS)):
+        run.remove(name)
+
+
+def forget_checks(run: Run) -> None:
+    """Remove what an earlier attempt found in another file, and its plan."""
+    forget_plan(run)
+    for name in (runs.VALIDATION, runs.PATRONS, runs.VALIDATE_REJECTS, runs.TRANSFORM_REJECTS, runs.REJECTS):
+        run.remove(name)
+    for name in (runs.NOTED, runs.FAILING):
+        run.remove(name)
+
+
+def check_plan(run: Run) -> None:
+    """Raises TargetError when there is no plan."""
+    if not run.has(runs.PLAN):
+        raise TargetError(
+            "Nothing was sent. A task before this one was cleared alone, so there is no plan of what is to be sent. "
+            "Clear it in Airflow together with the tasks after it."
+        )

@@ -1,0 +1,61 @@
+"""
+Approve: where something about the load is unusual, ask a person.
+
+On ordinary days this stage has nothing to do, so nothing slow is imported at the top.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from patronload.artifacts import run as runs
+from patronload.errors import PatronloadError
+from patronload.loads import approval, failures, leases, reruns
+from patronload.loads.approval import Answer, Turn
+from patronload.loads.load import Load
+from patronload.reporting.approval_question import Question
+
+log = logging.getLogger(__name__)
+
+
+def approve(load: Load, turn: Turn, answer: Answer | None = None) -> Question | None:
+    """
+    The question for a person, if something is unusual and not answered yet; None when the load may continue.
+
+    The question is mailed once; waiting for the answer is up to Airflow. Raises Declined.
+    """
+    if not approval.asked(load.run):
+        load.run.remove(runs.APPROVAL)
+        log.info("Nothing is unusual: no approval is needed")
+        return None
+    if reruns.anything_sent(load.run):
+        reruns.keep(load.run, "answer", runs.APPROVAL)
+        return None
+    with failures.recorded(load, "approve"):
+        reruns.check_plan(load.run)
+        kept = approval.take(load, turn, answer)
+        if not kept["answer"]:
+            question = approval.question(load, kept)
+            _ask(load, question, kept, turn.link)
+            return question
+        approval.settle(load, kept)
+    log.info("Approved by %s", kept["by"])
+    return None
+
+
+def _ask(load: Load, question: Question, kept: dict[str, Any], link: str | None) -> None:
+    """Mail the question, once. It is shown in Airflow too, so a mail server that is down stops nothing."""
+    from patronload.reporting import mails, smtp  # slow, and needed only on unusual days
+
+    # Other loads need not wait for a person. Post takes the lease again, and sends nothing if another load has sent.
+    leases.release(load.run.root, load.called)
+    log.info("Waiting for an answer until %s: %s", question.until, " ".join(question.sentences))
+    if kept["told"]:
+        return
+    try:
+        smtp.send(mails.question_mail(load.tenant, load.run_id, load.day, question, link))
+    except PatronloadError as error:
+        log.warning("The question could not be mailed. %s", error)
+        return
+    approval.told(load, kept)

@@ -1,0 +1,71 @@
+"""Fetch: copy the export from its source into the run's folder, byte for byte."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from patronload import sources
+from patronload.artifacts import run as runs
+from patronload.errors import MissingError
+from patronload.loads import archive, failures, reruns
+from patronload.loads.load import Counts, Load
+
+log = logging.getLogger(__name__)
+
+
+def fetch(load: Load) -> Counts:
+    """Copy the export from its source, byte for byte. Raises SourceError, ConfigError, TransientError."""
+    if reruns.anything_sent(load.run):
+        return reruns.keep(load.run, "export", runs.EXPORT)
+    with failures.recorded(load, "fetch"):
+        # A plan made from another file must not be sent: it would count as this file, which is then never loaded.
+        reruns.forget_plan(load.run)
+        for name in (runs.ROWS, runs.RAGGED, runs.FACTS):
+            load.run.remove(name)
+        delivered = _delivered(load)
+        for name in load.run.names(runs.MORE)[len(delivered) - 1 :]:
+            load.run.remove(name)
+    first, *more = delivered
+    load.run.write_json(runs.DELIVERY, first | archive.marked(load) | ({"more": more} if more else {}))
+    for each in delivered:
+        size = f"{each['size']:,}"
+        log.info("Day %s: fetched %s, %s bytes, into %s", load.day, each["name"], size, load.run.url)
+    return {"file": first["name"], "bytes": first["size"]} | ({"more_files": len(more)} if more else {})
+
+
+def _delivered(load: Load) -> list[dict[str, Any]]:
+    """All files of the delivery: from the library, or for a past day from the run that fetched them at the time."""
+    try:
+        return [_fetched(load, path, name) for path, name in zip(_paths(load), _file_names(), strict=False)]
+    except MissingError as missing:
+        if not load.of_day:
+            raise
+        return archive.take(load, missing)
+
+
+def _fetched(load: Load, path: str, name: str) -> dict[str, Any]:
+    with load.run.writing(name) as file:
+        delivered = sources.fetch(load.tenant.source, path, file, load.until)
+    fetched = datetime.now(UTC).isoformat(timespec="seconds")
+    return delivered._asdict() | {"modified": delivered.modified.isoformat(), "fetched": fetched}
+
+
+def _paths(load: Load) -> list[str]:
+    """The paths of the delivery's files; a path that a person gives for one run is the only one."""
+    source = load.tenant.source
+    if load.source_path:
+        return [load.path]
+    if source.files == "all":
+        return sources.names(source, load.path, load.until)
+    more = source.files if isinstance(source.files, tuple) else ()
+    return [load.path, *(each.format(date=load.day) for each in more)]
+
+
+def _file_names() -> Iterator[str]:
+    """The names of the delivery's files in the run's folder."""
+    yield runs.EXPORT
+    yield from (f"{runs.MORE}/{number:04}.csv" for number in count(2))

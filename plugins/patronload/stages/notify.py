@@ -1,0 +1,27 @@
+"""Notify: mail the report to the contacts that the tenant names for its outcome."""
+
+from __future__ import annotations
+
+import logging
+
+from patronload.artifacts import run as runs
+from patronload.errors import TargetError
+from patronload.loads.load import Counts, Load
+from patronload.reporting import mails, smtp
+from patronload.reporting.report import Report
+
+log = logging.getLogger(__name__)
+
+
+def notify(load: Load) -> Counts:
+    """Mail the report. Raises TargetError, TransientError."""
+    if not load.run.has(runs.REPORT):
+        raise TargetError(
+            "Nobody was told of this load, because there is no report of it: the task 'report' went wrong, and its log "
+            "says why. Clear 'report' together with 'notify' in Airflow."
+        )
+    report = Report.from_json(load.run.read_json(runs.REPORT))
+    mail = mails.result_mail(load.tenant, report)
+    smtp.send(mail)
+    log.info("Mailed '%s' to %s people", mail.subject, len(mail.to))
+    return {"outcome": report.outcome, "mails": len(mail.to)}

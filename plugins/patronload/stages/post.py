@@ -1,0 +1,92 @@
+"""Post: send the chunks that have not been sent yet, one after the other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from patronload import connections, targets
+from patronload.artifacts import run as runs
+from patronload.artifacts import tables
+from patronload.errors import RefusedError
+from patronload.loads import approval, delivery, failures, gatekeeper, ledger_updates, planning, reruns
+from patronload.loads.load import Counts, Load
+from patronload.loads.posting import post as posting
+from patronload.loads.posting.post import Totals
+from patronload.targets import Target
+
+log = logging.getLogger(__name__)
+
+
+def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
+    """
+    Send the chunks that have not been sent yet, one after the other; `tell` gets a line of figures after each.
+
+    Raises TargetError and TransientError. Before the first patron: Declined when an approval is missing,
+    ValidationError when a newer file was loaded since. After the last one: RefusedError when too many were refused,
+    whatever the library system answered to each request.
+    """
+    with failures.recorded(load, "post"):
+        if not reruns.anything_sent(load.run):
+            reruns.check_plan(load.run)
+            approval.check(load.run)
+            gatekeeper.check_age(load)
+        with targets.open_target(load.tenant.target, connections.get) as target:
+            totals = _send(load, target, tell)
+        rejected = tables.rejects(load.run)["row"].n_unique()
+        check_loaded(load, totals, rejected)
+        if totals.created + totals.updated:
+            gatekeeper.record(load, rejected + totals.failed, tables.read(load.run, runs.PATRONS))
+    log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
+    return _about(load) | totals._asdict()
+
+
+def _send(load: Load, target: Target, tell: Callable[[str], None]) -> Totals:
+    lease = planning.lease_of(load, target)
+    if not posting.is_through(load.run):
+        lease.hold()
+        planning.plan_again_if_needed(load, target, lease)
+        lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
+    try:
+        return posting.post(load.run, target, watch=posting.Watch(lease.renewed_by(tell), lease.check))
+    finally:
+        ledger_updates.update(load)
+
+
+def check_loaded(load: Load, totals: Totals, rejected: int) -> None:
+    """
+    Raises RefusedError when nothing was loaded, or when more rows than the limits allow did not become patrons.
+
+    A corrected rejects file is held to no limit, and neither is a load that a person wants anyway. Rejects that a
+    person has approved do not count again.
+    """
+    if not totals.failed:
+        return
+    if not totals.created + totals.updated:
+        raise RefusedError(
+            f"{load.tenant.system.name} refused all {totals.failed:,} patrons that it was sent; nothing was loaded. "
+            "The reasons are in the report. Mend what they name, then start the load again."
+        )
+    facts, limits = delivery.facts(load), load.tenant.limits
+    missing = rejected + totals.failed
+    allowed = limits.rejects_allowed(facts.rows)
+    held = totals.failed if rejected > allowed and approval.is_approved(load.run) else missing
+    if held > allowed and not facts.mended and not load.load_anyway:
+        raise RefusedError(
+            f"{missing:,} of {facts.rows:,} rows were not loaded ({rejected:,} rejected, {totals.failed:,} refused by "
+            f"{load.tenant.system.name}); limits.max_rejects allows {limits.max_rejects}. All others are loaded. The "
+            "reasons are in the report. Mend what they name, then start the load again."
+        )
+
+
+def _about(load: Load) -> Counts:
+    """Which load the figures are about: day, file, rows, and how many rows were rejected before sending."""
+    file = load.run.read_json(runs.DELIVERY)["name"] if load.run.has(runs.DELIVERY) else None
+    rejected = tables.rejects(load.run)["row"].n_unique()
+    return {
+        "day": f"{load.day}",
+        "file": file,
+        "rows": load.run.read_json(runs.VALIDATION)["rows"],
+        "rejected": rejected,
+    }

@@ -1,0 +1,48 @@
+"""Transform: map the accepted rows to patrons of the library system."""
+
+from __future__ import annotations
+
+import logging
+
+import polars as pl
+
+from patronload import rows
+from patronload.artifacts import run as runs
+from patronload.artifacts import tables
+from patronload.checks import limits
+from patronload.loads import delivery, failures, gatekeeper, reruns
+from patronload.loads.load import Counts, Load
+from patronload.mapping import transform as patrons
+
+log = logging.getLogger(__name__)
+
+
+def transform(load: Load) -> Counts:
+    """Map the accepted rows. Raises ValidationError for too many rejects, or patrons that are not the library's."""
+    if reruns.anything_sent(load.run):
+        return reruns.keep(load.run, "patrons", runs.PATRONS)
+    with failures.recorded(load, "transform"):
+        reruns.forget_plan(load.run)
+        counts = _map(load)
+    log.info("Transformed: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
+    return counts
+
+
+def _map(load: Load) -> Counts:
+    facts, refused, noted = delivery.facts(load), tables.read(load.run, runs.VALIDATE_REJECTS), tables.noted(load.run)
+    mapping = load.mapping(facts.columns)
+    with load.run.writing(runs.PATRONS) as file:
+        writer = tables.Writer(file)
+        rejects, groups = [], []
+        accepted = (rows.blanked(part, noted) for part in delivery.rows_in_parts(load.run))
+        for part in patrons.parts(accepted, mapping, refused):
+            writer.write(part.patrons)
+            rejects.append(part.rejects)
+            groups.append(part.patrons.select(key=mapping.system.key).with_columns(part.groups))
+        writer.close()
+        rejected_here = pl.concat(rejects)
+        tables.write(load.run, runs.TRANSFORM_REJECTS, rejected_here)
+        rejected = pl.concat([refused["row"], rejected_here["row"]]).n_unique()
+        outside = limits.verdicts(load.tenant.limits, facts, rejected)
+        gatekeeper.check_patrons(load, facts, pl.concat(groups), rejected, outside)
+    return {"patrons": writer.height, "rejected": rejected}

@@ -1,0 +1,78 @@
+"""Validate: check the export against the expectations, the tenant's limits and the recent loads."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+
+from patronload import lazy
+from patronload.artifacts import run as runs
+from patronload.artifacts import tables
+from patronload.checks import limits
+from patronload.errors import ValidationError
+from patronload.loads import delivery, failures, gatekeeper, reruns
+from patronload.loads.load import Counts, Load
+
+log = logging.getLogger(__name__)
+
+ALREADY_LOADED = "already_loaded"
+"""The key of what validate hands on when there is nothing to do."""
+
+
+def validate(load: Load) -> Counts:
+    """
+    Check the export. Hands on ALREADY_LOADED, with a sentence, when there is nothing to do.
+
+    Raises ValidationError, and SourceError or ConfigError when the export cannot be read.
+    """
+    if reruns.anything_sent(load.run):
+        return reruns.keep(load.run, "validation", runs.VALIDATION)
+    with failures.recorded(load, "validate"):
+        # A plan based on earlier verdicts must not be sent: those verdicts are about to be replaced.
+        reruns.forget_plan(load.run)
+        load.run.remove(runs.GATES)
+        if sentence := gatekeeper.already_loaded(load):
+            reruns.forget_checks(load.run)
+            log.info("%s", sentence)
+            return {ALREADY_LOADED: sentence}
+        return _check(load)
+
+
+def _check(load: Load) -> Counts:
+    # Great Expectations keeps one core busy with its import, its setup and its checks. Meanwhile polars reads, writes
+    # and checks the rows, one after the other, because polars keeps the other cores busy.
+    with ThreadPoolExecutor(1) as pool:
+        imported = pool.submit(_import_checks)
+        export = delivery.read_export(load)
+        validation, great_expectations = imported.result()
+        kept = pool.submit(delivery.keep_rows, load, export)
+        found = validation.validate(export, load.mapping(export.columns), pool)
+    kept.result()
+    rejected = found.rejects["row"].n_unique()
+    tables.write(load.run, runs.VALIDATE_REJECTS, found.rejects)
+    tables.write(load.run, runs.NOTED, found.noted)
+    tables.write(load.run, runs.FAILING, found.failing)
+    load.run.write_json(
+        runs.VALIDATION,
+        {
+            "rows": export.rows,
+            # In a file without a header line, a header that differs from the mapping's may be a patron.
+            "columns": [] if found.refusals else export.columns,
+            "great_expectations": great_expectations.VERSION,
+            "checks": [check._asdict() for check in found.checks],
+        },
+    )
+    log.info("Validated %s rows: %s rejected", f"{export.rows:,}", f"{rejected:,}")
+    if found.refusals:
+        raise ValidationError("The export is refused; nothing was sent. " + " ".join(found.refusals))
+    gatekeeper.check_file(load, export, limits.verdicts(load.tenant.limits, export, rejected))
+    return {"rows": export.rows, "rejected": rejected}
+
+
+def _import_checks() -> tuple[ModuleType, ModuleType]:
+    """Imported here and not above, so that a thread does it while the export is read: it takes seconds."""
+    with lazy.uncollected():
+        from patronload.checks import great_expectations, validation
+    great_expectations.ready()
+    return validation, great_expectations
