@@ -12,7 +12,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, time
 from typing import Any, Literal, NamedTuple
 
-from faults.world import Row, User, World, custom_fields
+from faults.world import MARK, Row, User, World, custom_fields
 from sandbox.folio import Store
 
 Fate = Literal["load", "hold", "either"]
@@ -28,6 +28,7 @@ DEFAULTS = {
     "tags": "first",
 }
 PROTECTED = ("staff", "system", "shadow", "dcb")
+STAFF_KEEP = ("active", "patronGroup", "expirationDate")
 KEYS = ("username", "barcode")
 NEVER_ERASED = ("externalSystemId", "username", "personal.lastName", "active", "type")
 
@@ -92,7 +93,9 @@ class _Oracle:
     def _one(self, row: Row) -> Expected:
         before = self.stored.get(self._key(row).lower())
         user = self._merged(row, before)
-        return Expected(row, "load", before, user, self._preference(before))
+        keeps_all = before is not None and "all" in self._kept(before)
+        preference = self.preferences.get(before["id"]) if before and keeps_all else self._preference(before)
+        return Expected(row, "load", before, user, preference)
 
     def _key(self, row: Row) -> str:
         return self.world.prefix + row.cells["ID"]
@@ -113,8 +116,42 @@ class _Oracle:
         if before and protected:
             user["username"] = before["username"]
         user["type"] = before["type"] if before and protected else self._type(row, before)
-        user["active"] = self._active(row, before, user)
+        if before is None or not self._kept(before):
+            user["active"] = self._active(row, before, user)
+            return user
+        return self._as_protected(row, user, before)
+
+    def _as_protected(self, row: Row, user: User, before: User) -> User:
+        """What staff keep, and what a tag protects."""
+        kept = self._kept(before)
+        if "all" in kept:
+            return deepcopy(before)
+        for name in kept - {"active", "phone"}:
+            _copy(name, before, user)
+        if "phone" in kept:
+            _copy("phone", before["personal"], user["personal"])
+        if "active" not in kept:
+            user["active"] = self._active(row, before, user)
+        elif user.get("expirationDate") != before.get("expirationDate") and self._is_past(user.get("expirationDate")):
+            user["active"] = False
+        else:
+            _copy("active", before, user)
         return user
+
+    def _kept(self, before: User) -> set[str]:
+        """The names of the fields that no load may change; `all` for the whole user."""
+        kept = set()
+        if (before.get("type") or "").lower() in PROTECTED:
+            kept = {name for name in STAFF_KEEP if self.world.staff.get(name) != "load"}
+        if self._has_tag(before, "keep"):
+            kept.add("all")
+        if self._has_tag(before, "phone"):
+            kept |= {"phone", "tags"}
+        return kept
+
+    def _has_tag(self, user: User, beginning: str) -> bool:
+        tags = (user.get("tags") or {}).get("tagList", [])
+        return self.world.protects and f"{beginning}{MARK}" in tags
 
     def _value(self, path: str, row: Row) -> Any:  # noqa: C901, PLR0911 - one return for each kind of field
         """What the row has for a field, in FOLIO's stored form; None for nothing, or for what FOLIO does not know."""
@@ -248,7 +285,9 @@ class _Oracle:
         if not unknown:
             return "load"
         # A value that the policy does not let through might be let pass; it would not reach FOLIO.
-        unused = one.before is not None and all(self._owner(path) != "campus" for path in unknown)
+        kept = self._kept(one.before) if one.before else set()
+        used = [path for path in unknown if self._owner(path) == "campus" and not kept & {path, "all"}]
+        unused = one.before is not None and not used
         return "either" if unused else "hold"
 
     def _is_unknown(self, path: str, row: Row) -> bool:
@@ -261,12 +300,13 @@ class _Oracle:
     def _may_be_the_same_person(self, one: Expected) -> bool:
         """A new externalSystemId with the e-mail of somebody FOLIO has and the file has not."""
         mail = one.row.cells["EMAIL"].lower()
-        if one.before or not mail or "personal.email" not in self.world.fields:
+        if one.before or not mail or "personal.email" not in self.world.fields or self.world.same_email != "reject":
             return False
         same = self.by_mail.get(mail, [])
         in_file = {self._key(row).lower() for row in self.world.rows} if same else set()
         once = self.mails[mail] == 1
-        return once and len(same) == 1 and same[0]["externalSystemId"].lower() not in in_file
+        staff = any((user.get("type") or "").lower() in PROTECTED for user in same)
+        return once and len(same) == 1 and not staff and same[0]["externalSystemId"].lower() not in in_file
 
     def _settle(self, made: list[Expected], fates: dict[int, Fate]) -> None:
         """Hold back whoever wants a key that somebody keeps, and all who wait for one another in a circle."""
@@ -309,6 +349,12 @@ def _in_circles(waits: dict[int, set[int]]) -> set[int]:
         if start in seen:
             found.add(start)
     return found
+
+
+def _copy(name: str, source: User, target: User) -> None:
+    target.pop(name, None)
+    if name in source:
+        target[name] = source[name]
 
 
 def _empty(value: Any) -> bool:

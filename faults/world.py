@@ -25,6 +25,9 @@ OWNERS = ("campus", "library", "first")
 
 FOLIO_TENANT = "campaign"
 
+PROTECTING: dict[str, Any] = {f"keep{MARK}": "all", f"phone{MARK}": ["personal.phone"]}
+"""Tags by which a library protects users from its loads."""
+
 COLUMNS = (
     "ID", "LOGIN", "CARD", "GROUP", "LAST", "FIRST", "PREFERRED", "EMAIL", "PHONE", "STREET", "CITY", "WORKSTREET",
     "DEPTS", "CAMPUS", "CLUBS", "NOTE", "EXPIRES", "ENROLLED", "BORN", "TAGS", "ACTIVE",
@@ -95,6 +98,10 @@ class World:
     source_type: str | None
     chunk_size: int
     blank_cells: str
+    staff: dict[str, str]
+    same_email: str
+    protects: bool
+    """Whether a tag protects users, and another one their phone numbers."""
     fields: dict[str, Any]
     ownership: dict[str, str]
     rows: list[Row]
@@ -113,6 +120,9 @@ class World:
             "folio_tenant": FOLIO_TENANT,
             "chunk_size": self.chunk_size,
             "blank_cells": self.blank_cells,
+            "staff": self.staff,
+            "same_email": self.same_email,
+            "protected": {"tags": PROTECTING} if self.protects else {},
             **({"source_type": self.source_type} if self.source_type else {}),
         }
         return {"mapping": "folio/campaign", "timezone": self.zone.key, "target": target}
@@ -166,6 +176,9 @@ def make(seed: int) -> World:
         source_type=chance.choice([None, "banner"]),
         chunk_size=chance.choice([20, 40, 90, 250]),
         blank_cells=chance.choice(["keep", "keep", "erase"]),
+        staff={},
+        same_email="report",
+        protects=False,
         fields=fields,
         ownership=ownership,
         rows=[],
@@ -173,7 +186,19 @@ def make(seed: int) -> World:
         preferences=[],
     )
     _people(world, chance, chance.randint(200, 300))
+    _add_policies(world, random.Random(seed * 104729 + 7))
     return world
+
+
+def _add_policies(world: World, chance: random.Random) -> None:
+    """What the tenant file says about staff and protected users, and users with the tags that protect them."""
+    world.staff = chance.choice([{}, {}, {"expirationDate": "load"}, {"active": "load", "patronGroup": "load"}])
+    world.same_email = chance.choice(["report", "reject", "ignore"])
+    world.protects = chance.random() < 0.5  # noqa: PLR2004 - in every second run
+    for user in world.stored:
+        if chance.random() < 0.05:  # noqa: PLR2004 - one in twenty
+            tags = user.setdefault("tags", {"tagList": []})["tagList"]
+            tags.append(chance.choice(list(PROTECTING)))
 
 
 def _fields(chance: random.Random) -> dict[str, Any]:

@@ -172,7 +172,7 @@ class Store:
         self.service_points_users = Table(("userId",))
         self.modules: dict[str, tuple[str, ...]] = dict(reference.MODULES)
         self.consortium: Consortium | None = None
-        self.parallel = False
+        self.parallel = True
         """Whether an import's partitions run at once over five connections, as in the real module: then a refused
         update fails its partition's answer (every user of the request is reported as failed), and the answer comes
         before the rest of the partition is through. Without it a refused update fails its own user alone."""

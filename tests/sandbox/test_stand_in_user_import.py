@@ -233,7 +233,7 @@ def test_a_failed_update_tells_mod_users_answer(folio, fields, cause):
     folio.load(user(1), user(2))
     body = folio.load(user(1, **fields))
     assert counts(body) == (0, 0, 1)
-    assert only_error(body).startswith("Failed to update user with externalSystemId: E0001: ")
+    assert "Failed to update user with externalSystemId: E0001: " in only_error(body)
     assert only_error(body).endswith(cause)
     assert "400" in only_error(body)
 

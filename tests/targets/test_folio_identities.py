@@ -47,7 +47,7 @@ def test_an_id_that_another_user_holds(server: FolioServer, rules: Mapping, fiel
 def test_a_changed_external_system_id(server: FolioServer, rules: Mapping, same: dict[str, str]):
     """A newcomer with somebody's username, barcode or e-mail is that somebody, perhaps: a person decides, no double."""
     stored_user(server, person(900, personal={"lastName": "A", "email": "p@X.example"}))
-    planned = plan(server, [person(1, **same), person(2)], rules)
+    planned = plan(server, [person(1, **same), person(2)], rules, same_email="reject")
     assert list(sent(planned)) == [3]
     assert "perhaps the same person, whose externalSystemId has changed" in reasons(planned)[2]
     assert "banner_00000900" in reasons(planned)[2]

@@ -1,9 +1,10 @@
 """FOLIO: the properties of its users, and what a tenant file says of a FOLIO tenant."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from patronload.documents.models import Document
 from patronload.systems.description import Kind, Owner, System, Target
 
 _ADDRESS = {
@@ -109,6 +110,28 @@ FOLIO = System(
 )
 
 
+STAFF_FIELDS = ("active", "patronGroup", "expirationDate")
+"""What staff keep unless a tenant file says otherwise; their type and username they always keep."""
+
+FieldPath = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+
+
+class Protected(Document):
+    """Users, or fields of users, that someone protects by hand in FOLIO."""
+
+    custom_field: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="the refId of a custom field that names a user's protected fields, or all",
+        examples=["protectedFields"],
+    )
+    tags: dict[str, Literal["all"] | tuple[FieldPath, ...]] = Field(
+        default_factory=dict,
+        description="a tag on a user: the fields that it protects, or all",
+        examples=["{do-not-load: all, own-email: [personal.email]}"],
+    )
+
+
 class FolioTarget(Target):
     """A FOLIO tenant, loaded by mod-user-import's POST /user-import."""
 
@@ -141,6 +164,18 @@ class FolioTarget(Target):
     )
     blank_cells: Literal["keep", "erase"] = Field(
         "keep", description="an empty cell leaves the patron's field as FOLIO has it, or empties it"
+    )
+    staff: dict[Literal["active", "patronGroup", "expirationDate"], Literal["keep", "load"]] = Field(
+        default_factory=dict,
+        description="which of these fields the file may change for users of type staff, system, shadow or dcb",
+        examples=["{expirationDate: load}"],
+    )
+    same_email: Literal["reject", "report", "ignore"] = Field(
+        "report",
+        description="a new patron with the e-mail address of a user who is not in the file: perhaps the same person",
+    )
+    protected: Protected = Field(
+        default_factory=Protected, description="users, or fields, that someone protects by hand in FOLIO"
     )
     create: tuple[Literal["departments", "options"], ...] = Field(
         (),

@@ -26,6 +26,8 @@ class Holder(NamedTuple):
     username: str | None
     barcode: str | None
     email: str | None
+    is_staff: bool = False
+    """Of a type that logs in; the same person may have a patron account beside it."""
 
 
 class Claim(NamedTuple):
@@ -54,20 +56,33 @@ class Order(NamedTuple):
 
     levels: dict[int, int]
     conflicts: dict[int, Conflict]
+    same_email: list[int]
+    """Rows of new patrons with the e-mail address of a user who is not in the load; none where they are conflicts."""
 
 
-def settle(claims: list[Claim], holders: Iterable[Holder], gone: dict[str, int] | None = None) -> Order:
+def settle(
+    claims: list[Claim],
+    holders: Iterable[Holder],
+    gone: dict[str, int] | None = None,
+    *,
+    rejects_same_email: bool = False,
+) -> Order:
     """
     The order of the rows, and the rows that are to be set aside.
 
     `gone` are rows that were set aside before, by the stored user whom they are about: that one keeps what it has.
+    `rejects_same_email`: a new patron with the e-mail address of a user who is not in the load is set aside.
     """
-    return _Settling(claims, list(holders), gone or {}).order()
+    return _Settling(claims, list(holders), gone or {}, rejects_same_email=rejects_same_email).order()
 
 
 class _Settling:
-    def __init__(self, claims: list[Claim], holders: list[Holder], gone: dict[str, int]) -> None:
+    def __init__(
+        self, claims: list[Claim], holders: list[Holder], gone: dict[str, int], *, rejects_same_email: bool
+    ) -> None:
         self.claims = claims
+        self.rejects_same_email = rejects_same_email
+        self.same_email: list[int] = []
         self.gone = gone
         self.rows = {claim.row: claim for claim in claims}
         self.by_stored = {claim.stored_id: claim for claim in claims if claim.stored_id}
@@ -90,7 +105,8 @@ class _Settling:
             if claim.stored_id is None and claim.row not in self.conflicts:
                 self._find_changed_id(claim)
         self._spread()
-        return Order(self._levels(), self.conflicts)
+        levels = self._levels()
+        return Order(levels, self.conflicts, [row for row in self.same_email if row in levels])
 
     def _find_doubles(self) -> None:
         """Two rows that would end with one id; the user who has it already may keep it."""
@@ -142,13 +158,17 @@ class _Settling:
         """A newcomer with the e-mail address of one who is there and whom the file does not have any more."""
         found = self.holders_of.get(claim.email or "", [])
         alone = len(found) == 1 and len(self.claims_of[claim.email or ""]) == 1
-        if alone and found[0].id not in self.by_stored and found[0].id not in self.gone:
-            self._set_aside(
-                claim, "personal.email",
-                f"the e-mail address is that of {_named(found[0])} in FOLIO, who is not in this load: perhaps the same "
-                "person, whose externalSystemId has changed. Change it in FOLIO, or correct the row",
-                "the e-mail address is another user's in FOLIO; perhaps the same person under another externalSystemId",
-            )  # fmt: skip
+        if not alone or found[0].is_staff or found[0].id in self.by_stored or found[0].id in self.gone:
+            return
+        if not self.rejects_same_email:
+            self.same_email.append(claim.row)
+            return
+        self._set_aside(
+            claim, "personal.email",
+            f"the e-mail address is that of {_named(found[0])} in FOLIO, who is not in this load: perhaps the same "
+            "person, whose externalSystemId has changed. Change it in FOLIO, or correct the row",
+            "the e-mail address is another user's in FOLIO; perhaps the same person under another externalSystemId",
+        )  # fmt: skip
 
     def _spread(self) -> None:
         """Who waits for a row that is set aside is set aside too."""
@@ -206,7 +226,12 @@ class _Settling:
 
 
 def _named(holder: Holder) -> str:
-    return f"the user with the externalSystemId '{holder.external_system_id}'"
+    if holder.external_system_id:
+        return f"the user with the externalSystemId '{holder.external_system_id}'"
+    for field, value in (("username", holder.username), ("barcode", holder.barcode)):
+        if value:
+            return f"the user with the {field} '{value}' and no externalSystemId"
+    return f"the user with the id '{holder.id}' and no externalSystemId"
 
 
 Someone = TypeVar("Someone", Holder, Claim)

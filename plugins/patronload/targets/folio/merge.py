@@ -18,9 +18,7 @@ from patronload.folding import fold
 from patronload.mapping import last_changed
 from patronload.targets.delivery import Record
 from patronload.targets.folio.comparison import moment
-
-MORE_THAN_PATRONS = ("staff", "system", "shadow", "dcb")
-"""Types of users who log in; another type or another username would lock them out. FOLIO: mod-users UserType."""
+from patronload.targets.folio.protection import ALL, Protection, is_staff, restore
 
 IDS = ("externalSystemId", "username", "barcode")
 
@@ -75,6 +73,7 @@ class Rules(NamedTuple):
     erase: bool
     zone: ZoneInfo
     now: datetime
+    protection: Protection = Protection()
     changed: dict[str, bool] = {}  # noqa: RUF012 - nobody changes it
     """Of one patron: which contested fields the campus has changed since the last load; without those not known."""
 
@@ -90,7 +89,9 @@ class Rules(NamedTuple):
         return "first" if changed is None else "campus" if changed else "library"
 
 
-def rules(mapping: Mapping, zone: ZoneInfo, now: datetime, *, erase: bool = False) -> Rules:
+def rules(
+    mapping: Mapping, zone: ZoneInfo, now: datetime, *, erase: bool = False, protection: Protection | None = None
+) -> Rules:
     """The rules of a mapping. `zone` is where the library's days end; `erase`: a blank cell empties what it owns."""
     plain = [path for path in mapping.fields if not path.startswith(("personal.addresses[", "requestPreference."))]
     preference = [path for path in mapping.fields if path.startswith("requestPreference.")]
@@ -104,6 +105,7 @@ def rules(mapping: Mapping, zone: ZoneInfo, now: datetime, *, erase: bool = Fals
         erase=erase,
         zone=zone,
         now=now,
+        protection=protection or Protection(),
     )
 
 
@@ -119,13 +121,11 @@ def merged(ours: Record, stored: Record | None, rules: Rules, dropped: Collectio
     if "requestPreference" in record:
         record["requestPreference"] = _sound(record["requestPreference"])
     record["type"] = _type(ours, stored, rules)
-    record["active"] = _active(ours, stored, record, rules)
+    kept = rules.protection.fields(stored) if stored is not None else frozenset[str]()
+    if stored is not None:
+        record = restore(record, stored, kept)
+    record["active"] = _active(ours, stored, record, rules, kept)
     return {name: value for name, value in record.items() if not _is_empty(value)}
-
-
-def logs_in(stored: Record | None) -> bool:
-    """Whether a stored user is more than a patron."""
-    return stored is not None and str(stored.get("type") or "").strip().lower() in MORE_THAN_PATRONS
 
 
 def end_of_day(day: str, zone: ZoneInfo) -> str:
@@ -190,7 +190,7 @@ def _laid_over(stored: Record, ours: Record, rules: Rules) -> Record:
         source = (ours.get(field.inside) or {}) if field.inside else ours
         inside = record.setdefault(field.inside, {}) if field.inside else record
         _lay(inside, source.get(field.name), field, rules.settled(field.owner, field.contested))
-    if logs_in(stored) and stored.get("username"):
+    if is_staff(stored) and stored.get("username"):
         record["username"] = stored["username"]
     _lay_addresses(record, ours, rules)
     _lay_preference(record, ours, rules)
@@ -279,7 +279,7 @@ DELIVERY = ("fulfillment", "defaultDeliveryAddressTypeId")
 
 def _type(ours: Record, stored: Record | None, rules: Rules) -> str:
     theirs = (stored or {}).get("type")
-    if logs_in(stored):
+    if is_staff(stored):
         return str(theirs)
     owner = rules.settled(rules.type, "type")
     if stored is None or owner == "campus" or (owner == "first" and not theirs):
@@ -287,12 +287,15 @@ def _type(ours: Record, stored: Record | None, rules: Rules) -> str:
     return str(theirs or PATRON)
 
 
-def _active(ours: Record, stored: Record | None, record: Record, rules: Rules) -> bool:
+def _active(ours: Record, stored: Record | None, record: Record, rules: Rules, kept: Collection[str]) -> bool:
     """FOLIO: ExpirationTool makes inactive who has run out, each minute, so `active` and the date have to agree."""
+    if stored is not None and ({"active", ALL} & set(kept)):
+        has_new_date = record.get("expirationDate") != stored.get("expirationDate")
+        return bool(stored.get("active")) and not (has_new_date and _is_over(record, rules.now))
     owner = rules.settled(rules.active, "active")
     given = ours.get("active") if owner == "campus" or stored is None else None
     ends = record.get("expirationDate")
-    if ends and moment(ends) < rules.now:
+    if _is_over(record, rules.now):
         return False
     if given is not None:
         return bool(given)
@@ -302,6 +305,11 @@ def _active(ours: Record, stored: Record | None, record: Record, rules: Rules) -
     renewed = bool(was and ends and moment(was) < rules.now)
     # A date that the campus has moved tells more than an `active` that it has always said.
     return renewed and rules.active in (None, "campus", "last") and ours.get("active") is not False
+
+
+def _is_over(record: Record, now: datetime) -> bool:
+    ends = record.get("expirationDate")
+    return bool(ends) and moment(str(ends)) < now
 
 
 def _is_empty(value: Any) -> bool:

@@ -8,7 +8,7 @@ over it; rows that FOLIO would refuse, or that would touch somebody else's ids, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -21,10 +21,14 @@ from patronload.folding import fold
 from patronload.mapping import last_changed
 from patronload.systems.folio import FOLIO
 from patronload.targets.delivery import Planned, Problem, Record, reject
+from patronload.targets.folio import findings as about_rows
 from patronload.targets.folio import identity_conflicts, merge, preflight, stored_users, touched_users
+from patronload.targets.folio import protection as protected_fields
 from patronload.targets.folio.client import Folio
+from patronload.targets.folio.findings import Finding
 from patronload.targets.folio.identity_conflicts import Claim, Order
-from patronload.targets.folio.preflight import Drift, Finding, Permissions, Values
+from patronload.targets.folio.preflight import Drift, Permissions, Values
+from patronload.targets.folio.protection import Protection, is_staff
 from patronload.targets.folio.reference_data import Reference
 from patronload.targets.folio.touched_users import Stored
 from patronload.targets.patron_ledger import Ledger
@@ -80,6 +84,10 @@ class _Planning:
         self.gone: dict[str, int] = {}
         self.drifts: list[Drift] = []
         self.unreadable: set[str] = set()
+        self.staff = self.protected = self.kept_back = 0
+        """Rows of staff, rows of users protected by hand, and rows that would change what staff keep."""
+        self.reactivated: set[int] = set()
+        """Rows of inactive users who become active."""
         self.other_ids = 0
         """Rows with an id whose user has another one in FOLIO."""
 
@@ -97,16 +105,29 @@ class _Planning:
         lines = [line for row, text in _texts(patrons) if (line := self._line(row, text, stored, values))]
         brings_ids = "id" in self.mapping.fields
         claims = [_claim(line, brings_ids=brings_ids) for line in lines]
-        order = identity_conflicts.settle(claims, stored.holders.values(), self.gone)
+        order = identity_conflicts.settle(
+            claims,
+            stored.holders.values(),
+            self.gone,
+            rejects_same_email=self.folio.target.same_email == "reject",
+        )
         self._reject_conflicts(order, lines)
         going = [line for line in lines if line.row in order.levels]
         values.create_for(line.record for line in going)
-        findings = [*self._findings(values), *self._prefixed(stored), *self._other_ids()]
+        findings = [
+            *self._findings(values),
+            *about_rows.prefixed(stored.prefixed, self.folio.prefix),
+            *about_rows.other_ids(self.other_ids),
+            *about_rows.same_emails(order.same_email if self.folio.target.same_email == "report" else []),
+            *about_rows.kept_back(self.kept_back),
+        ]
         levels = self._after_a_trial(going, order.levels)
         going.sort(key=lambda line: levels[line.row])
         known = sum(line.stored_id is not None for line in going)
         rejects = pl.DataFrame(self.rejects, schema=rows.REJECTS, orient="row")
         counts = {"patrons": patrons.height, "new": len(going) - known, "known": known}
+        reactivated = len(self.reactivated & order.levels.keys())
+        counts |= {"staff": self.staff, "protected": self.protected, "becoming_active": reactivated}
         summary = self._summary(findings, values, stored.read)
         return Planned(
             patrons=_frame(going, levels),
@@ -123,31 +144,6 @@ class _Planning:
         found = {holder.id: self.refused.get(fold(holder.external_system_id)) for holder in stored.holders.values()}
         return {one: row for one, row in found.items() if row is not None}
 
-    def _prefixed(self, stored: Stored) -> Iterator[Finding]:
-        if not stored.prefixed:
-            return
-        prefix, rows = self.folio.prefix, "row" if stored.prefixed == 1 else "rows"
-        yield Finding(
-            "externalSystemId",
-            "warn",
-            f"In {stored.prefixed:,} {rows} the externalSystemId begins with '{prefix}' already, and FOLIO has a user "
-            f"of just that externalSystemId. FOLIO puts '{prefix}' before it once more, so these are other users: take "
-            "it away in the mapping, or target.source_type out of the tenant file.",
-            [],
-        )
-
-    def _other_ids(self) -> Iterator[Finding]:
-        if not self.other_ids:
-            return
-        rows = "row" if self.other_ids == 1 else "rows"
-        yield Finding(
-            "id",
-            "warn",
-            f"In {self.other_ids:,} {rows} the id is not the one that the user has in FOLIO. A user's id never "
-            "changes, so the patrons are loaded and keep theirs.",
-            [],
-        )
-
     def _line(self, row: int, text: str, stored: Stored, values: Values) -> _Line | None:
         """The merged patron, or None when the row is set aside."""
         written = json.loads(text)
@@ -158,7 +154,11 @@ class _Planning:
         problems = [*self._of_user(user, ours), *_same_types(ours)]
         if not problems:
             theirs = self._as_import(user, stored, values.reference)
-            record = merge.merged(ours, theirs, self._rules_for(written), dropped)
+            rules = self._rules_for(written)
+            record = merge.merged(ours, theirs, rules, dropped)
+            self._count_protected(ours, theirs, rules, dropped)
+            if theirs and record["active"] and not theirs["active"]:
+                self.reactivated.add(row)
             problems = values.problems(record)
             if not problems:
                 return _Line(row, record, stored_id, self._unsaid(written, ours))
@@ -167,6 +167,17 @@ class _Planning:
         if stored_id:
             self.gone[stored_id] = row
         return None
+
+    def _count_protected(
+        self, ours: Record, theirs: Record | None, rules: merge.Rules, dropped: Collection[str]
+    ) -> None:
+        if theirs is None:
+            return
+        self.protected += bool(rules.protection.by_hand(theirs))
+        if is_staff(theirs):
+            self.staff += 1
+            free = merge.merged(ours, theirs, rules._replace(protection=Protection()), dropped)
+            self.kept_back += any(free.get(name) != theirs.get(name) for name in rules.protection.staff)
 
     def _after_a_trial(self, lines: list[_Line], levels: dict[int, int]) -> dict[int, int]:
         """
@@ -184,7 +195,8 @@ class _Planning:
         """How the file is laid over FOLIO's users."""
         if self._rules is None:
             erase = self.folio.target.blank_cells == "erase"
-            self._rules = merge.rules(self.mapping, self.zone, self.folio.clock(), erase=erase)
+            protection = protected_fields.of_target(self.folio.target)
+            self._rules = merge.rules(self.mapping, self.zone, self.folio.clock(), erase=erase, protection=protection)
         return self._rules
 
     _rules: merge.Rules | None = None

@@ -18,6 +18,7 @@ from patronload.folding import fold
 from patronload.systems.folio import FolioTarget
 from patronload.targets.delivery import Problem, Record
 from patronload.targets.folio.client import Folio
+from patronload.targets.folio.findings import Finding
 from patronload.targets.folio.merge import DELIVERY
 from patronload.targets.folio.reference_data import CONTACT_TYPES, LISTS, Reference, misfit
 
@@ -83,15 +84,6 @@ FOLIO: NEWS.md of both modules; mod-user-import 3.11.0, the newest that is known
 
 Since when mod-users has the last two is not known here; a tenant without them has no user who has them.
 """
-
-
-class Finding(NamedTuple):
-    """A line of the report. effect: reject (the rows), warn, stop (the run), create; values: with their rows."""
-
-    kind: str
-    effect: str
-    sentence: str
-    values: list[dict[str, Any]]
 
 
 class Permissions:

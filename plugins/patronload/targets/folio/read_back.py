@@ -27,7 +27,12 @@ class ReadBack:
         return {key: user | {"requestPreference": preferences.get(user["id"])} for key, user in users.items()}
 
     def obstacles(self, patrons: list[Patron]) -> dict[int, Failed]:
-        """Why FOLIO cannot create some of these patrons, by row: another user has one of their ids."""
+        """
+        Why FOLIO cannot create some of these patrons, by row: another user has one of their ids.
+
+        A user with the patron's very externalSystemId is the patron, created late by a request that was thought lost.
+        """
+        own = {patron.row: self._folio.prefix + patron.key for patron in patrons}
         names = (*IDS, "id")
         wanted = {name: {p.row: str(p.record[name]) for p in patrons if p.record.get(name)} for name in names}
         wanted["externalSystemId"] = {row: self._folio.prefix + key for row, key in wanted["externalSystemId"].items()}
@@ -35,7 +40,8 @@ class ReadBack:
         for name, values in wanted.items():
             holders = {fold(user[name]): user for user in self._folio.users_by(name, values.values()) if user.get(name)}
             for row, value in values.items():
-                if (holder := holders.get(fold(value))) is not None:
+                holder = holders.get(fold(value))
+                if holder is not None and holder.get("externalSystemId") != own[row]:
                     found.setdefault(row, answers.held(row, name, value, holder))
         return found
 

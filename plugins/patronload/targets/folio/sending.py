@@ -153,9 +153,12 @@ class Sending:
 
         Nobody is sent who cannot be created: each attempt leaves a permission user behind (FOLIO: UserImportAPI).
         """
-        obstacles = self.read_back.obstacles([patron for patron in patrons if patron.key not in stored])
+        new = [patron for patron in patrons if patron.key not in stored]
+        obstacles = self.read_back.obstacles(new)
         self.failed += obstacles.values()
-        going = [patron for patron in patrons if patron.row not in obstacles]
+        free = [patron for patron in new if patron.row not in obstacles]
+        missing = {patron.row for patron in self._count_held(self.read_back.users(free), free)}
+        going = [patron for patron in patrons if patron.key in stored or patron.row in missing]
         for patron in going:
             if patron.row in alone:
                 self.post([patron], tries=tries)
@@ -219,6 +222,7 @@ class Sending:
         # A request that was thought to be lost may have come first.
         missing = self._count_held(stored, unclear)
         free = [patron for patron in missing if patron.row not in obstacles]
+        free = self._count_held(self.read_back.users(free), free)
         self.failed += [
             answers.explained(blind[patron.row], obstacles[patron.row]) for patron in missing if patron.row in obstacles
         ]

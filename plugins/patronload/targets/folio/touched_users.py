@@ -13,6 +13,7 @@ from patronload.targets.delivery import Record
 from patronload.targets.folio import merge
 from patronload.targets.folio.client import PAGE, QUERY_IDS, Folio
 from patronload.targets.folio.identity_conflicts import Holder
+from patronload.targets.folio.protection import is_staff
 
 QUERIES = 4
 """A patron is looked up by externalSystemId, username, barcode and e-mail address; hardly ever by id as well."""
@@ -99,7 +100,7 @@ class _Wanted:
             self.ours.add(user["id"])
         elif fold(user["id"]) not in self._ids and not self._holds(username, barcode, email(user)):
             return
-        self.holders[user["id"]] = Holder(user["id"], key or "", username, barcode, email(user))
+        self.holders[user["id"]] = Holder(user["id"], key or "", username, barcode, email(user), is_staff(user))
 
     def _holds(self, username: str | None, barcode: str | None, email: str | None) -> bool:
         return (

@@ -1,0 +1,82 @@
+"""What a plan found, as lines of the report; none of them quotes a patron."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+MAX_ROWS_NAMED = 20
+
+
+class Finding(NamedTuple):
+    """A line of the report. effect: reject (the rows), warn, stop (the run), create; values: with their rows."""
+
+    kind: str
+    effect: str
+    sentence: str
+    values: list[dict[str, Any]]
+
+
+def prefixed(rows: int, prefix: str) -> Iterator[Finding]:
+    """Rows whose externalSystemId has the prefix of target.source_type already."""
+    if rows:
+        yield Finding(
+            "externalSystemId",
+            "warn",
+            f"In {_count(rows)} the externalSystemId begins with '{prefix}' already, and FOLIO has a user "
+            f"of just that externalSystemId. FOLIO puts '{prefix}' before it once more, so these are other users: take "
+            "it away in the mapping, or target.source_type out of the tenant file.",
+            [],
+        )
+
+
+def other_ids(rows: int) -> Iterator[Finding]:
+    """Rows whose id is not their user's."""
+    if rows:
+        yield Finding(
+            "id",
+            "warn",
+            f"In {_count(rows)} the id is not the one that the user has in FOLIO. A user's id never "
+            "changes, so the patrons are loaded and keep theirs.",
+            [],
+        )
+
+
+def same_emails(rows: list[int]) -> Iterator[Finding]:
+    """Rows of new patrons with the e-mail address of a user who is not in the file."""
+    if rows:
+        what = "a new patron has" if len(rows) == 1 else "new patrons have"
+        yield Finding(
+            "personal.email",
+            "warn",
+            f"In {_named(rows)} {what} the e-mail address of a user in FOLIO who is not in this file: perhaps the same "
+            "person, under a new externalSystemId. Such rows are loaded. To reject them, write same_email: reject "
+            "under target in the tenant file.",
+            [],
+        )
+
+
+def kept_back(rows: int) -> Iterator[Finding]:
+    """Rows that would change what staff keep."""
+    if rows:
+        yield Finding(
+            "staff",
+            "warn",
+            f"{_count(rows)} would change the status, patron group or expiry date of staff (users of type staff, "
+            "system, shadow or dcb). They keep what they have. To load these fields, name them under target.staff in "
+            "the tenant file.",
+            [],
+        )
+
+
+def _count(rows: int) -> str:
+    return f"{rows:,} {'row' if rows == 1 else 'rows'}"
+
+
+def _named(rows: list[int]) -> str:
+    """Row 5; rows 5, 9 and 12; or the first twenty and how many more."""
+    if len(rows) == 1:
+        return f"row {rows[0]}"
+    named = sorted(rows)[:MAX_ROWS_NAMED]
+    rest = f"{len(rows) - len(named):,} more" if len(rows) > len(named) else str(named.pop())
+    return f"rows {', '.join(map(str, named))} and {rest}"
