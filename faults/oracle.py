@@ -362,7 +362,7 @@ def _empty(value: Any) -> bool:
 
 
 def comparable(user: User | None) -> Any:
-    """A stored user without what the server writes itself, and without what is empty."""
+    """A stored user without what the server writes itself, and without what is empty; departments have no order."""
     if user is None:
         return None
     kept = {name: value for name, value in user.items() if name not in ("id", "createdDate", "updatedDate", "metadata")}
@@ -375,6 +375,8 @@ def comparable(user: User | None) -> Any:
     custom = {name: value for name, value in (kept.pop("customFields", None) or {}).items() if not _empty(value)}
     tags = (kept.pop("tags", None) or {}).get("tagList") or []
     flat = {name: value for name, value in kept.items() if not _empty(value)}
+    if "departments" in flat:
+        flat["departments"] = sorted(flat["departments"], key=str)
     return {**flat, "active": bool(flat.get("active")), "personal": personal, "customFields": custom, "tags": tags}
 
 

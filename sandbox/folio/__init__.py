@@ -20,7 +20,8 @@ from typing import Self
 from starlette.applications import Starlette
 
 from sandbox.faults import Fault, Faults, Seen
-from sandbox.folio.app import Folio, application
+from sandbox.folio.app import application
+from sandbox.folio.gateway import Folio
 from sandbox.folio.logins import FolioTenant
 from sandbox.folio.store import Store
 from sandbox.web import WebServer

@@ -1,48 +1,31 @@
 # ruff: noqa: N815 - the names are FOLIO's
-"""What FOLIO accepts as a request body: the users of /users and of /user-import, checked as RMB checks them."""
+"""What FOLIO accepts as a request body: the users of /users and of /user-import, and the records beside them."""
 
 from __future__ import annotations
 
-import json
-import re
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.folio.refusals import Refusal, text
+from sandbox.folio.jackson import Date, Flag, Integer, RequiredInteger, RequiredList, RequiredText, Text, TextSet
 
-UUID = r"^[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[1-5a-fA-F0-9][a-fA-F0-9]{3}-[89abAB0-9a-fA-F][a-fA-F0-9]{3}-[a-fA-F0-9]{12}$"
+UUID = r"^[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[1-5][a-fA-F0-9]{3}-[89abAB][a-fA-F0-9]{3}-[a-fA-F0-9]{12}$"
+"""FOLIO: raml-util uuid.schema; versions 1 to 5 of variant 8 to b."""
 
-_DATE = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<time>\d\d:\d\d(:\d\d(\.\d{1,9})?)?)(?P<zone>Z|[+-]\d\d(:?\d\d)?)?)?")
+Uuid = Annotated[Text, Field(pattern=UUID)]
+RequiredUuid = Annotated[RequiredText, Field(pattern=UUID)]
 
 
-def stamp(moment: datetime) -> str:
-    """A time as FOLIO writes it: 2026-05-17T00:00:00.000+00:00."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def jackson_date(value: str) -> str:
-    """A date as Jackson's StdDateFormat reads it: no zone is UTC, digits alone are milliseconds since 1970.
-
-    FOLIO: RMB RestRouting, a date that cannot be parsed is a 400 for the whole request; 2026-05-17 is stored as
-    midnight UTC, which is the evening of the 16th in the Americas.
-    """
-    try:
-        if re.fullmatch(r"-?\d+", value):
-            return stamp(datetime.fromtimestamp(int(value) / 1000, UTC))
-        found = _DATE.fullmatch(value)
-        if found:
-            zone = (found["zone"] or "Z").replace("Z", "+00:00")
-            return stamp(datetime.fromisoformat(f"{found['day']}T{found['time'] or '00:00'}{zone}"))
-    except (ValueError, OverflowError):
-        pass
-    raise PydanticCustomError("unparsable_date", "Cannot deserialize value of type `java.util.Date`")
-
-
-Date = Annotated[str, AfterValidator(jackson_date)]
-Uuid = Annotated[str, Field(pattern=UUID)]
+FieldType = Literal[
+    "RADIO_BUTTON",
+    "SINGLE_CHECKBOX",
+    "SINGLE_SELECT_DROPDOWN",
+    "MULTI_SELECT_DROPDOWN",
+    "TEXTBOX_SHORT",
+    "TEXTBOX_LONG",
+    "DATE_PICKER",
+]
+Communication = Literal["Support", "Programs", "Services"]
 
 
 class Body(BaseModel):
@@ -51,73 +34,122 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-class Address(Body):
-    """FOLIO: addressTypeId is a name in /user-import, an id in /users."""
+class AddressLines(Body):
+    """What an address has beside its type."""
 
-    id: str | None = None
-    countryId: str | None = None
-    addressLine1: str | None = None
-    addressLine2: str | None = None
-    city: str | None = None
-    region: str | None = None
-    postalCode: str | None = None
-    addressTypeId: str | None = None
-    primaryAddress: bool | None = None
+    id: Text = None
+    countryId: Text = None
+    addressLine1: Text = None
+    addressLine2: Text = None
+    city: Text = None
+    region: Text = None
+    postalCode: Text = None
+    primaryAddress: Flag = None
 
 
-class Personal(Body):
+class ImportedAddress(AddressLines):
+    """FOLIO: mod-user-import userdataimport.json; addressTypeId is a name."""
+
+    addressTypeId: Text = None
+
+
+class Address(AddressLines):
+    """FOLIO: mod-users userdata.json; addressTypeId is an id, and required."""
+
+    addressTypeId: RequiredUuid
+
+
+class PersonalNames(Body):
     """FOLIO: when there is a `personal` at all, it has a lastName."""
 
-    pronouns: Annotated[str, Field(max_length=300)] | None = None
-    lastName: str
-    firstName: str | None = None
-    middleName: str | None = None
-    preferredFirstName: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    mobilePhone: str | None = None
-    dateOfBirth: Date | None = None
-    addresses: list[Address] | None = None
-    preferredContactTypeId: str | None = None
-    profilePictureLink: str | None = None
+    pronouns: Annotated[Text, Field(max_length=300)] = None
+    lastName: RequiredText
+    firstName: Text = None
+    middleName: Text = None
+    preferredFirstName: Text = None
+    email: Text = None
+    phone: Text = None
+    mobilePhone: Text = None
+    dateOfBirth: Date = None
+    preferredContactTypeId: Text = None
+    profilePictureLink: Text = None
+
+
+class ImportedPersonal(PersonalNames):
+    """FOLIO: mod-user-import userdataimport.json."""
+
+    addresses: list[ImportedAddress | None] | None = None
+
+
+class Personal(PersonalNames):
+    """FOLIO: mod-users userdata.json."""
+
+    addresses: list[Address | None] | None = None
 
 
 class Tags(Body):
     """FOLIO: raml-util tags.schema."""
 
-    tagList: list[str] | None = None
+    tagList: list[Text] | None = None
 
 
-class UserBody(Body):
-    """The body of POST and PUT /users. FOLIO: mod-users userdata.json."""
+class RequestPreference(Body):
+    """FOLIO: mod-user-import userImportRequestPreference.json; holdShelf has the one value true."""
 
-    id: Uuid | None = None
-    username: str | None = None
-    externalSystemId: str | None = None
-    barcode: str | None = None
-    active: bool | None = None
-    type: str | None = None
-    patronGroup: str | None = None
-    departments: list[str] | None = None
+    id: Uuid = None
+    userId: Uuid = None
+    holdShelf: Literal[True]
+    delivery: Flag = False
+    defaultServicePointId: Uuid = None
+    defaultDeliveryAddressTypeId: Text = None
+    fulfillment: Literal["Delivery", "Hold Shelf"] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class UserFields(Body):
+    """What a user has in /users and in /user-import."""
+
+    id: Text = None
+    barcode: Text = None
+    active: Flag = None
+    type: Text = None
     meta: dict[str, Any] | None = None
-    proxyFor: list[str] | None = None
-    personal: Personal | None = None
-    enrollmentDate: Date | None = None
-    expirationDate: Date | None = None
-    createdDate: Date | None = None
-    updatedDate: Date | None = None
+    proxyFor: list[Text] | None = None
+    enrollmentDate: Date = None
+    expirationDate: Date = None
+    createdDate: Date = None
+    updatedDate: Date = None
     metadata: dict[str, Any] | None = None
     tags: Tags | None = None
     customFields: dict[str, Any] | None = None
-    preferredEmailCommunication: (
-        Annotated[list[Literal["Support", "Programs", "Services"]], Field(max_length=3)] | None
-    ) = None
+    preferredEmailCommunication: Annotated[TextSet[Communication], Field(max_length=3)] = None
+
+
+class UserBody(UserFields):
+    """The body of POST and PUT /users. FOLIO: mod-users userdata.json."""
+
+    username: Text = None
+    externalSystemId: Text = None
+    patronGroup: Uuid = None
+    departments: TextSet[Uuid] = None
+    personal: Personal | None = None
+
+
+class ImportedUser(UserFields):
+    """FOLIO: mod-user-import userdataimport.json; names instead of ids, both identifiers required."""
+
+    username: RequiredText
+    externalSystemId: RequiredText
+    patronGroup: Text = None
+    departments: TextSet[Text] = None
+    personal: ImportedPersonal | None = None
+    requestPreference: RequestPreference | None = None
 
 
 class LaterPersonal(Personal):
     """FOLIO: mod-users 19.7.0; mod-user-import 3.11.0 has no such property."""
 
-    preferredContactTypeIds: list[str] | None = None
+    preferredContactTypeIds: list[Text] | None = None
 
 
 class LaterUserBody(UserBody):
@@ -129,31 +161,31 @@ class LaterUserBody(UserBody):
 class PermissionUser(Body):
     """The body of POST /perms/users. FOLIO: mod-permissions permissionUser.json."""
 
-    id: Uuid | None = None
-    userId: str
-    permissions: list[str] | None = None
+    id: Uuid = None
+    userId: RequiredText
+    permissions: list[Text] | None = None
     metadata: dict[str, Any] | None = None
 
 
 class ServicePointsUser(Body):
     """The body of POST and PUT /service-points-users. FOLIO: mod-inventory-storage service-points-user.json."""
 
-    id: Uuid | None = None
-    userId: Uuid
+    id: Uuid = None
+    userId: RequiredUuid
     servicePointsIds: list[Uuid] | None = None
-    defaultServicePointId: Uuid | None = None
+    defaultServicePointId: Uuid = None
     metadata: dict[str, Any] | None = None
 
 
 class StoredRequestPreference(Body):
     """The body of POST and PUT of a request preference. FOLIO: mod-circulation-storage request-preference.json."""
 
-    id: Uuid | None = None
-    userId: Uuid
+    id: Uuid = None
+    userId: RequiredUuid
     holdShelf: Literal[True]
-    delivery: bool
-    defaultServicePointId: Uuid | None = None
-    defaultDeliveryAddressTypeId: Uuid | None = None
+    delivery: Flag = False
+    defaultServicePointId: Uuid = None
+    defaultDeliveryAddressTypeId: Uuid = None
     fulfillment: Literal["Delivery", "Hold Shelf"] | None = None
     metadata: dict[str, Any] | None = None
 
@@ -161,34 +193,12 @@ class StoredRequestPreference(Body):
 class DepartmentBody(Body):
     """The body of POST and PUT /departments. FOLIO: mod-users department.json; usageNumber is the server's."""
 
-    id: Uuid | None = None
-    name: str
-    code: str
-    usageNumber: int | None = None
-    source: str | None = None
+    id: Uuid = None
+    name: RequiredText
+    code: RequiredText
+    usageNumber: Integer = None
+    source: Text = None
     metadata: dict[str, Any] | None = None
-
-
-class RequestPreference(Body):
-    """FOLIO: mod-user-import userImportRequestPreference.json; holdShelf has the one value true."""
-
-    id: Uuid | None = None
-    userId: Uuid | None = None
-    holdShelf: Literal[True]
-    delivery: bool
-    defaultServicePointId: Uuid | None = None
-    defaultDeliveryAddressTypeId: str | None = None
-    fulfillment: Literal["Delivery", "Hold Shelf"] | None = None
-    metadata: dict[str, Any] | None = None
-
-
-class ImportedUser(UserBody):
-    """FOLIO: mod-user-import userdataimport.json; names instead of ids, both identifiers required."""
-
-    id: str | None = None
-    username: str
-    externalSystemId: str
-    requestPreference: RequestPreference | None = None
 
 
 class IncludedDepartment(BaseModel):
@@ -196,88 +206,182 @@ class IncludedDepartment(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow")
 
-    id: Uuid | None = None
-    name: str
-    code: str | None = None
+    id: Uuid = None
+    name: RequiredText
+    code: Text = None
 
 
 class SelectOption(Body):
-    """FOLIO: mod-user-import selectFieldOption.json."""
+    """FOLIO: selectFieldOption.json of mod-user-import and of folio-custom-fields."""
 
-    id: Annotated[str, Field(pattern=r"opt_\d{1,5}")] | None = None
-    value: str
-    default: bool = False
+    id: Annotated[Text, Field(pattern=r"^opt_\d{1,5}$")] = None
+    value: RequiredText
+    default: Flag = False
 
 
 class SelectOptions(Body):
-    """FOLIO: mod-user-import selectFieldOptions.json."""
+    """FOLIO: selectFieldOptions.json."""
 
     values: list[SelectOption]
     sortingOrder: Literal["ASC", "DESC", "CUSTOM"] | None = None
 
 
 class SelectField(Body):
-    """FOLIO: mod-user-import selectField.json."""
+    """FOLIO: selectField.json."""
 
-    multiSelect: bool | None = None
+    multiSelect: Flag = None
     options: SelectOptions
 
 
 class IncludedCustomField(Body):
     """FOLIO: mod-user-import customField.json."""
 
-    id: Uuid | None = None
-    name: str | None = None
-    refId: str
-    type: (
-        Literal[
-            "RADIO_BUTTON",
-            "SINGLE_CHECKBOX",
-            "SINGLE_SELECT_DROPDOWN",
-            "MULTI_SELECT_DROPDOWN",
-            "TEXTBOX_SHORT",
-            "TEXTBOX_LONG",
-            "DATE_PICKER",
-        ]
-        | None
-    ) = None
-    entityType: str | None = None
-    visible: bool | None = None
-    required: bool | None = None
-    isRepeatable: bool | None = None
-    order: int | None = None
-    helpText: str | None = None
+    id: Uuid = None
+    name: Text = None
+    refId: RequiredText
+    type: FieldType | None = None
+    entityType: Text = None
+    visible: Flag = None
+    required: Flag = None
+    isRepeatable: Flag = None
+    order: Integer = None
+    helpText: Text = None
     checkboxField: dict[str, Any] | None = None
     selectField: SelectField | None = None
     textField: dict[str, Any] | None = None
-    displayInAccordion: str | None = None
+    displayInAccordion: Text = None
     metadata: dict[str, Any] | None = None
 
 
-class CustomFieldBody(IncludedCustomField):
-    """The body of POST and PUT /custom-fields. FOLIO: folio-custom-fields custom-field.json."""
+class TextField(Body):
+    """FOLIO: textField.json."""
 
-    name: str
-    refId: str = ""
-    entityType: str = "user"
+    fieldFormat: Literal["TEXT", "EMAIL", "NUMBER", "URL"]
+
+
+class CustomFieldBody(Body):
+    """The body of POST and PUT /custom-fields. FOLIO: folio-custom-fields customField.json."""
+
+    id: Uuid = None
+    name: RequiredText
+    refId: Text = None
+    type: FieldType
+    entityType: RequiredText
+    visible: Flag = True
+    required: Flag = False
+    isRepeatable: Flag = False
+    order: Integer = None
+    helpText: Text = None
+    checkboxField: dict[str, Any] | None = None
+    selectField: SelectField | None = None
+    textField: TextField | None = None
+    displayInAccordion: Text = None
+    metadata: dict[str, Any] | None = None
 
 
 class Included(Body):
-    """What is to be made or changed before the users are."""
+    """What is to be created or changed before the users are."""
 
     departments: list[IncludedDepartment] | None = None
     customFields: list[IncludedCustomField] | None = None
 
 
 class ImportBody(Body):
-    """The body of POST /user-import. FOLIO: mod-user-import userdataimportCollection.json."""
+    """The body of POST /user-import. FOLIO: mod-user-import userdataimportCollection.json.
 
-    users: list[ImportedUser]
-    totalRecords: int
-    deactivateMissingUsers: bool | None = None
-    updateOnlyPresentFields: bool | None = None
-    sourceType: str | None = None
+    A missing `users` is an empty list, as jsonschema2pojo's lists are; a null is none, and refused.
+    """
+
+    users: RequiredList[ImportedUser] = []
+    totalRecords: RequiredInteger
+    deactivateMissingUsers: Flag = None
+    updateOnlyPresentFields: Flag = None
+    sourceType: Text = None
     included: Included | None = None
+
+
+class ProxyFor(Body):
+    """The body of POST and PUT /proxiesfor. FOLIO: mod-users proxyfor.json; nothing is required."""
+
+    id: Text = None
+    userId: Text = None
+    proxyUserId: Text = None
+    requestForSponsor: Text = None
+    createdDate: Date = None
+    notificationsTo: Text = None
+    accrueTo: Text = None
+    status: Text = None
+    expirationDate: Date = None
+    metadata: dict[str, Any] | None = None
+
+
+class NoteLink(Body):
+    """FOLIO: mod-notes link.yaml."""
+
+    id: RequiredText
+    type: RequiredText
+
+
+class Note(Body):
+    """The body of POST and PUT /notes. FOLIO: mod-notes note.yaml."""
+
+    id: Uuid = None
+    typeId: RequiredUuid
+    type: Text = None
+    title: RequiredText
+    domain: RequiredText
+    content: Text = None
+    popUpOnCheckOut: Flag = None
+    popUpOnUser: Flag = None
+    links: list[NoteLink] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class NoteType(Body):
+    """The body of POST and PUT /note-types. FOLIO: mod-notes noteType.yaml."""
+
+    id: Uuid = None
+    name: RequiredText
+    usage: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class ManualBlock(Body):
+    """The body of POST and PUT /manualblocks. FOLIO: mod-feesfines manualblockdata.json."""
+
+    id: Uuid = None
+    userId: RequiredUuid
+    desc: RequiredText
+    type: Text = None
+    code: Text = None
+    staffInformation: Text = None
+    patronMessage: Text = None
+    expirationDate: Date = None
+    borrowing: Flag = None
+    renewals: Flag = None
+    requests: Flag = None
+    metadata: dict[str, Any] | None = None
+
+
+class Status(Body):
+    """FOLIO: the status of a fee or fine."""
+
+    name: RequiredText
+
+
+class Account(Body):
+    """The body of POST and PUT /accounts: one fee or fine. FOLIO: mod-feesfines accountdata.json, in part."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    id: Uuid = None
+    userId: RequiredUuid
+    feeFineId: RequiredUuid
+    ownerId: RequiredUuid
+    amount: float
+    remaining: float
+    status: Status
+    paymentStatus: Status
 
 
 class Credentials(BaseModel):
@@ -287,59 +391,3 @@ class Credentials(BaseModel):
 
     username: str
     password: str
-
-
-Read = TypeVar("Read", bound=BaseModel)
-
-# FOLIO: what RMB's validator finds is a 422 with errors JSON; what Jackson cannot read at all is a 400 in plain text.
-_VALIDATOR_FINDINGS = {
-    "missing",
-    "extra_forbidden",
-    "literal_error",
-    "string_pattern_mismatch",
-    "string_too_long",
-    "too_long",
-}
-
-
-def read(model: type[Read], content_type: str, body: bytes) -> Read:
-    """The body as `model`.
-
-    Raises:
-        Refusal: 400 for a wrong content type, malformed JSON, a wrong type or an unparsable date; 422 for a missing
-            or unknown property or a value outside its list. FOLIO: RMB RestRouting; mod-user-import refuses the whole
-            request, nothing is written.
-    """
-    if content_type.split(";", maxsplit=1)[0].strip().lower() != "application/json":
-        raise text(400, f'Content-type header must be ["application/json"] but it is "{content_type}"')
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        raise _refusal(error.errors(include_url=False, include_context=False)) from None
-
-
-def _refusal(findings: list[ErrorDetails]) -> Refusal:
-    unreadable = [finding for finding in findings if finding["type"] not in _VALIDATOR_FINDINGS]
-    if unreadable:
-        return text(400, f"Json content error: {unreadable[0]['msg']} at {_path(unreadable[0])}")
-    body = {"errors": [_error(finding) for finding in findings], "total_records": len(findings)}
-    return Refusal(422, json.dumps(body), "application/json")
-
-
-def _error(finding: ErrorDetails) -> dict[str, Any]:
-    value = "null" if finding["type"] == "missing" else str(finding["input"])
-    return {
-        "message": _MESSAGES.get(finding["type"], finding["msg"]),
-        "type": "1",
-        "code": "javax.validation.constraints",
-        "parameters": [{"key": _path(finding), "value": value}],
-    }
-
-
-_MESSAGES = {"missing": "must not be null", "extra_forbidden": "Unrecognized field"}
-
-
-def _path(finding: ErrorDetails) -> str:
-    """users[3].personal.lastName"""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in finding["loc"])
-    return "".join(parts).lstrip(".")

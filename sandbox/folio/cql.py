@@ -156,6 +156,8 @@ def _either(left: dict[str, list[str]], right: dict[str, list[str]]) -> dict[str
 def _comparison(index: str, comparison: str, term: str) -> Clause:
     if index.lower() == "cql.allrecords":
         return Clause(lambda _: True, {})
+    if index.lower() == "cql.serverchoice":
+        raise text(400, "cql.serverChoice requested, but no serverChoiceIndexes defined.")
     if comparison == "==":
         return _equal(index, term)
     if comparison == "<>":
@@ -227,9 +229,11 @@ def _phrase(words: list[str], wanted: list[str], prefix: bool) -> bool:
 
 def _values(record: Record, index: str) -> list[str]:
     """The texts under a dotted path; none when the record has no such thing (SQL's NULL matches nothing)."""
-    value: Any = record
-    for name in index.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
+    value: Any = record.get(index)
+    if value is None:
+        value = record
+        for name in index.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
     if value is None:
         return []
     if isinstance(value, bool):

@@ -4,14 +4,18 @@ from functools import cache
 
 from sandbox import PROJECT
 
+SMALL_SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
+
 
 def fold(value: str) -> str:
     """José becomes jose, Ærø becomes aero.
 
+    PostgreSQL's lower() looks at each letter alone, so it has no rule for a sigma at the end of a word, as Python has.
+
     FOLIO: RMB's unique indexes have caseSensitive=false and removeAccents=true by default; mod-users' schema.json
     keeps both defaults for externalSystemId, username, barcode, group, department and address type.
     """
-    return (value if value.isascii() else value.translate(_unaccent())).lower()
+    return (value if value.isascii() else value.translate(_unaccent()).replace("Σ", SMALL_SIGMA)).lower()
 
 
 @cache

@@ -17,6 +17,10 @@ from sandbox.folio.store import Row
 LONGEST_CAUSE = 500
 """FOLIO: mod-user-import cuts the middle out of a longer cause."""
 
+NO_STORED_PERSONAL = (
+    'Cannot invoke "org.folio.rest.jaxrs.model.Personal.getPreferredFirstName()"'
+    ' because the return value of "org.folio.rest.jaxrs.model.User.getPersonal()" is null'
+)
 CREATE_FAILED = "Failed to create new user with externalSystemId: "
 UPDATE_FAILED = "Failed to update user with externalSystemId: "
 
@@ -142,7 +146,7 @@ def merge_users(user: Row, stored: Row) -> Row:
     wiped; only addresses (by type) and a preferred first name are rescued.
     """
     if "personal" in user and "personal" not in stored and not _preferred_first_name(user):
-        raise PartitionFailed  # FOLIO: a NullPointerException in the real module
+        raise PartitionFailed(f" Error message: {NO_STORED_PERSONAL}")
     result = deepcopy(stored) | {"departments": [], "proxyFor": []} | deepcopy(user)
     if "personal" in user and "personal" in stored:
         result["personal"]["addresses"] = _merge_addresses(user, stored)

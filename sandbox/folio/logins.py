@@ -21,6 +21,7 @@ class FolioTenant:
     token_seconds: life of an access token; FOLIO's default is ten minutes.
     legacy_login, expiring_login: whether /authn/login and /authn/login-with-expiry exist.
     forbidden: permissions that the account lacks, such as user-import.post; what needs one is 403.
+    account_is_a_user: whether the account has a record among FOLIO's users (which /users does not list here).
     central: for a member of a consortium, the tenant in the middle, whose logins are good here too.
     """
 
@@ -32,6 +33,7 @@ class FolioTenant:
     legacy_login: bool = True
     expiring_login: bool = True
     forbidden: set[str] = field(default_factory=set)
+    account_is_a_user: bool = True
     central: str | None = None
 
 

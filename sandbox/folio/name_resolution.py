@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any, NamedTuple
 
 from sandbox.folio.store import Row, Store
+from sandbox.folio.users import NULL_ADDRESS
+
+NULL_DEPARTMENT = 'Cannot invoke "java.lang.Comparable.compareTo(Object)" because "k1" is null'
+"""FOLIO: TreeSet.add in UserDataProcessingService.setDepartments."""
 
 CONTACT_TYPES = {"mail": "001", "email": "002", "text": "003", "phone": "004", "mobile": "005"}
 
@@ -59,9 +64,11 @@ def _resolve_personal(user: Row, known: Names) -> None:
     if "personal" not in user:
         return
     personal = user["personal"]
+    if None in (personal.get("addresses") or []):
+        raise RowRefused(NULL_ADDRESS)
     personal["addresses"] = [
         address | {"addressTypeId": known.address_types[address["addressTypeId"]]}
-        for address in personal.get("addresses", [])
+        for address in personal.get("addresses") or []
         if address.get("addressTypeId") in known.address_types
     ]
     contact = CONTACT_TYPES.get(personal.pop("preferredContactTypeId", "").lower())
@@ -70,11 +77,35 @@ def _resolve_personal(user: Row, known: Names) -> None:
 
 
 def _resolve_departments(user: Row, known: Names) -> None:
-    """FOLIO: DepartmentMappingFailedException; all missing names at once, sorted."""
-    missing = sorted(set(user.get("departments", [])) - known.departments.keys())
+    """FOLIO: DepartmentMappingFailedException; all missing names at once, sorted. The ids come in a HashSet's order."""
+    names = user.get("departments") or []
+    if None in names:
+        raise RowRefused(NULL_DEPARTMENT)
+    missing = sorted(set(names) - known.departments.keys())
     if missing:
         raise RowRefused(f"Departments do not exist in the system: [{', '.join(missing)}]")
-    user["departments"] = [known.departments[name] for name in dict.fromkeys(user.get("departments", []))]
+    user["departments"] = hash_set_order([known.departments[name] for name in dict.fromkeys(names)])
+
+
+def hash_set_order(texts: list[str]) -> list[str]:
+    """Different texts in the order in which Java's HashSet gives them back."""
+    buckets = 16
+    while len(texts) > buckets * 3 // 4:
+        buckets *= 2
+    return sorted(texts, key=lambda text: _spread(_hash_code(text)) & (buckets - 1))
+
+
+def _hash_code(text: str) -> int:
+    """Java's String.hashCode, as 32 bits without a sign."""
+    code = 0
+    for unit in struct.unpack(f"<{len(text.encode('utf-16-le')) // 2}H", text.encode("utf-16-le")):
+        code = (31 * code + unit) & 0xFFFFFFFF
+    return code
+
+
+def _spread(code: int) -> int:
+    """Java's HashMap.hash."""
+    return code ^ (code >> 16)
 
 
 def _resolve_custom_fields(user: Row, known: Names) -> None:

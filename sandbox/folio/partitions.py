@@ -51,8 +51,8 @@ async def _import_partition(request: Request, number: int, rows: list[Row]) -> l
         return await process_all(request, rows, existing)
     except UpdateRefused as refused:
         return request.fail_everybody(f"{SEARCH_FAILED} Error message: {FAILED}: {refused}")
-    except PartitionFailed:
-        return request.fail_everybody(SEARCH_FAILED)
+    except PartitionFailed as failed:
+        return request.fail_everybody(f"{SEARCH_FAILED}{failed}")
 
 
 async def process_all(request: Request, rows: list[Row], existing: dict[str, Row]) -> list[Done]:
@@ -87,8 +87,8 @@ async def _import_in_turn(
         return request.fail_everybody(SEARCH_FAILED + SCHEMA_MISMATCH)
     try:
         return await process_in_turn(request, rows, existing)
-    except PartitionFailed:
-        return request.fail_everybody(SEARCH_FAILED)
+    except PartitionFailed as failed:
+        return request.fail_everybody(f"{SEARCH_FAILED}{failed}")
 
 
 async def process_in_turn(request: Request, rows: list[Row], existing: dict[str, Row]) -> list[Done]:

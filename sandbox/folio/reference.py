@@ -16,13 +16,21 @@ def made_up_id(kind: str, name: str) -> str:
 
 
 def groups() -> Rows:
-    """FOLIO: mod-users ref-data/groups."""
-    return [
+    """FOLIO: mod-users ref-data/groups; a group may have a period after which its new users expire."""
+    rows: Rows = [
         {"id": "503a81cd-6c26-400f-b620-14c08943697c", "group": "faculty", "desc": "Faculty Member"},
         {"id": "ad0bc554-d5bc-463c-85d1-5562127ae91b", "group": "graduate", "desc": "Graduate Student"},
         {"id": "3684a786-6671-4268-8ed0-9db82ebca60b", "group": "staff", "desc": "Staff Member"},
         {"id": "bdc2b6d4-5ceb-4a12-ab46-249b9a68473e", "group": "undergrad", "desc": "Undergraduate Student"},
     ]
+    rows[0]["expirationOffsetInDays"] = 365
+    created = {"createdDate": "2026-01-05T08:00:00.000+00:00", "updatedDate": "2026-01-05T08:00:00.000+00:00"}
+    return [row | {"metadata": dict(created)} for row in rows]
+
+
+def note_types() -> Rows:
+    """FOLIO: mod-notes populate-default-note-type.xml."""
+    return [{"id": made_up_id("note-type", "General note"), "name": "General note"}]
 
 
 def address_types() -> Rows:
@@ -105,5 +113,8 @@ MODULES = {
     "mod-user-import-3.11.0": ("user-import",),
     "mod-circulation-storage-17.4.0": ("request-preference-storage",),
     "mod-inventory-storage-29.0.0": ("service-points",),
+    "mod-circulation-24.5.0": ("circulation",),
+    "mod-feesfines-19.4.0": ("feesfines",),
+    "mod-notes-7.0.0": ("notes",),
 }
 """Modules of the tenant and the interfaces they provide."""

@@ -19,6 +19,11 @@ class Refusal(Exception):  # noqa: N818 - an answer of FOLIO's, not an error of 
         return self.body
 
 
+def compact(value: Any) -> str:
+    """JSON as RMB writes it, without blanks."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def text(status: int, body: str) -> Refusal:
     """FOLIO: most refusals are plain text."""
     return Refusal(status, body)
@@ -28,4 +33,4 @@ def errors(message: str, key: str = "", value: str = "", status: int = 422) -> R
     """FOLIO: RMB's errors.schema, what a 422 carries."""
     error: dict[str, Any] = {"message": message, "type": "1", "code": "-1"}
     error["parameters"] = [{"key": key, "value": value}] if key else []
-    return Refusal(status, json.dumps({"errors": [error]}), "application/json")
+    return Refusal(status, compact({"errors": [error]}), "application/json")

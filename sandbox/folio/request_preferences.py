@@ -7,6 +7,10 @@ from sandbox.folio.name_resolution import Names, RowRefused
 from sandbox.folio.store import Row
 
 INVALID = "User Preference validation failed: "
+NO_PERSONAL = (
+    'Cannot invoke "org.folio.rest.jaxrs.model.Personal.getAddresses()"'
+    ' because the return value of "org.folio.rest.jaxrs.model.User.getPersonal()" is null'
+)
 
 
 def check_preference(preference: Row, user: Row, known: Names) -> None:
@@ -18,7 +22,7 @@ def check_preference(preference: Row, user: Row, known: Names) -> None:
     service_point = preference.get("defaultServicePointId")
     if service_point is not None and service_point not in known.service_points:
         raise _not_in("defaultServicePointId", "service point")
-    if preference["delivery"]:
+    if preference.get("delivery"):
         _check_delivery(preference, user, known)
     else:
         _must_be(preference, "fulfillment", present=False)
@@ -31,6 +35,8 @@ def _check_delivery(preference: Row, user: Row, known: Names) -> None:
     address_type = known.address_types.get(preference["defaultDeliveryAddressTypeId"])
     if address_type is None:
         raise _not_in("defaultDeliveryAddressTypeId", "addresses")
+    if "personal" not in user:
+        raise RowRefused(NO_PERSONAL)
     if address_type not in {address.get("addressTypeId") for address in users.addresses(user)}:
         raise _not_in("defaultDeliveryAddressTypeId", "user addresses")
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import bisect
+import json
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from sandbox.folio import cql, reference
 from sandbox.folio.folding import fold
+from sandbox.folio.java_dates import stamp
 
 Row = dict[str, Any]
 
@@ -21,8 +25,8 @@ UNIQUE = ("externalSystemId", "username", "barcode")
 EXACT_UP_TO = 1000
 """FOLIO: RMB README, "Estimated totalRecords": a number above this is what the query planner guesses."""
 
-LONGEST_KEY = 2712
-"""FOLIO: PostgreSQL's btree; a unique value whose index entry has more bytes cannot be stored."""
+LONGEST_KEY = 2704
+"""PostgreSQL's btree: the bytes that the index entry of a unique value may have."""
 
 
 class Page(NamedTuple):
@@ -116,13 +120,17 @@ class Table:
             Refusal: 400, when it is not CQL.
         """
         parsed = cql.parse(query) if query else cql.EVERYTHING
-        found = [row for row in self._candidates(parsed) if parsed.matches(row)]
+        found = [row for row in self._candidates(parsed) if parsed.matches(self._view(row, query))]
         for index, descending in reversed(parsed.sort):
             found.sort(key=cql.sort_key(index), reverse=descending)
         if self.wanders and not parsed.sort:
             found = self._turned(found)
         rows = found[offset : offset + limit]
         return Page(rows, told_total(len(found), len(rows), limit, offset))
+
+    def _view(self, row: Row, query: str) -> Row:  # noqa: ARG002 - what a table that joins another one looks for
+        """A row as a query sees it."""
+        return row
 
     def _turned(self, found: list[Row]) -> list[Row]:
         """FOLIO: PostgreSQL's synchronised scans; each scan may join another one in its middle."""
@@ -157,12 +165,55 @@ def told_total(found: int, returned: int, limit: int, offset: int) -> int:
     return offset + returned if returned < limit else max(offset + returned, estimate)
 
 
+KEYWORDS = (
+    ("username",),
+    ("personal", "firstName"),
+    ("personal", "preferredFirstName"),
+    ("personal", "lastName"),
+    ("personal", "middleName"),
+    ("personal", "email"),
+    ("barcode",),
+    ("id",),
+    ("externalSystemId",),
+    ("customFields",),
+)
+"""FOLIO: mod-users schema.json, fullTextIndex keywords."""
+
+
+class Users(Table):
+    """Users; a query may also ask for `keywords` and for the patron group's own fields, as in patronGroup.group."""
+
+    def __init__(self, groups: Table) -> None:
+        super().__init__(UNIQUE)
+        self._groups = groups
+
+    def _view(self, row: Row, query: str) -> Row:
+        """FOLIO: mod-users UsersAPI.getCQL joins the groups when the query has patronGroup with a dot."""
+        view = row
+        if "patronGroup." in query:
+            group = self._groups.get(row.get("patronGroup", "")) or {}
+            view = view | {f"patronGroup.{name}": value for name, value in group.items()}
+        if "keywords" in query:
+            view = view | {"keywords": " ".join(_texts(row))}
+        return view
+
+
+def _texts(row: Row) -> Iterator[str]:
+    for path in KEYWORDS:
+        value: Any = row
+        for name in path:
+            value = (value or {}).get(name)
+        if value is not None:
+            yield value if isinstance(value, str) else json.dumps(value)
+
+
 class Store:
     """One FOLIO tenant. Reference data may be changed by a test: `store.groups.put({...})`."""
 
     def __init__(self) -> None:
-        self.users = Table(UNIQUE)
         self.groups = Table(("group",), reference.groups())
+        self.groups.wanders = True
+        self.users = Users(self.groups)
         self.address_types = Table(("addressType",), reference.address_types())
         self.departments = Table(("name", "code"))
         self.custom_fields = Table(("refId",))
@@ -170,6 +221,13 @@ class Store:
         self.preferences = Table(("userId",))
         self.permission_users = Table(("userId",))
         self.service_points_users = Table(("userId",))
+        self.proxies = Table()
+        self.note_types = Table(("name",), reference.note_types())
+        self.notes = Table()
+        self.manual_blocks = Table()
+        self.accounts = Table()
+        """Fees and fines. FOLIO: mod-feesfines."""
+        self.loans = Table()
         self.modules: dict[str, tuple[str, ...]] = dict(reference.MODULES)
         self.consortium: Consortium | None = None
         self.parallel = True
@@ -217,6 +275,35 @@ class Store:
         """The version of a module, the highest when there are two in the midst of an upgrade; () without one."""
         versions = [name.rpartition("-")[2] for name in self.modules if name.rpartition("-")[0] == module]
         return max((tuple(int(part) for part in version.split(".")) for version in versions), default=())
+
+    def lend(self, user_id: str, item: str = "A book") -> Row:
+        """Lend the user something; returns the loan, to be put into `loans` again with another status when it ends."""
+        loan: Row = {
+            "id": str(uuid.uuid4()),
+            "userId": user_id,
+            "itemId": str(uuid.uuid4()),
+            "item": {"title": item},
+            "loanDate": stamp(datetime.now(UTC)),
+            "status": {"name": "Open"},
+            "action": "checkedout",
+        }
+        self.loans.put(loan)
+        return loan
+
+    def charge(self, user_id: str, amount: float) -> Row:
+        """Charge the user a fee; returns the account, which is open until its status is changed."""
+        account: Row = {
+            "id": str(uuid.uuid4()),
+            "userId": user_id,
+            "feeFineId": str(uuid.uuid4()),
+            "ownerId": str(uuid.uuid4()),
+            "amount": amount,
+            "remaining": amount,
+            "status": {"name": "Open"},
+            "paymentStatus": {"name": "Outstanding"},
+        }
+        self.accounts.put(account)
+        return account
 
     def user(self, external_system_id: str) -> Row | None:
         """A copy of the stored user with this externalSystemId, compared as FOLIO compares."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sandbox.folio import users
 from sandbox.folio.import_request import Done, PartitionFailed, Request, UpdateRefused
 from sandbox.folio.import_user import sent_form
-from sandbox.folio.included import FieldsUnknown, prepare_custom_fields, prepare_departments
+from sandbox.folio.included import prepare_custom_fields, prepare_departments
 from sandbox.folio.name_resolution import read_names
 from sandbox.folio.partitions import (
     FAILED,
@@ -44,10 +44,10 @@ async def run(request: Request) -> Answer:
         BrokenOff: when the trouble says so.
     """
     if request.body.totalRecords == 0:
-        return Answer(200, {"message": "No users to import.", "totalRecords": 0})
+        return Answer(200, {"message": "No users to import.", "totalRecords": 0, "failedUsers": []})
     try:
         prepare(request)
-    except (Refusal, FieldsUnknown) as refused:
+    except Refusal as refused:
         return _fail_all(request, str(refused))
     if request.body.deactivateMissingUsers:
         return await _run_and_deactivate(request)
@@ -60,7 +60,7 @@ def prepare(request: Request) -> None:
     All of it runs in parallel, so that departments may be made even when a failed set-up then ends the request.
 
     Raises:
-        Refusal, FieldsUnknown: the request is answered with 500.
+        Refusal: the request is answered with 500.
     """
     store, included = request.store, request.body.included
     check_one_module_has_custom_fields(store)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.folio.bodies import stamp
 from sandbox.folio.consortium import check_member, note_affiliation
-from sandbox.folio.custom_fields import values_fit
+from sandbox.folio.custom_fields import check_custom_fields
 from sandbox.folio.folding import fold
+from sandbox.folio.java_dates import stamp
 from sandbox.folio.refusals import Refusal, errors, text
 from sandbox.folio.store import LONGEST_KEY, UNIQUE, Row, Store
 
 DUPLICATE_USERNAME = "User with this username already exists"
 DUPLICATE_BARCODE = "This barcode has already been taken"
 DUPLICATE_ID = "User with this id already exists"
+INTERNAL_ERROR = "Internal Server Error, Please contact System Administrator or try again"
+NULL_ADDRESS = 'Cannot invoke "org.folio.rest.jaxrs.model.Address.getAddressTypeId()" because "address" is null'
+
+_TAKEN = {"username": DUPLICATE_USERNAME, "barcode": DUPLICATE_BARCODE}
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def create(store: Store, body: Row, author: str) -> Row:
@@ -25,18 +31,19 @@ def create(store: Store, body: Row, author: str) -> Row:
         Refusal: 400, 422 or 500 by the rules below, in the order of mod-users UsersAPI.postUsers.
     """
     user = stored_form(body)
-    one_address_per_type(user)
+    check_date_of_birth(user)
+    check_one_address_per_type(user)
     trim_username(user)
     remove_empty_custom_fields(user)
-    values_fit(store, user)
-    address_types_exist(store, user, "You cannot add addresses with non-existent address types")
-    patron_group_exists(store, user)
+    check_custom_fields(store, user)
+    check_address_types(store, user, "You cannot add addresses with non-existent address types")
+    check_patron_group(store, user)
     user["id"] = user.get("id") or str(uuid.uuid4())
-    id_is_free(store, user)
     check_member(store, user, 422)
-    departments_exist_on_post(store, user)
-    keys_fit(user, 422)
-    keys_are_free_on_post(store, user)
+    check_storable_on_post(user)
+    check_id_is_free(store, user)
+    check_departments_on_post(store, user)
+    check_keys_on_post(store, user)
     now = stamp(datetime.now(UTC))
     user |= {"createdDate": now, "updatedDate": now, "metadata": _metadata({}, author, now)}
     store.users.put(user)
@@ -51,20 +58,21 @@ def change(store: Store, user_id: str, body: Row, author: str) -> None:
         Refusal: 400, 404 or 422 by the rules below, in the order of mod-users UsersAPI.putUsersByUserId.
     """
     user = stored_form(body)
+    check_date_of_birth(user)
     remove_empty_custom_fields(user)
-    values_fit(store, user)
-    one_address_per_type(user)
+    check_custom_fields(store, user)
+    check_one_address_per_type(user)
     if user.get("id") != user_id:
         raise text(400, "You cannot change the value of the id field")
-    address_types_exist(store, user, "All addresses types defined for users must be existing")
-    patron_group_exists(store, user)
+    check_address_types(store, user, "All addresses types defined for users must be existing")
+    check_patron_group(store, user)
     old = store.users.get(user_id)
     if old is None:
-        raise text(404, "Not found")
+        raise text(404, user_id)
     check_member(store, user, 400)
-    departments_exist_on_put(store, user)
-    keys_fit(user, 400)
-    keys_are_free_on_put(store, user)
+    check_storable_on_put(user)
+    check_departments_on_put(store, user)
+    check_keys_on_put(store, user)
     now = stamp(datetime.now(UTC))
     user |= {"createdDate": _created_date_after_put(store, old, now), "updatedDate": now}
     user["metadata"] = _metadata(old.get("metadata", {}), author, now)
@@ -116,8 +124,17 @@ def stored_form(body: Row) -> Row:
     return user
 
 
-def one_address_per_type(user: Row) -> None:
+def check_date_of_birth(user: Row) -> None:
+    """FOLIO: mod-users UsersAPI.validateDateOfBirth."""
+    born = (user.get("personal") or {}).get("dateOfBirth", "")
+    if born.startswith(("+0000", "-")):
+        raise text(400, "dateOfBirth must be at least 0001-01-01")
+
+
+def check_one_address_per_type(user: Row) -> None:
     """FOLIO: mod-users AddressValidator."""
+    if None in addresses(user):
+        raise text(500, NULL_ADDRESS)
     types = [address.get("addressTypeId") for address in addresses(user)]
     if len(types) != len(set(types)):
         raise text(400, "Users are limited to one address per addresstype")
@@ -135,64 +152,101 @@ def remove_empty_custom_fields(user: Row) -> None:
         user["customFields"] = {ref_id: value for ref_id, value in user["customFields"].items() if value != ""}
 
 
-def address_types_exist(store: Store, user: Row, refusal: str) -> None:
+def check_address_types(store: Store, user: Row, refusal: str) -> None:
     """FOLIO: mod-users UsersAPI.checkAllAddressTypesValid."""
     if any(address.get("addressTypeId") not in store.address_types for address in addresses(user)):
         raise text(400, refusal)
 
 
-def patron_group_exists(store: Store, user: Row) -> None:
+def check_patron_group(store: Store, user: Row) -> None:
     """FOLIO: mod-users UsersAPI.validatePatronGroup; no patron group at all is fine."""
     group = user.get("patronGroup")
     if group is not None and group not in store.groups:
         raise text(400, f"Cannot add {group}. Patron group not found")
 
 
-def id_is_free(store: Store, user: Row) -> None:
+def check_storable_on_post(user: Row) -> None:
+    """FOLIO: RMB ValidationHelper.handleError; 500, with a text only when it is not the database that refuses."""
+    if not _UUID.fullmatch(user["id"]):
+        raise text(500, INTERNAL_ERROR)
+    if _has_nul(user):
+        raise Refusal(500, "")
+    if any(_is_too_long(user.get(column)) for column in UNIQUE):
+        raise text(500, INTERNAL_ERROR)
+
+
+def check_storable_on_put(user: Row) -> None:
+    """FOLIO: mod-users UsersAPI.handleUpdateUserFailures; an overlong key names the index, and so reads as taken."""
+    if _has_nul(user):
+        raise text(400, "\\u0000 cannot be converted to text.")
+    for column in UNIQUE:
+        if _is_too_long(user.get(column)):
+            raise text(400, _TAKEN.get(column, 'Index row references tuple (0,1) in relation "users".'))
+
+
+def _has_nul(value: Any) -> bool:
+    """PostgreSQL's jsonb stores no U+0000."""
+    if isinstance(value, dict):
+        return any(_has_nul(one) for pair in value.items() for one in pair)
+    if isinstance(value, list):
+        return any(map(_has_nul, value))
+    return isinstance(value, str) and "\0" in value
+
+
+def _is_too_long(value: str | None) -> bool:
+    """
+    Whether a unique value has no room in its index; measured: random text of 2,690 bytes fits, 2,705 does not.
+
+    PostgreSQL's btree; the entry has a header of 8 bytes, a length of 4, and is filled up to a multiple of 8. Text
+    that repeats itself is compressed there, which the stand-in does not do.
+    """
+    size = 8 + 4 + len(fold(value or "").encode())
+    return -(-size // 8) * 8 > LONGEST_KEY
+
+
+def check_id_is_free(store: Store, user: Row) -> None:
     """FOLIO: mod-users UsersAPI.saveUser, DUPLICATE_ID_ERROR."""
     if user["id"] in store.users:
         raise errors(DUPLICATE_ID, "id", user["id"])
 
 
-def keys_are_free_on_post(store: Store, user: Row) -> None:
-    """FOLIO: mod-users UsersAPI.saveUser; the database names the index, two of the three have a text of their own."""
-    if store.users.holder("externalSystemId", user):
-        value = user["externalSystemId"]
-        message = f"duplicate {_folded_column('externalSystemId')} value violates unique constraint: {value}"
-        raise errors(message, _folded_column("externalSystemId"), value)
-    if store.users.holder("username", user):
-        raise errors(DUPLICATE_USERNAME, "username", user["username"])
-    if store.users.holder("barcode", user):
-        raise errors(DUPLICATE_BARCODE, "barcode", user["barcode"])
+def check_keys_on_post(store: Store, user: Row) -> None:
+    """
+    FOLIO: mod-users UsersAPI.saveUser looks for a word in the database's text, which has the value in it too.
+
+    So a username like "david" that is taken is reported as a taken id. What has no such word gets RMB's text.
+    """
+    column = _taken_key(store, user)
+    if column:
+        value = fold(user[column])
+        detail = f"{_folded_column(column)})=({value})"
+        for word, message in (("id", DUPLICATE_ID), ("username", DUPLICATE_USERNAME), ("barcode", DUPLICATE_BARCODE)):
+            if word in detail:
+                raise errors(message, word, user.get(word, ""))
+        field, first = _folded_column(column).partition(")")[0], value.partition(")")[0]
+        raise errors(f"duplicate {field} value violates unique constraint: {first}", field, first)
 
 
-def keys_are_free_on_put(store: Store, user: Row) -> None:
+def check_keys_on_put(store: Store, user: Row) -> None:
     """FOLIO: mod-users UsersAPI.updateUser answers 400 with two texts of its own, else with the database's detail."""
-    if store.users.holder("externalSystemId", user):
-        raise text(400, f"Key ({_folded_column('externalSystemId')})=({user['externalSystemId']}) already exists.")
-    if store.users.holder("username", user):
-        raise text(400, DUPLICATE_USERNAME)
-    if store.users.holder("barcode", user):
-        raise text(400, DUPLICATE_BARCODE)
+    column = _taken_key(store, user)
+    if column:
+        detail = f"Key ({_folded_column(column)})=({fold(user[column])}) already exists."
+        raise text(400, _TAKEN.get(column, detail))
 
 
-def keys_fit(user: Row, status: int) -> None:
-    """FOLIO: PostgreSQL's btree has no room for a very long unique value; the database's own text."""
-    for column in UNIQUE:
-        size = len(fold(str(user.get(column) or "")).encode())
-        if size > LONGEST_KEY:
-            words = f"index row size {size} exceeds btree version 4 maximum {LONGEST_KEY} for index"
-            words = f'{words} "users_{column.lower()}_idx_unique"'
-            raise errors(words, column) if status == 422 else text(status, words)  # noqa: PLR2004 - Unprocessable
+def _taken_key(store: Store, user: Row) -> str | None:
+    """The first unique column in which another user has this user's value."""
+    return next((column for column in UNIQUE if store.users.holder(column, user)), None)
 
 
-def departments_exist_on_post(store: Store, user: Row) -> None:
+def check_departments_on_post(store: Store, user: Row) -> None:
     """FOLIO: the foreign key fails in the database; mod-users has no text for it on POST: 500, empty."""
     if _unknown_department(store, user) is not None:
         raise Refusal(500, "")
 
 
-def departments_exist_on_put(store: Store, user: Row) -> None:
+def check_departments_on_put(store: Store, user: Row) -> None:
     """FOLIO: the same foreign key on PUT: 400 with the database's detail."""
     unknown = _unknown_department(store, user)
     if unknown is not None:

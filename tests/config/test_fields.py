@@ -1,7 +1,7 @@
 """The fields of a target, as a mapping writes them."""
 
 from collections.abc import Iterator
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -108,11 +108,17 @@ THE_SERVERS_OWN = {
 """Set by FOLIO, or deprecated there."""
 
 
+def nested(annotation: Any) -> Iterator[Any]:
+    """An annotation and what stands inside its brackets, at any depth."""
+    yield annotation
+    for inner in get_args(annotation):
+        yield from nested(inner)
+
+
 def properties(body: type[BaseModel], before: str = "") -> Iterator[str]:
     """The properties of the user import's schema, as a mapping writes them."""
     for name, field in body.model_fields.items():
-        parts = [field.annotation, *get_args(field.annotation)]
-        parts += [inner for part in parts for inner in get_args(part)]
+        parts = list(nested(field.annotation))
         inside = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
         of_a_list = any(get_origin(part) is list for part in parts)
         yield from properties(inside[0], f"{before}{name}{'[]' if of_a_list else ''}.") if inside else [before + name]

@@ -31,7 +31,7 @@ def parallel(folio):
 
 
 def test_a_refused_update_reports_every_user_of_the_request(parallel):
-    """folio-real 1: 25 updates, one with another's barcode: updated 15, failed 25, total 40; 24 are really updated."""
+    """Measured: 25 updates, one with another's barcode: updated 15, failed 25, total 40; 24 are really updated."""
     sent = [row | {"personal": {"lastName": "New"}} for row in known(*range(1, 26))]
     sent[2]["barcode"] = user(20)["barcode"]
     body = parallel.load(*sent)
@@ -43,7 +43,7 @@ def test_a_refused_update_reports_every_user_of_the_request(parallel):
 
 
 def test_only_the_first_refused_update_of_a_partition_is_named(parallel):
-    """folio-real 1: the others of the ten stay unnamed, and each partition with one adds every user once more."""
+    """Measured: the others of the ten stay unnamed, and each partition with one adds every user once more."""
     sent = known(*range(1, 26))
     for at in (2, 5, 12):
         sent[at]["barcode"] = user(20)["barcode"]
@@ -56,12 +56,12 @@ def test_only_the_first_refused_update_of_a_partition_is_named(parallel):
 
 
 def test_a_user_alone_gets_the_text_of_the_partition_too(parallel):
-    """folio-real 1: the plain text for one user alone never occurs."""
+    """Measured: the plain text for one user alone never occurs."""
     assert only_error(parallel.load(user(3, barcode=user(20)["barcode"]))) == REFUSED.format("E0003")
 
 
 def test_newcomers_beside_a_refused_update_are_created_and_reported_as_failed(parallel):
-    """folio-real 1: nobody waits for the rest of the partition, and nobody stops it."""
+    """Measured: nobody waits for the rest of the partition, and nobody stops it."""
     body = parallel.load(user(1, barcode=user(20)["barcode"]), user(30), user(31))
     assert counts(body) == (0, 0, 3)
     assert parallel.store.user("E0030")
@@ -84,7 +84,7 @@ def test_a_refused_update_with_deactivation_is_a_500(parallel):
 
 
 def test_a_killed_import_leaves_permissions_and_users_in_no_order(folio):
-    """folio-real 4: permissions for most of the chunk, users in no order."""
+    """Measured: permissions for most of the chunk, users in no order."""
     folio.store.parallel = True
     folio.folio.faults.trouble(breaks_off=2)
     folio("POST", "/user-import", json={"users": known(*range(1, 101)), "totalRecords": 100})
@@ -95,7 +95,7 @@ def test_a_killed_import_leaves_permissions_and_users_in_no_order(folio):
 
 
 def test_the_same_new_id_twice_creates_one_of_the_two(folio):
-    """folio-real 4: the second row often wins."""
+    """Measured: the second row often wins."""
     folio.store.parallel = True
     winners = set()
     for number in range(30):
@@ -129,7 +129,7 @@ def post(client: httpx.Client, *rows: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_answer_comes_before_the_rest_of_the_partition(server, client):
-    """folio-real 1: a newcomer beside a refused update does not exist yet when the 200 arrives."""
+    """Measured: a newcomer beside a refused update does not exist yet when the 200 arrives."""
     store = server.store(TENANT)
     post(client, user(1), user(20))
     server.faults.late_seconds = 0.3
@@ -151,7 +151,7 @@ def test_an_import_takes_its_seconds(server, client):
 
 
 def test_at_the_real_speed_an_import_does_so_many_users_a_second(server, client):
-    """folio-real: 110 to 170 users a second, two to three calls each; never more, however fast the machine."""
+    """Measured: 110 to 170 users a second, two to three calls each; never more, however fast the machine."""
     server.faults.call_seconds = MEASURED_CALL_SECONDS
     started = time.monotonic()
     post(client, *known(*range(100)))
