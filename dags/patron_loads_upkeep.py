@@ -1,13 +1,13 @@
 """
-## What keeps the house
+## Upkeep
 
-Two DAGs that go for all libraries at once. Both are switched off until somebody switches them on.
+These two DAGs work for all libraries together. Both are paused until someone unpauses them.
 
-* **patron_loads_purge**, each night: takes away what the runs have left behind, by the ages under `keep` in each tenant
-  file. First all that holds patrons, later the whole folder. A run that is under way is left alone.
-* **patron_loads_digest**, each Monday: one mail about the week to each address under `notify.weekly`.
+* **patron_loads_purge**, every night: deletes old artifacts, by the ages under `keep` in each tenant file. Patron data
+  is deleted first, later the whole folder. It leaves runs in progress alone.
+* **patron_loads_digest**, every Monday: sends one mail about the week to each address under `notify.weekly`.
 
-`docs/run-artifacts.md` tells what is kept and why.
+`docs/run-artifacts.md` explains what is kept, and why.
 """
 
 from airflow.sdk import DAG
@@ -16,8 +16,8 @@ from patronload.in_airflow import upkeep
 
 with DAG(
     "patron_loads_purge",
-    dag_display_name="Patron loads: clear away what is old",
-    description="Takes away artifacts by the ages in the tenant files.",
+    dag_display_name="Patron loads: purge old artifacts",
+    description="Deletes artifacts by the ages in the tenant files.",
     doc_md=__doc__,
     schedule="20 1 * * *",
     catchup=False,
@@ -31,7 +31,7 @@ with DAG(
 with DAG(
     "patron_loads_digest",
     dag_display_name="Patron loads: weekly mails",
-    description="One mail a week about each library's loads, to those who want no more.",
+    description="One mail a week about each library's loads.",
     doc_md=__doc__,
     schedule="0 6 * * 1",
     catchup=False,

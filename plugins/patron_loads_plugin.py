@@ -1,7 +1,7 @@
 """
-The plugin that Airflow loads: pages about patron loads, a note on each run, and no question twice.
+The plugin that Airflow loads: pages about patron loads, and a note on each run.
 
-It is all in patronload/in_airflow/pages.
+All of its code is in patronload/in_airflow/pages.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ class PatronLoads(AirflowPlugin):
     """A tab with the report on each run, one with the loads on each library's DAG, and a page over all libraries."""
 
     name = "patron_loads"
-    # Airflow wants its own kind of attributes here, lists of the class.
+    # Airflow requires class attributes that are lists.
     fastapi_apps: list[Any] = [{"app": pages.Pages(), "url_prefix": pages.PREFIX, "name": "Patron loads"}]  # noqa: RUF012
     external_views: list[Any] = pages.views()
     listeners: list[Any] = [notes, overtaken]  # noqa: RUF012

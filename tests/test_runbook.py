@@ -201,7 +201,7 @@ def test_an_error_of_the_keys(make: Make, encrypt: Callable[..., None], keys: st
 
 
 def test_an_error_of_any_task(make: Make, monkeypatch: pytest.MonkeyPatch):
-    """A run whose time is over, and what nobody foresaw."""
+    """A purged run, and an unexpected error."""
     load = make()
     load.run.write_json(run.PURGED, {"purged": datetime.now(UTC).isoformat()})
     with pytest.raises(PatronloadError) as over:

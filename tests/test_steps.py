@@ -141,7 +141,7 @@ def test_what_stopped_a_run_is_left_behind_until_the_step_goes_well(load, includ
     assert not broken.run.has(runs.FAILURE)
 
 
-def test_an_error_that_nobody_foresaw_tells_its_place_and_hides_its_text(load, monkeypatch):
+def test_an_unexpected_error_names_its_place_and_hides_its_text(load, monkeypatch):
     """A library's exception may quote a cell; it must not reach the log, the mail or the report."""
     odd = load(GOOD)
     until(odd, stages.fetch)

@@ -1,1 +1,1 @@
-"""Keep a library's patrons in step with its institution: fetch, validate, transform, plan, post, report, notify."""
+"""Keep the patrons of a library system up to date: fetch, validate, transform, plan, approve, post, report, notify."""

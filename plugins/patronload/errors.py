@@ -1,21 +1,21 @@
 """
-What can go wrong, named by what to do next:
+The errors, named by what to do next:
 
 * PatronloadError
   + ConfigError      fix the YAML; a retry cannot help
   + SourceError      the export is unreadable; ask the sender
-    - MissingError   it is not there, or not there yet
+    - MissingError   it is missing, or has not arrived yet
   + ValidationError  the export was read and refused; nothing was sent
-  + Declined         a person said no to it, or nobody said yes in time; nothing was sent
+  + Declined         a person declined the load, or nobody approved it in time; nothing was sent
   + TargetError      the library system refused us; a retry cannot help
-    - RefusedError   it refused too many patrons; load again when that is mended
-  + TransientError   the network or the far end was busy; retry
-  + Defect           something we did not foresee; tell the developers
+    - RefusedError   it refused too many patrons; load again once that is fixed
+  + TransientError   the network or a server was busy; retry
+  + Defect           an unexpected error; report it to the developers
 
 A bad row is not an exception. It is data: see the rejects.
 
-A message is a sentence for a person: what, which one, what was expected, what to do. It holds no personal data and no
-secret, because it goes to logs, to Airflow's database and into mails.
+A message is a sentence for a person: what is wrong, where, what was expected, what to do. It contains no personal data
+and no secrets, because it goes to logs, to Airflow's database and into mails.
 """
 
 import traceback
@@ -23,7 +23,7 @@ from pathlib import Path
 
 
 class PatronloadError(Exception):
-    """The root of all that Patronload raises on purpose."""
+    """The base class of every error that Patronload raises on purpose."""
 
 
 class ConfigError(PatronloadError):
@@ -35,7 +35,7 @@ class SourceError(PatronloadError):
 
 
 class MissingError(SourceError):
-    """There is no export where it should be; it may still come."""
+    """The export is not in its place; it may still arrive."""
 
 
 class ValidationError(PatronloadError):
@@ -43,7 +43,7 @@ class ValidationError(PatronloadError):
 
 
 class Declined(PatronloadError):  # noqa: N818 - the word for it
-    """A person said no to the load, or nobody said yes in time; nothing was sent."""
+    """A person declined the load, or nobody approved it in time; nothing was sent."""
 
 
 class TargetError(PatronloadError):
@@ -51,27 +51,27 @@ class TargetError(PatronloadError):
 
 
 class RefusedError(TargetError):
-    """The library system was asked for every patron, and refused too many of them; what it took is loaded."""
+    """Every patron was sent, and the library system refused too many of them; the others are loaded."""
 
 
 class TransientError(PatronloadError):
     """
-    The network or the far end was busy; the same call may go through later.
+    The network or a server was busy; the same call may succeed later.
 
-    `retry_after` is the pause in seconds that the far end asked for, if it did.
+    `retry_after` is the pause in seconds that the server asked for, if it did.
     """
 
     retry_after: float | None = None
 
 
 class Defect(PatronloadError):  # noqa: N818 - the word for it
-    """Something nobody foresaw. Its text names the place in the code, never the value that was at hand."""
+    """An unexpected error. Its text names the place in the code, and never a value."""
 
     @classmethod
     def hiding(cls, error: BaseException) -> "Defect":
-        """The defect behind `error`, told without the error's own text, which may hold a patron's data."""
+        """The defect that reports `error` without its own text, which may contain patron data."""
         places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         return cls(
-            f"A {type(error).__name__} that nobody foresaw, at {' > '.join(places[-4:])}. Its text is left out because "
-            "it may hold patron data. Please report this line to the developers."
+            f"Unexpected {type(error).__name__} at {' > '.join(places[-4:])}. Its text is left out because it may "
+            "contain patron data. Please report this line to the developers."
         )

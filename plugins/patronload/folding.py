@@ -1,5 +1,5 @@
 """
-Text as FOLIO compares it to find out whether two are the same: lower(unaccent(...)).
+Fold text as FOLIO does when it decides whether two values are equal: lower(unaccent(...)).
 
 mod-users: the unique indexes of its schema.json are made with caseSensitive false and removeAccents true, which RMB
 turns into PostgreSQL's unaccent. Its table is not Unicode's: it makes ’ to ', ø to o and ß to ss, and leaves the vowel
@@ -15,19 +15,19 @@ RULES = Path(__file__).with_name("unaccent.rules")
 
 
 def folded(text: pl.Expr) -> pl.Expr:
-    """Text such that two that FOLIO takes for the same are equal."""
+    """Text folded so that values which FOLIO considers equal are equal."""
     letters, instead = _rules()
     return text.str.replace_many(letters, instead).str.to_lowercase()
 
 
 def folded_column(texts: pl.Series) -> pl.Series:
-    """As `folded`; the table is looked at only if any of the texts has more than ASCII in it."""
+    """As `folded`; the table is used only if one of the texts contains more than ASCII."""
     plain = not texts.str.contains(r"[^\x00-\x7F]").any()
     return texts.str.to_lowercase() if plain else pl.select(folded(pl.lit(texts))).to_series()
 
 
 def fold(text: str) -> str:
-    """One text, as `folded` does it."""
+    """As `folded`, for a single text."""
     return (text if text.isascii() else text.translate(_table())).lower()
 
 
@@ -38,6 +38,6 @@ def _table() -> dict[int, str]:
 
 @cache
 def _rules() -> tuple[list[str], list[str]]:
-    """Each letter and what stands for it, blanks aside; a line with nothing behind the letter takes it out."""
+    """Each letter and its replacement, without blanks; an empty replacement removes the letter."""
     lines = [line.partition("\t") for line in RULES.read_text(encoding="utf-8").splitlines()]
     return [letter for letter, _, _ in lines], [instead.strip() for _, _, instead in lines]

@@ -1,4 +1,4 @@
-"""Put off the import of a module until something of it is used; or let a large one be imported sooner."""
+"""Postpone the import of a module until it is used, or speed up the import of a large one."""
 
 import gc
 import importlib
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Import something large without Python's looking for garbage, of which there is none: a fifth of its time."""
+    """Turn off garbage collection during a large import; it finds nothing, and takes a fifth of the time."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -21,7 +21,7 @@ def uncollected() -> Iterator[None]:
 
 
 def imported(name: str) -> None:
-    """Whoever imports the module from now on gets it at once, and it is read when it is first used."""
+    """Make later imports of the module return at once; it is loaded when it is first used."""
     if name in sys.modules:
         return
     found = importlib.util.find_spec(name)
@@ -34,5 +34,5 @@ def imported(name: str) -> None:
     loader.exec_module(module)
     parent, _, child = name.rpartition(".")
     if parent:
-        # For `from scipy import stats`, which would ask the package.
+        # For `from scipy import stats`, which looks it up in the package.
         setattr(sys.modules[parent], child, module)

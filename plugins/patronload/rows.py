@@ -1,29 +1,29 @@
-"""What the core's frames agree on: how a row's number and a reject are written down."""
+"""The columns that tables of rows share: the row number, and the parts of a reject."""
 
 import polars as pl
 
 ROW = "__row__"
-"""The column that holds a row's number as a spreadsheet shows it: the header is row 1. No library names a column so."""
+"""The column with the row number as a spreadsheet shows it: the header is row 1. No export has such a column."""
 
 REJECTS = {"row": pl.UInt32, "column": pl.String, "value": pl.String, "reason": pl.String, "summary": pl.String}
-"""A reject: the row, the column and value at fault, the reason for the library, its summary without personal data."""
+"""A reject: row, column, value, the reason for the library, and its summary without personal data."""
 
 
 NOTED = {"row": pl.UInt32, "effect": pl.String, **{name: pl.String for name in REJECTS if name != "row"}}
-"""Something in a row that does not cost the patron: as a reject, and the effect: `blank` (the cell counts as empty) or
+"""A note, a problem that does not reject the row: like a reject, with the effect `blank` (the cell counts as empty) or
 `warn`."""
 
 SAMPLE = 4096
-"""In so many cells it is seen whether they repeat themselves."""
+"""The number of cells that show whether the values of a column repeat."""
 
 
 def no_notes() -> pl.DataFrame:
-    """An empty table of what was noted."""
+    """An empty table of notes."""
     return pl.DataFrame(schema=NOTED)
 
 
 def blanked(frame: pl.DataFrame, noted: pl.DataFrame) -> pl.DataFrame:
-    """A frame (with ROW) in which the cells that were noted with the effect `blank` are empty."""
+    """A frame (with ROW) in which cells with a note of the effect `blank` are empty."""
     cells = noted.filter(pl.col("effect") == "blank").group_by("column").agg(pl.col("row").unique())
     return frame.with_columns(_emptied(column, rows) for column, rows in cells.iter_rows())
 
@@ -39,7 +39,7 @@ def no_rejects() -> pl.DataFrame:
 
 
 def holding(frame: pl.DataFrame, column: str, pattern: str) -> pl.DataFrame:
-    """The rows whose cell fits a pattern, which few do; where cells repeat themselves each is looked at once."""
+    """The rows whose cell matches a pattern, usually few; repeated values are examined once."""
     cells = frame[column]
     repeated = cells.head(SAMPLE).n_unique() * 2 < SAMPLE
     if not (cells.unique() if repeated else cells).str.contains(pattern).any():
@@ -48,7 +48,7 @@ def holding(frame: pl.DataFrame, column: str, pattern: str) -> pl.DataFrame:
 
 
 def without(frame: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a frame (with ROW) that are not among the rejects (with row)."""
+    """The rows of a frame (with ROW) that are not rejects (with row)."""
     if rejects.is_empty():
         return frame  # a join would copy all of it
     return frame.join(rejects.select(pl.col("row").alias(ROW)).unique(), on=ROW, how="anti", maintain_order="left")

@@ -1,4 +1,4 @@
-"""Tell where tenants, mappings and run artifacts are."""
+"""Where tenants, mappings and run artifacts are."""
 
 import os
 from pathlib import Path
@@ -7,17 +7,17 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def include() -> Path:
-    """The folder of everything that is configured: $PATRONLOAD_INCLUDE, or the project's own include/."""
+    """The folder with all configuration: $PATRONLOAD_INCLUDE, or the project's own include/."""
     return Path(os.environ.get("PATRONLOAD_INCLUDE") or PROJECT / "include")
 
 
 def tenants() -> Path:
-    """The folder with one file a tenant."""
+    """The folder with one file per tenant."""
     return include() / "tenants"
 
 
 def mappings() -> Path:
-    """The folder with the mapping files, one folder a target."""
+    """The folder with the mapping files, one subfolder per target."""
     return include() / "mappings"
 
 
@@ -27,14 +27,14 @@ def schemas() -> Path:
 
 
 def templates() -> Path:
-    """The mail's templates: those of $PATRONLOAD_INCLUDE if it has some, else the project's own."""
+    """The templates of mails and pages: those in $PATRONLOAD_INCLUDE if it has any, otherwise the project's own."""
     own = include() / "templates"
     return own if own.is_dir() else PROJECT / "include" / "templates"
 
 
 def artifacts() -> str:
     """The root of all run artifacts, as a URL: $PATRONLOAD_ARTIFACTS, or the project's own artifacts/."""
-    # Path.as_uri() would write a blank as %20, which ObjectStoragePath takes as it stands.
+    # Path.as_uri() would write a blank as %20, which ObjectStoragePath would use literally.
     return os.environ.get("PATRONLOAD_ARTIFACTS") or f"file://{PROJECT / 'artifacts'}"
 
 

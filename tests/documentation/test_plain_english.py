@@ -13,7 +13,7 @@ WORST = {
     r"told": "reported, listed, named",
     r"tells? of": "reports, lists, names",
     r"so many": "a maximum of; this many",
-    r"signs": "characters",
+    r"(?<!vowel )signs": "characters",
     r"foresaw|foreseen": "unexpected",
     r"sign of life": "heartbeat",
     r"(by|of) (itself|themselves)": "automatically, alone",
@@ -30,13 +30,11 @@ WORST = {
 """Patterns of the words, and what to write instead."""
 
 NOT_YET = (
-    *("benchmarks", "dags", "faults", "include/mappings", "include/schemas", "include/templates", "local", "sandbox"),
+    *("benchmarks", "faults", "include/mappings", "include/schemas", "include/templates", "local", "sandbox"),
     *("docker-compose.yaml", ".env.example", "Dockerfile", "plugins/patronload/__main__.py"),
     *(f"plugins/patronload/{package}" for package in ("artifacts", "checks", "cli", "config", "documents", "exports")),
     *(f"plugins/patronload/{package}" for package in ("in_airflow", "loads", "mapping", "reporting", "sources")),
     *(f"plugins/patronload/{package}" for package in ("stages", "systems", "targets")),
-    *(f"plugins/patronload/{module}.py" for module in ("connections", "dates", "errors", "folding", "lazy", "rows")),
-    *("plugins/patronload/settings.py", "plugins/patron_loads_plugin.py"),
     *("docs/when-a-run-fails.md", "docs/mapping-files.md", "README.md"),
 )
 """Files and folders that are not rewritten yet. The list only gets shorter."""
