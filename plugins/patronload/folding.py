@@ -2,8 +2,8 @@
 Fold text as FOLIO does when it decides whether two values are equal: lower(unaccent(...)).
 
 mod-users: the unique indexes of its schema.json are made with caseSensitive false and removeAccents true, which RMB
-turns into PostgreSQL's unaccent. Its table is not Unicode's: it makes ’ to ', ø to o and ß to ss, and leaves the vowel
-signs of other scripts alone. So unaccent.rules is PostgreSQL 15's own file (see NOTICE).
+turns into PostgreSQL's unaccent. Its table is not Unicode's: it turns ’ into ', ø into o and ß into ss, and leaves
+combining vowels of other scripts alone. So unaccent.rules is PostgreSQL 15's own file (see NOTICE).
 """
 
 from functools import cache

@@ -13,7 +13,7 @@ WORST = {
     r"told": "reported, listed, named",
     r"tells? of": "reports, lists, names",
     r"so many": "a maximum of; this many",
-    r"(?<!vowel )signs": "characters",
+    r"signs": "characters",
     r"foresaw|foreseen": "unexpected",
     r"sign of life": "heartbeat",
     r"(by|of) (itself|themselves)": "automatically, alone",
