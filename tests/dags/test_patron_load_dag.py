@@ -20,7 +20,7 @@ from patronload.loads.load import Load
 from tests.dags.dag_files import dags_in
 
 FAR = ("plan", "post")
-STEPS = ["fetch", "validate", "transform", "plan", "approve", "post", "report", "notify"]
+STAGES = ["fetch", "validate", "transform", "plan", "approve", "post", "report", "notify"]
 
 
 @pytest.fixture
@@ -52,20 +52,21 @@ def test_how_a_library_is_shown(northfield: DAG):
         assert told in str(northfield.doc_md)
 
 
-def test_the_manual_the_tasks_and_the_steps_are_the_same_words(northfield: DAG, project):
-    """Manual, task ids, tasks and stages have the same names in the same order: who knows one finds the others."""
-    assert re.findall(r"^\* \*\*(\w+)\*\*", str(northfield.doc_md), flags=re.MULTILINE) == STEPS
-    assert [task.task_id for task in northfield.topological_sort()] == STEPS
-    for name in ("in_airflow/tasks", "stages/steps"):
-        module = ast.parse((project / "plugins" / "patronload" / f"{name}.py").read_text(encoding="utf-8"))
-        functions = [node.name for node in module.body if isinstance(node, ast.FunctionDef)]
-        assert [function for function in functions if not function.startswith("_")] == STEPS
+def test_the_manual_the_tasks_and_the_stages_have_the_same_names(northfield: DAG, project):
+    """The manual, the task ids, the tasks and the stages have the same names in the same order."""
+    assert re.findall(r"^\* \*\*(\w+)\*\*", str(northfield.doc_md), flags=re.MULTILINE) == STAGES
+    assert [task.task_id for task in northfield.topological_sort()] == STAGES
+    package = project / "plugins" / "patronload"
+    module = ast.parse((package / "in_airflow" / "tasks.py").read_text(encoding="utf-8"))
+    functions = [node.name for node in module.body if isinstance(node, ast.FunctionDef)]
+    assert [function for function in functions if not function.startswith("_")] == STAGES
+    assert {path.stem for path in (package / "stages").glob("*.py")} == {"__init__", *STAGES}
 
 
-def test_the_steps_run_one_after_the_other(northfield: DAG):
-    """Each step waits for the one before it."""
+def test_the_stages_run_one_after_the_other(northfield: DAG):
+    """Each stage waits for the one before it."""
     assert [task.downstream_task_ids for task in northfield.topological_sort()] == [
-        *({name} for name in STEPS[1:]),
+        *({name} for name in STAGES[1:]),
         set(),
     ]
 
@@ -74,7 +75,7 @@ def test_who_asks_nobody_has_no_task_to_ask(read):
     """A library without `approval` in its tenant file costs no task for it."""
     dags = dags_in(read("patron_load"))
     assert [task.task_id for task in dags["patron_load__stclare"].topological_sort()] == [
-        name for name in STEPS if name != "approve"
+        name for name in STAGES if name != "approve"
     ]
 
 
