@@ -21,9 +21,9 @@ import zstandard
 
 from patronload import settings, targets
 from patronload.artifacts.run import Run
-from patronload.config.tenants import FolioTarget
 from patronload.connections import Connection
 from patronload.loads.posting import post
+from patronload.systems.folio import FolioTarget
 
 CHUNK = 250
 

@@ -105,7 +105,7 @@ def test_preview_writes_the_patrons_as_they_are_posted_the_rejects_and_a_report(
     assert (report["rows"], report["patrons"], report["rejected"]) == (3, 2, 1)
     told = capsys.readouterr().out
     assert "3 rows: 2 patrons, 1 rejected" in told
-    assert "is not listed in the lookup" in " ".join(told.split())
+    assert "not set up in the mapping yet" in " ".join(told.split())
 
 
 def test_preview_of_a_tenant_uses_its_layout_and_its_limits(export, tmp_path, capsys):
@@ -127,7 +127,7 @@ def test_preview_of_an_export_without_a_column_warns_as_the_load_does(which, inc
     (tmp_path / "export.csv").write_text(WITHOUT_CARDS)
     out = tmp_path / "out"
     assert main(["preview", *which, "--export", str(tmp_path / "export.csv"), "--out", str(out)]) == 0
-    warning = f"{LACKS}; what is made of it stays as the library system has it."
+    warning = f"{LACKS}. The fields that need it keep their value in FOLIO."
     assert f"Please note: {warning}" in " ".join(capsys.readouterr().out.split())
     assert json.loads((out / "report.json").read_text())["warnings"] == [warning]
     assert "barcode" not in json.loads((out / "patrons.jsonl").read_text())

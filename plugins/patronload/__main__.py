@@ -27,7 +27,8 @@ from rich.text import Text
 
 from patronload import settings, systems
 from patronload.config import mapping_files, schemas, tenants
-from patronload.config.tenants import Layout, Limits, Tenant
+from patronload.config.source import Layout
+from patronload.config.tenants import Limits, Tenant
 from patronload.documents import models, yaml_files
 from patronload.errors import ConfigError, Defect, PatronloadError
 
@@ -130,7 +131,7 @@ def _checked() -> Iterator[tuple[str, ConfigError | None]]:
 def _expected(tenant: Tenant) -> ConfigError | None:
     """What is wrong with the tenant's own expectations; a mapping file with mistakes is told of by itself."""
     with suppress(Exception):
-        found = list(mapping_files.unemptiable(mapping_files.load(tenant.mapping), tenant.expect))
+        found = list(mapping_files.required_blanks(mapping_files.load(tenant.mapping), tenant.expect))
         file = yaml_files.read(settings.tenants() / f"{tenant.tenant}.yaml") if found else None
         if file:
             return ConfigError("\n".join(models.complaint(file, key, sentence) for key, sentence in found))

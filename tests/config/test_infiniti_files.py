@@ -72,10 +72,10 @@ def test_the_good_ones_are_taken(files):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("first_row: 0", "first_row: 3", "3 is too much; 2 is the most"),
+        ("first_row: 0", "first_row: 3", "3 is too large; the maximum is 2"),
         ("passwords: newcomers", "passwords: all", "'everyone_at_first'"),
-        ("encoding: cp1252\n  passwords", "encoding: cp999999\n  passwords", "is no encoding"),
-        ("chunk_size: 100", "chunk_size: 0", "1 is the least"),
+        ("encoding: cp1252\n  passwords", "encoding: cp999999\n  passwords", "is not an encoding"),
+        ("chunk_size: 100", "chunk_size: 0", "the minimum is 1"),
         ("first_row: 0", "folio_tenant: fs1", "no such key"),
     ],
 )
@@ -128,7 +128,7 @@ def test_what_infiniti_insists_on_is_mapped(files, needed):
 def test_nobody_but_the_campus_owns_anything(files):
     """What cannot be read cannot be kept."""
     write(files / "mappings/infiniti/people.yaml", f"{MAPPING}ownership:\n  surname: library\n")
-    with pytest.raises(ConfigError, match=r"so the campus owns every field\. Leave it out"):
+    with pytest.raises(ConfigError, match=r"so the campus owns all fields\. Remove this section"):
         mapping_files.load("infiniti/people")
 
 

@@ -82,14 +82,14 @@ ID = "{column: ID, required: true}"
 ID_KEY = "fields.externalSystemId"
 EXPIRES = '{column: EXPIRES, date: "%d/%m/%Y"}'
 CHECK = "expect_column_values_to_not_be_null: {column: ID}"
-ONE_OF = "give exactly one of column, value, first_of, join; there is "
+ONE_OF = "give exactly one of column, value, first_of, join; there "
 
 # What is written, what is written instead, the key that is named, and a part of what is said.
 MISTAKES = [
     ("UG: undergrad", "UG: ''", "lookups.groups.UG", "must not be empty"),
     (ID, "{value: ''}", f"{ID_KEY}.value", "must not be empty"),
-    (ID, "{column: '*'}", ID_KEY, "a column of this name cannot be read"),
-    (ID, "{column: ID, date: '%Y-%m-%d %H'}", ID_KEY, "does not tell day, month and year"),
+    (ID, "{column: '*'}", ID_KEY, "a column with this name cannot be read"),
+    (ID, "{column: ID, date: '%Y-%m-%d %H'}", ID_KEY, "must have day, month and year"),
     ("description: People", "type: folio\ndescription: People", "type", "no such key"),
     ("target: folio", "target: foliio", "target", "'folio'"),
     (
@@ -104,9 +104,14 @@ MISTAKES = [
         CHECK,
         "expect_column_values_to_be_unique",
         "expect.rows[0]",
-        "write one check a line, like '- expect_column_values_",
+        "write one check per line, like '- expect_column_values_",
     ),
-    (CHECK, "{expect_a: {}, expect_b: {}}", "expect.rows[0]", "write one check a line, like '- expect_column_values_"),
+    (
+        CHECK,
+        "{expect_a: {}, expect_b: {}}",
+        "expect.rows[0]",
+        "write one check per line, like '- expect_column_values_",
+    ),
     (CHECK, "column_values_to_be_unique: {column: ID}", "expect.rows[0]", "expect_"),
     (CHECK, "expect_column_values_to_be_unique: ID", "expect.rows[0]", "{column: "),
     (
@@ -130,35 +135,40 @@ MISTAKES = [
         "YAML reads this as the number 7, not as text. Write it in quotes.",
     ),
     (ID, "{value: 7}", f"{ID_KEY}.value", "YAML reads this as the number 7, not as text. Write it in quotes."),
-    (ID, "{}", ID_KEY, f"{ONE_OF}none."),
-    (ID, "{required: true}", ID_KEY, f"{ONE_OF}none."),
-    (ID, "{column: ID, value: x}", ID_KEY, f"{ONE_OF}column and value."),
-    (ID, "{first_of: [A, B], join: [A, B]}", ID_KEY, f"{ONE_OF}first_of and join."),
-    (ID, "{column: A, with: ' '}", ID_KEY, "'with' goes with 'join' only."),
+    (ID, "{}", ID_KEY, f"{ONE_OF}is none."),
+    (ID, "{required: true}", ID_KEY, f"{ONE_OF}is none."),
+    (ID, "{column: ID, value: x}", ID_KEY, f"{ONE_OF}are column and value."),
+    (ID, "{first_of: [A, B], join: [A, B]}", ID_KEY, f"{ONE_OF}are first_of and join."),
+    (ID, "{column: A, with: ' '}", ID_KEY, "'with' can only be used together with 'join'."),
     (
         ID,
         "{value: x, required: true}",
         ID_KEY,
-        "a fixed value stands alone: it needs no steps, lookup, date, split or required.",
+        "a fixed value cannot be combined with other keys such as steps, lookup, date, split or required.",
     ),
-    (ID, "{value: x, steps: [lower]}", ID_KEY, "a fixed value stands alone: it needs no steps, lookup, date, split or"),
+    (ID, "{value: x, steps: [lower]}", ID_KEY, "a fixed value cannot be combined with other keys such as steps"),
     (
         ID,
         "{column: ID, steps: [lowr]}",
         ID_KEY,
-        "no step is called 'lowr'; did you mean 'lower'? There are: lower, upper, ",
+        "there is no step 'lowr'; did you mean 'lower'? There are: lower, upper, ",
     ),
-    (ID, "{column: ID, steps: [eval]}", ID_KEY, "no step is called 'eval'; "),
+    (ID, "{column: ID, steps: [eval]}", ID_KEY, "there is no step 'eval'; "),
     (ID, "{column: ID, split: ';'}", ID_KEY, "takes text, not a list."),
     (ID, "{column: ID, date: '%d/%m/%Y'}", ID_KEY, "takes text, not a date."),
     (
         ID,
         "{column: ID, lookup: grups}",
         f"{ID_KEY}.lookup",
-        "no such table below 'lookups'; did you mean 'groups'? There are:",
+        "no such table in 'lookups'; did you mean 'groups'? There are:",
     ),
-    (ID, "{column: ID, lookup: groups, date: '%d/%m/%Y'}", ID_KEY, "a date is neither looked up nor split."),
-    (ID, "{column: ID, split: ';', date: '%d/%m/%Y'}", ID_KEY, "a date is neither looked up nor split."),
+    (
+        ID,
+        "{column: ID, lookup: groups, date: '%d/%m/%Y'}",
+        ID_KEY,
+        "'date' cannot be combined with 'lookup' or 'split'.",
+    ),
+    (ID, "{column: ID, split: ';', date: '%d/%m/%Y'}", ID_KEY, "'date' cannot be combined with 'lookup' or 'split'."),
     (ID, "", ID_KEY, "column"),
     (ID, "''", ID_KEY, "column"),
     (ID, "7", ID_KEY, "quotes"),
@@ -197,20 +207,20 @@ MISTAKES = [
         "{column: STATE, lookup: states}",
         "STATE",
         "fields.active",
-        "takes true or false: give {value: true}, or a lookup whose",
+        "takes true or false. Write {value: true}, or use a lookup with",
     ),
     (
         "{column: STATE, lookup: states}",
         "{value: 'true'}",
         "fields.active",
-        "takes true or false: give {value: true}, or a lookup",
+        "takes true or false. Write {value: true}, or use a lookup",
     ),
     ("{column: STATE, lookup: states}", "true", "fields.active", "{value: true}"),
     (
         "states: {A: true, otherwise: false}",
         "states: {A: true, otherwise: 'no'}",
         "fields.active",
-        "takes true or false: give",
+        "takes true or false. Write",
     ),
     (
         "{column: ROLE, lookup: groups}",
@@ -224,7 +234,7 @@ MISTAKES = [
         "fields.patronGroup",
         "takes text, not true or false. Write the value in quotes.",
     ),
-    (EXPIRES, "EXPIRES", "fields.expirationDate", "takes a date: say how it is written, like 'date: \"%m/%d/%Y\"'."),
+    (EXPIRES, "EXPIRES", "fields.expirationDate", "takes a date. Add its form, like 'date: \"%m/%d/%Y\"'."),
     (EXPIRES, "{column: EXPIRES, date: dd/mm/yyyy}", "fields.expirationDate", "%d"),
     (EXPIRES, "{column: EXPIRES, date: ''}", "fields.expirationDate", "%d"),
     (EXPIRES, "{column: EXPIRES, date: '%d/%m'}", "fields.expirationDate", "%Y"),
@@ -233,30 +243,30 @@ MISTAKES = [
         '{column: DEPTS, split: ";"}',
         "DEPTS",
         "fields.departments",
-        "takes a list: say what stands between the values, like",
+        "takes a list. Add the text between its values, like",
     ),
     (
         "customFields.campus: CAMPUS",
         "customFields.campus: {column: CAMPUS, split: '|', lookup: states}",
         "fields.customFields.campus",
-        "leave 'split' out",
+        "Remove 'split'",
     ),
     (EXPIRES, "{column: EXPIRES, date: '%d.%m.%d.%Y'}", "fields.expirationDate", "day, month and year, each once"),
     (EXPIRES, "{column: EXPIRES, date: '%Y-%Y'}", "fields.expirationDate", "day, month and year, each once"),
-    (EXPIRES, "{column: EXPIRES, date: }", "fields.expirationDate.date", "is left empty. What belongs there: how the"),
+    (EXPIRES, "{column: EXPIRES, date: }", "fields.expirationDate.date", "is empty. Its meaning: the form of"),
     ("barcode: CARD", "personal.addresses[1].city: CARD", "fields.personal.addresses[1].city", "[1].addressTypeId."),
     (
         "personal.addresses[0].city: TOWN",
         "personal.addresses[1].addressTypeId: {value: home}",
         "fields.personal.addresses[1].addressTypeId",
-        "is 'home' like personal.addresses[0].addressTypeId. Give each entry its own.",
+        "is 'home' like personal.addresses[0].addressTypeId. Each entry needs its own.",
     ),
     ("barcode: CARD", "requestPreference.holdShelf: {value: false}", "fields.requestPreference.holdShelf", "true here"),
     (
         "barcode: CARD",
         "requestPreference.holdShelf: {column: HOLD, lookup: states}",
         "fields.requestPreference.holdShelf",
-        "FOLIO takes true here, spelt like this; false was given.",
+        "FOLIO takes true here, in this spelling; false was given.",
     ),
     (
         "barcode: CARD",
@@ -268,13 +278,13 @@ MISTAKES = [
         "barcode: CARD",
         "requestPreference.fulfillment: {value: Hold shelf}",
         "fields.requestPreference.fulfillment",
-        "FOLIO takes 'Hold Shelf' or 'Delivery' here, spelt like this; 'Hold shelf' was given.",
+        "FOLIO takes 'Hold Shelf' or 'Delivery' here, in this spelling; 'Hold shelf' was given.",
     ),
     (
         "barcode: CARD",
         "preferredEmailCommunication: {value: [Support, Spam]}",
         "fields.preferredEmailCommunication",
-        "FOLIO takes 'Support' or 'Programs' or 'Services' here, spelt like this; 'Spam' was given.",
+        "FOLIO takes 'Support' or 'Programs' or 'Services' here, in this spelling; 'Spam' was given.",
     ),
     (
         "UG: undergrad",
@@ -285,7 +295,12 @@ MISTAKES = [
     ("UG: undergrad", "UG: [undergrad]", "lookups.groups.UG", ""),
     ('groups: {UG: undergrad, "007": staff}', "groups: x", "lookups.groups", ""),
     ("personal.email: first", "personal.emial: first", "ownership.personal.emial", "did you mean 'personal.email'?"),
-    ("personal.email: first", "externalSystemId: first", "ownership.externalSystemId", "nobody can own this"),
+    (
+        "personal.email: first",
+        "externalSystemId: first",
+        "ownership.externalSystemId",
+        "no such field here, or it has no owner",
+    ),
     (
         "personal.email: first",
         "requestPreference.delivery: first",
@@ -320,17 +335,17 @@ def test_a_mistake_gives_file_line_key_and_a_way_out(
         ("target: folio\n", "people.yaml, line 1: the file: the key 'target' is missing. Add it."),
         (
             "  externalSystemId: {column: ID, required: true}\n",
-            "fields: externalSystemId is missing; the target refuses",
+            "fields: externalSystemId is missing; FOLIO refuses",
         ),
-        ("  username: {column: LOGIN, steps: [lower]}\n", "fields: username is missing; the target refuses a patron"),
+        ("  username: {column: LOGIN, steps: [lower]}\n", "fields: username is missing; FOLIO refuses a patron"),
         (
             "  personal.lastName: {column: SURNAME}\n",
-            "fields: personal.lastName is missing; the target refuses a patron",
+            "fields: personal.lastName is missing; FOLIO refuses a patron",
         ),
-        ("  states: {A: true, otherwise: false}\n", "people.yaml, line 16: fields.active.lookup: no such table below"),
+        ("  states: {A: true, otherwise: false}\n", "people.yaml, line 16: fields.active.lookup: no such table in"),
         (
             "  active: {column: STATE, lookup: states}\n",
-            "lookups.states: no field uses this table. Remove it, or name it",
+            "lookups.states: no rule uses this table. Remove it, or name it",
         ),
     ],
 )
@@ -346,7 +361,7 @@ def test_addresses_are_numbered_without_a_gap(change_mapping: Change) -> None:
     """A hole in the list would be an empty address."""
     change_mapping("personal.addresses[0].city: TOWN", "personal.addresses[2].city: TOWN")
     with pytest.raises(
-        ConfigError, match=r"fields: personal\.addresses is numbered \[0, 2\]; number from \[0\] without a gap"
+        ConfigError, match=r"fields: personal\.addresses has the numbers \[0, 2\]. Number from \[0\] without gaps"
     ):
         mapping_files.load(NAME)
 
@@ -392,7 +407,7 @@ CHECKS = [
     ),
     ("expect_column_values_to_match_json_schema: {column: CARD, json_schema: {}}", "", "no such check; "),
     ("expect_column_values_to_be_of_type: {column: CARD, type_: int}", "", "no such check; "),
-    ("expect_table_row_count_to_equal: {value: 3}", "", "not at single rows. Write it under 'file' or 'warn'."),
+    ("expect_table_row_count_to_equal: {value: 3}", "", "not single rows. Move it to 'file' or 'warn'."),
     ("expect_column_values_to_be_unique:", "", "the key 'column' is missing. Add it, like column: CARD."),
     (
         "expect_column_values_to_be_unique: {column: 5}",
@@ -401,8 +416,8 @@ CHECKS = [
     ),
     ("expect_column_values_to_be_unique: {column: }", ".column", "is left empty. Write it like CARD."),
     ("expect_column_values_to_be_unique: {column: ''}", ".column", "must not be empty. Write it like CARD."),
-    ("expect_column_values_to_be_unique: {column: [A]}", ".column", "takes one text, like CARD, not a list."),
-    ("expect_column_values_to_be_unique: {column: {A: B}}", ".column", "takes one text, like CARD, not keys."),
+    ("expect_column_values_to_be_unique: {column: [A]}", ".column", "takes a single text, like CARD, not a list."),
+    ("expect_column_values_to_be_unique: {column: {A: B}}", ".column", "takes a single text, like CARD, not keys."),
     (
         "expect_column_values_to_be_unique: {column: 2026-01-31}",
         ".column",
@@ -432,8 +447,12 @@ CHECKS = [
     ("expect_column_values_to_match_regex: {column: CARD}", "", "the key 'regex' is missing. Add it, like regex: \"^"),
     (f"expect_column_values_to_match_regex: {CARD}regex: }}", ".regex", "is left empty. Write it like"),
     (f"expect_column_values_to_match_regex: {CARD}regex: 8}}", ".regex", "Write it in quotes: "),
-    (f"expect_column_values_to_match_regex: {CARD}regex: '['}}", ".regex", "is no regular expression: "),
-    (f"expect_column_values_to_match_regex: {CARD}regex: 'a{{99999999999}}'}}", ".regex", "is no regular expression: "),
+    (f"expect_column_values_to_match_regex: {CARD}regex: '['}}", ".regex", "is not a regular expression: "),
+    (
+        f"expect_column_values_to_match_regex: {CARD}regex: 'a{{99999999999}}'}}",
+        ".regex",
+        "is not a regular expression: ",
+    ),
     (
         f"expect_column_values_to_match_regex_list: {CARD}regex_list: }}",
         ".regex_list",
@@ -446,7 +465,11 @@ CHECKS = [
     ),
     (f"expect_column_values_to_match_regex_list: {CARD}regex_list: '[a]'}}", ".regex_list", "takes a list."),
     (f"expect_column_values_to_match_regex_list: {CARD}regex_list: []}}", ".regex_list", "needs at least one."),
-    (f"expect_column_values_to_match_regex_list: {CARD}regex_list: [a, '[']}}", ".regex_list[1]", "is no regular expr"),
+    (
+        f"expect_column_values_to_match_regex_list: {CARD}regex_list: [a, '[']}}",
+        ".regex_list[1]",
+        "is not a regular expr",
+    ),
     (
         f"expect_column_values_to_match_regex_list: {CARD}regex_list: [a], match_on: b}}",
         ".match_on",
@@ -463,14 +486,22 @@ CHECKS = [
     (
         f"expect_column_values_to_match_strftime_format: {CARD}strftime_format: '%Q'}}",
         ".strftime_format",
-        "no date can",
+        "is not the form of a date",
     ),
-    (f"expect_column_values_to_match_strftime_format: {CARD}strftime_format: '%Y %Y'}}", ".strftime_format", "no date"),
+    (
+        f"expect_column_values_to_match_strftime_format: {CARD}strftime_format: '%Y %Y'}}",
+        ".strftime_format",
+        "is not the form of a date",
+    ),
     (f"expect_column_values_to_be_between: {CARD}min_value: '1'}}", ".min_value", "takes a number without quotes"),
     (f"expect_column_values_to_be_between: {CARD}min_value: 2026-01-31}}", ".min_value", "takes a number without"),
     (f"expect_column_values_to_be_between: {CARD}min_value: 1{'0' * 400}}}", ".min_value", "takes a number without"),
     ("expect_column_values_to_be_between: {column: CARD}", "", "has no bounds. Add min_value, max_value or both"),
-    (f"expect_column_values_to_be_between: {CARD}min_value: 9, max_value: 1}}", "", "nothing is between 9 and 1."),
+    (
+        f"expect_column_values_to_be_between: {CARD}min_value: 9, max_value: 1}}",
+        "",
+        "there is nothing between 9 and 1.",
+    ),
     (
         f"expect_column_value_lengths_to_equal: {CARD}value: 8.5}}",
         ".value",
@@ -589,7 +620,7 @@ def test_a_table_with_a_mistake_is_told_with_its_line(include: Path, table: str)
     folder = include / "mappings/folio"
     (folder / "groups.csv").write_text(f"code,group\n{table}")
     change(folder / "people.yaml", 'groups: {UG: undergrad, "007": staff}', "groups: groups.csv")
-    with pytest.raises(ConfigError, match=r"groups.csv, line \d: write a code and its value, each code once"):
+    with pytest.raises(ConfigError, match=r"groups.csv, line \d: write a code and its value, and each code only once"):
         mapping_files.load(NAME)
 
 

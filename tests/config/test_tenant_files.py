@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from patronload.config import tenants
+from patronload.config.source import SftpSource
 from patronload.config.tenants import Tenant
 from patronload.errors import ConfigError
 from tests.config.conftest import change, write
@@ -154,10 +155,15 @@ def test_counts_the_rejects_allowed(include: Path, limit: str, rows: int, allowe
 MISTAKES = [
     ("tenant: riverside", "tenant: riverside\ntype: sftp", "type", "no such key"),
     ("tenant: riverside", f"tenant: {'r' * 94}", "tenant", "too long"),
-    ("out/people_{date:%Y%m%d}.csv", "x{date:%Y{0}}.csv", "source.path", "braces"),
-    ("encoding: cp1252", "encoding: unicode_escape", "source.encoding", "is no encoding"),
-    ("encoding: cp1252", "encoding: idna", "source.encoding", "is no encoding"),
-    ("tenant: riverside", "tenant: other", "tenant", "the file is named riverside.yaml; give both one name."),
+    ("out/people_{date:%Y%m%d}.csv", "x{date:%Y{0}}.csv", "source.path", "Braces"),
+    ("encoding: cp1252", "encoding: unicode_escape", "source.encoding", "is not an encoding"),
+    ("encoding: cp1252", "encoding: idna", "source.encoding", "is not an encoding"),
+    (
+        "tenant: riverside",
+        "tenant: other",
+        "tenant",
+        "the file is called riverside.yaml; both must have the same name.",
+    ),
     ("tenant: riverside", "tenant: River-Side", "tenant", "River-Side"),
     ("tenant: riverside", "tenant: 7", "tenant", "YAML reads this as the number 7, not as text. Write it in quotes."),
     (
@@ -186,47 +192,67 @@ MISTAKES = [
     ("mapping: folio/people", "mapping: people", "mapping", "folio/"),
     ("mapping: folio/people", "mapping: ../../etc/passwd", "mapping", "folio/"),
     ('schedule: "30 4 * * *"', 'schedule: "30 4 * *"', "schedule", 'Write one like "30 4 * * *" (04:30 each day).'),
-    ('schedule: "30 4 * * *"', "schedule:", "schedule", "is left empty. What belongs there: cron; left out: by hand"),
+    ('schedule: "30 4 * * *"', "schedule:", "schedule", "is empty. Its meaning: a cron line; left out: loads are"),
     ('schedule: "30 4 * * *"', 'schedule: "0 0 31 2 *"', "schedule", "is a day that never comes. Write one like"),
-    ('schedule: "30 4 * * *"', 'schedule: "R 4 * * *"', "schedule", "leaves the time to chance. Write it out, like"),
+    ('schedule: "30 4 * * *"', 'schedule: "R 4 * * *"', "schedule", "has a random time. Write a fixed one, like"),
     (
         'schedule: "30 4 * * *"',
         'schedule: "r(0-9) 4 * * *"',
         "schedule",
-        "leaves the time to chance. Write it out, like",
+        "has a random time. Write a fixed one, like",
     ),
-    ("known_ids: 60%", "known_ids:", "limits.known_ids", "is left empty. Write it like 60%."),
-    ('schedule: "30 4 * * *"', "schedule: daily", "schedule", "'daily' is no cron line of five parts. Write one like"),
+    ("known_ids: 60%", "known_ids:", "limits.known_ids", "is empty. Write it like 60%."),
+    (
+        'schedule: "30 4 * * *"',
+        "schedule: daily",
+        "schedule",
+        "'daily' is not a cron line of five parts. Write one like",
+    ),
     (
         'schedule: "30 4 * * *"',
         'schedule: "@daily"',
         "schedule",
-        "'@daily' is no cron line of five parts. Write one like",
+        "'@daily' is not a cron line of five parts. Write one like",
     ),
-    ('schedule: "30 4 * * *"', 'schedule: "0 30 4 * * *"', "schedule", "is no cron line of five parts. Write one like"),
+    (
+        'schedule: "30 4 * * *"',
+        'schedule: "0 30 4 * * *"',
+        "schedule",
+        "is not a cron line of five parts. Write one like",
+    ),
     ('schedule: "30 4 * * *"', 'schedule: "61 4 * * *"', "schedule", "61 4 * * *"),
     (
         "timezone: Europe/Dublin",
         "timezone: Europe/Dublim",
         "timezone",
-        "is no time zone. Write one like America/Chicago or",
+        "is not a time zone. Write one like America/Chicago or",
     ),
-    ("timezone: Europe/Dublin", "timezone: GMT-5", "timezone", "is no time zone. Write one like America/Chicago or"),
-    ("timezone: Europe/Dublin", "timezone: ../UTC", "timezone", "is no time zone. Write one like America/Chicago or"),
+    ("timezone: Europe/Dublin", "timezone: GMT-5", "timezone", "is not a time zone. Write one like America/Chicago or"),
+    (
+        "timezone: Europe/Dublin",
+        "timezone: ../UTC",
+        "timezone",
+        "is not a time zone. Write one like America/Chicago or",
+    ),
     ("timezone: Europe/Dublin", "timezone: -5", "timezone", "YAML reads this as the number -5, not as text."),
     ("  connection: riverside_sftp", "  conection: riverside_sftp", "source.conection", "did you mean 'connection'?"),
     ("  connection: riverside_sftp", "  connection: river side", "source.connection", ""),
-    ("out/people_{date:%Y%m%d}.csv", "'{day:%Y}.csv'", "source.path", "can only be a date, like {date:%Y%m%d}."),
-    ("out/people_{date:%Y%m%d}.csv", "x{day:%Y}.csv", "source.path", "{day} is not known. In braces there can only be"),
+    (
+        "out/people_{date:%Y%m%d}.csv",
+        "'{day:%Y}.csv'",
+        "source.path",
+        "Braces can only hold a date, like {date:%Y%m%d}.",
+    ),
+    ("out/people_{date:%Y%m%d}.csv", "x{day:%Y}.csv", "source.path", "{day} is not known. Braces can only hold"),
     (
         "out/people_{date:%Y%m%d}.csv",
         "x{date}.csv",
         "source.path",
-        "In braces there can only be a date, like {date:%Y%m%d}.",
+        "Braces can only hold a date, like {date:%Y%m%d}.",
     ),
-    ("out/people_{date:%Y%m%d}.csv", "x{date:YMD}.csv", "source.path", "In braces there can only be a date, like"),
-    ("out/people_{date:%Y%m%d}.csv", "x{date.year}.csv", "source.path", "In braces there can only be a date, like"),
-    ("out/people_{date:%Y%m%d}.csv", "x{}.csv", "source.path", "In braces there can only be a date, like"),
+    ("out/people_{date:%Y%m%d}.csv", "x{date:YMD}.csv", "source.path", "Braces can only hold a date, like"),
+    ("out/people_{date:%Y%m%d}.csv", "x{date.year}.csv", "source.path", "Braces can only hold a date, like"),
+    ("out/people_{date:%Y%m%d}.csv", "x{}.csv", "source.path", "Braces can only hold a date, like"),
     ("out/people_{date:%Y%m%d}.csv", "x{date:%Y.csv", "source.path", "the braces do not match in"),
     ("out/people_{date:%Y%m%d}.csv", "x}.csv", "source.path", "the braces do not match in"),
     ("out/people_{date:%Y%m%d}.csv", "x{date!r:%Y}.csv", "source.path", ""),
@@ -238,9 +264,9 @@ MISTAKES = [
         "encoding: cp1252",
         "encoding: cp12525",
         "source.encoding",
-        "is no encoding. Write one like utf-8, utf-16, cp1252 or",
+        "is not an encoding. Write one like utf-8, utf-16, cp1252 or",
     ),
-    ("encoding: cp1252", "encoding: base64", "source.encoding", "is no encoding. Write one like"),
+    ("encoding: cp1252", "encoding: base64", "source.encoding", "is not an encoding. Write one like"),
     ("encoding: cp1252", "encoding: 1252", "source.encoding", "YAML reads this as the number 1252, not as text."),
     ("contains: everyone", "contains: all", "source.contains", "'updates' or 'everyone'"),
     ("quiet_seconds: 2", "quiet_seconds: -1", "source.quiet_seconds", "0"),
@@ -248,15 +274,15 @@ MISTAKES = [
     ("quiet_seconds: 2", "quiet_seconds: soon", "source.quiet_seconds", "number"),
     ("quiet_seconds: 2", "quiet_seconds: true", "source.quiet_seconds", ""),
     ('expected_by: "06:00"', "expected_by: 16:00", "source.expected_by", 'Write one like "06:00", in quotes.'),
-    ('expected_by: "06:00"', 'expected_by: "24:00"', "source.expected_by", "is no time of the day."),
-    ('expected_by: "06:00"', 'expected_by: "6am"', "source.expected_by", "is no time of the day."),
+    ('expected_by: "06:00"', 'expected_by: "24:00"', "source.expected_by", "is not a time of day."),
+    ('expected_by: "06:00"', 'expected_by: "6am"', "source.expected_by", "is not a time of day."),
     ("look_again_seconds: 120", "look_again_seconds: 1", "source.look_again_seconds", "10"),
-    ("patrons: 14 days", "patrons: 14", "keep.patrons", "Write a number of days, like 30 days."),
-    ("patrons: 14 days", "patrons: 2 weeks", "keep.patrons", "Write a number of days, like 30 days."),
-    ("patrons: 14 days", "patrons: 0 days", "keep.patrons", "Write a number of days, like 30 days."),
+    ("patrons: 14 days", "patrons: 14", "keep.patrons", "is not a number of days. Write one like 30 days."),
+    ("patrons: 14 days", "patrons: 2 weeks", "keep.patrons", "is not a number of days. Write one like 30 days."),
+    ("patrons: 14 days", "patrons: 0 days", "keep.patrons", "is not a number of days. Write one like 30 days."),
     ("answer_within: 90 minutes", "answer_within: 90", "approval.answer_within", "like 12 hours."),
     ("answer_within: 90 minutes", "answer_within: 0 hours", "approval.answer_within", "like 12 hours."),
-    ("answer_within: 90 minutes", "answer_within: 21 hours", "approval.answer_within", "Write 20 hours at most."),
+    ("answer_within: 90 minutes", "answer_within: 21 hours", "approval.answer_within", "Write at most 20 hours."),
     ("ask: [head@riverside.example]", "ask: []", "approval.ask", ""),
     ("ask: [head@riverside.example]", "ask: [head]", "approval.ask[0]", "@"),
     ("  type: folio", "  type: foliio", "target.type", "'folio'"),
@@ -388,7 +414,7 @@ def test_a_type_that_is_not_known_lists_the_types(change_tenant: Change) -> None
     """What can be written there."""
     change_tenant("  type: sftp", "  type: sfpt")
     with pytest.raises(
-        ConfigError, match=r"^riverside\.yaml, line \d: source.*'sfpt' is not a type; there are: 'sftp', "
+        ConfigError, match=r"^riverside\.yaml, line \d: source.*'sfpt' is not a type. Possible types: 'sftp', "
     ):
         tenants.load("riverside")
 
@@ -443,7 +469,7 @@ def test_the_file_of_these_tests_uses_every_key() -> None:
     """A new key comes with a test."""
     for model in (
         Tenant,
-        tenants.SftpSource,
+        SftpSource,
         tenants.FolioTarget,
         tenants.Limits,
         tenants.Approval,

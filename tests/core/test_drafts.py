@@ -7,7 +7,8 @@ import yaml
 
 from patronload.cli import drafts, preview
 from patronload.config import mapping_files, tenants
-from patronload.config.tenants import Layout, Limits
+from patronload.config.source import Layout
+from patronload.config.tenants import Limits
 from patronload.errors import PatronloadError, SourceError
 
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*/*/*/export.csv"))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patronload.config.tenants import Layout
+from patronload.config.source import Layout
 from patronload.errors import SourceError
 from patronload.exports import reading
 from patronload.rows import ROW

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from patronload.checks import gates
 from patronload.checks.gates import Loaded
-from patronload.config.tenants import Layout, Limits
+from patronload.config.source import Layout
+from patronload.config.tenants import Limits
 from patronload.exports import trailers
 from patronload.exports.trailers import Trailer
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from patronload.checks import validation
-from patronload.config.tenants import Layout
+from patronload.config.source import Layout
 from patronload.errors import SourceError
 from patronload.exports import fixed_width, merging, mojibake, reading, reject_files, unpacking
 from patronload.mapping.transform import transform

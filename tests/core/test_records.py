@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from patronload.config.tenants import Layout
+from patronload.config.source import Layout
 from patronload.errors import SourceError
 from patronload.exports import csv_records, reading
 from patronload.rows import ROW

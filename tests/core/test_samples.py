@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from patronload.cli import preview
-from patronload.config.tenants import Layout, Limits
+from patronload.config.source import Layout
+from patronload.config.tenants import Limits
 from patronload.errors import PatronloadError
 
 SAMPLES = Path(__file__).parents[1] / "samples"

@@ -77,7 +77,7 @@ def test_an_unlisted_code_rejects_the_row_and_an_empty_cell_does_not(mapping, fr
     records, rejects = only(mapping, frame, "  patronGroup: {column: A, lookup: groups}", lookups, A=["UG", "ug", ""])
     assert records == [{"patronGroup": "undergrad"}, {}]
     assert list(rejects) == [3]
-    assert "'ug' is not listed in the lookup 'groups'" in rejects[3]
+    assert "'ug' is a code that is not set up in the mapping yet" in rejects[3]
     lookups = "\nlookups:\n  groups: {UG: undergrad, otherwise: guest}\n"
     records, rejects = only(mapping, frame, "  patronGroup: {column: A, lookup: groups}", lookups, A=["UG", "ug", ""])
     assert records == [{"patronGroup": "undergrad"}, {"patronGroup": "guest"}, {}]

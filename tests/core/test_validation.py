@@ -18,7 +18,8 @@ from patronload.checks import great_expectations, limits, validation
 from patronload.checks.validation import MATTERS
 from patronload.config import expectations
 from patronload.config.mapping import Expectation
-from patronload.config.tenants import Layout, Limits
+from patronload.config.source import Layout
+from patronload.config.tenants import Limits
 from patronload.errors import ConfigError
 from patronload.exports import reading
 from patronload.exports.reading import Export
@@ -105,7 +106,7 @@ def test_a_failed_expectation_of_the_file_stops_the_run(mapping, frame):
     """In words, with the rows that are at fault."""
     check = "{expect_column_values_to_match_regex: {column: CARD, regex: '^[0-9]+$'}}"
     found = checked(mapping, frame, file=check, CARD=["1", "x", "2"])
-    assert found.refusals == ["CARD is not written like ^[0-9]+$ (rows 3)."]
+    assert found.refusals == ["CARD does not match the pattern ^[0-9]+$ (rows 3)."]
     assert rejected(found) == {}
 
 
@@ -479,7 +480,9 @@ def test_a_failed_expectation_of_blank_empties_the_cell_and_keeps_the_row(mappin
     found = checked(mapping, frame, blank=MAIL, CARD=["1", "2", "3"], MAIL=["a@b.example", "secret", ""])
     assert (rejected(found), found.refusals) == ({}, [])
     assert noted(found) == [(3, "blank", "MAIL", "secret")]
-    assert found.noted["summary"].to_list() == ["MAIL is not written like ^[^@ ]+@[^@ ]+$; the cell counts as empty"]
+    assert found.noted["summary"].to_list() == [
+        "MAIL does not match the pattern ^[^@ ]+@[^@ ]+$; the cell counts as empty"
+    ]
     table = frame(MAIL=["a@b.example", "secret", ""], CARD=["1", "2", "3"])
     assert blanked(table, found.noted)["MAIL"].to_list() == ["a@b.example", "", ""]
     assert blanked(table, found.noted)["CARD"].to_list() == ["1", "2", "3"]
@@ -511,7 +514,7 @@ def test_a_failed_expectation_of_warn_is_only_told(mapping, frame):
     assert noted(found) == [(3, "warn", "MAIL", "x")]
     told = [(check.scope, check.failed, check.sentence) for check in found.checks if not check.passed]
     assert told == [
-        ("warn", 1, "MAIL is not written like ^[^@ ]+@[^@ ]+$ (rows 3)."),
+        ("warn", 1, "MAIL does not match the pattern ^[^@ ]+@[^@ ]+$ (rows 3)."),
         ("warn", 0, "The file does not have 100 to anything rows."),
     ]
 
@@ -532,9 +535,12 @@ def test_mostly_in_the_other_scopes(mapping, frame):
 @pytest.mark.parametrize(
     ("check", "complaint"),
     [
-        ("{expect_column_pair_values_to_be_equal: {column_A: CARD, column_B: LOGIN}}", "which one is to be emptied"),
-        ("{expect_compound_columns_to_be_unique: {column_list: [CARD, LOGIN]}}", "which one is to be emptied"),
-        ("{expect_table_row_count_to_equal: {value: 3}}", "Write it under 'file' or 'warn'"),
+        (
+            "{expect_column_pair_values_to_be_equal: {column_A: CARD, column_B: LOGIN}}",
+            "so no single cell can be emptied",
+        ),
+        ("{expect_compound_columns_to_be_unique: {column_list: [CARD, LOGIN]}}", "so no single cell can be emptied"),
+        ("{expect_table_row_count_to_equal: {value: 3}}", "Move it to 'file' or 'warn'"),
         (
             "{expect_column_values_to_be_unique: {column: ID}}",
             "cannot be emptied, because externalSystemId is required",

@@ -13,7 +13,8 @@ from patronload import __main__ as command_line
 from patronload import errors
 from patronload.cli import preview
 from patronload.config import mapping_files, tenants
-from patronload.config.tenants import Layout, Limits
+from patronload.config.source import Layout
+from patronload.config.tenants import Limits
 from patronload.exports import reject_files
 from tests.documentation.conftest import files_of_the_pages
 from tests.documentation.pages import PROJECT, blocks, page, put

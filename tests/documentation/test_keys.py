@@ -10,6 +10,7 @@ import yaml
 
 from patronload import systems
 from patronload.config import expectations, mapping, mapping_files, ownership, tenants, value_steps
+from patronload.config.source import SftpSource
 from patronload.in_airflow import tasks
 from patronload.systems import fields
 from tests.documentation.conftest import files_of_the_pages
@@ -28,7 +29,7 @@ def test_the_tenant_file_that_a_page_shows_has_every_key():
 
 
 PARTS = {
-    "source": tenants.SftpSource,
+    "source": SftpSource,
     "target": tenants.FolioTarget,
     "limits": tenants.Limits,
     "approval": tenants.Approval,
@@ -68,7 +69,7 @@ def test_every_kind_of_source_is_explained():
     for model in typing.get_args(tenants.Tenant.model_fields["source"].annotation):
         (kind,) = typing.get_args(model.model_fields["type"].annotation)
         assert f"`{kind}`" in section("docs/tenant-files.md", "## source")
-        assert set(model.model_fields) <= set(tenants.SftpSource.model_fields), "a key that no table names"
+        assert set(model.model_fields) <= set(SftpSource.model_fields), "a key that no table names"
 
 
 def test_every_setting_of_a_run_is_explained():

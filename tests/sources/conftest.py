@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from patronload import sources
-from patronload.config.tenants import SftpSource
+from patronload.config.source import SftpSource
 from sandbox.sftp import KeyPair, SftpAccount, SftpServer, new_key_pair
 from tests.sources.places import PASSWORD, Fetch, Taken
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from patronload import sources
-from patronload.config.tenants import FolderSource
+from patronload.config.source import FolderSource
 from patronload.sources import Delivered
 
 PASSWORD = "correct-horse-battery"

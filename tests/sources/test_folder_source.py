@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from patronload import sources
-from patronload.config.tenants import FolderSource
+from patronload.config.source import FolderSource
 from patronload.errors import ConfigError, SourceError, TransientError
 from sandbox.s3 import S3Server
 from tests.sources.places import EXPORT, TEN_MEGABYTES, Interrupted, fetch_folder, put

@@ -10,10 +10,10 @@ import zstandard
 
 from patronload import targets
 from patronload.artifacts.run import Run
-from patronload.config.tenants import FolioTarget
 from patronload.connections import Connection
 from patronload.loads.posting import post as posting
 from patronload.loads.posting.post import Totals
+from patronload.systems.folio import FolioTarget
 from patronload.targets.delivery import Patience
 from sandbox.folio import FolioServer
 

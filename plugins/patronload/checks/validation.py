@@ -265,7 +265,7 @@ def _keys(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame) -> _Fou
     """The built-in expectations, put to the target's key fields as they will be."""
     columns: dict[str, pl.Series] = {}
     for path in dict.fromkeys([*mapping.required, *mapping.unique]):
-        made = expressions.made(frame, mapping.fields[path], mapping.lookups)
+        made = expressions.apply(frame, mapping.fields[path], mapping.lookups)
         if path in mapping.required:
             columns[f"{THERE}{path}"] = made.select(pl.when(pl.col(TEXT).is_not_null()).then(1.0)).to_series()
         if path in mapping.unique:
@@ -301,7 +301,7 @@ def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
     arguments = expectation.arguments
     columns = expectations.columns(expectation.name, arguments)
     named = " and ".join(columns) or "the file"
-    told = f"{named} {_in_words(expectation)}"
+    told = f"{named} {expectations.in_words(expectation.name, arguments)}"
     summary = f"{told}{AND_SO.get(scope, '')}"
     if expectation.name in ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"):
         key = pl.concat_str([pl.col(column).fill_null("") for column in columns], separator="\x1f")
@@ -319,23 +319,6 @@ def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
 
 AND_SO = {"blank": "; the cell counts as empty"}
 """What follows from a failure, where a reader could not tell it by where the sentence stands."""
-
-
-class _Arguments(dict[str, Any]):
-    """An expectation's arguments as words; one that is left out reads as 'anything'."""
-
-    def __missing__(self, key: str) -> str:
-        return "anything"
-
-
-def _in_words(expectation: Expectation) -> str:
-    arguments = expectation.arguments
-    if arguments.get("description"):
-        return str(arguments["description"])
-    words = {
-        name: ", ".join(map(str, given)) if isinstance(given, list) else given for name, given in arguments.items()
-    }
-    return expectations.KNOWN[expectation.name].words.format_map(_Arguments(words))
 
 
 def _saying(named: str, column: str | None, sentence: str) -> Callable[[pl.DataFrame], pl.DataFrame]:

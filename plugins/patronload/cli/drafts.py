@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from patronload import systems
-from patronload.config.tenants import Layout
+from patronload.config.source import Layout
 from patronload.errors import SourceError
 from patronload.exports import reading, unpacking
 from patronload.exports.reading import Export

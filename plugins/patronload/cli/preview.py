@@ -12,7 +12,8 @@ from patronload import rows, targets
 from patronload.checks import gates, limits, validation
 from patronload.config import mapping_files, tenants
 from patronload.config.mapping import Expectations
-from patronload.config.tenants import Layout, Limits
+from patronload.config.source import Layout
+from patronload.config.tenants import Limits
 from patronload.errors import ConfigError
 from patronload.exports import merging, pgp, reading, reject_files
 from patronload.exports.reading import Export

@@ -1,9 +1,9 @@
 """
-The expectations that a mapping may have: what a failure means in words, which arguments each takes, and what is wrong
-with one as it is written.
+The expectations that a mapping may use: the meaning of a failure, the arguments of each, and the mistakes in one.
 
-Great Expectations knows more of them, and takes more. Some of that it would evaluate as code (row_condition) or fetch
-($ref), and numbers it would hold against a table that is all text. So what is here is all there is; a test runs each.
+Great Expectations has more expectations and arguments. Some of them it would evaluate as code (row_condition) or fetch
+from elsewhere ($ref), and some compare numbers with a table that is all text. So only these are allowed; a test runs
+each.
 """
 
 import re
@@ -11,23 +11,24 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+from patronload.config import date_forms
 from patronload.documents.models import suggestion
 from patronload.documents.yaml_files import Key
 
 SCOPES = ("file", "rows", "blank", "warn")
-"""A failure below `file` stops the run, one below `rows` rejects the row, `blank` empties the cell, `warn` is told."""
+"""By what a failure does: `file` stops the run, `rows` rejects the row, `blank` empties the cell, `warn` reports."""
 
 BETWEEN = "expect_column_values_to_be_between"
-"""The one that looks at numbers; see validation."""
+"""The only expectation that compares numbers; see checks.validation."""
 
 MOST = 10**15
-"""Up to here every whole number is told from its neighbours."""
+"""Up to this size a float holds every whole number exactly."""
 
 Mistake = tuple[Key, str]
 
 
 class Argument(NamedTuple):
-    """An argument's value as one would write it, and what tells the mistakes in a value, by key."""
+    """An argument: an example of its value, and the function that finds the mistakes in a value."""
 
     like: str
     mistakes: Callable[[Any, Key, str], Iterator[Mistake]]
@@ -43,7 +44,7 @@ def _text(given: Any, key: Key, like: str) -> Iterator[Mistake]:
     elif isinstance(given, date):
         yield key, "YAML reads this as a date, not as text. Write it in quotes."
     elif not isinstance(given, str):
-        yield key, f"takes one text, like {like}, not {'keys' if isinstance(given, dict) else 'a list'}."
+        yield key, f"takes a single text, like {like}, not {'keys' if isinstance(given, dict) else 'a list'}."
     elif not given:
         yield key, f"must not be empty. Write it like {like}."
 
@@ -54,7 +55,7 @@ def _regex(given: Any, key: Key, like: str) -> Iterator[Mistake]:
         try:
             re.compile(given)
         except (re.error, OverflowError, RecursionError) as error:
-            yield key, f"'{given}' is no regular expression: {error}. Write one like {like}."
+            yield key, f"'{given}' is not a regular expression: {error}. Write one like {like}."
 
 
 def _list_of(one: Argument, fewest: int = 1) -> Argument:
@@ -76,7 +77,7 @@ def _date(given: Any, key: Key, like: str) -> Iterator[Mistake]:
         try:
             datetime.strptime(datetime.now(UTC).strftime(given), given)  # noqa: DTZ007 - a day has no zone
         except (ValueError, re.error):
-            yield key, f"no date can be read by '{given}'. Write it like {like}."
+            yield key, f"'{given}' is not the form of a date. Write it like {like}."
 
 
 def _number(what: str, fits: Callable[[Any], bool]) -> Callable[[Any, Key, str], Iterator[Mistake]]:
@@ -100,7 +101,7 @@ def _one_of(*choices: str | bool) -> Argument:
 
 
 COLUMN = Argument("CARD", _text)
-TEXT = Argument("is no card number of ours", _text)
+TEXT = Argument("is not one of our card numbers", _text)
 REGEX = Argument('"^[0-9]{8}$"', _regex)
 DATE = Argument('"%m/%d/%Y"', _date)
 WHOLE = Argument("8", _number("a whole number", lambda given: isinstance(given, int) and 0 <= given <= MOST))
@@ -118,8 +119,8 @@ _COUNTS = {"min_value": WHOLE, "max_value": WHOLE, **_STRICT}
 
 class Known(NamedTuple):
     """
-    An expectation. words: what a failure means, after the column's name, with arguments in braces; needs, may: the
-    arguments that it has to have, and those that it takes; of_rows: whether it looks at single rows.
+    An expectation. words: the meaning of a failure, to follow the column's name, with arguments in braces; needs, may:
+    the required and the optional arguments; of_rows: whether it checks single rows.
     """
 
     words: str
@@ -129,7 +130,7 @@ class Known(NamedTuple):
 
     @property
     def arguments(self) -> dict[str, Argument]:
-        """All arguments that it takes."""
+        """All arguments, required and optional."""
         return self.needs | self.may
 
 
@@ -148,28 +149,28 @@ def _of_file(words: str, needs: dict[str, Argument], may: dict[str, Argument] | 
 KNOWN: dict[str, Known] = {
     "expect_column_values_to_not_be_null": _of_column("is empty"),
     "expect_column_values_to_be_null": _of_column("is not empty"),
-    "expect_column_values_to_be_unique": _of_column("is the same in two or more rows"),
+    "expect_column_values_to_be_unique": _of_column("has the same value in two or more rows"),
     "expect_compound_columns_to_be_unique": _of_rows(
-        "are together the same in two or more rows",
+        "have the same combination of values in two or more rows",
         {"column_list": COLUMNS},
         {"ignore_row_if": _one_of("all_values_are_missing", "any_value_is_missing", "never")},
     ),
-    "expect_column_values_to_match_regex": _of_column("is not written like {regex}", {"regex": REGEX}),
+    "expect_column_values_to_match_regex": _of_column("does not match the pattern {regex}", {"regex": REGEX}),
     "expect_column_values_to_not_match_regex": _of_column(
-        "is written like {regex}, which it must not be", {"regex": REGEX}
+        "matches the pattern {regex}, which is not allowed", {"regex": REGEX}
     ),
     "expect_column_values_to_match_regex_list": _of_column(
-        "is not written like any of {regex_list}", {"regex_list": REGEXES}, {"match_on": _one_of("any", "all")}
+        "does not match any of the patterns {regex_list}", {"regex_list": REGEXES}, {"match_on": _one_of("any", "all")}
     ),
     "expect_column_values_to_not_match_regex_list": _of_column(
-        "is written like one of {regex_list}, which it must not be", {"regex_list": REGEXES}
+        "matches one of the patterns {regex_list}, which is not allowed", {"regex_list": REGEXES}
     ),
     "expect_column_values_to_match_strftime_format": _of_column(
-        "is not a date written like {strftime_format}", {"strftime_format": DATE}
+        "is not a date like {strftime_format}", {"strftime_format": DATE}
     ),
     "expect_column_values_to_be_in_set": _of_column("is not one of {value_set}", {"value_set": CODES}),
     "expect_column_values_to_not_be_in_set": _of_column(
-        "is one of {value_set}, which it must not be", {"value_set": CODES}
+        "is one of {value_set}, which is not allowed", {"value_set": CODES}
     ),
     "expect_column_value_lengths_to_equal": _of_column("is not {value} characters long", {"value": WHOLE}),
     "expect_column_value_lengths_to_be_between": _of_column(
@@ -188,17 +189,17 @@ KNOWN: dict[str, Known] = {
         "does not have {min_value} to {max_value} different values", {"column": COLUMN}, _COUNTS
     ),
     "expect_column_distinct_values_to_be_in_set": _of_file(
-        "has values beside {value_set}", {"column": COLUMN, "value_set": CODES}
+        "has values other than {value_set}", {"column": COLUMN, "value_set": CODES}
     ),
     "expect_column_distinct_values_to_contain_set": _of_file(
-        "does not have all of {value_set}", {"column": COLUMN, "value_set": CODES}
+        "lacks some of {value_set}", {"column": COLUMN, "value_set": CODES}
     ),
     "expect_table_row_count_to_be_between": _of_file("does not have {min_value} to {max_value} rows", {}, _COUNTS),
-    "expect_table_row_count_to_equal": _of_file("has another number of rows than {value}", {"value": WHOLE}),
+    "expect_table_row_count_to_equal": _of_file("does not have {value} rows", {"value": WHOLE}),
     "expect_table_column_count_to_be_between": _of_file(
         "does not have {min_value} to {max_value} columns", {}, {"min_value": WHOLE, "max_value": WHOLE}
     ),
-    "expect_table_column_count_to_equal": _of_file("has another number of columns than {value}", {"value": WHOLE}),
+    "expect_table_column_count_to_equal": _of_file("does not have {value} columns", {"value": WHOLE}),
     "expect_table_columns_to_match_set": _of_file(
         "does not have the columns {column_set}", {"column_set": HEADER}, {"exact_match": YES_NO}
     ),
@@ -206,11 +207,30 @@ KNOWN: dict[str, Known] = {
         "does not have the columns {column_list}, in this order", {"column_list": HEADER}
     ),
 }
-"""The expectations that a mapping may have; the words of a `description` go before those that stand here."""
+"""The expectations that a mapping may use; a `description` in the mapping replaces the words here."""
+
+
+class _Arguments(dict[str, Any]):
+    """An expectation's arguments as words; a missing one reads as 'anything'."""
+
+    def __missing__(self, key: str) -> str:
+        return "anything"
+
+
+def in_words(name: str, arguments: dict[str, Any]) -> str:
+    """The meaning of a failure, to follow the column's name: the mapping's `description`, else the words in KNOWN."""
+    if arguments.get("description"):
+        return str(arguments["description"])
+    words = {
+        name: ", ".join(map(str, given)) if isinstance(given, list) else given for name, given in arguments.items()
+    }
+    if form := arguments.get("strftime_format"):
+        words["strftime_format"] = date_forms.in_words(form)
+    return KNOWN[name].words.format_map(_Arguments(words))
 
 
 def columns(name: str, arguments: dict[str, Any]) -> list[str]:
-    """The columns whose cells an expectation looks at. One that asks which columns there are looks at no cell."""
+    """The columns whose cells an expectation reads. One that checks the column names reads no cell."""
     if name.startswith("expect_table_"):
         return []
     single = [arguments[argument] for argument in ("column", "column_A", "column_B") if argument in arguments]
@@ -221,7 +241,7 @@ def mistakes(data: dict[str, Any]) -> Iterator[Mistake]:
     """
     Every mistake in the expectations of a mapping file's data, with its key.
 
-    What is no list of single checks is passed over: it is not for this module to tell what shape the file has.
+    Anything that is not a list of single checks is passed over, because the model reports the wrong shape of a file.
     """
     expect = data.get("expect")
     for scope in SCOPES:
@@ -239,9 +259,9 @@ def _of_one(scope: str, name: str, given: dict[str, Any], key: Key) -> Iterator[
         yield key, f"no such check; {suggestion(name, KNOWN)}"
         return
     if scope in ("rows", "blank") and not known.of_rows:
-        yield key, "looks at the whole file, not at single rows. Write it under 'file' or 'warn'."
+        yield key, "checks the whole file, not single rows. Move it to 'file' or 'warn'."
     elif scope == "blank" and "column" not in known.needs:
-        yield key, "looks at several columns; which one is to be emptied? Write it under 'rows' or 'warn'."
+        yield key, "checks several columns, so no single cell can be emptied. Move it to 'rows' or 'warn'."
     for argument in [name for name in known.needs if name not in given]:
         yield key, f"the key '{argument}' is missing. Add it, like {argument}: {known.needs[argument].like}."
     for argument, value in given.items():
@@ -258,4 +278,4 @@ def _of_bounds(given: dict[str, Any], key: Key) -> Iterator[Mistake]:
         yield key, "has no bounds. Add min_value, max_value or both, like min_value: 1."
     least, most = (given.get(bound) for bound in ("min_value", "max_value"))
     if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
-        yield key, f"nothing is between {least} and {most}. Write the smaller one as min_value."
+        yield key, f"there is nothing between {least} and {most}. Write the smaller number as min_value."

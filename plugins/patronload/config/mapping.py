@@ -1,14 +1,13 @@
-"""A mapping: which column of the export goes to which field of the target, and what an export must be like."""
+"""A mapping: which column of the export fills which field of the target, and the checks of an export."""
 
 import re
 from collections.abc import Collection
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr, WithJsonSchema, model_validator
 
 from patronload import systems
-from patronload.config import expectations, ownership, value_steps
+from patronload.config import date_forms, expectations, ownership, value_steps
 from patronload.config.ownership import Owner
 from patronload.documents import models
 from patronload.documents.models import Document
@@ -18,8 +17,8 @@ OTHERWISE = "otherwise"
 SOURCES = ("column", "value", "first_of", "join")
 
 
-def usable(column: str) -> bool:
-    """Whether a column may be called so: * and ^...$ mean several columns to polars, and __...__ are ours."""
+def is_usable(column: str) -> bool:
+    """Whether a column may have this name: polars reads * and ^...$ as several columns, and __...__ are ours."""
     return not (column == "*" or re.fullmatch(r"\^.*\$|__.*__", column))
 
 
@@ -30,64 +29,64 @@ Day = Annotated[
 
 
 class Rule(Document):
-    """What goes into one field."""
+    """The rule for one field: where its value comes from, and how it is changed."""
 
     column: str | None = Field(
-        None, min_length=1, description="the column to take; of several columns there are first_of and join"
+        None, min_length=1, description="the column with the value; for several columns use first_of or join"
     )
     value: (
         Annotated[StrictStr, Field(min_length=1)] | StrictBool | list[Annotated[StrictStr, Field(min_length=1)]] | None
-    ) = Field(None, description="the same for every patron")
-    first_of: list[str] | None = Field(None, min_length=2, description="the first of these columns that is not empty")
+    ) = Field(None, description="the same value for every patron")
+    first_of: list[str] | None = Field(None, min_length=2, description="the first of these columns that is not blank")
     join: list[str] | None = Field(
-        None, min_length=2, description="these columns, those that are not empty, in one text"
+        None, min_length=2, description="the values of these columns in one text, without the blank ones"
     )
-    between: str | None = Field(
-        None, alias="with", description="what stands between joined columns; a space if left out"
-    )
-    steps: tuple[str, ...] = Field((), description="named changes, one after the other")
-    split: str | None = Field(None, min_length=1, description="what stands between two values of a list in one cell")
-    lookup: str | None = Field(None, description="the table below `lookups` that says what each code becomes")
-    date: str | None = Field(None, description="how the date is written, like %m/%d/%Y")
+    between: str | None = Field(None, alias="with", description="the text between joined columns; left out: a space")
+    steps: tuple[str, ...] = Field((), description="named changes, applied in order")
+    split: str | None = Field(None, min_length=1, description="the text between two values of a list in one cell")
+    lookup: str | None = Field(None, description="the table in `lookups` that translates each code")
+    date: str | None = Field(None, description="the form of the date, like %m/%d/%Y")
     earliest: Day | None = Field(
-        None, description="a date before this rejects the row: a day, today, or so many years from today"
+        None, description="an earlier date rejects the row: a day, today, or a number of years from today"
     )
-    latest: Day | None = Field(None, description="a date after this rejects the row")
+    latest: Day | None = Field(None, description="a later date rejects the row")
     phone: str | None = Field(
         None,
         pattern="^[A-Z]{2}$",
-        description="the country whose telephone numbers are written without +, for +13125550199",
+        description="the country of telephone numbers without +; they become international, like +13125550199",
     )
-    required: StrictBool = Field(False, description="a row without it is rejected")
+    required: StrictBool = Field(False, description="a row without a value is rejected")
 
     @model_validator(mode="after")
-    def _is_one_thing(self) -> "Rule":
+    def _check_keys_fit(self) -> "Rule":
         given = [name for name in SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of {', '.join(SOURCES)}; there is {' and '.join(given) or 'none'}.")
+            raise ValueError(f"give exactly one of {', '.join(SOURCES)}; there {_are(given)}.")
         if self.value is not None and self.model_fields_set != {"value"}:
-            raise ValueError("a fixed value stands alone: it needs no steps, lookup, date, split or required.")
-        if any(not usable(column) for column in self.columns):
-            raise ValueError("a column of this name cannot be read; ask the sender for a name of letters and digits.")
-        if self.between is not None and self.join is None:
-            raise ValueError("'with' goes with 'join' only.")
-        if self.date is not None and (self.lookup or self.split):
-            raise ValueError("a date is neither looked up nor split.")
-        if self.date is not None and not _names_a_day(self.date):
             raise ValueError(
-                f"'{self.date}' does not tell day, month and year, each once. Write it like %m/%d/%Y or %d.%m.%Y."
+                "a fixed value cannot be combined with other keys such as steps, lookup, date, split or required."
+            )
+        if any(not is_usable(column) for column in self.columns):
+            raise ValueError("a column with this name cannot be read. Ask the sender for a name of letters and digits.")
+        if self.between is not None and self.join is None:
+            raise ValueError("'with' can only be used together with 'join'.")
+        if self.date is not None and (self.lookup or self.split):
+            raise ValueError("'date' cannot be combined with 'lookup' or 'split'.")
+        if self.date is not None and not date_forms.has_day_month_and_year(self.date):
+            raise ValueError(
+                f"'{self.date}' must have day, month and year, each once. Write it like %m/%d/%Y or %d.%m.%Y."
             )
         if self.date is None and (self.earliest or self.latest):
-            raise ValueError("'earliest' and 'latest' go with 'date' only.")
+            raise ValueError("'earliest' and 'latest' can only be used together with 'date'.")
         if self.phone is not None and (self.date or self.lookup or self.split):
-            raise ValueError("a telephone number is neither a date, nor looked up, nor split.")
+            raise ValueError("'phone' cannot be combined with 'date', 'lookup' or 'split'.")
         return self
 
     @model_validator(mode="after")
-    def _steps_are_known(self) -> "Rule":
+    def _check_steps(self) -> "Rule":
         for step in self.steps:
             if step not in value_steps.STEPS:
-                raise ValueError(f"no step is called '{step}'; {models.suggestion(step, value_steps.STEPS)}")
+                raise ValueError(f"there is no step '{step}'; {models.suggestion(step, value_steps.STEPS)}")
         return self
 
     @property
@@ -96,29 +95,17 @@ class Rule(Document):
         return [self.column] if self.column else self.first_of or self.join or []
 
 
-def _short_rule(written: Any) -> Any:
+def _are(given: list[str]) -> str:
+    return f"are {' and '.join(given)}" if given else "is none"
+
+
+def _full_rule(written: Any) -> Any:
     """`barcode: CARD` is short for `barcode: {column: CARD}`."""
     return {"column": written} if isinstance(written, str) else written
 
 
-DIRECTIVES = {*"YymbBdejaAF%", "-d", "-m"}
-"""Of strftime's, those that are about a day."""
-
-
-def _names_a_day(form: str) -> bool:
-    """Whether a day that is written in this form can be read again."""
-    if not set(re.findall(r"%(-?.)", form)) <= DIRECTIVES or not re.search(r"%-?[yY]|%F", form):
-        return False
-    day = datetime(2003, 12, 31)  # noqa: DTZ001 - a day has no zone
-    try:
-        read = datetime.strptime(day.strftime(form), form)  # noqa: DTZ007 - as above
-    except (ValueError, re.error):  # the latter for a form that tells something twice
-        return False
-    return read == day
-
-
 class Expectation(Document):
-    """One Great Expectations check, by its own name: `expect_column_values_to_be_unique: {column: CARD}`."""
+    """One Great Expectations check by its own name, like `expect_column_values_to_be_unique: {column: CARD}`."""
 
     name: str
     arguments: dict[str, Any]
@@ -129,7 +116,7 @@ def _single_key(written: Any) -> Any:
         ((name, arguments),) = written.items()
         if re.fullmatch(r"expect_\w+", name) and isinstance(arguments, dict | None):
             return {"name": name, "arguments": arguments or {}}
-    raise ValueError("write one check a line, like '- expect_column_values_to_be_unique: {column: CARD}'.")
+    raise ValueError("write one check per line, like '- expect_column_values_to_be_unique: {column: CARD}'.")
 
 
 WrittenExpectation = Annotated[
@@ -143,72 +130,72 @@ WrittenExpectation = Annotated[
 
 class Expectations(Document):
     """
-    What an export must be like: a failure under `file` stops the run, one under `rows` rejects the row, one under
-    `blank` empties the one cell, and one under `warn` is only told.
+    The checks of an export, by what a failure does: `file` stops the run, `rows` rejects the row, `blank` empties the
+    cell, and `warn` is only reported.
     """
 
     file: tuple[WrittenExpectation, ...] = Field((), description="a failure stops the run; nothing is sent")
     rows: tuple[WrittenExpectation, ...] = Field((), description="a failure rejects the row")
     blank: tuple[WrittenExpectation, ...] = Field((), description="a failure empties the cell; the patron is loaded")
-    warn: tuple[WrittenExpectation, ...] = Field((), description="a failure is told, and the patron is loaded")
+    warn: tuple[WrittenExpectation, ...] = Field((), description="a failure is reported; the patron is loaded")
 
     def scopes(self) -> dict[str, tuple[Expectation, ...]]:
         """The expectations by what a failure does."""
         return {"file": self.file, "rows": self.rows, "blank": self.blank, "warn": self.warn}
 
 
-def _is_target(written: str) -> str:
+def _target_type(written: str) -> str:
     if written not in systems.KNOWN:
         listed = " or ".join(f"'{name}'" for name in systems.KNOWN)
         raise ValueError(f"takes {listed}; '{written}' was given.")
     return written
 
 
-TargetType = Annotated[str, AfterValidator(_is_target), WithJsonSchema({"enum": list(systems.KNOWN)})]
+TargetType = Annotated[str, AfterValidator(_target_type), WithJsonSchema({"enum": list(systems.KNOWN)})]
 
 Text = Annotated[StrictStr, Field(min_length=1)]
 
 Table = Annotated[StrictStr, Field(pattern=r"^[\w-]+\.csv$", examples=["patron_groups.csv"])]
-"""A file beside the mapping file with a table of codes: a header, then a code and its value in each line."""
+"""A CSV file next to the mapping file, with a header and then a code and its value in each line."""
 
 Lookup = Annotated[dict[str, Text | StrictBool], Field(min_length=1)]
-"""What each code becomes; `otherwise` is for all codes that are not listed."""
+"""The value of each code; `otherwise` is for all other codes."""
 
 
 class Mapping(Document):
-    """The file that says which column goes to which field."""
+    """A mapping file: which column fills which field."""
 
     target: TargetType
     description: str | None = None
     expect: Expectations = Expectations()
-    fields: dict[str, Annotated[Rule, BeforeValidator(_short_rule, json_schema_input_type=str | Rule)]] = Field(
+    fields: dict[str, Annotated[Rule, BeforeValidator(_full_rule, json_schema_input_type=str | Rule)]] = Field(
         min_length=1
     )
     lookups: dict[str, Lookup] = Field(default_factory=dict)
     ownership: dict[str, Owner] = Field(
         default_factory=dict,
-        description="who may change a field of a patron who is there already: campus, library, first or last",
+        description="who may change a field of an existing patron: campus, library, first or last",
     )
 
     @property
     def system(self) -> System:
-        """The kind of library system that the mapping is for."""
+        """The library system that the mapping is for."""
         return systems.KNOWN[self.target]
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the export that the fields are made of, in the order of the file, each once."""
+        """The columns of the export that the rules read, in the order of the file, each once."""
         return list(dict.fromkeys(column for rule in self.fields.values() for column in rule.columns))
 
     @property
     def required(self) -> list[str]:
-        """The fields without which a row is rejected: those the target insists on and those marked `required`."""
+        """The fields without which a row is rejected: those that the target requires and those marked `required`."""
         insisted = self.insisted_on
         return [path for path, rule in self.fields.items() if rule.columns and (rule.required or path in insisted)]
 
     @property
     def insisted_on(self) -> list[str]:
-        """The fields without which the target refuses a patron, whether they are mapped or not."""
+        """The fields without which the target refuses a patron, mapped or not."""
         within = self.system.required_within.items()
         needed = [path for parent, path in within if any(field.startswith(f"{parent}.") for field in self.fields)]
         return [*self.system.required, *needed]
@@ -220,10 +207,9 @@ class Mapping(Document):
 
     def over(self, columns: Collection[str]) -> "Mapping":
         """
-        The mapping for an export that has only these columns: what is made of a missing one is not filled at all.
+        The mapping for an export that has only these columns: without the rules that read a missing column.
 
-        Fields without which a row is rejected stay; so do the checks of columns that are there, and those that ask
-        which columns there are.
+        Required fields stay, and so do the checks of existing columns and those of the column names.
         """
         kept = {
             path: rule
@@ -241,21 +227,22 @@ class Mapping(Document):
         return self.model_copy(update={"fields": kept, "expect": self.expect.model_copy(update=checks)})
 
     def expecting(self, more: Expectations) -> "Mapping":
-        """The mapping with more expectations, behind its own."""
+        """The mapping with more expectations after its own."""
         own, added = self.expect.scopes(), more.scopes()
         both = {scope: own[scope] + added[scope] for scope in own}
         return self.model_copy(update={"expect": self.expect.model_copy(update=both)})
 
     def lacking(self, columns: Collection[str]) -> list[str]:
-        """What to tell of an export that has only these columns, if it may be loaded at all; see `over`."""
+        """The warning for an export that has only these columns; see `over`."""
         missing = [column for column in self.columns if column not in columns]
-        what = f"The export has no column {', '.join(missing)}; what is made of it stays as the library system has it."
-        return [what] if missing else []
+        which = f"no column {missing[0]}" if len(missing) == 1 else f"no columns {', '.join(missing)}"
+        kept = f"The export has {which}. The fields that need it keep their value in {self.system.name}."
+        return [kept] if missing else []
 
     def owner(self, path: str) -> Owner:
-        """Who owns the field at `path`, or what is around it."""
+        """The owner of the field at `path`, or of the object around it."""
         return ownership.owner(self.ownership, self.target, path)
 
     def source_of(self, path: str) -> str:
-        """The columns that a field is made of, as the rejects name them."""
+        """The columns that a field's rule reads, as the rejects name them."""
         return " + ".join(self.fields[path].columns) if path in self.fields else ""

@@ -1,12 +1,12 @@
 """
-Who owns a field of a patron whom the library system has already: the campus that sends the file, or the library.
+The owner of a field of an existing patron: the campus that sends the file, or the library.
 
 * campus: the file's value overwrites.
-* first: the file's value is taken as long as there is none.
-* library: the file's value is taken for a new patron only; after that nobody but the library changes it.
-* last: whoever changed it last; the file's value is taken when it is another one than at the last load (see contested).
+* first: the file's value is used if the field is empty.
+* library: the file's value is used for a new patron only; after that only the library changes it.
+* last: whoever changed it last; the file's value is used if it differs from the last load (see mapping.last_changed).
 
-What a mapping does not fill is never touched, whoever owns it.
+A field that a mapping does not fill is never changed, whoever owns it.
 """
 
 import re
@@ -19,7 +19,7 @@ __all__ = ["Owner", "owner", "paths"]
 
 
 def owner(policy: Mapping[str, Owner], target: str, path: str) -> Owner:
-    """Who owns the field at `path`: as its longest part in the policy says, then in the defaults, else the campus."""
+    """The owner of the field at `path`: from its longest part in the policy, then in the defaults, else the campus."""
     for known in (policy, systems.KNOWN[target].owners or {}):
         for part in _parts(path):
             if part in known:
@@ -29,10 +29,10 @@ def owner(policy: Mapping[str, Owner], target: str, path: str) -> Owner:
 
 def paths(target: str, filled: Iterable[str]) -> list[str]:
     """
-    What may stand below `ownership`: the fields that a mapping fills, and what is around them.
+    The paths that `ownership` may list: the fields that a mapping fills, and the objects around them.
 
-    The key is not among them: by it a patron is found; nor is what never changes. Nothing is, where nobody can see what
-    the target has.
+    Without the key, by which a patron is found, and fields that never change. There are none for a system whose patrons
+    cannot be read.
     """
     system = systems.KNOWN[target]
     if system.owners is None:

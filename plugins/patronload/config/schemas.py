@@ -1,4 +1,4 @@
-"""The JSON Schemas of tenant and mapping files, made from the models, so that editors complete and check the YAML."""
+"""The JSON Schemas of tenant and mapping files, generated from the models, so that editors complete and check YAML."""
 
 import json
 import re
@@ -13,17 +13,17 @@ from patronload.systems import System
 
 
 def all_schemas() -> dict[str, dict[str, Any]]:
-    """Each schema by the name of its file below include/schemas."""
+    """Each schema by the name of its file in include/schemas."""
     return {"tenant.schema.json": Tenant.model_json_schema(), "mapping.schema.json": _mapping()}
 
 
 def text(schema: dict[str, Any]) -> str:
-    """A schema as its file holds it."""
+    """A schema as the text of its file."""
     return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
 
 
 def write() -> list[Path]:
-    """Write the schemas, and tell where."""
+    """Write the schemas; returns their paths."""
     written = []
     for name, schema in all_schemas().items():
         path = settings.schemas() / name
@@ -34,7 +34,7 @@ def write() -> list[Path]:
 
 
 def _mapping() -> dict[str, Any]:
-    """The mapping's schema, with the names that the model checks in code: each target's fields, and the steps."""
+    """The mapping's schema, with the names that the model checks in code: the fields of each target, and the steps."""
     schema = Mapping.model_json_schema()
     rule = schema["properties"]["fields"]["additionalProperties"]
     schema["allOf"] = [
@@ -49,7 +49,7 @@ def _mapping() -> dict[str, Any]:
 
 
 def _fields(system: System, rule: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a target, and no others."""
+    """The schema of a target's fields; others are not allowed."""
     numbered = {re.escape(path).replace(r"\[\]", r"\[\d\]"): rule for path in system.fields if "[]" in path}
     named = dict.fromkeys(system.more, rule)
     return {

@@ -1,8 +1,8 @@
 """
-The named steps that a mapping may put a value through.
+The named steps with which a mapping changes a value.
 
-Each function below is a step under its own name: `username: {column: LOGIN, steps: [lower]}`. To add one, write it here
-with an example as its docstring; the docstring is what docs/mapping-files.md shows.
+Each function below is a step with the same name: `username: {column: LOGIN, steps: [lower]}`. To add a step, write a
+function here with an example as its docstring; docs/mapping-files.md shows the docstring.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # polars is slow to import, and only a name is needed when Airflow parses the DAG file
+if TYPE_CHECKING:  # polars is slow to import, and Airflow parses the DAG file often
     import polars as pl
 
 
@@ -41,28 +41,28 @@ def single_spaces(text: pl.Expr) -> pl.Expr:
 
 
 def country(text: pl.Expr) -> pl.Expr:
-    """Ireland becomes IE, and so does IRL; a name that is no country's stays as it is."""
+    """Ireland becomes IE, and so does IRL; a text that is not a country stays as it is."""
     return _each(text, _country)
 
 
 def phone(text: pl.Expr, country: str) -> pl.Expr:
-    """A telephone number the international way, as it is dialled from `country`; what is no number stays as it is."""
+    """A telephone number of `country` in international form; a text that is not a number stays as it is."""
     return _each(text, lambda written: _phone(written, country))
 
 
 def _each(text: pl.Expr, change: Callable[[str], str]) -> pl.Expr:
-    """Text changed by a function of Python's, which is asked once for each different text."""
+    """Text changed by a Python function, which is called once for each distinct text."""
 
-    def changed(column: pl.Series) -> pl.Series:
+    def change_column(column: pl.Series) -> pl.Series:
         different = column.unique().drop_nulls()
         return column.replace(different, different.map_elements(change, return_dtype=different.dtype))
 
-    return text.map_batches(changed)
+    return text.map_batches(change_column)
 
 
 @cache
 def _country(written: str) -> str:
-    import pycountry  # it reads its tables when it is imported
+    import pycountry  # slow to import: it reads its tables
 
     try:
         return str(pycountry.countries.lookup(written.strip()).alpha_2)
@@ -72,7 +72,7 @@ def _country(written: str) -> str:
 
 @cache
 def _phone(written: str, country: str) -> str:
-    import phonenumbers  # as above
+    import phonenumbers  # slow to import
 
     try:
         number = phonenumbers.parse(written, country)

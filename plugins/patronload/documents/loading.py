@@ -1,4 +1,4 @@
-"""Turn a YAML file into a model, or say which line is wrong and what to write instead."""
+"""Turn a YAML file into a model, or report which line is wrong and what to write instead."""
 
 from typing import TypeVar
 
@@ -17,10 +17,10 @@ def load(model: type[AnyDocument], file: YamlFile) -> AnyDocument:
 
     Raises ConfigError with one line for each mistake: file, line, key, what is wrong, what to write instead.
     """
-    from patronload.documents import mistakes  # only a file with mistakes needs it
+    from patronload.documents import mistakes  # only needed for a file with mistakes
 
     try:
         return model.model_validate(file.data, context=FROM_A_FILE)
     except ValidationError as error:
-        told = [complaint(file, key, sentence) for key, sentence in mistakes.sentences(model, file, error.errors())]
-        raise ConfigError("\n".join(told)) from None
+        lines = [complaint(file, key, sentence) for key, sentence in mistakes.sentences(model, file, error.errors())]
+        raise ConfigError("\n".join(lines)) from None

@@ -1,4 +1,4 @@
-"""Say in a person's words what pydantic found wrong with a tenant or mapping file."""
+"""Turn the errors that pydantic found in a tenant or mapping file into plain sentences."""
 
 import typing
 from collections.abc import Iterator, Sequence
@@ -14,25 +14,25 @@ from patronload.documents.yaml_files import Key, YamlFile
 AT_LEAST = {1: "one", 2: "two"}
 
 WORDS = {
-    "string_pattern_mismatch": "'{given}' is not written as it has to be.",
+    "string_pattern_mismatch": "'{given}' does not have the right form.",
     "string_too_short": "must not be empty.",
-    "string_too_long": "'{given}' is too long; at most {max_length} will do.",
-    "greater_than_equal": "{given} is too small; {ge} is the least.",
-    "less_than_equal": "{given} is too much; {le} is the most.",
+    "string_too_long": "'{given}' is too long; the maximum is {max_length} characters.",
+    "greater_than_equal": "{given} is too small; the minimum is {ge}.",
+    "less_than_equal": "{given} is too large; the maximum is {le}.",
     "literal_error": "takes {expected}; '{given}' was given.",
     "bool_type": "takes true or false; '{given}' was given.",
     "int_type": "takes a whole number; '{given}' was given.",
     "int_from_float": "takes a whole number; '{given}' was given.",
     "float_type": "takes a number; '{given}' was given.",
-    "list_type": "takes a list; write [{given}], also for one.",
-    "tuple_type": "takes a list; write [{given}], also for one.",
+    "list_type": "takes a list; write [{given}], even for a single value.",
+    "tuple_type": "takes a list; write [{given}], even for a single value.",
     "too_short": "needs at least {least}.",
 }
-"""What each of pydantic's kinds of error means here."""
+"""The sentence for each type of pydantic error."""
 
 
 class Place(NamedTuple):
-    """What the models know of a key: its field, the model that stands there, and for `type` the types there are."""
+    """What the models say about a key: its field, the model of its value, and for `type` the possible types."""
 
     field: FieldInfo | None
     model: type[Document] | None
@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
     @property
     def keys(self) -> list[str]:
-        """The keys that may stand at the place."""
+        """The keys that are allowed here."""
         return [field.alias or name for name, field in self.model.model_fields.items()] if self.model else []
 
     @property
@@ -50,23 +50,23 @@ class Place(NamedTuple):
 
     @property
     def hint(self) -> str:
-        """What to write there, as far as the model says."""
+        """An example or description of the value, as far as the model has one."""
         if self.field and self.field.examples:
             return f" Write it like {' or '.join(map(str, self.field.examples))}."
-        return f" What belongs there: {self.field.description}." if self.field and self.field.description else ""
+        return f" Its meaning: {self.field.description}." if self.field and self.field.description else ""
 
 
 def sentences(model: type[Document], file: YamlFile, errors: Sequence[ErrorDetails]) -> Iterator[tuple[Key, str]]:
-    """Each mistake once: the key that somebody wrote, and what is wrong there."""
+    """Each mistake once: the key as it is in the file, and what is wrong with it."""
     found: dict[Key, ErrorDetails] = {}
     for error in errors:
-        # Pydantic tells a value that fits none of several types once for each of them; the first one will do.
+        # Pydantic reports a value that fits none of several types once for each type; the first report is enough.
         found.setdefault(_written(file, error), error)
     for key, error in found.items():
         if error["type"] in ("missing", "union_tag_not_found"):
             yield key[:-1], _missing(_place(model, key, file.data), key)
             continue
-        # A list whose entries are wrong is not too short.
+        # If entries of a list are wrong, the list is not too short.
         if error["type"] == "too_short" and any(other[: len(key)] == key != other for other in found):
             continue
         yield key, _sentence(model, file, key, error)
@@ -76,21 +76,21 @@ def _sentence(model: type[Document], file: YamlFile, key: Key, error: ErrorDetai
     kind: str = error["type"]
     given: object = error.get("input")
     place = _place(model, key, file.data)
-    told = error.get("ctx", {})
+    context = error.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown_key(str(key[-1]), _place(model, key[:-1], file.data))
     if kind == "union_tag_invalid":
-        return f"'{told['tag']}' is not a type; there are: {told['expected_tags']}."
+        return f"'{context['tag']}' is not a type. Possible types: {context['expected_tags']}."
     if kind == "value_error":
-        return str(told.get("error") or f"{told.get('reason')} '{given}' was given.")
+        return str(context.get("error") or f"{context.get('reason')} '{given}' was given.")
     if given is None:
-        return f"is left empty.{place.hint or place.listed}"
+        return f"is empty.{place.hint or place.listed}"
     if kind in ("string_type", "model_type", "dict_type"):
         return _of_another_kind(kind, given, place)
     words = WORDS.get(kind, f"{error['msg'].removesuffix('.')}; '{{given}}' was given.")
-    least = AT_LEAST.get(told.get("min_length", 1), told.get("min_length"))
+    least = AT_LEAST.get(context.get("min_length", 1), context.get("min_length"))
     hint = "" if kind == "literal_error" else place.hint or place.listed
-    return words.format_map({**told, "given": given, "least": least}) + hint
+    return words.format_map({**context, "given": given, "least": least}) + hint
 
 
 def _unknown_key(name: str, around: Place) -> str:
@@ -107,9 +107,9 @@ def _missing(place: Place, key: Key) -> str:
 
 
 def _of_another_kind(kind: str, given: object, place: Place) -> str:
-    """Text or keys are wanted, and YAML reads something else."""
+    """Text or keys are expected, but YAML reads something else."""
     if place.model is not None and isinstance(given, bool):
-        return f"takes a column's name, or keys. Write {{value: {str(given).lower()}}} for the same in every patron."
+        return f"takes a column's name, or keys. Write {{value: {str(given).lower()}}} for the same value everywhere."
     if isinstance(given, bool):
         return f"YAML reads this as yes or no ({str(given).lower()}), not as text. Write it in quotes."
     if isinstance(given, int | float):
@@ -117,12 +117,12 @@ def _of_another_kind(kind: str, given: object, place: Place) -> str:
     if isinstance(given, date):
         return "YAML reads this as a date, not as text. Write it in quotes."
     if kind == "string_type":
-        return f"takes one text, not {'keys' if isinstance(given, dict) else 'a list'}.{place.hint}"
+        return f"takes a single text, not {'keys' if isinstance(given, dict) else 'a list'}.{place.hint}"
     return f"takes keys.{place.listed or ' Write it like {UG: undergrad}.'}"
 
 
 def _written(file: YamlFile, error: ErrorDetails) -> Key:
-    """The key that somebody wrote, or should have: pydantic puts the names of union members between the keys."""
+    """The key as it is in the file, or should be: pydantic puts the names of union members between the keys."""
     written: Key = ()
     data: Any = file.data
     last = len(error["loc"]) - 1
@@ -135,7 +135,7 @@ def _written(file: YamlFile, error: ErrorDetails) -> Key:
 
 
 def _place(model: type[Document], key: Key, data: Any) -> Place:
-    """What the models know of a key, found by walking down them."""
+    """What the models say about a key, found by following it from the top."""
     annotation: Any = model
     field: FieldInfo | None = None
     types: list[str] = []
@@ -155,7 +155,7 @@ def _field(model: type[Document] | None, part: str | int) -> FieldInfo | None:
 
 
 def _model_in(annotation: Any, data: Any) -> type[Document] | None:
-    """The model behind an annotation; of a union of models the one whose `type` the data names."""
+    """The model in an annotation; in a union of models, the one whose `type` the data names."""
     found = _models(annotation)
     kind = data.get("type") if isinstance(data, dict) else None
     chosen = [part for part in found if kind in _types(part)]
@@ -171,6 +171,6 @@ def _types(model: type[Document]) -> tuple[str, ...]:
 
 
 def _parts(annotation: Any) -> list[Any]:
-    """The types an annotation is made of: Annotated, unions, lists and dictionaries taken apart."""
+    """The types within an annotation: Annotated, unions, lists and dictionaries taken apart."""
     inner = typing.get_args(annotation)
     return [part for argument in inner for part in _parts(argument)] if inner else [annotation]

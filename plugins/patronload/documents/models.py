@@ -1,4 +1,4 @@
-"""What tenant and mapping files have in common: a closed model, and how a mistake in one is described."""
+"""The base of the models of tenant and mapping files, and the wording of their error messages."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -10,15 +10,14 @@ from pydantic_core import PydanticCustomError
 from patronload.documents.yaml_files import Key, YamlFile
 
 MOST_LISTED = 16
-"""Of more names than this only the nearest are told."""
-
+"""The maximum number of names that a suggestion lists; of more names it gives only the nearest."""
 
 FROM_A_FILE = {"from": "file"}
-"""How pydantic is told that nobody in the code writes the values."""
+"""The validation context that tells pydantic that the values come from a file, not from code."""
 
 
 class Document(BaseModel):
-    """A part of a tenant or mapping file: never changed once read, and closed to keys it does not know."""
+    """A part of a tenant or mapping file: immutable, and closed to unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,9 +26,9 @@ class Document(BaseModel):
 
     @field_validator("*")
     @classmethod
-    def _is_not_left_empty(cls, given: Any, told: ValidationInfo) -> Any:
-        """In a file, a key that may be left out may not be left empty: who knows whether something was forgotten?"""
-        if given is None and told.context == FROM_A_FILE:
+    def _refuse_empty(cls, given: Any, info: ValidationInfo) -> Any:
+        """In a file, a key that may be left out may not be left empty, because something may have been forgotten."""
+        if given is None and info.context == FROM_A_FILE:
             raise PydanticCustomError("left_empty", "is left empty")
         return given
 

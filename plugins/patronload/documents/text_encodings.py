@@ -1,4 +1,4 @@
-"""Names of encodings in YAML: those that are one."""
+"""The names of text encodings in YAML files."""
 
 import codecs
 from typing import Annotated
@@ -6,19 +6,19 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 NOT_ENCODINGS = {"idna", "punycode", "utf-7", "unicode-escape", "raw-unicode-escape"}
-"""Codecs of Python's that change text in another way than an encoding does."""
+"""Python codecs that are not encodings of a text file."""
 
 
-def _is_encoding(name: str) -> str:
+def _encoding_name(name: str) -> str:
     try:
         known = codecs.lookup(name)
         plain = "a,\u00e9".encode(name, errors="replace").decode(name)[:2] == "a,"
     except (LookupError, ValueError):
         known, plain = None, False
     if known is None or not plain or known.name in NOT_ENCODINGS:
-        raise ValueError(f"'{name}' is no encoding. Write one like utf-8, utf-16, cp1252 or iso-8859-15.")
+        raise ValueError(f"'{name}' is not an encoding. Write one like utf-8, utf-16, cp1252 or iso-8859-15.")
     return name
 
 
-Encoding = Annotated[str, AfterValidator(_is_encoding)]
+Encoding = Annotated[str, AfterValidator(_encoding_name)]
 """Python's name of an encoding."""

@@ -1,4 +1,4 @@
-"""Read a YAML file strictly, and remember which key stood on which line."""
+"""Read a YAML file strictly, and remember the line of each key."""
 
 import codecs
 import re
@@ -11,18 +11,18 @@ import yaml
 from patronload.errors import ConfigError
 
 Key: TypeAlias = tuple[str | int, ...]
-"""Where a value stands: the keys and list positions that lead to it."""
+"""The keys and list positions that lead to a value."""
 
-# The loader in C reads a hundred tenant files in the time in which the one in Python reads ten.
+# The C loader is ten times as fast as the Python one.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-UNSEEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-"""What YAML does not take anywhere, and PyYAML tells without its line."""
+INVISIBLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+"""Characters that YAML does not allow; PyYAML reports them without their line."""
 
 
 class YamlFile(NamedTuple):
-    """A file's data, and the line (from 1) on which each of its keys stands."""
+    """A file's data, and the line (from 1) of each of its keys."""
 
     path: Path
     data: dict[str, Any]
@@ -37,10 +37,10 @@ class YamlFile(NamedTuple):
 
 def read(path: Path) -> YamlFile:
     """
-    The mapping at the top of the file at `path`.
+    The mapping at the top level of the file at `path`.
 
-    Raises ConfigError, with file and line, for anything that YAML reads in another way than a person does: a key given
-    twice, a key that is no text (`NO:`, `007:`), an alias, and text that is not YAML at all.
+    Raises ConfigError, with file and line, for anything that YAML reads differently than a person would: a repeated
+    key, a key that is not text (`NO:`, `007:`), an alias, and text that is not YAML.
     """
     try:
         text = read_text(path)
@@ -48,26 +48,26 @@ def read(path: Path) -> YamlFile:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
     except RecursionError:
-        raise ConfigError(f"{path.name}: is nested too deep to be read. Is there a bracket too many?") from None
+        raise ConfigError(f"{path.name}: is nested too deeply to be read. Is there an extra bracket?") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name}, {_what_is_wrong(error)}") from None
 
 
 def read_text(path: Path) -> str:
-    """A file's text. Raises ConfigError, with its line, for what is no UTF-8 and for what cannot be seen."""
+    """A file's text. Raises ConfigError, with the line, if it is not UTF-8 or has invisible control characters."""
     content = path.read_bytes()
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # The mark that utf-8-sig takes off is not counted by the error.
+        # The error's position does not count the byte order mark that utf-8-sig removes.
         line = content.removeprefix(codecs.BOM_UTF8).count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path.name}, line {line}: is not UTF-8. Save the file as UTF-8 and try again.") from None
-    if found := UNSEEN.search(text):
+    if found := INVISIBLE.search(text):
         before = text[: found.start()]
         line, place = before.count("\n") + 1, len(before) - before.rfind("\n")
         raise ConfigError(
-            f"{path.name}, line {line}: sign {place} of the line is the control character U+{ord(found[0]):04X}, which "
-            "cannot be seen. Delete it, or write the line anew."
+            f"{path.name}, line {line}: character {place} of the line is the invisible control character "
+            f"U+{ord(found[0]):04X}. Delete it, or type the line again."
         )
     return text
 
@@ -81,7 +81,7 @@ def _what_is_wrong(error: yaml.YAMLError) -> str:
 
 
 class _Reader:
-    """Walk the nodes of one file; PyYAML's own constructor keeps the last of two equal keys, and forgets the lines."""
+    """Walks the nodes of one file; PyYAML's own constructor keeps the last of two equal keys and forgets the lines."""
 
     def __init__(self, path: Path, text: str, loader: Any) -> None:
         self.path = path
@@ -95,7 +95,7 @@ class _Reader:
         if node is None:
             raise ConfigError(f"{self.path.name}: is empty. Write lines like 'tenant: northfield'.")
         if not isinstance(node, yaml.MappingNode):
-            self.refuse(node, "holds no keys. Write lines like 'tenant: northfield'.")
+            self.refuse(node, "has no keys. Write lines like 'tenant: northfield'.")
         return YamlFile(self.path, self.value(node, ()), self.lines)
 
     def value(self, node: yaml.Node, key: Key) -> Any:
@@ -119,20 +119,20 @@ class _Reader:
         seen: set[str] = set()
         for name, child in node.value:
             if not isinstance(name, yaml.ScalarNode):
-                self.refuse(name, "this key is no text. Is there a question mark or a bracket too many?")
+                self.refuse(name, "this key is not text. Is there an extra question mark or bracket?")
             if name.tag != "tag:yaml.org,2002:str":
                 self.refuse(name, f"the key {name.value} is not read as text. Write it in quotes: '{name.value}'.")
             if name.value in seen:
-                self.refuse(name, f"the key '{name.value}' is given twice. Keep one of them.")
+                self.refuse(name, f"the key '{name.value}' is there twice. Remove one of them.")
             seen.add(name.value)
             self.lines[(*key, name.value)] = name.start_mark.line + 1
             yield name.value, child
 
     def refuse_alias(self) -> NoReturn:
-        """At its own line, which only the events know: its node is the one that it stands for."""
+        """Refuse an alias with its own line, which only the parser's events have: its node is the one it refers to."""
         events = yaml.parse(self.text, Loader=Loader)
         alias = next(event for event in events if isinstance(event, yaml.AliasEvent))
-        self.refuse(alias, "an alias (*name) is not understood here. Write the value out.")
+        self.refuse(alias, "aliases (*name) are not supported. Write the value out.")
 
     def refuse(self, node: yaml.Node | yaml.Event, sentence: str) -> NoReturn:
         raise ConfigError(f"{self.path.name}, line {node.start_mark.line + 1 if node.start_mark else 1}: {sentence}")

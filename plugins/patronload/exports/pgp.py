@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from patronload.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
-    from patronload.config.tenants import Layout
+    from patronload.config.source import Layout
     from patronload.exports.reading import Export
 
 ARMOR = b"-----BEGIN PGP MESSAGE"

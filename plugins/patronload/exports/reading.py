@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from patronload.config.mapping import usable
-from patronload.config.tenants import Layout
+from patronload.config.mapping import is_usable
+from patronload.config.source import Layout
 from patronload.errors import SourceError
 from patronload.exports import csv_records, fixed_width, reject_files, spreadsheet_damage, trailers, unpacking
 from patronload.exports.csv_records import Part, Ragged
@@ -260,7 +260,7 @@ def _columns(header: list[str]) -> list[str]:
         raise SourceError("The export is empty: not even a header line. Ask the sender for the whole file.")
     seen: dict[str, int] = {}
     for place, name in enumerate(names, 1):
-        if not usable(name):
+        if not is_usable(name):
             raise SourceError(
                 f"Column {place} of the export has a name that cannot be used. Ask the sender for one of letters "
                 "and digits."

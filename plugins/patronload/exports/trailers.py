@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from patronload.config.tenants import ROWS_HERE, Layout
+from patronload.config.source import Layout
+from patronload.config.tenant_values import ROWS_HERE
 
 
 class Trailer(NamedTuple):

@@ -31,7 +31,7 @@ from airflow.sdk.types import DagRunProtocol
 from patronload import dates
 from patronload.artifacts import purging
 from patronload.artifacts import run as runs
-from patronload.config import tenants
+from patronload.config import tenant_values, tenants
 from patronload.errors import MissingError, PatronloadError, TransientError
 from patronload.loads import approval, late_file, leases
 from patronload.loads.load import Counts, Load
@@ -123,7 +123,7 @@ class Approval(HITLOperator):
             subject="",
             options=[self.APPROVE, self.REJECT],
             defaults=self.REJECT,
-            response_timeout=tenants.LONGEST_WAIT,
+            response_timeout=tenant_values.LONGEST_WAIT,
             **options,
         )
         self.tenant = tenant

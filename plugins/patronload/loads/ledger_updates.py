@@ -48,7 +48,7 @@ def update(load: Load) -> None:
     if fields:
         patrons = tables.read(load.run, runs.PATRONS).join(loaded.select("row", "unsaid"), on="row")
         for key, text, unsaid in patrons.select(system.key, "patron", "unsaid").iter_rows():
-            said = last_changed.said(json.loads(text), fields, mapping)
+            said = last_changed.values(json.loads(text), fields, mapping)
             ledger.hear(key, {name: value for name, value in said.items() if name not in unsaid})
     load.run.shared.write_json(runs.LEDGER, ledger.to_json())
     load.run.write_json(runs.REMEMBERED, known)

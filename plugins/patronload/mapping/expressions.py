@@ -1,7 +1,7 @@
 """
 A mapping's rules as polars expressions: columns in, columns out.
 
-What several expressions share is a stage, a column of its own: nested in each of them it would be computed in each.
+An expression that several others share becomes a column first; nested in each of them, it would be computed each time.
 """
 
 from datetime import date
@@ -14,7 +14,7 @@ from patronload.config import value_steps
 from patronload.config.mapping import OTHERWISE, Lookup, Mapping, Rule
 
 EARLIEST_YEAR = 1000
-"""%Y also reads the 26 of 1/5/26, as the year 26; nobody's card runs out then."""
+"""%Y also reads the 26 of 1/5/26 as the year 26, which is not a real date."""
 
 LATEST_YEAR = 9999
 
@@ -22,7 +22,7 @@ TEXT, VALUE, UNMADE, OUTSIDE = "text", "value", "unmade", "outside"
 
 
 class Span(NamedTuple):
-    """The first and the last day that a date may be, each as 2027-08-31, or None; and what is said of one outside."""
+    """The first and last allowed day of a date, each like 2027-08-31 or None, and the words for a date outside."""
 
     earliest: str | None = None
     latest: str | None = None
@@ -30,22 +30,22 @@ class Span(NamedTuple):
 
 
 def clean(column: str) -> pl.Expr:
-    """A column's text without blanks around it; null where nothing is left."""
+    """A column's text without surrounding blanks; null if nothing is left."""
     return _or_null(pl.col(column).str.strip_chars())
 
 
 def cleaned(rows: pl.DataFrame) -> pl.DataFrame:
-    """As `clean`, for all columns: in two stages, so that each cell is stripped once."""
+    """As `clean`, for all columns, in two steps so that each cell is stripped once."""
     return rows.select(pl.all().str.strip_chars()).select(_or_null(pl.col(name)) for name in rows.columns)
 
 
-def made(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup], span: Span | None = None) -> pl.DataFrame:
+def apply(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup], span: Span | None = None) -> pl.DataFrame:
     """
-    What a rule makes of rows, as three columns.
+    Apply a rule to rows; returns three columns.
 
-    TEXT: what it takes from the row, before it is split, looked up or read as a date; VALUE: text, true or false, or a
-    list, and null where there is none or it cannot be made; UNMADE: where the row holds something that cannot be made
-    into a value, an unlisted code or an unreadable date. A date outside of `span` is unmade too.
+    TEXT: the text from the row, before it is split, looked up or read as a date. VALUE: text, true or false, or a list;
+    null if there is none, or none could be made. UNMADE: whether the row has a text that could not be made into a
+    value: an unknown code, an unreadable date, or a date outside `span`.
     """
     texts = _texts(rows, rule)
     if rule.split is not None:
@@ -61,11 +61,11 @@ def made(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup], span: Span 
 
 def of_fields(rows: pl.DataFrame, mapping: Mapping, paths: list[str]) -> dict[str, pl.Series]:
     """The values of some fields, by their path."""
-    return {path: made(rows, mapping.fields[path], mapping.lookups)[VALUE] for path in paths}
+    return {path: apply(rows, mapping.fields[path], mapping.lookups)[VALUE] for path in paths}
 
 
 def span(path: str, rule: Rule, target: str) -> Span:
-    """Between which days the date of a field has to be: as the rule says, else as makes sense for the field."""
+    """The allowed days of a date field: those of the rule, else those that make sense for the field."""
     usual = systems.KNOWN[target].ranges.get(path, (None, None))
     earliest, latest = rule.earliest or usual[0], rule.latest or usual[1]
     sides = [f"before {_in_words(earliest)}"] if earliest else []
@@ -74,7 +74,7 @@ def span(path: str, rule: Rule, target: str) -> Span:
 
 
 def _in_words(day: str) -> str:
-    """The same words on every day: +30 years is told as 'today + 30 years'."""
+    """A bound in words that are the same every day: +30 years is 'today + 30 years'."""
     return f"today {day[0]} {day[1:]}" if day[0] in "+-" else day
 
 
@@ -83,12 +83,12 @@ def _day(written: str | None) -> str | None:
         return written
     today = date.today()
     years = 0 if written == "today" else int(written.split()[0])
-    # The 29th of February has no namesake in most years.
+    # Most years have no 29 February.
     return f"{today.year + years:04}-{today:%m}-{min(today.day, 28) if today.month == 2 else today.day:02}"  # noqa: PLR2004
 
 
 def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
-    """Each code's value in the table; `otherwise` for a code that is not listed, and null where there is no code."""
+    """Each code's value in the table: `otherwise` for a code that is not listed, null if there is no code."""
     listed = {code: meant for code, meant in table.items() if code != OTHERWISE}
     dtype = pl.Boolean if isinstance(next(iter(table.values())), bool) else pl.String
     found = taken.replace_strict(
@@ -101,7 +101,7 @@ def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
 
 
 def _texts(rows: pl.DataFrame, rule: Rule) -> pl.DataFrame:
-    """What a rule takes from the row, changed by its steps: each is a stage, for what is nested is made twice."""
+    """The text that a rule takes from the row, after its steps; each step becomes a column, see above."""
     text = pl.col(TEXT)
     taken = cleaned(rows.select(*dict.fromkeys(rule.columns))).select(_taken(rule).alias(TEXT))
     steps = [value_steps.STEPS[step](text) for step in rule.steps]
@@ -126,7 +126,7 @@ def _or_null(stripped: pl.Expr) -> pl.Expr:
 
 
 def _lists(texts: pl.DataFrame, between: str, table: Lookup | None) -> pl.DataFrame:
-    """The values in a cell that holds a list: without blanks, each once, in their order, and looked up."""
+    """The values of cells that hold lists: without blanks, each once, in order, and looked up."""
     element, value = pl.element(), pl.col(VALUE)
     made = texts.with_columns(pl.col(TEXT).str.split(between).list.eval(element.str.strip_chars()).alias(VALUE))
     made = made.with_columns(value.list.eval(element.filter(element != "")).list.unique(maintain_order=True))
@@ -140,7 +140,11 @@ def _lists(texts: pl.DataFrame, between: str, table: Lookup | None) -> pl.DataFr
 
 
 def _dates(texts: pl.DataFrame, form: str, span: Span) -> pl.DataFrame:
-    """polars reads 2027113 by %Y%m%d as the 3rd of November; what does not come out as it went in is no such date."""
+    """
+    Dates in this form, within the span.
+
+    polars reads 2027113 with %Y%m%d as 3 November. So a date counts only if writing it again gives the same text.
+    """
     day = pl.col("day")
     read = texts.with_columns(pl.col(TEXT).str.to_date(form, strict=False).alias("day"))
     again = read.select(TEXT, "day", again=day.dt.to_string(form))
@@ -159,5 +163,5 @@ def _dates(texts: pl.DataFrame, form: str, span: Span) -> pl.DataFrame:
 
 
 def _plain(written: pl.Expr) -> pl.Expr:
-    """A date as it is written, whatever the case, the blanks and the zeros before a number."""
+    """A written date in lower case, without blanks and without leading zeros."""
     return written.str.to_lowercase().str.replace_all(r"\s+", "").str.replace_all(r"(^|[^0-9])0+([0-9])", "${1}${2}")

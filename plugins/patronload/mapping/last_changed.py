@@ -1,8 +1,8 @@
 """
-What a file says of the fields that belong to whoever changed them last: the campus in its file, or somebody in FOLIO.
+The file's values of fields whose owner is `last`: the campus in its file or someone in FOLIO, who changed them last.
 
-The campus has changed a field when the file says something else than at the last load. So what it said then is kept,
-as a hash (see ledger).
+The campus has changed a field if the file's value differs from the last load. So that value is kept, as a hash (see
+artifacts.patron_ledger).
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ OWNER = "last"
 
 
 def paths(mapping: Mapping) -> list[str]:
-    """The contested fields of a mapping, and in their places what is owned as a whole."""
+    """The fields of a mapping whose owner is `last`; in place of a part, the object that is owned as a whole."""
     owned = [path for path in mapping.fields if mapping.owner(path) == OWNER]
     return list(dict.fromkeys(whole(path, mapping) for path in owned))
 
 
 def whole(path: str, mapping: Mapping) -> str:
-    """What is owned as one: personal.addresses[0] for personal.addresses[0].city; most fields are it themselves."""
+    """The object that is owned as a whole: personal.addresses[0] for ...[0].city; most fields are their own."""
     if found := re.match(r".*?\]", path):
         return found[0]
     return next((whole for whole in mapping.system.whole if path.startswith(f"{whole}.")), path)
 
 
-def said(record: dict[str, Any], contested: list[str], mapping: Mapping) -> dict[str, str]:
+def values(record: dict[str, Any], contested: list[str], mapping: Mapping) -> dict[str, str]:
     """
-    What a patron of the file has in the contested fields, by path, as JSON; an address goes by its type.
+    A patron's values in the contested fields, as JSON, by path; an address by its type.
 
-    Of an address that the patron has none of, nothing is said.
+    An address that the patron does not have has no entry.
     """
-    told: dict[str, str] = {}
+    found: dict[str, str] = {}
     for path in contested:
         place, _, _ = path.partition("[")
         value = _at(record, place)
         if place == path:
-            told[path] = _text(value)
+            found[path] = _text(value)
         else:
-            told |= {
+            found |= {
                 f"{place} {entry.get(mark)}": _text(entry) for mark in _marks(place, mapping) for entry in value or ()
             }
-    return told
+    return found
 
 
 def _marks(place: str, mapping: Mapping) -> list[str]:
-    """The property by which the entries of a list are told apart."""
+    """The property that identifies an entry of a list."""
     return [path.rpartition(".")[2] for path in mapping.system.apart if path.startswith(f"{place}[]")]
 
 
@@ -61,7 +61,7 @@ def _at(record: dict[str, Any], path: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    """As JSON; the order of tags or departments says nothing."""
+    """As JSON; the order of tags or departments has no meaning."""
     if isinstance(value, dict):
         value = {name: _in_order(inner) for name, inner in value.items()}
     return json.dumps(_in_order(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -1,8 +1,8 @@
 """
-Turn the rows of an export into patrons of the target, and tell which rows cannot be.
+Turn the rows of an export into patrons of the target, and report the rows that cannot be turned.
 
-A patron is the JSON text that the target takes. It is put together by polars from the inside out, one stage for each
-level: the same expressions nested into one another would compute what they share again and again.
+A patron is the JSON text that the target takes. polars builds it from the inside out, one set of columns for each
+level, because nested expressions would compute their common parts again and again.
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from patronload.config import date_forms
 from patronload.config.mapping import Mapping, Rule
 from patronload.mapping import expressions
 from patronload.mapping.expressions import OUTSIDE, TEXT, UNMADE, VALUE, Span
@@ -28,20 +29,20 @@ FRAGMENT, CELL = "fragment", "cell"
 AT_A_TIME = 2
 
 PART, LEAST = 1 << 16, 1 << 13
-"""So many rows a part has at most: enough to keep polars busy, and their JSON is little beside the whole. With fewer
-than the least, what is done once for a part counts."""
+"""The maximum number of rows in a part: enough to keep polars busy, with little JSON in memory. In a part smaller than
+LEAST, the fixed cost of each part matters."""
 
 FIRST_PLAIN, QUOTE, BACKSLASH = b' "\\'
-"""JSON escapes what comes before the blank, and these two."""
+"""JSON escapes the characters before the blank, and these two."""
 
 SAMPLE, FEW = 4096, 2
-"""Whether cells repeat themselves is seen in so many of them; worth the while are so many cells to a different one."""
+"""The number of cells in which to look for repeated values, and the repetition from which it pays to use them."""
 
 
 class Transformed(NamedTuple):
     """
-    patrons: row, the target's unique fields and PATRON, the JSON text; rejects: see rows.REJECTS; groups: what kind of
-    patron each of the patrons is, as the mapping makes it, if it does.
+    patrons: row, the target's unique fields and PATRON, the JSON text; rejects: see rows.REJECTS; groups: the patron
+    group of each patron, if the mapping fills it.
     """
 
     patrons: pl.DataFrame
@@ -51,10 +52,10 @@ class Transformed(NamedTuple):
 
 def transform(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Transformed:
     """
-    The frame's rows (ROW and the export's columns) as patrons, in their order; rows that cannot be made are rejects.
+    The frame's rows (ROW and the export's columns) as patrons, in order; rows that cannot be turned are rejects.
 
-    The rows that are `refused` already (rejects of the validation) become no patrons either. They are looked at all the
-    same, so that the library learns of all that is to be mended in a row at once.
+    Rows that are `refused` already (rejects of the validation) do not become patrons. They are still examined, so that
+    the library learns everything that is wrong with a row at once.
     """
     cut = frame.iter_slices(part_size(frame.height))
     made = [*parts([frame.clear()], mapping, refused), *parts(cut, mapping, refused)]
@@ -62,8 +63,8 @@ def transform(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> T
 
 
 def parts(frames: Iterable[pl.DataFrame], mapping: Mapping, refused: pl.DataFrame) -> Iterator[Transformed]:
-    """As `transform`, for an export's rows that come in parts; the rejects are sorted by row within each part."""
-    # Much of the work is done by one thread of polars', so two parts are made at a time.
+    """As `transform`, for an export that comes in parts; the rejects are sorted by row within each part."""
+    # polars does much of the work in one thread, so two parts are made at a time.
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         waiting: deque[Future[Transformed]] = deque()
         for frame in frames:
@@ -75,7 +76,7 @@ def parts(frames: Iterable[pl.DataFrame], mapping: Mapping, refused: pl.DataFram
 
 
 def part_size(rows: int) -> int:
-    """How many rows each part of an export of so many should have: all alike, so that none waits alone for the last."""
+    """The number of rows in each part of an export with `rows` rows: equal parts, so that both threads end together."""
     at_once = ceil(rows / (AT_A_TIME * PART))
     return max(ceil(rows / max(AT_A_TIME * at_once, 1)), LEAST)
 
@@ -96,8 +97,8 @@ def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Trans
 
 class _Field(NamedTuple):
     """
-    What a rule makes of rows. fragment: `,"city":"Budapest"` as JSON, null where there is no value; value: see
-    expressions.made; rejects: see rows.REJECTS, None if there are none.
+    The result of a rule. fragment: JSON like `,"city":"Budapest"`, null if there is no value; value: see
+    expressions.apply; rejects: see rows.REJECTS, None if there are none.
     """
 
     fragment: pl.Series | pl.Expr
@@ -120,7 +121,7 @@ def _field(frame: pl.DataFrame, path: str, rule: Rule, mapping: Mapping) -> _Fie
     cells = frame.select(rule.columns)
     few = _few(cells, rule)
     span = expressions.span(path, rule, mapping.target)
-    made = expressions.made(cells if few is None else few, rule, mapping.lookups, span)
+    made = expressions.apply(cells if few is None else few, rule, mapping.lookups, span)
     made = made.with_columns(_fragment(name, made[VALUE]))
     faulty = bool(made[UNMADE].any())
     asked_for = path in mapping.unique or path == mapping.system.group
@@ -135,23 +136,23 @@ def _field(frame: pl.DataFrame, path: str, rule: Rule, mapping: Mapping) -> _Fie
 
 
 def _few(cells: pl.DataFrame, rule: Rule) -> pl.DataFrame | None:
-    """The different cells of one column, if they are few beside all: what is made of them has to be made once."""
-    dear = rule.date or rule.lookup or rule.split
-    if cells.width > 1 or (not dear and cells.head(SAMPLE).n_unique() * FEW > SAMPLE):
+    """The distinct cells of one column, if there are few: the rule then has to be applied only to these."""
+    costly = rule.date or rule.lookup or rule.split
+    if cells.width > 1 or (not costly and cells.head(SAMPLE).n_unique() * FEW > SAMPLE):
         return None
     few = cells.unique()
     return few if few.height * FEW < cells.height else None
 
 
 def _each(cells: pl.DataFrame, few: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
-    """What was made of the few different cells, for each cell."""
+    """The result for each cell, from the results for the distinct cells."""
     cell = few.to_series().alias(CELL)
     wanted = cells.select(pl.all().alias(CELL))
     return wanted.join(made.with_columns(cell), on=CELL, how="left", maintain_order="left", nulls_equal=True)
 
 
 def _fragment(name: str, values: pl.Series) -> pl.Expr:
-    """A field as JSON; text that needs no escapes is put between quotes, all else is encoded by polars."""
+    """A field as JSON: text without escapes is put in quotes, everything else is encoded by polars."""
     if values.dtype == pl.String and not _has_escapes(values):
         return pl.concat_str(pl.lit(f'{_label(name)}"'), VALUE, pl.lit('"')).alias(FRAGMENT)
     encoded = pl.struct(pl.col(VALUE).alias(name)).struct.json_encode()
@@ -160,53 +161,58 @@ def _fragment(name: str, values: pl.Series) -> pl.Expr:
 
 
 def _has_escapes(texts: pl.Series) -> bool:
-    """Whether JSON writes one of the characters in another way. All texts in one piece are looked through at once."""
-    signs = np.frombuffer(texts.str.join("").item().encode(), np.uint8)
-    return bool((signs < FIRST_PLAIN).any() or (signs == QUOTE).any() or (signs == BACKSLASH).any())
+    """Whether JSON escapes one of the characters; all texts are searched as one."""
+    characters = np.frombuffer(texts.str.join("").item().encode(), np.uint8)
+    return bool((characters < FIRST_PLAIN).any() or (characters == QUOTE).any() or (characters == BACKSLASH).any())
 
 
 def _label(name: str | int) -> str:
-    """What stands before a value: the comma after the one before, and the name, if it is not in a list."""
+    """The text before a value: a comma, and the name unless the value is in a list."""
     return "," if isinstance(name, int) else f",{json.dumps(name, ensure_ascii=False)}:"
 
 
 def _unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Rule, span: Span) -> pl.DataFrame:
-    """The rows whose value for one field is an unlisted code, an unreadable date or one that makes no sense."""
+    """Rejects for the rows whose value could not be made: unknown codes, unreadable dates, dates outside the span."""
     if rule.date and made[OUTSIDE].any():
         faulty, outside = made.with_columns(rows.alias("row")).filter(UNMADE), pl.col(OUTSIDE).fill_null(value=False)
         word = "latest" if span.latest else "earliest"
-        odd = _told(faulty.filter(outside), path, rule, f"is {span.words}", f"mend the row, or allow it by '{word}'")
+        advice = f"correct the row, or allow the date with '{word}'"
+        odd = _rejects(faulty.filter(outside), path, rule, f"is {span.words}", advice)
         return pl.concat([odd, _unread(faulty.filter(~outside), path, rule)]).sort("row")
     return _unread(made.with_columns(rows.alias("row")).filter(UNMADE), path, rule)
 
 
 def _unread(bad: pl.DataFrame, path: str, rule: Rule) -> pl.DataFrame:
-    what = f"is not listed in the lookup '{rule.lookup}'" if rule.lookup else f"is not a date written like {rule.date}"
-    mend = f"add it to lookups.{rule.lookup} in the mapping file, or mend the row" if rule.lookup else "mend the row"
-    return _told(bad, path, rule, what, mend)
+    if rule.lookup is None:
+        fault = f"is not a date like {date_forms.in_words(rule.date or '')}"
+        return _rejects(bad, path, rule, fault, "correct the row")
+    code = "has a code that" if rule.split else "is a code that"
+    advice = f"add it to lookups.{rule.lookup} in the mapping file, or correct the row"
+    return _rejects(bad, path, rule, f"{code} is not set up in the mapping yet", advice)
 
 
-def _told(bad: pl.DataFrame, path: str, rule: Rule, what: str, mend: str) -> pl.DataFrame:
+def _rejects(bad: pl.DataFrame, path: str, rule: Rule, fault: str, advice: str) -> pl.DataFrame:
+    """The rows as rejects (see rows.REJECTS) that all have the same fault."""
     columns = " + ".join(rule.columns)
     return bad.select(
         "row",
         column=pl.lit(columns),
         value=TEXT,
-        reason=pl.format("{} '{}' {}: {}", pl.lit(columns), pl.col(TEXT), pl.lit(what), pl.lit(mend)),
-        summary=pl.lit(f"{columns} ({path}) {what}"),
+        reason=pl.format("{}: '{}' {}; {}", pl.lit(columns), pl.col(TEXT), pl.lit(fault), pl.lit(advice)),
+        summary=pl.lit(f"{columns} ({path}) {fault.replace('is a code', 'has a code')}"),
     )
 
 
 class _Branch(NamedTuple):
-    """An object or a list on the way to the fields: its name in the object around it, and what is in it."""
+    """An object or a list around fields: its parts, by their names or numbers."""
 
     children: "dict[str | int, _Branch | str]"
 
 
 class _Json(NamedTuple):
     """
-    A field or a branch as JSON, with comma and label: the texts that make it one after the other, and whether every row
-    has it. Where a row may be without it there is one piece, which is null then.
+    A field or a branch as JSON, with comma and label: the pieces of its text in order, and whether every row has it. If
+    a row may lack it there is a single piece, which is null for such a row.
     """
 
     pieces: list[pl.Expr]
@@ -214,7 +220,7 @@ class _Json(NamedTuple):
 
 
 def _json(made: pl.DataFrame, mapping: Mapping) -> pl.Series:
-    """Each row's patron as JSON text, of its fragments; what is null is absent."""
+    """Each row's patron as JSON text, made of its fragments; a null fragment is absent."""
     tree = _Branch({})
     for path in mapping.fields:
         _grow(tree, _steps(path), path)
@@ -233,7 +239,7 @@ def _grow(tree: _Branch, steps: list[str | int], path: str) -> None:
         tree.children[first] = path
         return
     branch = tree.children.setdefault(first, _Branch({}))
-    assert isinstance(branch, _Branch), f"{path} lies within a field"  # the fields' table has no such path
+    assert isinstance(branch, _Branch), f"{path} is within another field"  # no system has such a path
     _grow(branch, rest, path)
 
 
@@ -241,9 +247,10 @@ def _assembled(
     made: pl.DataFrame, branch: _Branch, name: str, label: str, mapping: Mapping
 ) -> tuple[pl.DataFrame, _Json]:
     """
-    A branch as JSON, and `made` with the columns that it is put together from.
+    A branch as JSON, and `made` with the columns for it.
 
-    Copying text is what takes the time. So a branch that every row has is not put together before what is around it is.
+    Copying text takes most of the time. So a branch that every row has stays in pieces until the branch around it is
+    put together.
     """
     parts: list[_Json] = []
     for key, child in branch.children.items():
@@ -264,7 +271,7 @@ def _assembled(
 
 
 def _without_first_comma(parts: list[_Json]) -> list[pl.Expr]:
-    """What is in a branch, where the part that comes first in a row has no comma in front."""
+    """The pieces of a branch, without the comma before a row's first part."""
     first, *others = [piece for part in parts for piece in part.pieces]
     if parts[0].always:
         return [first.str.strip_prefix(","), *others]
@@ -272,7 +279,7 @@ def _without_first_comma(parts: list[_Json]) -> list[pl.Expr]:
 
 
 def _telling(branch: _Branch, parts: list[_Json], name: str, mapping: Mapping) -> list[_Json]:
-    """The parts that make the branch worth sending: for an address made only of fixed values there are none."""
+    """The parts that make a branch worth sending: an address with nothing but fixed values has none."""
     if not re.search(r"\.\d$", name):
         return parts
     fixed = [isinstance(child, str) and mapping.fields[child].value is not None for child in branch.children.values()]

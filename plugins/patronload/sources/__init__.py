@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import IO
 
-from patronload.config.tenants import FolderSource, SftpSource
+from patronload.config.source import FolderSource, SftpSource
 from patronload.sources import folder, sftp
 from patronload.sources.deliveries import Delivered, matching, take
 

@@ -1,4 +1,4 @@
-"""The kinds of library systems there are: what a mapping may fill in each, and what a tenant file may say of it."""
+"""The library systems that can be loaded: the fields that a mapping may fill and the keys of a tenant file's target."""
 
 from patronload.systems.description import Kind, Owner, System, Target
 from patronload.systems.folio import FOLIO
@@ -7,4 +7,4 @@ from patronload.systems.infiniti import INFINITI
 __all__ = ["KNOWN", "Kind", "Owner", "System", "Target"]
 
 KNOWN: dict[str, System] = {system.type: system for system in (FOLIO, INFINITI)}
-"""By the `type` of a tenant's target, which is a mapping's `target` too."""
+"""The systems by the `type` of a tenant's target, which is also a mapping's `target`."""

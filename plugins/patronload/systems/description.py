@@ -1,4 +1,4 @@
-"""What there is to say of a kind of library system: what a mapping may fill there, and what a tenant file may set."""
+"""The description of a library system: the fields that a mapping may fill, and the keys of a tenant file's target."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ConnectionId = Annotated[
 ]
 
 Owner = Literal["campus", "library", "first", "last"]
-"""Who may change a field; see ownership."""
+"""Who may change a field; see config.ownership."""
 
 
 class Kind(Enum):
-    """What a field takes."""
+    """The kind of value that a field takes."""
 
     TEXT = "text"
     YES_NO = "true or false"
@@ -32,7 +32,7 @@ class Kind(Enum):
 
 
 class Target(Document):
-    """What a tenant file says of any library system; each kind has a model of its own with its own `type`."""
+    """What a tenant file says about any library system; each system has its own model with its own `type`."""
 
     type: str
     connection: ConnectionId
@@ -43,47 +43,72 @@ class Target(Document):
 @dataclass(frozen=True)
 class System:
     """
-    A kind of library system.
+    A kind of library system: its names, the fields that a mapping may fill, and the rules for their values.
 
-    type: its name in YAML. name: as its people write it. key: the field by which it knows a patron. fields: what a
-    mapping may fill; [] stands for a number. required: without them it refuses a patron; required_within: as soon as
-    anything beside them is there. unique: no two patrons may share them. more: fields that a library names itself, by
-    the pattern of their path. owners: who owns a field when a mapping says nothing; None where it cannot be asked what
-    it has, so that nobody but the campus can own anything. once: what a new patron is given, and nobody can change.
-    whole: objects that are one value. group: the field
-    that tells what kind of patron somebody is. ranges: between which days a date makes sense, unless a mapping says
-    `earliest` or `latest`. remembered: what the ledger keeps of a patron beside the key; none: there is no ledger.
-    choices: all that a field may hold, where these are words of the system's own. needed_beside: what an entry of a
-    list cannot be without. apart: what no two entries of a list may share. needed_with: fields without which another
-    one cannot be true.
+    Each rule about single values works without asking the system, so that `check` can report a wrong mapping file.
     """
 
+    # Names.
+
     type: str
+    """Its name in YAML files."""
     name: str
-    key: str
+    """Its name as people write it, in messages."""
+
+    # Fields, by their path; [] in a path stands for a number.
+
     fields: dict[str, Kind]
-    required: tuple[str, ...]
-    unique: tuple[str, ...]
-    required_within: dict[str, str] = field(default_factory=dict)
+    """All fields with a fixed name, in the order in which messages list them."""
     more: dict[str, Kind] = field(default_factory=dict)
-    owners: dict[str, Owner] | None = field(default_factory=dict)
-    once: tuple[str, ...] = ()
-    whole: tuple[str, ...] = ()
+    """Fields that each library names itself, by the pattern (regular expression) of their path."""
     group: str = ""
-    ranges: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """The field with a patron's group."""
+
+    # Identity: how the system recognizes a patron.
+
+    key: str = ""
+    """The field by which it finds a patron again."""
+    unique: tuple[str, ...] = ()
+    """Fields that no two patrons may share."""
     remembered: tuple[str, ...] = ()
-    choices: dict[str, tuple[str | bool, ...]] = field(default_factory=dict)
+    """What the patron ledger keeps of a patron besides the key; without any there is no ledger."""
+
+    # What a patron has to have.
+
+    required: tuple[str, ...] = ()
+    """Fields without which the system refuses a patron."""
+    required_within: dict[str, str] = field(default_factory=dict)
+    """By the path of an object: the field that is required as soon as anything in that object is filled."""
     needed_beside: dict[str, str] = field(default_factory=dict)
-    apart: tuple[str, ...] = ()
+    """By the path of a list: the property without which an entry is useless."""
     needed_with: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By the path of a true-or-false field: the fields without which it cannot be true."""
+
+    # Values that make sense.
+
+    choices: dict[str, tuple[str | bool, ...]] = field(default_factory=dict)
+    """The only values of a field, where the system defines them."""
+    ranges: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """The first and last sensible day of a date field, unless a mapping says `earliest` or `latest`."""
+    apart: tuple[str, ...] = ()
+    """Properties that no two entries of a list may share."""
+
+    # Who changes what.
+
+    owners: dict[str, Owner] | None = field(default_factory=dict)
+    """The owner of a field when a mapping names none. None if the system cannot be read: the campus owns all then."""
+    once: tuple[str, ...] = ()
+    """Fields that are set for a new patron and never change after that."""
+    whole: tuple[str, ...] = ()
+    """Objects that have a single owner, because parts from two owners make no sense together."""
 
     @property
     def can_be_asked(self) -> bool:
-        """Whether it tells what it has."""
+        """Whether its patrons can be read."""
         return self.owners is not None
 
     def kind(self, path: str) -> Kind | None:
-        """What the field at `path` takes, or None if there is no such field."""
+        """The kind of value that the field at `path` takes, or None if there is no such field."""
         for pattern, kind in self.more.items():
             if re.fullmatch(pattern, path):
                 return kind
@@ -91,5 +116,5 @@ class System:
 
     @property
     def names(self) -> list[str]:
-        """The fields as a person writes them, the first address standing for all."""
+        """The fields as they are written in a mapping file, with the first address only."""
         return [path.replace("[]", "[0]") for path in self.fields]

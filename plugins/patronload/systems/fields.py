@@ -1,4 +1,4 @@
-"""The fields that a mapping may fill, for each target; what they are is in systems."""
+"""Look up the fields that a mapping may fill; the fields themselves are defined in each system."""
 
 from patronload import systems
 from patronload.systems import Kind
@@ -7,10 +7,10 @@ __all__ = ["Kind", "kind", "names"]
 
 
 def kind(target: str, path: str) -> Kind | None:
-    """What the field at `path` takes, or None if the target has no such field."""
+    """The kind of value that the field at `path` takes, or None if the target has no such field."""
     return systems.KNOWN[target].kind(path)
 
 
 def names(target: str) -> list[str]:
-    """The fields of a target as a person writes them, the first address standing for all."""
+    """The fields of a target as they are written in a mapping file, with the first address only."""
     return systems.KNOWN[target].names

@@ -1,4 +1,4 @@
-"""FOLIO: the properties of its users, and what a tenant file says of a FOLIO tenant."""
+"""FOLIO: the properties of its users, and the keys of a FOLIO target in a tenant file."""
 
 from typing import Annotated, Literal
 
@@ -51,9 +51,9 @@ _FIELDS: dict[str, Kind] = {
     "tags.tagList": Kind.LIST,
 }
 """
-FOLIO: the properties of a user in mod-user-import 3.11.0's schema (userdataimport.json). Left out are those that the
-server sets or that are deprecated there: meta, proxyFor, createdDate, updatedDate, metadata, and of a request
-preference id, userId and metadata. `id` is that of a new user; nobody's ever changes (see targets/folio/merge.py).
+FOLIO: the properties of a user in mod-user-import 3.11.0's schema (userdataimport.json), without those that the server
+sets or that are deprecated: meta, proxyFor, createdDate, updatedDate, metadata, and the id, userId and metadata of a
+request preference. `id` is for a new user; the id of an existing user never changes (see targets/folio/merge.py).
 """
 
 _OWNERS: dict[str, Owner] = {
@@ -66,7 +66,7 @@ _OWNERS: dict[str, Owner] = {
     "requestPreference": "first",
     "tags": "first",
 }
-"""What patrons choose for themselves in FOLIO stays as they chose it."""
+"""Patrons keep what they chose for themselves in FOLIO."""
 
 FOLIO = System(
     type="folio",
@@ -82,10 +82,10 @@ FOLIO = System(
     more={r"customFields\.[A-Za-z0-9_-]+": Kind.CUSTOM},
     owners=_OWNERS,
     once=("id",),
-    # Half of the file's and half of the library's would make no sense.
+    # A mixture of the file's half and the library's half would make no sense.
     whole=("requestPreference", "tags"),
     group="patronGroup",
-    # Nobody is born tomorrow, and no card is good for ever.
+    # Nobody is born tomorrow, and no card is valid for ever.
     ranges={
         "expirationDate": ("1900-01-01", "+30 years"),
         "enrollmentDate": ("1900-01-01", "+10 years"),
@@ -142,12 +142,12 @@ class FolioTarget(Target):
     source_type: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9]+$",
-        description="FOLIO puts it and an underscore before each externalSystemId",
+        description="FOLIO puts this and an underscore before each externalSystemId",
         examples=["banner"],
     )
-    chunk_size: int = Field(250, strict=True, ge=1, le=1000, description="most patrons in one request")
+    chunk_size: int = Field(250, strict=True, ge=1, le=1000, description="maximum number of patrons in one request")
     chunk_bytes: int = Field(
-        900_000, strict=True, ge=10_000, description="most bytes in one request; gateways often refuse over 1 MB"
+        900_000, strict=True, ge=10_000, description="maximum bytes in one request; many gateways refuse more than 1 MB"
     )
     member_of: str | None = Field(
         None,
@@ -157,13 +157,13 @@ class FolioTarget(Target):
     )
     unknown_values: Literal["reject", "stop"] = Field(
         "reject",
-        description="a patron group, department or custom field that FOLIO does not know: the rows, or the run",
+        description="a patron group, department or custom field unknown to FOLIO: reject its rows, or stop the run",
     )
     dropped_values: Literal["warn", "stop"] = Field(
-        "warn", description="an address type or contact type that FOLIO would drop without a word"
+        "warn", description="an address type or contact type that FOLIO would drop silently: warn, or stop the run"
     )
     blank_cells: Literal["keep", "erase"] = Field(
-        "keep", description="an empty cell leaves the patron's field as FOLIO has it, or empties it"
+        "keep", description="a blank cell: keep the patron's field as it is in FOLIO, or erase it"
     )
     staff: dict[Literal["active", "patronGroup", "expirationDate"], Literal["keep", "load"]] = Field(
         default_factory=dict,
@@ -179,6 +179,6 @@ class FolioTarget(Target):
     )
     create: tuple[Literal["departments", "options"], ...] = Field(
         (),
-        description="what may be created in FOLIO when the file has it and FOLIO does not",
+        description="what may be created in FOLIO if the file has it and FOLIO does not",
         examples=["[departments]"],
     )

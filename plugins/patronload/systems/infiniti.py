@@ -1,4 +1,4 @@
-"""Concord Infiniti: the columns of its user import, and what a tenant file says of a school's Infiniti."""
+"""Concord Infiniti: the columns of its user import, and the keys of an Infiniti target in a tenant file."""
 
 from typing import Annotated, Literal
 
@@ -31,23 +31,23 @@ INFINITI = System(
     name="Infiniti",
     key="username",
     fields=_FIELDS,
-    # Infiniti: the article's list of what the file MUST contain; an existing user would do with less, a new one not.
+    # Infiniti: the list of what the file MUST contain in the article. An existing user would need less than a new one.
     required=("username", "enabled", "staffmember"),
     unique=("username", "librarybarcode", "adminsystemid"),
-    # Infiniti: the import is all there is; no user can be read.
+    # Infiniti: there is only the import; users cannot be read.
     owners=None,
     group="presentationgrouplabel",
     remembered=("librarybarcode", "adminsystemid"),
 )
 
 
-def _are_columns(spellings: dict[str, str]) -> dict[str, str]:
+def _column_spellings(spellings: dict[str, str]) -> dict[str, str]:
     for column in spellings:
         if column not in _FIELDS:
             raise ValueError(f"Infiniti has no column '{column}'. There are: {', '.join(_FIELDS)}.")
     written = [spellings.get(column, column) for column in _FIELDS]
     if twice := [name for name in spellings.values() if written.count(name) > 1]:
-        raise ValueError(f"two columns would be called '{twice[0]}'. Give each a name of its own.")
+        raise ValueError(f"two columns would be called '{twice[0]}'. Give each its own name.")
     return spellings
 
 
@@ -55,22 +55,21 @@ class InfinitiTarget(Target):
     """A school's Infiniti, loaded by its non-interactive user import."""
 
     type: Literal["infiniti"]
-    chunk_size: int = Field(250, strict=True, ge=1, le=5000, description="most patrons in one file")
-    chunk_bytes: int = Field(900_000, strict=True, ge=10_000, description="most bytes in one file")
+    chunk_size: int = Field(250, strict=True, ge=1, le=5000, description="maximum number of patrons in one file")
+    chunk_bytes: int = Field(900_000, strict=True, ge=10_000, description="maximum bytes in one file")
     first_row: int = Field(
-        1, strict=True, ge=0, le=2, description="the number by which Infiniti calls the first patron of a file"
+        1, strict=True, ge=0, le=2, description="the row number that Infiniti gives the first patron of a file"
     )
-    header: Annotated[dict[str, Annotated[str, Field(min_length=1)]], AfterValidator(_are_columns)] = Field(
+    header: Annotated[dict[str, Annotated[str, Field(min_length=1)]], AfterValidator(_column_spellings)] = Field(
         default_factory=dict,
-        description="columns that this school's Infiniti spells otherwise",
+        description="columns that this school's Infiniti spells differently",
         examples=["{middlename: middleinitialname}"],
     )
-    encoding: Encoding = Field("utf-8", description="the encoding of the files that are sent; Python's name of it")
+    encoding: Encoding = Field("utf-8", description="Python's name of the encoding of the files that are sent")
     passwords: Literal["never", "newcomers", "everyone_at_first"] = Field(
         "never",
-        description="whom the mapping's password is sent for: nobody, patrons that no earlier load had, or as before "
-        "and in the first load of all everybody",
+        description="who is sent a password: nobody, patrons new to our loads, or those and everyone in the first load",
     )
     changed_usernames: Literal["reject", "send"] = Field(
-        "reject", description="a patron whose username is another one than in the last load"
+        "reject", description="a patron whose username has changed since the last load"
     )

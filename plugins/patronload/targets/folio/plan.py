@@ -205,15 +205,15 @@ class _Planning:
         """The rules for one patron of the file."""
         if not self.contested or self.ledger is None:
             return self.rules
-        said = last_changed.said(ours, self.contested, self.mapping)
+        said = last_changed.values(ours, self.contested, self.mapping)
         return self.rules._replace(changed=self.ledger.changed(ours[FOLIO.key], said))
 
     def _unsaid(self, written: Record, ours: Record) -> list[str]:
         """Values that are dropped: as soon as FOLIO knows them they are as good as new."""
         if ours is written or not self.contested:
             return []
-        left = last_changed.said(ours, self.contested, self.mapping)
-        every = last_changed.said(written, self.contested, self.mapping)
+        left = last_changed.values(ours, self.contested, self.mapping)
+        every = last_changed.values(written, self.contested, self.mapping)
         return [name for name, text in every.items() if left.get(name) != text]
 
     def _as_import(self, user: Record | None, stored: Stored, reference: Reference) -> Record | None:
