@@ -166,7 +166,10 @@ def _pgp_key(path: Path) -> Key:
 def _show(made: Preview, folder: Path) -> None:
     for refusal in made.refusals:
         out.print(f"The run would stop: {refusal}", style="red", markup=False)
-    out.print(f"{made.rows:,} rows: {made.patrons.height:,} patrons, {made.rejected:,} rejected", style="bold")
+    skipped = f", {made.skipped.height:,} skipped by rule" if made.skipped.height else ""
+    out.print(f"{made.rows:,} rows: {made.patrons.height:,} patrons, {made.rejected:,} rejected{skipped}", style="bold")
+    for skip in made.skips:
+        out.print(f"Skipped {skip['count']:,} rows: {skip['reason']}", markup=False)
     if made.reasons:
         table = Table("rows", "stage", "why", box=None, pad_edge=False)
         for reason in made.reasons:

@@ -9,6 +9,10 @@ REJECTS = {"row": pl.UInt32, "column": pl.String, "value": pl.String, "reason": 
 """A reject: row, column, value, the reason for the library, and its summary without personal data."""
 
 
+SKIPPED = {"row": pl.UInt32, "reason": pl.String, "key": pl.String}
+"""A row that is not loaded because of a rule in `skip`: the row, the rule's reason without personal data, and the
+patron's key in the target (see System.key), which may be null."""
+
 NOTED = {"row": pl.UInt32, "effect": pl.String, **{name: pl.String for name in REJECTS if name != "row"}}
 """A note, a problem that does not reject the row: like a reject, with the effect `blank` (the cell counts as empty) or
 `warn`."""
@@ -31,6 +35,11 @@ def blanked(frame: pl.DataFrame, noted: pl.DataFrame) -> pl.DataFrame:
 def _emptied(column: str, rows: list[int]) -> pl.Expr:
     among = pl.col(ROW).is_in(pl.Series(rows, dtype=pl.UInt32).implode())
     return pl.when(among).then(pl.lit("")).otherwise(pl.col(column)).alias(column)
+
+
+def no_skipped() -> pl.DataFrame:
+    """An empty table of skipped rows."""
+    return pl.DataFrame(schema=SKIPPED)
 
 
 def no_rejects() -> pl.DataFrame:

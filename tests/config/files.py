@@ -109,6 +109,9 @@ ownership:
 lookups:
   states: {A: true, otherwise: false}
   groups: {UG: undergrad, "007": staff}
+skip:
+  - {column: ROLE, is: [ALUM, GUEST], reason: alumni are not loaded}
+  - {column: CARD, matches: "^TMP", and: [{column: ROLE, is_not: FAC}, {column: CARD, blank: true}]}
 """
 
 JARGON = re.compile(

@@ -84,8 +84,40 @@ EXPIRES = '{column: EXPIRES, date: "%d/%m/%Y"}'
 CHECK = "expect_column_values_to_not_be_null: {column: ID}"
 ONE_OF = "give exactly one of column, value, first_of, join; there "
 
+SKIP = "{column: ROLE, is: [ALUM, GUEST], reason: alumni are not loaded}"
+
 # What is written, what is written instead, the key that is named, and a part of what is said.
 MISTAKES = [
+    (SKIP, "{is: ALUM}", "skip[0]", "the key 'column' is missing"),
+    (SKIP, "{column: ROLE}", "skip[0]", "give exactly one of is, is_not, matches, blank; there is none."),
+    (SKIP, "{column: ROLE, is: A, blank: true}", "skip[0]", "there are is and blank."),
+    (
+        SKIP,
+        "{column: ROLE, equals: A}",
+        "skip[0].equals",
+        "no such key; There are: column, is, is_not, matches, blank,",
+    ),
+    (SKIP, "{column: ROLE, is: [7]}", "skip[0].is[0]", "the number 7, not as text. Write it in quotes."),
+    (SKIP, "{column: ROLE, is: NO}", "skip[0].is", ""),
+    (SKIP, "{column: ROLE, is: []}", "skip[0].is", "needs at least one."),
+    (SKIP, "{column: ROLE, is: ' A'}", "skip[0]", "' A' has blanks around it, but cells are compared without. Remove"),
+    (SKIP, "{column: '*', is: A}", "skip[0].column", "a column with this name cannot be read"),
+    (SKIP, "{column: ROLE, matches: '('}", "skip[0].matches", "'(' cannot be used as a pattern: unclosed group."),
+    (
+        SKIP,
+        "{column: ROLE, matches: 'a(?=b)'}",
+        "skip[0].matches",
+        "lookaround such as (?=...) or (?<!...) is not supported",
+    ),
+    (SKIP, "{column: ROLE, matches: '(a)\\1'}", "skip[0].matches", "a backreference such as \\1 is not supported"),
+    (SKIP, "{column: ROLE, matches: 'a{1000}{1000}'}", "skip[0].matches", "it is too large"),
+    (SKIP, "{column: ROLE, is: A, and: {column: B, is: C}}", "skip[0].and", "takes a list"),
+    (
+        SKIP,
+        "{column: ROLE, is: A, and: [{column: B}]}",
+        "skip[0].and[0]",
+        "give exactly one of is, is_not, matches, blank",
+    ),
     ("UG: undergrad", "UG: ''", "lookups.groups.UG", "must not be empty"),
     (ID, "{value: ''}", f"{ID_KEY}.value", "must not be empty"),
     (ID, "{column: '*'}", ID_KEY, "a column with this name cannot be read"),

@@ -70,10 +70,16 @@ def test_an_example_of_a_rule_gives_what_the_page_says(example, tmp_path, monkey
     result = preview.preview("folio/example", export, Layout(), Limits(max_rejects="100%"))
     patrons = [without(json.loads(patron), added) for patron in result.patrons["patron"]]
     assert patrons == [json.loads(line) for line in example.patrons.splitlines()]
-    rejects = [f"stops: {refusal}" for refusal in result.refusals]
-    if not rejects:
-        rejects = [f"row {line['row']}: {line['reason']}" for line in result.rejects.sort("row").iter_rows(named=True)]
-    assert rejects == example.rejects.splitlines()
+    assert outcome_in_words(result) == example.rejects.splitlines()
+
+
+def outcome_in_words(result: preview.Preview) -> list[str]:
+    """Why the run stops, or the skipped and the rejected rows, as the pages show them."""
+    if result.refusals:
+        return [f"stops: {refusal}" for refusal in result.refusals]
+    skipped = [(row, f"row {row} is skipped: {reason}") for row, reason, _ in result.skipped.iter_rows()]
+    rejected = [(line["row"], f"row {line['row']}: {line['reason']}") for line in result.rejects.iter_rows(named=True)]
+    return [words for _, words in sorted(skipped + rejected, key=lambda line: line[0])]
 
 
 def without(patron: dict[str, Any], paths_added: dict[str, str]) -> dict[str, Any]:

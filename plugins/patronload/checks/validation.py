@@ -25,9 +25,9 @@ from patronload.config.mapping import Expectation, Mapping
 from patronload.exports import mojibake, spreadsheet_damage
 from patronload.exports.reading import Export
 from patronload.folding import folded_column
-from patronload.mapping import expressions
+from patronload.mapping import conditions, expressions
 from patronload.mapping.expressions import TEXT, VALUE
-from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects
+from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects, no_skipped, without
 
 OTHERS_NAMED = 5
 """How many of the rows that share a value are named in a reason."""
@@ -69,13 +69,15 @@ class Validation(NamedTuple):
     The checks, the built-in ones first, then in the order of the mapping file.
 
     rejects: see rows.REJECTS; noted: what does not cost the patron, see rows.NOTED; failing: every row that fails a
-    check, whatever follows from it, as check (its place in `checks`, from 0) and row.
+    check, whatever follows from it, as check (its place in `checks`, from 0) and row; skipped: the rows that the
+    mapping skips, which are not checked, see rows.SKIPPED.
     """
 
     checks: list[Check]
     rejects: pl.DataFrame
     noted: pl.DataFrame
     failing: pl.DataFrame
+    skipped: pl.DataFrame
 
     @property
     def refusals(self) -> list[str]:
@@ -118,7 +120,11 @@ def validate(export: Export, mapping: Mapping, beside: Executor | None = None) -
     """
     missing = _missing_columns(export, mapping)
     if not missing.passed:
-        return Validation([missing], export.rejects, no_notes(), _failing([]))
+        return Validation([missing], export.rejects, no_notes(), _failing([]), no_skipped())
+    skipped = conditions.skipped(export.frame, mapping)
+    export = export._replace(
+        frame=without(export.frame, skipped), rejects=export.rejects.join(skipped, on="row", how="anti")
+    )
     with nullcontext(beside) if beside else ThreadPoolExecutor(1) as pool:
         damage = pool.submit(
             lambda: [look(export.frame, mapping) for look in (spreadsheet_damage.damaged, mojibake.garbled)]
@@ -135,6 +141,7 @@ def validate(export: Export, mapping: Mapping, beside: Executor | None = None) -
         pl.concat([*delivered, keys.rejects, own.rejects.unique(maintain_order=True)]).sort("row", maintain_order=True),
         pl.concat([blanks.noted, own.noted]).unique(maintain_order=True).sort("row", maintain_order=True),
         _failing([rows for _, rows in checks]),
+        skipped,
     )
 
 

@@ -29,7 +29,8 @@ UTC = ZoneInfo("UTC")
 
 class Preview(NamedTuple):
     """
-    What would happen. rejects: see rows.REJECTS, with the stage; noted: see rows.NOTED; refusals: sentences why the run
+    What would happen. rejects: see rows.REJECTS, with the stage; noted: see rows.NOTED; skipped: see rows.SKIPPED;
+    refusals: sentences why the run
     would stop; posted: the patrons as they are posted for newcomers, of whom the target has nothing to keep; warnings:
     sentences.
     """
@@ -38,6 +39,7 @@ class Preview(NamedTuple):
     patrons: pl.DataFrame
     rejects: pl.DataFrame
     noted: pl.DataFrame
+    skipped: pl.DataFrame
     refusals: list[str]
     rejects_file: bytes
     posted: list[str]
@@ -60,12 +62,19 @@ class Preview(NamedTuple):
         counted = self.noted.select("row", "effect", "summary").unique().group_by("effect", "summary").len("count")
         return counted.sort("count", "summary", descending=[True, False]).to_dicts()
 
+    @property
+    def skips(self) -> list[dict[str, Any]]:
+        """Each reason to skip rows with its number of rows, the most frequent first."""
+        counted = self.skipped.group_by("reason").len("count")
+        return counted.sort("count", "reason", descending=[True, False]).to_dicts()
+
     def summary(self) -> dict[str, Any]:
         """What report.json holds."""
         return {
             "rows": self.rows,
             "patrons": self.patrons.height,
             "rejected": self.rejected,
+            "skipped": self.skips,
             "reasons": self.reasons,
             "noted": self.notes,
             "refusals": self.refusals,
@@ -96,7 +105,8 @@ def preview(  # noqa: PLR0913 - what a tenant file says, one by one, for whoever
     read = merging.merged([(file.name, _read(file, layout, key)) for file in files], whole, same_person)
     rules = whole.over(read.columns) if missing_columns == "keep" else whole
     found = validation.validate(read, rules)
-    made = None if found.refusals else transform.transform(rows.blanked(read.frame, found.noted), rules, found.rejects)
+    accepted = rows.without(rows.blanked(read.frame, found.noted), found.skipped)
+    made = None if found.refusals else transform.transform(accepted, rules, found.rejects)
     patrons = made.patrons if made else pl.DataFrame(schema={"row": pl.UInt32, transform.PATRON: pl.String})
     known = targets.offline(rules, patrons, zone)
     patrons = patrons.join(known.rejects.select("row").unique(), on="row", how="anti", maintain_order="left")
@@ -115,7 +125,9 @@ def preview(  # noqa: PLR0913 - what a tenant file says, one by one, for whoever
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, read.encoding)
     # What a column's absence means is moot when the run would stop for it.
     warnings = [*([] if found.refusals else whole.lacking(read.columns)), *known.warnings]
-    return Preview(read.rows, patrons, rejects, found.noted, refusals, rejects_file, known.posted, warnings)
+    return Preview(
+        read.rows, patrons, rejects, found.noted, found.skipped, refusals, rejects_file, known.posted, warnings
+    )
 
 
 def _read(file: Path, layout: Layout, key: pgp.Key | None) -> Export:

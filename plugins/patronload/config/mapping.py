@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictS
 
 from patronload import systems
 from patronload.config import date_forms, expectations, ownership, value_steps
+from patronload.config.conditions import Skip, is_usable
 from patronload.config.ownership import Owner
 from patronload.documents import models
 from patronload.documents.models import Document
@@ -15,11 +16,6 @@ from patronload.systems import System
 
 OTHERWISE = "otherwise"
 SOURCES = ("column", "value", "first_of", "join")
-
-
-def is_usable(column: str) -> bool:
-    """Whether a column may have this name: polars reads * and ^...$ as several columns, and __...__ are ours."""
-    return not (column == "*" or re.fullmatch(r"\^.*\$|__.*__", column))
 
 
 Day = Annotated[
@@ -168,6 +164,9 @@ class Mapping(Document):
     target: TargetType
     description: str | None = None
     expect: Expectations = Expectations()
+    skip: tuple[Skip, ...] = Field(
+        (), description="rows that are not loaded, and are neither checked nor rejected: those that meet a condition"
+    )
     fields: dict[str, Annotated[Rule, BeforeValidator(_full_rule, json_schema_input_type=str | Rule)]] = Field(
         min_length=1
     )
@@ -185,7 +184,8 @@ class Mapping(Document):
     @property
     def columns(self) -> list[str]:
         """The columns of the export that the rules read, in the order of the file, each once."""
-        return list(dict.fromkeys(column for rule in self.fields.values() for column in rule.columns))
+        lists = [*(rule.columns for rule in self.fields.values()), *(rule.columns for rule in self.skip)]
+        return list(dict.fromkeys(column for columns in lists for column in columns))
 
     @property
     def required(self) -> list[str]:

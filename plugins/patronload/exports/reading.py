@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from patronload.config.mapping import is_usable
+from patronload.config.conditions import is_usable
 from patronload.config.source import Layout
 from patronload.errors import SourceError
 from patronload.exports import csv_records, fixed_width, reject_files, spreadsheet_damage, trailers, unpacking
