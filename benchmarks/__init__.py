@@ -1,1 +1,1 @@
-"""What `make bench` measures: ratios, side by side in one run, because machines are noisy."""
+"""The measurements of `make bench`: ratios within one run, because the speed of a machine varies."""

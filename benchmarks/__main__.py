@@ -1,16 +1,17 @@
 """
 Measure: python -m benchmarks [rows] [part ...]
 
-* core: from CSV bytes to chunk files, validation included, beside a script of the kind libraries write themselves
-  (csv and json, no validation), on the same made-up rows;
-* pieces: where the time of that goes, piece by piece;
-* sizes: what a row costs in exports of 100,000, 1,000,000 and 2,000,000 rows;
-* dag: a real DAG run of 100,000 rows, one in twenty bad, beside the same steps alone;
-* post: users a second and memory of the client, against a FOLIO that answers at once;
-* parse: what one more tenant costs Airflow's DAG processor, beside reading its YAML with PyYAML alone;
+* core: from CSV bytes to chunk files, including validation, compared with a script of the kind that libraries write
+  themselves (csv and json, no validation), on the same generated rows;
+* pieces: where that time goes, piece by piece;
+* sizes: the cost of a row in exports of 100,000, 1,000,000 and 2,000,000 rows;
+* dag: a real DAG run of 100,000 rows, one in twenty bad, compared with the same stages alone;
+* post: users per second and the client's memory, with a FOLIO that answers at once;
+* parse: the cost of one more tenant in Airflow's DAG processor, compared with reading its YAML with PyYAML alone;
 * tenants: a thousand tenant files in Airflow's DAG processor, with its default time-outs, and whether a second reading
-  makes new versions of the DAGs;
-* run: a load of ten patrons beside a DAG of as many empty tasks, as Airflow comes and as `make up` starts it;
+  creates new versions of the DAGs;
+* run: a load of ten patrons compared with a DAG of the same number of empty tasks, with Airflow's defaults and as
+  `make up` starts it;
 * loaders: the same patrons planned and posted by Patronload, and loaded by folio_data_import if that is installed.
 """
 
@@ -39,13 +40,13 @@ def main() -> None:
 
 
 def post() -> None:
-    """The client's side alone."""
-    print("post: the client's side alone")
+    """Print the speed and memory of posting, without FOLIO's own time."""
+    print("post: without FOLIO's own time")
     posting.measure()
 
 
 def parse() -> None:
-    """What Airflow's DAG processor spends on the tenants' DAGs, in a process of its own."""
+    """Print the time Airflow's DAG processor spends on each tenant's DAG, measured in a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         include = Path(folder) / "include"
         shutil.copytree(settings.include(), include)

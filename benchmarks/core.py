@@ -1,9 +1,9 @@
 """
-The stages of a load before the first request, on a made-up export of 28 columns with 12 expectations.
+The parts of a load before the first request, on a generated export of 28 columns with 12 expectations.
 
-`python -m benchmarks.core FOLDER STAGE` runs one stage on the export in a folder: the step `validate`, the step
-`transform`, the cutting of chunks; or the script does it all. Each is a process of its own, as each task of Airflow's
-is, so that its peak of memory is its own.
+`python -m benchmarks.core FOLDER STAGE` runs one part on the export in a folder: the stage `validate`, the stage
+`transform`, or cutting the chunks; or the script does everything. Each is a separate process, as each Airflow task is,
+so that peak memory is measured separately.
 """
 
 import importlib
@@ -35,7 +35,7 @@ from patronload.stages import transform, validate
 CHUNK = 250
 SIZES = (100_000, 1_000_000, 2_000_000)
 FEW = 100
-"""So few rows cost nothing: what a load of them takes is done once for a file, whatever its size."""
+"""The time for this few rows is the fixed cost of a file, whatever its size."""
 VALIDATE, TRANSFORM, CHUNKS, SCRIPT = "read, validate", "transform", "chunks", "script"
 
 IMPORTED = {
@@ -43,11 +43,11 @@ IMPORTED = {
     TRANSFORM: ("patronload.mapping.transform", "patronload.loads.gatekeeper", "pyarrow.parquet"),
     CHUNKS: ("patronload.mapping.transform", "patronload.targets.folio.user_import"),
 }
-"""What the stages import when they need it, which takes seconds that are not measured here."""
+"""The modules that the stages import when they run. That takes seconds, which are not measured here."""
 
 
 def measure(rows: int, bad: float = 0.0) -> None:
-    """Print what each stage takes, beside the script on the same file."""
+    """Print the time of each stage, compared with the script on the same file."""
     with tempfile.TemporaryDirectory() as folder:
         made = export(Path(folder), rows, bad)
         print(f"core: {rows:,} rows, {made.stat().st_size / 1e6:.0f} MB, {bad:.0%} of the rows bad")
@@ -57,41 +57,41 @@ def measure(rows: int, bad: float = 0.0) -> None:
     cpu = {**ours["cpu"], "all": sum(ours["cpu"].values()), SCRIPT: theirs["cpu"][SCRIPT]}
     for name, seconds in stages.items():
         print(f"  {name:16} {seconds:7.2f} s {rows / seconds:12,.0f} rows/s {cpu[name]:7.2f} s of CPU")
-    print("  beside the script, which validates nothing:")
-    for told, name in (("from bytes to chunks, validated", "all"), ("transform", TRANSFORM)):
+    print("  compared with the script, which validates nothing:")
+    for label, name in (("from bytes to chunks, validated", "all"), ("transform", TRANSFORM)):
         clock, alone = stages[SCRIPT] / stages[name], cpu[SCRIPT] / cpu[name]
-        print(f"    {told}: {clock:.1f} times as fast by the clock, {alone:.1f} times by CPU")
+        print(f"    {label}: {clock:.1f} times as fast in elapsed time, {alone:.1f} times in CPU time")
     if mapper:
         print(f"  folio_migration_tools' user mapper: {mapper:,.0f} rows/s, on 2,000 rows")
         print(f"  transform: {rows / stages[TRANSFORM] / mapper:.0f} times as fast as the mapper")
-    print(f"  peak memory {ours['peak']:,.0f} MB, the script {theirs['peak']:,.0f} MB; {ours['told']}")
+    print(f"  peak memory {ours['peak']:,.0f} MB, the script {theirs['peak']:,.0f} MB; {ours['result']}")
 
 
 def sizes() -> None:
     """
-    Print what a row costs in exports of several sizes, and what is done once for each: of three times the least; of
-    nine where one takes a second, which anything that the machine does beside it makes half as long again.
+    Print the cost of a row in exports of several sizes, and the fixed cost of a file: the best of three measurements,
+    or of nine for small files, where any other program can add half again.
     """
     found: dict[int, list[tuple[float, float, float]]] = {rows: [] for rows in (FEW, *SIZES)}
     with tempfile.TemporaryDirectory() as folder:
         for rows in found:
             (Path(folder) / str(rows)).mkdir()
             export(Path(folder) / str(rows), rows, 0.0)
-        # In turn, for whatever else the machine does goes on for a while.
+        # Alternately, because other programs on the machine usually run for a while.
         turn = [rows for rows in found for _ in range(3 if rows <= SIZES[0] else 1)]
         for _, rows in product(range(3), turn):
             took = _ours(f"{folder}/{rows}")
             found[rows].append((sum(took["seconds"].values()), sum(took["cpu"].values()), took["peak"]))
     once = min(found[FEW])[0]
-    print(f"sizes: {once:.2f} s are done once for a file; what a row costs, by the clock, with and without that")
+    print(f"sizes: the fixed cost of a file is {once:.2f} s; elapsed time per row with and without it")
     for rows in SIZES:
         clock, cpu, peak = (min(kind) for kind in zip(*found[rows], strict=True))
         whole, beyond, spent = (1e6 * seconds / rows for seconds in (clock, clock - once, cpu))
         print(f"  {rows:10,} rows {whole:7.1f} us {beyond:7.1f} us {spent:7.1f} us of CPU {peak:8,.0f} MB")
 
 
-def steps_alone(rows: int, bad: float) -> list[float]:
-    """The seconds of validate and of transform, without the imports, each in a process of its own."""
+def stages_alone(rows: int, bad: float) -> list[float]:
+    """The seconds of validate and of transform, without imports, each in a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         export(Path(folder), rows, bad)
         seconds = _ours(folder)["seconds"]
@@ -99,7 +99,7 @@ def steps_alone(rows: int, bad: float) -> list[float]:
 
 
 def export(folder: Path, rows: int, bad: float) -> Path:
-    """A made-up export in the folder of a run."""
+    """Write a generated export into the folder of a run."""
     made = folder / "run" / runs.EXPORT
     made.parent.mkdir()
     wide.write(made, rows, bad)
@@ -107,16 +107,16 @@ def export(folder: Path, rows: int, bad: float) -> Path:
 
 
 def _ours(folder: str) -> dict[str, Any]:
-    """What all stages took, the highest of their peaks, and what they came to. What an earlier load left goes."""
+    """The time of all stages, their highest peak and their results. Deletes what an earlier load left."""
     for left in (Path(folder) / "run").iterdir():
         if left.is_dir():
             shutil.rmtree(left)
         elif left.name != runs.EXPORT:
             left.unlink()
     found = [_measured(folder, stage) for stage in STAGES]
-    took = {kind: {name: told for each in found for name, told in each[kind].items()} for kind in ("seconds", "cpu")}
-    told = ", ".join(each["told"] for each in found if each["told"])
-    return {**took, "peak": max(each["peak"] for each in found), "told": told}
+    took = {kind: {name: spent for each in found for name, spent in each[kind].items()} for kind in ("seconds", "cpu")}
+    results = ", ".join(each["result"] for each in found if each["result"])
+    return {**took, "peak": max(each["peak"] for each in found), "result": results}
 
 
 def _measured(folder: str, stage: str) -> Any:
@@ -150,7 +150,7 @@ def add_mapping(folder: Path) -> None:
 
 
 class _Clock:
-    """How long named pieces of work take, by the clock and by the processor."""
+    """Measures the elapsed and the CPU time of named pieces of work."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -164,13 +164,13 @@ class _Clock:
 
 
 def _stage(folder: Path, name: str) -> dict[str, Any]:
-    """One stage; what the one before it left in the folder is there."""
+    """Run one stage on the artifacts of the stage before it."""
     for module in IMPORTED[name]:
         importlib.import_module(module)
     run, clock = Run(folder / "run"), _Clock()
     delivery.leave(run)
     load = Load(tenants.load("northfield"), run, "bench", date(2026, 11, 21))
-    return _told(clock, clock.run(name, lambda: STAGES[name](load)))
+    return _measurement(clock, clock.run(name, lambda: STAGES[name](load)))
 
 
 def _validate(load: Load) -> str:
@@ -195,15 +195,15 @@ STAGES = {VALIDATE: _validate, TRANSFORM: _transform, CHUNKS: _chunks}
 def _script(folder: Path) -> dict[str, Any]:
     clock = _Clock()
     chunks = clock.run(SCRIPT, lambda: script.run(folder / "run" / runs.EXPORT, folder / "bodies", CHUNK))
-    return _told(clock, f"{chunks:,} chunks")
+    return _measurement(clock, f"{chunks:,} chunks")
 
 
-def _told(clock: _Clock, told: str) -> dict[str, Any]:
-    return {"seconds": clock.seconds, "cpu": clock.cpu, "peak": _peak(), "told": told}
+def _measurement(clock: _Clock, result: str) -> dict[str, Any]:
+    return {"seconds": clock.seconds, "cpu": clock.cpu, "peak": _peak(), "result": result}
 
 
 def _peak() -> float:
-    """In MB. On Linux getrusage also counts what the parent had; macOS counts in bytes."""
+    """Peak memory in MB. On Linux getrusage includes the parent's memory; macOS counts in bytes."""
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     return int(re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[0]) / 1e3

@@ -1,4 +1,4 @@
-"""What the step fetch leaves behind of an export; fetching is none of what is measured here."""
+"""The artifacts that fetch would leave; fetching itself is not measured here."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ from patronload.artifacts.run import Run
 
 
 def leave(run: Run) -> None:
-    """Beside the run's export, its name, size and times; a hash of it takes time, and nothing asks for the true one."""
+    """Write the export's name, size and times beside it. The hash is not real, to save time."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {"name": runs.EXPORT, "path": runs.EXPORT, "modified": now, "fetched": now, "sha256": "0" * 64}
     run.write_json(runs.DELIVERY, facts | {"size": (run.folder / runs.EXPORT).stat().st_size})

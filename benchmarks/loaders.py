@@ -1,8 +1,8 @@
 """
 Load the same patrons with Patronload and with folio_data_import: into a FOLIO that does nothing, and into the stand-in.
 
-folio_data_import makes four to six requests a user to mod-users and others; Patronload reads the stored users and makes
-one request of mod-user-import for 250. Both run in this process, FOLIO in another.
+folio_data_import sends four to six requests per user to mod-users and others. Patronload reads the stored users and
+sends mod-user-import one request for 250. Both run in this process, FOLIO in another.
 """
 
 import asyncio
@@ -36,13 +36,13 @@ from patronload.stages import transform
 
 LOGIN = {"username": "loader", "password": "Loader-pass-1"}
 THEIRS = 1_500
-"""So many patrons folio_data_import gets: it takes minutes for more."""
+"""The number of patrons for folio_data_import; more would take minutes."""
 
 CHUNK = 250
 
 
 class Speed(NamedTuple):
-    """Who loaded how many users in how many seconds."""
+    """One loader, its number of users and its seconds."""
 
     who: str
     users: int
@@ -51,7 +51,7 @@ class Speed(NamedTuple):
 
 def loaders(rows: int) -> None:
     """Print both, side by side."""
-    logging.disable(logging.CRITICAL)  # both tell of the rows they leave out
+    logging.disable(logging.CRITICAL)  # both log the rows they leave out
     for kind, ours in (("--null", rows), ("--stand-in", THEIRS)):
         print(f"loaders: into {'a FOLIO that does nothing' if kind == '--null' else 'the stand-in FOLIO'}")
         with tempfile.TemporaryDirectory() as folder:
@@ -60,8 +60,8 @@ def loaders(rows: int) -> None:
             with _folio(kind) as url:
                 speeds += _theirs(url, Path(folder), patrons[:THEIRS])
         for speed in speeds:
-            told = f"{speed.users:8,} users {speed.seconds:7.2f} s {speed.users / speed.seconds:10,.0f} users/s"
-            print(f"  {speed.who:26} {told}")
+            figures = f"{speed.users:8,} users {speed.seconds:7.2f} s {speed.users / speed.seconds:10,.0f} users/s"
+            print(f"  {speed.who:26} {figures}")
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def _folio(kind: str) -> Iterator[str]:
 
 
 def _ours(url: str, folder: Path, rows: int) -> tuple[list[str], list[Speed]]:
-    """The steps `plan` and `post` as they are, on an export of Northfield's; and the patrons, for the other loader."""
+    """Run the stages `plan` and `post` on an export of Northfield's; returns the patrons, for the other loader."""
     tenant = tenants.load("northfield")
     target = tenant.target.model_copy(update={"chunk_size": CHUNK})
     tenant = tenant.model_copy(update={"target": target, "limits": tenants.Limits(max_rejects="100%")})
@@ -97,7 +97,7 @@ def _ours(url: str, folder: Path, rows: int) -> tuple[list[str], list[Speed]]:
 
 
 def _prepare(run: Run, content: bytes) -> None:
-    """As the steps fetch and validate leave it behind, everything good."""
+    """Write the artifacts that fetch and validate would leave for an export without errors."""
     run.write(runs.EXPORT, content)
     delivery.leave(run)
     lines = content.count(b"\n") - 1

@@ -1,8 +1,8 @@
 """
-A thousand tenants in Airflow's DAG processor, and what a load costs beside the same DAG with empty tasks.
+A thousand tenants in Airflow's DAG processor, and the cost of a load compared with the same DAG with empty tasks.
 
-Both run the real thing: `airflow dag-processor` with its default time-outs and a database of its own; and a scheduler
-with the sandbox around it, a file of ten patrons, and a DAG of as many tasks that do nothing.
+Both use the real parts: `airflow dag-processor` with its default time-outs and its own database; and a scheduler
+with the sandbox, a file of ten patrons, and a DAG of the same number of tasks that do nothing.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from tests.airflow import libraries
 MANY = 1000
 RUNS = 3
 TENANT = "marden"
-"""A library whose DAG has each task that there is."""
+"""A library whose DAG has all tasks."""
 
 SETTINGS = {
-    "as Airflow comes": {
+    "with Airflow's defaults": {
         "AIRFLOW__CORE__MP_START_METHOD": "fork",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
     },
     "as make up starts it": {},
 }
-"""`make up` has tasks begin with what they import, and the scheduler look ten times a second instead of once."""
+"""`make up` starts tasks with their imports already loaded, and its scheduler checks ten times a second, not once."""
 
 EMPTY = """
 from airflow.sdk import DAG, chain, task
@@ -59,7 +59,7 @@ with DAG("empty", schedule=None, catchup=False) as dag:
 
 
 def thousand(count: int = MANY) -> None:
-    """Read and store that many tenant files with Airflow's default time-outs, twice."""
+    """Read and store that many tenant files, twice, with Airflow's default time-outs."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         include = home / "include"
@@ -70,8 +70,10 @@ def thousand(count: int = MANY) -> None:
             (include / "tenants" / f"{name}.yaml").write_text(text.replace("tenant: stclare", f"tenant: {name}"))
         seconds = [_processed(home, include) for _ in range(2)]
         dags, versions, errors = _stored(home / "airflow.db")
-    told = "no time-out" if dags >= count and not errors else f"ONLY {dags} DAGs, {errors} import errors"
-    print(f"tenants: {count:,} files read and stored in {seconds[0]:.0f} s, read again in {seconds[1]:.0f} s, {told};")
+    verdict = "no time-out" if dags >= count and not errors else f"ONLY {dags} DAGs, {errors} import errors"
+    print(
+        f"tenants: {count:,} files read and stored in {seconds[0]:.0f} s, read again in {seconds[1]:.0f} s, {verdict};"
+    )
     print(f"  {dags:,} DAGs have {versions:,} versions after two readings")
 
 
@@ -105,16 +107,16 @@ def _stored(database: Path) -> tuple[int, int, int]:
 
 
 def overhead() -> None:
-    """A load of ten patrons beside a DAG of as many empty tasks: as Airflow comes, and as make up starts it."""
+    """Print the time of a load of ten patrons and of a DAG with the same number of empty tasks, for both settings."""
     for name, settings in SETTINGS.items():
         ours, empty = _runs(settings)
         print(f"run {name}: {ours:.1f} s for ten patrons, {empty:.1f} s for empty tasks, {ours / empty:.1f} times")
-    # The tasks of ours compute, the empty ones wait: on a machine that is busy otherwise the one suffers more.
-    print(f"  (the machine's load is {os.getloadavg()[0]:.0f}, on {os.cpu_count()} processors)")
+    # Our tasks compute and the empty ones wait, so a busy machine slows ours more.
+    print(f"  (the machine's load average is {os.getloadavg()[0]:.0f}, on {os.cpu_count()} processors)")
 
 
 def _runs(settings: dict[str, str]) -> tuple[float, ...]:
-    """The median seconds of a load and of the empty DAG, the first run of each left out."""
+    """The median seconds of a load and of the empty DAG, without the first run of each."""
     with tempfile.TemporaryDirectory() as folder, airflow_with_library(Path(folder), settings) as (airflow, export):
         export.write_text(libraries.as_csv(libraries.people(TENANT, 10)))
         return _medians(airflow, libraries.dag_id(TENANT), "empty")
@@ -123,8 +125,8 @@ def _runs(settings: dict[str, str]) -> tuple[float, ...]:
 @contextmanager
 def airflow_with_library(root: Path, settings: dict[str, str]) -> Iterator[tuple[LocalAirflow, Path]]:
     """
-    Airflow with a library, the stand-ins around it, and a DAG `empty` of as many empty tasks as a load has; and where
-    the library's export of today has to be.
+    Airflow with a library, the stand-ins, and a DAG `empty` with the same number of empty tasks as a load; and the
+    path for the library's export of today.
     """
     include, dags = root / "include", root / "dags"
     shutil.copytree(PROJECT / "include", include)
@@ -149,7 +151,7 @@ def airflow_with_library(root: Path, settings: dict[str, str]) -> Iterator[tuple
 
 
 def _medians(airflow: LocalAirflow, *dag_ids: str) -> tuple[float, ...]:
-    """One run of each in turn, so that whatever else the machine does slows all of them down."""
+    """Run each once, alternately, so that other programs on the machine slow all of them down."""
     for dag_id in dag_ids:
         airflow.api.wait_for_dag(dag_id)
         airflow.api.unpause(dag_id)
@@ -158,13 +160,13 @@ def _medians(airflow: LocalAirflow, *dag_ids: str) -> tuple[float, ...]:
 
 
 def _seconds(airflow: LocalAirflow, dag_id: str) -> float:
-    # The same file again would be nothing to do. The empty DAG has no such parameter, and minds none.
-    run = airflow.api.trigger(dag_id, {"load_anyway": "It is measured."})
+    # The same file again would be skipped. The empty DAG ignores the parameter.
+    run = airflow.api.trigger(dag_id, {"load_anyway": "This is a measurement."})
     ended = airflow.api.wait(dag_id, run, timeout=300)
     if ended.state != "success":
         raise RuntimeError(f"{dag_id} {run} ended as {ended.state}")
-    told = airflow.api.http.get(f"dags/{dag_id}/dagRuns/{run}").json()
-    began, end = (datetime.fromisoformat(told[name]) for name in ("start_date", "end_date"))
+    times = airflow.api.http.get(f"dags/{dag_id}/dagRuns/{run}").json()
+    began, end = (datetime.fromisoformat(times[name]) for name in ("start_date", "end_date"))
     return (end - began).total_seconds()
 
 

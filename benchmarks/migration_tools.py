@@ -1,7 +1,7 @@
 """
-folio_migration_tools' user mapper on the same made-up export: its speed alone, without a FOLIO, its logging off.
+The speed of folio_migration_tools' user mapper on the same generated export, without a FOLIO and without its logging.
 
-It does more for a user (ids, reports, a walk through the schema) and less for a file (no validation).
+It does more for each user (ids, reports, traversing the schema) and less for the file (no validation).
 """
 
 import csv
@@ -28,7 +28,7 @@ TEXTS = {
 
 
 def speed(folder: Path, rows: int = 2_000) -> float | None:
-    """Rows a second; None if the package is not installed."""
+    """Rows per second; None if the package is not installed."""
     logging.disable(logging.CRITICAL)
     try:
         from folio_migration_tools.mapping_file_transformation.user_mapper import UserMapper
@@ -42,7 +42,7 @@ def speed(folder: Path, rows: int = 2_000) -> float | None:
     library.multi_field_delimiter = ";"
     library.use_gateway_url_for_uuids, library.is_ecs = True, False
     task.remove_id_and_request_preferences = task.remove_request_preferences = task.remove_username = False
-    # The user mapper makes a mapper of notes, of which our export has none.
+    # The user mapper creates a mapper for notes, which our export does not have.
     with patch("folio_migration_tools.mapping_file_transformation.user_mapper.NotesMapper"):
         mapper = UserMapper(client, task, library, _map(), [], [])
     export = folder / "few.csv"
@@ -67,7 +67,7 @@ def _map() -> dict[str, Any]:
 
 
 def _schema(path: str) -> dict[str, Any]:
-    """As little of mod-user-import's schema as the fields need, which is in the mapper's favour."""
+    """The minimal part of mod-user-import's schema for these fields, to the mapper's advantage."""
     text = {"type": "string", "description": ""}
 
     def of(names: list[str], **more: Any) -> dict[str, Any]:

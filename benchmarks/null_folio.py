@@ -1,7 +1,7 @@
 """
-A FOLIO that does nothing, as fast as it can: it takes every user and keeps none. `python -m benchmarks.null_folio`
+A FOLIO that does nothing, as fast as possible: it accepts every user and keeps none. `python -m benchmarks.null_folio`
 
-With --stand-in the sandbox's FOLIO serves instead. Prints its port, and ends when its standard input does.
+With --stand-in the sandbox's FOLIO runs instead. Prints its port, and ends when its standard input closes.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ USER_ID = "7c5abc9f-f3d7-4856-b8d7-6712462ca009"
 
 
 def main() -> None:
-    """Serve until the parent process lets go."""
+    """Serve until the parent process closes the pipe."""
     if "--stand-in" in sys.argv:
         with FolioServer([FolioTenant(TENANT)]) as folio:
             give_reference_data(folio.store(TENANT))
@@ -37,7 +37,7 @@ async def _serve() -> None:
 
 
 class _Connection(asyncio.Protocol):
-    """One client: requests come in whole, with their length, and are answered in their order."""
+    """Serve one client. Requests arrive complete, with their length, and are answered in order."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -108,7 +108,7 @@ def _http(status: int, body: bytes, more: bytes = b"") -> bytes:
 
 
 def _lists() -> dict[bytes, bytes]:
-    """The reference data that Northfield's export speaks of."""
+    """The reference data that Northfield's export uses."""
     store = Store()
     give_reference_data(store)
     tables = {

@@ -1,7 +1,7 @@
 """
-Where the time goes: the pieces of a load before its first request, one after the other, in seconds of CPU.
+Where the time goes: the pieces of a load before its first request, one after the other, in CPU seconds.
 
-In a load some of them run beside each other; here none does, so that each piece's own seconds can be told.
+In a load some of them run in parallel; here none does, so that each piece can be measured separately.
 """
 
 import functools
@@ -36,18 +36,18 @@ from patronload.rows import no_rejects
 
 
 def measure(rows: int) -> None:
-    """Print the pieces, the dearest first."""
+    """Print the pieces, the most expensive first."""
     with tempfile.TemporaryDirectory() as folder:
         core.export(Path(folder), rows, 0.0)
         with patch.dict(os.environ, PATRONLOAD_INCLUDE=str(core.include(Path(folder)))):
             spent = _spent(Path(folder))
-    print(f"pieces: {rows:,} rows, seconds of CPU, {spent.total():.1f} in all")
+    print(f"pieces: {rows:,} rows, CPU seconds, {spent.total():.1f} in total")
     for name, seconds in spent.most_common():
         print(f"  {seconds:6.2f} {seconds / spent.total():4.0%}  {name}")
 
 
 class _Spent(Counter[str]):
-    """Seconds of CPU by the name of a piece; a piece within another one is not counted in that one."""
+    """CPU seconds by name; a piece within another one is not counted in that one."""
 
     def of(self, name: str, work: Callable[[], Any]) -> Any:
         before, start = self.total(), time.process_time()
@@ -57,7 +57,7 @@ class _Spent(Counter[str]):
 
     @contextmanager
     def within(self, module: Any, **names: str) -> Iterator[None]:
-        """Functions of a module that are pieces of their own."""
+        """Functions of a module that are measured as separate pieces."""
         with ExitStack() as stack:
             for function, name in names.items():
                 stack.enter_context(patch.object(module, function, self._timed(getattr(module, function), name)))
@@ -87,43 +87,41 @@ def _validate(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
     from patronload.checks import great_expectations, validation
     from patronload.exports import csv_records, reading
 
-    with spent.within(csv_records, _marked="read: a mark at each record's end"), ExitStack() as one_by_one:
+    with spent.within(csv_records, _marked="read: marking the end of each record"), ExitStack() as one_by_one:
         for module in (csv_records, validation):
             one_by_one.enter_context(patch.object(module, "ThreadPoolExecutor", _AtOnce))
         export = spent.of("read: CSV", lambda: reading.read(load.run.read(runs.EXPORT), load.tenant.source))
-        spent.of("rows.parquet: written", lambda: export_rows.keep_rows(load, export))
-        one_by_one.enter_context(spent.within(spreadsheet_damage, damaged="validate: what spreadsheets changed"))
+        spent.of("writing rows.parquet", lambda: export_rows.keep_rows(load, export))
+        one_by_one.enter_context(spent.within(spreadsheet_damage, damaged="validate: spreadsheet damage"))
         one_by_one.enter_context(spent.within(great_expectations, results="validate: Great Expectations"))
         one_by_one.enter_context(spent.within(mojibake, garbled="validate: text in the wrong encoding"))
         one_by_one.enter_context(
             spent.within(
                 validation,
                 _for_pandas="validate: tables for Great Expectations",
-                _repeated="validate: rows word for word alike",
+                _repeated="validate: identical rows",
             )
         )
-        spent.of(
-            "validate: the key fields as FOLIO compares them, the rest", lambda: validation.validate(export, mapping)
-        )
+        spent.of("validate: comparing key fields as FOLIO does, the rest", lambda: validation.validate(export, mapping))
 
 
 def _transform(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
     parts = export_rows.rows_in_parts(load.run)
-    names = {"_field": "transform: the fields", "_json": "transform: the JSON of them"}
+    names = {"_field": "transform: the fields", "_json": "transform: assembling JSON"}
     with load.run.writing(runs.PATRONS) as file, spent.within(transform, **names):
         writer = tables.Writer(file)
-        while (part := spent.of("transform: rows.parquet read", lambda: next(parts, None))) is not None:
+        while (part := spent.of("transform: reading rows.parquet", lambda: next(parts, None))) is not None:
             made = spent.of("transform: the rest", lambda part=part: transform._part(part, mapping, no_rejects()))  # noqa: SLF001
-            spent.of("transform: patrons.parquet written", lambda made=made: writer.write(made.patrons))
+            spent.of("transform: writing patrons.parquet", lambda made=made: writer.write(made.patrons))
         writer.close()
 
 
 def _chunks(load: Load, spent: _Spent) -> None:
     target, zstd = load.tenant.target, zstandard.ZstdCompressor(level=1)
     path = load.run.folder / runs.PATRONS
-    texts = spent.of("chunks: patrons.parquet read", lambda: pl.read_parquet(path, columns=["patron"])["patron"])
+    texts = spent.of("chunks: reading patrons.parquet", lambda: pl.read_parquet(path, columns=["patron"])["patron"])
     sizes = texts.str.len_bytes()
-    cut = spent.of("chunks: cut", lambda: chunks.numbers(sizes, core.CHUNK, target.chunk_bytes))
+    cut = spent.of("chunks: cutting", lambda: chunks.numbers(sizes, core.CHUNK, target.chunk_bytes))
     for number, some in chunks.texts_by_chunk(cut, texts):
         body = spent.of("chunks: bodies", lambda some=some: targets.request_body(target, some))
         packed = spent.of("chunks: zstd", lambda body=body: zstd.compress(body))
@@ -132,7 +130,7 @@ def _chunks(load: Load, spent: _Spent) -> None:
 
 
 class _AtOnce:
-    """A pool of threads that does all by itself, at once."""
+    """A thread pool that runs everything immediately, in the calling thread."""
 
     def __init__(self, _: int) -> None:
         pass

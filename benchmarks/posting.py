@@ -1,8 +1,8 @@
 """
-How fast, and in how much memory, planned patrons are posted to a FOLIO that answers at once.
+The speed and memory of posting planned patrons to a FOLIO that answers at once.
 
-`python -m benchmarks.posting URL FOLDER` posts the run in a folder, in a process of its own so that its peak of
-memory is its own, and prints both.
+`python -m benchmarks.posting URL FOLDER` posts the run in a folder, in a separate process so that its peak memory is
+measured separately, and prints both.
 """
 
 import json
@@ -30,8 +30,8 @@ CHUNK = 250
 
 class Measured(NamedTuple):
     """
-    One load: users a second by the clock, and by the time the processor spent on it, which tells more on a busy
-    machine; and the peak of the process's memory in MB above what it had before posting.
+    One load: users per second in elapsed time and in CPU time, which is more reliable on a busy machine; and the
+    increase of the process's peak memory in MB.
     """
 
     speed: float
@@ -45,8 +45,8 @@ def measure(few: int = 10_000, many: int = 100_000) -> None:
         found = {number: _posted(url, Path(folder) / str(number), number) for number in (few, many)}
     for number, measured in found.items():
         print(
-            f"  {number:8,} users {measured.speed:10,.0f} users/s by the clock, {measured.speed_alone:10,.0f} by "
-            f"processor time; peak memory +{measured.growth:.1f} MB"
+            f"  {number:8,} users {measured.speed:10,.0f} users/s elapsed, {measured.speed_alone:10,.0f} in "
+            f"CPU time; peak memory +{measured.growth:.1f} MB"
         )
     size = many * len(record(0)) / 1e6
     print(f"  chunk {CHUNK}, null server on loopback; the {many:,} users are {size:.0f} MB of JSON")
@@ -54,7 +54,7 @@ def measure(few: int = 10_000, many: int = 100_000) -> None:
 
 @contextmanager
 def null_folio() -> Iterator[str]:
-    """The address of a FOLIO that does nothing, in a process of its own."""
+    """The address of a FOLIO that does nothing, in a separate process."""
     command = [sys.executable, "-m", "benchmarks.null_folio"]
     with subprocess.Popen(  # noqa: S603 - our own interpreter and module
         command, cwd=settings.PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -68,7 +68,7 @@ def null_folio() -> Iterator[str]:
 
 
 def record(number: int) -> str:
-    """A complete record of an invented patron, as a plan makes it."""
+    """A complete record of a fictional patron, as plan writes it."""
     user: dict[str, Any] = {
         "externalSystemId": f"{number:08}", "username": f"patron{number}", "barcode": f"2{number:07}", "active": True,
         "type": "patron", "patronGroup": "undergrad", "expirationDate": "2099-09-01T04:59:59.000+00:00",
@@ -89,7 +89,7 @@ def record(number: int) -> str:
 
 
 def make_run(folder: Path, number: int) -> None:
-    """A run as the step `plan` leaves it behind."""
+    """Write a run's folder as plan leaves it."""
     run, target = Run(folder), _target()
     for chunk, start in enumerate(range(0, number, CHUNK), start=1):
         texts = [record(one) for one in range(start, min(start + CHUNK, number))]
@@ -114,7 +114,7 @@ def _posted(url: str, folder: Path, number: int) -> Measured:
 
 
 def _post(url: str, folder: str) -> None:
-    account = Connection("bench", host=url, login="bench", password="of nobody")  # noqa: S106 - of nobody
+    account = Connection("bench", host=url, login="bench", password="secret")  # noqa: S106 - a password of the stand-in
     with targets.open_target(_target(), lambda _: account) as folio:
         folio.clock()  # logs in
         before, started, spent = _peak(), time.perf_counter(), time.process_time()
@@ -123,7 +123,7 @@ def _post(url: str, folder: str) -> None:
 
 
 def _peak() -> float:
-    """In MB; Linux counts in kB, macOS in bytes."""
+    """Peak memory in MB; Linux counts in kB, macOS in bytes."""
     unit = 1e6 if sys.platform == "darwin" else 1e3
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 

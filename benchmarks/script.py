@@ -1,7 +1,7 @@
 """
-A script of the kind that libraries write themselves: csv in, json out, one row after the other, nothing checked.
+A script of the kind that libraries write themselves: csv in, json out, row by row, without checks.
 
-It is a good one of its kind: what a date, a flag or a code becomes is computed once and remembered.
+It is a good one: the result for each date, flag or code is computed once and cached.
 """
 
 import csv
@@ -22,7 +22,7 @@ YES = {"Y", "yes", "T", "1"}
 
 
 def run(export: Path, folder: Path, chunk_size: int) -> int:
-    """Write the request bodies for an export of `wide`'s, and tell how many there are."""
+    """Write the request bodies for an export of `wide`; returns how many there are."""
     folder.mkdir()
     chunks = 0
     with export.open(encoding="utf-8", newline="") as file:
@@ -72,7 +72,7 @@ def _user(row: dict[str, str]) -> dict[str, Any] | None:
     personal = _filled({
         "lastName": cell["SURNAME"], "firstName": cell["FIRST"], "middleName": cell["MIDDLE"],
         "preferredFirstName": cell["PREFERRED"], "email": cell["EMAIL"].lower(),
-        "phone": "".join(sign for sign in cell["PHONE"] if sign.isdigit()), "mobilePhone": cell["MOBILE"],
+        "phone": "".join(filter(str.isdigit, cell["PHONE"])), "mobilePhone": cell["MOBILE"],
         "dateOfBirth": born, "preferredContactTypeId": "email", "addresses": addresses,
     })  # fmt: skip
     campus = cell["CAMPUS"]

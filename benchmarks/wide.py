@@ -1,6 +1,6 @@
 """
-A made-up export of 28 columns, the same for the same number of rows, for measuring: names with accents, leading zeros,
-quotes, commas and line breaks in cells, four ways to write a date, eight to say yes or no, and some bad rows.
+A generated export of 28 columns for measuring, always the same for the same number of rows: names with accents, leading
+zeros, quotes, commas and line breaks in cells, four date formats, eight ways to write yes or no, and some bad rows.
 """
 
 from pathlib import Path
@@ -19,9 +19,9 @@ DAY = 86_400
 
 
 def write(path: Path, rows: int, bad: float = 0.0) -> None:
-    """Write an export of so many rows, of which the share `bad` has one fault or another."""
+    """Write an export with this number of rows, of which the share `bad` has a fault."""
     frame = _frame(rows, np.random.default_rng(rows))
-    _spoiled(frame, bad, np.random.default_rng(rows + 1)).write_csv(path, line_terminator="\r\n")
+    _damage(frame, bad, np.random.default_rng(rows + 1)).write_csv(path, line_terminator="\r\n")
 
 
 def _frame(rows: int, chance: np.random.Generator) -> pl.DataFrame:
@@ -64,8 +64,8 @@ def _frame(rows: int, chance: np.random.Generator) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _spoiled(frame: pl.DataFrame, share: float, chance: np.random.Generator) -> pl.DataFrame:
-    """Every fault in as many rows as any other, some rows with none of them."""
+def _damage(frame: pl.DataFrame, share: float, chance: np.random.Generator) -> pl.DataFrame:
+    """Add each fault to the same number of rows; the other rows stay good."""
     faults = {"ID": "47-11", "CARD": "0021340000000", "ROLE": "ALUM", "EXPIRES": "31/31/2027", "EMAIL": "at home"}
     drawn = pl.Series(chance.random(frame.height))
     each = share / len(faults)
