@@ -1,6 +1,7 @@
 # The image behind docker-compose.yaml: what `make setup` installs for running, the package, the DAGs, the YAML.
 
-FROM python:3.12.11-slim-bookworm AS airflow
+ARG PYTHON_IMAGE=python:3.12.11-slim-bookworm
+FROM ${PYTHON_IMAGE} AS airflow
 
 ENV AIRFLOW_HOME=/opt/patronload/airflow \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -9,19 +10,22 @@ ENV AIRFLOW_HOME=/opt/patronload/airflow \
 WORKDIR /opt/patronload
 # Volumes take over the owner of the folder that they cover, so the folders are there beforehand.
 RUN useradd --uid 50000 --home-dir /opt/patronload airflow \
-    && mkdir -p airflow/logs auth connections sandbox \
-    && chown -R airflow airflow auth connections sandbox
+    && mkdir -p airflow/logs auth \
+    # All settings come from the environment; without this file Airflow would write one, on a read-only disk.
+    && touch airflow/airflow.cfg \
+    && chown -R airflow airflow auth
 COPY requirements.txt ./
 # --compile: without byte code every start of a task costs seconds more.
 RUN pip install --compile -r requirements.txt
 COPY plugins plugins
 COPY dags dags
 COPY include include
+COPY deploy deploy
 USER airflow
 CMD ["airflow", "version"]
 
 
-# With the sandbox's servers and the made-up exports; only for the profile `demo`.
+# With the sandbox's servers and the fictional exports; only for the profile `demo`.
 FROM airflow AS sandbox
 
 USER root

@@ -44,7 +44,7 @@ check: setup ## lint, strict types, import contracts, every tenant and mapping f
 	$(BIN)/mypy
 	$(WITH_PLUGINS) $(BIN)/lint-imports
 	$(WITH_PLUGINS) $(BIN)/python -m patronload check
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml deploy/*.yaml
 
 bench: setup ## measure speed and memory: ROWS=1000000, and PART=core (or sizes, dag, ...) for less than all
 	@$(WITH_PLUGINS) $(BIN)/python -m benchmarks $(ROWS) $(PART)

@@ -1,6 +1,7 @@
 """Airflow with three made-up libraries on this machine: python -m local demo | up | down."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ def main() -> int:
     _add(commands, "down", _down, "stop what `up` started")
     _add(commands, "serve", _serve, "what `up` runs in the background")
     stand_ins = _add(commands, "stand-ins", _stand_ins, "the sandbox with exports, for Docker Compose")
-    stand_ins.add_argument("--connections", type=Path, required=True, help="file to write Airflow's connections into")
+    stand_ins.add_argument("--airflow", required=True, help="the address of the Airflow that gets the connections")
     stand_ins.add_argument("--advertise", required=True, help="the name by which others reach this machine")
     stand_ins.add_argument("--mail-page-port", required=True, help="where the mails can be read")
     arguments = parser.parse_args()
@@ -64,9 +65,12 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _stand_ins(arguments: argparse.Namespace) -> int:
     from local import stand_ins
+    from local.airflow import USER
+    from local.api import AirflowApi
 
+    api = AirflowApi(arguments.airflow, USER, os.environ["ADMIN_PASSWORD"])
     options = ["--host", "0.0.0.0", "--advertise", arguments.advertise, "--mail-page-port", arguments.mail_page_port]
-    stand_ins.serve(_folder(arguments, Path("sandbox")), arguments.connections, *options)
+    stand_ins.serve(_folder(arguments, Path("sandbox")), api, *options)
 
 
 def _folder(arguments: argparse.Namespace, default: Path) -> Path:

@@ -159,14 +159,15 @@ class LocalAirflow:
         }
 
     def _migrate(self) -> None:
-        """A fresh database is copied from one made before, where there is one: 4 seconds less."""
+        """A fresh SQLite database is copied from one made before, where there is one: 4 seconds less."""
         database = self.home / "airflow.db"
         template = PROJECT / ".local" / "cache" / f"airflow-{version('apache-airflow-core')}.db"
-        if not database.exists() and template.exists():
+        is_sqlite = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in self.environment
+        if is_sqlite and not database.exists() and template.exists():
             shutil.copyfile(template, database)
             database.chmod(0o600)
             return
-        fresh = not database.exists()
+        fresh = is_sqlite and not database.exists()
         with self.log("db-migrate").open("w") as log:
             done = subprocess.run(
                 [_airflow_command(), "db", "migrate"],

@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from local import exports
-from local.environment import clean_environment, write_private
+from local import demo_connections, exports
+from local.api import AirflowApi
+from local.environment import clean_environment
 from local.guard import Guard, Program
 from sandbox import connections
 from sandbox.everything import SCHOOL
@@ -143,14 +144,15 @@ class StandIns:
                 load_earlier_patrons(library, self.description["folio"])
 
 
-def serve(folder: Path, connections_file: Path, *options: str) -> NoReturn:
-    """Run until asked to end, with the connections in a file for Airflow's LocalFilesystemBackend (Docker Compose)."""
+def serve(folder: Path, api: AirflowApi, *options: str) -> NoReturn:
+    """Run until asked to end; the Airflow behind `api` gets the connections (Docker Compose)."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     ready = folder / "ready"
     ready.unlink(missing_ok=True)
     with StandIns(folder, *options) as stand_ins:
-        found = {name.removeprefix("AIRFLOW_CONN_").lower(): text for name, text in stand_ins.connections.items()}
-        write_private(connections_file, json.dumps({name: json.loads(text) for name, text in found.items()}))
+        for name in demo_connections.offer(api, stand_ins.connections):
+            print(f"The connection {name} is not the sandbox's and stays as it is.", flush=True)
+        api.close()
         ready.touch()
         while True:
             stand_ins.check()

@@ -10,6 +10,7 @@ The errors, named by what to do next:
   + TargetError      the library system refused us; a retry cannot help
     - RefusedError   it refused too many patrons; load again once that is fixed
   + TransientError   the network or a server was busy; retry
+  + NotStartedError  Airflow could not start a stage; look at its workers
   + Defect           an unexpected error; report it to the developers
 
 A bad row is not an exception. It is data: see the rejects.
@@ -62,6 +63,10 @@ class TransientError(PatronloadError):
     """
 
     retry_after: float | None = None
+
+
+class NotStartedError(PatronloadError):
+    """Airflow could not start a stage: no worker was free in time, or the worker failed before the stage began."""
 
 
 class Defect(PatronloadError):  # noqa: N818 - the word for it

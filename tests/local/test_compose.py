@@ -1,5 +1,7 @@
 """docker-compose.yaml is valid, pinned, watched over, and holds no secret."""
 
+import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -7,11 +9,24 @@ import sys
 import pytest
 import yaml
 
+from tests.compose import fill
+
 ONE_SHOT = {"init", "s3-bucket"}
-WANTED = {
-    "postgres", "redis", "s3", "s3-bucket", "init", "api-server", "scheduler", "dag-processor", "triggerer", "worker",
-    "sandbox",
-}  # fmt: skip
+AIRFLOW = {"init", "api-server", "scheduler", "dag-processor", "triggerer", "worker", "housekeeping"}
+WANTED = AIRFLOW | {"postgres", "redis", "s3", "s3-bucket", "sandbox"}
+
+SECRETS = {
+    "POSTGRES_PASSWORD": {"postgres", "init", "api-server", "scheduler", "dag-processor", "triggerer", "housekeeping"},
+    "CELERY_PASSWORD": {"init", "scheduler", "worker", "housekeeping"},
+    "REDIS_PASSWORD": {"redis", "scheduler", "worker"},
+    "AIRFLOW_FERNET_KEY": {"init", "api-server", "scheduler", "dag-processor", "triggerer", "housekeeping"},
+    "AIRFLOW_JWT_SECRET": {"api-server", "scheduler"},
+    "AIRFLOW_API_SECRET_KEY": AIRFLOW,
+    "AIRFLOW_ADMIN_PASSWORD": {"init", "sandbox"},
+    "S3_ACCESS_KEY": {"s3", "api-server", "worker"},
+    "S3_SECRET_KEY": {"s3", "api-server", "worker"},
+}
+"""Each secret, and the services that get it."""
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +57,14 @@ def test_everything_is_there(compose):
 def test_images_are_pinned(compose, project):
     """No tag is missing, and none is `latest`; what we build is built on a pinned image."""
     for service in compose["services"].values():
-        _, _, tag = service["image"].rpartition("/")[2].partition(":")
+        _, _, tag = fill(service["image"], {}).rpartition("/")[2].partition(":")
         assert tag
         assert tag != "latest"
-    bases = re.findall(r"^FROM (\S+)", (project / "Dockerfile").read_text(), re.MULTILINE)
-    assert re.search(r":\d+\.\d+\.\d+", bases[0])
+    assert re.search(r"^ARG PYTHON_IMAGE=python:\d+\.\d+\.\d+\S+\nFROM \S+", dockerfile(project), re.MULTILINE)
+
+
+def dockerfile(project):
+    return (project / "Dockerfile").read_text()
 
 
 def test_what_runs_is_watched_and_started_again(compose):
@@ -62,16 +80,74 @@ def test_what_runs_is_watched_and_started_again(compose):
 def test_no_secret_is_in_the_file(text, compose, project):
     """Each secret is asked for by name, with a message; .env.example names it and gives it no value."""
     asked = set(re.findall(r"\$\{(\w+):\?", text))
-    assert asked == {
-        "POSTGRES_PASSWORD", "REDIS_PASSWORD", "AIRFLOW_FERNET_KEY", "AIRFLOW_JWT_SECRET", "AIRFLOW_ADMIN_PASSWORD",
-        "S3_ACCESS_KEY", "S3_SECRET_KEY",
-    }  # fmt: skip
+    assert asked == set(SECRETS)
     example = dict(re.findall(r"^(\w+)=(.*)$", (project / ".env.example").read_text(), re.MULTILINE))
     assert example == dict.fromkeys(asked, "")
     for service in compose["services"].values():
         for name, value in service.get("environment", {}).items():
             if re.search(r"(PASSWORD|SECRET|_KEY|_AUTH)$", name):
                 assert str(value).startswith("${"), name
+
+
+def test_a_secret_is_only_where_it_is_used(compose):
+    """A worker, which runs the tasks, holds no key to Airflow's database, nor what signs Airflow's tokens."""
+    for secret, services in SECRETS.items():
+        holders = {name for name, service in compose["services"].items() if f"${{{secret}" in str(service)}
+        assert holders == services, secret
+    with_connections = {name for name, service in compose["services"].items() if "env_file" in service}
+    assert with_connections == {"api-server"}
+
+
+def test_a_container_has_no_more_rights_than_it_needs(compose):
+    """No new privileges for any; no capabilities and a read-only disk where the image allows it."""
+    services = compose["services"]
+    assert all("no-new-privileges:true" in service["security_opt"] for service in services.values())
+    unconfined = {name for name, service in services.items() if service.get("cap_drop") != ["ALL"]}
+    assert unconfined == {"s3", "s3-bucket"}
+    writable = {name for name, service in services.items() if not service.get("read_only")}
+    assert writable == {"s3", "s3-bucket", "sandbox"}
+
+
+def test_memory_and_logs_have_limits(compose):
+    """One service cannot take the machine down, neither by its memory nor by what it prints."""
+    for name, service in compose["services"].items():
+        assert re.fullmatch(r"\d+[mg]", fill(str(service["mem_limit"]), {})), name
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
+
+
+def test_no_more_tasks_are_handed_out_than_there_are_slots(compose):
+    """The scheduler computes its parallelism from the workers, unless SLOTS names those of several machines."""
+    scheduler = compose["services"]["scheduler"]
+    script = fill(scheduler["command"][-1], {}).replace("exec airflow scheduler", "echo $AIRFLOW__CORE__PARALLELISM")
+
+    def parallelism(**variables):
+        environment = {name: fill(str(value), variables) for name, value in scheduler["environment"].items()}
+        done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    secrets = dict.fromkeys(SECRETS, "x")
+    assert parallelism(**secrets) == 8
+    assert parallelism(**secrets, WORKERS="3", WORKER_CONCURRENCY="5") == 15
+    assert parallelism(**secrets, SLOTS="40") == 40
+    assert fill(compose["services"]["worker"]["deploy"]["replicas"], {}) == "2"
+    assert fill(compose["services"]["worker"]["environment"]["AIRFLOW__CELERY__WORKER_CONCURRENCY"], {}) == "4"
+
+
+def test_what_a_worker_imports_is_there(compose):
+    """The module that Celery imports when a worker starts exists; importing it brings what every task needs."""
+    setting = compose["services"]["worker"]["environment"]["AIRFLOW__CELERY__EXTRA_CELERY_CONFIG"]
+    (module,) = json.loads(setting)["imports"]
+    assert importlib.util.find_spec(module)
+
+
+def test_redis_is_process_1_and_keeps_its_queue(compose):
+    """A shell as process 1 would not hear a stop; without a file on a volume a restart would lose the queue."""
+    redis = compose["services"]["redis"]
+    last = fill(redis["command"][-1], {}).strip().splitlines()[-1]
+    assert last.startswith("exec redis-server ")
+    assert "--appendonly yes" in last
+    assert redis["volumes"] == ["queue:/data"]
+    assert "--dir /data" in last
 
 
 def test_every_variable_is_in_the_example(text, project):

@@ -99,6 +99,9 @@ OPTIONS: dict[str, Any] = {
     "retry_policy": RETRY_BY_KIND,
     # A backfill does not heed the DAG's max_active_runs; this is heeded by every run.
     "max_active_tis_per_dag": 1,
+    # Where slots are short, the task nearest to its load's end goes first: loads finish one after another, and the
+    # first mail comes early. By default every library's fetch would come before any library's post.
+    "weight_rule": "upstream",
 }
 
 FUNCTION: dict[str, Any] = {
@@ -271,9 +274,13 @@ def post(tenant: str) -> Counts:
 @task(**FUNCTION, execution_timeout=timedelta(minutes=30))
 def report(tenant: str) -> Counts:
     """Tell what became of every row."""
+    from patronload.loads import failures
     from patronload.stages import report as stage
 
-    return stage.report(_load(tenant))
+    load = _load(tenant)
+    if not_started := _stage_that_did_not_start():
+        failures.record_not_started(load, not_started)
+    return stage.report(load)
 
 
 @task(**FUNCTION, execution_timeout=timedelta(minutes=30))
@@ -286,6 +293,14 @@ def notify(tenant: str) -> Counts:
 
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 """States of a run's last task, after which the run is through."""
+
+
+def _stage_that_did_not_start() -> str | None:
+    """The task of this run that Airflow set to failed before it ran: its start is the moment at which it failed."""
+    context = get_current_context()
+    task: Any = context["ti"]
+    ended = task.get_task_breadcrumbs(context["dag"].dag_id, context["dag_run"].run_id)
+    return next((each["task_id"] for each in ended if each["state"] == "failed" and not each["duration"]), None)
 
 
 def _let_earlier_days_go_first(load: Load) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from patronload import errors
 from patronload.artifacts import run as runs
-from patronload.errors import Defect, PatronloadError
+from patronload.errors import Defect, NotStartedError, PatronloadError
 from patronload.loads import leases
 from patronload.loads.load import Load
 
@@ -27,6 +27,17 @@ def recorded(load: Load, stage: str) -> Iterator[None]:
         record(load, stage, defect)
         raise defect from None
     load.run.remove(runs.FAILURE)
+
+
+def record_not_started(load: Load, stage: str) -> None:
+    """Keep for the report that Airflow could not start a stage, unless an error is kept already."""
+    if load.run.has(runs.FAILURE):
+        return
+    sentence = (
+        f"Airflow could not start the task {stage}: it waited too long for a free worker, its worker failed before the "
+        "task began, or someone marked it as failed. Nothing is wrong with the export."
+    )
+    record(load, stage, NotStartedError(sentence))
 
 
 def record(load: Load, stage: str, error: PatronloadError) -> None:

@@ -616,6 +616,10 @@ _ADVICE = {
         "Look at the reasons: what {target} refuses is mended there, in the mapping file, or in the export.",
         "Then start the load again in Airflow. Clearing the task {step} does no harm, and sends nothing more.",
     ],
+    "NotStartedError": [
+        "Check that Airflow's workers run and have enough slots for the loads; see docs/operations.md, Queueing.",
+        "Then clear the task {step} in Airflow; {once}.",
+    ],
     "TransientError": [
         "A server did not answer, and trying again did not help. Find out whether it is up.",
         "When it is, clear the task {step} in Airflow; {once}.",

@@ -1,0 +1,66 @@
+"""One cluster for all tests of this folder; they are skipped where PostgreSQL or Redis is not installed."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from local.airflow import free_port
+from local.servers import Postgres, Redis, missing
+from sandbox.folio import FolioServer
+from sandbox.s3 import S3Server
+from sandbox.smtp import MailServer
+from tests.airflow.libraries import copy_of_include, library_file
+from tests.cluster.cluster import Cluster, Servers
+
+LIBRARIES = ("ashford", "bexley", "corvey", "dunmore", "elmhurst", "fairholm")
+
+QUEUED_SECONDS = 30
+"""How long a task may wait in Redis here; an hour, and again and again for a day, in docker-compose.yaml."""
+
+HASTE = {
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": str(QUEUED_SECONDS),
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "1",
+    "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "0",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """They share one cluster, so they run in one worker."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.timeout(600))
+            item.add_marker(pytest.mark.xdist_group("cluster"))
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory, keep: Path) -> Iterator[Cluster]:
+    """Airflow with CeleryExecutor, PostgreSQL, Redis, S3, and two workers with one slot each."""
+    if lacking := missing():
+        pytest.skip(f"not installed: {', '.join(lacking)} (.ci/run installs them on Debian and Ubuntu)")
+    folder = tmp_path_factory.mktemp("cluster")
+    (folder / "auth").mkdir()
+    include = copy_of_include(folder / "include")
+    for name in LIBRARIES:
+        library_file(include, name, folder / "exports")
+    with ExitStack() as running:
+        servers = Servers(
+            running.enter_context(Postgres(free_port())),
+            running.enter_context(Redis(free_port())),
+            running.enter_context(S3Server(folder / "s3", ["patronload"])),
+            running.enter_context(FolioServer([f"fs{name}" for name in LIBRARIES])),
+            running.enter_context(MailServer(folder / "mail", page=False)),
+        )
+        cluster = Cluster(folder, servers, include, 2, HASTE)
+        running.callback(_keep_logs, folder, keep)
+        yield running.enter_context(cluster)
+
+
+def _keep_logs(folder: Path, keep: Path) -> None:
+    """What the parts printed, for a person to look at when a test failed."""
+    for log in folder.glob("*.log"):
+        (keep / f"cluster-{log.name}").write_bytes(log.read_bytes())
