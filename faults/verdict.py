@@ -14,7 +14,7 @@ from faults.oracle import Expected, comparable, comparable_preference
 from faults.world import MARK, User, World
 from sandbox.folio import Seen, Store
 
-COUNTS = ("created", "updated", "failed", "rejected", "not_sent", "unconfirmed")
+COUNTS = ("created", "updated", "failed", "rejected", "skipped", "not_sent", "unconfirmed")
 MOST_TOLD = 12
 
 

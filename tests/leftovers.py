@@ -71,9 +71,8 @@ def build(**more: Any) -> Report:
 
 
 def accounted(report: Report) -> int:
-    return sum(
-        (report.created, report.updated, report.failed, report.rejected, report.not_sent, report.unconfirmed),
-    )
+    parts = (report.created, report.updated, report.failed, report.rejected, report.skipped)
+    return sum(parts) + report.not_sent + report.unconfirmed
 
 
 def failure(kind: str, step="post", message="A sentence.") -> dict[str, str]:

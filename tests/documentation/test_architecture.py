@@ -46,7 +46,7 @@ def test_what_is_kept_when_patrons_go_is_what_holds_none():
 def test_every_count_outcome_and_column_is_explained():
     """Every count and outcome of report.json and every column of rejects.csv is explained."""
     account = [quoted(cells[0])[0] for cells in table(section(ARTIFACTS, "## The counts and the outcome"))]
-    counts = ["created", "updated", "failed", "rejected", "not_sent", "unconfirmed"]
+    counts = ["created", "updated", "failed", "rejected", "skipped", "not_sent", "unconfirmed"]
     assert account == [*counts, *typing.get_args(reports.Outcome)]
     assert f"rows = {' + '.join(counts)}" in page(ARTIFACTS)
     columns = [quoted(cells[0])[0] for cells in table(section(ARTIFACTS, "## rejects.csv"))]

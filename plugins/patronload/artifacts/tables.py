@@ -48,6 +48,11 @@ def noted(run: Run) -> pl.DataFrame:
     return read(run, runs.NOTED) if run.has(runs.NOTED) else rows.no_notes()
 
 
+def skipped(run: Run) -> pl.DataFrame:
+    """The rows that the mapping skips by rule; see rows.SKIPPED."""
+    return read(run, runs.SKIPPED) if run.has(runs.SKIPPED) else rows.no_skipped()
+
+
 class Writer:
     """Writes one table of patrons, part by part, into an open file. Close it, or the file cannot be read."""
 

@@ -39,7 +39,7 @@ def forget_checks(run: Run) -> None:
     forget_plan(run)
     for name in (runs.VALIDATION, runs.PATRONS, runs.VALIDATE_REJECTS, runs.TRANSFORM_REJECTS, runs.REJECTS):
         run.remove(name)
-    for name in (runs.NOTED, runs.FAILING):
+    for name in (runs.SKIPPED, runs.NOTED, runs.FAILING):
         run.remove(name)
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from patronload import dates
 from patronload.artifacts.tables import REJECTS
 from patronload.config.tenants import Tenant
+from patronload.rows import no_skipped
 
 Outcome = Literal[
     "loaded", "loaded_with_rejects", "already_loaded", "stopped", "failed", "no_file", "declined", "dry_run"
@@ -96,6 +97,13 @@ class Noted(_Part):
     rows: tuple[int, ...]
 
 
+class Skip(_Part):
+    """Rows that were not loaded because of a rule in the mapping's `skip`: its reason, and the number of rows."""
+
+    reason: str
+    count: int
+
+
 class Gate(_Part):
     """
     What was asked of the file before it was taken for the right one, and what was found: passed, failed (the run
@@ -126,10 +134,11 @@ class Approval(_Part):
 
 class Report(_Part):
     """
-    One run, counted. Always: rows = created + updated + failed + rejected + not_sent + unconfirmed.
+    One run, counted. Always: rows = created + updated + failed + rejected + skipped + not_sent + unconfirmed.
 
-    `failed` patrons were refused by the target, `rejected` rows were never sent because of what is in them, `not_sent`
-    rows were not sent because the run ended before (or was a dry run), `unconfirmed` rows were sent and nobody knows.
+    `failed` patrons were refused by the target. `rejected` rows were never sent because of their content, and `skipped`
+    rows because of a rule of the mapping. `not_sent` rows were not sent because the run ended first or was a dry run.
+    `unconfirmed` rows were sent, but it is not known whether they were loaded.
     """
 
     tenant: str
@@ -153,6 +162,8 @@ class Report(_Part):
     artifacts: str
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
+    skipped: int = 0
+    skips: tuple[Skip, ...] = ()
     noted: tuple[Noted, ...] = ()
     gates: tuple[Gate, ...] = ()
     load_anyway: str | None = None
@@ -211,6 +222,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     gates: dict[str, Any] | None = None,
     approval: dict[str, Any] | None = None,
     noted: pl.DataFrame | None = None,
+    skipped: pl.DataFrame | None = None,
 ) -> Report:
     """
     The report of a run, from whatever it left behind; what is not there is None or empty.
@@ -218,7 +230,8 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
     `delivery`, `validation`, `plan`, `gates`, `approval`, `failure` and `results` are the contents of export.json,
     validation.json, plan.json, gates.json, approval.json, failure.json and results/*.json. `rejects` has the columns
     row, stage, column, value, reason, summary (see tables.REJECTS), without the patrons that the target refused;
-    `patrons` has row and chunk. `sent` are the chunks that were given to the target. `noted` is as rows.NOTED says.
+    `patrons` has row and chunk. `sent` are the chunks that were given to the target. `noted` and `skipped`
+    are as rows.NOTED and rows.SKIPPED say.
     """
     left = _Left(
         rows=None if validation is None else int(validation["rows"]),
@@ -226,6 +239,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         patrons=patrons,
         sent=sent,
         results=list({result["chunk"]: result for result in results}.values()),
+        skipped=no_skipped() if skipped is None else skipped,
     )
     fates = _fates(left)
     counts = _count(left, fates)
@@ -260,6 +274,7 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
             *([_ENDED_EARLY] if ended_early else []),
         ),
         noted=_noted(noted),
+        skips=_skips(left.skipped),
         gates=judged,
         load_anyway=(gates or {}).get("load_anyway"),
         approval=answer,
@@ -267,6 +282,12 @@ def build(  # noqa: PLR0913 - one parameter for each thing that a run may have l
         who=_who(tenant, failure, ended_early=ended_early),
         can_be_asked=tenant.system.can_be_asked,
     )
+
+
+def _skips(skipped: pl.DataFrame) -> tuple[Skip, ...]:
+    """The reasons to skip rows, the most frequent first."""
+    counted = skipped.group_by("reason").len("count").sort("count", "reason", descending=[True, False])
+    return tuple(Skip(reason=reason, count=count) for reason, count in counted.iter_rows())
 
 
 def _noted(noted: pl.DataFrame | None) -> tuple[Noted, ...]:
@@ -369,6 +390,7 @@ class _Left(NamedTuple):
     patrons: pl.DataFrame | None
     sent: Collection[int]
     results: list[dict[str, Any]]
+    skipped: pl.DataFrame
 
 
 class _Counts(NamedTuple):
@@ -377,6 +399,7 @@ class _Counts(NamedTuple):
     updated: int
     failed: int
     rejected: int
+    skipped: int
     not_sent: int
     unconfirmed: int
     warnings: list[str]
@@ -399,6 +422,7 @@ def _count(left: _Left, fates: pl.DataFrame) -> _Counts:
         updated=confirmed.updated,
         failed=tally.get("failed", 0),
         rejected=tally.get("rejected", 0),
+        skipped=tally.get("skipped", 0),
         not_sent=tally.get("not_sent", 0) + unplaced,
         unconfirmed=tally.get("unconfirmed", 0) + confirmed.lacking,
         warnings=_disagreements(left, fates) + confirmed.warnings,
@@ -406,7 +430,7 @@ def _count(left: _Left, fates: pl.DataFrame) -> _Counts:
 
 
 def _fates(left: _Left) -> pl.DataFrame:
-    """Each row that is known of, once: row, chunk, and its fate rejected, answered, failed, unconfirmed or not_sent."""
+    """Each known row once: row, chunk, and its fate (rejected, skipped, answered, failed, unconfirmed or not_sent)."""
     answered = _numbers(result["chunk"] for result in left.results)
     fate = (
         pl.when(pl.col("chunk").is_in(answered.implode()))
@@ -418,12 +442,16 @@ def _fates(left: _Left) -> pl.DataFrame:
     )
     told = _told(left.results)
     mapped = _mapped(left.patrons).join(told, on=["chunk", "row"], how="left").select("row", "chunk", fate)
-    rejected = _rejected(left.rejects).join(mapped, on="row", how="anti")
-    return pl.concat([mapped, rejected.with_columns(chunk=pl.lit(None, pl.UInt32), fate=pl.lit("rejected"))])
+    rejected = _rows(left.rejects).join(mapped, on="row", how="anti")
+    skipped = _rows(left.skipped).join(mapped, on="row", how="anti").join(rejected, on="row", how="anti")
+    rest = {"rejected": rejected, "skipped": skipped}.items()
+    return pl.concat(
+        [mapped, *(rows.with_columns(chunk=pl.lit(None, pl.UInt32), fate=pl.lit(name)) for name, rows in rest)]
+    )
 
 
-def _rejected(rejects: pl.DataFrame) -> pl.DataFrame:
-    return rejects.select(pl.col("row").cast(pl.UInt32)).unique()
+def _rows(table: pl.DataFrame) -> pl.DataFrame:
+    return table.select(pl.col("row").cast(pl.UInt32)).unique()
 
 
 def _mapped(patrons: pl.DataFrame | None) -> pl.DataFrame:
@@ -475,7 +503,7 @@ def _confirmed(fates: pl.DataFrame, results: Iterable[dict[str, Any]]) -> _Confi
 def _disagreements(left: _Left, fates: pl.DataFrame) -> list[str]:
     """What the parts of a run say differently, each as a sentence."""
     mapped = _mapped(left.patrons)
-    both = mapped.join(_rejected(left.rejects), on="row", how="semi").height
+    both = mapped.join(_rows(left.rejects), on="row", how="semi").height
     doubled = 0 if left.patrons is None else left.patrons.height - mapped.height
     strangers = _told(left.results).join(mapped, on=["chunk", "row"], how="anti").height
     unknown = sorted({result["chunk"] for result in left.results} - set(mapped["chunk"]))

@@ -108,6 +108,7 @@ def _lead(report: Report) -> str:
     """The second sentence: what the headline means."""
     target, rows = report.target, counted(report.rows, "row")
     as_before = "" if report.sent else f" {target} is as it was before."
+    wanted = " that is to be loaded" if report.skipped else ""
     plain = {
         "dry_run": "The export was read, checked, mapped and compared with "
         f"{target} as in a real load. Nothing was sent to {target}.",
@@ -118,7 +119,7 @@ def _lead(report: Report) -> str:
         "failed": as_before.strip() or f"{target} has {report.loaded:,} of {rows}.",
         "loaded_with_rejects": f"Of the {rows} in the export these could not be loaded as they are; "
         "the reasons are below.",
-        "loaded": f"Every row of the export is a patron in {target} now.",
+        "loaded": f"Every row of the export{wanted} is a patron in {target} now.",
     }
     return plain[report.outcome]
 
@@ -134,7 +135,9 @@ def _numbers(report: Report) -> list[Number]:
         Number("Rejected", report.rejected, "left out before sending", "bad"),
     ]
     waiting = "would be sent in a real load" if report.outcome == "dry_run" else "the run ended before their turn"
+    skips = ", ".join(f"{skip.reason} ({skip.count:,})" for skip in report.skips[:3])
     rest = [
+        Number("Skipped", report.skipped, skips or "by a rule of the mapping", "open"),
         Number("Not sent", report.not_sent, waiting, "open"),
         Number("Unconfirmed", report.unconfirmed, "sent, the answer was lost", "unknown"),
     ]
@@ -146,7 +149,7 @@ def _shares(report: Report) -> list[tuple[str, float]]:
     parts = {
         "good": report.loaded,
         "bad": report.to_mend,
-        "open": report.not_sent,
+        "open": report.skipped + report.not_sent,
         "unknown": report.unconfirmed,
     }
     seen = {kind: max(count / report.rows, 0.01) for kind, count in parts.items() if count}

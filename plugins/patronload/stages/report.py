@@ -18,7 +18,7 @@ from patronload.reporting.report import Report
 
 log = logging.getLogger(__name__)
 
-FIGURES = ("rows", "created", "updated", "failed", "rejected", "not_sent", "unconfirmed")
+FIGURES = ("rows", "created", "updated", "failed", "rejected", "skipped", "not_sent", "unconfirmed")
 """The figures that the stage hands on: Airflow keeps them, and the pages over all libraries show them."""
 
 
@@ -60,6 +60,7 @@ def _build(load: Load) -> Report:
         approval=approval.answered(load.run),
         rejects=tables.rejects(load.run),
         noted=tables.noted(load.run),
+        skipped=tables.skipped(load.run),
         patrons=progress.patrons,
         sent=progress.sent,
         results=progress.results,

@@ -34,7 +34,8 @@ def _map(load: Load) -> Counts:
     with load.run.writing(runs.PATRONS) as file:
         writer = tables.Writer(file)
         rejects, groups = [], []
-        accepted = (rows.blanked(part, noted) for part in delivery.rows_in_parts(load.run))
+        skipped = tables.skipped(load.run)
+        accepted = (rows.without(rows.blanked(part, noted), skipped) for part in delivery.rows_in_parts(load.run))
         for part in patrons.parts(accepted, mapping, refused):
             writer.write(part.patrons)
             rejects.append(part.rejects)

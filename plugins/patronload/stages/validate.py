@@ -51,6 +51,7 @@ def _check(load: Load) -> Counts:
     kept.result()
     rejected = found.rejects["row"].n_unique()
     tables.write(load.run, runs.VALIDATE_REJECTS, found.rejects)
+    tables.write(load.run, runs.SKIPPED, found.skipped)
     tables.write(load.run, runs.NOTED, found.noted)
     tables.write(load.run, runs.FAILING, found.failing)
     load.run.write_json(
@@ -63,11 +64,12 @@ def _check(load: Load) -> Counts:
             "checks": [check._asdict() for check in found.checks],
         },
     )
-    log.info("Validated %s rows: %s rejected", f"{export.rows:,}", f"{rejected:,}")
+    skipped = found.skipped.height
+    log.info("Validated %s rows: %s rejected, %s skipped", f"{export.rows:,}", f"{rejected:,}", f"{skipped:,}")
     if found.refusals:
         raise ValidationError("The export is refused; nothing was sent. " + " ".join(found.refusals))
     gatekeeper.check_file(load, export, limits.verdicts(load.tenant.limits, export, rejected))
-    return {"rows": export.rows, "rejected": rejected}
+    return {"rows": export.rows, "rejected": rejected} | ({"skipped": skipped} if skipped else {})
 
 
 def _import_checks() -> tuple[ModuleType, ModuleType]:
