@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from airflow.providers.sftp import get_provider_info as sftp
+from airflow.providers.smtp import get_provider_info as smtp
 
 from patronload import __main__ as command_line
 from patronload import errors
@@ -17,7 +19,7 @@ from patronload.config.source import Layout
 from patronload.config.tenants import Limits
 from patronload.exports import reject_files
 from tests.documentation.conftest import files_of_the_pages
-from tests.documentation.pages import PROJECT, blocks, page, put
+from tests.documentation.pages import PROJECT, blocks, page, put, section
 
 
 class Example(NamedTuple):
@@ -206,3 +208,12 @@ def test_the_connections_can_be_copied():
     for kind, connection in kinds:
         assert connection["conn_type"] == kind
         assert kind != "sftp" or connection["extra"]["host_key"].startswith("ssh-ed25519 ")
+
+
+def test_the_form_for_connections_has_the_fields_that_the_page_names():
+    """The labels are those of Airflow's own form."""
+    forms = section("docs/add-a-library.md", "## 1. Connections")
+    smtp_form, sftp_form = (provider.get_provider_info()["connection-types"][0] for provider in (smtp, sftp))
+    assert sftp_form["ui-field-behaviour"]["relabeling"] == {"login": "Username"}
+    for field in ("from_email", "disable_ssl", "disable_tls"):
+        assert smtp_form["conn-fields"][field]["label"] in forms

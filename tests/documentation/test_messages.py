@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from patronload import errors, stages
+from patronload.reporting import words
 from patronload.targets.folio import answers as folio_answers
 from patronload.targets.folio import errors as folio_faults
 from patronload.targets.folio import plan as folio_plan
@@ -49,6 +50,13 @@ def test_the_tasks_are_the_same_words_in_the_same_order_everywhere():
     assert stages.__doc__ == f"The eight stages of a load: {', '.join(TASKS)}."
     modules = {path.stem for path in Path(stages.__path__[0]).glob("*.py")}
     assert modules == {"__init__", *TASKS}
+
+
+def test_the_index_has_every_kind_of_mail():
+    """Whoever reads a mail finds its first word in the table at the top."""
+    on_page = [cells[0] for cells in table(section(FAILURES, "## Start here"))]
+    kinds = [*words.LOOKS.values(), words.LATE, words.ASKED]
+    assert sorted(on_page) == sorted(look.word for look in kinds)
 
 
 def test_every_message_on_the_page_is_in_the_code():
