@@ -640,7 +640,7 @@ def test_a_part_on_its_way(server: FolioServer, tmp_path: Path):
     on_its_way = [number for number in half.sent if number > 1]
     assert half.patrons["chunk"].to_list() == [1] * 10 + on_its_way * 10 + [half.patrons["chunk"][-1]] * 5
     assert half.patrons["chunk"][-1] not in half.sent
-    assert post(run, server, patience=QUICK._replace(settle=4)) == Totals(
+    assert post(run, server, patience=QUICK._replace(settle=9)) == Totals(
         chunks=1, patrons=25, created=25, updated=0, failed=0
     )
     assert set(Counter(posted(server)).values()) == {1}

@@ -14,7 +14,7 @@ from patronload.connections import Connection
 from patronload.loads.posting import post as posting
 from patronload.loads.posting.post import Totals
 from patronload.systems.folio import FolioTarget
-from patronload.targets.delivery import Patience
+from patronload.targets.delivery import Patience, Planned
 from sandbox.folio import FolioServer
 
 FOLIO_TENANT = "fs00001234"
@@ -104,6 +104,18 @@ def make_run(
         frame = frame.with_columns(known=pl.col("externalSystemId").is_in(keys))
     with run.writing("planned.parquet") as file:
         frame.write_parquet(file)
+    return run
+
+
+def run_of_plan(folder: Path, planned: Planned, target: FolioTarget | None = None) -> Run:
+    """A run with a real plan, one chunk a level."""
+    target, run = target or folio_target(), Run(folder / "artifacts" / "northfield" / "run")
+    frame = planned.patrons.with_columns(chunk=pl.col("level") + 1)
+    for (number,), part in frame.group_by("chunk"):
+        body = targets.request_body(target, part["patron"])
+        run.write(f"chunks/{number:04}.json.zst", zstandard.compress(body))
+    with run.writing("planned.parquet") as file:
+        frame.drop("patron").write_parquet(file)
     return run
 
 

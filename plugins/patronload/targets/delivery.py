@@ -56,7 +56,8 @@ class Chunk:
     `rows` and `keys` are in their order; `key` is the field that a patron is known by. `first` is true for the load's
     first chunk: one that is refused altogether tells that the mapping is wrong, not that its patrons are. `so_far` is
     what became of the patrons before these. `known` are the rows whose patrons the target had when the load was
-    planned.
+    planned; `changed` is what the plan changes of a patron, by row, in the target's own words; None in a plan that does
+    not say.
     """
 
     number: int
@@ -67,6 +68,7 @@ class Chunk:
     body: bytes
     so_far: SoFar = NOTHING_SO_FAR
     known: frozenset[int] = frozenset()
+    changed: dict[int, str | None] | None = None
 
     @cached_property
     def patrons(self) -> list[Patron]:

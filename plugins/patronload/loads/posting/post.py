@@ -448,7 +448,8 @@ class _Parts:
         body = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
         first, keys = number == self.numbers[0], rows[self._key].to_list()
         known = frozenset(rows.filter("known")["row"].to_list()) if "known" in rows.columns else frozenset[int]()
-        return Chunk(number, first, rows["row"].to_list(), self._key, keys, body, known=known)
+        changed = dict(rows.select("row", "changed").iter_rows()) if "changed" in rows.columns else None
+        return Chunk(number, first, rows["row"].to_list(), self._key, keys, body, known=known, changed=changed)
 
     def size(self, number: int) -> int:
         """How many patrons a chunk has."""
@@ -457,7 +458,9 @@ class _Parts:
     def _rows_by_chunk(self) -> dict[int, pl.DataFrame]:
         with self._run.reading(PLANNED) as file:
             planned = pl.read_parquet(file)
-            rows = planned.select(name for name in ("row", "chunk", "level", "known", self._key) if name in planned)
+            rows = planned.select(
+                name for name in ("row", "chunk", "level", "known", "changed", self._key) if name in planned
+            )
         parts = rows.partition_by("chunk", maintain_order=True, as_dict=True)
         return {int(number): part for (number,), part in parts.items()}
 

@@ -77,6 +77,14 @@ class Rules(NamedTuple):
     changed: dict[str, bool] = {}  # noqa: RUF012 - nobody changes it
     """Of one patron: which contested fields the campus has changed since the last load; without those not known."""
 
+    @property
+    def only_if_empty(self) -> frozenset[str]:
+        """The paths that the campus fills only where FOLIO has nothing."""
+        apart = {"requestPreference": self.preference, "type": self.type}
+        owners = [*((field.path, field.owner) for field in self.fields), *apart.items()]
+        owners += [("personal.addresses", address.owner) for address in self.addresses]
+        return frozenset(path for path, owner in owners if owner == "first")
+
     def settled(self, owner: Owner | None, contested: str) -> Owner | None:
         """
         Who owns a field for this patron, when it belongs to whoever changed it last.

@@ -22,7 +22,7 @@ from patronload.mapping import last_changed
 from patronload.systems.folio import FOLIO
 from patronload.targets.delivery import Planned, Problem, Record, reject
 from patronload.targets.folio import findings as about_rows
-from patronload.targets.folio import identity_conflicts, merge, preflight, stored_users, touched_users
+from patronload.targets.folio import identity_conflicts, merge, preflight, stored_users, three_way, touched_users
 from patronload.targets.folio import protection as protected_fields
 from patronload.targets.folio.client import Folio
 from patronload.targets.folio.findings import Finding
@@ -47,6 +47,8 @@ class _Line(NamedTuple):
     row: int
     record: Record
     stored_id: str | None
+    changed: str | None
+    """The paths at which the record differs from the stored user (see three_way), one a line; None for a new user."""
     unsaid: list[str]
     """Contested fields of which FOLIO is not told what the file says, by their names in contested.said."""
 
@@ -161,7 +163,7 @@ class _Planning:
                 self.reactivated.add(row)
             problems = values.problems(record)
             if not problems:
-                return _Line(row, record, stored_id, self._unsaid(written, ours))
+                return _Line(row, record, stored_id, self._changed(record, theirs), self._unsaid(written, ours))
         for problem in problems:
             self._reject(row, problem)
         if stored_id:
@@ -207,6 +209,11 @@ class _Planning:
             return self.rules
         said = last_changed.values(ours, self.contested, self.mapping)
         return self.rules._replace(changed=self.ledger.changed(ours[FOLIO.key], said))
+
+    def _changed(self, record: Record, theirs: Record | None) -> str | None:
+        if theirs is None:
+            return None
+        return "\n".join(three_way.changed_paths(record, theirs, self.rules.only_if_empty))
 
     def _unsaid(self, written: Record, ours: Record) -> list[str]:
         """Values that are dropped: as soon as FOLIO knows them they are as good as new."""
@@ -270,12 +277,17 @@ def _texts(patrons: pl.DataFrame) -> Iterable[tuple[int, str]]:
 
 
 def _frame(lines: list[_Line], levels: dict[int, int]) -> pl.DataFrame:
-    """The patrons to send, in their order: row, level, known, externalSystemId, username, barcode, unsaid, patron."""
+    """
+    The patrons to send, in their order.
+
+    Columns: row, level, known, changed, externalSystemId, username, barcode, unsaid, patron.
+    """
     ids = dict.fromkeys(merge.IDS, pl.String())
     schema = {
         "row": pl.UInt32(),
         "level": pl.UInt32(),
         "known": pl.Boolean(),
+        "changed": pl.String(),
         **ids,
         "unsaid": pl.List(pl.String()),
         "patron": pl.String(),
@@ -285,13 +297,15 @@ def _frame(lines: list[_Line], levels: dict[int, int]) -> pl.DataFrame:
             line.row,
             levels[line.row],
             line.stored_id is not None,
+            line.changed,
             *(line.record.get(name) for name in merge.IDS),
             line.unsaid,
             _text(line.record),
         )
         for line in lines
     )
-    return pl.DataFrame(list(made), schema=schema, orient="row")
+    # Most rows change the same fields, so that few texts differ.
+    return pl.DataFrame(list(made), schema=schema, orient="row").cast({"changed": pl.Categorical()})
 
 
 def as_new(mapping: Mapping, patrons: Iterable[str], zone: ZoneInfo) -> list[str]:

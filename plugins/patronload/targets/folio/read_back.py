@@ -6,11 +6,12 @@ from datetime import datetime
 from functools import cached_property
 
 from patronload.folding import fold
-from patronload.targets.delivery import Failed, Patron, Record
-from patronload.targets.folio import answers
+from patronload.targets.delivery import Chunk, Failed, Patron, Record
+from patronload.targets.folio import answers, stored_users, three_way
 from patronload.targets.folio.client import Folio
 from patronload.targets.folio.comparison import Comparison, moment
 from patronload.targets.folio.merge import IDS
+from patronload.targets.folio.reference_data import LISTS, Reference
 
 
 class ReadBack:
@@ -20,10 +21,9 @@ class ReadBack:
         self._folio = folio
 
     def users(self, patrons: list[Patron]) -> dict[str, Record]:
-        """The users FOLIO has for these patrons, by externalSystemId; with their request preference if one was sent."""
+        """The users FOLIO has for these patrons, by externalSystemId, each with its `requestPreference` or None."""
         users = self._folio.users_by_external_system_ids(patron.key for patron in patrons)
-        asked = [patron.key for patron in patrons if "requestPreference" in patron.record]
-        preferences = self._folio.preferences_by_user_ids(users[key]["id"] for key in asked if key in users)
+        preferences = self._folio.preferences_by_user_ids(user["id"] for user in users.values())
         return {key: user | {"requestPreference": preferences.get(user["id"])} for key, user in users.items()}
 
     def obstacles(self, patrons: list[Patron]) -> dict[int, Failed]:
@@ -53,9 +53,31 @@ class ReadBack:
             and self._comparison.holds_preference(patron.record, user["requestPreference"])
         )
 
+    def as_planned(self, patron: Patron, user: Record | None, chunk: Chunk) -> Patron:
+        """
+        The patron with what the plan changes laid over the user that FOLIO has now, as `users` returns it.
+
+        So an edit made in FOLIO since the plan is kept. Without a user, or where a plan does not say what it changes,
+        the patron stays as planned.
+        """
+        if user is None or chunk.changed is None or stored_users.unknown_properties(_without_preference(user)):
+            return patron
+        now = stored_users.as_import(user, self._folio.prefix, self._reference, user["requestPreference"])
+        changed = chunk.changed.get(patron.row)
+        paths = three_way.every_path(patron.record) if changed is None else changed.split("\n") if changed else []
+        return patron._replace(record=three_way.apply(now, patron.record, paths))
+
+    @cached_property
+    def _reference(self) -> Reference:
+        return Reference(**{name: self._folio.names(*where) for name, where in LISTS.items()})
+
     @cached_property
     def _comparison(self) -> Comparison:
         return Comparison(self._folio)
+
+
+def _without_preference(user: Record) -> Record:
+    return {name: value for name, value in user.items() if name != "requestPreference"}
 
 
 def is_created_since(user: Record, when: datetime) -> bool:

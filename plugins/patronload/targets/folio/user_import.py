@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from patronload.targets.delivery import Chunk, Offline, Outcome, Patience, Plann
 from patronload.targets.folio import plan as folio_plan
 from patronload.targets.folio import reference_data
 from patronload.targets.folio.client import Folio
+from patronload.targets.folio.read_back import ReadBack
 from patronload.targets.folio.sending import Sending, request_body
 from patronload.targets.patron_ledger import Ledger
 
@@ -55,13 +57,18 @@ class UserImport(Folio):
 
     def deliver(self, chunk: Chunk, sent_at: datetime, again: Callable[[], None]) -> Outcome:
         """Send a chunk that was never sent before."""
-        sending = Sending(self, self._patience, chunk, sent_at, again)
-        sending.post(chunk.patrons, chunk.body)
+        sending = Sending(self, self._read_back, self._patience, chunk, sent_at, again)
+        sending.start()
         sending.stop_if_unreadable()
         return sending.outcome
 
     def resolve(self, chunk: Chunk, sent_at: datetime, last: datetime, again: Callable[[], None]) -> Outcome:
         """Look up what became of a chunk that was never answered, and send the patrons that FOLIO does not have."""
-        sending = Sending(self, self._patience, chunk, sent_at, again)
+        sending = Sending(self, self._read_back, self._patience, chunk, sent_at, again)
         sending.resume(last)
         return sending.outcome
+
+    @cached_property
+    def _read_back(self) -> ReadBack:
+        """Reads FOLIO's reference data once a load."""
+        return ReadBack(self)
