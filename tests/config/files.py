@@ -103,6 +103,7 @@ fields:
   personal.phone: {column: PHONE, phone: IE}
   personal.dateOfBirth: {column: BORN, date: "%d/%m/%Y", earliest: "1920-01-01", latest: "-15 years"}
   customFields.campus: CAMPUS
+  personal.pronouns: {cases: [{when: {column: SEX, is: F}, value: she}, {column: PRONOUNS, default: they}]}
 ownership:
   personal.email: first
   personal.addresses: library

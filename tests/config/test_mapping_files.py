@@ -33,7 +33,7 @@ def test_reads_every_key(include: Path) -> None:
     assert [(check.name, check.arguments) for check in mapping.expect.warn] == [
         ("expect_column_values_to_not_be_null", {"column": "CARD"})
     ]
-    assert list(mapping.fields) == [line.split(": ")[0].strip() for line in MAPPING.splitlines()[12:28]]
+    assert list(mapping.fields) == [line.split(": ")[0].strip() for line in MAPPING.splitlines()[12:29]]
     assert mapping.fields["username"].steps == type(mapping.fields["username"].steps)(["lower"])
     assert mapping.fields["personal.middleName"].between == " "
     assert mapping.lookups == {
@@ -42,10 +42,19 @@ def test_reads_every_key(include: Path) -> None:
     }
 
 
+def test_a_code_that_the_steps_change_is_refused(include: Path) -> None:
+    """No cell has it after the last step, so the line in the lookup would have no effect."""
+    change(include / "mappings/folio/people.yaml", "ROLE, lookup: groups", "ROLE, steps: [lower], lookup: groups")
+    with pytest.raises(
+        ConfigError, match=r"lookups.groups.UG: the step 'lower' changes each code first, so write 'ug'"
+    ):
+        mapping_files.load(NAME)
+
+
 def test_tells_the_columns_it_reads(include: Path) -> None:
     """Each once, in the order of the file."""
     change(include / "mappings/folio/people.yaml", "personal.lastName: {column: SURNAME}", "personal.lastName: LOGIN")
-    columns = "ID LOGIN CARD STATE ROLE DEPTS EXPIRES KNOWN_AS FIRST SECOND THIRD TOWN PHONE BORN CAMPUS"
+    columns = "ID LOGIN CARD STATE ROLE DEPTS EXPIRES KNOWN_AS FIRST SECOND THIRD TOWN PHONE BORN CAMPUS PRONOUNS SEX"
     assert list(mapping_files.load(NAME).columns) == columns.split()
 
 
@@ -84,10 +93,75 @@ EXPIRES = '{column: EXPIRES, date: "%d/%m/%Y"}'
 CHECK = "expect_column_values_to_not_be_null: {column: ID}"
 ONE_OF = "give exactly one of column, value, first_of, join; there "
 
+PRONOUNS = "[{when: {column: SEX, is: F}, value: she}, {column: PRONOUNS, default: they}]"
+CASES = "fields.personal.pronouns"
 SKIP = "{column: ROLE, is: [ALUM, GUEST], reason: alumni are not loaded}"
 
 # What is written, what is written instead, the key that is named, and a part of what is said.
 MISTAKES = [
+    (
+        PRONOUNS,
+        "[{value: she}, {column: PRONOUNS}]",
+        f"{CASES}",
+        "cases[0] has no 'when', so it is for all rows. Make it",
+    ),
+    (PRONOUNS, "[]", f"{CASES}.cases", "needs at least one."),
+    (
+        PRONOUNS,
+        "[{when: {column: SEX, is: F}}]",
+        f"{CASES}.cases[0]",
+        "give exactly one of column, value, first_of, join",
+    ),
+    (
+        PRONOUNS,
+        "[{when: {column: SEX}, value: she}]",
+        f"{CASES}.cases[0].when",
+        "give exactly one of is, is_not, matches",
+    ),
+    (
+        PRONOUNS,
+        "[{column: A, lookup: grops}]",
+        f"{CASES}.cases[0].lookup",
+        "no such table in 'lookups'; did you mean 'groups'",
+    ),
+    (PRONOUNS, "[{value: true}]", f"{CASES}.cases[0]", "takes text, not true or false."),
+    (PRONOUNS, "[{column: A, default: [b]}]", f"{CASES}.cases[0]", "takes text, not a list."),
+    (
+        PRONOUNS,
+        "[{column: A}], column: A",
+        CASES,
+        "'cases' can only be combined with 'required'. Move 'column' into the",
+    ),
+    (
+        "customFields.campus: CAMPUS",
+        "customFields.campus: {cases: [{when: {column: B, is: C}, column: A, split: ';'}, {value: b}]}",
+        "fields.customFields.campus",
+        "all cases must give the same kind of value; here are lists and text.",
+    ),
+    (
+        "customFields.campus: CAMPUS",
+        "customFields.campus: {column: A, default: 7}",
+        "fields.customFields.campus.default",
+        "the number 7, not as text.",
+    ),
+    (
+        "customFields.campus: CAMPUS",
+        "customFields.campus: {value: A, default: b}",
+        "fields.customFields.campus",
+        "a fixed value cannot be combined",
+    ),
+    (
+        "UG: undergrad",
+        "'': undergrad",
+        "lookups.groups.",
+        "a blank cell is not a code, so this line has no effect. Write 'blank: ...'",
+    ),
+    (
+        "UG: undergrad",
+        "' UG': undergrad",
+        "lookups.groups. UG",
+        "cells are compared without blanks around them. Write 'UG'.",
+    ),
     (SKIP, "{is: ALUM}", "skip[0]", "the key 'column' is missing"),
     (SKIP, "{column: ROLE}", "skip[0]", "give exactly one of is, is_not, matches, blank; there is none."),
     (SKIP, "{column: ROLE, is: A, blank: true}", "skip[0]", "there are is and blank."),

@@ -1,13 +1,12 @@
 """Rows that a mapping skips: who they are, and that nothing else happens to them."""
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from patronload.checks import validation
 from patronload.exports.reading import Export
-from patronload.mapping import conditions
+from patronload.mapping.skipping import skipped
 from patronload.mapping.transform import transform
 from patronload.rows import ROW, no_rejects, without
 
@@ -30,7 +29,7 @@ def skipping(mapping, skip):
 
 
 def skipped_rows(frame, rules):
-    return conditions.skipped(frame, rules)["row"].to_list()
+    return skipped(frame, rules)["row"].to_list()
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ def test_a_condition_holds_for_these_rows(mapping, frame, condition, rows):
 def test_a_skipped_row_is_reported_once_with_the_first_rule_that_holds(mapping, frame):
     """A row that two rules skip is counted once; the key is there for whoever has to know the patron."""
     rules = skipping(mapping, "- {column: ROLE, is: ALUM, reason: alumni}\n  - {column: CARD, blank: true}")
-    found = conditions.skipped(frame(ID=["a", "b", "c"], ROLE=["ALUM", "UG", "UG"], CARD=["", "", "1"]), rules)
+    found = skipped(frame(ID=["a", "b", "c"], ROLE=["ALUM", "UG", "UG"], CARD=["", "", "1"]), rules)
     assert found.rows() == [(2, "alumni", "a"), (3, "CARD is blank", "b")]
 
 
@@ -86,11 +85,8 @@ def test_a_row_is_skipped_or_loaded_and_never_both_or_neither(mapping, frame, ce
     """Every row is accounted for."""
     rules = skipping(mapping, "- {column: ROLE, is: A}\n  - {column: ROLE, matches: 'B.*B'}")
     table = frame(ID=[f"{n}" for n in range(len(cells))], ROLE=cells, CARD=[""] * len(cells))
-    skipped = conditions.skipped(table, rules)
-    rest = without(table, skipped)
-    assert sorted([*skipped["row"], *rest[ROW]]) == table[ROW].to_list()
-    assert all(
-        (cell.strip() == "A" or cell.strip().count("B") > 1) == (row in skipped["row"].to_list())
-        for row, cell in zip(table[ROW].to_list(), cells, strict=True)
-    )
-    assert isinstance(skipped, pl.DataFrame)
+    left_out = skipped(table, rules)["row"].to_list()
+    rest = without(table, skipped(table, rules))
+    assert sorted([*left_out, *rest[ROW]]) == table[ROW].to_list()
+    for row, cell in zip(table[ROW].to_list(), cells, strict=True):
+        assert (row in left_out) == (cell.strip() == "A" or cell.count("B") > 1)

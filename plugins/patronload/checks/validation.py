@@ -25,7 +25,7 @@ from patronload.config.mapping import Expectation, Mapping
 from patronload.exports import mojibake, spreadsheet_damage
 from patronload.exports.reading import Export
 from patronload.folding import folded_column
-from patronload.mapping import conditions, expressions
+from patronload.mapping import cells, expressions, skipping
 from patronload.mapping.expressions import TEXT, VALUE
 from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects, no_skipped, without
 
@@ -121,7 +121,7 @@ def validate(export: Export, mapping: Mapping, beside: Executor | None = None) -
     missing = _missing_columns(export, mapping)
     if not missing.passed:
         return Validation([missing], export.rejects, no_notes(), _failing([]), no_skipped())
-    skipped = conditions.skipped(export.frame, mapping)
+    skipped = skipping.skipped(export.frame, mapping)
     export = export._replace(
         frame=without(export.frame, skipped), rejects=export.rejects.join(skipped, on="row", how="anti")
     )
@@ -233,7 +233,7 @@ def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: 
     table = frame.lazy().select(
         ROW,
         *(
-            expressions.clean(name) if any(name in text for text in used) else pl.lit(False).alias(name)
+            cells.clean(name) if any(name in text for text in used) else pl.lit(False).alias(name)
             for name in frame.columns[1:]
         ),
     )
@@ -274,7 +274,9 @@ def _keys(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame) -> _Fou
     for path in dict.fromkeys([*mapping.required, *mapping.unique]):
         made = expressions.apply(frame, mapping.fields[path], mapping.lookups)
         if path in mapping.required:
-            columns[f"{THERE}{path}"] = made.select(pl.when(pl.col(TEXT).is_not_null()).then(1.0)).to_series()
+            columns[f"{THERE}{path}"] = made.select(
+                pl.when(pl.col(TEXT).is_not_null() | pl.col(VALUE).is_not_null()).then(1.0)
+            ).to_series()
         if path in mapping.unique:
             columns[path], columns[f"folded {path}"] = made[VALUE], folded_column(made[VALUE])
     asked = [_asked_required(path, mapping) for path in mapping.required]

@@ -4,95 +4,18 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr, WithJsonSchema
 
 from patronload import systems
-from patronload.config import date_forms, expectations, ownership, value_steps
-from patronload.config.conditions import Skip, is_usable
+from patronload.config import expectations, ownership
+from patronload.config.conditions import Skip
 from patronload.config.ownership import Owner
-from patronload.documents import models
+from patronload.config.rules import Rule, Text
 from patronload.documents.models import Document
 from patronload.systems import System
 
-OTHERWISE = "otherwise"
-SOURCES = ("column", "value", "first_of", "join")
-
-
-Day = Annotated[
-    str,
-    Field(pattern=r"^(today|[+-][0-9]{1,3} years|[0-9]{4}-[0-9]{2}-[0-9]{2})$", examples=["2099-12-31", "+20 years"]),
-]
-
-
-class Rule(Document):
-    """The rule for one field: where its value comes from, and how it is changed."""
-
-    column: str | None = Field(
-        None, min_length=1, description="the column with the value; for several columns use first_of or join"
-    )
-    value: (
-        Annotated[StrictStr, Field(min_length=1)] | StrictBool | list[Annotated[StrictStr, Field(min_length=1)]] | None
-    ) = Field(None, description="the same value for every patron")
-    first_of: list[str] | None = Field(None, min_length=2, description="the first of these columns that is not blank")
-    join: list[str] | None = Field(
-        None, min_length=2, description="the values of these columns in one text, without the blank ones"
-    )
-    between: str | None = Field(None, alias="with", description="the text between joined columns; left out: a space")
-    steps: tuple[str, ...] = Field((), description="named changes, applied in order")
-    split: str | None = Field(None, min_length=1, description="the text between two values of a list in one cell")
-    lookup: str | None = Field(None, description="the table in `lookups` that translates each code")
-    date: str | None = Field(None, description="the form of the date, like %m/%d/%Y")
-    earliest: Day | None = Field(
-        None, description="an earlier date rejects the row: a day, today, or a number of years from today"
-    )
-    latest: Day | None = Field(None, description="a later date rejects the row")
-    phone: str | None = Field(
-        None,
-        pattern="^[A-Z]{2}$",
-        description="the country of telephone numbers without +; they become international, like +13125550199",
-    )
-    required: StrictBool = Field(False, description="a row without a value is rejected")
-
-    @model_validator(mode="after")
-    def _check_keys_fit(self) -> "Rule":
-        given = [name for name in SOURCES if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"give exactly one of {', '.join(SOURCES)}; there {_are(given)}.")
-        if self.value is not None and self.model_fields_set != {"value"}:
-            raise ValueError(
-                "a fixed value cannot be combined with other keys such as steps, lookup, date, split or required."
-            )
-        if any(not is_usable(column) for column in self.columns):
-            raise ValueError("a column with this name cannot be read. Ask the sender for a name of letters and digits.")
-        if self.between is not None and self.join is None:
-            raise ValueError("'with' can only be used together with 'join'.")
-        if self.date is not None and (self.lookup or self.split):
-            raise ValueError("'date' cannot be combined with 'lookup' or 'split'.")
-        if self.date is not None and not date_forms.has_day_month_and_year(self.date):
-            raise ValueError(
-                f"'{self.date}' must have day, month and year, each once. Write it like %m/%d/%Y or %d.%m.%Y."
-            )
-        if self.date is None and (self.earliest or self.latest):
-            raise ValueError("'earliest' and 'latest' can only be used together with 'date'.")
-        if self.phone is not None and (self.date or self.lookup or self.split):
-            raise ValueError("'phone' cannot be combined with 'date', 'lookup' or 'split'.")
-        return self
-
-    @model_validator(mode="after")
-    def _check_steps(self) -> "Rule":
-        for step in self.steps:
-            if step not in value_steps.STEPS:
-                raise ValueError(f"there is no step '{step}'; {models.suggestion(step, value_steps.STEPS)}")
-        return self
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns of the export that this rule reads."""
-        return [self.column] if self.column else self.first_of or self.join or []
-
-
-def _are(given: list[str]) -> str:
-    return f"are {' and '.join(given)}" if given else "is none"
+OTHERWISE, BLANK = "otherwise", "blank"
+"""The keys of a lookup for all codes that are not listed, and for a blank cell."""
 
 
 def _full_rule(written: Any) -> Any:
@@ -149,13 +72,11 @@ def _target_type(written: str) -> str:
 
 TargetType = Annotated[str, AfterValidator(_target_type), WithJsonSchema({"enum": list(systems.KNOWN)})]
 
-Text = Annotated[StrictStr, Field(min_length=1)]
-
 Table = Annotated[StrictStr, Field(pattern=r"^[\w-]+\.csv$", examples=["patron_groups.csv"])]
 """A CSV file next to the mapping file, with a header and then a code and its value in each line."""
 
 Lookup = Annotated[dict[str, Text | StrictBool], Field(min_length=1)]
-"""The value of each code; `otherwise` is for all other codes."""
+"""The value of each code; `otherwise` is for all other codes, `blank` for a blank cell."""
 
 
 class Mapping(Document):

@@ -4,16 +4,15 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 from patronload import settings
-from patronload.config import expectations, ownership, requirements
-from patronload.config.mapping import Expectations, Mapping, Rule
+from patronload.config import expectations, field_rules, ownership, requirements
+from patronload.config.mapping import BLANK, OTHERWISE, Expectations, Lookup, Mapping
+from patronload.config.rules import Variant
 from patronload.documents import loading, models, yaml_files
 from patronload.errors import ConfigError
 from patronload.systems import fields
-from patronload.systems.fields import Kind
 
 
 def load(name: str) -> Mapping:
@@ -71,17 +70,15 @@ def _mistakes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
         kind = fields.kind(mapping.target, path)
         if kind is None:
             yield ("fields", path), f"no such field; {models.suggestion(path, fields.names(mapping.target))}"
-        elif rule.lookup is not None and rule.lookup not in mapping.lookups:
-            known = models.suggestion(rule.lookup, mapping.lookups) if mapping.lookups else "there are none."
-            yield ("fields", path, "lookup"), f"no such table in 'lookups'; {known}"
-        elif sentence := _misfit(kind, rule, mapping):
-            yield ("fields", path), sentence
+        else:
+            yield from field_rules.mistakes(path, kind, rule, mapping)
     for path in mapping.insisted_on:
         if path not in mapping.fields:
             yield ("fields",), f"{path} is missing; {mapping.system.name} refuses a patron without it."
     for name in mapping.lookups:
-        if not any(rule.lookup == name for rule in mapping.fields.values()):
+        if not any(variant.lookup == name for rule in mapping.fields.values() for variant in rule.variants):
             yield ("lookups", name), "no rule uses this table. Remove it, or name it in a rule's 'lookup'."
+    yield from _dead_codes(mapping)
     yield from required_blanks(mapping, mapping.expect)
     yield from _wrong_owners(mapping)
     yield from _gaps(mapping)
@@ -110,44 +107,27 @@ def _wrong_owners(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
             yield ("ownership", path), f"no such field here, or it has no owner; {models.suggestion(path, known)}"
 
 
-def _misfit(  # noqa: C901, PLR0911 - one return for each reason
-    kind: Kind, rule: Rule, mapping: Mapping
-) -> str | None:
-    """The reason why the rule cannot fill a field of this kind, if there is one."""
-    given = (
-        [rule.value] if rule.value is not None else list(mapping.lookups[rule.lookup].values()) if rule.lookup else []
-    )
-    yes_no = bool(given) and all(isinstance(value, bool) for value in given)
-    if kind is Kind.YES_NO and not yes_no:
-        return "takes true or false. Write {value: true}, or use a lookup with only true and false."
-    if kind is Kind.CUSTOM and yes_no:
-        return "takes a single true or false for each row. Remove 'split'." if rule.split else None
-    if kind is not Kind.YES_NO and any(isinstance(value, bool) for value in given):
-        return f"takes {kind.value}, not true or false. Write the value in quotes."
-    if kind is Kind.LIST and rule.value is not None and not isinstance(rule.value, list):
-        return f"takes a list. Write {{value: [{rule.value}]}}."
-    if kind in (Kind.TEXT, Kind.DATE, Kind.YEAR) and isinstance(rule.value, list):
-        return f"takes {kind.value}, not a list."
-    if kind is Kind.YEAR and not all(re.fullmatch(r"\d{4}", str(value)) for value in given):
-        return "takes a year. Write four digits in quotes, like '2031'."
-    if kind is Kind.DATE and rule.value is not None and not _is_day(rule.value):
-        return "takes a date. Write a fixed date like {value: '2027-08-31'}."
-    if kind is Kind.DATE and rule.date is None and rule.value is None:
-        return "takes a date. Add its form, like 'date: \"%m/%d/%Y\"'."
-    if kind not in (Kind.DATE, Kind.CUSTOM) and rule.date is not None:
-        return f"takes {kind.value}, not a date."
-    if kind is Kind.LIST and rule.split is None and rule.value is None:
-        return "takes a list. Add the text between its values, like 'split: \";\"'."
-    if kind in (Kind.TEXT, Kind.YES_NO, Kind.DATE, Kind.YEAR) and rule.split is not None:
-        return f"takes {kind.value}, not a list."
-    return None
+def _dead_codes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
+    """Codes in lookups that no cell can have, because blanks around a cell are removed and a blank cell is no code."""
+    for name, table in mapping.lookups.items():
+        for code in table:
+            if not code.strip():
+                advice = f"Write '{BLANK}: ...' for a blank cell, or 'default' in the rule."
+                yield ("lookups", name, code), f"a blank cell is not a code, so this line has no effect. {advice}"
+            elif code != code.strip():
+                yield ("lookups", name, code), f"cells are compared without blanks around them. Write '{code.strip()}'."
+        for variant in [variant for rule in mapping.fields.values() for variant in rule.variants]:
+            yield from _wrong_case(name, table, variant)
 
 
-def _is_day(written: object) -> bool:
-    try:
-        return bool(date.fromisoformat(str(written)).isoformat() == written)
-    except ValueError:
-        return False
+def _wrong_case(name: str, table: Lookup, variant: Variant) -> Iterator[tuple[yaml_files.Key, str]]:
+    """Codes that no cell has after the last step of the rule."""
+    change = {"upper": str.upper, "lower": str.lower}.get(str(variant.steps[-1]) if variant.steps else "")
+    if variant.lookup == name and change:
+        for code in table:
+            if code not in (BLANK, OTHERWISE) and change(code) != code:
+                sentence = f"the step '{variant.steps[-1]}' changes each code first, so write '{change(code)}'."
+                yield ("lookups", name, code), sentence
 
 
 def _gaps(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from patronload.documents.yaml_files import Key
 
 if TYPE_CHECKING:
-    from patronload.config.mapping import Mapping, Rule
+    from patronload.config.mapping import Mapping
+    from patronload.config.rules import Rule, Variant
 
 Value = str | bool
 
@@ -65,10 +66,15 @@ def _incomplete_trues(mapping: Mapping) -> Iterator[tuple[Key, str]]:
 
 
 def _given(rule: Rule, mapping: Mapping) -> list[Value]:
-    """The values that a rule can produce, as far as the mapping file lists them: a fixed one, or its lookup's."""
-    if rule.value is not None:
-        return list(rule.value) if isinstance(rule.value, list) else [rule.value]
-    return list(mapping.lookups.get(rule.lookup or "", {}).values())
+    """The values that a rule can produce, as far as the mapping file lists them: fixed ones and those of lookups."""
+    return [value for variant in rule.variants for value in constants(variant, mapping)]
+
+
+def constants(variant: Variant, mapping: Mapping) -> list[Value]:
+    """The values that one way to fill a field can produce, as far as the mapping file lists them."""
+    fixed = variant.default if variant.value is None else variant.value
+    listed = list(fixed) if isinstance(fixed, list) else [fixed] if fixed is not None else []
+    return [*listed, *mapping.lookups.get(variant.lookup or "", {}).values()]
 
 
 def _shown(value: Value) -> str:

@@ -44,7 +44,8 @@ def _mapping() -> dict[str, Any]:
         }
         for system in systems.KNOWN.values()
     ]
-    schema["$defs"]["Rule"]["properties"]["steps"]["items"] = {"enum": list(value_steps.STEPS)}
+    for model in ("Rule", "Case"):
+        schema["$defs"][model]["properties"]["steps"]["items"] = {"enum": list(value_steps.STEPS)}
     return schema
 
 

@@ -10,7 +10,7 @@ import unicodedata
 import polars as pl
 
 from patronload.config.mapping import Mapping
-from patronload.mapping import expressions
+from patronload.mapping.cells import clean
 from patronload.rows import ROW, holding, no_rejects
 
 REPLACED, NUL = "\ufffd", "\0"
@@ -40,8 +40,8 @@ def garbled(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
                 bad.select(
                     pl.col(ROW).cast(pl.UInt32).alias("row"),
                     column=pl.lit(name),
-                    value=expressions.clean(name),
-                    reason=pl.format("{} '{}' {}", pl.lit(name), expressions.clean(name), pl.lit(REASON)),
+                    value=clean(name),
+                    reason=pl.format("{} '{}' {}", pl.lit(name), clean(name), pl.lit(REASON)),
                     summary=pl.lit(f"{name} is garbled: its text was read in the wrong encoding, like JosÃ©"),
                 )
             )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import polars as pl
 
 from patronload.config.mapping import Mapping
-from patronload.mapping import expressions
+from patronload.mapping import cells
 from patronload.rows import ROW, holding, no_rejects
 
 SCIENTIFIC = r"^-?[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]{1,3}$"
@@ -75,7 +75,7 @@ def damaged(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
         any_of_them = "|".join(rf"(?:^\s*(?:{damage.pattern[1:-1]})\s*$)" for damage in kinds)
         suspects = holding(frame, name, any_of_them).select(ROW, name)
         for damage in kinds if suspects.height else ():
-            bad = suspects.filter(expressions.clean(name).str.contains(damage.pattern))
+            bad = suspects.filter(cells.clean(name).str.contains(damage.pattern))
             found.append(_rejects(bad, name, damage.reason, damage.summary))
     return pl.concat(found)
 

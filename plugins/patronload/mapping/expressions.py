@@ -7,11 +7,15 @@ An expression that several others share becomes a column first; nested in each o
 from datetime import date
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from patronload import systems
 from patronload.config import value_steps
-from patronload.config.mapping import OTHERWISE, Lookup, Mapping, Rule
+from patronload.config.mapping import BLANK, OTHERWISE, Lookup, Mapping
+from patronload.config.rules import Case, Constant, Rule, Variant
+from patronload.mapping import cells
+from patronload.mapping.conditions import holds
 
 EARLIEST_YEAR = 1000
 """%Y also reads the 26 of 1/5/26 as the year 26, which is not a real date."""
@@ -19,6 +23,8 @@ EARLIEST_YEAR = 1000
 LATEST_YEAR = 9999
 
 TEXT, VALUE, UNMADE, OUTSIDE = "text", "value", "unmade", "outside"
+
+_MADE = pl.lit(value=False).alias(UNMADE)
 
 
 class Span(NamedTuple):
@@ -29,17 +35,7 @@ class Span(NamedTuple):
     words: str = ""
 
 
-def clean(column: str) -> pl.Expr:
-    """A column's text without surrounding blanks; null if nothing is left."""
-    return _or_null(pl.col(column).str.strip_chars())
-
-
-def cleaned(rows: pl.DataFrame) -> pl.DataFrame:
-    """As `clean`, for all columns, in two steps so that each cell is stripped once."""
-    return rows.select(pl.all().str.strip_chars()).select(_or_null(pl.col(name)) for name in rows.columns)
-
-
-def apply(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup], span: Span | None = None) -> pl.DataFrame:
+def apply(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span | None = None) -> pl.DataFrame:
     """
     Apply a rule to rows; returns three columns.
 
@@ -47,16 +43,60 @@ def apply(rows: pl.DataFrame, rule: Rule, lookups: dict[str, Lookup], span: Span
     null if there is none, or none could be made. UNMADE: whether the row has a text that could not be made into a
     value: an unknown code, an unreadable date, or a date outside `span`.
     """
-    texts = _texts(rows, rule)
+    if isinstance(rule, Rule) and rule.cases:
+        parts = by_case(rows, rule.cases)
+        apart = [apply(part.rows, part.case, lookups, span).select(TEXT, VALUE, UNMADE) for part in parts]
+        together = in_order(pl.concat(apart), [part.positions for part in parts], rows.height)
+        return together.with_columns(pl.col(UNMADE).fill_null(value=False))
+    if rule.value is not None:
+        return rows.select(pl.lit(None, pl.String).alias(TEXT)).with_columns(constant(rule.value), _MADE)
+    made = _made(_texts(rows, rule), rule, lookups, span or Span())
+    if rule.default is None:
+        return made
+    value = pl.when(pl.col(VALUE).is_null() & ~pl.col(UNMADE).fill_null(value=False))
+    return made.with_columns(value.then(constant(rule.default)).otherwise(pl.col(VALUE)).alias(VALUE))
+
+
+def constant(value: Constant) -> pl.Expr:
+    """The same value in each row."""
+    return pl.lit(value, dtype=pl.List(pl.String) if isinstance(value, list) else None).alias(VALUE)
+
+
+def _made(texts: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span) -> pl.DataFrame:
     if rule.split is not None:
         return _lists(texts, rule.split, lookups[rule.lookup] if rule.lookup is not None else None)
     if rule.lookup is not None:
         values = texts.with_columns(looked_up(pl.col(TEXT), lookups[rule.lookup]).alias(VALUE))
     elif rule.date is not None:
-        values = _dates(texts, rule.date, span or Span())
+        values = _dates(texts, rule.date, span)
     else:
-        return texts.with_columns(pl.col(TEXT).alias(VALUE), pl.lit(False).alias(UNMADE))
+        return texts.with_columns(pl.col(TEXT).alias(VALUE), _MADE)
     return values.with_columns((pl.col(TEXT).is_not_null() & pl.col(VALUE).is_null()).alias(UNMADE))
+
+
+class Part(NamedTuple):
+    """The rows of a case: their positions among all rows, and the rows themselves."""
+
+    positions: pl.Series
+    rows: pl.DataFrame
+    case: Case
+
+
+def by_case(rows: pl.DataFrame, cases: tuple[Case, ...]) -> list[Part]:
+    """The rows of each case, the first one that fits; rows that no case is for are in none."""
+    tests = [pl.when(holds(case.when) if case.when else pl.lit(value=True)) for case in cases]
+    numbers = pl.coalesce(*(test.then(pl.lit(number, pl.Int16)) for number, test in enumerate(tests)))
+    chosen = rows.select(numbers.fill_null(-1).alias("case")).to_series()
+    found = [(chosen.eq(number).arg_true(), case) for number, case in enumerate(cases)]
+    return [Part(positions, rows[positions], case) for positions, case in found]
+
+
+def in_order(found: pl.DataFrame, positions: list[pl.Series], height: int) -> pl.DataFrame:
+    """What was found for the parts of `by_case`, one after the other, in the order of all rows; null for the others."""
+    places = np.full(height, -1, np.int64)
+    places[np.concatenate([part.to_numpy() for part in positions])] = np.arange(found.height)
+    indices = pl.Series(places)
+    return found.select(pl.all().gather(indices.set(indices < 0, None)))
 
 
 def of_fields(rows: pl.DataFrame, mapping: Mapping, paths: list[str]) -> dict[str, pl.Series]:
@@ -64,7 +104,7 @@ def of_fields(rows: pl.DataFrame, mapping: Mapping, paths: list[str]) -> dict[st
     return {path: apply(rows, mapping.fields[path], mapping.lookups)[VALUE] for path in paths}
 
 
-def span(path: str, rule: Rule, target: str) -> Span:
+def span(path: str, rule: Variant, target: str) -> Span:
     """The allowed days of a date field: those of the rule, else those that make sense for the field."""
     usual = systems.KNOWN[target].ranges.get(path, (None, None))
     earliest, latest = rule.earliest or usual[0], rule.latest or usual[1]
@@ -88,8 +128,8 @@ def _day(written: str | None) -> str | None:
 
 
 def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
-    """Each code's value in the table: `otherwise` for a code that is not listed, null if there is no code."""
-    listed = {code: meant for code, meant in table.items() if code != OTHERWISE}
+    """Each code's value in the table: `otherwise` for a code that is not listed, `blank` (or null) for no code."""
+    listed = {code: meant for code, meant in table.items() if code not in (OTHERWISE, BLANK)}
     dtype = pl.Boolean if isinstance(next(iter(table.values())), bool) else pl.String
     found = taken.replace_strict(
         pl.Series(list(listed), dtype=pl.String),
@@ -97,32 +137,28 @@ def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
         default=pl.lit(table.get(OTHERWISE), dtype=dtype),
         return_dtype=dtype,
     )
-    return pl.when(taken.is_not_null()).then(found)
+    return pl.when(taken.is_not_null()).then(found).otherwise(pl.lit(table.get(BLANK), dtype=dtype))
 
 
-def _texts(rows: pl.DataFrame, rule: Rule) -> pl.DataFrame:
+def _texts(rows: pl.DataFrame, rule: Variant) -> pl.DataFrame:
     """The text that a rule takes from the row, after its steps; each step becomes a column, see above."""
     text = pl.col(TEXT)
-    taken = cleaned(rows.select(*dict.fromkeys(rule.columns))).select(_taken(rule).alias(TEXT))
+    taken = cells.cleaned(rows.select(*dict.fromkeys(rule.columns))).select(_taken(rule).alias(TEXT))
     steps = [value_steps.STEPS[step](text) for step in rule.steps]
     if rule.phone is not None:
         steps.append(value_steps.phone(text, rule.phone))
     for step in steps:
         taken = taken.select(step)
-    return cleaned(taken) if steps or rule.join is not None else taken
+    return cells.cleaned(taken) if steps or rule.join is not None else taken
 
 
-def _taken(rule: Rule) -> pl.Expr:
+def _taken(rule: Variant) -> pl.Expr:
     if rule.first_of is not None:
         return pl.coalesce(rule.columns)
     if rule.join is not None:
         between = " " if rule.between is None else rule.between
         return pl.concat_str(rule.columns, separator=between, ignore_nulls=True)
     return pl.col(rule.columns[0])
-
-
-def _or_null(stripped: pl.Expr) -> pl.Expr:
-    return pl.when(stripped != "").then(stripped)
 
 
 def _lists(texts: pl.DataFrame, between: str, table: Lookup | None) -> pl.DataFrame:

@@ -17,14 +17,15 @@ import numpy as np
 import polars as pl
 
 from patronload.config import date_forms
-from patronload.config.mapping import Mapping, Rule
+from patronload.config.mapping import Mapping
+from patronload.config.rules import Case, Rule, Variant
 from patronload.mapping import expressions
-from patronload.mapping.expressions import OUTSIDE, TEXT, UNMADE, VALUE, Span
+from patronload.mapping.expressions import OUTSIDE, TEXT, UNMADE, VALUE, Part, Span
 from patronload.rows import ROW, no_rejects
 
 PATRON, GROUP = "patron", "group"
 
-FRAGMENT, CELL = "fragment", "cell"
+FRAGMENT, CELL, GIVEN = "fragment", "cell", " given"
 
 AT_A_TIME = 2
 
@@ -89,7 +90,7 @@ def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Trans
     patrons = frame.select(
         pl.col(ROW).alias("row"),
         **unique | {path: made[path].value for path in mapping.unique},
-        **{PATRON: _json(frame.select(**{path: field.fragment for path, field in made.items()}), mapping)},
+        **{PATRON: _json(frame.select(**_columns(made)), mapping)},
     )
     good = ~patrons["row"].is_in(pl.concat([rejects["row"], refused["row"]]).implode())
     return Transformed(patrons.filter(good), rejects, _groups(made, mapping, frame.height).filter(good))
@@ -98,12 +99,20 @@ def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Trans
 class _Field(NamedTuple):
     """
     The result of a rule. fragment: JSON like `,"city":"Budapest"`, null if there is no value; value: see
-    expressions.apply; rejects: see rows.REJECTS, None if there are none.
+    expressions.apply; rejects: see rows.REJECTS, None if there are none; given: whether the value comes from the row,
+    and is neither fixed nor a default; None if all values do.
     """
 
     fragment: pl.Series | pl.Expr
     value: pl.Series | None = None
     rejects: pl.DataFrame | None = None
+    given: pl.Series | None = None
+
+
+def _columns(made: dict[str, _Field]) -> dict[str, pl.Series | pl.Expr]:
+    """The fragments by their path, and beside them which values of list entries come from the row."""
+    given = {f"{path}{GIVEN}": field.given for path, field in made.items() if "]" in path and field.given is not None}
+    return {path: field.fragment for path, field in made.items()} | given
 
 
 def _groups(made: dict[str, _Field], mapping: Mapping, rows: int) -> pl.Series:
@@ -114,8 +123,10 @@ def _groups(made: dict[str, _Field], mapping: Mapping, rows: int) -> pl.Series:
     return pl.Series(GROUP, [fixed], dtype=pl.String).new_from_index(0, rows)
 
 
-def _field(frame: pl.DataFrame, path: str, rule: Rule, mapping: Mapping) -> _Field:
+def _field(frame: pl.DataFrame, path: str, rule: Variant, mapping: Mapping) -> _Field:
     name = path.rsplit(".", 1)[-1]
+    if isinstance(rule, Rule) and rule.cases:
+        return _field_of_cases(frame, path, rule.cases, mapping)
     if rule.value is not None:
         return _Field(pl.lit(f"{_label(name)}{json.dumps(rule.value, ensure_ascii=False)}"))
     cells = frame.select(rule.columns)
@@ -125,17 +136,53 @@ def _field(frame: pl.DataFrame, path: str, rule: Rule, mapping: Mapping) -> _Fie
     made = made.with_columns(_fragment(name, made[VALUE]))
     faulty = bool(made[UNMADE].any())
     asked_for = path in mapping.unique or path == mapping.system.group
-    wanted = [FRAGMENT, *([VALUE] if asked_for else []), *([TEXT, UNMADE] if faulty else [])]
+    has_default = rule.default is not None
+    wanted = [FRAGMENT, *([VALUE] if asked_for else []), *([UNMADE] if faulty else [])]
+    wanted += [TEXT] if faulty or has_default else []
     wanted += [OUTSIDE] if faulty and rule.date else []
     made = made.select(wanted) if few is None else _each(cells, few, made.select(wanted))
     return _Field(
         made[FRAGMENT],
         made[VALUE] if asked_for else None,
         _unmade(frame[ROW], made, path, rule, span) if faulty else None,
+        made[TEXT].is_not_null() if has_default else None,
     )
 
 
-def _few(cells: pl.DataFrame, rule: Rule) -> pl.DataFrame | None:
+def _field_of_cases(frame: pl.DataFrame, path: str, cases: tuple[Case, ...], mapping: Mapping) -> _Field:
+    parts = expressions.by_case(frame, cases)
+    fields = [_field(part.rows, path, part.case, mapping) for part in parts]
+    columns = [_columns_of_case(field, part) for field, part in zip(fields, parts, strict=True)]
+    made = expressions.in_order(pl.concat(columns), [part.positions for part in parts], frame.height)
+    asked_for = path in mapping.unique or path == mapping.system.group
+    rejects = [field.rejects for field in fields if field.rejects is not None]
+    return _Field(
+        made["fragment"],
+        made["value"] if asked_for else None,
+        pl.concat(rejects) if rejects else None,
+        made["given"].fill_null(value=False),
+    )
+
+
+def _columns_of_case(field: _Field, part: Part) -> pl.DataFrame:
+    height = part.rows.height
+    fragment = field.fragment
+    if isinstance(fragment, pl.Expr):
+        fragment = pl.select(fragment).to_series().new_from_index(0, height)
+    fixed = part.case.value is not None
+    given = pl.Series([not fixed], dtype=pl.Boolean).new_from_index(0, height) if field.given is None else field.given
+    return pl.DataFrame({"fragment": fragment, "value": _value(field, part), "given": given})
+
+
+def _value(field: _Field, part: Part) -> pl.Series:
+    """The value of a field that is unique or a patron's group; of others it is not kept."""
+    if field.value is not None:
+        return field.value.cast(pl.String)
+    fixed = part.case.value if isinstance(part.case.value, str) else None
+    return pl.Series([fixed], dtype=pl.String).new_from_index(0, part.rows.height)
+
+
+def _few(cells: pl.DataFrame, rule: Variant) -> pl.DataFrame | None:
     """The distinct cells of one column, if there are few: the rule then has to be applied only to these."""
     costly = rule.date or rule.lookup or rule.split
     if cells.width > 1 or (not costly and cells.head(SAMPLE).n_unique() * FEW > SAMPLE):
@@ -171,7 +218,7 @@ def _label(name: str | int) -> str:
     return "," if isinstance(name, int) else f",{json.dumps(name, ensure_ascii=False)}:"
 
 
-def _unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Rule, span: Span) -> pl.DataFrame:
+def _unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Variant, span: Span) -> pl.DataFrame:
     """Rejects for the rows whose value could not be made: unknown codes, unreadable dates, dates outside the span."""
     if rule.date and made[OUTSIDE].any():
         faulty, outside = made.with_columns(rows.alias("row")).filter(UNMADE), pl.col(OUTSIDE).fill_null(value=False)
@@ -182,7 +229,7 @@ def _unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Rule, span: Sp
     return _unread(made.with_columns(rows.alias("row")).filter(UNMADE), path, rule)
 
 
-def _unread(bad: pl.DataFrame, path: str, rule: Rule) -> pl.DataFrame:
+def _unread(bad: pl.DataFrame, path: str, rule: Variant) -> pl.DataFrame:
     if rule.lookup is None:
         fault = f"is not a date like {date_forms.in_words(rule.date or '')}"
         return _rejects(bad, path, rule, fault, "correct the row")
@@ -191,7 +238,7 @@ def _unread(bad: pl.DataFrame, path: str, rule: Rule) -> pl.DataFrame:
     return _rejects(bad, path, rule, f"{code} is not set up in the mapping yet", advice)
 
 
-def _rejects(bad: pl.DataFrame, path: str, rule: Rule, fault: str, advice: str) -> pl.DataFrame:
+def _rejects(bad: pl.DataFrame, path: str, rule: Variant, fault: str, advice: str) -> pl.DataFrame:
     """The rows as rejects (see rows.REJECTS) that all have the same fault."""
     columns = " + ".join(rule.columns)
     return bad.select(
@@ -262,7 +309,7 @@ def _assembled(
     is_list = all(isinstance(key, int) for key in branch.children)
     opening, closing = ("[", "]") if is_list else ("{", "}")
     pieces = [pl.lit(f"{label}{opening}"), *_without_first_comma(parts), pl.lit(closing)]
-    telling = _telling(branch, parts, name, mapping)
+    telling = _telling(branch, parts, name, made, mapping)
     if any(part.always for part in telling):
         return made, _Json(pieces, always=True)
     there = pl.any_horizontal(pl.lit(value=False), *(part.pieces[0].is_not_null() for part in telling))
@@ -278,9 +325,24 @@ def _without_first_comma(parts: list[_Json]) -> list[pl.Expr]:
     return [pl.concat_str(first, *others, ignore_nulls=True).str.strip_prefix(",")]
 
 
-def _telling(branch: _Branch, parts: list[_Json], name: str, mapping: Mapping) -> list[_Json]:
-    """The parts that make a branch worth sending: an address with nothing but fixed values has none."""
+def _telling(branch: _Branch, parts: list[_Json], name: str, made: pl.DataFrame, mapping: Mapping) -> list[_Json]:
+    """The parts that make a branch worth sending: an address needs more than its type, fixed values and defaults."""
     if not re.search(r"\.\d$", name):
         return parts
-    fixed = [isinstance(child, str) and mapping.fields[child].value is not None for child in branch.children.values()]
-    return [part for part, is_fixed in zip(parts, fixed, strict=True) if not is_fixed]
+    children = zip(branch.children.values(), parts, strict=True)
+    return [_without_defaults(child, part, made) for child, part in children if _is_telling(child, mapping)]
+
+
+def _is_telling(child: _Branch | str, mapping: Mapping) -> bool:
+    if isinstance(child, _Branch):
+        return True
+    entry, _, property_ = child.rpartition(".")
+    is_type = mapping.system.needed_beside.get(re.sub(r"\[\d\]$", "", entry)) == property_
+    return mapping.fields[child].value is None and not is_type
+
+
+def _without_defaults(child: _Branch | str, part: _Json, made: pl.DataFrame) -> _Json:
+    given = f"{child}{GIVEN}"
+    if given not in made.columns:
+        return part
+    return _Json([pl.when(pl.col(given)).then(part.pieces[0])], always=part.always and bool(made[given].all()))

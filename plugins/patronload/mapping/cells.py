@@ -1,0 +1,17 @@
+"""The text of cells, without surrounding blanks."""
+
+import polars as pl
+
+
+def clean(column: str) -> pl.Expr:
+    """A column's text without surrounding blanks; null if nothing is left."""
+    return _or_null(pl.col(column).str.strip_chars())
+
+
+def cleaned(rows: pl.DataFrame) -> pl.DataFrame:
+    """As `clean`, for all columns, in two steps so that each cell is stripped once."""
+    return rows.select(pl.all().str.strip_chars()).select(_or_null(pl.col(name)) for name in rows.columns)
+
+
+def _or_null(stripped: pl.Expr) -> pl.Expr:
+    return pl.when(stripped != "").then(stripped)
