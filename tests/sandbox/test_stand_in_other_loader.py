@@ -1,10 +1,11 @@
-"""folio_data_import's user importer, as it comes from PyPI, loads into the stand-in."""
+"""Other loaders load into the stand-in: folio_data_import as it comes from PyPI, and requests as ube sends them."""
 
 import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from folioclient import FolioClient
 from stand_in import TENANT, user
@@ -90,3 +91,73 @@ def test_it_loads_into_a_member_of_a_consortium(server, tmp_path):
     stats = load(server, tmp_path, user(1, type="patron"), tenant="central")
     assert (stats.created, stats.failed) == (1, 0)
     assert server.store(TENANT).user("E0001")
+
+
+# What the Five Colleges' ube 1.0.0 sends, as seen with the program itself: numbers in its CSV stay numbers.
+
+BULK_EDIT_USER = {
+    "username": 101,
+    "externalSystemId": 900101,
+    "barcode": "0021001",
+    "active": True,
+    "type": "Patron",
+    "patronGroup": "undergrad",
+    "departments": ["History"],
+    "enrollmentDate": "2025-09-01",
+    "expirationDate": "2029-05-31",
+    "preferredEmailCommunication": ["Support", "Programs"],
+    "customFields": {"campus": "Main"},
+    "personal": {
+        "lastName": "Adams",
+        "phone": 4135550101,
+        "dateOfBirth": "2005-02-03",
+        "preferredContactTypeId": "email",
+        "addresses": [
+            {"addressLine1": "1 Hall St", "postalCode": 1002, "addressTypeId": "Home", "primaryAddress": True},
+            {"addressLine1": "9 Elm St", "postalCode": 90210, "addressTypeId": "Work"},
+        ],
+    },
+    "requestPreference": {"holdShelf": True, "delivery": False},
+}
+
+
+@pytest.fixture
+def alone():
+    """A FOLIO that belongs to no consortium, which would refuse the type Patron with a capital."""
+    with FolioServer([TENANT]) as running:
+        store = running.store(TENANT)
+        store.departments.put(departments("History")[0])
+        store.custom_fields.put(select_field("campus", "Campus", ["Main", "River"]))
+        yield running
+
+
+@pytest.fixture
+def bulk_edit(alone):
+    """A client that logs in as ube does, by pyfolioclient: with expiry, then with both cookies in a header."""
+    with httpx.Client(base_url=alone.url, headers={"x-okapi-tenant": TENANT}, timeout=10) as client:
+        cookies = client.post("/authn/login-with-expiry", json=LOGIN).cookies
+        client.headers["cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        client.cookies.clear()
+        yield client
+
+
+def bulk_edit_request(*users: dict[str, Any]) -> dict[str, Any]:
+    flags = {"deactivateMissingUsers": False, "updateOnlyPresentFields": True}
+    return {"users": users, "totalRecords": len(users), **flags}
+
+
+def test_the_bulk_edit_tools_numbers_become_texts(alone, bulk_edit):
+    """FOLIO: Jackson takes a number where text is expected; so ube loads ZIP codes, telephone numbers and ids."""
+    answers = [bulk_edit.post("/user-import", json=bulk_edit_request(BULK_EDIT_USER)).json() for _ in range(2)]
+    assert [(body["createdRecords"], body["updatedRecords"]) for body in answers] == [(1, 0), (0, 1)]
+    kept = alone.store(TENANT).user("900101")
+    assert (kept["username"], kept["personal"]["phone"]) == ("101", "4135550101")
+    assert {each["postalCode"] for each in kept["personal"]["addresses"]} == {"1002", "90210"}
+
+
+def test_the_bulk_edit_tools_times_are_refused(alone, bulk_edit):
+    """FOLIO: Jackson; ube writes a date with a time as `2029-05-31 00:00:00.000000`, and the whole batch is a 400."""
+    user_with_time = BULK_EDIT_USER | {"expirationDate": "2029-05-31 00:00:00.000000"}
+    response = bulk_edit.post("/user-import", json=bulk_edit_request(BULK_EDIT_USER, user_with_time))
+    assert response.status_code == 400
+    assert len(alone.store(TENANT).users) == 0
