@@ -76,8 +76,6 @@ def application(folio: Folio) -> Starlette:
         folio.faults.set(wanted)
         for tenant in folio.tenants.values():
             tenant.token_seconds = wanted.get("token_seconds", tenant.token_seconds)
-        for store in folio.stores.values():
-            store.parallel = wanted.get("parallel", store.parallel)
         return Response(status_code=204)
 
     async def revoke(request: Request) -> Response:

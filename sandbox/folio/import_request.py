@@ -52,10 +52,6 @@ class BrokenOff(Exception):  # noqa: N818 - the end of the module's process, not
 class UpdateRefused(Exception):  # noqa: N818 - the module's answer, not an error of this program
     """mod-users refused a PUT. FOLIO: UserImportAPI.updateUser's failed Future."""
 
-    def __init__(self, user: Row, message: str) -> None:
-        super().__init__(message)
-        self.user = user
-
 
 class PartitionFailed(Exception):  # noqa: N818 - the same
     """FOLIO: UserImportAPI.processUserBatch; all users of the request are reported as failed, not the ten."""
@@ -125,13 +121,6 @@ class Partition:
         if self.is_answered and request.trouble.late_seconds:
             await asyncio.sleep(request.trouble.late_seconds)
         request.check_alive()
-
-
-class InTurn(Partition):
-    """Users one after the other; the calls take no time, as the import's seconds are spent between its partitions."""
-
-    async def call(self) -> None:
-        """Make one call at once."""
 
 
 def failed(user: Row, error: str) -> Done:

@@ -79,7 +79,7 @@ async def _update(partition: Partition, user: Row) -> Done:
         request.written += 1
     except Refusal as refused:
         cause = f"Response status code {refused.status} is not equal to 204 - {refused.body}"
-        raise UpdateRefused(user, f"{UPDATE_FAILED}{user['externalSystemId']}: {_cut(cause)}") from None
+        raise UpdateRefused(f"{UPDATE_FAILED}{user['externalSystemId']}: {_cut(cause)}") from None
     done = Done("updated", user["username"], user["externalSystemId"])
     return await _with_preference(partition, user, done, _update_preference)
 

@@ -1,12 +1,11 @@
-"""mod-user-import's partitions of ten: all at once over five connections, or one after the other."""
+"""mod-user-import's partitions of ten, all at once over five connections."""
 
 from __future__ import annotations
 
 import asyncio
 
 from sandbox.folio.bodies import Personal, UserBody
-from sandbox.folio.import_request import BrokenOff, Done, InTurn, Partition, PartitionFailed, Request, UpdateRefused
-from sandbox.folio.import_request import failed as failed_user
+from sandbox.folio.import_request import Done, Partition, PartitionFailed, Request, UpdateRefused
 from sandbox.folio.import_user import process_user
 from sandbox.folio.store import Row, Store
 
@@ -23,16 +22,9 @@ _SINCE = {"preferredEmailCommunication": (3, 8, 1), "profilePictureLink": (3, 8,
 
 
 async def import_partitions(request: Request) -> list[list[Done]]:
-    """FOLIO: UserImportAPI.startImport; all partitions start at once, so all look-ups come before the first write."""
-    partitions = request.partitions()
-    if request.store.parallel:
-        work = (_import_partition(request, number, rows) for number, rows in enumerate(partitions))
-        return await asyncio.gather(*work)
-    found = [_look_up(request, rows) for rows in partitions]
-    return [
-        await _import_in_turn(request, number, rows, existing)
-        for number, (rows, existing) in enumerate(zip(partitions, found, strict=True))
-    ]
+    """FOLIO: UserImportAPI.startImport; all partitions start at once, so look-ups come before the first write."""
+    work = (_import_partition(request, number, rows) for number, rows in enumerate(request.partitions()))
+    return await asyncio.gather(*work)
 
 
 async def _import_partition(request: Request, number: int, rows: list[Row]) -> list[Done]:
@@ -72,34 +64,6 @@ async def process_all(request: Request, rows: list[Row], existing: dict[str, Row
         return await asyncio.gather(*work)
     finally:
         partition.is_answered = True
-
-
-async def _import_in_turn(
-    request: Request, number: int, rows: list[Row], existing: dict[str, Row] | None
-) -> list[Done]:
-    """A simpler module than FOLIO's: users one after the other, and a refused update fails its own user alone."""
-    if number == request.trouble.breaks_off:
-        raise BrokenOff
-    await asyncio.sleep(request.trouble.seconds / len(request.partitions()))
-    if number in request.trouble.failed_searches:
-        return request.fail_everybody(f"{SEARCH_FAILED}{SEARCH_LOST}")
-    if existing is None:
-        return request.fail_everybody(SEARCH_FAILED + SCHEMA_MISMATCH)
-    try:
-        return await process_in_turn(request, rows, existing)
-    except PartitionFailed as failed:
-        return request.fail_everybody(f"{SEARCH_FAILED}{failed}")
-
-
-async def process_in_turn(request: Request, rows: list[Row], existing: dict[str, Row]) -> list[Done]:
-    """Work on users one after the other."""
-    results: list[Done] = []
-    for row in rows:
-        try:
-            results.append(await process_user(InTurn(request), row, existing))
-        except UpdateRefused as refused:
-            results.append(failed_user(refused.user, str(refused)))
-    return results
 
 
 def _look_up(request: Request, rows: list[Row]) -> dict[str, Row] | None:

@@ -230,10 +230,6 @@ class Store:
         self.loans = Table()
         self.modules: dict[str, tuple[str, ...]] = dict(reference.MODULES)
         self.consortium: Consortium | None = None
-        self.parallel = True
-        """Whether an import's partitions run at once over five connections, as in the real module: then a refused
-        update fails its partition's answer (every user of the request is reported as failed), and the answer comes
-        before the rest of the partition is through. Without it a refused update fails its own user alone."""
         self.history: list[Event] = []
         """What happened to each user, in order."""
 

@@ -17,7 +17,6 @@ from sandbox.folio.partitions import (
     import_partitions,
     map_users,
     process_all,
-    process_in_turn,
 )
 from sandbox.folio.refusals import Refusal
 from sandbox.folio.store import Row, Store
@@ -85,11 +84,12 @@ async def _run_and_deactivate(request: Request) -> Answer:
         existing = _list_all(request)
     except PartitionFailed:
         return _fail_all(request, SCHEMA_MISMATCH)
-    process = process_all if request.store.parallel else process_in_turn
     try:
-        results = await asyncio.gather(*(process(request, rows, existing) for rows in request.partitions()))
+        results = await asyncio.gather(*(process_all(request, rows, existing) for rows in request.partitions()))
     except UpdateRefused as refused:
         return _fail_all(request, f"{FAILED} Error message: {FAILED}: {refused}")
+    except PartitionFailed as failed:
+        return _fail_all(request, f"{FAILED}{failed}")
     body = _summary(results, IMPORTED)
     if existing and body["failedRecords"]:
         body["message"] = f"{IMPORTED} {NOT_DEACTIVATED}"

@@ -1,4 +1,4 @@
-"""The stand-in with parallel partitions, as the real mod-user-import works: refused updates and early answers."""
+"""The stand-in's parallel partitions: refused updates, early answers, killed imports and their speed."""
 
 import time
 from typing import Any
@@ -26,7 +26,6 @@ def known(*numbers: int) -> list[dict[str, Any]]:
 def parallel(folio):
     """A FOLIO in process that holds users 1 to 25."""
     folio.load(*known(*range(1, 26)))
-    folio.store.parallel = True
     return folio
 
 
@@ -85,7 +84,6 @@ def test_a_refused_update_with_deactivation_is_a_500(parallel):
 
 def test_a_killed_import_leaves_permissions_and_users_in_no_order(folio):
     """Measured: permissions for most of the chunk, users in no order."""
-    folio.store.parallel = True
     folio.folio.faults.trouble(breaks_off=2)
     folio("POST", "/user-import", json={"users": known(*range(1, 101)), "totalRecords": 100})
     stored = [each["externalSystemId"] for each in folio.store.users]
@@ -96,7 +94,6 @@ def test_a_killed_import_leaves_permissions_and_users_in_no_order(folio):
 
 def test_the_same_new_id_twice_creates_one_of_the_two(folio):
     """Measured: the second row often wins."""
-    folio.store.parallel = True
     winners = set()
     for number in range(30):
         body = folio.load(user(number), user(number, username=f"second{number}", barcode=f"9{number}"))
@@ -111,7 +108,6 @@ def test_the_same_new_id_twice_creates_one_of_the_two(folio):
 @pytest.fixture
 def server():
     with FolioServer([TENANT]) as running:
-        running.store(TENANT).parallel = True
         yield running
 
 

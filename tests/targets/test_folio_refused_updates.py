@@ -30,7 +30,6 @@ PATIENCE = QUICK._replace(rest=0.6)
 @pytest.fixture
 def server(server: FolioServer) -> FolioServer:
     """A FOLIO whose partitions run in parallel, and that holds users 1 to 20 and a stranger with a barcode."""
-    server.store(FOLIO_TENANT).parallel = True
     for record in [*people(20), person(999, barcode="29999999")]:
         add_user(server, record)
     return server
