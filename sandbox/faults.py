@@ -81,7 +81,7 @@ class Fault:
 class Faults:
     """The faults in force.
 
-    import_seconds: what each user import takes at least, spent between its partitions of ten.
+    import_seconds: what each user import takes at least, one partition of ten after the other.
     call_seconds: what each call takes at least, also those of mod-user-import to mod-users; 0.011 is the real speed.
     late_seconds: how long the rest of a partition takes after one of its updates was refused.
     most_bytes: the gateway's limit for a body; a larger one is 413. FOLIO: Kong's default is 1 MB.

@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from sandbox.folio.bodies import ImportBody
-from sandbox.folio.connections import CONNECTIONS, Connections
+from sandbox.folio.connections import Connections
 from sandbox.folio.name_resolution import Names
 from sandbox.folio.store import Row, Store
 
 PARTITION = 10
 """FOLIO: mod-user-import UserImportAPI.startImport cuts the users into partitions of ten."""
-
-CALLS_PER_USER = 2
-"""FOLIO: a permission user and the user, or the user and the request preference; one more to write a preference."""
 
 
 class Done(NamedTuple):
@@ -30,7 +27,7 @@ class Done(NamedTuple):
 class Trouble(NamedTuple):
     """What an import takes and what goes wrong inside it; see faults.Faults and faults.Fault.
 
-    seconds: what the import takes at least. call_seconds: what each of its calls takes at least.
+    seconds: what the import takes at least, spread over its partitions. call_seconds: what each call takes at least.
     late_seconds: what the rest of a partition takes after one of its updates was refused.
     """
 
@@ -90,13 +87,6 @@ class Request:
         """Every user of the request as failed. FOLIO: UserImportAPI.processErrorResponse."""
         return [failed(user, error) for user in self.users]
 
-    @property
-    def call_seconds(self) -> float:
-        """What one call takes, so that all of them together take `seconds` over the connections there are."""
-        calls = len(self.users) * CALLS_PER_USER + len(self.partitions())
-        spread = self.trouble.seconds * min(CONNECTIONS, max(1, len(self.users))) / calls
-        return max(self.trouble.call_seconds, spread)
-
     def check_alive(self) -> None:
         """
         Raises:
@@ -117,7 +107,7 @@ class Partition:
         """Make one call to another module; its effect comes after this."""
         request = self.request
         request.check_alive()
-        await request.connections.call(request.call_seconds)
+        await request.connections.call(request.trouble.call_seconds)
         if self.is_answered and request.trouble.late_seconds:
             await asyncio.sleep(request.trouble.late_seconds)
         request.check_alive()

@@ -37,6 +37,7 @@ async def _import_partition(request: Request, number: int, rows: list[Row]) -> l
     if number in request.trouble.failed_searches:
         return request.fail_everybody(f"{SEARCH_FAILED}{SEARCH_LOST}")
     existing = _look_up(request, rows)
+    await asyncio.sleep(request.trouble.seconds * (number + 1) / len(request.partitions()))
     if existing is None:
         return request.fail_everybody(SEARCH_FAILED + SCHEMA_MISMATCH)
     try:
