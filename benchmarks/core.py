@@ -25,7 +25,7 @@ import polars as pl
 
 from benchmarks import delivery, migration_tools, script, wide
 from patronload import settings
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.loads.load import Load
@@ -100,7 +100,7 @@ def stages_alone(rows: int, bad: float) -> list[float]:
 
 def export(folder: Path, rows: int, bad: float) -> Path:
     """Write a generated export into the folder of a run."""
-    made = folder / "run" / runs.EXPORT
+    made = folder / "run" / names.EXPORT
     made.parent.mkdir()
     wide.write(made, rows, bad)
     return made
@@ -111,7 +111,7 @@ def _ours(folder: str) -> dict[str, Any]:
     for left in (Path(folder) / "run").iterdir():
         if left.is_dir():
             shutil.rmtree(left)
-        elif left.name != runs.EXPORT:
+        elif left.name != names.EXPORT:
             left.unlink()
     found = [_measured(folder, stage) for stage in STAGES]
     took = {kind: {name: spent for each in found for name, spent in each[kind].items()} for kind in ("seconds", "cpu")}
@@ -184,7 +184,7 @@ def _transform(load: Load) -> str:
 
 
 def _chunks(load: Load) -> str:
-    patrons = pl.read_parquet(load.run.folder / runs.PATRONS, columns=["patron"])
+    patrons = pl.read_parquet(load.run.folder / names.PATRONS, columns=["patron"])
     numbers = set(chunks.write(load.run, load.tenant.target, patrons.with_columns(level=0)))
     return f"{len(numbers):,} chunks"
 
@@ -194,7 +194,7 @@ STAGES = {VALIDATE: _validate, TRANSFORM: _transform, CHUNKS: _chunks}
 
 def _script(folder: Path) -> dict[str, Any]:
     clock = _Clock()
-    chunks = clock.run(SCRIPT, lambda: script.run(folder / "run" / runs.EXPORT, folder / "bodies", CHUNK))
+    chunks = clock.run(SCRIPT, lambda: script.run(folder / "run" / names.EXPORT, folder / "bodies", CHUNK))
     return _measurement(clock, f"{chunks:,} chunks")
 
 

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 
 
 def leave(run: Run) -> None:
     """Write the export's name, size and times beside it. The hash is not real, to save time."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    facts = {"name": runs.EXPORT, "path": runs.EXPORT, "modified": now, "fetched": now, "sha256": "0" * 64}
-    run.write_json(runs.DELIVERY, facts | {"size": (run.folder / runs.EXPORT).stat().st_size})
+    facts = {"name": names.EXPORT, "path": names.EXPORT, "modified": now, "fetched": now, "sha256": "0" * 64}
+    run.write_json(names.DELIVERY, facts | {"size": (run.folder / names.EXPORT).stat().st_size})

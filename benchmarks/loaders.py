@@ -26,7 +26,7 @@ from benchmarks import delivery
 from benchmarks.null_folio import TENANT
 from local import exports as made_up
 from patronload import connections, settings
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.connections import Connection
@@ -92,17 +92,17 @@ def _ours(url: str, folder: Path, rows: int) -> tuple[list[str], list[Speed]]:
         plan = _timed("Patronload, plan", lambda: plan.plan(load)["new"])
         post = _timed("Patronload, post", lambda: post.post(load)["patrons"])
     both = Speed("Patronload, plan and post", post.users, plan.seconds + post.seconds)
-    patrons = pl.read_parquet(run.folder / runs.PATRONS)["patron"].to_list()
+    patrons = pl.read_parquet(run.folder / names.PATRONS)["patron"].to_list()
     return patrons, [plan, post, both]
 
 
 def _prepare(run: Run, content: bytes) -> None:
     """Write the artifacts that fetch and validate would leave for an export without errors."""
-    run.write(runs.EXPORT, content)
+    run.write(names.EXPORT, content)
     delivery.leave(run)
     lines = content.count(b"\n") - 1
-    run.write_json(runs.VALIDATION, {"rows": lines, "columns": [], "checks": []})
-    with run.writing(runs.VALIDATE_REJECTS) as file:
+    run.write_json(names.VALIDATION, {"rows": lines, "columns": [], "checks": []})
+    with run.writing(names.VALIDATE_REJECTS) as file:
         pl.DataFrame(schema=REJECTS).write_parquet(file)
 
 

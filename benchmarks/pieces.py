@@ -22,8 +22,7 @@ import zstandard
 
 from benchmarks import core, delivery
 from patronload import targets
-from patronload.artifacts import run as runs
-from patronload.artifacts import tables
+from patronload.artifacts import names, tables
 from patronload.artifacts.run import Run
 from patronload.config import mapping as mappings
 from patronload.config import mapping_files, tenants
@@ -90,7 +89,7 @@ def _validate(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
     with spent.within(csv_records, _marked="read: marking the end of each record"), ExitStack() as one_by_one:
         for module in (csv_records, validation):
             one_by_one.enter_context(patch.object(module, "ThreadPoolExecutor", _AtOnce))
-        export = spent.of("read: CSV", lambda: reading.read(load.run.read(runs.EXPORT), load.tenant.source))
+        export = spent.of("read: CSV", lambda: reading.read(load.run.read(names.EXPORT), load.tenant.source))
         spent.of("writing rows.parquet", lambda: export_rows.keep_rows(load, export))
         one_by_one.enter_context(spent.within(spreadsheet_damage, damaged="validate: spreadsheet damage"))
         one_by_one.enter_context(spent.within(great_expectations, results="validate: Great Expectations"))
@@ -107,8 +106,8 @@ def _validate(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
 
 def _transform(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
     parts = export_rows.rows_in_parts(load.run)
-    names = {"_field": "transform: the fields", "_json": "transform: assembling JSON"}
-    with load.run.writing(runs.PATRONS) as file, spent.within(transform, **names):
+    parts_of_it = {"_field": "transform: the fields", "_json": "transform: assembling JSON"}
+    with load.run.writing(names.PATRONS) as file, spent.within(transform, **parts_of_it):
         writer = tables.Writer(file)
         while (part := spent.of("transform: reading rows.parquet", lambda: next(parts, None))) is not None:
             made = spent.of("transform: the rest", lambda part=part: transform._part(part, mapping, no_rejects()))  # noqa: SLF001
@@ -118,7 +117,7 @@ def _transform(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
 
 def _chunks(load: Load, spent: _Spent) -> None:
     target, zstd = load.tenant.target, zstandard.ZstdCompressor(level=1)
-    path = load.run.folder / runs.PATRONS
+    path = load.run.folder / names.PATRONS
     texts = spent.of("chunks: reading patrons.parquet", lambda: pl.read_parquet(path, columns=["patron"])["patron"])
     sizes = texts.str.len_bytes()
     cut = spent.of("chunks: cutting", lambda: chunks.numbers(sizes, core.CHUNK, target.chunk_bytes))

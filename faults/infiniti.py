@@ -18,7 +18,7 @@ from faults.load import Claim, Done, Stage
 from faults.schedule import MOST, Nth, Schedule, kills
 from faults.school import CHOSEN, Expected, World
 from faults.verdict import COUNTS, MOST_TOLD, private
-from patronload.artifacts import run
+from patronload.artifacts import names
 from patronload.connections import Connection
 from patronload.targets.patron_ledger import Ledger
 from sandbox.faults import Faults
@@ -41,10 +41,10 @@ class InfinitiGround(InfinitiServer):
         self.journal.clear()
         if world.has_ledger:
             ledger = Ledger.empty()
-            names = ("username", "librarybarcode", "adminsystemid")
-            ledger.take(({name: user[name] for name in names} for user in world.stored), "username")
+            known = ("username", "librarybarcode", "adminsystemid")
+            ledger.take(({name: user[name] for name in known} for user in world.stored), "username")
             folder.mkdir(parents=True)
-            (folder / run.LEDGER).write_text(json.dumps(ledger.to_json()))
+            (folder / names.LEDGER).write_text(json.dumps(ledger.to_json()))
         return arm(random.Random(world.seed * 7919 + 1), self.faults, 1 + len(world.rows) // world.chunk_size)
 
     def heal(self) -> None:
@@ -203,9 +203,9 @@ class _Judge:
                 yield f"rows {sorted(failed & self.loaded)[:5]} are told as failed and are loaded"
 
     def _chunks(self) -> dict[int, set[int]]:
-        if not self.done.run.has(run.PLANNED):
+        if not self.done.run.has(names.PLANNED):
             return {}
-        with self.done.run.reading(run.PLANNED) as file:
+        with self.done.run.reading(names.PLANNED) as file:
             planned = pl.read_parquet(file, columns=["chunk", "row"])
         return {chunk: set(rows) for chunk, rows in planned.group_by("chunk").agg("row").iter_rows()}
 

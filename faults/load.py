@@ -23,7 +23,7 @@ from faults.campaign import Figures
 from faults.schedule import Kill, Schedule
 from faults.world import Row
 from patronload import connections, targets
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.connections import Connection
@@ -260,7 +260,7 @@ class Stage(Generic[AnyCase_contra]):
 
     def _claim(self, run: Run) -> Claim:
         results = [run.read_json(name) for name in run.names("results")]
-        return Claim(run.read_json(runs.REPORT), results)
+        return Claim(run.read_json(names.REPORT), results)
 
 
 def _tried(step: Callable[[Load], Any], load: Load) -> str | None:
@@ -305,18 +305,18 @@ def _quickly(opened: Callable[..., Any]) -> Callable[..., Any]:
 def prepare(run: Run, world: Case) -> None:
     """Leave behind what the steps fetch and validate do; Great Expectations would take longer than all the rest."""
     content = world.csv()
-    run.write(runs.EXPORT, content)
+    run.write(names.EXPORT, content)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {"name": "patrons.csv", "path": "patrons.csv", "size": len(content), "modified": now, "fetched": now}
-    run.write_json(runs.DELIVERY, facts | {"sha256": hashlib.sha256(content).hexdigest()})
-    run.write_json(runs.VALIDATION, {"rows": len(world.rows), "columns": list(world.columns), "checks": []})
+    run.write_json(names.DELIVERY, facts | {"sha256": hashlib.sha256(content).hexdigest()})
+    run.write_json(names.VALIDATION, {"rows": len(world.rows), "columns": list(world.columns), "checks": []})
     words = "is in the file twice"
     twins = [
         {"row": number, "column": world.columns[0], "value": None, "reason": words, "summary": words}
         for number in sorted(world.duplicates)
     ]
     schema = {"row": pl.UInt32, "column": pl.String, "value": pl.String, "reason": pl.String, "summary": pl.String}
-    with run.writing(runs.VALIDATE_REJECTS) as file:
+    with run.writing(names.VALIDATE_REJECTS) as file:
         pl.DataFrame(twins, schema=schema).write_parquet(file)
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from patronload.artifacts import history
-from patronload.artifacts import run as runs
+from patronload.artifacts import history, names
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.errors import ValidationError
@@ -72,7 +71,7 @@ class Library:
             if ALREADY_LOADED in step(load):
                 break
         stages.report(load)
-        return report.Report.from_json(load.run.read_json(runs.REPORT))
+        return report.Report.from_json(load.run.read_json(names.REPORT))
 
     def stopped(self, run, says, **options):
         """A load that is stopped, with nothing sent; its report."""
@@ -81,7 +80,7 @@ class Library:
         with pytest.raises(ValidationError, match=says):
             self.loaded(run, **options)
         stages.report(load)
-        told = report.Report.from_json(load.run.read_json(runs.REPORT))
+        told = report.Report.from_json(load.run.read_json(names.REPORT))
         assert (told.outcome, told.sent, load.run.names("sent")) == ("stopped", 0, [])
         # The plan asks with an import of nobody whether it may import.
         assert not any(seen.external_system_ids for seen in self.folio.imports[before:])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.config import tenants
 from patronload.errors import Declined, RefusedError, TargetError, TransientError, ValidationError
 from patronload.loads import approval, planning
@@ -56,7 +56,7 @@ def planned(library, run="second", **options):
 
 def told(load):
     stages.report(load)
-    return reports.Report.from_json(load.run.read_json(runs.REPORT))
+    return reports.Report.from_json(load.run.read_json(names.REPORT))
 
 
 def states(report):
@@ -71,7 +71,7 @@ def test_nothing_is_asked_on_ordinary_days(asking, mails):
     stages.post(load)
     report = told(load)
     assert (report.outcome, report.approval, report.warnings) == ("loaded", None, ())
-    assert not load.run.has(runs.APPROVAL)
+    assert not load.run.has(names.APPROVAL)
     assert mails == []
 
 
@@ -145,7 +145,7 @@ def test_approved(asking, mails):
     )
     assert report.warnings == (said,)
     mail = mailing.result_mail(tenants.load("lib"), report)
-    for text in (mail.html, mail.text, load.run.read(runs.REPORT_PAGE).decode()):
+    for text in (mail.html, mail.text, load.run.read(names.REPORT_PAGE).decode()):
         assert said in html.unescape(text)
     assert asking.ledger == ["first", "second"]
     assert len(mails) == 1
@@ -328,7 +328,7 @@ def test_rejects_that_were_approved_do_not_count_once_more(asking, monkeypatch):
     stages.approve(load, TURN, YES)
     stages.post(load)
     assert told(load).outcome == "loaded_with_rejects"
-    figures = load.run.read_json(runs.REPORT)
+    figures = load.run.read_json(names.REPORT)
     totals = type("Totals", (), {"created": 0, "updated": 4, "failed": 1})
     check_loaded(load, totals, figures["rejected"])
 
@@ -520,7 +520,7 @@ def test_a_mail_server_that_is_down(asking, monkeypatch, caplog):
     monkeypatch.setattr(smtp, "send", down)
     assert stages.approve(load, TURN) is not None
     assert "The question could not be mailed" in caplog.text
-    assert load.run.read_json(runs.APPROVAL)["told"] is None
+    assert load.run.read_json(names.APPROVAL)["told"] is None
 
 
 def test_without_an_address_of_airflows_the_mail_says_where_to_go(asking, mails):
@@ -535,7 +535,7 @@ def test_no_patron_is_in_what_is_kept_and_mailed(asking, mails):
     asking.deliver(range(1000, 1006), day=days_after(1))
     load = planned(asking)
     page = approval_question.markdown(stages.approve(load, TURN), "FOLIO")
-    everything = page + mails[0].html + mails[0].text + load.run.read(runs.APPROVAL).decode()
+    everything = page + mails[0].html + mails[0].text + load.run.read(names.APPROVAL).decode()
     assert not [cell for cell in ("u-1001", "user1001", "001001", "Adams") if cell in everything]
 
 

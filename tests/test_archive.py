@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from patronload.artifacts import purging
+from patronload.artifacts import names, purging
 from patronload.artifacts import run as runs
 from patronload.artifacts.run import Run
 from patronload.config import tenants
@@ -41,7 +41,7 @@ def loaded(library):
 
 
 def about(library, run):
-    return Run(library.runs / run).read_json(runs.DELIVERY)
+    return Run(library.runs / run).read_json(names.DELIVERY)
 
 
 def test_a_past_day_whose_file_is_gone_is_taken_from_the_run_that_fetched_it(loaded):
@@ -53,7 +53,7 @@ def test_a_past_day_whose_file_is_gone_is_taken_from_the_run_that_fetched_it(loa
     for kept in ("name", "path", "size", "modified", "sha256", "day"):
         assert again[kept] == first[kept]
     assert (told.outcome, told.updated, told.export.archive.run) == ("loaded", 3, "first")
-    page = html.unescape(Run(loaded.runs / "again").read(runs.REPORT_PAGE).decode())
+    page = html.unescape(Run(loaded.runs / "again").read(names.REPORT_PAGE).decode())
     mail = mails.result_mail(tenants.load("lib"), told)
     for text in (page, html.unescape(mail.html), mail.text):
         assert "taken from the archive of run first, which fetched it" in text
@@ -86,8 +86,8 @@ def test_of_several_runs_the_export_that_was_fetched_last_is_taken(loaded):
         loaded.deliver(range(4 + number), name=name_of(day), day=day, hour=9)
         later = loaded.load(run, day=day)
         stages.fetch(later)
-        known = later.run.read_json(runs.DELIVERY)
-        later.run.write_json(runs.DELIVERY, known | {"fetched": f"2027-01-0{number + 1}T00:00:00+00:00"})
+        known = later.run.read_json(names.DELIVERY)
+        later.run.write_json(names.DELIVERY, known | {"fetched": f"2027-01-0{number + 1}T00:00:00+00:00"})
         (exports(loaded) / name_of(day)).unlink()
     told = loaded.loaded("again", past=True)
     assert (told.export.archive.run, told.rows) == ("second", 4)
@@ -119,7 +119,7 @@ def test_a_run_that_is_cleared_keeps_what_it_fetched_itself(library, how):
         library.deliver(range(10, 12), name=f"staff_{DAY:%Y%m%d}.csv")
         run = library.load(f"run{first}", past=True)
         stages.fetch(run)
-    told = run.run.read_json(runs.DELIVERY)
+    told = run.run.read_json(names.DELIVERY)
     for name in (name_of(DAY), f"staff_{DAY:%Y%m%d}.csv"):
         (exports(library) / name).unlink()
     cleared = library.load("run0", past=True)
@@ -129,10 +129,10 @@ def test_a_run_that_is_cleared_keeps_what_it_fetched_itself(library, how):
             stages.fetch(cleared)
         return
     if how == "older":
-        other = run.run.read_json(runs.DELIVERY)
-        run.run.write_json(runs.DELIVERY, other | {"fetched": "2099-01-01T00:00:00+00:00"})
+        other = run.run.read_json(names.DELIVERY)
+        run.run.write_json(names.DELIVERY, other | {"fetched": "2099-01-01T00:00:00+00:00"})
     assert stages.fetch(cleared)["more_files"] == 1
-    now = cleared.run.read_json(runs.DELIVERY)
+    now = cleared.run.read_json(names.DELIVERY)
     if how == "whole":
         assert now == told
     else:
@@ -146,7 +146,7 @@ def test_a_file_that_is_not_what_was_fetched_is_not_taken(loaded):
     load = loaded.load("again", past=True)
     with pytest.raises(SourceError, match=r"What run first has kept of patrons_20261120\.csv is not what it had"):
         stages.fetch(load)
-    assert not load.run.has(runs.EXPORT)
+    assert not load.run.has(names.EXPORT)
 
 
 def test_an_export_that_was_purged_says_so_and_what_to_do(loaded):
@@ -216,8 +216,8 @@ def test_the_runs_are_looked_through_wherever_they_are(library, root):
         (exports(library) / name_of(day)).unlink()
     again = load_in(7, "backfill__7", past=True)
     stages.fetch(again)
-    assert again.run.read_json(runs.DELIVERY)["archive"]["run"] == "scheduled__07"
-    assert again.run.read(runs.EXPORT) == runs.open_run("lib", "scheduled__07").read(runs.EXPORT)
+    assert again.run.read_json(names.DELIVERY)["archive"]["run"] == "scheduled__07"
+    assert again.run.read(names.EXPORT) == runs.open_run("lib", "scheduled__07").read(names.EXPORT)
 
 
 def load_in(number, run_id, **options):

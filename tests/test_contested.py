@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.loads.load import Load
@@ -185,7 +185,7 @@ def test_before_anything_is_known_what_is_there_stays(load: Loading, folio: Foli
     """Nobody can tell who changed it last; what FOLIO has not, it gets."""
     load(ANN)
     edit(folio, lastName="Ashe", email=None)
-    (tmp_path / "lib" / runs.LEDGER).unlink()
+    (tmp_path / "lib" / names.LEDGER).unlink()
     load(ANN)
     assert in_folio(folio)[:2] == ("Ashe", "ann@campus.example")
 
@@ -249,7 +249,7 @@ def test_the_order_of_tags_says_nothing(load: Loading, folio: FolioServer):
 def test_nobody_can_be_read_in_the_ledger(load: Loading, tmp_path: Path):
     """It has hashes only, of the contested fields."""
     load(ANN)
-    text = (tmp_path / "lib" / runs.LEDGER).read_text()
+    text = (tmp_path / "lib" / names.LEDGER).read_text()
     assert not [value for value in ANN.values() if len(value) > 3 and value in text]
     [said] = json.loads(text)["said"].values()
     assert set(said) == {

@@ -10,8 +10,7 @@ import yaml
 from cryptography.fernet import Fernet
 
 from patronload.__main__ import main
-from patronload.artifacts import encryption
-from patronload.artifacts import run as runs
+from patronload.artifacts import encryption, names
 from patronload.errors import ConfigError
 from patronload.loads.load import Load
 from patronload.loads.posting import post
@@ -70,9 +69,17 @@ def test_no_byte_on_the_disk_tells_of_a_patron(delivered: Library, encrypt: Encr
     files = written(delivered)
     assert [path for path, content in files.items() if not content.startswith(encryption.MAGIC)] == []
     assert leaking(delivered) == []
-    names = {path.removeprefix("lib/run/") for path in files}
-    assert {runs.EXPORT, runs.ROWS, runs.PATRONS, runs.PLANNED, runs.REJECTS, runs.REPORT, runs.REPORT_PAGE} <= names
-    assert {"chunks/0001.json.zst", "sent/0002.json", "results/0002.json", runs.TRANSFORM_REJECTS} <= names
+    artifacts = {path.removeprefix("lib/run/") for path in files}
+    assert {
+        names.EXPORT,
+        names.ROWS,
+        names.PATRONS,
+        names.PLANNED,
+        names.REJECTS,
+        names.REPORT,
+        names.REPORT_PAGE,
+    } <= artifacts
+    assert {"chunks/0001.json.zst", "sent/0002.json", "results/0002.json", names.TRANSFORM_REJECTS} <= artifacts
     assert sum("/.history/" in path for path in files) == 2
     assert any(path.startswith("_leases/") for path in files)
 
@@ -109,7 +116,7 @@ def test_a_load_that_was_killed_goes_on_with_keys_that_come_and_change(
     assert delivered.load("run").run.names("results") == []
     stages.post(load())
     stages.report(load())
-    made = report.Report.from_json(load().run.read_json(runs.REPORT))
+    made = report.Report.from_json(load().run.read_json(names.REPORT))
     assert (made.outcome, made.created + made.updated, made.rejected) == ("loaded_with_rejects", 3, 1)
     found = [
         user for user in delivered.folio.store("main").users if str(user.get("externalSystemId")).startswith("u-zq")
@@ -149,19 +156,19 @@ def test_a_run_can_be_decrypted_by_hand(
     assert len(files) > 20
     assert all(path.read_bytes() == run.read(name) for name, path in files.items())
     assert {path.stat().st_mode & 0o777 for path in files.values()} == {0o600}
-    rejects = list(csv.DictReader(io.StringIO(files[runs.REJECTS].read_text(encoding="utf-8-sig"))))
+    rejects = list(csv.DictReader(io.StringIO(files[names.REJECTS].read_text(encoding="utf-8-sig"))))
     assert [row["username"] for row in rejects] == ["cressida.q"]
-    one = ["decrypt", "--artifact", str(delivered.runs / "run" / runs.EXPORT), "--out", str(tmp_path / "one")]
+    one = ["decrypt", "--artifact", str(delivered.runs / "run" / names.EXPORT), "--out", str(tmp_path / "one")]
     monkeypatch.setattr("getpass.getpass", lambda _: key)
     assert main(one) == 0
-    assert (tmp_path / "one" / runs.EXPORT).read_bytes() == run.read(runs.EXPORT)
+    assert (tmp_path / "one" / names.EXPORT).read_bytes() == run.read(names.EXPORT)
 
 
 def test_the_wrong_key_by_hand_is_told(
     delivered: Library, encrypt: Encrypt, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     """With the file that it does not open, and nothing is left of it."""
-    keys, export = tmp_path / "keys.txt", delivered.runs / "run" / runs.EXPORT
+    keys, export = tmp_path / "keys.txt", delivered.runs / "run" / names.EXPORT
     encrypt(new_key())
     stages.fetch(delivered.load("run"))
     for text, told in ((new_key(), "export.csv was encrypted by another key"), ("é", "Key 1 of 1 in")):

@@ -12,7 +12,7 @@ import yaml
 
 from local.exports import wattlegrove
 from patronload import targets
-from patronload.artifacts import run
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.errors import TargetError, TransientError
@@ -134,15 +134,15 @@ def test_the_report_is_infinitis(load, infiniti):
     made = load([row(1), row(2, Card=""), row(3, Email="not at all")])
     told = through(made)
     assert (told["outcome"], told["created"], told["failed"]) == ("loaded_with_rejects", 2, 1)
-    report = made.run.read_json(run.REPORT)
+    report = made.run.read_json(names.REPORT)
     assert report["target"] == "Infiniti"
     assert report["warnings"][0] == "1 patron has no barcode and cannot borrow: row 3."
     assert [reason["reason"] for reason in report["reasons"]] == ["the e-mail address is not one that Infiniti takes"]
-    page = made.run.read(run.REPORT_PAGE).decode()
+    page = made.run.read(names.REPORT_PAGE).decode()
     assert "refused by Infiniti" in page
     assert "FOLIO" not in page
     assert not any(word in page for word in ("pupil", "S0000", "Zoë"))
-    rejects = made.run.read(run.REJECTS).decode("cp1252").splitlines()
+    rejects = made.run.read(names.REJECTS).decode("cp1252").splitlines()
     assert rejects[1].endswith("4,post,,,Field (emailAddress) is not a well-formed email address.")
 
 
@@ -150,9 +150,9 @@ def test_rejects_that_were_mended_load(load, infiniti):
     """The library's way back is the same as for every target."""
     wrong = load([row(1), row(2, Leaves_in="")])
     assert through(wrong)["rejected"] == 1
-    rejected = wrong.run.read(run.REJECTS).decode("cp1252").replace(",Current,,", ",Current,2030,")
+    rejected = wrong.run.read(names.REJECTS).decode("cp1252").replace(",Current,,", ",Current,2030,")
     again = load([row(9)])
-    again.run.write(run.EXPORT, rejected.encode("cp1252"))
+    again.run.write(names.EXPORT, rejected.encode("cp1252"))
     for step in (stages.validate, stages.transform, stages.plan, stages.post):
         told = step(again)
     assert told["created"] == 1
@@ -177,7 +177,7 @@ def test_a_changed_username_waits_for_a_person(load, school, infiniti):
     told = load(renamed, day=DAY + timedelta(1))
     assert through(told)["rejected"] == 1
     assert set(infiniti.school.users) == {"pupil1", "pupil2"}
-    (reason,) = told.run.read_json(run.REPORT)["reasons"]
+    (reason,) = told.run.read_json(names.REPORT)["reasons"]
     assert reason["stage"] == "plan"
     assert "another username in the last load" in reason["reason"]
     infiniti.school.users["zoe.de"] = infiniti.school.users.pop("pupil1") | {"username": "zoe.de"}
@@ -189,7 +189,7 @@ def test_a_changed_username_waits_for_a_person(load, school, infiniti):
 
 def test_the_ledger_is_written_by_loads_only(load, tmp_path, infiniti):
     """Not by a dry run, not by a plan, not by a load that sent nothing; and it names nobody."""
-    ledger = tmp_path / "artifacts" / "wattlegrove" / run.LEDGER
+    ledger = tmp_path / "artifacts" / "wattlegrove" / names.LEDGER
     through(load([row(1)], dry_run=True), post=False)
     assert not ledger.exists()
     infiniti.oddities.unauthorised = 200
@@ -211,9 +211,9 @@ def test_a_load_that_failed_half_way_is_remembered_as_far_as_it_came(load, tmp_p
     half = load([row(1), row(2), row(3)])
     with pytest.raises(TargetError, match="no user import"):
         through(half)
-    assert len(json.loads((tmp_path / "artifacts" / "wattlegrove" / run.LEDGER).read_text())["patrons"]) == 2
+    assert len(json.loads((tmp_path / "artifacts" / "wattlegrove" / names.LEDGER).read_text())["patrons"]) == 2
     stages.post(half)
-    assert len(json.loads((tmp_path / "artifacts" / "wattlegrove" / run.LEDGER).read_text())["patrons"]) == 3
+    assert len(json.loads((tmp_path / "artifacts" / "wattlegrove" / names.LEDGER).read_text())["patrons"]) == 3
 
 
 def test_a_run_of_long_ago_that_is_cleared_changes_nothing_in_the_ledger(load, tmp_path, school):
@@ -222,9 +222,9 @@ def test_a_run_of_long_ago_that_is_cleared_changes_nothing_in_the_ledger(load, t
     through(old)
     school(changed_usernames="send")
     through(load([row(1, Login="zoe.de"), row(2)], day=DAY + timedelta(1)))
-    before = (tmp_path / "artifacts" / "wattlegrove" / run.LEDGER).read_bytes()
+    before = (tmp_path / "artifacts" / "wattlegrove" / names.LEDGER).read_bytes()
     stages.post(old)
-    assert (tmp_path / "artifacts" / "wattlegrove" / run.LEDGER).read_bytes() == before
+    assert (tmp_path / "artifacts" / "wattlegrove" / names.LEDGER).read_bytes() == before
 
 
 def test_past_days_in_their_order(load, infiniti):
@@ -247,7 +247,7 @@ def test_passwords_go_to_newcomers_once(load, school, tmp_path, infiniti):
     given = [event.username for event in infiniti.school.history if event.what == "password"]
     assert given == ["pupil2"]
     assert "password" not in infiniti.school.users["pupil1"]
-    assert "Welcome" not in made.run.read(run.REPORT).decode()
+    assert "Welcome" not in made.run.read(names.REPORT).decode()
 
 
 def test_a_missing_column_is_not_sent(load, infiniti):
@@ -266,9 +266,9 @@ def test_an_answer_that_is_none_is_told_with_what_to_do(load, infiniti):
     with pytest.raises(TargetError):
         through(odd)
     stages.report(odd)
-    report = odd.run.read_json(run.REPORT)
+    report = odd.run.read_json(names.REPORT)
     assert (report["failure"]["kind"], report["unconfirmed"]) == ("TargetError", 1)
-    assert "Mend in Infiniti, or in its Airflow connection" in odd.run.read(run.REPORT_PAGE).decode()
+    assert "Mend in Infiniti, or in its Airflow connection" in odd.run.read(names.REPORT_PAGE).decode()
     assert "pupil1" not in json.dumps(report)
 
 
@@ -280,8 +280,8 @@ def test_what_to_do_next_is_true_for_infiniti(load, infiniti, monkeypatch):
     with pytest.raises(TransientError):
         through(lost)
     assert stages.report(lost)["outcome"] == "failed"
-    assert lost.run.read_json(run.REPORT)["unconfirmed"] == 1
-    page = lost.run.read(run.REPORT_PAGE).decode()
+    assert lost.run.read_json(names.REPORT)["unconfirmed"] == 1
+    page = lost.run.read(names.REPORT_PAGE).decode()
     assert "sends those whose answer got lost once more, which does no harm" in html.unescape(page)
     assert "sent twice takes no harm" in page
     stages.post(lost)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from patronload.artifacts import purging
-from patronload.artifacts import run as runs
+from patronload.artifacts import names, purging
 from patronload.artifacts.run import Run
 from patronload.config.tenants import Keep
 from patronload.errors import ConfigError
@@ -31,10 +30,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def leave(root: Path, days: float, run_id: str = "manual__2026-01-01T01:02:03+00:00__x", *names: str) -> Path:
+def leave(root: Path, days: float, run_id: str = "manual__2026-01-01T01:02:03+00:00__x", *left: str) -> Path:
     """A run's folder, all of it written so many days ago."""
     folder = root / "ashford" / run_id
-    for name in names or (*PATRONS, *(name for name in purging.KEPT if name != runs.PURGED)):
+    for name in left or (*PATRONS, *(name for name in purging.KEPT if name != names.PURGED)):
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("{}")

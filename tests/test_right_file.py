@@ -6,8 +6,7 @@ from collections import Counter
 import polars as pl
 import pytest
 
-from patronload.artifacts import history
-from patronload.artifacts import run as runs
+from patronload.artifacts import history, names
 from patronload.artifacts.history import History
 from patronload.artifacts.run import Run
 from patronload.checks import gates
@@ -73,7 +72,7 @@ def test_the_same_file_with_a_reason_is_loaded_and_the_reason_is_told(library):
     (warning,) = told.warnings
     assert REASON in warning
     assert "This file was loaded already" in warning
-    page = html.unescape(Run(library.runs / "second").read(runs.REPORT_PAGE).decode())
+    page = html.unescape(Run(library.runs / "second").read(names.REPORT_PAGE).decode())
     mail = mails.result_mail(tenants.load("lib"), told)
     for text in (page, html.unescape(mail.html), mail.text):
         assert REASON in text
@@ -158,7 +157,7 @@ def test_the_ledger_tells_all_runs_that_have_loaded_a_file(library):
         library.loaded(run, load_anyway=REASON)
     newest = History(library.load().run).newest()
     assert (newest.run, newest.earlier) == ("third", ("first", "second"))
-    assert all(Run(library.runs / run).has(runs.REPORT) for run in ("first", "second", "third"))
+    assert all(Run(library.runs / run).has(names.REPORT) for run in ("first", "second", "third"))
 
 
 def test_by_dated_names_the_day_counts_and_not_when_a_file_was_written(library):
@@ -246,7 +245,7 @@ def test_a_reason_that_was_not_needed_is_told_as_that(library):
     library.deliver(range(3))
     told = library.loaded("first", load_anyway=REASON)
     assert (told.load_anyway, told.warnings) == (REASON, ())
-    page = html.unescape(Run(library.runs / "first").read(runs.REPORT_PAGE).decode())
+    page = html.unescape(Run(library.runs / "first").read(names.REPORT_PAGE).decode())
     assert f"A reason to load it anyway was given, and not needed: {REASON}" in page
 
 
@@ -348,7 +347,7 @@ def test_a_newer_file_that_was_loaded_meanwhile_stops_a_run_before_its_first_pat
     with pytest.raises(ValidationError, match="The file is older than the last one loaded"):
         stages.post(late)
     stages.report(late)
-    assert late.run.read_json(runs.REPORT)["outcome"] == "stopped"
+    assert late.run.read_json(names.REPORT)["outcome"] == "stopped"
     assert late.run.names("sent") == []
 
 
@@ -419,7 +418,7 @@ def test_another_file_in_the_same_run_does_not_leave_the_first_ones_figures_behi
     (library.folder / "exports" / "patrons.csv").write_bytes(known)
     told = library.loaded("second", day=days_after(1))
     assert (told.outcome, told.rows, told.not_sent, told.reasons) == ("already_loaded", 0, 0, ())
-    assert not second.run.has(runs.PATRONS)
+    assert not second.run.has(names.PATRONS)
 
 
 def test_who_clears_fetch_alone_does_not_have_the_new_file_taken_for_loaded(library):

@@ -283,7 +283,7 @@ def test_of_what_is_encrypted_nothing_can_be_read(root: str, encrypt: Callable[.
     assert run.create_json("_leases/x.json", ["Abernathy"])
     assert not run.create_json("_leases/x.json", ["Another"])
     names = ["export.csv", "sent/0001.json", "_leases/x.json"]
-    written = [run._path(name).read_bytes() for name in names]
+    written = [(run.folder / name).read_bytes() for name in names]
     assert all(content.startswith(encryption.MAGIC) and b"Abernathy" not in content for content in written)
     again = runs.open_run("northfield", RUN_ID)
     assert all(b"Abernathy" in again.read(name) for name in names)
@@ -294,7 +294,7 @@ def test_without_the_setting_nothing_is_encrypted(root: str, encrypt: Callable[.
     encrypt()
     run = runs.open_run("northfield", RUN_ID)
     run.write("export.csv", b"Abernathy")
-    assert run._path("export.csv").read_bytes() == b"Abernathy"
+    assert (run.folder / "export.csv").read_bytes() == b"Abernathy"
 
 
 def test_a_key_is_changed_for_a_newer_one(root: str, encrypt: Callable[..., None]) -> None:

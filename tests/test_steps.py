@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pysequoia import Tsk, encrypt
 
-from patronload.artifacts import run as runs
-from patronload.artifacts import tables
+from patronload.artifacts import names, tables
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.errors import (
@@ -111,9 +110,9 @@ def test_a_step_that_runs_again_makes_its_artifacts_anew_until_something_was_sen
     assert until(first, stages.plan)["new"] == 3
     stages.post(first)
     (include / "patrons.csv").write_text(",".join(COLUMNS) + "\n" + "u-9,zoe,009,Staff,Zed,Zoe,,,\n")
-    before = first.run.read(runs.EXPORT), first.run.read(runs.PATRONS)
+    before = first.run.read(names.EXPORT), first.run.read(names.PATRONS)
     assert set(until(first, stages.plan)) == {"kept"}
-    assert (first.run.read(runs.EXPORT), first.run.read(runs.PATRONS)) == before
+    assert (first.run.read(names.EXPORT), first.run.read(names.PATRONS)) == before
 
 
 def test_chunks_of_an_earlier_try_do_not_stay_behind(load, include):
@@ -134,11 +133,11 @@ def test_what_stopped_a_run_is_left_behind_until_the_step_goes_well(load, includ
     (include / "patrons.csv").unlink()
     with pytest.raises(SourceError):
         stages.fetch(broken)
-    assert broken.run.read_json(runs.FAILURE)["step"] == "fetch"
+    assert broken.run.read_json(names.FAILURE)["step"] == "fetch"
     assert stages.report(broken)["outcome"] == "no_file"
     mended = Load(*load(GOOD)[:1], *broken[1:])
     assert until(mended, stages.report)["outcome"] == "loaded"
-    assert not broken.run.has(runs.FAILURE)
+    assert not broken.run.has(names.FAILURE)
 
 
 def test_an_unexpected_error_names_its_place_and_hides_its_text(load, monkeypatch):
@@ -157,7 +156,7 @@ def test_an_unexpected_error_names_its_place_and_hides_its_text(load, monkeypatc
     assert "Adams" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
-    assert "Adams" not in json.dumps(odd.run.read_json(runs.FAILURE))
+    assert "Adams" not in json.dumps(odd.run.read_json(names.FAILURE))
 
 
 def test_too_many_rejects_after_the_mapping_stop_the_run_too(load, include):
@@ -170,22 +169,22 @@ def test_too_many_rejects_after_the_mapping_stop_the_run_too(load, include):
         stages.transform(strict)
     assert strict.run.names("chunks") == []
     assert stages.report(strict)["outcome"] == "stopped"
-    assert "Nobody" in strict.run.read(runs.REJECTS).decode("utf-8-sig")
+    assert "Nobody" in strict.run.read(names.REJECTS).decode("utf-8-sig")
 
 
 def test_rejects_that_were_mended_load(load):
     """The library's way back: open rejects.csv, mend the cell, send the file."""
     wrong = load([*GOOD, "u-4,dee,004,Nobody,=Dee,Dee,,,\n"])
     until(wrong, stages.report)
-    rejected = wrong.run.read(runs.REJECTS).decode("utf-8-sig").splitlines(keepends=True)
+    rejected = wrong.run.read(names.REJECTS).decode("utf-8-sig").splitlines(keepends=True)
     assert len(rejected) == 2
     mended = rejected[1].replace("Nobody", "Staff", 1)
     again = load([])
-    again.run.write(runs.EXPORT, (rejected[0] + mended).encode())
+    again.run.write(names.EXPORT, (rejected[0] + mended).encode())
     for step in (stages.validate, stages.transform, stages.plan, stages.post):
         handed_on = step(again)
     assert (handed_on["created"], handed_on["failed"]) == (1, 0)
-    assert '"lastName":"=Dee"' in pl.read_parquet(again.run.folder / runs.PATRONS)["patron"][0]
+    assert '"lastName":"=Dee"' in pl.read_parquet(again.run.folder / names.PATRONS)["patron"][0]
 
 
 @pytest.fixture
@@ -214,7 +213,7 @@ def test_several_files_are_one_delivery(with_source, include, tmp_path):
     assert delivery.run.read("more/0002.csv") == (folder / "b.csv.gz").read_bytes()
     assert stages.validate(delivery) == {"rows": 3, "rejected": 1}
     assert stages.transform(delivery) == {"patrons": 2, "rejected": 1}
-    patrons = pl.read_parquet(delivery.run.folder / runs.PATRONS)
+    patrons = pl.read_parquet(delivery.run.folder / names.PATRONS)
     assert [json.loads(patron)["patronGroup"] for patron in patrons["patron"]] == ["undergrad", "staff"]
 
 
@@ -227,13 +226,13 @@ def test_an_encrypted_export_loads_and_an_open_one_is_refused(with_source, inclu
     closed = with_source(pgp="lib_pgp", path=str(include / "patrons.csv"))
     (include / "patrons.csv").write_bytes(text)
     stages.fetch(closed)
-    closed.run.write(runs.EXPORT, encrypt(text, recipients=[key.extract_certificate()]))
+    closed.run.write(names.EXPORT, encrypt(text, recipients=[key.extract_certificate()]))
     assert stages.validate(closed) == {"rows": len(GOOD), "rejected": 0}
-    closed.run.write(runs.EXPORT, text)
+    closed.run.write(names.EXPORT, text)
     with pytest.raises(SourceError, match="The export is not encrypted"):
         stages.validate(closed)
     mended = text.replace(b"expirationDate\n", b"expirationDate,reject_row,reject_reason\n").replace(b",\n", b",,2,x\n")
-    closed.run.write(runs.EXPORT, mended)
+    closed.run.write(names.EXPORT, mended)
     assert stages.validate(closed)["rows"] == len(GOOD)
 
 
@@ -294,8 +293,8 @@ def test_the_patrons_are_exactly_what_is_posted(load):
     """planned.parquet, the chunks and the order of the rows are one and the same; new patrons are what was mapped."""
     whole = load(GOOD * 1)
     until(whole, stages.plan)
-    patrons = pl.read_parquet(whole.run.folder / runs.PATRONS)
-    planned = pl.read_parquet(whole.run.folder / runs.PLANNED)
+    patrons = pl.read_parquet(whole.run.folder / names.PATRONS)
+    planned = pl.read_parquet(whole.run.folder / names.PLANNED)
     assert planned["row"].to_list() == [2, 3, 4]
     assert planned["chunk"].to_list() == [1, 1, 1]
     import zstandard
@@ -332,12 +331,12 @@ def test_what_the_plan_sets_aside_is_a_reject_of_its_own_stage(load, folio):
     stages.post(other)
     told = stages.report(other)
     assert (told["created"], told["rejected"], told["failed"], told["not_sent"]) == (1, 1, 0, 0)
-    rejects = other.run.read(runs.REJECTS).decode("utf-8-sig").splitlines()
+    rejects = other.run.read(names.REJECTS).decode("utf-8-sig").splitlines()
     assert len(rejects) == 2
     assert ",plan,username,Pía," in rejects[1]
-    (reason,) = other.run.read_json(runs.REPORT)["reasons"]
+    (reason,) = other.run.read_json(names.REPORT)["reasons"]
     assert reason["stage"] == "plan"
-    assert "pia" not in json.dumps(other.run.read_json(runs.REPORT)).lower()
+    assert "pia" not in json.dumps(other.run.read_json(names.REPORT)).lower()
 
 
 def test_a_row_that_was_refused_before_is_told_to_whom_it_is_in_the_way(load, folio):
@@ -345,7 +344,7 @@ def test_a_row_that_was_refused_before_is_told_to_whom_it_is_in_the_way(load, fo
     until(load(["r-1,ria,card-r,Student,Roe,Ria,,,\n"]), stages.post)
     planned_load = planned(load, ["r-2,rex,card-r,Student,Roe,Rex,,,\n", "r-1,ria,card-s,Student,,Ria,,,\n", GOOD[0]])
     stages.plan(planned_load)
-    (line,) = tables.read(planned_load.run, runs.PLAN_REJECTS).iter_rows(named=True)
+    (line,) = tables.read(planned_load.run, names.PLAN_REJECTS).iter_rows(named=True)
     assert line["row"] == 2
     assert line["reason"].endswith("row 3, which is set aside itself")
 
@@ -392,7 +391,7 @@ def test_limits_do_not_hold_for_a_load_that_is_wanted_anyway(load, folio):
     """A person gave a reason, or has mended a few rows; but nothing at all is no load for them either."""
     stages.post(refusing(load, folio, 11, 5, max_rejects="1%")._replace(load_anyway="the new term"))
     mended = refusing(load, folio, 13, 5, max_rejects="1%")
-    mended.run.write_json(runs.FACTS, mended.run.read_json(runs.FACTS) | {"mended": True})
+    mended.run.write_json(names.FACTS, mended.run.read_json(names.FACTS) | {"mended": True})
     stages.post(mended)
     with pytest.raises(RefusedError, match="refused all 12"):
         stages.post(refusing(load, folio, 12, 12, max_rejects="1%")._replace(load_anyway="the new term"))
@@ -441,7 +440,7 @@ def test_too_many_rejects_of_the_plan_stop_the_run(load, wizards):
         stages.plan(strict)
     told = stages.report(strict)
     assert (told["outcome"], told["rejected"], told["not_sent"]) == ("stopped", 2, 1)
-    assert not strict.run.has(runs.PLANNED)
+    assert not strict.run.has(names.PLANNED)
 
 
 def test_a_warning_of_the_plan_is_in_the_report(load, wizards):
@@ -449,8 +448,8 @@ def test_a_warning_of_the_plan_is_in_the_report(load, wizards):
     warned = planned(load, GOOD)
     stages.plan(warned)
     stages.report(warned)
-    assert "'staff' (2 rows)" in warned.run.read_json(runs.REPORT)["warnings"][0]
-    assert "'staff' (2 rows)" in html.unescape(warned.run.read(runs.REPORT_PAGE).decode())
+    assert "'staff' (2 rows)" in warned.run.read_json(names.REPORT)["warnings"][0]
+    assert "'staff' (2 rows)" in html.unescape(warned.run.read(names.REPORT_PAGE).decode())
 
 
 def test_a_dry_run_plans(load, folio):
@@ -477,7 +476,7 @@ def test_a_missing_column_keeps_the_field(load, include, folio):
     until(allowed, stages.report)
     user = folio.store("main").user("m-1")
     assert (user["personal"]["lastName"], user["personal"]["phone"]) == ("Sun", "555")
-    assert "The export has no column phone" in allowed.run.read_json(runs.REPORT)["warnings"][0]
+    assert "The export has no column phone" in allowed.run.read_json(names.REPORT)["warnings"][0]
     source = again.tenant.source.model_copy(update={"missing_columns": "stop"})
     strict = again._replace(tenant=again.tenant.model_copy(update={"source": source}))
     with pytest.raises(ValidationError, match="no column phone"):
@@ -528,14 +527,14 @@ def test_a_leftover_of_plan_leaves_the_newer_plan_alone(load, monkeypatch):
         found = plan(*given)
         monkeypatch.setattr(UserImport, "plan", plan)
         stages.plan(made)
-        kept.append(made.run.read(runs.PLAN))
+        kept.append(made.run.read(names.PLAN))
         return found
 
     until(made, stages.transform)
     monkeypatch.setattr(UserImport, "plan", overtaken)
     with pytest.raises(TransientError, match="leftover"):
         stages.plan(made)
-    assert made.run.read(runs.PLAN) == kept[0]
+    assert made.run.read(names.PLAN) == kept[0]
     stages.post(made)
     assert stages.report(made)["outcome"] == "loaded"
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from patronload import systems, targets
-from patronload.artifacts import run
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.cli import preview
 from patronload.config import mapping_files, schemas, tenants
@@ -82,8 +82,8 @@ def test_it_loads_patrons(shelf, tmp_path):
     assert (told["outcome"], told["rows"]) == ("loaded_with_rejects", 7)
     assert (told["created"], told["updated"], told["rejected"]) == (2, 1, 4)
     assert load.run.names("chunks") == ["chunks/0001.json.zst", "chunks/0002.json.zst"]
-    assert "new in Shelf" in load.run.read(run.REPORT_PAGE).decode()
-    assert not load.run.shared.has(run.LEDGER), "it did not ask for one"
+    assert "new in Shelf" in load.run.read(names.REPORT_PAGE).decode()
+    assert not load.run.shared.has(names.LEDGER), "it did not ask for one"
 
 
 def test_a_load_that_was_interrupted_goes_on(shelf, tmp_path):

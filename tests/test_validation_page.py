@@ -13,7 +13,7 @@ import yaml
 
 from patronload import __main__ as command_line
 from patronload import rows
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.errors import ValidationError
@@ -105,11 +105,11 @@ def test_what_was_emptied_or_warned_of_is_counted_and_listed(library):
     ]
     assert told.warnings == ("A check that only warns: The file does not have 100 to anything rows.",)
     mail = mails.result_mail(tenants.load("lib"), told)
-    page = run.read(runs.REPORT_PAGE).decode()
+    page = run.read(names.REPORT_PAGE).decode()
     for text in (html.unescape(mail.html), mail.text, html.unescape(page), json.dumps(told.to_json())):
         assert "mail does not match the pattern ^[^@ ]+@[^@ ]+$; the cell counts as empty" in text
         assert "secret" not in text
-    lines = list(csv.DictReader(io.StringIO(run.read(runs.NOTED_FILE).decode("utf-8-sig"), newline="")))
+    lines = list(csv.DictReader(io.StringIO(run.read(names.NOTED_FILE).decode("utf-8-sig"), newline="")))
     assert [(line["row"], line["effect"], line["column"], line["value"]) for line in lines] == [
         ("2", "blank", "email", "'=secret()"),
         ("3", "warn", "barcode", "card"),
@@ -125,10 +125,10 @@ def test_without_anything_to_note_there_is_no_such_file(library):
     load = library.load("first")
     for step in (stages.fetch, stages.validate, stages.report):
         step(load)
-    assert load.run.has(runs.NOTED_FILE)
+    assert load.run.has(names.NOTED_FILE)
     deliver(library, {})
     library.loaded("first")
-    assert not load.run.has(runs.NOTED_FILE)
+    assert not load.run.has(names.NOTED_FILE)
 
 
 def test_the_notes_go_into_the_librarys_encoding_or_into_utf_8():
@@ -148,17 +148,17 @@ def test_the_artifacts_of_a_validation(library):
     deliver(library, {"username": "a-secret-name"}, {"email": "secret"}, {})
     library.loaded("first")
     run = Run(library.runs / "first")
-    kept = run.read_json(runs.VALIDATION)
+    kept = run.read_json(names.VALIDATION)
     assert re.fullmatch(r"1\.\d+\.\d+", kept["great_expectations"])
     asked = {check["expectation"]: check for check in kept["checks"] if check["scope"] in ("blank", "rows")}
-    names = asked["expect_column_value_lengths_to_be_between"]
-    assert (names["arguments"], names["looked_at"], names["failed"], names["rows"]) == (
+    lengths = asked["expect_column_value_lengths_to_be_between"]
+    assert (lengths["arguments"], lengths["looked_at"], lengths["failed"], lengths["rows"]) == (
         {"column": "username", "max_value": 8}, 3, 1, [2],
     )  # fmt: skip
-    failing = pl.read_parquet(io.BytesIO(run.read(runs.FAILING)))
+    failing = pl.read_parquet(io.BytesIO(run.read(names.FAILING)))
     places = {kept["checks"][check]["columns"][0]: row for check, row in failing.iter_rows()}
     assert places == {"username": 2, "email": 3}
-    for name in (runs.VALIDATION, runs.FAILING, runs.VALIDATION_PAGE):
+    for name in (names.VALIDATION, names.FAILING, names.VALIDATION_PAGE):
         assert b"secret" not in run.read(name)
 
 
@@ -168,7 +168,7 @@ def test_the_page_tells_what_was_found_first(library):
     deliver(library, {"username": "much-too-long"}, *[{"email": "x"}] * 30, {"barcode": "y"}, {})
     library.loaded("first")
     run = Run(library.runs / "first")
-    text = run.read(runs.VALIDATION_PAGE).decode()
+    text = run.read(names.VALIDATION_PAGE).decode()
     page = Page(text)
     words = " ".join(page.words.split())
     assert "3 of 15 checks found something" in words
@@ -183,7 +183,7 @@ def test_the_page_tells_what_was_found_first(library):
     assert "@import" not in text
     assert set(page.links) == {"rejects.csv", "noted.csv", "report.html", "validation.json"}
     assert all(run.has(link) for link in page.links)
-    assert 'href="validation.html"' in run.read(runs.REPORT_PAGE).decode()
+    assert 'href="validation.html"' in run.read(names.REPORT_PAGE).decode()
     assert '<html lang="en">' in text
     assert len(page.ids) == len(set(page.ids))
     assert "prefers-color-scheme: dark" in text
@@ -198,7 +198,7 @@ def test_a_refused_file_has_its_page_too(library):
     with pytest.raises(ValidationError, match="does not have 100 to anything rows"):
         stages.validate(load)
     stages.report(load)
-    words = " ".join(Page(load.run.read(runs.VALIDATION_PAGE).decode()).words.split())
+    words = " ".join(Page(load.run.read(names.VALIDATION_PAGE).decode()).words.split())
     assert "The file is refused Nothing was sent. What stopped the run stands first." in words
     assert words.index("Stopped the run") < words.index("Warns")
 
@@ -210,7 +210,7 @@ def test_a_file_that_may_be_the_wrong_one_has_its_page_too(library):
     library.configure(limits={"row_change": "10%"})
     deliver(library, {})
     library.stopped("second", "The file has 1 rows")
-    words = " ".join(Page(Run(library.runs / "second").read(runs.VALIDATION_PAGE).decode()).words.split())
+    words = " ".join(Page(Run(library.runs / "second").read(names.VALIDATION_PAGE).decode()).words.split())
     assert "This may not be the right file" in words
     assert words.index("Stopped the run The file has 1 rows") < words.index("Passed This file was not loaded before")
 
@@ -219,7 +219,7 @@ def test_all_passed(library):
     """One sentence says so."""
     deliver(library, {})
     library.loaded("first")
-    words = " ".join(Page(Run(library.runs / "first").read(runs.VALIDATION_PAGE).decode()).words.split())
+    words = " ".join(Page(Run(library.runs / "first").read(names.VALIDATION_PAGE).decode()).words.split())
     assert "All 12 checks passed Every row passed every check." in words
     assert "What the checks found" not in words
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from leftovers import TENANT
 
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.errors import TransientError
 from patronload.loads import late_file
@@ -84,7 +84,7 @@ def test_one_mail_not_forty(tmp_path: Path, monkeypatch):
         assert bool(sent) is found.late
         moment = found.again
     assert len(sent) == 1
-    assert json.loads((tmp_path / runs.LATE).read_text())["expected"] == "2026-11-24T12:00:00+00:00"
+    assert json.loads((tmp_path / names.LATE).read_text())["expected"] == "2026-11-24T12:00:00+00:00"
 
 
 def test_a_mail_server_that_is_down(tmp_path: Path, monkeypatch, caplog):

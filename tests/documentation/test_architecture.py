@@ -5,10 +5,8 @@ import typing
 
 from docs import picture
 from patronload import errors
-from patronload.artifacts import purging
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.exports import reject_files
-from patronload.loads.posting import post as posting
 from patronload.reporting import report as reports
 from tests.documentation.pages import PROJECT, TASKS, page, quoted, section, table
 
@@ -22,25 +20,16 @@ def test_every_kind_of_error_is_explained():
 ARTIFACTS = "docs/run-artifacts.md"
 
 
-def test_every_artifact_is_explained_with_the_task_that_writes_it():
-    """The page lists every name in the code, and no other, with the right task."""
-    on_page = {quoted(cells[0])[0]: cells[1] for cells in table(section(ARTIFACTS, "## The files"))}
-    names = {value for name, value in vars(runs).items() if name.isupper() and isinstance(value, str)}
-    names -= {runs.CHUNKS, runs.SENT, runs.RESULTS}
-    names |= {posting.CREATED, posting.PACE}
-    names |= {posting._name(folder, 1) for folder in (runs.CHUNKS, runs.SENT, runs.RESULTS)}
-    assert set(on_page) == names
+def test_every_artifact_is_explained_with_the_stages_that_write_it():
+    """The page lists every name in artifacts/names.py, and no other, with who writes it and whether it has patrons."""
+    lines = table(section(ARTIFACTS, "## The files"))
+    on_page = {quoted(cells[0])[0]: (re.findall(r"\w+", cells[1].replace(" or ", " ")), cells[2]) for cells in lines}
+    in_code = {a.of_chunk(1) if a in names.OF_CHUNKS else a: (list(a.stages), a.holds_patrons) for a in names.ALL}
+    assert {name: (stages, "yes" in personal) for name, (stages, personal) in on_page.items()} == in_code
     overview = section(ARTIFACTS, "# Run artifacts").split("##", 1)[0]
-    assert all(name in overview for name in names)
-    writing = {task for writers in on_page.values() for task in re.findall(r"\w+", writers.replace(" or ", " "))}
+    assert all(name in overview for name in in_code)
     # purge is the task of another DAG.
-    assert writing <= {*TASKS, "purge"}
-
-
-def test_what_is_kept_when_patrons_go_is_what_holds_none():
-    """A purge keeps exactly the files that hold no personal data, according to the page."""
-    on_page = {quoted(cells[0])[0]: cells[2] for cells in table(section(ARTIFACTS, "## The files"))}
-    assert {name for name, personal in on_page.items() if "yes" not in personal} == set(purging.KEPT)
+    assert {stage for stages, _ in in_code.values() for stage in stages} == {*TASKS, "purge"} - {"notify"}
 
 
 def test_every_count_outcome_and_column_is_explained():

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from leftovers import build, failure, rejects
 
-from patronload.artifacts import encryption
+from patronload.artifacts import encryption, names
 from patronload.artifacts import run as runs
 from patronload.in_airflow.pages import PREFIX, views
 from patronload.reporting import words
@@ -112,7 +112,7 @@ def test_what_is_encrypted_is_shown_to_those_who_may_see_it(site: Site, library:
     plain = [site.get(path).content for path in everywhere(library)[-3:]]
     encrypt(KEY)
     run = runs.open_run("riverside", run_id)
-    for name in (runs.REPORT, runs.REJECTS):
+    for name in (names.REPORT, names.REJECTS):
         run.write(name, run.read(name))
         assert (site.artifacts / "riverside" / run_id / name).read_bytes().startswith(encryption.MAGIC)
     assert [site.get(path).content for path in everywhere(library)[-3:]] == plain

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from patronload.artifacts import names
 from patronload.artifacts import run as runs
 from patronload.artifacts.run import Run
 from patronload.config import tenants
@@ -20,24 +21,8 @@ from patronload.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-KEPT = (
-    runs.DELIVERY,
-    runs.VALIDATION,
-    runs.FAILING,
-    runs.GATES,
-    runs.APPROVAL,
-    runs.PLAN,
-    "created.json",
-    "pace.json",
-    runs.FAILURE,
-    runs.LATE,
-    runs.REPORT,
-    runs.REPORT_PAGE,
-    runs.VALIDATION_PAGE,
-    runs.REMEMBERED,
-    runs.PURGED,
-)
-"""What holds no patron and stays with the report."""
+KEPT = frozenset(artifact for artifact in names.ALL if artifact.keep == "reports")
+"""The artifacts without patron data, which stay with the report."""
 
 UnderWay = Callable[[str, str], bool]
 """Whether Airflow works on a run: tenant, run id."""
@@ -82,7 +67,7 @@ def keeps() -> Iterator[tuple[str, Keep]]:
 
 def check(run: Run) -> None:
     """Raises ConfigError for a run whose patrons were taken away: it cannot be gone on with."""
-    if run.has(runs.PURGED):
+    if run.has(names.PURGED):
         raise ConfigError(
             "The patrons of this run were taken away when its time was over (see keep in the tenant file), so it "
             "cannot be gone on with. Start another load for its day."
@@ -95,7 +80,7 @@ def _holds_patrons(run: Run) -> bool:
 
 def _take_patrons(run: Run, now: datetime) -> None:
     # The mark comes first: from then on, no task takes the run for a whole one.
-    run.write_json(runs.PURGED, {"purged": now.astimezone(UTC).isoformat(timespec="seconds")})
+    run.write_json(names.PURGED, {"purged": now.astimezone(UTC).isoformat(timespec="seconds")})
     for name in run.entries():
         if name not in KEPT:
             run.remove_entry(name)

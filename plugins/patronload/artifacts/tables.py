@@ -9,7 +9,7 @@ import polars as pl
 from pyarrow import parquet
 
 from patronload import rows
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 
 REJECTS: dict[str, type[pl.DataType]] = {"row": pl.UInt32, "stage": pl.String, **rows.REJECTS}
@@ -32,7 +32,7 @@ def rejects(run: Run) -> pl.DataFrame:
     """The rows that were rejected before sending, with the stage that rejected each; see REJECTS."""
     found = [
         read(run, name).with_columns(stage=pl.lit(stage))
-        for stage, name in runs.REJECTS_OF_STAGES.items()
+        for stage, name in names.REJECTS_OF_STAGES.items()
         if run.has(name)
     ]
     return pl.concat([no_rejects(), *(frame.select(*REJECTS) for frame in found)])
@@ -45,12 +45,12 @@ def no_rejects() -> pl.DataFrame:
 
 def noted(run: Run) -> pl.DataFrame:
     """What was noted about rows without rejecting them; see rows.NOTED."""
-    return read(run, runs.NOTED) if run.has(runs.NOTED) else rows.no_notes()
+    return read(run, names.NOTED) if run.has(names.NOTED) else rows.no_notes()
 
 
 def skipped(run: Run) -> pl.DataFrame:
     """The rows that the mapping skips by rule; see rows.SKIPPED."""
-    return read(run, runs.SKIPPED) if run.has(runs.SKIPPED) else rows.no_skipped()
+    return read(run, names.SKIPPED) if run.has(names.SKIPPED) else rows.no_skipped()
 
 
 class Writer:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from patronload import dates
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.config.tenants import Approval
 from patronload.errors import Declined
@@ -83,7 +83,7 @@ def take(load: Load, turn: Turn, answer: Answer | None) -> dict[str, Any]:
         _check_reason(answer)
         said = (APPROVED if answer.approved else DECLINED) if answer.by else NO_ANSWER
         kept |= {"answer": said, "by": answer.by, "answered": _text(answer.at), "reason": _without_stop(answer.reason)}
-    load.run.write_json(runs.APPROVAL, kept)
+    load.run.write_json(names.APPROVAL, kept)
     return kept
 
 
@@ -93,7 +93,7 @@ def cannot_be_asked(load: Load) -> NoReturn:
         "Nothing was sent. Airflow still shows the question that it was asked before, with the figures of then. Clear "
         "the task 'approve' in Airflow once more to be asked about those of now."
     )
-    load.run.write_json(runs.FAILURE, {"step": "approve", "kind": Declined.__name__, "message": told})
+    load.run.write_json(names.FAILURE, {"step": "approve", "kind": Declined.__name__, "message": told})
     raise Declined(told)
 
 
@@ -112,7 +112,7 @@ def settle(load: Load, kept: Mapping[str, Any]) -> None:
 
 def told(load: Load, kept: Mapping[str, Any]) -> None:
     """The question was mailed; it is not mailed again."""
-    load.run.write_json(runs.APPROVAL, {**kept, "told": _text(datetime.now(UTC))})
+    load.run.write_json(names.APPROVAL, {**kept, "told": _text(datetime.now(UTC))})
 
 
 def answered(run: Run) -> dict[str, Any] | None:
@@ -147,7 +147,7 @@ class Shown(NamedTuple):
 
 def shown(run: Run) -> Shown:
     """What is asked of the run as it is planned now."""
-    plan = run.read_json(runs.PLAN)
+    plan = run.read_json(names.PLAN)
     return Shown(asked(run), plan["new"], plan["known"], figures(run)["rejected"])
 
 
@@ -165,7 +165,7 @@ def carry_over(load: Load, before: Shown) -> None:
             f"{before.create:,}, {before.update:,} and {before.rejected:,}). Clear the task 'approve' in Airflow to be "
             "asked again."
         )
-    load.run.write_json(runs.APPROVAL, _kept(load.run) | {"question": _mark(load.run)})
+    load.run.write_json(names.APPROVAL, _kept(load.run) | {"question": _mark(load.run)})
 
 
 def question(load: Load, kept: Mapping[str, Any]) -> Question:
@@ -182,7 +182,7 @@ def question(load: Load, kept: Mapping[str, Any]) -> Question:
 
 
 def _files(load: Load, last: Loaded | None) -> Iterator[str]:
-    delivery = load.run.read_json(runs.DELIVERY)
+    delivery = load.run.read_json(names.DELIVERY)
     written = dates.moment(datetime.fromisoformat(delivery["modified"]), load.tenant.zone)
     yield f"The file is {delivery['name']}, written {written}."
     if last:
@@ -191,8 +191,8 @@ def _files(load: Load, last: Loaded | None) -> Iterator[str]:
 
 
 def _figures(run: Run, last: Loaded | None) -> Iterator[Figure]:
-    plan, counted = run.read_json(runs.PLAN), figures(run)
-    yield Figure("Rows", f"{run.read_json(runs.VALIDATION)['rows']:,}", f"{last.rows:,}" if last else "")
+    plan, counted = run.read_json(names.PLAN), figures(run)
+    yield Figure("Rows", f"{run.read_json(names.VALIDATION)['rows']:,}", f"{last.rows:,}" if last else "")
     yield Figure("Rejected", f"{counted['rejected']:,}", f"{last.rejected:,}" if last else "")
     yield Figure("To create", f"{plan['new']:,}", "")
     yield Figure("To update", f"{plan['known']:,}", "")
@@ -212,9 +212,9 @@ def _groups(now: Mapping[str, int], before: Mapping[str, int]) -> Iterator[Figur
 
 def _mark(run: Run) -> str | None:
     """What the answer is about: the file, what is asked of it, and the plan. None while there is no plan."""
-    if not run.has(runs.PLAN):
+    if not run.has(names.PLAN):
         return None
-    about = [run.read_json(runs.DELIVERY), asked(run), run.read_json(runs.PLAN)]
+    about = [run.read_json(names.DELIVERY), asked(run), run.read_json(names.PLAN)]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
@@ -233,11 +233,11 @@ def _without_stop(reason: str | None) -> str | None:
 
 
 def _steps(run: Run) -> Iterable[dict[str, Any]]:
-    return run.read_json(runs.GATES)["steps"].values() if run.has(runs.GATES) else ()
+    return run.read_json(names.GATES)["steps"].values() if run.has(names.GATES) else ()
 
 
 def _kept(run: Run) -> dict[str, Any]:
-    kept: dict[str, Any] = run.read_json(runs.APPROVAL) if run.has(runs.APPROVAL) else {}
+    kept: dict[str, Any] = run.read_json(names.APPROVAL) if run.has(names.APPROVAL) else {}
     return kept
 
 

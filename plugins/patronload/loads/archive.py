@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from patronload import dates
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.errors import MissingError, SourceError
 from patronload.loads.load import Load
@@ -79,14 +79,14 @@ def _looked_at(load: Load) -> list[Kept | None]:
 
 def _kept(load: Load, run: Run) -> Kept | None:
     """What a run has kept, if it was for the same day and the same path."""
-    if not run.has(runs.DELIVERY):
+    if not run.has(names.DELIVERY):
         return None
-    delivery = run.read_json(runs.DELIVERY)
+    delivery = run.read_json(names.DELIVERY)
     if any(delivery.get(name) != told for name, told in marked(load).items()):
         return None
     if load.until and any(datetime.fromisoformat(each["modified"]) >= load.until for each in _files(delivery)):
         return None  # that run was cleared on a later day, and has fetched what lay there then
-    whole = run.has(runs.EXPORT) and len(_names(run)) == len(_files(delivery))
+    whole = run.has(names.EXPORT) and len(_names(run)) == len(_files(delivery))
     return Kept(run, delivery, whole)
 
 
@@ -113,7 +113,7 @@ def _digest(run: Run, name: str) -> str:
 
 
 def _names(run: Run) -> list[str]:
-    return [runs.EXPORT, *run.names(runs.MORE)]
+    return [names.EXPORT, *run.names(names.MORE)]
 
 
 def _files(delivery: dict[str, Any]) -> list[dict[str, Any]]:

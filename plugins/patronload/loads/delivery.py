@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from patronload import connections
-from patronload.artifacts import run as runs
-from patronload.artifacts import tables
+from patronload.artifacts import names, tables
 from patronload.artifacts.run import Run
 from patronload.config import mapping_files
 from patronload.exports import merging, pgp, reading
@@ -20,10 +19,10 @@ from patronload.mapping import transform
 def read_export(load: Load) -> Export:
     """The export, with all files of its delivery merged. Raises SourceError, ConfigError."""
     source, mapping = load.tenant.source, mapping_files.load(load.tenant.mapping)
-    delivery = load.run.read_json(runs.DELIVERY) if load.run.has(runs.DELIVERY) else {}
-    names = [each.get("name", "the export") for each in (delivery, *delivery.get("more", []))]
-    files = [_read_file(load, name) for name in (runs.EXPORT, *load.run.names(runs.MORE))]
-    return merging.merged(list(zip(names, files, strict=True)), mapping, source.same_person)
+    delivery = load.run.read_json(names.DELIVERY) if load.run.has(names.DELIVERY) else {}
+    delivered = [each.get("name", "the export") for each in (delivery, *delivery.get("more", []))]
+    files = [_read_file(load, name) for name in (names.EXPORT, *load.run.names(names.MORE))]
+    return merging.merged(list(zip(delivered, files, strict=True)), mapping, source.same_person)
 
 
 def _read_file(load: Load, name: str) -> Export:
@@ -37,23 +36,23 @@ def keep_rows(load: Load, export: Export) -> None:
     """Store the export's rows and its facts for the stages after validate."""
     # In row groups of the size in which the rows are read again.
     size = transform.part_size(export.frame.height)
-    tables.write(load.run, runs.ROWS, export.frame, compression="lz4", row_group_size=size)
-    tables.write(load.run, runs.RAGGED, export.ragged)
-    load.run.write_json(runs.FACTS, export.facts._asdict())
+    tables.write(load.run, names.ROWS, export.frame, compression="lz4", row_group_size=size)
+    tables.write(load.run, names.RAGGED, export.ragged)
+    load.run.write_json(names.FACTS, export.facts._asdict())
 
 
 def facts(load: Load) -> Facts:
     """The export without its rows. Reads the export again if its rows were not kept."""
-    if not load.run.has(runs.FACTS):
+    if not load.run.has(names.FACTS):
         export = read_export(load)
         keep_rows(load, export)
         return export.facts
-    return Facts(**load.run.read_json(runs.FACTS))
+    return Facts(**load.run.read_json(names.FACTS))
 
 
 def rows_in_parts(run: Run) -> Iterator[pl.DataFrame]:
     """The export's rows, one part at a time; at least one part, which has the columns."""
-    rows = pl.scan_parquet(run.read(runs.ROWS))
+    rows = pl.scan_parquet(run.read(names.ROWS))
     height = rows.select(pl.len()).collect().item()
     size = transform.part_size(height)
     for start in range(0, max(height, 1), size):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from patronload import errors
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.errors import Defect, NotStartedError, PatronloadError
 from patronload.loads import leases
 from patronload.loads.load import Load
@@ -26,12 +26,12 @@ def recorded(load: Load, stage: str) -> Iterator[None]:
         defect = Defect.hiding(error)
         record(load, stage, defect)
         raise defect from None
-    load.run.remove(runs.FAILURE)
+    load.run.remove(names.FAILURE)
 
 
 def record_not_started(load: Load, stage: str) -> None:
     """Keep for the report that Airflow could not start a stage, unless an error is kept already."""
-    if load.run.has(runs.FAILURE):
+    if load.run.has(names.FAILURE):
         return
     sentence = (
         f"Airflow could not start the task {stage}: it waited too long for a free worker, its worker failed before the "
@@ -44,4 +44,4 @@ def record(load: Load, stage: str, error: PatronloadError) -> None:
     """Keep an error that ended a stage."""
     # Targets define subclasses of their own; the advice is found by the class that errors.py defines.
     kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
-    load.run.write_json(runs.FAILURE, {"step": stage, "kind": kind, "message": str(error)})
+    load.run.write_json(names.FAILURE, {"step": stage, "kind": kind, "message": str(error)})

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.history import History
 from patronload.checks import gates
 from patronload.checks.gates import LAST, Loaded, Verdict
@@ -59,14 +59,14 @@ def already_loaded(load: Load) -> str | None:
 
     What the run has to say then is left behind for its report.
     """
-    if not load.run.has(runs.DELIVERY):
+    if not load.run.has(names.DELIVERY):
         return None
     verdict = _same_file(load, _arrival(load))
     skips = load.tenant.limits.same_file == "skip" and not load.load_anyway and not load.dry_run
     if verdict.passed or not skips:
         return None
     told = f"{verdict.sentence} There is nothing to do."
-    load.run.write_json(runs.GATES, {"already_loaded": told, "load_anyway": None, "steps": {}})
+    load.run.write_json(names.GATES, {"already_loaded": told, "load_anyway": None, "steps": {}})
     return told
 
 
@@ -129,7 +129,7 @@ def check_age(load: Load) -> None:
     A person who approved an older file knew which one is newer, and of no other.
     """
     history, figures = History(load.run), approval.figures(load.run)
-    if not load.run.has(runs.DELIVERY) or figures.get("mended"):
+    if not load.run.has(names.DELIVERY) or figures.get("mended"):
         return
     older = any(verdict["gate"] == "older_file" for verdict in approval.asked(load.run))
     if older and approval.is_approved(load.run) and figures["newest"] == _newest_of(history):
@@ -146,7 +146,7 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
     figures = approval.figures(load.run)
     if figures.get("mended"):
         return
-    history, arrival, validation = History(load.run), _arrival(load), load.run.read_json(runs.VALIDATION)
+    history, arrival, validation = History(load.run), _arrival(load), load.run.read_json(names.VALIDATION)
     before = history.find(arrival.sha256)
     loaded = Loaded(
         run=load.run_id,
@@ -170,7 +170,7 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
 
 def _arrival(load: Load) -> Arrival:
     """What arrived; several files of one delivery are taken for one, as new as the newest of them."""
-    first = load.run.read_json(runs.DELIVERY)
+    first = load.run.read_json(names.DELIVERY)
     files = [first, *first.get("more", ())]
     hashes = [file["sha256"] for file in files]
     modified = max(datetime.fromisoformat(file["modified"]) for file in files).astimezone(load.tenant.zone)
@@ -228,7 +228,7 @@ def _hold(load: Load, step: str, verdicts: Iterable[Verdict], figures: Mapping[s
     kept = _kept(load)
     before = {name: kept["steps"][name] for name in ORDER[: ORDER.index(step)] if name in kept["steps"]}
     before[step] = {"figures": dict(figures), "verdicts": judged}
-    load.run.write_json(runs.GATES, {"already_loaded": None, "load_anyway": load.load_anyway, "steps": before})
+    load.run.write_json(names.GATES, {"already_loaded": None, "load_anyway": load.load_anyway, "steps": before})
     failed = [verdict["sentence"] for verdict in judged if verdict["state"] == "failed"]
     if failed:
         raise ValidationError(f"Nothing was sent. {' '.join(failed)} {WAY_OUT}")
@@ -251,5 +251,5 @@ def _state(load: Load, step: str, verdict: Verdict) -> str:
 
 
 def _kept(load: Load) -> dict[str, Any]:
-    kept: dict[str, Any] = load.run.read_json(runs.GATES) if load.run.has(runs.GATES) else {"steps": {}}
+    kept: dict[str, Any] = load.run.read_json(names.GATES) if load.run.has(names.GATES) else {"steps": {}}
     return kept

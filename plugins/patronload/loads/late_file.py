@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.config.tenants import Tenant
 from patronload.errors import PatronloadError
@@ -73,7 +73,7 @@ def told(tenant: Tenant, run: Run, day: date, found: Wait) -> bool:
     """
     from patronload.reporting import mails, smtp  # slow, and most loads have their file at once
 
-    if not found.late or run.has(runs.LATE):
+    if not found.late or run.has(names.LATE):
         return True
     mail = mails.late_mail(tenant, day, found.expected)
     try:
@@ -81,7 +81,7 @@ def told(tenant: Tenant, run: Run, day: date, found: Wait) -> bool:
     except PatronloadError as error:
         log.warning("The library could not be told that its file is late. %s", error)
         return False
-    run.write_json(runs.LATE, {"expected": found.expected.isoformat(), "told": datetime.now(UTC).isoformat()})
+    run.write_json(names.LATE, {"expected": found.expected.isoformat(), "told": datetime.now(UTC).isoformat()})
     return True
 
 

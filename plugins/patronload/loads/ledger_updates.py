@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from patronload.artifacts import run as runs
-from patronload.artifacts import tables
+from patronload.artifacts import names, tables
 from patronload.config.mapping import Mapping
 from patronload.loads import delivery, reruns
 from patronload.loads.load import Load
@@ -17,9 +16,9 @@ from patronload.targets.patron_ledger import Ledger
 def read(load: Load, mapping: Mapping) -> Ledger | None:
     """The patron ledger of this library; None when it has none yet, or does not need one."""
     shared = load.run.shared
-    if not (load.tenant.system.remembered or last_changed.paths(mapping)) or not shared.has(runs.LEDGER):
+    if not (load.tenant.system.remembered or last_changed.paths(mapping)) or not shared.has(names.LEDGER):
         return None
-    return Ledger.from_json(shared.read_json(runs.LEDGER))
+    return Ledger.from_json(shared.read_json(names.LEDGER))
 
 
 def update(load: Load) -> None:
@@ -29,26 +28,26 @@ def update(load: Load) -> None:
 
     It is done once for each new state of the run: clearing a run of long ago changes nothing.
     """
-    if not load.run.has(runs.PLANNED) or not reruns.anything_sent(load.run):
+    if not load.run.has(names.PLANNED) or not reruns.anything_sent(load.run):
         return
     system, mapping = load.tenant.system, load.mapping(delivery.facts(load).columns)
     fields = last_changed.paths(mapping)
     if not (system.remembered or fields):
         return
-    planned = tables.read(load.run, runs.PLANNED)
+    planned = tables.read(load.run, names.PLANNED)
     sent = posting.arrived(load.run, planned)
     loaded = posting.confirmed(load.run, planned) if fields else planned.clear()
     known = {"rows": sent["row"].to_list()} | ({"loaded": loaded["row"].to_list()} if fields else {})
-    if load.run.has(runs.REMEMBERED) and load.run.read_json(runs.REMEMBERED) == known:
+    if load.run.has(names.REMEMBERED) and load.run.read_json(names.REMEMBERED) == known:
         return
     before = read(load, mapping)
     ledger = Ledger.empty() if before is None else before  # an empty ledger is false
     if system.remembered:
         ledger.take(sent.select(system.key, *system.remembered).iter_rows(named=True), system.key)
     if fields:
-        patrons = tables.read(load.run, runs.PATRONS).join(loaded.select("row", "unsaid"), on="row")
+        patrons = tables.read(load.run, names.PATRONS).join(loaded.select("row", "unsaid"), on="row")
         for key, text, unsaid in patrons.select(system.key, "patron", "unsaid").iter_rows():
             said = last_changed.values(json.loads(text), fields, mapping)
             ledger.hear(key, {name: value for name, value in said.items() if name not in unsaid})
-    load.run.shared.write_json(runs.LEDGER, ledger.to_json())
-    load.run.write_json(runs.REMEMBERED, known)
+    load.run.shared.write_json(names.LEDGER, ledger.to_json())
+    load.run.write_json(names.REMEMBERED, known)

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from patronload.artifacts import run as runs
-from patronload.artifacts import tables
+from patronload.artifacts import names, tables
 from patronload.artifacts.run import Run
 from patronload.checks import limits
 from patronload.config import mapping_files
@@ -41,7 +40,7 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
     Raises TargetError for what has to be fixed first, ValidationError when too many are rejected, TransientError.
     """
     started = datetime.now(UTC)
-    patrons, mapping = tables.read(load.run, runs.PATRONS), load.mapping(facts.columns)
+    patrons, mapping = tables.read(load.run, names.PATRONS), load.mapping(facts.columns)
     ledger = ledger_updates.read(load, mapping)
     planned = target.plan(patrons, mapping, load.tenant.zone, ledger, _rejected_keys(load, mapping))
     # Comparing takes long: another process of the task may have planned meanwhile, and be sending what it planned.
@@ -49,11 +48,11 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
         lease.renew()
     # Not earlier: while the library system does not answer, an earlier plan stands as it was approved.
     reruns.forget_plan(load.run)
-    tables.write(load.run, runs.PLAN_REJECTS, planned.rejects)
+    tables.write(load.run, names.PLAN_REJECTS, planned.rejects)
     numbered = chunks.write(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
     warnings = [*mapping_files.load(load.tenant.mapping).lacking(facts.columns), *planned.summary["warnings"]]
     summary = {"warnings": warnings, "chunks": len(set(numbered)), "planned": started.isoformat()}
-    load.run.write_json(runs.PLAN, planned.summary | summary)
+    load.run.write_json(names.PLAN, planned.summary | summary)
     for sentence in warnings:
         log.warning("%s", sentence)
     if planned.stops:
@@ -69,7 +68,7 @@ def _rejected_keys(load: Load, mapping: Mapping) -> list[tuple[int, str]]:
     """The rows that were rejected before the plan, each with the key of the patron that it is about."""
     before = tables.rejects(load.run).filter(pl.col("stage") != "plan")
     rows, key = before.select(pl.col("row").alias(ROW)).unique(), mapping.system.key
-    if rows.is_empty() or not load.run.has(runs.ROWS):
+    if rows.is_empty() or not load.run.has(names.ROWS):
         return []
     found: list[tuple[int, str]] = []
     for part in delivery.rows_in_parts(load.run):
@@ -81,16 +80,16 @@ def _rejected_keys(load: Load, mapping: Mapping) -> list[tuple[int, str]]:
 
 def _write_planned(run: Run, patrons: pl.DataFrame, numbered: list[int]) -> None:
     column = pl.Series("chunk", numbered, dtype=pl.UInt32)
-    tables.write(run, runs.PLANNED, patrons.drop("patron").insert_column(1, column))
+    tables.write(run, names.PLANNED, patrons.drop("patron").insert_column(1, column))
 
 
 def to_send(run: Run) -> pl.DataFrame | None:
     """The rows to be sent, each with its chunk. Before there is a plan: those that may be sent, in chunk 0."""
-    if run.has(runs.PLANNED):
-        return tables.read(run, runs.PLANNED)
-    if not run.has(runs.PATRONS):
+    if run.has(names.PLANNED):
+        return tables.read(run, names.PLANNED)
+    if not run.has(names.PATRONS):
         return None
-    patrons = tables.read(run, runs.PATRONS).with_columns(chunk=pl.lit(0, pl.UInt32))
+    patrons = tables.read(run, names.PATRONS).with_columns(chunk=pl.lit(0, pl.UInt32))
     return patrons.join(tables.rejects(run).select("row").unique(), on="row", how="anti", maintain_order="left")
 
 
@@ -103,9 +102,9 @@ def plan_again_if_needed(load: Load, target: Target, lease: Lease) -> None:
     approved, or when something new needs approval; ValidationError when a newer file was loaded; and TargetError when
     another load has sent anything since.
     """
-    planned, asks = datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]), approval.asked(load.run)
+    planned, asks = datetime.fromisoformat(load.run.read_json(names.PLAN)["planned"]), approval.asked(load.run)
     # planned.parquet is written last: without it, the last attempt to plan did not finish.
-    is_complete = load.run.has(runs.PLANNED)
+    is_complete = load.run.has(names.PLANNED)
     if reruns.anything_sent(load.run) or not (asks or not is_complete or datetime.now(UTC) - planned > MAX_AGE):
         return
     if not asks:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.errors import TargetError
 from patronload.loads.load import Counts
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 def anything_sent(run: Run) -> bool:
     """Whether the run has sent patrons."""
-    return bool(run.names(runs.SENT) or run.names(runs.RESULTS))
+    return bool(run.names(names.SENT) or run.names(names.RESULTS))
 
 
 def keep(run: Run, what: str, name: str) -> Counts:
@@ -30,22 +30,22 @@ def keep(run: Run, what: str, name: str) -> Counts:
 
 def forget_plan(run: Run) -> None:
     """Remove what an earlier attempt planned, so that it is neither sent nor counted."""
-    for name in (runs.PLANNED, runs.PLAN, runs.PLAN_REJECTS, *run.names(runs.CHUNKS)):
+    for name in (names.PLANNED, names.PLAN, names.PLAN_REJECTS, *run.names(names.CHUNKS)):
         run.remove(name)
 
 
 def forget_checks(run: Run) -> None:
     """Remove what an earlier attempt found in another file, and its plan."""
     forget_plan(run)
-    for name in (runs.VALIDATION, runs.PATRONS, runs.VALIDATE_REJECTS, runs.TRANSFORM_REJECTS, runs.REJECTS):
+    for name in (names.VALIDATION, names.PATRONS, names.VALIDATE_REJECTS, names.TRANSFORM_REJECTS, names.REJECTS):
         run.remove(name)
-    for name in (runs.SKIPPED, runs.NOTED, runs.FAILING):
+    for name in (names.SKIPPED, names.NOTED, names.FAILING):
         run.remove(name)
 
 
 def check_plan(run: Run) -> None:
     """Raises TargetError when there is no plan."""
-    if not run.has(runs.PLAN):
+    if not run.has(names.PLAN):
         raise TargetError(
             "Nothing was sent. A task before this one was cleared alone, so there is no plan of what is to be sent. "
             "Clear it in Airflow together with the tasks after it."

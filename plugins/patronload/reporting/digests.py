@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from patronload import dates
+from patronload.artifacts import names
 from patronload.artifacts import run as runs
 from patronload.config import tenants
 from patronload.config.tenants import Tenant
@@ -80,9 +81,9 @@ def _loads(tenant: Tenant, until: datetime) -> Iterator[Report]:
     ended = [
         (touched, run)
         for run in runs.all_runs(tenant.tenant)
-        if (touched := run.modified(runs.REPORT)) and until - WEEK <= touched < until
+        if (touched := run.modified(names.REPORT)) and until - WEEK <= touched < until
     ]
     for _, run in sorted(ended, key=lambda pair: pair[0]):
-        report = Report.from_json(run.read_json(runs.REPORT))
+        report = Report.from_json(run.read_json(names.REPORT))
         if report.outcome != "dry_run":
             yield report

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.errors import PatronloadError
 from patronload.loads import approval, failures, leases, reruns
 from patronload.loads.approval import Answer, Turn
@@ -26,11 +26,11 @@ def approve(load: Load, turn: Turn, answer: Answer | None = None) -> Question | 
     The question is mailed once; waiting for the answer is up to Airflow. Raises Declined.
     """
     if not approval.asked(load.run):
-        load.run.remove(runs.APPROVAL)
+        load.run.remove(names.APPROVAL)
         log.info("Nothing is unusual: no approval is needed")
         return None
     if reruns.anything_sent(load.run):
-        reruns.keep(load.run, "answer", runs.APPROVAL)
+        reruns.keep(load.run, "answer", names.APPROVAL)
         return None
     with failures.recorded(load, "approve"):
         reruns.check_plan(load.run)

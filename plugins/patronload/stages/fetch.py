@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from patronload import sources
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.errors import MissingError
 from patronload.loads import archive, failures, reruns
 from patronload.loads.load import Counts, Load
@@ -20,17 +20,17 @@ log = logging.getLogger(__name__)
 def fetch(load: Load) -> Counts:
     """Copy the export from its source, byte for byte. Raises SourceError, ConfigError, TransientError."""
     if reruns.anything_sent(load.run):
-        return reruns.keep(load.run, "export", runs.EXPORT)
+        return reruns.keep(load.run, "export", names.EXPORT)
     with failures.recorded(load, "fetch"):
         # A plan made from another file must not be sent: it would count as this file, which is then never loaded.
         reruns.forget_plan(load.run)
-        for name in (runs.ROWS, runs.RAGGED, runs.FACTS):
+        for name in (names.ROWS, names.RAGGED, names.FACTS):
             load.run.remove(name)
         delivered = _delivered(load)
-        for name in load.run.names(runs.MORE)[len(delivered) - 1 :]:
-            load.run.remove(name)
+        for more_than_now in load.run.names(names.MORE)[len(delivered) - 1 :]:
+            load.run.remove(more_than_now)
     first, *more = delivered
-    load.run.write_json(runs.DELIVERY, first | archive.marked(load) | ({"more": more} if more else {}))
+    load.run.write_json(names.DELIVERY, first | archive.marked(load) | ({"more": more} if more else {}))
     for each in delivered:
         size = f"{each['size']:,}"
         log.info("Day %s: fetched %s, %s bytes, into %s", load.day, each["name"], size, load.run.url)
@@ -67,5 +67,5 @@ def _paths(load: Load) -> list[str]:
 
 def _file_names() -> Iterator[str]:
     """The names of the delivery's files in the run's folder."""
-    yield runs.EXPORT
-    yield from (f"{runs.MORE}/{number:04}.csv" for number in count(2))
+    yield names.EXPORT
+    yield from (f"{names.MORE}/{number:04}.csv" for number in count(2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.errors import TargetError
 from patronload.loads.load import Counts, Load
 from patronload.reporting import mails, smtp
@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 def notify(load: Load) -> Counts:
     """Mail the report. Raises TargetError, TransientError."""
-    if not load.run.has(runs.REPORT):
+    if not load.run.has(names.REPORT):
         raise TargetError(
             "Nobody was told of this load, because there is no report of it: the task 'report' went wrong, and its log "
             "says why. Clear 'report' together with 'notify' in Airflow."
         )
-    report = Report.from_json(load.run.read_json(runs.REPORT))
+    report = Report.from_json(load.run.read_json(names.REPORT))
     mail = mails.result_mail(load.tenant, report)
     smtp.send(mail)
     log.info("Mailed '%s' to %s people", mail.subject, len(mail.to))

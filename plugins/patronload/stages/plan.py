@@ -6,7 +6,7 @@ import logging
 from contextlib import nullcontext
 
 from patronload import connections, targets
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.loads import delivery, failures, planning, reruns
 from patronload.loads.load import Counts, Load
 
@@ -20,7 +20,7 @@ def plan(load: Load) -> Counts:
     Raises TargetError for what has to be fixed first, ValidationError when too many are rejected, TransientError.
     """
     if reruns.anything_sent(load.run):
-        return reruns.keep(load.run, "plan", runs.PLAN)
+        return reruns.keep(load.run, "plan", names.PLAN)
     with failures.recorded(load, "plan"):
         reruns.forget_plan(load.run)
         with targets.open_target(load.tenant.target, connections.get) as target:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from patronload import connections, targets
-from patronload.artifacts import run as runs
-from patronload.artifacts import tables
+from patronload.artifacts import names, tables
 from patronload.errors import RefusedError
 from patronload.loads import approval, delivery, failures, gatekeeper, ledger_updates, planning, reruns
 from patronload.loads.load import Counts, Load
@@ -37,7 +36,7 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
         rejected = tables.rejects(load.run)["row"].n_unique()
         check_loaded(load, totals, rejected)
         if totals.created + totals.updated:
-            gatekeeper.record(load, rejected + totals.failed, tables.read(load.run, runs.PATRONS))
+            gatekeeper.record(load, rejected + totals.failed, tables.read(load.run, names.PATRONS))
     log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
     return _about(load) | totals._asdict()
 
@@ -47,7 +46,7 @@ def _send(load: Load, target: Target, tell: Callable[[str], None]) -> Totals:
     if not posting.is_through(load.run):
         lease.hold()
         planning.plan_again_if_needed(load, target, lease)
-        lease.sending(datetime.fromisoformat(load.run.read_json(runs.PLAN)["planned"]))
+        lease.sending(datetime.fromisoformat(load.run.read_json(names.PLAN)["planned"]))
     try:
         return posting.post(load.run, target, watch=posting.Watch(lease.renewed_by(tell), lease.check))
     finally:
@@ -82,11 +81,11 @@ def check_loaded(load: Load, totals: Totals, rejected: int) -> None:
 
 def _about(load: Load) -> Counts:
     """Which load the figures are about: day, file, rows, and how many rows were rejected before sending."""
-    file = load.run.read_json(runs.DELIVERY)["name"] if load.run.has(runs.DELIVERY) else None
+    file = load.run.read_json(names.DELIVERY)["name"] if load.run.has(names.DELIVERY) else None
     rejected = tables.rejects(load.run)["row"].n_unique()
     return {
         "day": f"{load.day}",
         "file": file,
-        "rows": load.run.read_json(runs.VALIDATION)["rows"],
+        "rows": load.run.read_json(names.VALIDATION)["rows"],
         "rejected": rejected,
     }

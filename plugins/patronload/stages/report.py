@@ -6,8 +6,7 @@ import logging
 
 import polars as pl
 
-from patronload.artifacts import run as runs
-from patronload.artifacts import tables
+from patronload.artifacts import names, tables
 from patronload.exports import reject_files
 from patronload.loads import approval, delivery, leases, planning
 from patronload.loads.load import Counts, Load
@@ -26,10 +25,10 @@ def report(load: Load) -> Counts:
     """Write the report and its files, also after a failure."""
     leases.release(load.run.root, load.called)
     # If this fails, notify must not mail the report of an earlier attempt.
-    load.run.remove(runs.REPORT)
+    load.run.remove(names.REPORT)
     made = _build(load)
-    load.run.write_json(runs.REPORT, made.to_json())
-    load.run.write(runs.REPORT_PAGE, report_page.page(load.tenant, made).encode())
+    load.run.write_json(names.REPORT, made.to_json())
+    load.run.write(names.REPORT_PAGE, report_page.page(load.tenant, made).encode())
     _write_validation_page(load, made)
     _write_noted_file(load)
     _write_rejects_file(load)
@@ -53,10 +52,10 @@ def _build(load: Load) -> Report:
         run=load.run_id,
         day=load.day,
         artifacts=load.run.url,
-        delivery=load.run.read_json(runs.DELIVERY) if load.run.has(runs.DELIVERY) else None,
-        validation=load.run.read_json(runs.VALIDATION) if load.run.has(runs.VALIDATION) else None,
-        plan=load.run.read_json(runs.PLAN) if load.run.has(runs.PLAN) else None,
-        gates=load.run.read_json(runs.GATES) if load.run.has(runs.GATES) else None,
+        delivery=load.run.read_json(names.DELIVERY) if load.run.has(names.DELIVERY) else None,
+        validation=load.run.read_json(names.VALIDATION) if load.run.has(names.VALIDATION) else None,
+        plan=load.run.read_json(names.PLAN) if load.run.has(names.PLAN) else None,
+        gates=load.run.read_json(names.GATES) if load.run.has(names.GATES) else None,
         approval=approval.answered(load.run),
         rejects=tables.rejects(load.run),
         noted=tables.noted(load.run),
@@ -64,34 +63,34 @@ def _build(load: Load) -> Report:
         patrons=progress.patrons,
         sent=progress.sent,
         results=progress.results,
-        failure=load.run.read_json(runs.FAILURE) if load.run.has(runs.FAILURE) else None,
+        failure=load.run.read_json(names.FAILURE) if load.run.has(names.FAILURE) else None,
         dry_run=load.dry_run,
     )
 
 
 def _write_validation_page(load: Load, made: Report) -> None:
     """What the checks found, for people. There is no page when the export could not be read."""
-    load.run.remove(runs.VALIDATION_PAGE)
-    if load.run.has(runs.VALIDATION):
-        page = validation_page.page(made, load.run.read_json(runs.VALIDATION))
-        load.run.write(runs.VALIDATION_PAGE, page.encode())
+    load.run.remove(names.VALIDATION_PAGE)
+    if load.run.has(names.VALIDATION):
+        page = validation_page.page(made, load.run.read_json(names.VALIDATION))
+        load.run.write(names.VALIDATION_PAGE, page.encode())
 
 
 def _write_noted_file(load: Load) -> None:
     """What was noted, row by row, for a spreadsheet. There is no file when nothing was noted."""
-    load.run.remove(runs.NOTED_FILE)
+    load.run.remove(names.NOTED_FILE)
     noted = tables.noted(load.run)
     if noted.height:
         layout = load.tenant.source
-        load.run.write(runs.NOTED_FILE, reject_files.write_notes(noted, layout.delimiter, layout.encoding))
+        load.run.write(names.NOTED_FILE, reject_files.write_notes(noted, layout.delimiter, layout.encoding))
 
 
 def _write_rejects_file(load: Load) -> None:
     """The rows that the library has to correct, as delivered. There is no file when the export could not be read."""
-    if not load.run.has(runs.VALIDATE_REJECTS):
+    if not load.run.has(names.VALIDATE_REJECTS):
         return
     facts = delivery.facts(load)
-    delivered = pl.concat([tables.read(load.run, runs.ROWS), tables.read(load.run, runs.RAGGED)]).rename(facts.names)
+    delivered = pl.concat([tables.read(load.run, names.ROWS), tables.read(load.run, names.RAGGED)]).rename(facts.names)
     results = posting.progress(load.run, planning.to_send(load.run)).results
     refused = reports.with_failed(tables.rejects(load.run), results)
-    load.run.write(runs.REJECTS, reject_files.write(delivered, refused, load.tenant.source.delimiter, facts.encoding))
+    load.run.write(names.REJECTS, reject_files.write(delivered, refused, load.tenant.source.delimiter, facts.encoding))

@@ -7,8 +7,7 @@ import logging
 import polars as pl
 
 from patronload import rows
-from patronload.artifacts import run as runs
-from patronload.artifacts import tables
+from patronload.artifacts import names, tables
 from patronload.checks import limits
 from patronload.loads import delivery, failures, gatekeeper, reruns
 from patronload.loads.load import Counts, Load
@@ -20,7 +19,7 @@ log = logging.getLogger(__name__)
 def transform(load: Load) -> Counts:
     """Map the accepted rows. Raises ValidationError for too many rejects, or patrons that are not the library's."""
     if reruns.anything_sent(load.run):
-        return reruns.keep(load.run, "patrons", runs.PATRONS)
+        return reruns.keep(load.run, "patrons", names.PATRONS)
     with failures.recorded(load, "transform"):
         reruns.forget_plan(load.run)
         counts = _map(load)
@@ -29,9 +28,9 @@ def transform(load: Load) -> Counts:
 
 
 def _map(load: Load) -> Counts:
-    facts, refused, noted = delivery.facts(load), tables.read(load.run, runs.VALIDATE_REJECTS), tables.noted(load.run)
+    facts, refused, noted = delivery.facts(load), tables.read(load.run, names.VALIDATE_REJECTS), tables.noted(load.run)
     mapping = load.mapping(facts.columns)
-    with load.run.writing(runs.PATRONS) as file:
+    with load.run.writing(names.PATRONS) as file:
         writer = tables.Writer(file)
         rejects, groups = [], []
         skipped = tables.skipped(load.run)
@@ -42,7 +41,7 @@ def _map(load: Load) -> Counts:
             groups.append(part.patrons.select(key=mapping.system.key).with_columns(part.groups))
         writer.close()
         rejected_here = pl.concat(rejects)
-        tables.write(load.run, runs.TRANSFORM_REJECTS, rejected_here)
+        tables.write(load.run, names.TRANSFORM_REJECTS, rejected_here)
         rejected = pl.concat([refused["row"], rejected_here["row"]]).n_unique()
         outside = limits.verdicts(load.tenant.limits, facts, rejected)
         gatekeeper.check_patrons(load, facts, pl.concat(groups), rejected, outside)

@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 from patronload import lazy
-from patronload.artifacts import run as runs
-from patronload.artifacts import tables
+from patronload.artifacts import names, tables
 from patronload.checks import limits
 from patronload.errors import ValidationError
 from patronload.loads import delivery, failures, gatekeeper, reruns
@@ -27,11 +26,11 @@ def validate(load: Load) -> Counts:
     Raises ValidationError, and SourceError or ConfigError when the export cannot be read.
     """
     if reruns.anything_sent(load.run):
-        return reruns.keep(load.run, "validation", runs.VALIDATION)
+        return reruns.keep(load.run, "validation", names.VALIDATION)
     with failures.recorded(load, "validate"):
         # A plan based on earlier verdicts must not be sent: those verdicts are about to be replaced.
         reruns.forget_plan(load.run)
-        load.run.remove(runs.GATES)
+        load.run.remove(names.GATES)
         if sentence := gatekeeper.already_loaded(load):
             reruns.forget_checks(load.run)
             log.info("%s", sentence)
@@ -50,12 +49,12 @@ def _check(load: Load) -> Counts:
         found = validation.validate(export, load.mapping(export.columns), pool)
     kept.result()
     rejected = found.rejects["row"].n_unique()
-    tables.write(load.run, runs.VALIDATE_REJECTS, found.rejects)
-    tables.write(load.run, runs.SKIPPED, found.skipped)
-    tables.write(load.run, runs.NOTED, found.noted)
-    tables.write(load.run, runs.FAILING, found.failing)
+    tables.write(load.run, names.VALIDATE_REJECTS, found.rejects)
+    tables.write(load.run, names.SKIPPED, found.skipped)
+    tables.write(load.run, names.NOTED, found.noted)
+    tables.write(load.run, names.FAILING, found.failing)
     load.run.write_json(
-        runs.VALIDATION,
+        names.VALIDATION,
         {
             "rows": export.rows,
             # In a file without a header line, a header that differs from the mapping's may be a patron.

@@ -25,6 +25,7 @@ from airflow.models.dag import DagModel
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
+from patronload.artifacts import names
 from patronload.artifacts import run as runs
 from patronload.artifacts.run import Run
 from patronload.errors import PatronloadError
@@ -133,7 +134,7 @@ def report(request: Request, session: SessionDep, user: GetUserDep, dag_id: str,
         load=load,
         lengths=charts.shares([reason.count for reason, *_ in content["reasons"]]),
         may_load=_may_load(session, user, dag_id),
-        has_rejects=made.to_mend > 0 and _has(run, runs.REJECTS),
+        has_rejects=made.to_mend > 0 and _has(run, names.REJECTS),
     )
 
 
@@ -150,12 +151,12 @@ def rejects(session: SessionDep, dag_id: str, run_id: str) -> Response:
     """The rows to mend, as a file to keep."""
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
-    if not _has(run, runs.REJECTS):
+    if not _has(run, names.REJECTS):
         raise HTTPException(404, "This run has no rejects any more, or never had any.")
-    name = f"{loads.tenant_of(dag_id)}_{run_id}_{runs.REJECTS}"
+    name = f"{loads.tenant_of(dag_id)}_{run_id}_{names.REJECTS}"
     safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-._") else "_" for sign in name)
     headers = HEADERS | {"Content-Disposition": f'attachment; filename="{safe}"'}
-    blocks = _blocks(run, runs.REJECTS)
+    blocks = _blocks(run, names.REJECTS)
     try:
         # Once a download has begun there is no way left to tell what is wrong with it.
         first = next(blocks, b"")
@@ -204,9 +205,9 @@ def _may_load(session: SessionDep, user: GetUserDep, dag_id: str) -> bool:
 def _report_of(run: Run) -> tuple[Report | None, str]:
     """The run's report; without one, what is in its way, if anything is."""
     try:
-        if not run.has(runs.REPORT):
+        if not run.has(names.REPORT):
             return None, ""
-        return Report.from_json(run.read_json(runs.REPORT)), ""
+        return Report.from_json(run.read_json(names.REPORT)), ""
     except ValueError:
         return None, "Its report.json cannot be read. It may be of another version of Patronload."
     except Exception as error:  # noqa: BLE001 - a bucket that cannot be reached is no reason for a page of code

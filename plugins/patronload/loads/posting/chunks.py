@@ -12,7 +12,7 @@ import polars as pl
 import zstandard
 
 from patronload import systems, targets
-from patronload.artifacts import run as runs
+from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.mapping import transform
 
@@ -34,7 +34,7 @@ def write(run: Run, target: systems.Target, patrons: pl.DataFrame) -> list[int]:
 
     def write_one(number: int, texts: pl.Series) -> None:
         body = targets.request_body(target, texts)
-        run.write(f"{runs.CHUNKS}/{number:04}.json.zst", local.zstd.compress(body))
+        run.write(names.CHUNKS.of_chunk(number), local.zstd.compress(body))
 
     # Compressing releases Python's lock, and a disk is slow.
     with ThreadPoolExecutor(WRITERS, initializer=prepare) as pool:

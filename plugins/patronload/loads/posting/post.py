@@ -14,26 +14,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import polars as pl
 import zstandard
 
-from patronload.artifacts import run as runs
-from patronload.artifacts.run import CHUNKS, PLANNED, RESULTS, SENT, Run
+from patronload.artifacts import names
+from patronload.artifacts.names import CHUNKS, CREATED, PACE, PLANNED, RESULTS, SENT, chunk_number
+from patronload.artifacts.run import Run
 from patronload.errors import Defect, TargetError, TransientError
 from patronload.loads.posting.pace import Pace
 from patronload.targets import Target
 from patronload.targets.delivery import TOO_LARGE, Chunk, Failed, NothingWritten, Outcome, SoFar, Unreadable
 
 logger = logging.getLogger(__name__)
-
-CREATED = "created.json"
-"""What was made in the target before the first chunk; while it says the same as the plan, nothing is made again."""
-
-PACE = "pace.json"
-"""How many patrons a request may have, once it turned out that the chunks are too large."""
 
 LAST = "last_sent_at"
 """When something of a part was sent again; `sent_at`, its first time, tells the created from the updated."""
@@ -92,7 +86,7 @@ def post(run: Run, target: Target, pace: Pace | None = None, watch: Watch = NOBO
     answered = set(run.names(RESULTS))
     if answered:
         logger.info("%d of %d chunks were answered before", len(answered), len(parts.numbers))
-    left = [number for number in parts.numbers if _name(RESULTS, number) not in answered]
+    left = [number for number in parts.numbers if RESULTS.of_chunk(number) not in answered]
     if left:
         _prepare(run, target)
     posting = _Posting(run, target, _pace(run, pace), parts, sum(parts.size(number) for number in left), watch)
@@ -118,11 +112,11 @@ def progress(run: Run, planned: pl.DataFrame | None) -> Progress:
     """
     results = [run.read_json(name) for name in run.names(RESULTS)]
     answered = {result["chunk"] for result in results}
-    sent = {_number(name) for name in run.names(SENT)}
+    sent = {chunk_number(name) for name in run.names(SENT)}
     if planned is None:
         return Progress(planned, sent, results)
     for number in sorted(sent - answered):
-        marker = run.read_json(_name(SENT, number))
+        marker = run.read_json(SENT.of_chunk(number))
         if marker.get("parts"):
             results.append(_combined(number, [part["result"] for part in marker["parts"]]))
         planned = _split(planned, number, marker)
@@ -173,7 +167,7 @@ def _split(planned: pl.DataFrame, number: int, marker: dict[str, Any]) -> pl.Dat
 
 def _prepare(run: Run, target: Target) -> None:
     """Once before the first chunk, and one thing after the other: two chunks at once would make it twice."""
-    wanted = run.read_json(runs.PLAN).get("create", {}) if run.has(runs.PLAN) else {}
+    wanted = run.read_json(names.PLAN).get("create", {}) if run.has(names.PLAN) else {}
     if any(wanted.values()) and not (run.has(CREATED) and run.read_json(CREATED) == wanted):
         target.prepare(wanted)
         run.write_json(CREATED, wanted)
@@ -214,13 +208,13 @@ class _Posting:
             part = chunk.part(start, start + self.pace.next(len(chunk.rows) - start))
             self._send(replace(part, so_far=self.so_far), start, marker)
         result = _combined(number, [part["result"] for part in marker["parts"]])
-        self.run.write_json(_name(RESULTS, number), result)
+        self.run.write_json(RESULTS.of_chunk(number), result)
         self.done += len(chunk.rows)
         self._log(result, time.monotonic() - started)
 
     def _marker(self, chunk: Chunk) -> dict[str, Any]:
         """How far the chunk came in an earlier attempt."""
-        name = _name(SENT, chunk.number)
+        name = SENT.of_chunk(chunk.number)
         fresh = {"chunk": chunk.number, "patrons": len(chunk.rows), "parts": []}
         return fresh | (self.run.read_json(name) if self.run.has(name) else {})
 
@@ -260,7 +254,7 @@ class _Posting:
         they find this mark, or they have taken over before it was put, and the second question finds that.
         """
         self.watch.before()
-        self.run.write_json(_name(SENT, marker["chunk"]), marker)
+        self.run.write_json(SENT.of_chunk(marker["chunk"]), marker)
         self.watch.before()
 
     def _send(self, part: Chunk, start: int, marker: dict[str, Any]) -> None:
@@ -301,13 +295,13 @@ class _Posting:
     def _keep_answer(self, marker: dict[str, Any], error: Unreadable) -> None:
         """What came instead of an answer is for whoever looks into it, and only in the artifacts."""
         marker["unreadable"] = [*marker.get("unreadable", []), error.answer][-MOST_UNREADABLE:]
-        self.run.write_json(_name(SENT, marker["chunk"]), marker)
+        self.run.write_json(SENT.of_chunk(marker["chunk"]), marker)
 
     def _take_back(self, marker: dict[str, Any]) -> None:
         """What was on its way is not: nothing of it was written."""
         for name in ON_ITS_WAY:
             marker.pop(name, None)
-        name = _name(SENT, marker["chunk"])
+        name = SENT.of_chunk(marker["chunk"])
         if marker["parts"]:
             self.run.write_json(name, marker)
         else:
@@ -396,7 +390,7 @@ def _totals(run: Run, numbers: list[int]) -> Totals:
     unclear: list[Result] = []
     sums = dict.fromkeys(("patrons", "created", "updated", "failed"), 0)
     for number in numbers:
-        result = run.read_json(_name(RESULTS, number))
+        result = run.read_json(RESULTS.of_chunk(number))
         for name in sums:
             sums[name] += len(result[name]) if isinstance(result[name], list) else result[name]
         if result["unconfirmed"]:
@@ -412,7 +406,7 @@ def _check_below(run: Run, parts: _Parts, level: int) -> None:
 
     Raises TargetError when some lower chunk leaves a patron unconfirmed.
     """
-    below = [run.read_json(_name(RESULTS, number)) for number in parts.numbers if parts.levels[number] < level]
+    below = [run.read_json(RESULTS.of_chunk(number)) for number in parts.numbers if parts.levels[number] < level]
     if unclear := [result for result in below if result["unconfirmed"]]:
         raise _unclear(run, unclear, "The next chunks take over ids that they give up, and were not sent")
 
@@ -420,7 +414,7 @@ def _check_below(run: Run, parts: _Parts, level: int) -> None:
 def _unclear(run: Run, results: list[Result], rest: str = "Everything else went through") -> TargetError:
     patrons = sum(len(result["unconfirmed"]) for result in results)
     chunks = ", ".join(
-        f"chunk {result['chunk']}: {run.url}/{_name(RESULTS, result['chunk'])}" for result in results[:5]
+        f"chunk {result['chunk']}: {run.url}/{RESULTS.of_chunk(result['chunk'])}" for result in results[:5]
     )
     return TargetError(
         f"Of {patrons:,} patrons nobody knows whether they were loaded: the library system's answers contradict "
@@ -444,7 +438,7 @@ class _Parts:
     def chunk(self, number: int) -> Chunk:
         """One chunk, read when it is its turn."""
         rows = self._rows[number]
-        packed = self._run.read(_name(CHUNKS, number))
+        packed = self._run.read(CHUNKS.of_chunk(number))
         body = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
         first, keys = number == self.numbers[0], rows[self._key].to_list()
         known = frozenset(rows.filter("known")["row"].to_list()) if "known" in rows.columns else frozenset[int]()
@@ -466,12 +460,4 @@ class _Parts:
 
 
 def _numbers(run: Run) -> Iterator[int]:
-    yield from (_number(name) for name in run.names(CHUNKS))
-
-
-def _number(name: str) -> int:
-    return int(PurePosixPath(name).name.split(".", maxsplit=1)[0])
-
-
-def _name(folder: str, number: int) -> str:
-    return f"{folder}/{number:04}.json{'.zst' if folder == CHUNKS else ''}"
+    yield from (chunk_number(name) for name in run.names(CHUNKS))
