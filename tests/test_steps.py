@@ -242,7 +242,7 @@ def test_a_run_by_hand_takes_another_file_of_the_same_folder_and_no_other(load, 
     other = load(GOOD[:2], source_path="other.csv")
     assert until(other, stages.validate)["rows"] == 1
     for path in ("/etc/passwd", "../other.csv", f"{include}/../x.csv", "file:///etc/passwd"):
-        with pytest.raises(ConfigError, match="folder of the tenant's exports"):
+        with pytest.raises(ConfigError, match="folder of this tenant's exports"):
             stages.fetch(load(GOOD, source_path=path))
 
 
