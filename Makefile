@@ -60,8 +60,8 @@ clean: ## remove everything generated here: .venv, caches, the demo's files
 	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-requirements: setup ## pin requirements.in and requirements-dev.in again; UPGRADE=1 uses newer versions
-	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) \
-		--no-emit-index-url --custom-compile-command 'make requirements' requirements.in -o requirements.txt
-	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) \
-		--no-emit-index-url --custom-compile-command 'make requirements' requirements-dev.in -o requirements-dev.txt
+requirements: setup ## pin requirements*.in again, with hashes; UPGRADE=1 takes newer versions
+	for name in requirements requirements-extras requirements-dev; do \
+		$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) --generate-hashes \
+			--no-emit-index-url --custom-compile-command 'make requirements' $$name.in -o $$name.txt || exit 1; \
+	done

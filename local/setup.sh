@@ -65,7 +65,7 @@ is_up_to_date() {
 }
 
 install_with_uv() {
-    uv="$(grep '^uv==' requirements-dev.txt)"
+    uv="$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.txt)"
     # On a screen uv shows how far it is; in a log its list of all packages would be in the way.
     if [ -t 2 ]; then quiet=""; else quiet="--quiet"; fi
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$uv" || return 1

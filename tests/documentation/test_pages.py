@@ -12,7 +12,7 @@ from tests.documentation.pages import DOCS, PAGES, PROJECT, anchors, blocks, pag
 NAMES = (
     *("add-a-library", "mapping-files", "tenant-files", "plan", "when-a-run-fails", "run-artifacts", "folio"),
     *("infiniti", "in-airflow", "add-a-target", "architecture", "glossary"),
-    "operations",
+    *("operations", "kubernetes"),
 )
 
 

@@ -21,7 +21,7 @@ READ = (
     ),
     *("include/**/*.txt", "include/**/*.css", "plugins/**/*.py", "dags/*.py", "sandbox/**/*.py", "sandbox/**/*.html"),
     *("local/*.py", "faults/*.py", "benchmarks/*", "docker-compose.yaml", ".env.example", "Dockerfile"),
-    *("deploy/**/*.py", "deploy/**/*.yaml"),
+    *("deploy/*.py", "deploy/*.yaml"),
 )
 
 
