@@ -108,7 +108,7 @@ def _wrong_owners(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
 
 
 def _dead_codes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
-    """Codes in lookups that no cell can have, because blanks around a cell are removed and a blank cell is no code."""
+    """Codes that no cell can have: blanks around a cell are removed, and a blank cell is not a code."""
     for name, table in mapping.lookups.items():
         for code in table:
             if not code.strip():
