@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from faults import oracle, schedule, verdict, world
+from faults import oracle, schedule, surprises, verdict, world
 from faults.campaign import Figures
 from faults.load import Stage
 from faults.schedule import Schedule
@@ -34,13 +34,18 @@ class FolioGround(FolioServer):
         self.faults.clear()
         self.journal.clear()
         self.stores[FOLIO_TENANT] = store
+        self.faults.late_seconds = world.late_seconds
         tenant = self.tenants[FOLIO_TENANT]
         tenant.token_seconds = 600.0
         requests = 1 + len(world.rows) // world.chunk_size  # the plan's own empty import comes before the chunks
         return schedule.arm(chance, self.faults, tenant, 1 + requests)
 
+    def after_plan(self, world: World) -> None:
+        """Librarians edit users."""
+        world.edit(self.stores[FOLIO_TENANT])
+
     def heal(self) -> None:
-        """Nothing goes wrong, and tokens last."""
+        """No more faults, and tokens last."""
         self.faults.clear()
         self.tenants[FOLIO_TENANT].token_seconds = 600.0
 
@@ -49,12 +54,12 @@ def one(stage: Stage[World], seed: int) -> Figures:
     """One run, judged."""
     ground = stage.ground
     assert isinstance(ground, FolioGround)
-    made = world.make(seed)
+    made = surprises.add(world.make(seed))
     fresh = Store()
     made.fill(fresh)
-    expected = oracle.expect(made, fresh)
+    expected = oracle.expect(made.edited(), fresh)
     made.duplicates = oracle.twins(made)
-    before = verdict.Before(made)
+    before = verdict.Before(made.edited())
     done = stage.take(made)
     store = ground.store(FOLIO_TENANT)
     wrong = verdict.complaints(made, expected, before, store, done, ground.imports)

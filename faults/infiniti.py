@@ -47,6 +47,9 @@ class InfinitiGround(InfinitiServer):
             (folder / names.LEDGER).write_text(json.dumps(ledger.to_json()))
         return arm(random.Random(world.seed * 7919 + 1), self.faults, 1 + len(world.rows) // world.chunk_size)
 
+    def after_plan(self, world: World) -> None:
+        """Infiniti cannot be read, so that a plan knows nothing that could change."""
+
     def heal(self) -> None:
         """From now on nothing goes wrong."""
         self.faults.clear()

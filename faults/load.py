@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Generic, NamedTuple, Protocol, Self, TypeVar
@@ -168,6 +169,9 @@ class Ground(Protocol[AnyCase_contra]):
     def lay(self, world: AnyCase_contra, folder: Path) -> Schedule:
         """Make the stand-in as it is before the load, and arm what is to go wrong. `folder` is all the runs'."""
 
+    def after_plan(self, world: AnyCase_contra) -> None:
+        """What people do there when the load has been planned; called once."""
+
     def heal(self) -> None:
         """From now on nothing goes wrong."""
 
@@ -207,6 +211,7 @@ class Stage(Generic[AnyCase_contra]):
         plan = self.ground.lay(world, self.folder / "tenant")
         reaper = Reaper(plan.kills)
         load = self._load(world, reaper)
+        self._people_work = partial(self.ground.after_plan, world)
         with _mortal(reaper):
             return self._work(load, plan, reaper)
 
@@ -253,10 +258,19 @@ class Stage(Generic[AnyCase_contra]):
                 attempts += 1
                 error = _tried(step, load)
                 if error is None:
+                    self._let_people_work(step)
                     break
                 if attempt == RETRIES or not error.startswith(("TransientError", "Killed")):
                     return attempts, error
         return attempts, None
+
+    def _let_people_work(self, step: object) -> None:
+        """Once, behind the first plan."""
+        if step is plan.plan and self._people_work:
+            self._people_work()
+            self._people_work = None
+
+    _people_work: Callable[[], None] | None = None
 
     def _claim(self, run: Run) -> Claim:
         results = [run.read_json(name) for name in run.names("results")]

@@ -55,9 +55,8 @@ def expect(world: World, store: Store) -> list[Expected]:
 
 def twins(world: World) -> set[int]:
     """The rows that share what must be unique with another row, compared as FOLIO compares."""
-    columns = ["ID", "LOGIN", *(["CARD"] if "barcode" in world.fields else [])]
     found: set[int] = set()
-    for column in columns:
+    for column in ("ID", "LOGIN"):
         counted = Counter(row.cells[column].lower() for row in world.rows if row.cells[column])
         found |= {row.number for row in world.rows if counted[row.cells[column].lower()] > 1}
     return found
@@ -87,6 +86,7 @@ class _Oracle:
     def expected(self) -> list[Expected]:
         made = [self._one(row) for row in self.world.rows]
         fates = {one.row.number: self._own_fate(one) for one in made}
+        self._share_cards(made, fates)
         self._settle(made, fates)
         return [one._replace(fate=fates[one.row.number]) for one in made]
 
@@ -275,7 +275,7 @@ class _Oracle:
     # Which rows load
 
     def _own_fate(self, one: Expected) -> Fate:
-        if one.row.number in self.twins or self._may_be_the_same_person(one):
+        if one.row.number in self.twins or one.row.number in self.world.refused or self._may_be_the_same_person(one):
             return "hold"
         unknown = [
             path
@@ -307,6 +307,18 @@ class _Oracle:
         once = self.mails[mail] == 1
         staff = any((user.get("type") or "").lower() in PROTECTED for user in same)
         return once and len(same) == 1 and not staff and same[0]["externalSystemId"].lower() not in in_file
+
+    def _share_cards(self, made: list[Expected], fates: dict[int, Fate]) -> None:
+        """A barcode that several rows would have belongs to the one whose user has it; without one, to none of them."""
+        wanted: dict[str, list[Expected]] = {}
+        for one in made:
+            if fates[one.row.number] != "hold" and one.user.get("barcode"):
+                wanted.setdefault(one.user["barcode"].lower(), []).append(one)
+        for card, several in wanted.items():
+            holder = self.holders.get(("barcode", card))
+            takers = [one for one in several if holder is None or not one.before or one.before["id"] != holder["id"]]
+            if len(takers) > 1:
+                fates.update({one.row.number: "hold" for one in takers})
 
     def _settle(self, made: list[Expected], fates: dict[int, Fate]) -> None:
         """Hold back whoever wants a key that somebody keeps, and all who wait for one another in a circle."""

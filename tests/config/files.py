@@ -38,6 +38,9 @@ target:
   unknown_values: stop
   dropped_values: stop
   blank_cells: erase
+  staff: {expirationDate: load}
+  same_email: ignore
+  protected: {custom_field: protectedFields, tags: {keep: all, own-email: [personal.email]}}
   create: [departments, options]
 expect:
   warn:

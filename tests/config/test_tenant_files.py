@@ -55,6 +55,12 @@ def test_reads_every_key(include: Path) -> None:
         "unknown_values": "stop",
         "dropped_values": "stop",
         "blank_cells": "erase",
+        "staff": {"expirationDate": "load"},
+        "same_email": "ignore",
+        "protected": {
+            "custom_field": "protectedFields",
+            "tags": {"keep": "all", "own-email": ("personal.email",)},
+        },
         "create": ("departments", "options"),
     }
     assert [check.arguments for check in tenant.expect.warn] == [{"column": "EMAIL"}]
@@ -106,6 +112,8 @@ notify: {on_failure: [a@b.example]}
     target = tenant.target
     assert (target.unknown_values, target.dropped_values, target.blank_cells) == ("reject", "warn", "keep")
     assert (target.create, target.member_of) == ((), None)
+    assert (target.staff, target.same_email) == ({}, "report")
+    assert (target.protected.custom_field, target.protected.tags) == (None, {})
     assert tenant.limits.min_rows == 1
     assert (tenant.limits.same_file, tenant.limits.older_file, tenant.limits.changed_columns) == (
         "skip",

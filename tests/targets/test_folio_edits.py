@@ -107,3 +107,20 @@ def test_users_who_cannot_be_read_again(server: FolioServer, tmp_path: Path, pla
     assert not posted(server)
     assert not run.names("sent")
     assert post(run, server).created == 5
+
+
+def test_addresses_of_two_owners(server: FolioServer, tmp_path: Path):
+    """An address that the campus owns is sent, beside one that it fills only where there is none."""
+    places = [f"personal.addresses[{number}].{name}" for number in (0, 1) for name in ("addressTypeId", "addressLine1")]
+    owners = {"personal.addresses[0]": "first"}
+    rules = mapping(tmp_path, (*FILLED, *places), owners)
+
+    def addresses(line: str) -> dict[str, Any]:
+        kinds = [{"addressTypeId": name, "addressLine1": line} for name in ("Home", "Work")]
+        return {"lastName": "A", "addresses": kinds}
+
+    stored_user(server, person(1, personal=addresses("Old")))
+    post(run_of_plan(tmp_path, plan(server, [person(1, personal=addresses("New"))], rules)), server)
+    user = stored(server, person(1))
+    assert user is not None
+    assert [one["addressLine1"] for one in user["personal"]["addresses"]] == ["Old", "New"]

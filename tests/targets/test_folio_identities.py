@@ -137,6 +137,20 @@ def test_a_barcode_that_its_owner_keeps(server: FolioServer, rules: Mapping):
     assert "row 2, which keeps it" in reasons(planned)[3]
 
 
+def test_a_barcode_in_two_rows(server: FolioServer, rules: Mapping):
+    """Goes to the row whose user has it in FOLIO; only the other one is rejected. Where nobody has it, both are."""
+    stored_user(server, person(1))
+    stored_user(server, person(2))
+    rows = [person(1), person(2, barcode="20000001"), person(3, barcode="9"), person(4, barcode="9"), person(5)]
+    planned = plan(server, rows, rules)
+    assert sorted(sent(planned)) == [2, 6]
+    assert (
+        "held in FOLIO by the user with the externalSystemId 'banner_00000001', row 2, which keeps it"
+        in reasons(planned)[3]
+    )
+    assert "barcode '9': the barcode is also in row 5" in reasons(planned)[4]
+
+
 VALUES = ["a", "b", "c", "d", "e"]
 
 

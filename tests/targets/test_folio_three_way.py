@@ -52,7 +52,7 @@ def test_every_edit_elsewhere_survives(stored: dict[str, Any], planned: dict[str
 def test_a_field_that_is_filled_because_it_was_empty():
     """A librarian who filled it meanwhile is not overruled."""
     stored, planned = {"username": "a"}, {"username": "b", "personal": {"lastName": "L", "phone": "1"}}
-    paths = changed_paths(planned, stored, only_if_empty={"personal.phone"})
+    paths = changed_paths(planned, stored, lambda path: path == "personal.phone")
     assert paths == ["username", "personal.lastName", "?personal.phone"]
     now = {"username": "a", "personal": {"phone": "2"}}
     assert apply(now, planned, paths) == {"username": "b", "personal": {"phone": "2", "lastName": "L"}}

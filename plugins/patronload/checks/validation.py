@@ -112,11 +112,14 @@ class _Found(NamedTuple):
     noted: pl.DataFrame
 
 
-def validate(export: Export, mapping: Mapping, beside: Executor | None = None) -> Validation:
+def validate(
+    export: Export, mapping: Mapping, beside: Executor | None = None, *, before_plan: bool = False
+) -> Validation:
     """
     The export against the mapping's expectations and the built-in ones.
 
-    beside: who does, while Great Expectations looks, what polars can find by itself.
+    beside: runs what polars can find alone while Great Expectations looks. before_plan: a plan follows, which decides
+    between two rows with the same barcode by who has it in the library system (System.settled_by_plan).
     """
     missing = _missing_columns(export, mapping)
     if not missing.passed:
@@ -132,7 +135,8 @@ def validate(export: Export, mapping: Mapping, beside: Executor | None = None) -
         repeated = _repeated(export.frame)
         blanks = _own(export.frame, mapping, repeated, ("blank",))
         frame = blanked(export.frame, blanks.noted)
-        keys, own = _keys(frame, mapping, repeated), _own(frame, mapping, repeated, ("file", "rows", "warn"))
+        unique = mapping.unique_in_file if before_plan else mapping.unique
+        keys, own = _keys(frame, mapping, unique, repeated), _own(frame, mapping, repeated, ("file", "rows", "warn"))
     delivered = [export.rejects, repeated, *damage.result()]
     checks = [(missing, []), *_sound(export, delivered), *keys.checks, *own.checks, *blanks.checks]
     return Validation(
@@ -268,19 +272,19 @@ def _texts(arguments: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _keys(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame) -> _Found:
+def _keys(frame: pl.DataFrame, mapping: Mapping, unique: list[str], repeated: pl.DataFrame) -> _Found:
     """The built-in expectations, put to the target's key fields as they will be."""
     columns: dict[str, pl.Series] = {}
-    for path in dict.fromkeys([*mapping.required, *mapping.unique]):
+    for path in dict.fromkeys([*mapping.required, *unique]):
         made = expressions.apply(frame, mapping.fields[path], mapping.lookups)
         if path in mapping.required:
             columns[f"{THERE}{path}"] = made.select(
                 pl.when(pl.col(TEXT).is_not_null() | pl.col(VALUE).is_not_null()).then(1.0)
             ).to_series()
-        if path in mapping.unique:
+        if path in unique:
             columns[path], columns[f"folded {path}"] = made[VALUE], folded_column(made[VALUE])
     asked = [_asked_required(path, mapping) for path in mapping.required]
-    asked += [_asked_unique(path, mapping) for path in mapping.unique]
+    asked += [_asked_unique(path, mapping) for path in unique]
     seen = [str(each.put.arguments["column"]) for each in asked]
     return _put(frame.select(ROW, **columns).lazy(), seen, asked, repeated)
 

@@ -126,6 +126,11 @@ class Mapping(Document):
         """The mapped fields that no two patrons may share."""
         return [path for path in self.system.unique if path in self.fields]
 
+    @property
+    def unique_in_file(self) -> list[str]:
+        """Those of them that no two rows may share, whoever has the value in the library system."""
+        return [path for path in self.unique if path not in self.system.settled_by_plan]
+
     def over(self, columns: Collection[str]) -> "Mapping":
         """
         The mapping for an export that has only these columns: without the rules that read a missing column.

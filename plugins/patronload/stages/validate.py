@@ -46,7 +46,7 @@ def _check(load: Load) -> Counts:
         export = delivery.read_export(load)
         validation, great_expectations = imported.result()
         kept = pool.submit(delivery.keep_rows, load, export)
-        found = validation.validate(export, load.mapping(export.columns), pool)
+        found = validation.validate(export, load.mapping(export.columns), pool, before_plan=True)
     kept.result()
     rejected = found.rejects["row"].n_unique()
     tables.write(load.run, names.VALIDATE_REJECTS, found.rejects)

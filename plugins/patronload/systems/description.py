@@ -70,6 +70,8 @@ class System:
     """The field by which it finds a patron again."""
     unique: tuple[str, ...] = ()
     """Fields that no two patrons may share."""
+    settled_by_plan: tuple[str, ...] = ()
+    """Those where the plan decides between two rows of a file: the one whose patron has the value keeps it."""
     remembered: tuple[str, ...] = ()
     """What the patron ledger keeps of a patron besides the key; without any there is no ledger."""
 

@@ -79,6 +79,7 @@ FOLIO = System(
     required_within={"personal": "personal.lastName"},
     # FOLIO: mod-users, the unique indexes of its schema.json, table users, and its primary key.
     unique=("externalSystemId", "username", "barcode", "id"),
+    settled_by_plan=("barcode",),
     more={r"customFields\.[A-Za-z0-9_-]+": Kind.CUSTOM},
     owners=_OWNERS,
     once=("id",),

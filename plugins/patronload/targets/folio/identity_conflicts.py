@@ -122,7 +122,7 @@ class _Settling:
                     for claim in takers:
                         others = ", ".join(str(other.row) for other in claims if other is not claim)
                         self._set_aside(
-                            claim, field, f"{field} is wanted by row {others} as well",
+                            claim, field, f"the {field} is also in row {others}",
                             f"two rows would have the same {field}",
                         )  # fmt: skip
 

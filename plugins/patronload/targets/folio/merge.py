@@ -30,6 +30,9 @@ APART = ("active", "type", "externalSystemId", "id")
 
 PATRON = "patron"
 
+ADDRESS_PATH = "personal.addresses."
+"""The type of the address follows."""
+
 _DAY_LENGTH = len("2027-08-31")
 
 LAST_MOMENT = "9999-12-31T23:59:59.000+00:00"
@@ -77,13 +80,12 @@ class Rules(NamedTuple):
     changed: dict[str, bool] = {}  # noqa: RUF012 - nobody changes it
     """Of one patron: which contested fields the campus has changed since the last load; without those not known."""
 
-    @property
-    def only_if_empty(self) -> frozenset[str]:
-        """The paths that the campus fills only where FOLIO has nothing."""
+    def fills_only_if_empty(self, path: str) -> bool:
+        """Whether the campus fills a path of a record (see three_way) only where FOLIO has nothing."""
+        if path.startswith(ADDRESS_PATH) and self.addresses:
+            return _address_rule(self.addresses, path.removeprefix(ADDRESS_PATH)).owner == "first"
         apart = {"requestPreference": self.preference, "type": self.type}
-        owners = [*((field.path, field.owner) for field in self.fields), *apart.items()]
-        owners += [("personal.addresses", address.owner) for address in self.addresses]
-        return frozenset(path for path, owner in owners if owner == "first")
+        return apart.get(path) == "first" or any(field.path == path and field.owner == "first" for field in self.fields)
 
     def settled(self, owner: Owner | None, contested: str) -> Owner | None:
         """

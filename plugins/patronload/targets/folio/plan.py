@@ -213,7 +213,7 @@ class _Planning:
     def _changed(self, record: Record, theirs: Record | None) -> str | None:
         if theirs is None:
             return None
-        return "\n".join(three_way.changed_paths(record, theirs, self.rules.only_if_empty))
+        return "\n".join(three_way.changed_paths(record, theirs, self.rules.fills_only_if_empty))
 
     def _unsaid(self, written: Record, ours: Record) -> list[str]:
         """Values that are dropped: as soon as FOLIO knows them they are as good as new."""

@@ -7,7 +7,7 @@ All records are in the form of the user import (see stored_users). A path is a f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from patronload.targets.delivery import Record
@@ -21,11 +21,13 @@ IF_EMPTY = "?"
 """Before a path: the plan fills the field because it was empty, and leaves it alone if it no longer is."""
 
 
-def changed_paths(record: Record, stored: Record, only_if_empty: Collection[str] = ()) -> list[str]:
+def changed_paths(
+    record: Record, stored: Record, fills_only_if_empty: Callable[[str], bool] = lambda _: False
+) -> list[str]:
     """The paths at which a planned record differs from the stored user it is made from."""
     planned, before = _flat(record), _flat(stored)
     different = [path for path in {**planned, **before} if planned.get(path) != before.get(path)]
-    return [f"{IF_EMPTY}{path}" if _owner_path(path) in only_if_empty else path for path in different]
+    return [f"{IF_EMPTY}{path}" if fills_only_if_empty(path) else path for path in different]
 
 
 def every_path(record: Record) -> list[str]:
@@ -45,10 +47,6 @@ def apply(current: Record, planned: Record, paths: Iterable[str]) -> Record:
         else:
             now.pop(name, None)
     return _record(now)
-
-
-def _owner_path(path: str) -> str:
-    return ADDRESSES if path.startswith(f"{ADDRESSES}.") else path
 
 
 def _flat(record: Record) -> dict[str, Any]:

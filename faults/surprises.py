@@ -1,0 +1,48 @@
+"""What a plan cannot know: edits made after it, barcodes given away, and how FOLIO's modules behave."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+from faults.world import MARK, PROTECTING, Edit, User, World
+
+EDITED = (("personal", "mobilePhone"), ("personal", "middleName"), ("customFields", "locker"))
+"""Fields that no mapping of the campaign fills."""
+
+
+def add(world: World) -> World:
+    """What the plan cannot know: edits behind it, barcodes that are given away, an older mod-users, late answers."""
+    chance = random.Random(world.seed * 15485863 + 11)
+    world.keeps_created_date = chance.random() < 0.5  # noqa: PLR2004 - one in two
+    world.late_seconds = chance.choice([0.0, 0.0, 0.05, 0.2])
+    if chance.random() < 0.3:  # noqa: PLR2004 - in three runs of ten nobody works in FOLIO
+        return world
+    for user in chance.sample(world.stored, min(8, len(world.stored))):
+        inside, name = chance.choice(
+            [("personal", "mobilePhone"), ("personal", "middleName"), ("customFields", "locker")]
+        )
+        world.edits.append(Edit(user["id"], inside, name, f"{MARK} by hand"))
+    _give_away(world, chance)
+    return world
+
+
+def _give_away(world: World, chance: random.Random) -> None:
+    """Users who are not in the file get barcodes that rows of the file bring along as new ones."""
+    if "barcode" not in world.fields or world.ownership:
+        return
+    cards = Counter(row.cells["CARD"].lower() for row in world.rows)
+    taken = {user["barcode"].lower() for user in world.stored if user.get("barcode")}
+    kept = {user["externalSystemId"].removeprefix(world.prefix).lower() for user in world.stored if _is_kept(user)}
+    free = [row for row in world.rows if cards[card := row.cells["CARD"].lower()] == 1 and card and card not in taken]
+    free = [row for row in free if row.cells["ID"].lower() not in kept]
+    strangers = [user for user in world.stored if f"X{MARK}" in user["externalSystemId"]]
+    # A barcode that a stranger gives up, a row may want.
+    strangers = [user for user in strangers if not user.get("barcode") or cards[user["barcode"].lower()] == 0]
+    for row, user in zip(chance.sample(free, min(3, len(free))), strangers, strict=False):
+        world.edits.append(Edit(user["id"], "", "barcode", row.cells["CARD"]))
+        world.refused.add(row.number)
+
+
+def _is_kept(user: User) -> bool:
+    return any(tag in PROTECTING for tag in user.get("tags", {}).get("tagList", ()))
