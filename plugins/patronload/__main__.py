@@ -1,12 +1,12 @@
 """
-Patronload without Airflow: check the YAML, and look at what a load would do.
+Patronload without Airflow: check the YAML, and preview a load.
 
   python -m patronload check                      every tenant and mapping file
   python -m patronload preview --tenant northfield --export patrons.csv --out DIR
   python -m patronload preview --mapping folio/flat_patrons --export patrons.csv --out DIR
   python -m patronload draft --export patrons.csv --name northfield --out DIR
   python -m patronload decrypt --artifact rejects.csv --out DIR
-  python -m patronload schemas                    write include/schemas anew from the models
+  python -m patronload schemas                    write include/schemas from the models
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
     from patronload.cli.preview import Preview
     from patronload.exports.pgp import Key
 
-PASSPHRASE = "PATRONLOAD_PGP_PASSPHRASE"  # noqa: S105 - its name, no passphrase
+PASSPHRASE = "PATRONLOAD_PGP_PASSPHRASE"  # noqa: S105 - its name, not a passphrase
 """The environment variable with the passphrase of --pgp-key."""
 
 LOOK = 2
-"""How many records the preview shows."""
+"""The number of records that a preview shows."""
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0: all is well; 1: something is wrong and was told; 2: the call's words are off."""
+    """0: no mistakes; 1: mistakes, which were reported; 2: wrong arguments."""
     parsed = _parser().parse_args(arguments)
     try:
         return int(parsed.command(parsed))
@@ -57,8 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except pydantic.ValidationError as error:
         for mistake in error.errors():
-            told = f"--{mistake['loc'][0]}: {mistake['msg'].removeprefix('Value error, ')}"
-            err.print(told, style="red", markup=False)
+            message = f"--{mistake['loc'][0]}: {mistake['msg'].removeprefix('Value error, ')}"
+            err.print(message, style="red", markup=False)
         return 1
 
 
@@ -75,9 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--mapping", metavar="M", help="use this mapping, such as folio/flat_patrons")
     preview.add_argument("--export", metavar="F", type=Path, nargs="+", required=True, help="the file or files")
     preview.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write the result")
-    preview.add_argument("--delimiter", default=",", help="with --mapping: what stands between two cells (a comma)")
+    preview.add_argument("--delimiter", default=",", help="with --mapping: the character between two cells (a comma)")
     preview.add_argument("--encoding", default="utf-8", help="with --mapping: the file's encoding (utf-8)")
-    preview.add_argument("--pgp-key", metavar="K", type=Path, help="the private key, for an export encrypted by PGP")
+    preview.add_argument("--pgp-key", metavar="K", type=Path, help="the private key, for an export encrypted with PGP")
     preview.set_defaults(command=_preview)
     draft = commands.add_parser("draft", help="write a first tenant and mapping file from a sample of an export")
     draft.add_argument("--export", metavar="F", type=Path, required=True, help="the sample")
@@ -85,9 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     draft.add_argument("--name", type=_name, default="draft", help="the library's short name (draft)")
     draft.add_argument("--out", metavar="DIR", type=Path, default=Path("draft"), help="where to write (draft)")
     draft.set_defaults(command=_draft)
-    decrypt = commands.add_parser("decrypt", help="write encrypted artifacts unencrypted")
+    decrypt = commands.add_parser("decrypt", help="decrypt artifacts")
     decrypt.add_argument("--artifact", metavar="F", type=Path, required=True, help="a file, or a run's folder")
-    decrypt.add_argument("--keys", metavar="F", type=Path, help="a file with the keys; they are asked for without it")
+    decrypt.add_argument(
+        "--keys", metavar="F", type=Path, help="a file with the keys; without it you are asked for them"
+    )
     decrypt.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write")
     decrypt.set_defaults(command=_decrypt)
     write = commands.add_parser("schemas", help="write the JSON Schemas for editors")
@@ -99,7 +101,7 @@ def _name(given: str) -> str:
     try:
         return pydantic.TypeAdapter(tenants.Name).validate_python(given)
     except pydantic.ValidationError:
-        sentence = f"'{given}' is not small letters, digits and _ that begin with a letter, like northfield"
+        sentence = f"'{given}' must be lower-case letters, digits and _, beginning with a letter, like northfield"
         raise argparse.ArgumentTypeError(sentence) from None
 
 
@@ -114,7 +116,7 @@ def _check(_: argparse.Namespace) -> int:
 
 
 def _checked() -> Iterator[tuple[str, ConfigError | None]]:
-    """Each tenant and mapping file, and what is wrong with it."""
+    """Each tenant and mapping file with its mistake, if any."""
     for name, loaded in tenants.load_all():
         yield f"tenants/{name}.yaml", loaded if isinstance(loaded, ConfigError) else _expected(loaded)
     for path in sorted(settings.mappings().rglob("*.yaml")):
@@ -124,12 +126,12 @@ def _checked() -> Iterator[tuple[str, ConfigError | None]]:
             yield name, None
         except ConfigError as error:
             yield name, error
-        except Exception as error:  # noqa: BLE001 - one file, whatever is in it, must not hide what the others have
-            yield name, ConfigError(f"{path.name}: nobody foresaw what is in this file. {Defect.hiding(error)}")
+        except Exception as error:  # noqa: BLE001 - one file must never hide the mistakes in the others
+            yield name, ConfigError(f"{path.name}: this file causes an unexpected error. {Defect.hiding(error)}")
 
 
 def _expected(tenant: Tenant) -> ConfigError | None:
-    """What is wrong with the tenant's own expectations; a mapping file with mistakes is told of by itself."""
+    """The mistakes in the tenant's own expectations; those in the mapping file are reported separately."""
     with suppress(Exception):
         found = list(mapping_files.required_blanks(mapping_files.load(tenant.mapping), tenant.expect))
         file = yaml_files.read(settings.tenants() / f"{tenant.tenant}.yaml") if found else None
@@ -153,7 +155,7 @@ def _preview(parsed: argparse.Namespace) -> int:
 
 
 def _pgp_key(path: Path) -> Key:
-    """The key in a file; its passphrase is in the environment, or asked for where somebody can answer."""
+    """The key in a file. Its passphrase comes from the environment, or from a prompt on a terminal."""
     from patronload.exports.pgp import Key
 
     passphrase = os.environ.get(PASSPHRASE)
@@ -194,7 +196,7 @@ def _draft(parsed: argparse.Namespace) -> int:
         path.write_text(text, encoding="utf-8")
         out.print(f"Written to {path}", markup=False)
     for note in made.notes:
-        out.print(f"Please look: {note}", style="yellow", markup=False)
+        out.print(f"Please check: {note}", style="yellow", markup=False)
     return 0
 
 
@@ -225,7 +227,7 @@ def _write_decrypted(path: Path, cipher: Cipher, to: Path) -> None:
 
 def _schemas(_: argparse.Namespace) -> int:
     for path in schemas.write():
-        out.print(f"wrote {path}", markup=False)
+        out.print(f"Written to {path}", markup=False)
     return 0
 
 

@@ -1,9 +1,9 @@
 """
-Draft a first tenant file and a first mapping file from a sample of an export, for a person to correct.
+Draft a first tenant file and a first mapping file from a sample of an export, for a person to review.
 
-A column is put where its name says: `lastName`, `last_name` and `personal.lastName` are one. What is not certain is
-left for the person, and said so at the top of the mapping file. No value of the sample is written down but the codes of
-patron groups, and those only if they are few and each stands for several rows.
+Columns are assigned to fields by their names: `lastName`, `last_name` and `personal.lastName` are the same. Anything
+uncertain is left to the person, and listed at the top of the mapping file. No value of the sample is written down,
+except the codes of patron groups, and those only if they are few and each occurs in several rows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DELIMITERS = (",", ";", "|", "\t")
 MOST_GROUPS = 20
 
 ASK = "WHICH COLUMN?"
-"""Where a column has to be named, in the draft."""
+"""Marks a place in the draft where a person has to enter a column."""
 
 ALSO = {
     "folio": {
@@ -65,7 +65,7 @@ ALSO = {
         "group": "presentationgrouplabel", "patrongroup": "presentationgrouplabel",
     },
 }  # fmt: skip
-"""What else columns are called, in small letters and digits alone."""
+"""Other names for columns, in lower-case letters and digits only."""
 
 YES_NO = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 
@@ -80,13 +80,13 @@ FORMS = {
     "%Y/%m/%d": r"\d{4}/\d\d?/\d\d?",
     "%d-%b-%Y": r"\d{1,2}-[A-Za-z]{3}-\d{4}",
 }
-"""How dates are written, and what that looks like."""
+"""Date formats, and a pattern for each."""
 
 MONTHS = 12
 
 
 class Draft(NamedTuple):
-    """The texts of a tenant file and of a mapping file, and sentences on what the person has to look at."""
+    """The texts of a tenant file and of a mapping file, and notes for the person who reviews them."""
 
     tenant: str
     mapping: str
@@ -95,16 +95,16 @@ class Draft(NamedTuple):
 
 def draft(content: bytes, name: str, target: str = "folio", encoding: str = "cp1252") -> Draft:
     """
-    Files for a library that is called `name`, for the `target` folio or infiniti.
+    Files for the library `name`, for the `target` folio or infiniti.
 
-    The delimiter is the one that gives most columns; `encoding` is taken for a sample that is no UTF-8. Raises
-    SourceError when the sample cannot be read.
+    The delimiter is the one that gives most columns; `encoding` is used for a sample that is not UTF-8. Raises
+    SourceError if the sample cannot be read.
     """
     export, delimiter = _read(content, encoding)
     made = _Drafting(export, systems.KNOWN[target])
     if export.encoding == encoding != "utf-8":
-        has = "has no accents" if unpacking.unpacked(content).isascii() else "is no UTF-8"
-        made.notes.append(f"The sample {has}; {encoding} is a guess, look at names with accents.")
+        has = "has no accents" if unpacking.unpacked(content).isascii() else "is not UTF-8"
+        made.notes.append(f"The sample {has}; {encoding} is a guess. Check names with accents.")
     return Draft(_tenant(name, target, delimiter, export.encoding), made.mapping(), made.notes)
 
 
@@ -144,7 +144,7 @@ class _Drafting:
 
     def mapping(self) -> str:
         """The text of the mapping file."""
-        body: dict[str, object] = {"target": self.system.type, "description": "A first draft: look at every line."}
+        body: dict[str, object] = {"target": self.system.type, "description": "A first draft: check every line."}
         order = self.system.names
         body["fields"] = dict(sorted(self.rules.items(), key=lambda rule: order.index(rule[0])))
         if self.lookups:
@@ -154,20 +154,20 @@ class _Drafting:
         return schema + notes + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120)
 
     def _known(self) -> dict[str, str]:
-        """Fields by what columns are called; the whole path goes before its last part."""
+        """Fields by the names of columns; a complete path has precedence over its last part."""
         names = self.system.names
         last = {_plain(path.rsplit(".", 1)[-1]): path for path in reversed(names) if path != "id"}
         return last | {_plain(path): path for path in names if path != "id"} | ALSO[self.system.type]
 
     def _complete(self) -> None:
-        """What the target insists on has to come from somewhere."""
+        """Add every field that the target requires, even without a column for it."""
         needed = [*self.system.required, *self.system.required_within.values()]
         for path in needed:
             if path not in self.rules:
-                # Nobody's account is closed, and nobody is made a member of staff, by a column that was not found.
+                # A column that was not found must not disable anyone, or make anyone staff.
                 fixed = self.system.fields[path] is Kind.YES_NO
                 self.rules[path] = {"value": path != "staffmember"} if fixed else {"column": ASK, "required": True}
-                self.notes.append(f"{path} is needed: which column has it?")
+                self.notes.append(f"{path} is required: which column has it?")
         if any(path.startswith("personal.addresses[0].") for path in self.rules):
             self.rules.setdefault("personal.addresses[0].addressTypeId", {"value": "Home"})
 
@@ -176,7 +176,7 @@ class _Drafting:
         if kind is Kind.DATE:
             return {"column": column, "date": self._form(column, cells)}
         if kind is Kind.LIST:
-            self.notes.append(f"{column}: what stands between several values? The draft says a semicolon.")
+            self.notes.append(f"{column}: which character separates several values? The draft assumes a semicolon.")
             return {"column": column, "split": ";"}
         if kind is Kind.YES_NO:
             self.lookups["yes_no"] = dict(YES_NO)
@@ -196,16 +196,14 @@ class _Drafting:
         return rule | {"lookup": "patron_groups"}
 
     def _form(self, column: str, cells: list[str]) -> str:
-        """The form in which all of the cells are dates; the first of several, and the person is told."""
+        """The format in which all cells are dates; if there are several, the first, with a note for the person."""
         found = [form for form, shape in FORMS.items() if cells and all(re.fullmatch(shape, cell) for cell in cells)]
         found = [form for form in found if _is_possible(form, cells)]
         if not found:
-            self.notes.append(f"{column}: no form of dates fits the sample; the draft says %Y-%m-%d.")
+            self.notes.append(f"{column}: no date format fits the sample; the draft assumes %Y-%m-%d.")
             return "%Y-%m-%d"
         if len(found) > 1:
-            self.notes.append(
-                f"{column}: the dates of the sample are good as {' and as '.join(found)}; look which it is."
-            )
+            self.notes.append(f"{column}: the dates in the sample fit {' and '.join(found)}; check which one is right.")
         return found[0]
 
 
@@ -218,7 +216,7 @@ def _is_possible(form: str, cells: Iterable[str]) -> bool:
 
 
 def _on_one_line(note: str) -> str:
-    """A column's name may have line breaks and worse in it."""
+    """Text on one line; the name of a column may contain line breaks and worse."""
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(note.split()))
 
 

@@ -24,15 +24,14 @@ REJECTS = "rejects.csv"
 REPORT = "report.json"
 
 UTC = ZoneInfo("UTC")
-"""Where a day ends when no tenant says it."""
+"""The time zone in which a day ends, without a tenant."""
 
 
 class Preview(NamedTuple):
     """
-    What would happen. rejects: see rows.REJECTS, with the stage; noted: see rows.NOTED; skipped: see rows.SKIPPED;
-    refusals: sentences why the run
-    would stop; posted: the patrons as they are posted for newcomers, of whom the target has nothing to keep; warnings:
-    sentences.
+    The result of a load without a library system. rejects: see rows.REJECTS, with the stage; noted: see rows.NOTED;
+    skipped: see rows.SKIPPED; refusals: sentences, why the run would stop; posted: the patrons as they are posted if
+    they are new; warnings: sentences.
     """
 
     rows: int
@@ -47,7 +46,7 @@ class Preview(NamedTuple):
 
     @property
     def rejected(self) -> int:
-        """How many rows would be rejected."""
+        """The number of rows that would be rejected."""
         return self.rejects["row"].n_unique()
 
     @property
@@ -58,7 +57,7 @@ class Preview(NamedTuple):
 
     @property
     def notes(self) -> list[dict[str, Any]]:
-        """What does not cost a patron, as the reasons."""
+        """The notes, counted like the reasons."""
         counted = self.noted.select("row", "effect", "summary").unique().group_by("effect", "summary").len("count")
         return counted.sort("count", "summary", descending=[True, False]).to_dicts()
 
@@ -69,7 +68,7 @@ class Preview(NamedTuple):
         return counted.sort("count", "reason", descending=[True, False]).to_dicts()
 
     def summary(self) -> dict[str, Any]:
-        """What report.json holds."""
+        """The content of report.json."""
         return {
             "rows": self.rows,
             "patrons": self.patrons.height,
@@ -82,7 +81,7 @@ class Preview(NamedTuple):
         }
 
 
-def preview(  # noqa: PLR0913 - what a tenant file says, one by one, for whoever has none
+def preview(  # noqa: PLR0913 - the keys of a tenant file, for those who have none
     mapping: str,
     export: Path | Sequence[Path],
     layout: Layout,
@@ -95,10 +94,10 @@ def preview(  # noqa: PLR0913 - what a tenant file says, one by one, for whoever
     key: pgp.Key | None = None,
 ) -> Preview:
     """
-    The export at `export`, or the several files of one, through the mapping of that name, with `more` expectations.
-    Days end in `zone`; for `missing_columns` see Source; `key` opens files that are encrypted by PGP.
+    Validate and map the export (one file or several) with the mapping of this name and `more` expectations.
 
-    Raises ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
+    Days end in `zone`; for `missing_columns` see Source; `key` decrypts files that are encrypted with PGP. Raises
+    ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
     """
     whole = mapping_files.load(mapping).expecting(more or Expectations())
     files = [export] if isinstance(export, Path) else export
@@ -123,7 +122,7 @@ def preview(  # noqa: PLR0913 - what a tenant file says, one by one, for whoever
     ]
     delivered = pl.concat([read.frame, read.ragged]).rename(read.names)
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, read.encoding)
-    # What a column's absence means is moot when the run would stop for it.
+    # If the run would stop for a missing column, its effect does not matter.
     warnings = [*([] if found.refusals else whole.lacking(read.columns)), *known.warnings]
     return Preview(
         read.rows, patrons, rejects, found.noted, found.skipped, refusals, rejects_file, known.posted, warnings
@@ -136,19 +135,19 @@ def _read(file: Path, layout: Layout, key: pgp.Key | None) -> Export:
 
 
 def _incomplete(allowed: Limits, size: int, read: Export) -> list[str]:
-    """What tells that the file is not whole. That it is the right one is told by the ledger, which only a load has."""
+    """Why the file is incomplete. Whether it is the right one, only a load can decide: it has the history."""
     verdicts = [] if read.mended else gates.complete(allowed, size, read.rows, read.trailer)
     return [verdict.sentence for verdict in verdicts if not verdict.passed]
 
 
 def of_tenant(name: str, export: Path | Sequence[Path], key: pgp.Key | None = None) -> Preview:
-    """The export as the tenant's own load would take it. Raises as `preview` does."""
+    """As `preview`, with the settings of a tenant. Raises as `preview` does."""
     tenant = tenants.load(name)
     source = tenant.source
     if source.pgp is not None and key is None:
         raise ConfigError(
-            f"The exports of {name} are encrypted by PGP: give the private key, with --pgp-key FILE. A preview does "
-            "not ask Airflow for its connections."
+            f"The exports of {name} are encrypted with PGP: give the private key with --pgp-key FILE. A preview does "
+            "not read Airflow's connections."
         )
     return preview(
         tenant.mapping,
@@ -164,7 +163,7 @@ def of_tenant(name: str, export: Path | Sequence[Path], key: pgp.Key | None = No
 
 
 def write(made: Preview, out: Path) -> None:
-    """Leave patrons.jsonl (a record of the target a line, exactly as it would be posted), rejects.csv, report.json."""
+    """Write patrons.jsonl (one record per line, exactly as it would be posted), rejects.csv and report.json."""
     out.mkdir(parents=True, exist_ok=True)
     (out / PATRONS).write_text("".join(f"{patron}\n" for patron in made.posted), encoding="utf-8")
     (out / REJECTS).write_bytes(made.rejects_file)

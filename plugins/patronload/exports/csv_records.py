@@ -1,12 +1,12 @@
 """
-Cut the text of a CSV file into records and cells, quickly where the file is written by the rules and carefully else.
+Split the text of a CSV file into records and cells, quickly if the file follows the rules and carefully otherwise.
 
-Python's strict CSV reader is the judge of what a file says: it alone tells a short record from one whose last cells
-are empty, and a stray quote from a quoted cell. It is also slow. So `quick` has polars read the file, after a pass
-over the bytes that proves that polars and Python's reader cannot but read the same: every quote stands at the edge of
-a cell, or is doubled within one. Where not every record has as many cells as the header, each gets one more, a mark
-that the file does not hold, so that those with too few or too many show. Where that proof fails `quick` raises
-Irregular, and `careful` reads the file.
+Python's strict CSV reader is the reference: only it distinguishes a short record from one whose last cells are empty,
+and a stray quote from a quoted cell. It is also slow. So `quick` lets polars read the file, after a pass over the bytes
+that proves that polars and Python's reader give the same result: every quote is at the edge of a cell, or doubled
+within one. If not all records have as many cells as the header, each gets one more cell with a mark that the file does
+not contain, which shows the records with too few or too many. If the proof fails, `quick` raises Irregular, and
+`careful` reads the file.
 """
 
 import csv
@@ -23,32 +23,32 @@ from polars.exceptions import PolarsError
 from patronload.errors import SourceError
 from patronload.rows import ROW
 
-# Python's limit of 128 kB would tell a long note as a quote that is not closed.
+# With Python's limit of 128 kB, a long note would look like an unclosed quote.
 LONGEST = 1 << 24
 csv.field_size_limit(LONGEST)
 
 BLOCK = 1 << 24
-"""So many bytes of a file are worked on at a time: enough to keep polars busy, little beside the whole."""
+"""Bytes of a file per block: enough to keep polars busy, little compared with the whole file."""
 
 BATCH = 20_000
-"""So many records of Python's reader become a frame at a time."""
+"""The number of records from Python's reader that become one frame."""
 
 MARKS = range(1, 9)
-"""Characters for the mark at a record's end, of which one that the file does not hold is taken."""
+"""Characters for the mark at the end of a record; one that the file does not contain is used."""
 
 QUOTE, CR, LF = b'"\r\n'
 
 Ragged = list[tuple[int, list[str]]]
 
 
-class Irregular(Exception):  # noqa: N818 - not an error: it says which reader a file needs
-    """Quotes or bytes that polars could read otherwise than Python's CSV reader does."""
+class Irregular(Exception):  # noqa: N818 - not an error: it decides which reader a file needs
+    """The file has quotes or bytes that polars might read differently from Python's CSV reader."""
 
 
 class Part(NamedTuple):
     """
-    Records in their order. frame: ROW and the cells, one column for each of the header's, of records with as many;
-    ragged: the number and the cells of those with fewer or more. A blank line is in neither.
+    Records in order. frame: ROW and the cells of records with as many cells as the header; ragged: the number and the
+    cells of the other records. Blank lines are in neither.
     """
 
     frame: pl.DataFrame
@@ -57,9 +57,9 @@ class Part(NamedTuple):
 
 def numbered(text: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """
-    Each record with its number from 1, as Python's reader cuts it; a blank line is a record without cells.
+    Each record with its number from 1, according to Python's reader; a blank line is a record without cells.
 
-    Raises SourceError where a quote stands alone.
+    Raises SourceError for a stray quote.
     """
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     number = 0
@@ -71,9 +71,9 @@ def numbered(text: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[st
             return
         except csv.Error:
             raise SourceError(
-                f"Row {number} of the export (near line {reader.line_num}) cannot be read: a double quote stands "
-                'alone, or a quoted cell is not closed. A quote inside a cell is written twice: "5\'10""". '
-                "Ask the sender to mend it."
+                f"Row {number} of the export (near line {reader.line_num}) cannot be read: it has a stray double "
+                'quote, or a quoted cell that is not closed. Inside a cell a quote must be doubled: "5\'10""". '
+                "Ask the sender to correct it."
             ) from None
 
 
@@ -86,7 +86,7 @@ def header(text: Iterable[str], delimiter: str) -> tuple[int, list[str]]:
 
 
 def careful(text: Iterable[str], delimiter: str, start: int, columns: list[str]) -> Iterator[Part]:
-    """The records after record `start`, by Python's reader. Raises SourceError where a quote stands alone."""
+    """The records after record `start`, read by Python. Raises SourceError for a stray quote."""
     whole: Ragged = []
     ragged: Ragged = []
     for number, cells in numbered(text, delimiter):
@@ -103,21 +103,21 @@ def careful(text: Iterable[str], delimiter: str, start: int, columns: list[str])
 
 
 def frame_of(rows: Ragged, columns: list[str]) -> pl.DataFrame:
-    """Records that all have as many cells as there are columns, as a frame with ROW."""
+    """Records with as many cells as columns, as a frame with ROW."""
     frame = pl.DataFrame([cells for _, cells in rows], schema=dict.fromkeys(columns, pl.String), orient="row")
     return frame.insert_column(0, pl.Series(ROW, [number for number, _ in rows], dtype=pl.UInt32))
 
 
 def quick(content: Iterable[bytes], delimiter: str, start: int, columns: list[str]) -> Iterator[Part]:
     """
-    The records after record `start`, by polars: the same as `careful`, for UTF-8 that comes in blocks.
+    The records after record `start`, read by polars from blocks of UTF-8: the same as `careful`.
 
-    Raises Irregular, at the latest at the end of the blocks, when this file needs `careful`.
+    Raises Irregular, at the latest at the end of the blocks, if this file needs `careful`.
     """
     if len(delimiter.encode()) > 1:
         raise Irregular
     last = 0
-    # The next block is cut while polars reads this one.
+    # The next block is split while polars reads this one.
     with ThreadPoolExecutor(1) as pool:
         before: Future[Part] | None = None
         for block in _whole_records(content, delimiter.encode()):
@@ -133,7 +133,7 @@ def quick(content: Iterable[bytes], delimiter: str, start: int, columns: list[st
 
 
 class _Block(NamedTuple):
-    """Whole records: their bytes, where in these each begins and ends, its line end left out, and where quotes are."""
+    """Complete records: their bytes, the positions where each begins and ends (without its line end), and of quotes."""
 
     content: bytes
     begins: npt.NDArray[np.int64]
@@ -167,7 +167,7 @@ def _part(block: _Block, delimiter: str, first: int, columns: list[str]) -> Part
 
 
 def _frame(block: _Block, content: bytes, delimiter: str, names: list[str]) -> pl.DataFrame:
-    """A block's records as polars reads them, below a header of these names."""
+    """The records of a block, read by polars with a header of these names."""
     try:
         frame = pl.read_csv(
             content,
@@ -185,14 +185,14 @@ def _frame(block: _Block, content: bytes, delimiter: str, names: list[str]) -> p
 
 def _numbered(frame: pl.DataFrame, columns: list[str], first: int) -> pl.DataFrame:
     frame.columns = columns
-    # Where columns are cut in different places, whoever selects of the frame makes a copy of it all.
+    # If columns are split in different places, every selection copies the whole frame.
     return frame.with_row_index(ROW, first).rechunk()
 
 
 def _is_regular(block: _Block, delimiter: str, width: int) -> bool:
     """
-    Whether every record has a cell for each column and ends with a line feed, as by far most blocks do: then no marks
-    are needed. Of a single column it cannot be said, for a blank line has no delimiter either.
+    Whether every record has a cell for each column and ends with a line feed, as most blocks do; then no marks are
+    needed. False for a single column, because a blank line has no delimiter either.
     """
     signs = np.frombuffer(block.content, np.uint8)
     if width == 1 or not (signs[block.begins[1:] - 1] == LF).all():
@@ -200,7 +200,7 @@ def _is_regular(block: _Block, delimiter: str, width: int) -> bool:
     start, end = int(block.begins[0]), int(block.ends[-1])
     between = np.flatnonzero(signs[start:end] == ord(delimiter)) + start
     if len(block.quotes):
-        # There are few quotes beside the delimiters, so it is asked where each of the quotes is among these.
+        # There are few quotes compared with delimiters, so each quote is located among the delimiters.
         behind = np.diff(np.searchsorted(between, block.quotes), prepend=0, append=len(between))
         between = between[np.repeat(np.arange(len(behind)) % 2 == 0, behind)]
     if len(between) != len(block) * (width - 1):
@@ -210,13 +210,13 @@ def _is_regular(block: _Block, delimiter: str, width: int) -> bool:
 
 
 def _plain(block: _Block, delimiter: str, names: list[str]) -> bytes:
-    """A header of these names and the records as they are."""
+    """A header of these names and the unchanged records."""
     records = memoryview(block.content)[block.begins[0] : block.ends[-1]]
     return b"\n".join([delimiter.join(names).encode(), records, b""])
 
 
 def _marked(block: _Block, delimiter: str, names: list[str]) -> tuple[str, bytes]:
-    """A header of these names and the records, each with one more cell; and what that cell holds."""
+    """A header of these names and the records, each with one more cell; and the content of that cell."""
     mark = next((sign for each in MARKS if (sign := chr(each)) != delimiter and ord(sign) not in block.content), None)
     if mark is None:
         raise Irregular
@@ -230,7 +230,7 @@ def _cells(record: bytes, delimiter: str) -> list[str]:
 
 
 def _whole_records(content: Iterable[bytes], delimiter: bytes) -> Iterator[_Block]:
-    """The blocks cut anew, so that each ends with a record."""
+    """The blocks, split again so that each ends with a record."""
     rest = b""
     for piece in content:
         rest += piece
@@ -246,7 +246,7 @@ def _whole_records(content: Iterable[bytes], delimiter: bytes) -> Iterator[_Bloc
 
 
 def _cut(content: bytes, delimiter: bytes, *, is_all: bool) -> tuple[_Block, int]:
-    """The whole records at the beginning, and how many bytes they are. Raises Irregular for a quote out of place."""
+    """The complete records at the beginning, and their number of bytes. Raises Irregular for a misplaced quote."""
     signs = np.frombuffer(content, np.uint8)
     quotes = np.flatnonzero(signs == QUOTE) if b'"' in content else np.empty(0, np.int64)
     begins, ends = _between_line_ends(content, signs, quotes, is_all=is_all)
@@ -261,7 +261,7 @@ def _cut(content: bytes, delimiter: bytes, *, is_all: bool) -> tuple[_Block, int
 def _between_line_ends(
     content: bytes, signs: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64], *, is_all: bool
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where records begin, and where they end; the last beginning is that of what is left over."""
+    """The positions where records begin and end; the last beginning is that of the remaining bytes."""
     ends = np.flatnonzero(signs == LF)
     begins = ends + 1
     if b"\r" in content:
@@ -281,8 +281,8 @@ def _between_line_ends(
 
 def _check_quotes(signs: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64], delimiter: bytes) -> None:
     """
-    Every second quote, from the first, opens a cell or is the second of a doubled one; the others close a cell or are
-    the first of a doubled one. Then Python's reader is within quotes exactly where an odd number of them went before.
+    Whether the odd quotes open a cell or are the second of a doubled one, and the even quotes close a cell or are the
+    first of a doubled one. Then Python's reader is within quotes exactly after an odd number of them.
     """
     if not len(quotes):
         return

@@ -1,4 +1,4 @@
-"""Cut the lines of a fixed width file into cells: so many characters for each column, no header line."""
+"""Split the lines of a fixed-width file into cells: a number of characters for each column, no header line."""
 
 import polars as pl
 
@@ -8,9 +8,9 @@ from patronload.rows import ROW
 
 def read(text: str, widths: dict[str, int]) -> Part:
     """
-    Each line as a row, numbered from 1. Blanks at a line's end may be missing; a line that is too long is ragged.
+    Each line as a row, numbered from 1. Trailing blanks may be missing; a line that is too long is ragged.
 
-    The cells of a ragged line are its columns and what is left over.
+    The cells of a ragged line are its columns and the rest.
     """
     lines = pl.Series("line", text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), dtype=pl.String)
     numbered = lines.to_frame().with_row_index(ROW, 1).with_columns(pl.col(ROW).cast(pl.UInt32))
@@ -22,7 +22,7 @@ def read(text: str, widths: dict[str, int]) -> Part:
 
 
 def cut(line: str, widths: dict[str, int]) -> list[str]:
-    """One line's cells, with what stands behind the last column as one more."""
+    """The cells of a line, with the text after the last column as one more cell."""
     cells, at = [], 0
     for width in widths.values():
         cells.append(line[at : at + width])
@@ -32,7 +32,7 @@ def cut(line: str, widths: dict[str, int]) -> list[str]:
 
 def reason(line_length: int, room: int) -> str:
     """Why a line is ragged."""
-    return f"the line has {line_length} characters, the columns of source.widths {room}; has a column grown?"
+    return f"the line has {line_length} characters, the columns in source.widths {room}; did a column become wider?"
 
 
 def _cells(widths: dict[str, int]) -> list[pl.Expr]:

@@ -1,4 +1,4 @@
-"""Make one export of the several files of a delivery, and decide whose row counts when a person is in two."""
+"""Combine the files of a delivery into one export, and decide which row counts if a person is in two files."""
 
 from typing import Literal
 
@@ -17,19 +17,19 @@ SamePerson = Literal["reject", "first", "last"]
 
 def merged(files: list[tuple[str, Export]], mapping: Mapping, same_person: SamePerson) -> Export:
     """
-    The files, by name, as one export. The rows of the second go on counting where those of the first end.
+    The files, by name, as one export. Row numbers continue from one file to the next.
 
-    With `first` or `last`, a person's row in any other file than the first or last one they are in is set aside; with
-    `reject`, all their rows stay, to be found as sharing an id.
+    With `first` or `last`, only a person's row in the first or last of their files counts; the others are set aside.
+    With `reject`, all their rows stay, and are later rejected because they share an id.
 
-    Raises SourceError when a file has other columns than the first.
+    Raises SourceError if a file has other columns than the first.
     """
     (name, whole), *others = files
     exports = [whole]
     for other_name, other in others:
         if set(other.columns) != set(whole.columns):
             raise SourceError(
-                f"{other_name} does not have the same columns as {name}. The files of one delivery are read as one: "
+                f"{other_name} does not have the same columns as {name}. The files of a delivery are read as one: "
                 "ask the sender for the same header in each, or make two tenants of them."
             )
         exports.append(_after(exports, other, whole.columns))
@@ -37,7 +37,7 @@ def merged(files: list[tuple[str, Export]], mapping: Mapping, same_person: SameP
         frame=pl.concat(export.frame for export in exports),
         ragged=pl.concat(export.ragged for export in exports),
         rejects=pl.concat(export.rejects for export in exports),
-        # A whole export beside mended rows is held to its limits.
+        # The limits apply to a complete export, even together with corrected rejects.
         mended=all(export.mended for export in exports),
         trailer=trailers.of_all([export.trailer for export in exports]),
     )
@@ -48,9 +48,9 @@ def merged(files: list[tuple[str, Export]], mapping: Mapping, same_person: SameP
 
 
 def _after(before: list[Export], export: Export, columns: list[str]) -> Export:
-    """The export with its rows numbered on from those of all before it; a header line is no row of the whole."""
+    """The export with row numbers that continue from the files before it; its header line is not a row of the whole."""
     last = max([0, *(number for each in before for part in (each.frame, each.ragged) for number in part[ROW].tail(1))])
-    # A fixed width file has no header line: its first line is row 1.
+    # A fixed-width file has no header line: its first line is row 1.
     has_header = all(number > 1 for part in (export.frame, export.ragged) for number in part[ROW].head(1))
     shift = max(last - has_header, 0)
     return export._replace(
@@ -61,7 +61,7 @@ def _after(before: list[Export], export: Export, columns: list[str]) -> Export:
 
 
 def _in_two(exports: list[Export], names: list[str], mapping: Mapping, same_person: SamePerson) -> pl.DataFrame:
-    """Rejects for the rows of people who are in another file too, the one that counts."""
+    """Rejects for the rows of people whose row in another file counts."""
     keys = pl.concat(
         export.frame.select(
             ROW,
@@ -81,9 +81,9 @@ def _in_two(exports: list[Export], names: list[str], mapping: Mapping, same_pers
             column=pl.lit(" + ".join(mapping.fields[mapping.system.key].columns)),
             value=pl.col("key"),
             reason=pl.format(
-                "the same person is in row {}, in {}, which is the file that source.same_person takes", "taken", name
+                "the same person is in row {}, in {}, the file that source.same_person uses", "taken", name
             ),
-            summary=pl.lit("the person is in another file of the delivery too, and is taken from there"),
+            summary=pl.lit("the person is also in another file of the delivery, and is loaded from there"),
         ).cast(pl.Schema(REJECTS))
     )
 

@@ -1,4 +1,4 @@
-"""Decrypt an export that is encrypted by PGP, with our private key."""
+"""Decrypt an export that is encrypted with PGP, with our private key."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ TAGS = {1, 3, 9, 18, 20}
 @dataclass(frozen=True)
 class Key:
     """
-    Our private key, in armor, with its passphrase ("" for none); printed, it shows neither. `called`: as a sentence
-    names it; `comes`: how it is to be given.
+    Our private key, in ASCII armor, with its passphrase ("" for none). Printed, it shows neither. `called`: its name in
+    a sentence; `comes`: how to provide it.
     """
 
     armored: str = field(repr=False)
@@ -40,34 +40,34 @@ def is_encrypted(content: bytes) -> bool:
 
 def read(content: bytes, layout: Layout, key: Key) -> Export:
     """
-    The export in a PGP message. Only the library's own mended rejects may come back in the open.
+    The export in a PGP message. Only the library's own corrected rejects may come back unencrypted.
 
-    Raises ConfigError when the key cannot be read or does not open the message, SourceError when that is damaged, is no
-    PGP message, or cannot be read as an export.
+    Raises ConfigError if the key cannot be read or does not open the message, SourceError if the message is damaged, is
+    not a PGP message, or cannot be read as an export.
     """
-    from patronload.exports import reading  # polars is slow to import, and whoever only wants a key does without
+    from patronload.exports import reading  # polars is slow to import, and not needed for a key
 
     if is_encrypted(content):
         return reading.read(decrypted(content, key), layout)
     export = reading.read(content, layout)
     if not export.mended:
         raise SourceError(
-            "The export is not encrypted, and source.pgp says that it should be. Anybody on its way could have read or "
-            "changed it. Ask the sender, or take source.pgp out of the tenant file. Only a mended rejects file may "
-            "come back unencrypted."
+            "The export is not encrypted, but source.pgp requires it. Anyone could have read or changed it on its way. "
+            "Ask the sender, or remove source.pgp from the tenant file. Only a corrected rejects file may come back "
+            "unencrypted."
         )
     return export
 
 
 def decrypted(content: bytes, key: Key) -> bytes:
-    """What is in a PGP message. Raises ConfigError and SourceError as `read` does."""
-    from pysequoia import Tsk, decrypt  # only the few libraries that encrypt their exports need it
+    """The content of a PGP message. Raises ConfigError and SourceError as `read` does."""
+    from pysequoia import Tsk, decrypt  # only needed for encrypted exports
 
     try:
         decryptor = Tsk.from_bytes(key.armored.encode()).decryptor(key.passphrase or None)
-    except Exception as error:  # noqa: BLE001 - the package raises Exception itself; its text may hold the key
+    except Exception as error:  # noqa: BLE001 - the package raises Exception; its text may contain the key
         raise ConfigError(
-            f"The PGP key of {key.called} cannot be used ({type(error).__name__}). It wants the private key in armor "
+            f"The PGP key of {key.called} cannot be used ({type(error).__name__}). It needs the private key in armor "
             f"(-----BEGIN PGP PRIVATE KEY BLOCK-----) {key.comes}."
         ) from None
     try:
@@ -75,5 +75,5 @@ def decrypted(content: bytes, key: Key) -> bytes:
     except Exception:  # noqa: BLE001 - as above
         raise SourceError(
             f"The export cannot be decrypted with the PGP key of {key.called}. Either it was encrypted for another "
-            "key, or it was cut short. Send the sender our public key, and ask for the file again."
+            "key, or it is incomplete. Send the sender our public key, and ask for the file again."
         ) from None

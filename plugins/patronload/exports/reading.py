@@ -1,8 +1,8 @@
 """
 Turn the bytes of an export into rows of text with their row numbers.
 
-How the bytes are cut into records and cells is in `records`: quickly, by polars, where a file is written by the rules,
-and carefully, by Python's strict CSV reader, where it is not. What comes out is the same.
+`csv_records` splits the bytes into records and cells: quickly, with polars, if a file follows the rules, and carefully,
+with Python's strict CSV reader, if it does not. The result is the same.
 """
 
 import codecs
@@ -24,7 +24,7 @@ NOT_TEXT = {
     **unpacking.PACKED,
     b"\xd0\xcf\x11\xe0": "an old Excel file",
     b"%PDF": "a PDF file",
-    b"-----BEGIN PGP MESSAGE": "encrypted by PGP (see source.pgp in docs/tenant-files.md)",
+    b"-----BEGIN PGP MESSAGE": "encrypted with PGP (see source.pgp in docs/tenant-files.md)",
     b"<!DOCTYPE": "a web page",
     b"<html": "a web page",
     b"<?xml": "an XML file",
@@ -37,27 +37,27 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""The byte order marks; that of UTF-32 begins like that of UTF-16."""
+"""The byte order marks; the one of UTF-32 begins like that of UTF-16."""
 
 
 class Facts(NamedTuple):
-    """What there is to say of an export without its rows; see Export."""
+    """The description of an export without its rows; see Export."""
 
     columns: list[str]
     rows: int
     mended: bool
     encoding: str = "utf-8"
-    names: dict[str, str] = {}  # noqa: RUF012 - a tuple's default is never changed
+    names: dict[str, str] = {}  # noqa: RUF012 - the default of a tuple never changes
 
 
 class Export(NamedTuple):
     """
-    An export's rows, cell by cell as they were delivered.
+    The rows of an export, cell by cell as delivered.
 
-    frame: ROW and the library's own columns, all text, whole rows only; ragged: the rows with too few or too many
-    cells, cut to the columns or filled up with empty text; rejects: why each of these is one, and which cells have
-    lost digits; mended: whether it is a rejects file that came back; encoding: the one that it turned out to be in;
-    names: what the file calls the columns that are renamed; trailer: its last line, if the layout has one.
+    frame: ROW and the library's own columns, all text, only complete rows; ragged: the rows with too few or too many
+    cells, cut to the columns or filled up with empty text; rejects: the reason for each of these, and the cells that
+    have lost digits; mended: whether it is a corrected rejects file; encoding: the detected one; names: the original
+    names of renamed columns; trailer: its last line, if the layout has one.
     """
 
     frame: pl.DataFrame
@@ -65,31 +65,30 @@ class Export(NamedTuple):
     rejects: pl.DataFrame
     mended: bool = False
     encoding: str = "utf-8"
-    names: dict[str, str] = {}  # noqa: RUF012 - a tuple's default is never changed
+    names: dict[str, str] = {}  # noqa: RUF012 - the default of a tuple never changes
     trailer: Trailer | None = None
 
     @property
     def columns(self) -> list[str]:
-        """The header, in its order."""
+        """The column names, in order."""
         return self.frame.columns[1:]
 
     @property
     def rows(self) -> int:
-        """All rows of the export but blank ones."""
+        """The number of rows, without blank ones."""
         return self.frame.height + self.ragged.height
 
     @property
     def facts(self) -> Facts:
-        """What there is to say of it without its rows."""
+        """Its description without the rows."""
         return Facts(self.columns, self.rows, self.mended, self.encoding, self.names)
 
 
 def read(content: bytes, layout: Layout) -> Export:
     """
-    The export in `content`, which may be packed. A rejects file that comes back mended is read like the export it came
-    from: as CSV, whatever the export is.
+    The export in `content`, which may be compressed. A corrected rejects file is always read as CSV.
 
-    Raises SourceError when the bytes are not text in the layout's encoding, are not CSV, or have no usable header.
+    Raises SourceError if the bytes are not text in the layout's encoding, are not CSV, or have no usable header.
     """
     content = unpacking.unpacked(content, layout.member)
     _refuse_what_is_no_text(content)
@@ -124,7 +123,7 @@ def _of_fixed_width(text: str, widths: dict[str, int]) -> Export:
 
 
 def _comes_back(content: bytes, layout: Layout) -> bool:
-    """Whether this is a rejects file, in a library whose exports are no CSV."""
+    """Whether this is a rejects file of a library whose exports are not CSV."""
     try:
         _, names = csv_records.header(_text(content, layout.encoding), layout.delimiter)
     except (SourceError, UnicodeDecodeError):
@@ -134,8 +133,8 @@ def _comes_back(content: bytes, layout: Layout) -> bool:
 
 def _encoding(content: bytes, named: str) -> str:
     """
-    What the bytes are in: as a byte order mark says; UTF-8 if they are strictly that, which no other text is by
-    chance; else what the tenant names. It is never guessed. Raises SourceError where the mark is what would tell.
+    The encoding of the bytes: that of the byte order mark; UTF-8 if they are valid UTF-8, which other text practically
+    never is; otherwise the layout's. It is never guessed. Raises SourceError if the layout's encoding needs a mark.
     """
     for mark, encoding in MARKS.items():
         if content.startswith(mark):
@@ -143,9 +142,9 @@ def _encoding(content: bytes, named: str) -> str:
     known = codecs.lookup(named).name
     if known in ("utf-16", "utf-32") and content:
         raise SourceError(
-            f"The export is not {known}: it does not begin with the byte order mark that tells how {known} is to be "
-            f"read. Write {known}-le (usual on Windows), {known}-be or the sender's other encoding at source.encoding "
-            "in the tenant file, or ask the sender for UTF-8."
+            f"The export is not {known}: it has no byte order mark, which {known} needs. Write {known}-le "
+            f"(usual on Windows), {known}-be or the sender's other encoding as source.encoding in the tenant file, or "
+            "ask the sender for UTF-8."
         )
     if known == "utf-8" or known.startswith(("utf-16", "utf-32")) or content.isascii():
         return named
@@ -158,7 +157,7 @@ def _encoding(content: bytes, named: str) -> str:
 
 
 class _Opened(NamedTuple):
-    """The header, and what follows it."""
+    """The header, and the text after it."""
 
     columns: list[str]
     parts: Iterator[Part]
@@ -175,7 +174,7 @@ def _carefully(content: bytes, layout: Layout) -> _Opened:
 
 
 def _header(content: bytes, layout: Layout) -> tuple[int, list[str]]:
-    """The number of the header's record, and the names in it."""
+    """The record number of the header, and its column names."""
     start, cells = csv_records.header(_text(content, layout.encoding), layout.delimiter)
     return start, _columns(cells)
 
@@ -196,14 +195,14 @@ def _export(opened: _Opened, layout: Layout) -> Export:
 
 
 def _renamed(export: Export, rename: dict[str, str]) -> Export:
-    """The columns by the names that the mapping has for them."""
+    """The columns under the names that the mapping uses."""
     names = {old: new for old, new in rename.items() if old in export.columns}
     after = [names.get(name, name) for name in export.columns]
     for old, new in names.items():
         if after.count(new) > 1:
             raise SourceError(
-                f"Two columns of the export are to be called {new}: source.rename makes it of {old}, and there is "
-                "another one. Take that line out of the tenant file, or ask the sender for one column."
+                f"Two columns of the export would be called {new}: source.rename gives this name to {old}, and "
+                "another column already has it. Remove that line, or ask the sender for a single column."
             )
     back = {new: old for old, new in names.items()}
     return export._replace(frame=export.frame.rename(names), ragged=export.ragged.rename(names), names=back)
@@ -221,7 +220,7 @@ def _refuse_what_is_no_text(content: bytes) -> None:
 
 
 def _text(content: bytes, encoding: str) -> io.TextIOWrapper:
-    """The text line by line, its line ends as they are, without a byte order mark."""
+    """The text line by line, with its line ends, without a byte order mark."""
     text = io.TextIOWrapper(io.BytesIO(content), encoding, newline="")
     if text.read(1) != "\ufeff":
         text.seek(0)
@@ -232,7 +231,7 @@ def _utf8(content: bytes, encoding: str) -> Iterator[bytes]:
     """The text in UTF-8, block by block, without a byte order mark."""
     view = memoryview(content)[len(codecs.BOM_UTF8) if content.startswith(codecs.BOM_UTF8) else 0 :]
     blocks = (view[at : at + csv_records.BLOCK] for at in range(0, len(view), csv_records.BLOCK))
-    if codecs.lookup(encoding).name == "utf-8":  # which polars checks itself
+    if codecs.lookup(encoding).name == "utf-8":  # polars checks this itself
         yield from map(bytes, blocks)
         return
     decoder = codecs.getincrementaldecoder(encoding)()
@@ -248,8 +247,8 @@ def _check_encoding(content: bytes, encoding: str) -> None:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SourceError(
-            f"The export is not {encoding}: line {line} holds the byte 0x{content[error.start]:02X}, which {encoding} "
-            "does not know there. Write the sender's encoding at source.encoding in the tenant file (often cp1252 or "
+            f"The export is not {encoding}: line {line} has the byte 0x{content[error.start]:02X}, which is not valid "
+            f"{encoding} there. Write the sender's encoding as source.encoding in the tenant file (often cp1252 or "
             "utf-16), or ask the sender for UTF-8."
         ) from None
 
@@ -257,7 +256,7 @@ def _check_encoding(content: bytes, encoding: str) -> None:
 def _columns(header: list[str]) -> list[str]:
     names = [name.strip() or f"(column {place})" for place, name in enumerate(header, 1)]
     if not any(name.strip() for name in header):
-        raise SourceError("The export is empty: not even a header line. Ask the sender for the whole file.")
+        raise SourceError("The export is empty: it has no header line. Ask the sender for the complete file.")
     seen: dict[str, int] = {}
     for place, name in enumerate(names, 1):
         if not is_usable(name):
@@ -266,16 +265,16 @@ def _columns(header: list[str]) -> list[str]:
                 "and digits."
             )
         if seen.setdefault(name, place) != place:
-            # Its name is not told: in a file that came without a header line it is a patron's.
+            # The name is left out: in a file without a header line it would be a patron's.
             raise SourceError(
-                f"Columns {seen[name]} and {place} of the export have the same name; which one is meant "
-                "cannot be told. Ask the sender to name each column once, and for a header line if there is none."
+                f"Columns {seen[name]} and {place} of the export have the same name. Ask the sender for a "
+                "different name for each column, and for a header line if it is missing."
             )
     return names
 
 
 def _without_blank_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """Most rows have something in their first cell, so few have to be looked at in full."""
+    """The rows that are blank. Most rows have a first cell, so few have to be examined completely."""
     first, *others = frame.columns[1:]
     doubtful = frame.filter(_is_blank(first))
     blank = doubtful.filter(pl.all_horizontal(map(_is_blank, others))) if others else doubtful

@@ -1,4 +1,4 @@
-"""Take the trailer off an export: a last line that tells how many rows the sender has written."""
+"""Remove the trailer from an export: a last line with the number of rows that the sender has written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from patronload.config.tenant_values import ROWS_HERE
 
 
 class Trailer(NamedTuple):
-    """The last line, as the tenant says it is written; `rows` is what it tells, None where it is not there."""
+    """The last line, in the form of the tenant file; `rows` is its number, None if the line is missing."""
 
     form: str
     rows: int | None
@@ -18,9 +18,9 @@ class Trailer(NamedTuple):
 
 def split(content: bytes, layout: Layout) -> tuple[bytes, Trailer | None]:
     """
-    An export's bytes without its trailer, and the trailer; None for a layout that has none.
+    The bytes of an export without its trailer, and the trailer; None if the layout has none.
 
-    Bytes that are not in the layout's encoding stay as they are: whoever reads them says what is wrong.
+    Bytes that are not in the layout's encoding are returned unchanged; reading them reports the error.
     """
     if layout.trailer is None:
         return content, None
@@ -36,7 +36,7 @@ def split(content: bytes, layout: Layout) -> tuple[bytes, Trailer | None]:
 
 
 def of_all(trailers: list[Trailer | None]) -> Trailer | None:
-    """What the trailers of a delivery's files tell together; one that is missing leaves nothing told."""
+    """The trailers of a delivery's files together; if one is missing, all are."""
     told = [trailer for trailer in trailers if trailer is not None]
     if not told:
         return None

@@ -1,4 +1,4 @@
-"""Take the export out of a gzip or zip file, without ever writing what is in there to a path that the file names."""
+"""Unpack an export from a gzip or zip file, without ever writing to a path that the file contains."""
 
 import io
 import zipfile
@@ -11,10 +11,10 @@ from patronload.errors import SourceError
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 
 MOST_BYTES = 4 << 30
-"""What no export is larger than."""
+"""The maximum size of an export."""
 
 BOMB, HARMLESS = 200, 64 << 20
-"""An export shrinks to a thirtieth at best; what unfolds to HARMLESS bytes and BOMB times its size is none."""
+"""An export shrinks to a thirtieth at best. More than HARMLESS bytes and BOMB times the file's size is an attack."""
 
 STEP = 1 << 20
 
@@ -23,9 +23,9 @@ PACKED = {GZIP: "a gzip file", ZIP: "a zip file"}
 
 def unpacked(content: bytes, member: str | None = None) -> bytes:
     """
-    The one file in a gzip or zip file; anything else as it is. `member` names the one in a zip file.
+    The file in a gzip or zip file; other content unchanged. `member` names the file in a zip file with several.
 
-    Raises SourceError for a file that is damaged, unfolds beyond all measure, or has more or other files than one.
+    Raises SourceError for a file that is damaged, unpacks to an absurd size, or does not contain exactly one file.
     """
     if content.startswith(GZIP):
         return _gunzipped(content)
@@ -36,7 +36,7 @@ def unpacked(content: bytes, member: str | None = None) -> bytes:
 
 def _gunzipped(content: bytes) -> bytes:
     out, rest = io.BytesIO(), content
-    while rest:  # several gzip files after one another are one file, as gzip itself has it
+    while rest:  # as in gzip, several gzip files one after another are one file
         unfolding = zlib.decompressobj(wbits=31)
         try:
             while rest and not unfolding.eof:
@@ -60,12 +60,12 @@ def _unzipped(content: bytes, member: str | None) -> bytes:
                 return _read(file, chosen)
     except (SourceError, MemoryError):
         raise
-    except Exception:  # noqa: BLE001 - a damaged file makes Python's reader raise errors of a dozen kinds
+    except Exception:  # noqa: BLE001 - Python's reader raises a dozen kinds of errors for damaged files
         raise _damaged("zip") from None
 
 
 def _read(file: IO[bytes], chosen: zipfile.ZipInfo) -> bytes:
-    """All of it; the size that the zip file's list tells may be a lie, so it is counted."""
+    """The complete content. The size in the zip file's directory may be wrong, so the bytes are counted."""
     out = io.BytesIO()
     while block := file.read(STEP):
         out.write(block)
@@ -79,19 +79,19 @@ def _chosen(members: list[zipfile.ZipInfo], member: str | None) -> zipfile.ZipIn
     files = [each for each in members if not each.is_dir() and not _is_litter(each.filename)]
     if any(each.filename.startswith(("/", "\\")) or ".." in each.filename or ":" in each.filename for each in files):
         raise SourceError(
-            "The zip file holds a file whose name leads out of its folder (.. or / or a drive). That is how an attack "
-            "looks. Nothing of it was taken; ask the sender how the file was made."
+            "The zip file contains a file whose name leads out of its folder (.. or / or a drive), as an attack would. "
+            "Nothing was unpacked. Ask the sender how the file was made."
         )
     fitting = [each for each in files if member is None or _fits(each.filename, member)]
     if len(fitting) != 1:
-        which = f"{len(files)} files" + (f", {len(fitting)} of them called like {member}" if member else "")
+        which = f"{len(files)} files" + (f", {len(fitting)} of them matching {member}" if member else "")
         raise SourceError(
-            f"The zip file has {which}, and it has to be clear which one is the export. Write its name, or a pattern "
-            "like patrons_*.csv, at source.member in the tenant file, or ask the sender for one file in it."
+            f"The zip file has {which}, so it is not clear which one is the export. Write its name, or a pattern like "
+            "patrons_*.csv, as source.member in the tenant file, or ask the sender for a single file."
         )
     if fitting[0].flag_bits & 1:
         raise SourceError(
-            "The file in the zip file is locked with a password. Ask the sender for one without, or encrypted by PGP."
+            "The file in the zip file is protected with a password. Ask the sender for one without, or for PGP."
         )
     return fitting[0]
 
@@ -101,17 +101,17 @@ def _fits(name: str, member: str) -> bool:
 
 
 def _is_litter(name: str) -> bool:
-    """What macOS and Windows put beside the files of a folder."""
+    """Whether macOS or Windows added this file to the folder."""
     return name.startswith("__MACOSX/") or name.rpartition("/")[2] in (".DS_Store", "Thumbs.db")
 
 
 def _check_size(unfolded: int, size: int) -> None:
     if unfolded > MOST_BYTES or (unfolded > HARMLESS and unfolded > BOMB * size):
         raise SourceError(
-            f"The packed file unfolds to more than {unfolded >> 20:,} MB, {unfolded // size:,} times its size, which "
-            "no export does. Nothing of it was taken; ask the sender how the file was made."
+            f"The file unpacks to more than {unfolded >> 20:,} MB, {unfolded // size:,} times its size; no export "
+            "does. Nothing was unpacked. Ask the sender how the file was made."
         )
 
 
 def _damaged(kind: str) -> SourceError:
-    return SourceError(f"The {kind} file is damaged or was cut short. Ask the sender to send it again.")
+    return SourceError(f"The {kind} file is damaged or incomplete. Ask the sender to send it again.")

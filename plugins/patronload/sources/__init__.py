@@ -1,4 +1,4 @@
-"""Take an export from where the library left it: an SFTP server, a folder or a bucket."""
+"""Get an export from the place where the library puts it: an SFTP server, a folder or a bucket."""
 
 from datetime import datetime
 from typing import IO
@@ -11,7 +11,7 @@ __all__ = ["Delivered", "fetch", "names"]
 
 
 def names(source: SftpSource | FolderSource, path: str, until: datetime | None = None) -> list[str]:
-    """The paths of all files that match `path`, sorted, each of which `fetch` takes. Raises as `fetch` does."""
+    """The sorted paths of all files that match `path`, for `fetch`. Raises as `fetch` does."""
     if isinstance(source, SftpSource):
         with sftp.opened(source.connection) as place:
             return matching(place, path, until)
@@ -21,14 +21,14 @@ def names(source: SftpSource | FolderSource, path: str, until: datetime | None =
 
 def fetch(source: SftpSource | FolderSource, path: str, into: IO[bytes], until: datetime | None = None) -> Delivered:
     """
-    Write the export at `path` into `into`, byte for byte, and tell what it was.
+    Write the export at `path` into `into`, byte for byte; returns its description.
 
-    `path` is one of `source.path_on(day)`; with * ? [ ] in it the newest regular file that matches is taken (of equally
-    old ones the last by name). Only files that were written before `until` (aware) count, if it is given. When an error
-    is raised `into` may hold a part of the file: throw it away.
+    `path` is one of `source.path_on(day)`. If it contains * ? [ ], the newest regular file that matches is used (among
+    files of the same age, the last by name). With `until` (aware), only files written before it count. After an error,
+    `into` may contain a part of the file: discard it.
 
     Raises SourceError (no such file, no permission to read it, not a file), ConfigError (the connection is missing,
-    refused or unsafe) and TransientError (the file is still being written, the server is down or went away).
+    refused or unsafe) and TransientError (the file is still being written, the server is down or disconnected).
     """
     if isinstance(source, SftpSource):
         with sftp.opened(source.connection) as place:

@@ -1,4 +1,4 @@
-"""The rules by which an export is taken from any kind of place: which file, when it is complete, what it was."""
+"""The rules for getting an export from any kind of place: which file, whether it is complete, its description."""
 
 import hashlib
 import posixpath
@@ -19,7 +19,7 @@ Kind = Literal["file", "folder", "other"]
 
 
 class Entry(NamedTuple):
-    """A file or folder as its place describes it; `modified` is aware, in UTC. A link is what it leads to."""
+    """A file or folder as its place describes it; `modified` is aware, in UTC. Links are followed."""
 
     path: str
     size: int
@@ -34,8 +34,8 @@ class Entry(NamedTuple):
 
 class Delivered(NamedTuple):
     """
-    What was taken: from an SFTP server `path` is the path there, from a bucket its URL. `sha256` is of the bytes as
-    they arrived, in hexadecimal; `modified` is aware, in UTC.
+    A fetched export. `path` is the path on the SFTP server, or the URL in the bucket. `sha256` is the hash of the bytes
+    as they arrived, in hexadecimal; `modified` is aware, in UTC.
     """
 
     name: str
@@ -47,30 +47,30 @@ class Delivered(NamedTuple):
 
 class Place(Protocol):
     """
-    Somewhere with folders and files in it.
+    A place with folders and files.
 
-    The methods raise FileNotFoundError, NotADirectoryError and PermissionError about the path they were given, and a
-    PatronloadError about all else: a server that is down, a password that is wrong.
+    The methods raise FileNotFoundError, NotADirectoryError and PermissionError about the given path, and a
+    PatronloadError for everything else: a server that is down, a wrong password.
     """
 
     def address(self, path: str) -> str:
-        """The path as it stands in a tenant file, without a login."""
+        """The path as written in a tenant file, without a login."""
 
     def called(self, path: str) -> str:
-        """What a person calls the path: 'outgoing/patrons.csv on northfield_sftp'."""
+        """The path for people: 'outgoing/patrons.csv on northfield_sftp'."""
 
     def listing(self, folder: str) -> list[Entry]:
-        """What is in a folder."""
+        """The entries of a folder."""
 
     def look(self, path: str) -> Entry:
-        """What is at a path now, not what was there a moment ago."""
+        """The entry at a path now, never a cached one."""
 
     def blocks(self, entry: Entry) -> Generator[bytes]:
-        """The bytes of a file in order; those beyond its size too, if it has grown."""
+        """The bytes of a file in order, including those after its earlier size if it has grown."""
 
 
 def take(place: Place, path: str, into: IO[bytes], quiet_seconds: float, until: datetime | None = None) -> Delivered:
-    """Write the file at `path` into `into` once it is complete. What is raised says sources.fetch."""
+    """Write the file at `path` into `into` if it is complete. Raises as sources.fetch does."""
     entry = _find(place, path, until)
     time.sleep(quiet_seconds)
     _expect_unchanged(place, entry, f"{quiet_seconds:g} s later")
@@ -80,7 +80,7 @@ def take(place: Place, path: str, into: IO[bytes], quiet_seconds: float, until: 
 
 
 def matching(place: Place, path: str, until: datetime | None = None) -> list[str]:
-    """The paths of all files that match, sorted; what is raised says sources.fetch."""
+    """The sorted paths of all files that match. Raises as sources.fetch does."""
     if not _is_pattern(path):
         return [path]
     with _in_words(place, path):
@@ -94,7 +94,7 @@ def utc(seconds: float) -> datetime:
 
 
 def inside(folder: str, name: str) -> str:
-    """The path of what is called `name` in a folder; "." is the folder where an account begins."""
+    """The path of `name` in a folder; "." is the folder where an account begins."""
     return name if folder == "." else posixpath.join(folder, name)
 
 
@@ -120,13 +120,13 @@ def _files_until(place: Place, path: str, until: datetime | None) -> list[Entry]
 
 
 def _expect_written(place: Place, path: str, found: list[Entry], until: datetime | None) -> list[Entry]:
-    """Those that were written before `until`. Raises MissingError when all of them are newer."""
+    """The files written before `until`. Raises MissingError if all of them are newer."""
     old = [entry for entry in found if until is None or entry.modified < until]
     if not old:
         oldest = min(entry.modified for entry in found)
         raise MissingError(
-            f"{place.called(path)} was written at {oldest:%Y-%m-%d %H:%M} UTC, after the day that is asked for was "
-            "over: it is not that day's export."
+            f"{place.called(path)} was written at {oldest:%Y-%m-%d %H:%M} UTC, after the requested day had "
+            "ended: it is not that day's export."
         )
     return old
 
@@ -136,7 +136,7 @@ def _is_pattern(text: str) -> bool:
 
 
 def _matches(place: Place, path: str) -> Iterator[Entry]:
-    """All that matches, folder by folder, as a shell does it: * stops at a slash and does not see hidden files."""
+    """All matches, folder by folder, as in a shell: * stops at a slash and ignores hidden files."""
     steps = path.split("/")
     first = next(number for number, step in enumerate(steps) if _is_pattern(step))
     before, pattern, after = steps[:first], steps[first], steps[first + 1 :]
@@ -152,7 +152,7 @@ def _matches(place: Place, path: str) -> Iterator[Entry]:
 
 
 def _matches_below(place: Place, path: str) -> Iterator[Entry]:
-    """As _matches, but what is missing is just no match: not every folder that fits the pattern holds an export."""
+    """As _matches, but a missing path is not an error: not every matching folder contains an export."""
     with suppress(FileNotFoundError, NotADirectoryError):
         if _is_pattern(path):
             yield from _matches(place, path)
@@ -187,7 +187,7 @@ def _copy(place: Place, entry: Entry, into: IO[bytes]) -> str:
 
 
 def _blocks(place: Place, entry: Entry) -> Generator[bytes]:
-    # Only what goes wrong in the place is put into its words, not what goes wrong where the bytes are written to.
+    # Only errors of the place are described in its words, not errors of the file that the bytes are written to.
     with _in_words(place, entry.path), closing(place.blocks(entry)) as blocks:
         yield from blocks
 
@@ -217,7 +217,7 @@ def _in_words(place: Place, path: str) -> Iterator[None]:
 
 
 def _missing(place: Place, path: str) -> str:
-    """A sentence about a file that is not there, with the names of those that are."""
+    """A sentence about a missing file, with the names of the newest ones there."""
     folder = posixpath.dirname(path)
     verb = "No file matches" if _is_pattern(path) else "There is no file"
     if _is_pattern(folder):

@@ -1,4 +1,4 @@
-"""Read from a folder of this machine or from a bucket: whatever Airflow's ObjectStoragePath takes."""
+"""Read from a folder on this machine or from a bucket: any path that Airflow's ObjectStoragePath supports."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 BLOCK = 1 << 20
-"""Bytes read at once."""
+"""Bytes per read."""
 
 AHEAD = 5 << 20
-"""Bytes that a bucket is asked for at once; s3fs by itself asks for 50 MB."""
+"""Bytes per request to a bucket; the default of s3fs is 50 MB."""
 
 KINDS: dict[str, Kind] = {"file": "file", "directory": "folder"}
 
 LOGIN_REFUSED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "RequestTimeTooSkewed")
-"""S3's words for a login that is wrong; s3fs turns them into the PermissionError of a file that is not for us."""
+"""S3's codes for a wrong login; s3fs turns them into a PermissionError about the file."""
 
 
 class _Folder(Place):
@@ -31,7 +31,7 @@ class _Folder(Place):
 
     def __init__(self, path: ObjectStoragePath) -> None:
         self.url = path
-        # fsspec has no types of its own.
+        # fsspec has no type hints.
         self.files: Any = path.fs
 
     def address(self, path: str) -> str:
@@ -48,7 +48,7 @@ class _Folder(Place):
 
     def look(self, path: str) -> Entry:
         with self._answers():
-            # s3fs answers from what it remembers; a file that grows must be seen to grow.
+            # s3fs answers from its cache, and would not notice a growing file.
             self.files.invalidate_cache()
             return self._entry(path, missing_ok=False)
 
@@ -58,7 +58,7 @@ class _Folder(Place):
                 yield block
 
     def _entry(self, path: str, *, missing_ok: bool = True) -> Entry:
-        """One file or folder; a link that leads nowhere, or a file that has just gone, is nothing of interest."""
+        """One file or folder; a broken link, or a file that has just been deleted, is None."""
         try:
             info = self.files.info(path)
         except FileNotFoundError:
@@ -66,13 +66,13 @@ class _Folder(Place):
                 raise
             return Entry(path, 0, utc(0), "other")
         kind = KINDS.get(info["type"], "other")
-        # Buckets know no time of a folder.
+        # Folders in a bucket have no time.
         modified = (info.get("LastModified") or self.files.modified(path)) if kind == "file" else utc(0)
         return Entry(path, info["size"] or 0, modified.astimezone(UTC), kind)
 
     @contextmanager
     def _answers(self) -> Iterator[None]:
-        """What is about a path goes on as it is; all else is put into words here."""
+        """Pass on errors about a path; turn all others into a sentence."""
         from botocore.exceptions import BotoCoreError, NoCredentialsError
 
         where = f"{self.url.protocol}://" + (f" (connection '{self.url.conn_id}')" if self.url.conn_id else "")
@@ -87,15 +87,15 @@ class _Folder(Place):
         except (FileNotFoundError, NotADirectoryError):
             raise
         except NoCredentialsError as error:
-            raise ConfigError(f"{where} wants a login, and there is none. Name a connection in the path.") from error
+            raise ConfigError(f"{where} requires a login. Name a connection in the path.") from error
         except (OSError, BotoCoreError) as error:
             raise TransientError(f"{where} cannot be read ({error}). Try again later.") from error
 
 
 @contextmanager
 def opened(path: str) -> Iterator[tuple[Place, str]]:
-    """The place that a path such as s3://conn@bucket/exports/*.csv leads to, and the path in it. Raises ConfigError."""
-    # Seconds to import, and the command line does without.
+    """The place of a path such as s3://conn@bucket/exports/*.csv, and the path in it. Raises ConfigError."""
+    # Takes seconds to import, and the command line does not need it.
     from airflow.sdk import ObjectStoragePath
 
     try:
@@ -105,9 +105,9 @@ def opened(path: str) -> Iterator[tuple[Place, str]]:
             f"'{path}' cannot be read: {error}. Write /folder/file or s3://connection@bucket/file."
         ) from error
     if _is_local(url) and not url.path.startswith("/"):
-        raise ConfigError(f"'{path}' does not say where it begins. Write it from the root: /folder/file.")
+        raise ConfigError(f"'{path}' is not an absolute path. Write it from the root: /folder/file.")
     if url.conn_id:
-        # Without it Airflow would quietly go on with whatever login the machine happens to have.
+        # Otherwise Airflow would silently use any login that the machine happens to have.
         connections.get(url.conn_id)
     yield _Folder(url), url.path
 

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from paramiko import SFTPAttributes, SFTPClient, SFTPFile
 
 UNSAFE = ("no_host_key_check", "ignore_hostkey_verification", "allow_host_key_change")
-"""Extras of an SFTP connection that let anybody pass for the server (SSHHook of Airflow's SSH provider)."""
+"""Extras of an SFTP connection that let any machine pose as the server (SSHHook of Airflow's SSH provider)."""
 
 PATIENCE = 60
-"""Seconds in which a server has to answer; paramiko by itself waits for ever."""
+"""Seconds that a server has to answer; paramiko's default is to wait for ever."""
 
 BLOCK = 32768
-"""Bytes that a server must be able to send at once (draft-ietf-secsh-filexfer-02, section 3)."""
+"""Bytes that every server can send in one packet (draft-ietf-secsh-filexfer-02, section 3)."""
 
 AHEAD = 64
-"""Blocks asked for before the first has come, as OpenSSH's sftp does: so a far server is not slow."""
+"""Blocks requested before the first has arrived, as OpenSSH's sftp does, so that a distant server is not slow."""
 
 
 class _Account(Place):
@@ -64,7 +64,7 @@ class _Account(Place):
                 yield block
 
     def _entry(self, path: str, attributes: SFTPAttributes) -> Entry:
-        """A listing shows links as links, and some servers leave something out: then ask for the entry by itself."""
+        """One entry. For links, and where a server leaves fields out of a listing, ask for the entry alone."""
         entry = _described(path, attributes)
         if entry.kind == "other" or attributes.st_size is None or attributes.st_mtime is None:
             try:
@@ -75,7 +75,7 @@ class _Account(Place):
 
     @contextmanager
     def _answers(self) -> Iterator[None]:
-        """What is about a path goes on as it is; all else means that the server has lost us."""
+        """Pass on errors about a path; all others mean that the connection is lost."""
         from paramiko import SSHException
 
         try:
@@ -86,16 +86,16 @@ class _Account(Place):
             raise TransientError(f"{_server(self.connection)} stopped answering. Try again later.") from error
         except (SSHException, EOFError, OSError) as error:
             raise TransientError(
-                f"{_server(self.connection)} broke off ({_reason(error)}). Try again later."
+                f"{_server(self.connection)} closed the connection ({_reason(error)}). Try again later."
             ) from error
 
 
 def _ask(file: SFTPFile, until: int) -> None:
     """
-    Ask for the bytes before `until`, to be read one after the other.
+    Request the bytes before `until`, to be read one after the other.
 
-    paramiko asks in a thread of its own. It is waited for, because answers that come before all is asked confuse it,
-    and its failure is not printed, because the next read tells of the same dead line.
+    paramiko sends its requests in a separate thread. We wait for it, because answers that arrive before the last
+    request confuse it. Its error is not printed, because the next read reports the same broken connection.
     """
     hook = threading.excepthook
     threading.excepthook = lambda failure: None if _is_asking(failure.thread) else hook(failure)
@@ -114,9 +114,9 @@ def _is_asking(thread: threading.Thread | None) -> bool:
 
 @contextmanager
 def opened(connection_id: str) -> Iterator[Place]:
-    """The account that an Airflow connection names. Raises ConfigError and TransientError, each with what to do."""
+    """The account of an Airflow connection. Raises ConfigError and TransientError, each with what to do."""
     connection = connections.get(connection_id)
-    # Each connect would say what it is about to do, and each failure would print a traceback beside our own sentence.
+    # It would log each attempt to connect, and print a traceback beside our own message for each failure.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     hook = _hook(connection)
     try:
@@ -137,7 +137,7 @@ def _hook(connection: Connection) -> SFTPHook:
         if connection.says(name):
             raise ConfigError(f"Remove '{name}' from the connection '{connection.id}'. {_how_to_check(connection)}")
     try:
-        # One attempt: Airflow's retries of the task are the ones that a person sees and sets.
+        # One attempt only: people see and configure the retries of the task in Airflow.
         hook = SFTPHook(ssh_conn_id=connection.id, conn_retry_attempts=1)
     except (AirflowException, SSHException, ValueError) as error:
         raise ConfigError(f"The connection '{connection.id}' cannot be used: {error}") from error
@@ -159,13 +159,13 @@ def _connected(hook: SFTPHook, connection: Connection) -> Iterator[SFTPClient]:
             channel.settimeout(PATIENCE)
         yield client
     finally:
-        # paramiko says goodbye over a line that may be dead; that must not hide why it is, nor undo what was read.
+        # paramiko closes a connection that may be broken. That must not hide the cause, or discard what was read.
         with suppress(EOFError, OSError):
             managed.__exit__(None, None, None)
 
 
 def _close(error: BaseException) -> None:
-    """The hook forgets a client that did not get through; its open connection then lives on in the traceback only."""
+    """Close a client that failed to connect: the hook forgets it, and only the traceback would keep it open."""
     from paramiko import SSHClient
 
     for frame, _ in traceback.walk_tb(error.__traceback__):
@@ -175,7 +175,7 @@ def _close(error: BaseException) -> None:
 
 
 def _refusal(connection: Connection, error: Exception) -> ConfigError | TransientError:
-    """Why we did not get in, and whether it is worth another try."""
+    """The error for a failed login, which decides whether it is retried."""
     sentence = _of_host_key(connection, error) or _of_login(connection, error) or _of_address(connection, error)
     if sentence:
         return ConfigError(sentence)
@@ -187,12 +187,12 @@ def _of_host_key(connection: Connection, error: Exception) -> str | None:
 
     if isinstance(error, BadHostKeyException):
         return (
-            f"{_server(connection)} shows another host key than the connection (or known_hosts) holds. Somebody may be "
-            "standing in between: no password was sent. Ask the server's owner whether they changed the key, and only "
-            "then change it here."
+            f"{_server(connection)} has a different host key than the connection (or known_hosts). Another machine may "
+            "be posing as the server; no password was sent. Ask the server's owner whether the key was changed, and "
+            "only then change it here."
         )
     if "not found in known_hosts" in str(error):
-        return f"The connection '{connection.id}' holds no host key. {_how_to_check(connection)}"
+        return f"The connection '{connection.id}' has no host key. {_how_to_check(connection)}"
     return None
 
 
@@ -201,7 +201,9 @@ def _of_login(connection: Connection, error: Exception) -> str | None:
 
     if isinstance(error, BadAuthenticationType):
         wanted = " or ".join(error.allowed_types)
-        return f"{_server(connection)} takes a login by {wanted} only. Put that into the connection '{connection.id}'."
+        return (
+            f"{_server(connection)} accepts only a login by {wanted}. Put that into the connection '{connection.id}'."
+        )
     if isinstance(error, AuthenticationException) or "No authentication methods" in str(error):
         return (
             f"{_server(connection)} refused our login. Check user name, password or key in the connection "
@@ -216,10 +218,10 @@ def _of_address(connection: Connection, error: Exception) -> str | None:
     from paramiko.ssh_exception import IncompatiblePeer
 
     if isinstance(error, IncompatiblePeer):
-        return f"{_server(connection)} and we have no way to encrypt in common ({_reason(error)})."
-    # EAI_AGAIN is a name server that does not answer now; the others say that there is no such name.
+        return f"{_server(connection)} and we have no encryption method in common ({_reason(error)})."
+    # EAI_AGAIN: a name server does not answer now. The others: there is no such name.
     if isinstance(error, UnicodeError) or (isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN):
-        return f"No server is called '{connection.host}'. Mend the host in the connection '{connection.id}'."
+        return f"There is no server '{connection.host}'. Correct the host in the connection '{connection.id}'."
     return None
 
 
@@ -230,13 +232,13 @@ def _server(connection: Connection) -> str:
 def _how_to_check(connection: Connection) -> str:
     scan = f"ssh-keyscan -p {connection.port or 22} {connection.host}"
     return (
-        f"The server's host key has to be known: get it with `{scan}`, compare it with what the server's owner tells "
-        'you, and put it into the connection\'s extra as "host_key": "ssh-ed25519 AAAA...".'
+        f"The server's host key must be known: get it with `{scan}`, compare it with the one that the server's owner "
+        'gives you, and put it into the connection\'s extra as "host_key": "ssh-ed25519 AAAA...".'
     )
 
 
 def _reason(error: BaseException) -> str:
-    """Words of the system or of paramiko; they hold addresses, never a password."""
+    """The text of the system or of paramiko; it contains addresses, never a password."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).strip().rstrip(".")
 
