@@ -176,7 +176,7 @@ def test_without_a_date_in_its_name_a_past_days_file_is_the_one_that_was_fetched
     library.loaded("second", day=days_after(1))
     told = library.loaded("again", past=True, load_anyway="to go back")
     assert (told.rows, told.export.archive.run) == (3, "first")
-    with pytest.raises(MissingError, match=r"after the day that is asked for was over.* No earlier run has kept"):
+    with pytest.raises(MissingError, match=r"after the requested day had ended.* No earlier run has kept"):
         stages.fetch(library.load("before", day=days_after(-1), past=True))
     told = library.loaded("as it lies there", day=days_after(1), past=True)
     assert (told.outcome, told.export.archive) == ("already_loaded", None)

@@ -106,10 +106,10 @@ def test_a_sample_that_is_none(include: Path):
 @pytest.mark.parametrize(
     ("sample", "told"),
     [
-        (b"ID,Surname\n1,Novak\n", "The sample has no accents; cp1252 is a guess, look at names with accents."),
+        (b"ID,Surname\n1,Novak\n", "The sample has no accents; cp1252 is a guess. Check names with accents."),
         (
             "ID,Surname\n1,Núñez\n".encode("cp1252"),
-            "The sample is no UTF-8; cp1252 is a guess, look at names with accents.",
+            "The sample is not UTF-8; cp1252 is a guess. Check names with accents.",
         ),
         ("ID,Surname\n1,Núñez\n".encode("utf-16"), None),
         ("ID,Surname\n1,Núñez\n".encode(), None),

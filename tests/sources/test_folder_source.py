@@ -155,8 +155,8 @@ def test_a_missing_connection_is_no_reason_to_try_another_login(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("exports/a.csv", "does not say where it begins"),
-        ("*.csv", "does not say where it begins"),
+        ("exports/a.csv", "is not an absolute path"),
+        ("*.csv", "is not an absolute path"),
         ("nosuch://exports/a.csv", r"cannot be read.*Write /folder/file or s3://connection@bucket/file"),
     ],
 )
