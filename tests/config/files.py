@@ -104,7 +104,9 @@ fields:
   personal.addresses[0].addressTypeId: {value: Home}
   personal.addresses[0].city: TOWN
   personal.phone: {column: PHONE, phone: IE}
-  personal.dateOfBirth: {column: BORN, date: "%d/%m/%Y", earliest: "1920-01-01", latest: "-15 years"}
+  personal.dateOfBirth: {column: BORN, date: "%d/%m/%Y", earliest: "1920-01-01", latest: "-15 years", outside: blank}
+  customFields.joined: {column: JOINED, date: ["%d/%m/%Y", "%Y-%m-%d"], adjust: [end of month, +1 days]}
+  customFields.until: {today: next 31 August}
   customFields.campus: CAMPUS
   personal.pronouns: {cases: [{when: {column: SEX, is: F}, value: she}, {column: PRONOUNS, default: they}]}
 ownership:

@@ -33,7 +33,7 @@ def test_reads_every_key(include: Path) -> None:
     assert [(check.name, check.arguments) for check in mapping.expect.warn] == [
         ("expect_column_values_to_not_be_null", {"column": "CARD"})
     ]
-    assert list(mapping.fields) == [line.split(": ")[0].strip() for line in MAPPING.splitlines()[12:29]]
+    assert list(mapping.fields) == [line.split(": ")[0].strip() for line in MAPPING.splitlines()[12:31]]
     assert mapping.fields["username"].steps == type(mapping.fields["username"].steps)(["lower"])
     assert mapping.fields["personal.middleName"].between == " "
     assert mapping.lookups == {
@@ -54,7 +54,8 @@ def test_a_code_that_the_steps_change_is_refused(include: Path) -> None:
 def test_tells_the_columns_it_reads(include: Path) -> None:
     """Each once, in the order of the file."""
     change(include / "mappings/folio/people.yaml", "personal.lastName: {column: SURNAME}", "personal.lastName: LOGIN")
-    columns = "ID LOGIN CARD STATE ROLE DEPTS EXPIRES KNOWN_AS FIRST SECOND THIRD TOWN PHONE BORN CAMPUS PRONOUNS SEX"
+    columns = "ID LOGIN CARD STATE ROLE DEPTS EXPIRES KNOWN_AS FIRST SECOND THIRD TOWN PHONE BORN JOINED CAMPUS"
+    columns += " PRONOUNS SEX"
     assert list(mapping_files.load(NAME).columns) == columns.split()
 
 
@@ -89,9 +90,10 @@ def test_tells_what_no_two_patrons_may_share(include: Path) -> None:
 
 ID = "{column: ID, required: true}"
 ID_KEY = "fields.externalSystemId"
+EXPIRY_CHANGE = "fields.expirationDate.adjust"
 EXPIRES = '{column: EXPIRES, date: "%d/%m/%Y"}'
 CHECK = "expect_column_values_to_not_be_null: {column: ID}"
-ONE_OF = "give exactly one of column, value, first_of, join; there "
+ONE_OF = "give exactly one of column, value, first_of, join, today; there "
 
 PRONOUNS = "[{when: {column: SEX, is: F}, value: she}, {column: PRONOUNS, default: they}]"
 CASES = "fields.personal.pronouns"
@@ -110,7 +112,7 @@ MISTAKES = [
         PRONOUNS,
         "[{when: {column: SEX, is: F}}]",
         f"{CASES}.cases[0]",
-        "give exactly one of column, value, first_of, join",
+        "give exactly one of column, value, first_of, join, today",
     ),
     (
         PRONOUNS,
@@ -195,7 +197,7 @@ MISTAKES = [
     ("UG: undergrad", "UG: ''", "lookups.groups.UG", "must not be empty"),
     (ID, "{value: ''}", f"{ID_KEY}.value", "must not be empty"),
     (ID, "{column: '*'}", ID_KEY, "a column with this name cannot be read"),
-    (ID, "{column: ID, date: '%Y-%m-%d %H'}", ID_KEY, "must have day, month and year"),
+    (ID, "{column: ID, date: '%Y-%m-%d %H'}", f"{ID_KEY}.date", "must have day, month and year"),
     ("description: People", "type: folio\ndescription: People", "type", "no such key"),
     ("target: folio", "target: foliio", "target", "'folio'"),
     (
@@ -224,13 +226,13 @@ MISTAKES = [
         ID,
         "{colum: ID}",
         f"{ID_KEY}.colum",
-        "no such key; did you mean 'column'? There are: column, value, first_of, join, with,",
+        "no such key; did you mean 'column'? There are: column, value, first_of, join, today, with,",
     ),
     (
         ID,
         "{join: [A, B], between: x}",
         f"{ID_KEY}.between",
-        "no such key; There are: column, value, first_of, join, with,",
+        "no such key; There are: column, value, first_of, join, today, with,",
     ),
     (ID, "{column: ID, jinja: x}", f"{ID_KEY}.jinja", "no such key; "),
     (ID, "{column: 7}", f"{ID_KEY}.column", "YAML reads this as the number 7, not as text. Write it in quotes."),
@@ -341,9 +343,56 @@ MISTAKES = [
         "takes text, not true or false. Write the value in quotes.",
     ),
     (EXPIRES, "EXPIRES", "fields.expirationDate", "takes a date. Add its form, like 'date: \"%m/%d/%Y\"'."),
-    (EXPIRES, "{column: EXPIRES, date: dd/mm/yyyy}", "fields.expirationDate", "%d"),
-    (EXPIRES, "{column: EXPIRES, date: ''}", "fields.expirationDate", "%d"),
-    (EXPIRES, "{column: EXPIRES, date: '%d/%m'}", "fields.expirationDate", "%Y"),
+    (EXPIRES, "{column: EXPIRES, date: dd/mm/yyyy}", "fields.expirationDate.date", "%d"),
+    (EXPIRES, "{column: EXPIRES, date: ''}", "fields.expirationDate.date", "%d"),
+    (EXPIRES, "{column: EXPIRES, date: '%d/%m'}", "fields.expirationDate.date", "%Y"),
+    (EXPIRES, "{column: EXPIRES, date: []}", "fields.expirationDate.date", "needs at least one."),
+    (
+        EXPIRES,
+        "{column: EXPIRES, date: ['%d/%m/%Y', '%m/%d/%Y']}",
+        "fields.expirationDate",
+        "the forms %d/%m/%Y and %m/%d/%Y read the same text as different days. Use one of them, or 'cases'.",
+    ),
+    (EXPIRES, "{column: EXPIRES, adjust: end of month}", "fields.expirationDate", "'adjust' can only be used together"),
+    (
+        EXPIRES,
+        f"{EXPIRES[:-1]}, adjust: 31 Augst}}",
+        EXPIRY_CHANGE,
+        "'31 Augst' is not a change to a date.",
+    ),
+    (
+        EXPIRES,
+        f"{EXPIRES[:-1]}, adjust: 29 February}}",
+        EXPIRY_CHANGE,
+        "not a change to a date. Write one",
+    ),
+    (
+        EXPIRES,
+        f"{EXPIRES[:-1]}, adjust: [+1 fortnight]}}",
+        f"{EXPIRY_CHANGE}[0]",
+        "like +6 months, end of month,",
+    ),
+    (
+        EXPIRES,
+        f"{EXPIRES[:-1]}, outside: drop}}",
+        "fields.expirationDate.outside",
+        "takes 'reject', 'clamp' or 'blank'",
+    ),
+    (EXPIRES, "{today: 31 August, column: EXPIRES}", "fields.expirationDate", "there are column and today."),
+    (EXPIRES, "{today: 31 August, default: '2027-08-31'}", "fields.expirationDate", "a fixed value cannot be combined"),
+    (
+        EXPIRES,
+        "{column: EXPIRES, lookup: groups}",
+        "fields.expirationDate",
+        "it lists 'undergrad'.",
+    ),
+    ("barcode: CARD", "barcode: {today: +1 days}", "fields.barcode", "takes text, not a date."),
+    (
+        "barcode: CARD",
+        "barcode: {column: CARD, outside: blank}",
+        "fields.barcode",
+        "'outside' can only be used",
+    ),
     (EXPIRES, "{value: tomorrow}", "fields.expirationDate", ""),
     (
         '{column: DEPTS, split: ";"}',
@@ -357,8 +406,13 @@ MISTAKES = [
         "fields.customFields.campus",
         "Remove 'split'",
     ),
-    (EXPIRES, "{column: EXPIRES, date: '%d.%m.%d.%Y'}", "fields.expirationDate", "day, month and year, each once"),
-    (EXPIRES, "{column: EXPIRES, date: '%Y-%Y'}", "fields.expirationDate", "day, month and year, each once"),
+    (
+        EXPIRES,
+        "{column: EXPIRES, date: '%d.%m.%d.%Y'}",
+        "fields.expirationDate.date",
+        "day, month and year, each once",
+    ),
+    (EXPIRES, "{column: EXPIRES, date: '%Y-%Y'}", "fields.expirationDate.date", "day, month and year, each once"),
     (EXPIRES, "{column: EXPIRES, date: }", "fields.expirationDate.date", "is empty. Its meaning: the form of"),
     ("barcode: CARD", "personal.addresses[1].city: CARD", "fields.personal.addresses[1].city", "[1].addressTypeId."),
     (

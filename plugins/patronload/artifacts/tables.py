@@ -45,7 +45,8 @@ def no_rejects() -> pl.DataFrame:
 
 def noted(run: Run) -> pl.DataFrame:
     """What was noted about rows without rejecting them; see rows.NOTED."""
-    return read(run, names.NOTED) if run.has(names.NOTED) else rows.no_notes()
+    found = [read(run, name) for name in (names.NOTED, names.TRANSFORM_NOTED) if run.has(name)]
+    return pl.concat([rows.no_notes(), *found])
 
 
 def skipped(run: Run) -> pl.DataFrame:

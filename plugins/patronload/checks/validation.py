@@ -26,7 +26,7 @@ from patronload.exports import mojibake, spreadsheet_damage
 from patronload.exports.reading import Export
 from patronload.folding import folded_column
 from patronload.mapping import cells, expressions, skipping
-from patronload.mapping.expressions import TEXT, VALUE
+from patronload.mapping.cells import TEXT, VALUE
 from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects, no_skipped, without
 
 OTHERS_NAMED = 5

@@ -106,6 +106,7 @@ def preview(  # noqa: PLR0913 - the keys of a tenant file, for those who have no
     found = validation.validate(read, rules)
     accepted = rows.without(rows.blanked(read.frame, found.noted), found.skipped)
     made = None if found.refusals else transform.transform(accepted, rules, found.rejects)
+    noted = pl.concat([found.noted, made.noted]) if made else found.noted
     patrons = made.patrons if made else pl.DataFrame(schema={"row": pl.UInt32, transform.PATRON: pl.String})
     known = targets.offline(rules, patrons, zone)
     patrons = patrons.join(known.rejects.select("row").unique(), on="row", how="anti", maintain_order="left")
@@ -124,9 +125,7 @@ def preview(  # noqa: PLR0913 - the keys of a tenant file, for those who have no
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, read.encoding)
     # If the run would stop for a missing column, its effect does not matter.
     warnings = [*([] if found.refusals else whole.lacking(read.columns)), *known.warnings]
-    return Preview(
-        read.rows, patrons, rejects, found.noted, found.skipped, refusals, rejects_file, known.posted, warnings
-    )
+    return Preview(read.rows, patrons, rejects, noted, found.skipped, refusals, rejects_file, known.posted, warnings)
 
 
 def _read(file: Path, layout: Layout, key: pgp.Key | None) -> Export:

@@ -86,6 +86,17 @@ def _wrong_making(  # noqa: PLR0911 - as above
     """The reason why the rule does not give a value of this kind."""
     if rule.value is not None:
         return None
+    if rule.today is not None:
+        return None if kind in (Kind.DATE, Kind.CUSTOM) else f"takes {kind.value}, not a date."
+    if kind is Kind.DATE and rule.lookup is not None:
+        wrong = next((value for value in given if not _is_day(value)), None)
+        return (
+            None
+            if wrong is None
+            else f"takes a date, so a lookup must list days like '2027-08-31'; it lists '{wrong}'."
+        )
+    if rule.adjust and not rule.date:
+        return f"takes {kind.value}, so 'adjust' cannot be used."
     if kind is Kind.YES_NO and not (given and all(isinstance(value, bool) for value in given)):
         return "takes true or false. Write {value: true}, or use a lookup with only true and false."
     if kind is Kind.DATE and rule.date is None:

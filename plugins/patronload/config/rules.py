@@ -1,15 +1,15 @@
 """The rule for a field: where its value comes from, and how it is changed."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, StrictStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr, model_validator
 
 from patronload.config import date_forms, value_steps
 from patronload.config.conditions import Condition, is_usable
 from patronload.documents import models
 from patronload.documents.models import Document
 
-SOURCES = ("column", "value", "first_of", "join")
+SOURCES = ("column", "value", "first_of", "join", "today")
 """The keys that give a value; a rule has exactly one of them, or `cases`."""
 
 Text = Annotated[StrictStr, Field(min_length=1)]
@@ -23,6 +23,31 @@ Day = Annotated[
 ]
 
 
+def _several(written: Any) -> Any:
+    """`adjust: end of month` is short for `adjust: [end of month]`."""
+    return [written] if isinstance(written, str) else written
+
+
+def _date_form(form: str) -> str:
+    if not date_forms.has_day_month_and_year(form):
+        raise ValueError(f"'{form}' must have day, month and year, each once. Write it like %m/%d/%Y or %d.%m.%Y.")
+    return form
+
+
+def _adjustment(written: str) -> str:
+    date_forms.adjustment(written)
+    return written
+
+
+Several = BeforeValidator(_several, json_schema_input_type=str | list[str])
+
+DateForms = Annotated[tuple[Annotated[StrictStr, AfterValidator(_date_form)], ...], Field(min_length=1), Several]
+"""One form of a date, or several, which are tried in order."""
+
+Adjustments = Annotated[tuple[Annotated[StrictStr, AfterValidator(_adjustment)], ...], Field(min_length=1), Several]
+"""One change to a date, or several, applied in order."""
+
+
 class Variant(Document):
     """One way to fill a field: a rule without `cases`, or a case of one."""
 
@@ -34,15 +59,26 @@ class Variant(Document):
     join: list[str] | None = Field(
         None, min_length=2, description="the values of these columns in one text, without the blank ones"
     )
+    today: Adjustments | None = Field(
+        None, description="the day of the load, changed like a date with `adjust`", examples=["+120 days"]
+    )
     between: str | None = Field(None, alias="with", description="the text between joined columns; left out: a space")
     steps: tuple[str, ...] = Field((), description="named changes, applied in order")
     split: str | None = Field(None, min_length=1, description="the text between two values of a list in one cell")
     lookup: str | None = Field(None, description="the table in `lookups` that translates each code")
-    date: str | None = Field(None, description="the form of the date, like %m/%d/%Y")
+    date: DateForms | None = Field(
+        None, description="the form of the date, like %m/%d/%Y, or a list of forms; a time after the date is ignored"
+    )
+    adjust: Adjustments = Field(
+        (), description="changes to the date: +6 months, end of month, 31 August, next 31 August"
+    )
     earliest: Day | None = Field(
         None, description="an earlier date rejects the row: a day, today, or a number of years from today"
     )
     latest: Day | None = Field(None, description="a later date rejects the row")
+    outside: Literal["reject", "clamp", "blank"] = Field(
+        "reject", description="a date that is too early or too late: reject the row, use the limit, or leave it out"
+    )
     phone: str | None = Field(
         None,
         pattern="^[A-Z]{2}$",
@@ -53,7 +89,7 @@ class Variant(Document):
     @model_validator(mode="after")
     def _check_keys_fit(self) -> "Variant":
         self._check_source()
-        if self.value is not None and self.model_fields_set - {"when"} != {"value"}:
+        if self.is_fixed and len(self.model_fields_set - {"when"}) > 1:
             raise ValueError(
                 "a fixed value cannot be combined with other keys such as steps, lookup, date, split or required."
             )
@@ -61,14 +97,7 @@ class Variant(Document):
             raise ValueError("a column with this name cannot be read. Ask the sender for a name of letters and digits.")
         if self.between is not None and self.join is None:
             raise ValueError("'with' can only be used together with 'join'.")
-        if self.date is not None and (self.lookup or self.split):
-            raise ValueError("'date' cannot be combined with 'lookup' or 'split'.")
-        if self.date is not None and not date_forms.has_day_month_and_year(self.date):
-            raise ValueError(
-                f"'{self.date}' must have day, month and year, each once. Write it like %m/%d/%Y or %d.%m.%Y."
-            )
-        if self.date is None and (self.earliest or self.latest):
-            raise ValueError("'earliest' and 'latest' can only be used together with 'date'.")
+        self._check_date()
         if self.phone is not None and (self.date or self.lookup or self.split):
             raise ValueError("'phone' cannot be combined with 'date', 'lookup' or 'split'.")
         return self
@@ -79,6 +108,34 @@ class Variant(Document):
             if step not in value_steps.STEPS:
                 raise ValueError(f"there is no step '{step}'; {models.suggestion(step, value_steps.STEPS)}")
         return self
+
+    def _check_date(self) -> None:
+        if self.date is not None and (self.lookup or self.split):
+            raise ValueError("'date' cannot be combined with 'lookup' or 'split'.")
+        if self.adjust and (self.split or not (self.date or self.lookup)):
+            raise ValueError("'adjust' can only be used together with 'date', or with a lookup of dates.")
+        limited = [name for name in ("earliest", "latest", "outside") if name in self.model_fields_set]
+        if limited and self.date is None:
+            raise ValueError(f"'{limited[0]}' can only be used together with 'date'.")
+        if two := date_forms.ambiguous(self.forms):
+            raise ValueError(
+                f"the forms {two[0]} and {two[1]} read the same text as different days. Use one of them, or 'cases'."
+            )
+
+    @property
+    def forms(self) -> list[str]:
+        """The forms of the date, in the order in which they are tried."""
+        return list(self.date or ())
+
+    @property
+    def adjustments(self) -> list[date_forms.Adjustment]:
+        """The changes to the date, in order."""
+        return [date_forms.adjustment(written) for written in self.adjust or self.today or ()]
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the value does not depend on the row."""
+        return self.value is not None or self.today is not None
 
     def _check_source(self) -> None:
         given = [name for name in SOURCES if getattr(self, name) is not None]

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from patronload.documents.yaml_files import Key, YamlFile
 
-MOST_LISTED = 16
+MOST_LISTED = 24
 """The maximum number of names that a suggestion lists; of more names it gives only the nearest."""
 
 FROM_A_FILE = {"from": "file"}

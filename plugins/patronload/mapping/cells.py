@@ -1,6 +1,9 @@
-"""The text of cells, without surrounding blanks."""
+"""The text of cells, without surrounding blanks, and the names of the columns that rules give."""
 
 import polars as pl
+
+TEXT, VALUE, UNMADE, OUTSIDE = "text", "value", "unmade", "outside"
+"""The columns of what a rule gives; see expressions.apply. OUTSIDE: why a date that could be read is not allowed."""
 
 
 def clean(column: str) -> pl.Expr:

@@ -4,35 +4,20 @@ A mapping's rules as polars expressions: columns in, columns out.
 An expression that several others share becomes a column first; nested in each of them, it would be computed each time.
 """
 
-from datetime import date
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from patronload import systems
 from patronload.config import value_steps
 from patronload.config.mapping import BLANK, OTHERWISE, Lookup, Mapping
 from patronload.config.rules import Case, Constant, Rule, Variant
-from patronload.mapping import cells
+from patronload.mapping import cells, date_values
+from patronload.mapping.cells import OUTSIDE, TEXT, UNMADE, VALUE
 from patronload.mapping.conditions import holds
-
-EARLIEST_YEAR = 1000
-"""%Y also reads the 26 of 1/5/26 as the year 26, which is not a real date."""
-
-LATEST_YEAR = 9999
-
-TEXT, VALUE, UNMADE, OUTSIDE = "text", "value", "unmade", "outside"
+from patronload.mapping.date_values import Span
 
 _MADE = pl.lit(value=False).alias(UNMADE)
-
-
-class Span(NamedTuple):
-    """The first and last allowed day of a date, each like 2027-08-31 or None, and the words for a date outside."""
-
-    earliest: str | None = None
-    latest: str | None = None
-    words: str = ""
 
 
 def apply(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span | None = None) -> pl.DataFrame:
@@ -48,13 +33,21 @@ def apply(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: S
         apart = [apply(part.rows, part.case, lookups, span).select(TEXT, VALUE, UNMADE) for part in parts]
         together = in_order(pl.concat(apart), [part.positions for part in parts], rows.height)
         return together.with_columns(pl.col(UNMADE).fill_null(value=False))
-    if rule.value is not None:
-        return rows.select(pl.lit(None, pl.String).alias(TEXT)).with_columns(constant(rule.value), _MADE)
+    if rule.is_fixed:
+        nothing = pl.Series(TEXT, [None], dtype=pl.String).new_from_index(0, rows.height).to_frame()
+        return nothing.with_columns(constant(fixed_value(rule)), _MADE)
     made = _made(_texts(rows, rule), rule, lookups, span or Span())
     if rule.default is None:
         return made
     value = pl.when(pl.col(VALUE).is_null() & ~pl.col(UNMADE).fill_null(value=False))
     return made.with_columns(value.then(constant(rule.default)).otherwise(pl.col(VALUE)).alias(VALUE))
+
+
+def fixed_value(rule: Variant) -> Constant:
+    """The value of a rule that does not depend on the row."""
+    if rule.value is not None:
+        return rule.value
+    return date_values.fixed(rule.adjustments)
 
 
 def constant(value: Constant) -> pl.Expr:
@@ -67,11 +60,15 @@ def _made(texts: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: 
         return _lists(texts, rule.split, lookups[rule.lookup] if rule.lookup is not None else None)
     if rule.lookup is not None:
         values = texts.with_columns(looked_up(pl.col(TEXT), lookups[rule.lookup]).alias(VALUE))
+        values = date_values.of_lookup(values, rule) if rule.adjust else values
     elif rule.date is not None:
-        values = _dates(texts, rule.date, span)
+        values = date_values.read(texts, rule, span)
     else:
         return texts.with_columns(pl.col(TEXT).alias(VALUE), _MADE)
-    return values.with_columns((pl.col(TEXT).is_not_null() & pl.col(VALUE).is_null()).alias(UNMADE))
+    unmade = pl.col(TEXT).is_not_null() & pl.col(VALUE).is_null()
+    if rule.outside == "blank":
+        unmade &= pl.col(OUTSIDE).is_null()
+    return values.with_columns(unmade.alias(UNMADE))
 
 
 class Part(NamedTuple):
@@ -102,29 +99,6 @@ def in_order(found: pl.DataFrame, positions: list[pl.Series], height: int) -> pl
 def of_fields(rows: pl.DataFrame, mapping: Mapping, paths: list[str]) -> dict[str, pl.Series]:
     """The values of some fields, by their path."""
     return {path: apply(rows, mapping.fields[path], mapping.lookups)[VALUE] for path in paths}
-
-
-def span(path: str, rule: Variant, target: str) -> Span:
-    """The allowed days of a date field: those of the rule, else those that make sense for the field."""
-    usual = systems.KNOWN[target].ranges.get(path, (None, None))
-    earliest, latest = rule.earliest or usual[0], rule.latest or usual[1]
-    sides = [f"before {_in_words(earliest)}"] if earliest else []
-    sides += [f"after {_in_words(latest)}"] if latest else []
-    return Span(_day(earliest), _day(latest), " or ".join(sides))
-
-
-def _in_words(day: str) -> str:
-    """A bound in words that are the same every day: +30 years is 'today + 30 years'."""
-    return f"today {day[0]} {day[1:]}" if day[0] in "+-" else day
-
-
-def _day(written: str | None) -> str | None:
-    if written is None or written[:1].isdigit():
-        return written
-    today = date.today()
-    years = 0 if written == "today" else int(written.split()[0])
-    # Most years have no 29 February.
-    return f"{today.year + years:04}-{today:%m}-{min(today.day, 28) if today.month == 2 else today.day:02}"  # noqa: PLR2004
 
 
 def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
@@ -173,31 +147,3 @@ def _lists(texts: pl.DataFrame, between: str, table: Lookup | None) -> pl.DataFr
     else:
         made = made.with_columns(pl.lit(False).alias(UNMADE))
     return made.with_columns(pl.when(value.list.len() > 0).then(value).alias(VALUE))
-
-
-def _dates(texts: pl.DataFrame, form: str, span: Span) -> pl.DataFrame:
-    """
-    Dates in this form, within the span.
-
-    polars reads 2027113 with %Y%m%d as 3 November. So a date counts only if writing it again gives the same text.
-    """
-    day = pl.col("day")
-    read = texts.with_columns(pl.col(TEXT).str.to_date(form, strict=False).alias("day"))
-    again = read.select(TEXT, "day", again=day.dt.to_string(form))
-    same = pl.col("again") == pl.col(TEXT)
-    if not again.select(same.all()).item():
-        same = _plain(pl.col("again")) == _plain(pl.col(TEXT))
-    good, value = pl.col("good"), pl.col(VALUE)
-    dated = again.with_columns(good=same & day.dt.year().is_between(EARLIEST_YEAR, LATEST_YEAR))
-    dated = dated.with_columns(pl.when(good).then(day.dt.to_string("%Y-%m-%d")).alias(VALUE))
-    within = pl.lit(True)
-    if span.earliest:
-        within &= value >= span.earliest
-    if span.latest:
-        within &= value <= span.latest
-    return dated.select(TEXT, pl.when(within).then(value).alias(VALUE), (good & ~within).alias(OUTSIDE))
-
-
-def _plain(written: pl.Expr) -> pl.Expr:
-    """A written date in lower case, without blanks and without leading zeros."""
-    return written.str.to_lowercase().str.replace_all(r"\s+", "").str.replace_all(r"(^|[^0-9])0+([0-9])", "${1}${2}")

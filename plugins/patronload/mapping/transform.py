@@ -19,9 +19,10 @@ import polars as pl
 from patronload.config import date_forms
 from patronload.config.mapping import Mapping
 from patronload.config.rules import Case, Rule, Variant
-from patronload.mapping import expressions
-from patronload.mapping.expressions import OUTSIDE, TEXT, UNMADE, VALUE, Part, Span
-from patronload.rows import ROW, no_rejects
+from patronload.mapping import date_values, expressions
+from patronload.mapping.cells import OUTSIDE, TEXT, UNMADE, VALUE
+from patronload.mapping.expressions import Part
+from patronload.rows import NOTED, ROW, no_notes, no_rejects
 
 PATRON, GROUP = "patron", "group"
 
@@ -43,12 +44,13 @@ SAMPLE, FEW = 4096, 2
 class Transformed(NamedTuple):
     """
     patrons: row, the target's unique fields and PATRON, the JSON text; rejects: see rows.REJECTS; groups: the patron
-    group of each patron, if the mapping fills it.
+    group of each patron, if the mapping fills it; noted: what does not cost the patron, see rows.NOTED.
     """
 
     patrons: pl.DataFrame
     rejects: pl.DataFrame
     groups: pl.Series
+    noted: pl.DataFrame
 
 
 def transform(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Transformed:
@@ -93,20 +95,29 @@ def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Trans
         **{PATRON: _json(frame.select(**_columns(made)), mapping)},
     )
     good = ~patrons["row"].is_in(pl.concat([rejects["row"], refused["row"]]).implode())
-    return Transformed(patrons.filter(good), rejects, _groups(made, mapping, frame.height).filter(good))
+    noted = pl.concat([no_notes(), *(field.noted for field in made.values() if field.noted is not None)])
+    return Transformed(
+        patrons.filter(good),
+        rejects,
+        _groups(made, mapping, frame.height).filter(good),
+        noted.sort("row", maintain_order=True),
+    )
 
 
 class _Field(NamedTuple):
     """
-    The result of a rule. fragment: JSON like `,"city":"Budapest"`, null if there is no value; value: see
-    expressions.apply; rejects: see rows.REJECTS, None if there are none; given: whether the value comes from the row,
-    and is neither fixed nor a default; None if all values do.
+    The result of a rule.
+
+    fragment: JSON like `,"city":"Budapest"`, null if there is no value; value: see expressions.apply; rejects, noted:
+    see rows.REJECTS and rows.NOTED, None if there are none; given: whether the value comes from the row, and is neither
+    fixed nor a default, None if all values do.
     """
 
     fragment: pl.Series | pl.Expr
     value: pl.Series | None = None
     rejects: pl.DataFrame | None = None
     given: pl.Series | None = None
+    noted: pl.DataFrame | None = None
 
 
 def _columns(made: dict[str, _Field]) -> dict[str, pl.Series | pl.Expr]:
@@ -127,25 +138,27 @@ def _field(frame: pl.DataFrame, path: str, rule: Variant, mapping: Mapping) -> _
     name = path.rsplit(".", 1)[-1]
     if isinstance(rule, Rule) and rule.cases:
         return _field_of_cases(frame, path, rule.cases, mapping)
-    if rule.value is not None:
-        return _Field(pl.lit(f"{_label(name)}{json.dumps(rule.value, ensure_ascii=False)}"))
+    if rule.is_fixed:
+        return _Field(pl.lit(f"{_label(name)}{json.dumps(expressions.fixed_value(rule), ensure_ascii=False)}"))
     cells = frame.select(rule.columns)
     few = _few(cells, rule)
-    span = expressions.span(path, rule, mapping.target)
+    span = date_values.span(path, rule, mapping.target)
     made = expressions.apply(cells if few is None else few, rule, mapping.lookups, span)
     made = made.with_columns(_fragment(name, made[VALUE]))
     faulty = bool(made[UNMADE].any())
     asked_for = path in mapping.unique or path == mapping.system.group
     has_default = rule.default is not None
-    wanted = [FRAGMENT, *([VALUE] if asked_for else []), *([UNMADE] if faulty else [])]
-    wanted += [TEXT] if faulty or has_default else []
-    wanted += [OUTSIDE] if faulty and rule.date else []
+    is_moved = rule.outside != "reject" and bool(made[OUTSIDE].is_not_null().any())
+    wanted = [FRAGMENT, *([VALUE] if asked_for else []), *([UNMADE] if faulty or is_moved else [])]
+    wanted += [TEXT] if faulty or has_default or is_moved else []
+    wanted += [OUTSIDE] if (faulty and rule.date) or is_moved else []
     made = made.select(wanted) if few is None else _each(cells, few, made.select(wanted))
     return _Field(
         made[FRAGMENT],
         made[VALUE] if asked_for else None,
-        _unmade(frame[ROW], made, path, rule, span) if faulty else None,
+        _unmade(frame[ROW], made, path, rule) if faulty else None,
         made[TEXT].is_not_null() if has_default else None,
+        _moved(frame[ROW], made, path, rule) if is_moved else None,
     )
 
 
@@ -161,6 +174,7 @@ def _field_of_cases(frame: pl.DataFrame, path: str, cases: tuple[Case, ...], map
         made["value"] if asked_for else None,
         pl.concat(rejects) if rejects else None,
         made["given"].fill_null(value=False),
+        pl.concat([no_notes(), *(field.noted for field in fields if field.noted is not None)]),
     )
 
 
@@ -169,7 +183,7 @@ def _columns_of_case(field: _Field, part: Part) -> pl.DataFrame:
     fragment = field.fragment
     if isinstance(fragment, pl.Expr):
         fragment = pl.select(fragment).to_series().new_from_index(0, height)
-    fixed = part.case.value is not None
+    fixed = part.case.is_fixed
     given = pl.Series([not fixed], dtype=pl.Boolean).new_from_index(0, height) if field.given is None else field.given
     return pl.DataFrame({"fragment": fragment, "value": _value(field, part), "given": given})
 
@@ -218,36 +232,44 @@ def _label(name: str | int) -> str:
     return "," if isinstance(name, int) else f",{json.dumps(name, ensure_ascii=False)}:"
 
 
-def _unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Variant, span: Span) -> pl.DataFrame:
+def _unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Variant) -> pl.DataFrame:
     """Rejects for the rows whose value could not be made: unknown codes, unreadable dates, dates outside the span."""
-    if rule.date and made[OUTSIDE].any():
-        faulty, outside = made.with_columns(rows.alias("row")).filter(UNMADE), pl.col(OUTSIDE).fill_null(value=False)
-        word = "latest" if span.latest else "earliest"
-        advice = f"correct the row, or allow the date with '{word}'"
-        odd = _rejects(faulty.filter(outside), path, rule, f"is {span.words}", advice)
-        return pl.concat([odd, _unread(faulty.filter(~outside), path, rule)]).sort("row")
-    return _unread(made.with_columns(rows.alias("row")).filter(UNMADE), path, rule)
+    faulty = made.with_columns(rows.alias("row")).filter(UNMADE)
+    if rule.lookup is not None:
+        code = "has a code that" if rule.split else "is a code that"
+        advice = f"add it to lookups.{rule.lookup} in the mapping file, or correct the row"
+        return _rejects(faulty, path, rule, pl.lit(f"{code} is not set up in the mapping yet"), advice)
+    outside = pl.col(OUTSIDE).is_not_null()
+    *others, last = map(date_forms.in_words, rule.forms)
+    unread = f"is not a date like {', '.join(others)} or {last}" if others else f"is not a date like {last}"
+    allow = "correct the row, or allow the date with 'earliest' or 'latest'"
+    odd = _rejects(faulty.filter(outside), path, rule, pl.col(OUTSIDE), allow)
+    return pl.concat([odd, _rejects(faulty.filter(~outside), path, rule, pl.lit(unread), "correct the row")]).sort(
+        "row"
+    )
 
 
-def _unread(bad: pl.DataFrame, path: str, rule: Variant) -> pl.DataFrame:
-    if rule.lookup is None:
-        fault = f"is not a date like {date_forms.in_words(rule.date or '')}"
-        return _rejects(bad, path, rule, fault, "correct the row")
-    code = "has a code that" if rule.split else "is a code that"
-    advice = f"add it to lookups.{rule.lookup} in the mapping file, or correct the row"
-    return _rejects(bad, path, rule, f"{code} is not set up in the mapping yet", advice)
-
-
-def _rejects(bad: pl.DataFrame, path: str, rule: Variant, fault: str, advice: str) -> pl.DataFrame:
-    """The rows as rejects (see rows.REJECTS) that all have the same fault."""
+def _rejects(bad: pl.DataFrame, path: str, rule: Variant, fault: pl.Expr, advice: str) -> pl.DataFrame:
+    """The rows as rejects (see rows.REJECTS)."""
     columns = " + ".join(rule.columns)
     return bad.select(
         "row",
         column=pl.lit(columns),
         value=TEXT,
-        reason=pl.format("{}: '{}' {}; {}", pl.lit(columns), pl.col(TEXT), pl.lit(fault), pl.lit(advice)),
-        summary=pl.lit(f"{columns} ({path}) {fault.replace('is a code', 'has a code')}"),
+        reason=pl.format("{}: '{}' {}; {}", pl.lit(columns), pl.col(TEXT), fault, pl.lit(advice)),
+        summary=pl.format("{} ({}) {}", pl.lit(columns), pl.lit(path), fault.str.replace("^is a code", "has a code")),
     )
+
+
+def _moved(rows: pl.Series, made: pl.DataFrame, path: str, rule: Variant) -> pl.DataFrame:
+    """Notes on the dates outside the span that were left out or replaced by the limit."""
+    # A placeholder has no nearest limit.
+    effect = "blank" if rule.outside == "blank" else "warn"
+    done = "the field is left out" if rule.outside == "blank" else "the limit is used instead"
+    moved = made.with_columns(rows.alias("row")).filter(pl.col(OUTSIDE).is_not_null() & ~pl.col(UNMADE))
+    found = _rejects(moved, path, rule, pl.format("{}; {}", OUTSIDE, pl.lit(done)), "")
+    reason = pl.col("reason").str.strip_suffix("; ")
+    return found.with_columns(reason, effect=pl.lit(effect)).select(*NOTED)
 
 
 class _Branch(NamedTuple):
@@ -338,7 +360,7 @@ def _is_telling(child: _Branch | str, mapping: Mapping) -> bool:
         return True
     entry, _, property_ = child.rpartition(".")
     is_type = mapping.system.needed_beside.get(re.sub(r"\[\d\]$", "", entry)) == property_
-    return mapping.fields[child].value is None and not is_type
+    return not mapping.fields[child].is_fixed and not is_type
 
 
 def _without_defaults(child: _Branch | str, part: _Json, made: pl.DataFrame) -> _Json:

@@ -28,20 +28,23 @@ def transform(load: Load) -> Counts:
 
 
 def _map(load: Load) -> Counts:
-    facts, refused, noted = delivery.facts(load), tables.read(load.run, names.VALIDATE_REJECTS), tables.noted(load.run)
+    facts, refused = delivery.facts(load), tables.read(load.run, names.VALIDATE_REJECTS)
+    noted = tables.read(load.run, names.NOTED) if load.run.has(names.NOTED) else rows.no_notes()
     mapping = load.mapping(facts.columns)
     with load.run.writing(names.PATRONS) as file:
         writer = tables.Writer(file)
-        rejects, groups = [], []
+        rejects, groups, notes = [], [], []
         skipped = tables.skipped(load.run)
         accepted = (rows.without(rows.blanked(part, noted), skipped) for part in delivery.rows_in_parts(load.run))
         for part in patrons.parts(accepted, mapping, refused):
             writer.write(part.patrons)
             rejects.append(part.rejects)
+            notes.append(part.noted)
             groups.append(part.patrons.select(key=mapping.system.key).with_columns(part.groups))
         writer.close()
         rejected_here = pl.concat(rejects)
         tables.write(load.run, names.TRANSFORM_REJECTS, rejected_here)
+        tables.write(load.run, names.TRANSFORM_NOTED, pl.concat(notes))
         rejected = pl.concat([refused["row"], rejected_here["row"]]).n_unique()
         outside = limits.verdicts(load.tenant.limits, facts, rejected)
         gatekeeper.check_patrons(load, facts, pl.concat(groups), rejected, outside)

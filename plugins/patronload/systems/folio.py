@@ -92,6 +92,8 @@ FOLIO = System(
         "enrollmentDate": ("1900-01-01", "+10 years"),
         "personal.dateOfBirth": ("1900-01-01", "today"),
     },
+    # Empty dates of SQL Server, Excel and Unix, and "never".
+    placeholders={"expirationDate": ("1899-12-30", "1900-01-01", "1970-01-01", "9999-12-31")},
     # FOLIO: userdataimport.json and userImportRequestPreference.json, the enums.
     choices={
         "preferredEmailCommunication": ("Support", "Programs", "Services"),
