@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from faults.world import MARK, PROTECTING, Edit, User, World
+from faults.world import MARK, PROTECTING, Edit, Row, User, World
 
 EDITED = (("personal", "mobilePhone"), ("personal", "middleName"), ("customFields", "locker"))
 """Fields that no mapping of the campaign fills."""
@@ -28,20 +28,28 @@ def add(world: World) -> World:
 
 
 def _give_away(world: World, chance: random.Random) -> None:
-    """Users who are not in the file get barcodes that rows of the file bring along as new ones."""
-    if "barcode" not in world.fields or world.ownership:
+    """Users who are not in the file get the barcodes that rows bring along: of known patrons, and of a new one."""
+    if "barcode" not in world.fields or "barcode" in world.ownership:
         return
     cards = Counter(row.cells["CARD"].lower() for row in world.rows)
-    taken = {user["barcode"].lower() for user in world.stored if user.get("barcode")}
-    kept = {user["externalSystemId"].removeprefix(world.prefix).lower() for user in world.stored if _is_kept(user)}
-    free = [row for row in world.rows if cards[card := row.cells["CARD"].lower()] == 1 and card and card not in taken]
-    free = [row for row in free if row.cells["ID"].lower() not in kept]
+    stored = {user["externalSystemId"].removeprefix(world.prefix).lower(): user for user in world.stored}
+    held = {user["barcode"].lower() for user in world.stored if user.get("barcode")}
+    alone = [row for row in world.rows if cards[row.cells["CARD"].lower()] == 1 and row.cells["CARD"]]
+    known = [row for row in alone if (user := stored.get(row.cells["ID"].lower())) and _may_change_card(user, row)]
+    new = [row for row in alone if row.cells["ID"].lower() not in stored and row.cells["CARD"].lower() not in held]
     strangers = [user for user in world.stored if f"X{MARK}" in user["externalSystemId"]]
-    # A barcode that a stranger gives up, a row may want.
-    strangers = [user for user in strangers if not user.get("barcode") or cards[user["barcode"].lower()] == 0]
-    for row, user in zip(chance.sample(free, min(3, len(free))), strangers, strict=False):
+    # The barcode that a stranger gives up, a row may want.
+    strangers = [user for user in strangers if not cards[user.get("barcode", "none").lower()]]
+    chosen = chance.sample(known, min(3, len(known)))
+    for row in chosen:
+        row.cells["CARD"] = f"late29{MARK}{row.number}"
+    for row, user in zip([*chosen, *chance.sample(new, min(1, len(new)))], strangers, strict=False):
         world.edits.append(Edit(user["id"], "", "barcode", row.cells["CARD"]))
         world.refused.add(row.number)
+
+
+def _may_change_card(user: User, row: Row) -> bool:
+    return not _is_kept(user) and user.get("barcode", "").lower() == row.cells["CARD"].lower()
 
 
 def _is_kept(user: User) -> bool:

@@ -11,13 +11,17 @@ from pathlib import Path
 
 import polars as pl
 
+CAPITAL_SIGMA, SMALL_SIGMA = "\N{GREEK CAPITAL LETTER SIGMA}", "\N{GREEK SMALL LETTER SIGMA}"
+"""PostgreSQL's lower() looks at each letter alone; Python and polars write a sigma at the end of a word differently."""
+
 RULES = Path(__file__).with_name("unaccent.rules")
 
 
 def folded(text: pl.Expr) -> pl.Expr:
     """Text folded so that values which FOLIO considers equal are equal."""
     letters, instead = _rules()
-    return text.str.replace_many(letters, instead).str.to_lowercase()
+    plain = text.str.replace_many([*letters, CAPITAL_SIGMA], [*instead, SMALL_SIGMA])
+    return plain.str.to_lowercase()
 
 
 def folded_column(texts: pl.Series) -> pl.Series:
@@ -33,7 +37,7 @@ def fold(text: str) -> str:
 
 @cache
 def _table() -> dict[int, str]:
-    return {ord(letter): instead for letter, instead in zip(*_rules(), strict=True)}
+    return {ord(letter): instead for letter, instead in zip(*_rules(), strict=True)} | {ord(CAPITAL_SIGMA): SMALL_SIGMA}
 
 
 @cache

@@ -616,3 +616,23 @@ def test_merging_leaves_its_parts_as_they_are(tmp_path: Path):
     record = merge.merged(ours, stored, rules)
     assert json.dumps([ours, stored]) == before
     assert "barcode" not in record
+
+
+@pytest.mark.parametrize("blank_cells", ["keep", "erase"])
+def test_a_delivery_to_an_address_that_is_erased(server: FolioServer, tmp_path: Path, blank_cells: str):
+    """FOLIO delivers to Work, and the row's Work cells are empty: the preference goes on without delivery."""
+    filled = [path for path in FILLED if "addresses" not in path]
+    filled += ["personal.addresses[0].addressTypeId", "personal.addresses[0].addressLine1"]
+    filled += ["requestPreference.defaultDeliveryAddressTypeId", "requestPreference.holdShelf"]
+    rules = mapping(tmp_path, filled, {"requestPreference": "campus"})
+    home = [{"addressTypeId": "Home", "addressLine1": "1 Old Road"}]
+    preference = {"holdShelf": True, "delivery": True, "fulfillment": "Delivery"}
+    types = {one["addressType"]: one["id"] for one in server.store(FOLIO_TENANT).address_types}
+    preference |= {"defaultDeliveryAddressTypeId": types["Home"]}
+    stored_user(server, MINE | {"personal": {"lastName": "Ash", "addresses": home}, "requestPreference": preference})
+    ours = MINE | {"personal": {"lastName": "Ash"}, "requestPreference": {"holdShelf": True}}
+    planned = plan(server, [ours], rules, blank_cells=blank_cells)
+    assert reasons(planned) == {}
+    record = sent(planned)[2]
+    assert record["requestPreference"]["delivery"] is (blank_cells == "keep")
+    assert bool(record["personal"].get("addresses")) is (blank_cells == "keep")

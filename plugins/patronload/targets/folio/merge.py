@@ -129,7 +129,7 @@ def merged(ours: Record, stored: Record | None, rules: Rules, dropped: Collectio
     ours, rules = _dated(ours, rules.zone), _without(rules, dropped)
     record = _new(ours) if stored is None else _laid_over(stored, ours, rules)
     if "requestPreference" in record:
-        record["requestPreference"] = _sound(record["requestPreference"])
+        record["requestPreference"] = _sound(_delivered(record, ours, stored, rules))
     record["type"] = _type(ours, stored, rules)
     kept = rules.protection.fields(stored) if stored is not None else frozenset[str]()
     if stored is not None:
@@ -273,6 +273,16 @@ def _lay_preference(record: Record, ours: Record, rules: Rules) -> None:
             record.pop("requestPreference", None)
     elif owner == "first" and given and not stored:
         record["requestPreference"] = dict(given)
+
+
+def _delivered(record: Record, ours: Record, stored: Record | None, rules: Rules) -> Record:
+    """The preference; without delivery, once an erased cell has taken away the address that FOLIO delivers to."""
+    preference: Record = record["requestPreference"]
+    was_there = bool(stored and stored.get("requestPreference"))
+    if not (rules.erase and was_there) or DELIVERY[1] in (ours.get("requestPreference") or {}):
+        return preference
+    types = [address.get("addressTypeId") for address in (record.get("personal") or {}).get("addresses", ())]
+    return preference if preference.get(DELIVERY[1]) in types else preference | {"delivery": False}
 
 
 def _sound(preference: Record) -> Record:

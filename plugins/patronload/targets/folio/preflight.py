@@ -18,9 +18,10 @@ from patronload.folding import fold
 from patronload.systems.folio import FolioTarget
 from patronload.targets.delivery import Problem, Record
 from patronload.targets.folio.client import Folio
+from patronload.targets.folio.field_formats import misfit
 from patronload.targets.folio.findings import Finding
 from patronload.targets.folio.merge import DELIVERY
-from patronload.targets.folio.reference_data import CONTACT_TYPES, LISTS, Reference, misfit
+from patronload.targets.folio.reference_data import CONTACT_TYPES, LISTS, Reference
 
 Got = TypeVar("Got")
 

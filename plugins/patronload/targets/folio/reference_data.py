@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -65,36 +64,6 @@ def option_ids(field: Record) -> dict[str, str]:
     """The options of a custom field: their ids by their names."""
     values: list[dict[str, Any]] = field["selectField"]["options"]["values"]
     return {option["value"]: option["id"] for option in values}
-
-
-LONGEST = {"TEXTBOX_SHORT": 150, "TEXTBOX_LONG": 1500}
-"""FOLIO: folio-custom-fields; characters in a text box."""
-
-BOXES = ("SINGLE_CHECKBOX",)
-MANY = ("MULTI_SELECT_DROPDOWN",)
-
-
-def misfit(field: Record, value: Any) -> str | None:
-    """Why a value does not fit a custom field, options apart. FOLIO: folio-custom-fields ValidationServiceImpl."""
-    kind = field.get("type", "")
-    if kind in BOXES:
-        return None if isinstance(value, bool) else "FOLIO's custom field takes true or false: map it by a lookup"
-    if kind in MANY or field.get("isRepeatable"):
-        return None if isinstance(value, list) else "FOLIO's custom field takes a list: map it with 'split'"
-    if not isinstance(value, str):
-        return "FOLIO's custom field takes one text"
-    if len(value) > LONGEST.get(kind, len(value)):
-        return f"FOLIO's custom field takes {LONGEST[kind]:,} characters at most"
-    if kind == "DATE_PICKER" and not _is_day(value):
-        return "FOLIO's custom field takes a date, written like 2027-08-31"
-    return None
-
-
-def _is_day(text: str) -> bool:
-    try:
-        return bool(date.fromisoformat(text[:10]))
-    except ValueError:
-        return False
 
 
 def _by_id(entries: dict[str, Record]) -> dict[str, str]:
