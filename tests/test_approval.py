@@ -129,6 +129,26 @@ def test_the_first_load_has_no_other_beside_it(library, mails):
     assert mails[0].to == ("oncall@lib.example",)
 
 
+def test_a_librarys_first_load_is_asked_about_where_the_tenant_wants_it(library, mails):
+    """Nothing can be compared with it, however large it is; the next loads and dry runs are not asked about."""
+    library.configure(approval={"ask": ["head@lib.example"], "first_load": True})
+    library.deliver(range(20))
+    dry = library.load("dry", dry_run=True)
+    for step in BEFORE:
+        step(dry)
+    assert stages.approve(dry, TURN) is None
+    load = library.load("first")
+    for step in BEFORE:
+        step(load)
+    question = stages.approve(load, TURN)
+    assert question.sentences == ("This is the library's first load: 20 rows.",)
+    assert stages.approve(load, TURN, YES) is None
+    stages.post(load)
+    assert told(load).outcome == "loaded"
+    library.deliver(range(21), day=days_after(1))
+    assert stages.approve(planned(library), TURN) is None
+
+
 def test_approved(asking, mails):
     """The load goes through, and report, page and mail tell who let it, when and why."""
     load = planned(asking)

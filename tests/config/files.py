@@ -59,6 +59,7 @@ limits:
 approval:
   ask: [head@riverside.example]
   answer_within: 90 minutes
+  first_load: true
 notify:
   always: [systems@riverside.example]
   on_success: [head@riverside.example]

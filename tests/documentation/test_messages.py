@@ -124,7 +124,7 @@ def test_every_refusal_of_infiniti_is_explained():
         assert any(says(message, text) for message in messages()), text
 
 
-PLANNING = (*("folio/plan", "folio/preflight", "folio/identity_conflicts", "folio/reference_data", "infiniti/plan"),)
+PLANNING = (*("folio/plan", "folio/preflight", "folio/identity_conflicts", "folio/field_formats", "infiniti/plan"),)
 
 
 def reasons_of_the_plan() -> Iterator[str]:

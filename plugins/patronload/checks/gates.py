@@ -76,6 +76,13 @@ def loaded_before(found: Loaded | None) -> Verdict:
     return Verdict("same_file", False, told)
 
 
+def first_load(rows: int, last: Loaded | None) -> Verdict:
+    """Whether the library has been loaded before; the first load has nothing to be compared with."""
+    if last is not None:
+        return Verdict("first_load", True, "This library was loaded before.")
+    return Verdict("first_load", False, f"This is the library's first load: {rows:,} rows.")
+
+
 def newest(file_day: date, modified: datetime, last: Loaded | None) -> Verdict:
     """Whether the file is as new as the last one loaded, or newer. `modified` is in the library's zone."""
     if last is None:

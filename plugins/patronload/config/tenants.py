@@ -84,6 +84,10 @@ class Approval(Document):
         "12 hours", description="without an answer by then, the load is declined; hours or minutes, maximum 20 hours"
     )
 
+    first_load: bool = Field(
+        False, strict=True, description="whether a person is also asked before the library's first load"
+    )
+
     @property
     def longest(self) -> timedelta:
         """How long the load waits for an answer."""

@@ -89,9 +89,17 @@ def check_file(load: Load, export: Export, more: Iterable[Verdict]) -> None:
         *gates.complete(limits, arrival.size, export.rows, export.trailer),
         gates.columns(limits, export.columns, last[-1] if last else None),
         *gates.rows(limits, export.rows, last),
+        *_first_load(load, export.rows, last),
         *more,
     ]
     _hold(load, "validate", verdicts, figures)
+
+
+def _first_load(load: Load, rows: int, last: list[Loaded]) -> list[Verdict]:
+    """Asked about where the tenant wants it; a dry run sends nothing."""
+    if not load.tenant.approval or not load.tenant.approval.first_load or load.dry_run:
+        return []
+    return [gates.first_load(rows, last[-1] if last else None)]
 
 
 def check_patrons(load: Load, export: Facts, patrons: pl.DataFrame, rejected: int, more: Iterable[Verdict]) -> None:
