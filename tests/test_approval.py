@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from patronload.artifacts import names
+from patronload.artifacts import names, questions
 from patronload.config import tenants
 from patronload.errors import Declined, RefusedError, TargetError, TransientError, ValidationError
 from patronload.loads import approval, planning
@@ -174,9 +174,9 @@ def test_approved(asking, mails):
 @pytest.mark.parametrize(
     ("answer", "says", "headline"),
     [
-        (NO, "ann said no to this load on 21 Nov 2026, 08:05 CST: 'it is last year's file'", "The load was declined"),
-        (NO._replace(reason=None), "ann said no to this load .*, and gave no reason", "The load was declined"),
-        (SILENCE, "Nobody answered whether this load is right; it was asked on", "Nobody approved the load"),
+        (NO, "ann declined this load on 21 Nov 2026, 08:05 CST: 'it is last year's file'", "The load was declined"),
+        (NO._replace(reason=None), "ann declined this load .*, without a reason", "The load was declined"),
+        (SILENCE, "Nobody answered in time whether this load is right; it was asked on", "Nobody approved the load"),
         (YES._replace(reason=None), "ann approved the load without a reason", "Nobody approved the load"),
     ],
 )
@@ -188,7 +188,7 @@ def test_not_approved(asking, answer, says, headline):
         stages.approve(load, TURN, answer)
     report = told(load)
     assert (report.outcome, report.sent, report.not_sent) == ("declined", 0, 6)
-    assert report.failure.step == "approve"
+    assert report.failure.stage == "approve"
     assert load.run.names("sent") == []
     assert asking.ledger == ["first"]
     mail = mailing.result_mail(tenants.load("lib"), report)
@@ -246,7 +246,7 @@ def test_an_answer_that_comes_after_another_plan_does_not_count(asking):
     stages.approve(load, TURN)
     asking.deliver(range(4), day=days_after(1))
     planned(asking)
-    with pytest.raises(Declined, match="planned anew while a person was asked"):
+    with pytest.raises(Declined, match="planned again while a person was asked"):
         stages.approve(load, TURN, YES)
     assert told(load).outcome == "declined"
     with pytest.raises(Declined):
@@ -257,10 +257,10 @@ def test_a_question_that_airflow_shows_in_other_words_is_none(asking):
     """The run ends, and says what to do."""
     load = planned(asking)
     stages.approve(load, TURN)
-    with pytest.raises(Declined, match="Airflow still shows the question that it was asked before"):
-        approval.cannot_be_asked(load)
+    with pytest.raises(Declined, match="Airflow still shows an earlier question"):
+        approval.refuse_old_question(load)
     report = told(load)
-    assert (report.outcome, report.failure.step, report.not_sent) == ("declined", "approve", 6)
+    assert (report.outcome, report.failure.stage, report.not_sent) == ("declined", "approve", 6)
 
 
 def test_who_marks_the_task_as_done_has_not_approved(asking):
@@ -540,7 +540,7 @@ def test_a_mail_server_that_is_down(asking, monkeypatch, caplog):
     monkeypatch.setattr(smtp, "send", down)
     assert stages.approve(load, TURN) is not None
     assert "The question could not be mailed" in caplog.text
-    assert load.run.read_json(names.APPROVAL)["told"] is None
+    assert load.run.read_json(names.APPROVAL)["mailed"] is None
 
 
 def test_without_an_address_of_airflows_the_mail_says_where_to_go(asking, mails):
@@ -563,4 +563,4 @@ def test_asked_is_once_for_each_sentence(asking):
     """Three steps may find the same of a limit."""
     asking.configure(approval={}, limits={"min_rows": 10})
     load = planned(asking)
-    assert len(approval.asked(load.run)) == 1
+    assert len(questions.asked(load.run)) == 1

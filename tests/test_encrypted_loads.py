@@ -11,9 +11,9 @@ from cryptography.fernet import Fernet
 
 from patronload.__main__ import main
 from patronload.artifacts import encryption, names
+from patronload.artifacts.models import ChunkResult
 from patronload.errors import ConfigError
 from patronload.loads.load import Load
-from patronload.loads.posting import post
 from patronload.reporting import report
 from tests import stages
 from tests.one_library import COLUMNS, Library
@@ -110,7 +110,7 @@ def test_a_load_that_was_killed_goes_on_with_keys_that_come_and_change(
     for step in (stages.validate, stages.transform, stages.plan):
         step(load())
     with monkeypatch.context() as patch:
-        patch.setattr(post._Posting, "_keep", _die)
+        patch.setattr(ChunkResult, "write", _die)
         with pytest.raises(KeyboardInterrupt):
             stages.post(load())
     assert delivered.load("run").run.names("results") == []

@@ -89,7 +89,7 @@ def test_who_gave_no_sign_of_life_is_not_waited_for(tmp_path: Path, monkeypatch:
     dead.hold()
     monkeypatch.setattr(leases, "STALE", -1.0)
     heir.hold()
-    with pytest.raises(TransientError, match="another took its place: northfield/b"):
+    with pytest.raises(TransientError, match="another load took over: northfield/b"):
         dead.renew()
     heir.renew()
 
@@ -120,11 +120,11 @@ def test_a_plan_that_fails_leaves_no_lease_behind(tmp_path: Path) -> None:
 
 
 def test_a_plan_that_fails_does_not_give_back_what_another_process_of_its_run_holds(tmp_path: Path) -> None:
-    """A leftover that is ended while the task is under way once more: no other load may get in between."""
+    """An earlier process that is ended while the task is under way once more: no other load may get in between."""
     root = Run(tmp_path)
     leftover, again = Lease(root, SYSTEM, "northfield/a"), Lease(root, SYSTEM, "northfield/a")
     with ExitStack() as stack:
-        stack.enter_context(pytest.raises(TransientError, match="leftover"))
+        stack.enter_context(pytest.raises(TransientError, match="earlier process"))
         stack.enter_context(leftover.kept_if_well())
         again.hold()
         leftover.renew()
@@ -141,7 +141,7 @@ def test_of_two_processes_of_one_run_the_first_one_ends(tmp_path: Path) -> None:
     first.renew()
     again = Lease(root, SYSTEM, "northfield/a")
     again.hold()
-    with pytest.raises(TransientError, match="this process is a leftover"):
+    with pytest.raises(TransientError, match="this earlier process of it ends"):
         first.renew()
     again.renew()
 
@@ -163,5 +163,5 @@ def test_a_question_takes_nothing_back(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(Lease, "_holding", and_then_taken_over)
     first.check()
     second.check()
-    with pytest.raises(leases.Leftover):
+    with pytest.raises(leases.Superseded):
         first.check()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import polars as pl
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
@@ -31,7 +32,7 @@ from leftovers import TENANT, build, failure, patrons, rejects, result
 
 from patronload.errors import ConfigError, TargetError, TransientError
 from patronload.reporting import mails, report_page, smtp, words
-from patronload.reporting import report as reports
+from patronload.reporting.next_steps import next_steps
 from patronload.reporting.report import Report
 from patronload.reporting.smtp import Mail
 from sandbox.smtp import MailServer
@@ -245,7 +246,7 @@ def test_the_mail_tells_the_whole_story(part):
         assert fact in text
     assert "CARD (barcode) is empty" in text
     assert "rows 2 and 3" in text
-    for step in reports.next_steps(report):
+    for step in next_steps(report):
         assert step in text
     for name, number in {"Rows": 10, "Created": 2, "Updated": 5, "Failed": 1, "Rejected": 2}.items():
         after = rf"{name} [a-z A-Z]*{number}\b"
@@ -293,7 +294,7 @@ def test_no_patron_in_mail_or_report(outcome):
     left = dict(OUTCOMES[outcome])
     canary = " ".join(CANARIES)
     given = left.get("rejects", rejects((2, "validate", "CARD (barcode) is empty")))
-    left["rejects"] = given.with_columns(reports.pl.lit(canary).alias("value"), reports.pl.lit(canary).alias("reason"))
+    left["rejects"] = given.with_columns(pl.lit(canary).alias("value"), pl.lit(canary).alias("reason"))
     answers = left.get("results", [result(1, created=4, failed=[5])])
     for answer in answers:
         answer["answers"] = [{"message": canary, "failedUsers": [{"username": canary}]}]

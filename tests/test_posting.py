@@ -9,17 +9,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from patronload import targets
+from patronload.artifacts.progress import Progress
 from patronload.artifacts.run import Run
 from patronload.errors import Defect, TargetError, TransientError
 from patronload.loads.leases import Lease
@@ -237,7 +237,7 @@ def test_two_processes_of_one_load(server: FolioServer, tmp_path: Path, question
     with targets.open_target(folio_target(), lambda _: account(server), LONG) as target:
         heir = Thread(target=posting.post, args=(run, target), kwargs={"watch": Watch(before=second.check)})
         # It asks before it sends; while its heir is ahead of it, it only looks up what the heir has sent.
-        ends = pytest.raises(TransientError, match="leftover")
+        ends = pytest.raises(TransientError, match="earlier process")
         with ends if question % 2 else suppress(TransientError):
             posting.post(run, target, watch=Watch(before=before))
         heir.join(60)
@@ -361,7 +361,7 @@ def test_what_stays_unclear(server: FolioServer, tmp_path: Path):
     unclear, through = results(run)
     assert unclear["unconfirmed"] == list(range(FIRST_ROW, FIRST_ROW + 25))
     assert through["created"] == 25
-    with pytest.raises(TargetError, match="Of 25 patrons nobody knows"):
+    with pytest.raises(TargetError, match="25 patrons are unconfirmed"):
         post(run, server)
     run.remove("results/0001.json")
     assert post(run, server) == Totals(chunks=2, patrons=50, created=50, updated=0, failed=0)
@@ -372,7 +372,7 @@ def test_an_id_is_not_taken_over_from_somebody_in_doubt(server: FolioServer, tmp
     run = make_run(tmp_path, people(50), in_levels=True)
     nonsense = json.dumps({"message": "?", "totalRecords": 0, "createdRecords": 1})
     server.faults.answer(200, body=nonsense, times=4)
-    with pytest.raises(TargetError, match="Of 25 patrons nobody knows"):
+    with pytest.raises(TargetError, match="25 patrons are unconfirmed"):
         post(run, server)
     assert run.names("results") == ["results/0001.json"]
     assert run.names("sent") == ["sent/0001.json"]
@@ -612,11 +612,9 @@ def test_interrupted_between_two_parts(server: FolioServer, tmp_path: Path):
     with pytest.raises(TransientError):
         post(run, server)
     assert not run.has("results/0001.json")
-    half = progress(run)
-    assert [(result["chunk"], result["created"], result["updated"]) for result in half.results] == [(1, 5, 5)]
-    assert half.patrons is not None
-    counted = [half.patrons.filter(pl.col("chunk") == number).height for number in (1, 2)]
-    assert (counted, half.sent) == ([10, 25], {1})
+    half = Progress.of(run)
+    assert [(result.chunk, result.created, result.updated) for result in half.results] == [(1, 5, 5)]
+    assert states(half) == [("answered", 10), ("not_sent", 40)]
     server.faults.clear()
     assert post(run, server) == Totals(chunks=2, patrons=50, created=45, updated=5, failed=0)
     assert set(
@@ -624,8 +622,10 @@ def test_interrupted_between_two_parts(server: FolioServer, tmp_path: Path):
     ) == {1}
 
 
-def progress(run: Run) -> posting.Progress:
-    return posting.progress(run, pl.read_parquet(run.folder / "planned.parquet"))
+def states(progress: Progress) -> list[tuple[str, int]]:
+    """The states of the rows in their order, each with how many rows in a row have it."""
+    assert progress.rows is not None
+    return [(state, len(list(rows))) for state, rows in groupby(progress.rows["state"])]
 
 
 def test_a_part_on_its_way(server: FolioServer, tmp_path: Path):
@@ -635,11 +635,7 @@ def test_a_part_on_its_way(server: FolioServer, tmp_path: Path):
     server.faults.answer(504, nth=2, work="goes on", seconds=3)
     with pytest.raises(TransientError, match="still at work"):
         post(run, server, patience=QUICK._replace(at_most=0.3, settle=60))
-    half = progress(run)
-    assert half.patrons is not None
-    on_its_way = [number for number in half.sent if number > 1]
-    assert half.patrons["chunk"].to_list() == [1] * 10 + on_its_way * 10 + [half.patrons["chunk"][-1]] * 5
-    assert half.patrons["chunk"][-1] not in half.sent
+    assert states(Progress.of(run)) == [("answered", 10), ("in_flight", 10), ("not_sent", 5)]
     assert post(run, server, patience=QUICK._replace(settle=9)) == Totals(
         chunks=1, patrons=25, created=25, updated=0, failed=0
     )

@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from leftovers import accounted, build, failure, patrons, rejects, result
 
+from patronload.artifacts.models import ChunkResult
+from patronload.reporting import account
 from patronload.reporting import report as reports
+from patronload.reporting.next_steps import next_steps
 from patronload.reporting.report import Report
 
 
@@ -16,7 +19,7 @@ def test_all_loaded():
     """A load without a fault is `loaded`, tells created and updated, and leaves nothing to do."""
     report = build()
     assert (report.outcome, report.rows, report.created, report.updated) == ("loaded", 10, 6, 4)
-    assert reports.next_steps(report) == ["There is nothing to do."]
+    assert next_steps(report) == ["There is nothing to do."]
     assert not report.warnings
 
 
@@ -35,7 +38,7 @@ def test_rejects_and_failed():
         ("ID is empty", 1, "validate", (2,)),
         ("the barcode is taken", 1, "post", (5,)),
     ]
-    assert "rejects.csv" in reports.next_steps(report)[0]
+    assert "rejects.csv" in next_steps(report)[0]
     assert accounted(report) == report.rows == 10
 
 
@@ -57,7 +60,7 @@ def test_stopped():
         results=[],
     )
     assert (report.outcome, report.rejected, report.not_sent) == ("stopped", 1, 9)
-    steps = " ".join(reports.next_steps(report))
+    steps = " ".join(next_steps(report))
     assert "rejects.csv" in steps
     assert "clear the task 'validate'" in steps
 
@@ -76,7 +79,7 @@ def test_unconfirmed_rows_fail_the_run():
     """Rows that nobody could confirm make the run a failed one, and the next step is to look them up."""
     report = build(results=[result(1, created=5), result(2, updated=3, unconfirmed=[7, 8])])
     assert (report.outcome, report.unconfirmed) == ("failed", 2)
-    assert "2 patrons nobody knows" in reports.next_steps(report)[0]
+    assert "2 patrons nobody knows" in next_steps(report)[0]
 
 
 def test_dry_run():
@@ -93,7 +96,7 @@ def test_killed_without_a_word():
         report = build(**left)
         assert (report.outcome, report.not_sent) == ("failed", 10)
         assert "left no reason" in report.warnings[-1]
-        assert "that failed" in " ".join(reports.next_steps(report))
+        assert "that failed" in " ".join(next_steps(report))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ def test_next_steps_by_kind(kind, words):
     """What to do next follows from the kind of failure."""
     report = build(failure=failure(kind, "fetch"), delivery=None, validation=None, patrons=None, sent=set(), results=[])
     assert (report.outcome, report.rows, report.export) == ("failed", 0, None)
-    assert words in " ".join(reports.next_steps(report))
+    assert words in " ".join(next_steps(report))
 
 
 @pytest.mark.parametrize(
@@ -154,13 +157,15 @@ def test_json_and_back():
     content = json.loads(json.dumps(report.to_json()))
     assert Report.from_json(content) == report
     assert content["day"] == "2026-11-21"
-    assert content["failure"]["step"] == "post"
+    assert content["failure"]["stage"] == "post"
     assert content["export"]["modified"] == "2026-11-21T09:58:12Z"
 
 
 def test_refused_patrons_are_rejects():
     """The rejects file also has those that the target refused, with the target's own words."""
-    lines = reports.with_failed(rejects((2, "validate", "ID is empty")), [result(1, created=4, failed=[5])])
+    lines = account.with_failed(
+        rejects((2, "validate", "ID is empty")), [ChunkResult(**result(1, created=4, failed=[5]))]
+    )
     assert lines.select("row", "stage", "reason").rows() == [
         (2, "validate", "ID is empty: 'x'"),
         (5, "post", "User with x exists"),

@@ -12,7 +12,8 @@ from patronload.artifacts.run import Run
 from patronload.checks import gates
 from patronload.config import tenants
 from patronload.errors import ConfigError, TargetError, TransientError, ValidationError
-from patronload.reporting import mails, report
+from patronload.reporting import mails
+from patronload.reporting.next_steps import next_steps
 from tests import stages
 from tests.one_library import STEPS, days_after
 
@@ -100,7 +101,7 @@ def test_an_older_file_is_stopped_and_with_a_reason_the_ledger_does_not_go_back(
     assert "(written 20 Nov 2026, 02:00 CST)" in told.failure.message
     assert "(written 20 Nov 2026, 03:00 CST)" in told.failure.message
     assert "start the load again with 'Load anyway'" in told.failure.message
-    _wrong, right, always = report.next_steps(told)
+    _wrong, right, always = next_steps(told)
     assert "with the reason in 'Load anyway'" in right
     assert "have limits.older_file changed in the tenant file, and clear the task 'validate'" in always
     assert library.loaded("on purpose", load_anyway=REASON).loaded == 5
@@ -132,7 +133,7 @@ def test_a_backfill_of_older_days_is_stopped_and_with_a_reason_goes_through(date
     yesterday = days_after(-1)
     told = dated.stopped("backfill", "it is of 19 November 2026", day=yesterday, past=True)
     assert [gate.gate for gate in told.gates if gate.state == "failed"] == ["older_file"]
-    assert "with the reason in 'Load anyway'" in " ".join(report.next_steps(told))
+    assert "with the reason in 'Load anyway'" in " ".join(next_steps(told))
     told = dated.loaded("with a reason", day=yesterday, past=True, load_anyway=REASON)
     assert (told.outcome, REASON in told.warnings[0]) == ("loaded", True)
     assert dated.ledger == ["with a reason", "today"]
@@ -203,7 +204,7 @@ def test_another_librarys_file_is_stopped(library):
     library.deliver([*range(9, 10), *range(100, 109)], day=days_after(1))
     told = library.stopped("second", r"10 % of the patrons are known from the last load \(1 of 10")
     assert "Is it another library's file?" in told.failure.message
-    assert told.failure.step == "transform"
+    assert told.failure.stage == "transform"
     library.deliver([*range(5), *range(100, 105)], day=days_after(1))
     assert library.loaded("third").outcome == "loaded"
 

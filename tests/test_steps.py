@@ -133,7 +133,7 @@ def test_what_stopped_a_run_is_left_behind_until_the_step_goes_well(load, includ
     (include / "patrons.csv").unlink()
     with pytest.raises(SourceError):
         stages.fetch(broken)
-    assert broken.run.read_json(names.FAILURE)["step"] == "fetch"
+    assert broken.run.read_json(names.FAILURE)["stage"] == "fetch"
     assert stages.report(broken)["outcome"] == "no_file"
     mended = Load(*load(GOOD)[:1], *broken[1:])
     assert until(mended, stages.report)["outcome"] == "loaded"
@@ -532,7 +532,7 @@ def test_a_leftover_of_plan_leaves_the_newer_plan_alone(load, monkeypatch):
 
     until(made, stages.transform)
     monkeypatch.setattr(UserImport, "plan", overtaken)
-    with pytest.raises(TransientError, match="leftover"):
+    with pytest.raises(TransientError, match="earlier process"):
         stages.plan(made)
     assert made.run.read(names.PLAN) == kept[0]
     stages.post(made)
@@ -550,7 +550,7 @@ def test_what_a_leftover_of_post_ends_with_is_not_the_runs(load, monkeypatch):
 
     until(made, stages.plan)
     monkeypatch.setattr(post, "post", overtaken)
-    with pytest.raises(TransientError, match="leftover"):
+    with pytest.raises(TransientError, match="earlier process"):
         stages.post(made)
     assert stages.report(made)["outcome"] == "loaded"
 

@@ -14,6 +14,7 @@ import yaml
 from patronload import __main__ as command_line
 from patronload import rows
 from patronload.artifacts import names
+from patronload.artifacts.models import Validation
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.errors import ValidationError
@@ -229,7 +230,7 @@ def test_what_earlier_runs_left_behind_is_shown_too():
     checks = [
         {"expectation": "e", "columns": ["A"], "scope": "rows", "passed": False, "failed": 3, "sentence": "A is x."}
     ]
-    text = validation_page.page(build(), {"rows": 10, "columns": ["A"], "checks": checks})
+    text = validation_page.page(build(), Validation.model_validate({"rows": 10, "columns": ["A"], "checks": checks}))
     assert "A is x." in Page(text).words
 
 
@@ -243,7 +244,7 @@ def test_what_a_file_says_cannot_break_the_page():
         "failed": 0,
         "sentence": "<script>",
     }
-    text = validation_page.page(build(), {"rows": 1, "checks": [check | {"arguments": {"regex": "<i>"}}]})
+    text = validation_page.page(build(), Validation(rows=1, checks=({**check, "arguments": {"regex": "<i>"}},)))
     assert "<script>" not in text
     assert "<script>" in Page(text).words
 

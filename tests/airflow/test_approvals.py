@@ -119,7 +119,7 @@ def test_a_no_and_another_question(world: World, runs: Runs):
     assert world.ended(REJECTED, run_id).state == "failed"
     report = world.report(REJECTED, run_id)
     assert (report["outcome"], report["not_sent"]) == ("declined", 12)
-    assert "op said no to this load" in report["failure"]["message"]
+    assert "op declined this load" in report["failure"]["message"]
     states = world.states(REJECTED, run_id)
     assert (states["approve"], states["post"], states["notify"]) == ("failed", "upstream_failed", "success")
     (mail,) = ends(world, REJECTED, run_id)

@@ -50,7 +50,7 @@ def test_a_stopped_load(world: World, runs: Runs, *, tenant, step, kind, outcome
     assert world.imports(tenant) == []
     report = world.report(tenant, run_id)
     assert report["outcome"] == outcome
-    assert (report["failure"]["step"], report["failure"]["kind"]) == (step, kind)
+    assert (report["failure"]["stage"], report["failure"]["kind"]) == (step, kind)
     assert says in report["failure"]["message"]
     assert report["rows"] == accounted(report)
     (mail,) = world.mails(run_id)

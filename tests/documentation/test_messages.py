@@ -78,6 +78,8 @@ SPEAKING = (
         "artifacts/purging.py",
         "artifacts/run.py",
         "artifacts/bucket_store.py",
+        "artifacts/models.py",
+        "loads/posting/planned_chunks.py",
     ),
     *("artifacts/encryption.py", "sources/deliveries.py", "sources/sftp.py", "sources/folder.py"),
     *("loads/leases.py", "targets/delivery.py", "targets/folio/client.py", "targets/folio/errors.py"),

@@ -90,7 +90,7 @@ def test_row_numbers_that_do_not_fit_are_reported_and_not_guessed(server, tmp_pa
     """All patrons of the file are unconfirmed, the other files go through, and a note says what does not fit."""
     server.oddities.first_row = 0
     run = make_run(tmp_path, [pupil(1, emailaddress="nowhere"), *pupils(6, 2)])
-    with pytest.raises(TargetError, match="Of 5 patrons nobody knows"):
+    with pytest.raises(TargetError, match="5 patrons are unconfirmed"):
         post(run, server)
     first, second = results(run)
     assert (first["unconfirmed"], first["failed"], second["created"]) == ([2, 3, 4, 5, 6], [], 2)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from patronload.artifacts import names
 from patronload.artifacts import run as runs
+from patronload.artifacts.models import Purged
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.config.tenants import Keep, Tenant
@@ -28,14 +29,14 @@ UnderWay = Callable[[str, str], bool]
 """Whether Airflow works on a run: tenant, run id."""
 
 
-class Purged(NamedTuple):
-    """Of how many runs the patrons were taken away, and how many were taken away as a whole."""
+class Deleted(NamedTuple):
+    """Of how many runs the patron data was deleted, and how many runs were deleted completely."""
 
     patrons: int
     runs: int
 
 
-def purge(tenant: str, keep: Keep, now: datetime, under_way: UnderWay) -> Purged:
+def purge(tenant: str, keep: Keep, now: datetime, under_way: UnderWay) -> Deleted:
     """Clear one tenant's runs. `now` is aware. A second call, or one after a crash, finishes what is left."""
     patrons = whole = 0
     for run in runs.all_runs(tenant):
@@ -47,7 +48,7 @@ def purge(tenant: str, keep: Keep, now: datetime, under_way: UnderWay) -> Purged
         elif age >= timedelta(days=keep.patron_days) and _holds_patrons(run) and not under_way(tenant, run.id):
             _take_patrons(run, now)
             patrons += 1
-    return Purged(patrons, whole)
+    return Deleted(patrons, whole)
 
 
 def keeps() -> Iterator[tuple[str, Keep]]:
@@ -80,7 +81,7 @@ def _holds_patrons(run: Run) -> bool:
 
 def _take_patrons(run: Run, now: datetime) -> None:
     # The mark comes first: from then on, no task takes the run for a whole one.
-    run.write_json(names.PURGED, {"purged": now.astimezone(UTC).isoformat(timespec="seconds")})
+    Purged(purged=now.astimezone(UTC).replace(microsecond=0)).write(run)
     for name in run.entries():
         if name not in KEPT:
             run.remove_entry(name)

@@ -145,7 +145,7 @@ class Approval(HITLOperator):
         # It may have been asked before the worker died.
         self.response_timeout = max(question.until - datetime.now(UTC), timedelta(seconds=1))
         if _shown_to_people(context["ti"], self) != self.body:
-            approval.cannot_be_asked(load)
+            approval.refuse_old_question(load)
         super().execute(context)
 
     def execute_complete(self, context: Any, event: Mapping[str, Any]) -> None:

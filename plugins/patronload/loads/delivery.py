@@ -8,6 +8,7 @@ import polars as pl
 
 from patronload import connections
 from patronload.artifacts import names, tables
+from patronload.artifacts.models import Delivery
 from patronload.artifacts.run import Run
 from patronload.config import mapping_files
 from patronload.exports import merging, pgp, reading
@@ -19,8 +20,8 @@ from patronload.mapping import transform
 def read_export(load: Load) -> Export:
     """The export, with all files of its delivery merged. Raises SourceError, ConfigError."""
     source, mapping = load.tenant.source, mapping_files.load(load.tenant.mapping)
-    delivery = load.run.read_json(names.DELIVERY) if load.run.has(names.DELIVERY) else {}
-    delivered = [each.get("name", "the export") for each in (delivery, *delivery.get("more", []))]
+    delivery = Delivery.find(load.run)
+    delivered = [file.name for file in delivery.files] if delivery else ["the export"]
     files = [_read_file(load, name) for name in (names.EXPORT, *load.run.names(names.MORE))]
     return merging.merged(list(zip(delivered, files, strict=True)), mapping, source.same_person)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from patronload import errors
 from patronload.artifacts import names
+from patronload.artifacts.models import Failure
 from patronload.errors import Defect, NotStartedError, PatronloadError
 from patronload.loads import leases
 from patronload.loads.load import Load
@@ -17,7 +18,7 @@ def recorded(load: Load, stage: str) -> Iterator[None]:
     """Keep an error raised within for the report, and remove an earlier one when there is none."""
     try:
         yield
-    except leases.Leftover:
+    except leases.Superseded:
         raise  # the run continues in another process, which may have finished already
     except PatronloadError as error:
         record(load, stage, error)
@@ -44,4 +45,4 @@ def record(load: Load, stage: str, error: PatronloadError) -> None:
     """Keep an error that ended a stage."""
     # Targets define subclasses of their own; the advice is found by the class that errors.py defines.
     kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
-    load.run.write_json(names.FAILURE, {"step": stage, "kind": kind, "message": str(error)})
+    Failure(stage=stage, kind=kind, message=str(error)).write(load.run)

@@ -1,26 +1,26 @@
 """
-Is this the right file? Ask the gates with what a run and the ledger hold, keep their verdicts, and stop the run.
+Is this the right file? Ask the gates with what the run and the history have, keep their verdicts, and stop the run.
 
-What the gates say is kept as gates.json, step by step. Where the tenant wants a person to be asked (`approval`), a gate
-does not stop the run: it goes on as far as the plan, and waits for the answer there. Elsewhere a person who knows that
-a file is right although a gate stops it starts the load again with a reason ('Load anyway'). The answer or the reason,
-and each gate that it opened, are told in the report.
+The verdicts are kept as gates.json, stage by stage. Where the tenant wants a person to be asked (`approval`), a gate
+does not stop the run: it continues as far as the plan, and waits for the answer there. Otherwise a person who knows
+that a stopped file is right starts the load again with a reason ('Load anyway'). The report has the answer or the
+reason, and each gate that it opened.
 
-A rejects file that comes back mended is a handful of rows by its nature: it is held to no gate, and it is not what the
-next export is compared with.
+A corrected rejects file has only a few rows: no gate applies to it, and the next export is not compared with it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
-from patronload.artifacts import names
+from patronload.artifacts import names, questions
 from patronload.artifacts.history import History
+from patronload.artifacts.models import Delivery, GateFigures, Gates, GatesOfStage, GateState, GateVerdict, Validation
 from patronload.checks import gates
 from patronload.checks.gates import LAST, Loaded, Verdict
 from patronload.errors import ValidationError
@@ -29,7 +29,7 @@ from patronload.loads import approval
 from patronload.loads.load import Load
 
 ORDER = ("validate", "transform", "plan", "post")
-"""The steps that ask; what one of them finds is about what those before it left behind."""
+"""The stages that have gates; what one of them finds is about what those before it left."""
 
 WAY_OUT = (
     "If the file is right after all, start the load again with 'Load anyway' and the reason; it goes into the report."
@@ -66,7 +66,7 @@ def already_loaded(load: Load) -> str | None:
     if verdict.passed or not skips:
         return None
     told = f"{verdict.sentence} There is nothing to do."
-    load.run.write_json(names.GATES, {"already_loaded": told, "load_anyway": None, "steps": {}})
+    Gates(already_loaded=told, load_anyway=None, stages={}).write(load.run)
     return told
 
 
@@ -76,13 +76,11 @@ def check_file(load: Load, export: Export, more: Iterable[Verdict]) -> None:
 
     `more` are verdicts that are held to as well. Raises ValidationError.
     """
-    figures: dict[str, Any] = {"mended": export.mended}
     if export.mended:
-        _hold(load, "validate", [], figures)
+        _hold(load, "validate", [], GateFigures(mended=True))
         return
     history, limits, arrival = History(load.run), load.tenant.limits, _arrival(load)
     last = history.last(LAST)
-    figures["newest"] = _newest_of(history)
     verdicts = [
         _same_file(load, arrival),
         _newest(load, arrival, history),
@@ -92,7 +90,7 @@ def check_file(load: Load, export: Export, more: Iterable[Verdict]) -> None:
         *_first_load(load, export.rows, last),
         *more,
     ]
-    _hold(load, "validate", verdicts, figures)
+    _hold(load, "validate", verdicts, GateFigures(mended=False, newest=_newest_of(history)))
 
 
 def _first_load(load: Load, rows: int, last: list[Loaded]) -> list[Verdict]:
@@ -110,7 +108,7 @@ def check_patrons(load: Load, export: Facts, patrons: pl.DataFrame, rejected: in
     """
     groups = dict(patrons["group"].drop_nulls().value_counts().sort("group").iter_rows())
     if export.mended:
-        _hold(load, "transform", [], {"groups": groups})
+        _hold(load, "transform", [], GateFigures(groups=groups))
         return
     history, limits = History(load.run), load.tenant.limits
     last = history.last(LAST)
@@ -120,14 +118,14 @@ def check_patrons(load: Load, export: Facts, patrons: pl.DataFrame, rejected: in
         *gates.rejects(limits, rejected, export.rows, last),
         *more,
     ]
-    _hold(load, "transform", verdicts, {"groups": groups})
+    _hold(load, "transform", verdicts, GateFigures(groups=groups))
 
 
 def check_rejects(load: Load, export: Facts, rejected: int, more: Iterable[Verdict]) -> None:
     """After plan: with those that it set aside, are about as many rows rejected as in the last loads?"""
     last = [] if export.mended else History(load.run).last(LAST)
     verdicts = [] if export.mended else [*gates.rejects(load.tenant.limits, rejected, export.rows, last), *more]
-    _hold(load, "plan", verdicts, {"rejected": rejected})
+    _hold(load, "plan", verdicts, GateFigures(rejected=rejected))
 
 
 def check_age(load: Load) -> None:
@@ -136,13 +134,13 @@ def check_age(load: Load) -> None:
 
     A person who approved an older file knew which one is newer, and of no other.
     """
-    history, figures = History(load.run), approval.figures(load.run)
-    if not load.run.has(names.DELIVERY) or figures.get("mended"):
+    history, figures = History(load.run), questions.figures(load.run)
+    if not load.run.has(names.DELIVERY) or figures.mended:
         return
-    older = any(verdict["gate"] == "older_file" for verdict in approval.asked(load.run))
-    if older and approval.is_approved(load.run) and figures["newest"] == _newest_of(history):
+    older = any(verdict.gate == "older_file" for verdict in questions.asked(load.run))
+    if older and approval.is_approved(load.run) and figures.newest == _newest_of(history):
         return
-    _hold(load, "post", [_newest(load, _arrival(load), history)], {})
+    _hold(load, "post", [_newest(load, _arrival(load), history)], GateFigures())
 
 
 def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
@@ -151,10 +149,10 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
 
     `patrons` has the target's key field. The same load may be recorded again.
     """
-    figures = approval.figures(load.run)
-    if figures.get("mended"):
+    figures = questions.figures(load.run)
+    if figures.mended:
         return
-    history, arrival, validation = History(load.run), _arrival(load), load.run.read_json(names.VALIDATION)
+    history, arrival, validation = History(load.run), _arrival(load), Validation.read(load.run)
     before = history.find(arrival.sha256)
     loaded = Loaded(
         run=load.run_id,
@@ -163,10 +161,10 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
         file_day=arrival.file_day,
         modified=arrival.modified,
         sha256=arrival.sha256,
-        columns=tuple(validation["columns"]),
-        rows=validation["rows"],
+        columns=validation.columns,
+        rows=validation.rows,
         rejected=rejected,
-        groups=figures.get("groups", {}),
+        groups=figures.groups,
         # The usual file that somebody names to load it again is the usual one still.
         by_hand=_by_hand(load) and (before is None or before.by_hand),
         earlier=tuple(run for run in (*before.earlier, before.run) if run != load.run_id) if before else (),
@@ -178,14 +176,13 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
 
 def _arrival(load: Load) -> Arrival:
     """What arrived; several files of one delivery are taken for one, as new as the newest of them."""
-    first = load.run.read_json(names.DELIVERY)
-    files = [first, *first.get("more", ())]
-    hashes = [file["sha256"] for file in files]
-    modified = max(datetime.fromisoformat(file["modified"]) for file in files).astimezone(load.tenant.zone)
+    delivery = Delivery.read(load.run)
+    hashes = [file.sha256 for file in delivery.files]
+    modified = max(file.modified for file in delivery.files).astimezone(load.tenant.zone)
     dated = load.tenant.source.is_dated and not _by_hand(load)
     return Arrival(
-        first["name"],
-        sum(file["size"] for file in files),
+        delivery.name,
+        sum(file.size for file in delivery.files),
         hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest(),
         modified,
         load.day if dated else modified.date(),
@@ -230,25 +227,24 @@ def _known_ids(load: Load, ids: pl.Series, history: History, last: list[Loaded])
     return gates.known_ids(least, int(known.sum()), own.len(), [loaded for loaded, _ in kept])
 
 
-def _hold(load: Load, step: str, verdicts: Iterable[Verdict], figures: Mapping[str, Any]) -> None:
-    """Leave the verdicts behind, and stop the run for those that failed, unless a person gave a reason, or is asked."""
-    judged = [_judged(load, step, verdict) for verdict in verdicts]
-    kept = _kept(load)
-    before = {name: kept["steps"][name] for name in ORDER[: ORDER.index(step)] if name in kept["steps"]}
-    before[step] = {"figures": dict(figures), "verdicts": judged}
-    load.run.write_json(names.GATES, {"already_loaded": None, "load_anyway": load.load_anyway, "steps": before})
-    failed = [verdict["sentence"] for verdict in judged if verdict["state"] == "failed"]
+def _hold(load: Load, stage: str, verdicts: Iterable[Verdict], figures: GateFigures) -> None:
+    """Keep the verdicts, and stop the run for those that failed, unless a person gave a reason, or is asked."""
+    found = tuple(
+        GateVerdict(gate=verdict.gate, state=_state(load, stage, verdict), sentence=verdict.sentence)
+        for verdict in verdicts
+    )
+    kept = Gates.find(load.run) or Gates()
+    stages = {name: kept.stages[name] for name in ORDER[: ORDER.index(stage)] if name in kept.stages}
+    stages[stage] = GatesOfStage(figures=figures, verdicts=found)
+    Gates(already_loaded=None, load_anyway=load.load_anyway, stages=stages).write(load.run)
+    failed = [verdict.sentence for verdict in found if verdict.state == "failed"]
     if failed:
         raise ValidationError(f"Nothing was sent. {' '.join(failed)} {WAY_OUT}")
 
 
-def _judged(load: Load, step: str, verdict: Verdict) -> dict[str, str]:
-    return {"gate": verdict.gate, "state": _state(load, step, verdict), "sentence": verdict.sentence}
-
-
-def _state(load: Load, step: str, verdict: Verdict) -> str:
+def _state(load: Load, stage: str, verdict: Verdict) -> GateState:
     # When it comes to sending, nobody is asked any more.
-    asks = load.tenant.approval is not None and step != ORDER[-1] and verdict.gate not in NEVER_ASKED
+    asks = load.tenant.approval is not None and stage != ORDER[-1] and verdict.gate not in NEVER_ASKED
     if verdict.passed:
         return "passed"
     if verdict.effect == "warn" or (load.dry_run and (asks or verdict.gate in TOLD_ONLY_IN_A_DRY_RUN)):
@@ -256,8 +252,3 @@ def _state(load: Load, step: str, verdict: Verdict) -> str:
     if load.load_anyway:
         return "overridden"
     return "asked" if asks else "failed"
-
-
-def _kept(load: Load) -> dict[str, Any]:
-    kept: dict[str, Any] = load.run.read_json(names.GATES) if load.run.has(names.GATES) else {"steps": {}}
-    return kept

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from patronload.artifacts import names
+from patronload.artifacts.models import LateNotice
 from patronload.artifacts.run import Run
 from patronload.config.tenants import Tenant
 from patronload.errors import PatronloadError
@@ -81,7 +82,7 @@ def told(tenant: Tenant, run: Run, day: date, found: Wait) -> bool:
     except PatronloadError as error:
         log.warning("The library could not be told that its file is late. %s", error)
         return False
-    run.write_json(names.LATE, {"expected": found.expected.isoformat(), "told": datetime.now(UTC).isoformat()})
+    LateNotice(expected=found.expected, mailed=datetime.now(UTC)).write(run)
     return True
 
 

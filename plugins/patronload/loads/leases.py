@@ -37,8 +37,8 @@ EACH = 60.0
 """Seconds between two signs of life."""
 
 
-class Leftover(TransientError):  # noqa: N818 - names a process
-    """Another process of the same task has taken over; what becomes of the task is for that one to tell."""
+class Superseded(TransientError):  # noqa: N818 - says what happened to a process
+    """Another process of the same task has taken over, and reports what becomes of the task."""
 
 
 class Lease:
@@ -83,7 +83,7 @@ class Lease:
 
     def check(self) -> None:
         """
-        Whether it is still held. Raises TransientError when nobody believed in this run any more, Leftover in this
+        Whether it is still held. Raises TransientError when nobody believed in this run any more, Superseded in this
         process of it.
 
         It writes nothing: a sign of life would take the lease back from whoever has taken it since it was looked at.
@@ -91,9 +91,11 @@ class Lease:
         held = self._holding()
         if held.get("holder") != self._holder:
             other = held.get("holder")
-            raise TransientError(f"This load gave no sign of life for so long that another took its place: {other}.")
+            raise TransientError(
+                f"This load sent no heartbeat, so its lease expired and another load took over: {other}."
+            )
         if held.get("process") != self._process:
-            raise Leftover("Airflow has begun this task once more, and this process is a leftover: it ends here.")
+            raise Superseded("Airflow has started this task again, so this earlier process of it ends here.")
 
     def renew(self) -> None:
         """A sign of life. Raises as `check`. After it nobody may rely on what they read before it."""
@@ -119,8 +121,8 @@ class Lease:
         last = _read(self._root, self._last)
         if last and last["holder"] != self._holder and datetime.fromisoformat(last["at"]) > planned:
             raise TargetError(
-                f"Since this load was planned another one has changed the library system: {last['holder']}. What "
-                "this one has not sent yet could undo that, so nothing more is sent. Start a new run instead."
+                f"Another load has changed the library system since this one was planned: {last['holder']}. What "
+                "this load has not sent yet could undo that, so nothing more is sent. Start a new run instead."
             )
         self._root.write_json(self._last, self._mark())
 

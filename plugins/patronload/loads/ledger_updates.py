@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 from patronload.artifacts import names, tables
+from patronload.artifacts.models import Remembered
+from patronload.artifacts.progress import Progress
 from patronload.config.mapping import Mapping
 from patronload.loads import delivery, reruns
 from patronload.loads.load import Load
-from patronload.loads.posting import post as posting
 from patronload.mapping import last_changed
 from patronload.targets.patron_ledger import Ledger
 
@@ -34,11 +35,10 @@ def update(load: Load) -> None:
     fields = last_changed.paths(mapping)
     if not (system.remembered or fields):
         return
-    planned = tables.read(load.run, names.PLANNED)
-    sent = posting.arrived(load.run, planned)
-    loaded = posting.confirmed(load.run, planned) if fields else planned.clear()
-    known = {"rows": sent["row"].to_list()} | ({"loaded": loaded["row"].to_list()} if fields else {})
-    if load.run.has(names.REMEMBERED) and load.run.read_json(names.REMEMBERED) == known:
+    progress = Progress.of(load.run)
+    sent, loaded = progress.arrived, progress.confirmed
+    known = Remembered(rows=sent["row"].to_list(), **({"loaded": loaded["row"].to_list()} if fields else {}))
+    if Remembered.find(load.run) == known:
         return
     before = read(load, mapping)
     ledger = Ledger.empty() if before is None else before  # an empty ledger is false
@@ -50,4 +50,4 @@ def update(load: Load) -> None:
             said = last_changed.values(json.loads(text), fields, mapping)
             ledger.hear(key, {name: value for name, value in said.items() if name not in unsaid})
     load.run.shared.write_json(names.LEDGER, ledger.to_json())
-    load.run.write_json(names.REMEMBERED, known)
+    known.write(load.run)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from patronload.artifacts import names, tables
+from patronload.artifacts import names, questions, tables
+from patronload.artifacts.models import Plan
 from patronload.artifacts.run import Run
 from patronload.checks import limits
 from patronload.config import mapping_files
@@ -51,8 +52,8 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
     tables.write(load.run, names.PLAN_REJECTS, planned.rejects)
     numbered = chunks.write(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
     warnings = [*mapping_files.load(load.tenant.mapping).lacking(facts.columns), *planned.summary["warnings"]]
-    summary = {"warnings": warnings, "chunks": len(set(numbered)), "planned": started.isoformat()}
-    load.run.write_json(names.PLAN, planned.summary | summary)
+    summary = {"warnings": warnings, "chunks": len(set(numbered)), "planned": started}
+    Plan(**planned.summary | summary).write(load.run)
     for sentence in warnings:
         log.warning("%s", sentence)
     if planned.stops:
@@ -83,14 +84,11 @@ def _write_planned(run: Run, patrons: pl.DataFrame, numbered: list[int]) -> None
     tables.write(run, names.PLANNED, patrons.drop("patron").insert_column(1, column))
 
 
-def to_send(run: Run) -> pl.DataFrame | None:
-    """The rows to be sent, each with its chunk. Before there is a plan: those that may be sent, in chunk 0."""
-    if run.has(names.PLANNED):
-        return tables.read(run, names.PLANNED)
-    if not run.has(names.PATRONS):
-        return None
-    patrons = tables.read(run, names.PATRONS).with_columns(chunk=pl.lit(0, pl.UInt32))
-    return patrons.join(tables.rejects(run).select("row").unique(), on="row", how="anti", maintain_order="left")
+def planned_at(run: Run) -> datetime:
+    """When the plan was made, in UTC."""
+    planned = Plan.read(run).planned
+    assert planned is not None  # plan always writes it
+    return planned
 
 
 def plan_again_if_needed(load: Load, target: Target, lease: Lease) -> None:
@@ -102,7 +100,7 @@ def plan_again_if_needed(load: Load, target: Target, lease: Lease) -> None:
     approved, or when something new needs approval; ValidationError when a newer file was loaded; and TargetError when
     another load has sent anything since.
     """
-    planned, asks = datetime.fromisoformat(load.run.read_json(names.PLAN)["planned"]), approval.asked(load.run)
+    planned, asks = planned_at(load.run), questions.asked(load.run)
     # planned.parquet is written last: without it, the last attempt to plan did not finish.
     is_complete = load.run.has(names.PLANNED)
     if reruns.anything_sent(load.run) or not (asks or not is_complete or datetime.now(UTC) - planned > MAX_AGE):

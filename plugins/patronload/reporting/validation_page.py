@@ -7,10 +7,11 @@ nothing from elsewhere. (Great Expectations' own pages fetch sixteen things, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from patronload import dates
+from patronload.artifacts.models import CheckResult, Validation
 from patronload.checks import gates
 from patronload.reporting import templates, words
 from patronload.reporting.report import Report, counted
@@ -41,9 +42,9 @@ FAILED_WORDS = {"file": "Stopped the run", "rows": "Rejected rows", "blank": "Em
 """What followed from a failure, by the scope of the check, in the order of what it costs."""
 
 
-def page(report: Report, validation: Mapping[str, Any]) -> str:
-    """The page; `validation` is what validation.json holds."""
-    lines = [_line(check) for check in validation["checks"]]
+def page(report: Report, validation: Validation) -> str:
+    """The page."""
+    lines = [_line(check) for check in validation.checks]
     found = sorted((line for line in lines if line.state != "passed"), key=lambda line: [*STATES].index(line.state))
     return (
         templates.environment()
@@ -51,8 +52,8 @@ def page(report: Report, validation: Mapping[str, Any]) -> str:
         .render(
             report=report,
             day=dates.in_words(report.day),
-            rows=validation["rows"],
-            version=validation.get("great_expectations", "unknown"),
+            rows=validation.rows,
+            version=validation.great_expectations,
             headline=_headline(report, len(lines), found),
             lead=_lead(report, found),
             colour=_colour(report, found),
@@ -113,28 +114,28 @@ def _refused(found: Iterable[Line]) -> bool:
     return any(line.state == "failed-file" for line in found)
 
 
-def _line(check: Mapping[str, Any]) -> Line:
+def _line(check: CheckResult) -> Line:
     state = _state(check)
-    looked_at, failed = check.get("looked_at"), check["failed"]
+    looked_at, failed = check.looked_at, check.failed or 0
     return Line(
         state=state,
-        word={"passed": "Passed", "tolerated": "Passed, mostly"}.get(state, FAILED_WORDS[check["scope"]]),
-        looks_for=check.get("looks_for") or check["sentence"],
-        costs=words.SCOPE_WORDS[check["scope"]],
-        expectation=check["expectation"],
-        arguments=[(name, _written(value)) for name, value in check.get("arguments", {}).items()],
+        word={"passed": "Passed", "tolerated": "Passed, mostly"}.get(state, FAILED_WORDS[check.scope]),
+        looks_for=check.looks_for or check.sentence,
+        costs=words.SCOPE_WORDS[check.scope],
+        expectation=check.expectation,
+        arguments=[(name, _written(value)) for name, value in check.arguments.items()],
         looked_at=looked_at,
         failed=failed,
         share=_share(failed, looked_at),
-        rows=_rows(check.get("rows", ()), failed),
+        rows=_rows(check.rows, failed),
     )
 
 
-def _state(check: Mapping[str, Any]) -> str:
+def _state(check: CheckResult) -> str:
     """With `mostly` a check may have passed and all the same have found rows."""
-    if check["passed"]:
-        return "tolerated" if check["failed"] else "passed"
-    return f"failed-{check['scope']}"
+    if check.passed:
+        return "tolerated" if check.failed else "passed"
+    return f"failed-{check.scope}"
 
 
 def _share(failed: int, looked_at: int | None) -> str:

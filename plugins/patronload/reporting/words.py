@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from patronload import dates
-from patronload.reporting.report import UNCONFIRMED, Noted, Outcome, Reason, Report, counted, next_steps
+from patronload.reporting.next_steps import next_steps
+from patronload.reporting.report import UNCONFIRMED, Noted, Outcome, Reason, Report, counted
 
 SCOPE_WORDS = {
     "file": "stops the run",

@@ -7,9 +7,9 @@ On ordinary days this stage has nothing to do, so nothing slow is imported at th
 from __future__ import annotations
 
 import logging
-from typing import Any
 
-from patronload.artifacts import names
+from patronload.artifacts import names, questions
+from patronload.artifacts.models import ApprovalRecord
 from patronload.errors import PatronloadError
 from patronload.loads import approval, failures, leases, reruns
 from patronload.loads.approval import Answer, Turn
@@ -25,7 +25,7 @@ def approve(load: Load, turn: Turn, answer: Answer | None = None) -> Question | 
 
     The question is mailed once; waiting for the answer is up to Airflow. Raises Declined.
     """
-    if not approval.asked(load.run):
+    if not questions.asked(load.run):
         load.run.remove(names.APPROVAL)
         log.info("Nothing is unusual: no approval is needed")
         return None
@@ -34,28 +34,28 @@ def approve(load: Load, turn: Turn, answer: Answer | None = None) -> Question | 
         return None
     with failures.recorded(load, "approve"):
         reruns.check_plan(load.run)
-        kept = approval.take(load, turn, answer)
-        if not kept["answer"]:
-            question = approval.question(load, kept)
-            _ask(load, question, kept, turn.link)
+        record = approval.record_answer(load, turn, answer)
+        if not record.answer:
+            question = approval.question(load, record)
+            _ask(load, question, record, turn.link)
             return question
-        approval.settle(load, kept)
-    log.info("Approved by %s", kept["by"])
+        approval.check_answer(load, record)
+    log.info("Approved by %s", record.by)
     return None
 
 
-def _ask(load: Load, question: Question, kept: dict[str, Any], link: str | None) -> None:
+def _ask(load: Load, question: Question, record: ApprovalRecord, link: str | None) -> None:
     """Mail the question, once. It is shown in Airflow too, so a mail server that is down stops nothing."""
     from patronload.reporting import mails, smtp  # slow, and needed only on unusual days
 
     # Other loads need not wait for a person. Post takes the lease again, and sends nothing if another load has sent.
     leases.release(load.run.root, load.called)
     log.info("Waiting for an answer until %s: %s", question.until, " ".join(question.sentences))
-    if kept["told"]:
+    if record.mailed:
         return
     try:
         smtp.send(mails.question_mail(load.tenant, load.run_id, load.day, question, link))
     except PatronloadError as error:
         log.warning("The question could not be mailed. %s", error)
         return
-    approval.told(load, kept)
+    approval.record_mail(load, record)

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
 
 from patronload import sources
 from patronload.artifacts import names
+from patronload.artifacts.models import DeliveredFile, Delivery
 from patronload.errors import MissingError
 from patronload.loads import archive, failures, reruns
 from patronload.loads.load import Counts, Load
@@ -26,32 +26,31 @@ def fetch(load: Load) -> Counts:
         reruns.forget_plan(load.run)
         for name in (names.ROWS, names.RAGGED, names.FACTS):
             load.run.remove(name)
-        delivered = _delivered(load)
-        for more_than_now in load.run.names(names.MORE)[len(delivered) - 1 :]:
-            load.run.remove(more_than_now)
-    first, *more = delivered
-    load.run.write_json(names.DELIVERY, first | archive.marked(load) | ({"more": more} if more else {}))
-    for each in delivered:
-        size = f"{each['size']:,}"
-        log.info("Day %s: fetched %s, %s bytes, into %s", load.day, each["name"], size, load.run.url)
-    return {"file": first["name"], "bytes": first["size"]} | ({"more_files": len(more)} if more else {})
+        delivery = _delivery(load)
+        for no_longer_there in load.run.names(names.MORE)[len(delivery.more) :]:
+            load.run.remove(no_longer_there)
+    delivery.write(load.run)
+    for file in delivery.files:
+        log.info("Day %s: fetched %s, %s bytes, into %s", load.day, file.name, f"{file.size:,}", load.run.url)
+    more = {"more_files": len(delivery.more)} if delivery.more else {}
+    return {"file": delivery.name, "bytes": delivery.size} | more
 
 
-def _delivered(load: Load) -> list[dict[str, Any]]:
+def _delivery(load: Load) -> Delivery:
     """All files of the delivery: from the library, or for a past day from the run that fetched them at the time."""
     try:
-        return [_fetched(load, path, name) for path, name in zip(_paths(load), _file_names(), strict=False)]
+        first, *more = (_fetched(load, path, name) for path, name in zip(_paths(load), _file_names(), strict=False))
     except MissingError as missing:
         if not load.of_day:
             raise
         return archive.take(load, missing)
+    return archive.delivery(load, first, more)
 
 
-def _fetched(load: Load, path: str, name: str) -> dict[str, Any]:
+def _fetched(load: Load, path: str, name: str) -> DeliveredFile:
     with load.run.writing(name) as file:
         delivered = sources.fetch(load.tenant.source, path, file, load.until)
-    fetched = datetime.now(UTC).isoformat(timespec="seconds")
-    return delivered._asdict() | {"modified": delivered.modified.isoformat(), "fetched": fetched}
+    return DeliveredFile(**delivered._asdict(), fetched=datetime.now(UTC).replace(microsecond=0))
 
 
 def _paths(load: Load) -> list[str]:

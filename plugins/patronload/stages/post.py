@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
 
 from patronload import connections, targets
 from patronload.artifacts import names, tables
+from patronload.artifacts.models import Delivery, Validation
 from patronload.errors import RefusedError
 from patronload.loads import approval, delivery, failures, gatekeeper, ledger_updates, planning, reruns
 from patronload.loads.load import Counts, Load
@@ -43,10 +43,10 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
 
 def _send(load: Load, target: Target, tell: Callable[[str], None]) -> Totals:
     lease = planning.lease_of(load, target)
-    if not posting.is_through(load.run):
+    if not posting.is_complete(load.run):
         lease.hold()
         planning.plan_again_if_needed(load, target, lease)
-        lease.sending(datetime.fromisoformat(load.run.read_json(names.PLAN)["planned"]))
+        lease.sending(planning.planned_at(load.run))
     try:
         return posting.post(load.run, target, watch=posting.Watch(lease.renewed_by(tell), lease.check))
     finally:
@@ -81,11 +81,10 @@ def check_loaded(load: Load, totals: Totals, rejected: int) -> None:
 
 def _about(load: Load) -> Counts:
     """Which load the figures are about: day, file, rows, and how many rows were rejected before sending."""
-    file = load.run.read_json(names.DELIVERY)["name"] if load.run.has(names.DELIVERY) else None
-    rejected = tables.rejects(load.run)["row"].n_unique()
+    delivery = Delivery.find(load.run)
     return {
         "day": f"{load.day}",
-        "file": file,
-        "rows": load.run.read_json(names.VALIDATION)["rows"],
-        "rejected": rejected,
+        "file": delivery.name if delivery else None,
+        "rows": Validation.read(load.run).rows,
+        "rejected": tables.rejects(load.run)["row"].n_unique(),
     }

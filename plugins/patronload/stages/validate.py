@@ -8,6 +8,7 @@ from types import ModuleType
 
 from patronload import lazy
 from patronload.artifacts import names, tables
+from patronload.artifacts.models import CheckResult, Validation
 from patronload.checks import limits
 from patronload.errors import ValidationError
 from patronload.loads import delivery, failures, gatekeeper, reruns
@@ -53,16 +54,13 @@ def _check(load: Load) -> Counts:
     tables.write(load.run, names.SKIPPED, found.skipped)
     tables.write(load.run, names.NOTED, found.noted)
     tables.write(load.run, names.FAILING, found.failing)
-    load.run.write_json(
-        names.VALIDATION,
-        {
-            "rows": export.rows,
-            # In a file without a header line, a header that differs from the mapping's may be a patron.
-            "columns": [] if found.refusals else export.columns,
-            "great_expectations": great_expectations.VERSION,
-            "checks": [check._asdict() for check in found.checks],
-        },
-    )
+    Validation(
+        rows=export.rows,
+        # In a file without a header line, a header that differs from the mapping's may be a patron.
+        columns=() if found.refusals else tuple(export.columns),
+        great_expectations=great_expectations.VERSION,
+        checks=tuple(CheckResult(**check._asdict()) for check in found.checks),
+    ).write(load.run)
     skipped = found.skipped.height
     log.info("Validated %s rows: %s rejected, %s skipped", f"{export.rows:,}", f"{rejected:,}", f"{skipped:,}")
     if found.refusals:

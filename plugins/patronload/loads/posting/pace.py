@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 GOAL = 20.0
 """Seconds that a request should take at most. FOLIO: gateways give up after a minute (nginx, folio-kong)."""
@@ -49,7 +48,3 @@ class Pace:
     def one_too_large(self) -> None:
         """One patron alone was too large: what was learned on the way to that one says nothing of the others."""
         self.ceiling = None
-
-    def to_json(self) -> dict[str, Any]:
-        """What pace.json holds."""
-        return {name: value for name, value in asdict(self).items() if name != "goal"}

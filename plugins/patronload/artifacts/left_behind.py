@@ -1,0 +1,56 @@
+"""Everything that a run left behind, as far as its report needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from patronload.artifacts import questions, tables
+from patronload.artifacts.models import ApprovalRecord, Delivery, Failure, Gates, Plan, Validation
+from patronload.artifacts.progress import Progress
+from patronload.artifacts.run import Run
+
+
+@dataclass(frozen=True)
+class LeftBehind:
+    """
+    What a run left behind; what it did not get as far as is None or empty.
+
+    `url` is where a person finds the run's folder. `rejects` has the rows rejected before sending (see tables.REJECTS),
+    `noted` and `skipped` are as rows.NOTED and rows.SKIPPED say. To report another artifact, add a field here.
+    """
+
+    url: str
+    delivery: Delivery | None
+    validation: Validation | None
+    gates: Gates | None
+    approval: ApprovalRecord | None
+    plan: Plan | None
+    failure: Failure | None
+    rejects: pl.DataFrame
+    noted: pl.DataFrame
+    skipped: pl.DataFrame
+    progress: Progress
+
+    @classmethod
+    def of(cls, run: Run) -> LeftBehind:
+        """Read it from the run's folder."""
+        return cls(
+            url=run.url,
+            delivery=Delivery.find(run),
+            validation=Validation.find(run),
+            gates=Gates.find(run),
+            approval=questions.current(run),
+            plan=Plan.find(run),
+            failure=Failure.find(run),
+            rejects=tables.rejects(run),
+            noted=tables.noted(run),
+            skipped=tables.skipped(run),
+            progress=Progress.of(run),
+        )
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows the export has; None if it was not read."""
+        return self.validation.rows if self.validation else None

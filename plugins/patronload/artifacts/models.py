@@ -1,0 +1,427 @@
+"""
+What the JSON files in a run's folder contain. They are read and written through these models only.
+
+They are pydantic models, as the tenant file is: that library is loaded in every task anyway, checks what is read, and
+reads the times. Only what was set is written, so a file keeps its shape. Fields that were renamed are still read by
+their old name, so a run that an earlier version started can be finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+
+from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+
+from patronload.artifacts import names
+from patronload.artifacts.names import Artifact
+from patronload.artifacts.run import Run
+from patronload.errors import ConfigError
+
+Moment = Annotated[AwareDatetime, PlainSerializer(datetime.isoformat, return_type=str)]
+"""A time with a zone, written as 2026-11-21T09:58:12+00:00."""
+
+
+class Part(BaseModel):
+    """Something within an artifact."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is written."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+ModelT = TypeVar("ModelT", bound=Part)
+
+
+class Content(Part):
+    """The content of one JSON file in a run's folder."""
+
+    file: ClassVar[Artifact]
+
+    @classmethod
+    def read(cls, run: Run) -> Self:
+        """The content. Raises FileNotFoundError, and ConfigError for a file that somebody has changed."""
+        return _read(cls, run, cls.file)
+
+    @classmethod
+    def find(cls, run: Run) -> Self | None:
+        """The content; None if the file is not there."""
+        return cls.read(run) if run.has(cls.file) else None
+
+    def write(self, run: Run) -> None:
+        """Write the file."""
+        run.write_json(self.file, self.to_json())
+
+
+class ChunkContent(Part):
+    """The content of a JSON file that belongs to one chunk."""
+
+    folder: ClassVar[Artifact]
+    chunk: int
+
+    @classmethod
+    def read(cls, run: Run, number: int) -> Self:
+        """The content for one chunk; raises as Content.read."""
+        return _read(cls, run, cls.folder.of_chunk(number))
+
+    @classmethod
+    def find(cls, run: Run, number: int) -> Self | None:
+        """The content for one chunk; None if the file is not there."""
+        return cls.read(run, number) if run.has(cls.folder.of_chunk(number)) else None
+
+    @classmethod
+    def numbers(cls, run: Run) -> list[int]:
+        """The chunks that have such a file, in order."""
+        return sorted(names.chunk_number(name) for name in run.names(cls.folder))
+
+    def write(self, run: Run) -> None:
+        """Write the file."""
+        run.write_json(self.folder.of_chunk(self.chunk), self.to_json())
+
+
+def _read(model: type[ModelT], run: Run, name: str) -> ModelT:
+    try:
+        return model.model_validate_json(run.read(name))
+    except ValidationError:  # its text has the values, which may be a patron's
+        raise ConfigError(
+            f"{run.url}/{name} cannot be read: somebody changed it. Restore it, or start a new run."
+        ) from None
+
+
+class DeliveredFile(Part):
+    """One fetched file. `size` is in bytes; `modified` is the sender's time, `fetched` ours."""
+
+    name: str
+    path: str
+    size: int
+    modified: Moment
+    sha256: str
+    fetched: Moment
+
+
+class Archived(Part):
+    """The earlier run from which an export was taken because the library no longer had it, and when it fetched it."""
+
+    run: str
+    fetched: Moment
+
+
+class Delivery(DeliveredFile, Content):
+    """
+    The export, the `more` files that belong to it, the `day` it is for, and the path that was `asked` for.
+
+    Exports that an earlier version fetched may have no day and no path.
+    """
+
+    file = names.DELIVERY
+
+    archive: Archived | None = None
+    day: str | None = None
+    asked: str | None = None
+    more: tuple[DeliveredFile, ...] = ()
+
+    @property
+    def files(self) -> tuple[DeliveredFile, ...]:
+        """All files of the delivery, the export first."""
+        return (self, *self.more)
+
+
+class CheckResult(Part):
+    """
+    One expectation and its result. Scope `file`: a failure stops the run; `rows`: it rejects the row; `blank`: it
+    empties the cell; `warn`: it is reported. `failed` counts the failing rows, `rows` are the first of them;
+    `looks_for` says what a failure means, `looked_at` how many rows were checked.
+    """
+
+    expectation: str = ""
+    columns: tuple[str, ...] = ()
+    scope: str = "rows"
+    passed: bool
+    failed: int | None = None
+    sentence: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    looks_for: str = ""
+    looked_at: int | None = None
+    rows: tuple[int, ...] = ()
+
+
+class Validation(Content):
+    """What validate found: the number of rows, the columns, and each check."""
+
+    file = names.VALIDATION
+
+    rows: int
+    columns: tuple[str, ...] = ()
+    great_expectations: str = "unknown"
+    checks: tuple[CheckResult, ...] = ()
+
+
+GateState = Literal["passed", "failed", "overridden", "warned", "asked", "approved", "declined"]
+
+
+class GateVerdict(Part):
+    """
+    What a gate expected of the file, and what it found: passed; failed (the run stopped); overridden (a person gave a
+    reason to load anyway); warned (the run continued, and reports it); asked (a person has to answer); and in a report
+    approved or declined (a person has answered).
+    """
+
+    gate: str
+    state: GateState
+    sentence: str
+
+
+class GateFigures(Part):
+    """What the gates of a stage counted. `newest` is the hash of the newest file in the history."""
+
+    mended: bool = False
+    newest: str | None = None
+    groups: dict[str, int] = Field(default_factory=dict)
+    rejected: int = 0
+
+
+class GatesOfStage(Part):
+    """What the gates of one stage found."""
+
+    figures: GateFigures = GateFigures()
+    verdicts: tuple[GateVerdict, ...] = ()
+
+
+class Gates(Content):
+    """Whether it is the right file, stage by stage; or why there is nothing to do, if it was loaded before."""
+
+    file = names.GATES
+
+    already_loaded: str | None = None
+    load_anyway: str | None = None
+    stages: dict[str, GatesOfStage] = Field(default_factory=dict, validation_alias=AliasChoices("stages", "steps"))
+
+    @property
+    def verdicts(self) -> list[GateVerdict]:
+        """The verdicts of all stages, in their order."""
+        return [verdict for stage in self.stages.values() for verdict in stage.verdicts]
+
+    @property
+    def asked(self) -> list[GateVerdict]:
+        """The verdicts that a person has to answer for; none on ordinary days."""
+        found = [verdict for verdict in self.verdicts if verdict.state == "asked"]
+        # Several stages may find the same about a limit.
+        return list({verdict.sentence: verdict for verdict in found}.values())
+
+    @property
+    def figures(self) -> GateFigures:
+        """What the gates of all stages counted; a later stage counts more."""
+        found: dict[str, Any] = {}
+        for stage in self.stages.values():
+            found |= {name: getattr(stage.figures, name) for name in stage.figures.model_fields_set}
+        return GateFigures(**found)
+
+
+class Approval(Part):
+    """
+    That a person was asked, and the answer. `mailed` is when the question was mailed, None if it could not be; `by` is
+    who answered, None if nobody did in time.
+    """
+
+    asked: Moment
+    until: Moment
+    mailed: Moment | None = Field(None, validation_alias=AliasChoices("mailed", "told"))
+    answer: Literal["approved", "declined", "no_answer"] | None = None
+    by: str | None = None
+    answered: Moment | None = None
+    reason: str | None = None
+
+
+class ApprovalRecord(Approval, Content):
+    """The approval of a run. `question` is a hash of what was asked, `turn` changes when somebody clears approve."""
+
+    file = names.APPROVAL
+
+    question: str | None
+    turn: int
+
+    @property
+    def approval(self) -> Approval:
+        """The approval as the report has it."""
+        return Approval(**{name: getattr(self, name) for name in Approval.model_fields})
+
+
+class Plan(Content):
+    """
+    What is to be sent: how many patrons are `new` to the library system and `known` to it, in how many `chunks`, and
+    when it was `planned`. `create` is what the target has to create before the first chunk, in the target's own form.
+    A target may add figures of its own.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    file = names.PLAN
+
+    new: int = 0
+    known: int = 0
+    chunks: int = 0
+    planned: Moment | None = None
+    warnings: tuple[str, ...] = ()
+    create: dict[str, Any] = Field(default_factory=dict)
+
+
+class Created(Content):
+    """What was created in the target before the first chunk, as Plan.create has it."""
+
+    model_config = ConfigDict(extra="allow")
+    file = names.CREATED
+
+
+class PaceFound(Content):
+    """The maximum number of patrons per request, once whole chunks have proved too large; see posting.pace."""
+
+    file = names.PACE
+
+    size: int | None
+    ceiling: int | None
+
+
+class FailedPatron(Part):
+    """A patron that the target refused. `message` is the target's and may hold values; `summary` is ours, without."""
+
+    row: int
+    message: str
+    summary: str
+
+
+class ChunkResult(ChunkContent):
+    """
+    What became of a chunk, or of a part of it: created + updated + failed + unconfirmed = patrons.
+
+    `unconfirmed` are rows; `looked_up`: not all of it comes from answers; `answers` are the target's own; `notes` are
+    sentences for the report.
+    """
+
+    folder = names.RESULTS
+
+    patrons: int
+    created: int
+    updated: int
+    failed: tuple[FailedPatron, ...]
+    unconfirmed: tuple[int, ...]
+    looked_up: bool = False
+    answers: tuple[Any, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def combined(cls, chunk: int, parts: Iterable[ChunkResult]) -> Self:
+        """The results of a chunk's parts as one."""
+        parts = list(parts)
+        notes = tuple(note for part in parts for note in part.notes)
+        return cls(
+            chunk=chunk,
+            patrons=sum(part.patrons for part in parts),
+            created=sum(part.created for part in parts),
+            updated=sum(part.updated for part in parts),
+            failed=tuple(one for part in parts for one in part.failed),
+            unconfirmed=tuple(row for part in parts for row in part.unconfirmed),
+            looked_up=any(part.looked_up for part in parts),
+            answers=tuple(answer for part in parts for answer in part.answers),
+            **({"notes": notes} if notes else {}),
+        )
+
+
+class SentPart(Part):
+    """
+    Some patrons of a chunk that were sent: from `start` up to, but not including, `end`. `sent_at` is the target's time
+    when they were first sent, `last_sent_at` when some of them were sent again.
+    """
+
+    start: int = Field(alias="from")
+    end: int = Field(alias="to")
+    sent_at: Moment
+    last_sent_at: Moment | None = None
+
+    @property
+    def last(self) -> datetime:
+        """When something of it was last sent."""
+        return self.last_sent_at or self.sent_at
+
+
+class AnsweredPart(SentPart):
+    """A part of a chunk with its result."""
+
+    result: ChunkResult
+
+
+class SentMarker(ChunkContent):
+    """
+    Written just before something of a chunk is sent: the `parts` that were answered, and the one in flight, whose
+    fields stand beside them. `unreadable` are responses that were not a valid answer.
+    """
+
+    folder = names.SENT
+
+    patrons: int
+    parts: tuple[AnsweredPart, ...] = ()
+    start: int | None = Field(None, alias="from")
+    end: int | None = Field(None, alias="to")
+    sent_at: Moment | None = None
+    last_sent_at: Moment | None = None
+    unreadable: tuple[Any, ...] = ()
+
+    @property
+    def answered(self) -> int:
+        """How many of the chunk's patrons have a result."""
+        return self.parts[-1].end if self.parts else 0
+
+    @property
+    def in_flight(self) -> SentPart | None:
+        """The part that was sent and not answered yet. An older marker of a whole chunk has no start and end."""
+        if self.sent_at is None:
+            return None
+        start = self.answered if self.start is None else self.start
+        end = self.patrons if self.end is None else self.end
+        again = {} if self.last_sent_at is None else {"last_sent_at": self.last_sent_at}
+        return SentPart(start=start, end=end, sent_at=self.sent_at, **again)
+
+    def sending(self, part: SentPart | None) -> SentMarker:
+        """The marker with this part in flight, and no other."""
+        fields = {name: getattr(self, name) for name in ("chunk", "patrons", "parts")}
+        fields |= {"unreadable": self.unreadable} if self.unreadable else {}
+        if part:
+            fields |= {name: getattr(part, name) for name in part.model_fields_set}
+        return SentMarker(**fields)
+
+
+class Remembered(Content):
+    """The rows of this run that are in the patron ledger: those sent, and those `loaded` for certain."""
+
+    file = names.REMEMBERED
+
+    rows: list[int]
+    loaded: list[int] | None = None
+
+
+class LateNotice(Content):
+    """When the file was expected, and when the library was told by mail that it is late."""
+
+    file = names.LATE
+
+    expected: Moment
+    mailed: Moment = Field(validation_alias=AliasChoices("mailed", "told"))
+
+
+class Failure(Content):
+    """What ended the run: the stage, the name of a class in errors.py, and its message."""
+
+    file = names.FAILURE
+
+    stage: str = Field(validation_alias=AliasChoices("stage", "step"))
+    kind: str
+    message: str
+
+
+class Purged(Content):
+    """When the patron data of the run was deleted."""
+
+    file = names.PURGED
+
+    purged: Moment

@@ -1,0 +1,41 @@
+"""What a run asks a person, and the answer it has: read from gates.json, plan.json and approval.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from patronload.artifacts import names
+from patronload.artifacts.models import ApprovalRecord, GateFigures, Gates, GateVerdict
+from patronload.artifacts.run import Run
+
+
+def asked(run: Run) -> list[GateVerdict]:
+    """The verdicts that a person has to answer for; none on ordinary days."""
+    gates = Gates.find(run)
+    return gates.asked if gates else []
+
+
+def figures(run: Run) -> GateFigures:
+    """What the gates of all stages counted so far."""
+    gates = Gates.find(run)
+    return gates.figures if gates else GateFigures()
+
+
+def question_hash(run: Run) -> str | None:
+    """A hash of what is asked: the file, the verdicts and the plan. None while there is no plan."""
+    if not run.has(names.PLAN):
+        return None
+    # The contents as they are in the files: an answer given to an earlier version stays valid.
+    about = [
+        run.read_json(names.DELIVERY),
+        [verdict.to_json() for verdict in asked(run)],
+        run.read_json(names.PLAN),
+    ]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def current(run: Run) -> ApprovalRecord | None:
+    """The record of the question that the run asks now; None if nothing is asked, or was not asked yet."""
+    record = ApprovalRecord.find(run)
+    return record if record and asked(run) and record.question == question_hash(run) else None

@@ -1,0 +1,354 @@
+"""
+Account for every row of an export: created, updated, refused, skipped or not sent, and why.
+
+To add an outcome of a row, add it to _fates, to _Counts and to Report, whose docstring has the sum of all outcomes.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from patronload import dates
+from patronload.artifacts.left_behind import LeftBehind
+from patronload.artifacts.models import Approval, ChunkResult, Delivery, Failure, Gates, GateVerdict, Validation
+from patronload.artifacts.progress import ANSWERED, IN_FLIGHT
+from patronload.artifacts.tables import REJECTS
+from patronload.config.tenants import Tenant
+from patronload.reporting.report import UNCONFIRMED, Check, Export, Noted, Outcome, Reason, Report, Skip
+
+ENDS: dict[str, Outcome] = {"ValidationError": "stopped", "MissingError": "no_file", "Declined": "declined"}
+"""The outcome of a run that this kind of error ended; any other kind is a failure."""
+
+_FEW = 10
+"""How many row numbers a reason names: enough to find it in a spreadsheet; all of them are in rejects.csv."""
+
+
+def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: bool) -> Report:
+    """The report of a run, from whatever it left behind."""
+    fates = _fates(left)
+    counts = _count(left, fates)
+    approval = left.approval.approval if left.approval else None
+    gates = _gates(left.gates, approval)
+    done_before = left.gates.already_loaded if left.gates else None
+    never_mapped = left.progress.rows is None
+    ended_early = left.failure is None and not done_before and (never_mapped or (counts.not_sent > 0 and not dry_run))
+    return Report(
+        tenant=tenant.tenant,
+        library=tenant.library,
+        target=tenant.system.name,
+        run=run_id,
+        day=day,
+        timezone=tenant.timezone,
+        outcome="already_loaded"
+        if done_before and not left.failure
+        else _outcome(left.failure, counts, ended_early=ended_early, dry_run=dry_run),
+        dry_run=dry_run,
+        **counts.numbers(),
+        reasons=_reasons(left, fates),
+        failure=left.failure,
+        export=_export(left.delivery),
+        artifacts=left.url,
+        checks=tuple(_checks(left.validation)),
+        warnings=(
+            *_warnings_of_checks(left.validation),
+            *_warnings_of_approval(gates, approval, tenant),
+            *_warnings_of_gates(gates, left.gates.load_anyway if left.gates else None, dry_run=dry_run),
+            *(left.plan.warnings if left.plan else ()),
+            *_notes(left),
+            *counts.warnings,
+            *([_ENDED_EARLY] if ended_early else []),
+        ),
+        noted=_noted(left.noted),
+        skips=_skips(left.skipped),
+        gates=gates,
+        load_anyway=left.gates.load_anyway if left.gates else None,
+        approval=approval,
+        nothing_to_do=done_before,
+        who=_who(tenant, left.failure, ended_early=ended_early),
+        can_be_asked=tenant.system.can_be_asked,
+    )
+
+
+def _export(delivery: Delivery | None) -> Export | None:
+    if delivery is None:
+        return None
+    return Export(**{name: getattr(delivery, name) for name in Export.model_fields})
+
+
+def _checks(validation: Validation | None) -> Iterator[Check]:
+    for check in validation.checks if validation else ():
+        yield Check(**{name: getattr(check, name) for name in Check.model_fields})
+
+
+def _skips(skipped: pl.DataFrame) -> tuple[Skip, ...]:
+    """The reasons to skip rows, the most frequent first."""
+    counted = skipped.group_by("reason").len("count").sort("count", "reason", descending=[True, False])
+    return tuple(Skip(reason=reason, count=count) for reason, count in counted.iter_rows())
+
+
+def _noted(noted: pl.DataFrame) -> tuple[Noted, ...]:
+    """What was noted, the most frequent first."""
+    by_reason = (
+        noted.sort("row", maintain_order=True)
+        .group_by("effect", "column", "summary", maintain_order=True)
+        .agg(
+            pl.col("row").n_unique().alias("count"), pl.col("row").unique(maintain_order=True).head(_FEW).alias("rows")
+        )
+        .sort("count", descending=True, maintain_order=True)
+    )
+    return tuple(
+        Noted(
+            effect=line["effect"],
+            column=line["column"],
+            reason=line["summary"],
+            count=line["count"],
+            rows=tuple(line["rows"]),
+        )
+        for line in by_reason.iter_rows(named=True)
+    )
+
+
+def _warnings_of_checks(validation: Validation | None) -> list[str]:
+    """The failed checks of the whole file that only warn. What is about single rows is reported as Noted."""
+    return [
+        f"A check that only warns: {check.sentence}"
+        for check in _checks(validation)
+        if check.scope == "warn" and not check.passed and not check.failed
+    ]
+
+
+def _gates(gates: Gates | None, approval: Approval | None) -> tuple[GateVerdict, ...]:
+    """The last verdict of each gate, with the answer of a person; what stopped the run comes first."""
+    verdicts = [_with_answer(verdict, approval) for verdict in (gates.verdicts if gates else ())]
+    last = {(verdict.gate, verdict.gate == "limits" and verdict.sentence): verdict for verdict in verdicts}
+    return tuple(sorted(last.values(), key=lambda verdict: GATE_STATES.index(verdict.state)))
+
+
+GATE_STATES = ("failed", "declined", "asked", "approved", "overridden", "warned", "passed")
+
+
+def _with_answer(verdict: GateVerdict, approval: Approval | None) -> GateVerdict:
+    """A verdict that a person was asked about, with the answer."""
+    if verdict.state != "asked" or approval is None or approval.answer is None:
+        return verdict
+    return verdict.model_copy(update={"state": "approved" if approval.answer == "approved" else "declined"})
+
+
+def _warnings_of_approval(gates: Iterable[GateVerdict], approval: Approval | None, tenant: Tenant) -> list[str]:
+    """Who approved an unusual load, when and why."""
+    if approval is None or approval.answer != "approved" or approval.answered is None:
+        return []
+    approved = " ".join(verdict.sentence for verdict in gates if verdict.state == "approved")
+    said = f"Approved by {approval.by} on {dates.moment(approval.answered, tenant.zone)}"
+    return [f"{said}; the reason given: '{approval.reason}'. {approved}"]
+
+
+def _warnings_of_gates(gates: Iterable[GateVerdict], reason: str | None, *, dry_run: bool) -> list[str]:
+    """What is unusual about a file that was loaded all the same."""
+    overridden = [gate.sentence for gate in gates if gate.state == "overridden"]
+    before = "In a real load this would have to be looked at: " if dry_run else ""
+    warned = [f"{before}{gate.sentence}" for gate in gates if gate.state == "warned"]
+    if not overridden:
+        return warned
+    return [f"Loaded anyway; the reason given: '{reason}'. {' '.join(overridden)}", *warned]
+
+
+_ENDED_EARLY = (
+    "The run ended before it was through and left no reason behind; a process that is killed leaves none. "
+    "The log of the task that failed, in Airflow, may tell more."
+)
+
+
+def _notes(left: LeftBehind) -> list[str]:
+    """The notes in the results, each sentence once."""
+    return list(dict.fromkeys(note for result in left.progress.results for note in result.notes))
+
+
+def with_failed(rejects: pl.DataFrame, results: Iterable[ChunkResult]) -> pl.DataFrame:
+    """The rejects, and after them the patrons that the target refused (stage `post`), as rejects.csv shows them."""
+    refused = [
+        {"row": patron.row, "stage": "post", "reason": patron.message, "summary": patron.summary}
+        for result in results
+        for patron in result.failed
+    ]
+    return pl.concat([rejects.select(*REJECTS).cast(pl.Schema(REJECTS)), pl.DataFrame(refused, schema=REJECTS)])
+
+
+class _Counts(NamedTuple):
+    rows: int
+    created: int
+    updated: int
+    failed: int
+    rejected: int
+    skipped: int
+    not_sent: int
+    unconfirmed: int
+    warnings: list[str]
+
+    def numbers(self) -> dict[str, Any]:
+        return {name: number for name, number in self._asdict().items() if name != "warnings"}
+
+
+def _count(left: LeftBehind, fates: pl.DataFrame) -> _Counts:
+    """
+    Every row once. The law of Report holds even where the parts of a run contradict each other: such a row is
+    unconfirmed if it was sent and not_sent if it was not, and a warning says so.
+    """
+    tally = dict(fates.group_by("fate").len().iter_rows())
+    confirmed = _confirmed(fates, left.progress.results)
+    unplaced = max((left.rows or 0) - fates.height, 0)
+    return _Counts(
+        rows=fates.height + unplaced,
+        created=confirmed.created,
+        updated=confirmed.updated,
+        failed=tally.get("failed", 0),
+        rejected=tally.get("rejected", 0),
+        skipped=tally.get("skipped", 0),
+        not_sent=tally.get("not_sent", 0) + unplaced,
+        unconfirmed=tally.get("unconfirmed", 0) + confirmed.lacking,
+        warnings=_disagreements(left, fates) + confirmed.warnings,
+    )
+
+
+def _fates(left: LeftBehind) -> pl.DataFrame:
+    """Each known row once: row, chunk, and its fate (rejected, skipped, answered, failed, unconfirmed or not_sent)."""
+    fate = (
+        pl.when(pl.col("state") == ANSWERED)
+        .then(pl.coalesce("named", pl.lit("answered")))
+        .when(pl.col("state") == IN_FLIGHT)
+        .then(pl.lit("unconfirmed"))
+        .otherwise(pl.lit("not_sent"))
+        .alias("fate")
+    )
+    named = _named(left.progress.results)
+    mapped = _mapped(left.progress.rows).join(named, on=["chunk", "row"], how="left").select("row", "chunk", fate)
+    rejected = _rows(left.rejects).join(mapped, on="row", how="anti")
+    skipped = _rows(left.skipped).join(mapped, on="row", how="anti").join(rejected, on="row", how="anti")
+    rest = {"rejected": rejected, "skipped": skipped}.items()
+    return pl.concat(
+        [mapped, *(rows.with_columns(chunk=pl.lit(None, pl.UInt32), fate=pl.lit(name)) for name, rows in rest)]
+    )
+
+
+def _rows(table: pl.DataFrame) -> pl.DataFrame:
+    return table.select(pl.col("row").cast(pl.UInt32)).unique()
+
+
+def _mapped(rows: pl.DataFrame | None) -> pl.DataFrame:
+    """The rows to be sent, once each: row, chunk, state."""
+    if rows is None:
+        return pl.DataFrame(schema={"row": pl.UInt32, "chunk": pl.UInt32, "state": pl.String})
+    columns = rows.select(pl.col("row", "chunk").cast(pl.UInt32), "state")
+    return columns.unique("row", keep="first", maintain_order=True)
+
+
+def _named(results: Iterable[ChunkResult]) -> pl.DataFrame:
+    """The rows that the results name, once each: chunk, row, named (failed or unconfirmed; failed comes first)."""
+    found = [
+        *((result.chunk, patron.row, "failed") for result in results for patron in result.failed),
+        *((result.chunk, row, "unconfirmed") for result in results for row in result.unconfirmed),
+    ]
+    schema = {"chunk": pl.UInt32, "row": pl.UInt32, "named": pl.String}
+    return pl.DataFrame(found, schema=schema, orient="row").unique(["chunk", "row"], keep="first", maintain_order=True)
+
+
+class _Confirmed(NamedTuple):
+    created: int
+    updated: int
+    lacking: int
+    warnings: list[str]
+
+
+def _confirmed(fates: pl.DataFrame, results: Iterable[ChunkResult]) -> _Confirmed:
+    """The created and updated patrons of all chunks. An answer that counts more patrons than it got is not believed."""
+    sizes = dict(fates.filter(pl.col("fate") == "answered").group_by("chunk").len().iter_rows())
+    created = updated = lacking = 0
+    warnings = []
+    for result in results:
+        size, loaded = sizes.get(result.chunk, 0), result.created + result.updated
+        if loaded <= size:
+            created += result.created
+            updated += result.updated
+        lacking += size - loaded if loaded <= size else size
+        if loaded != size:
+            warnings.append(
+                f"Chunk {result.chunk}: {size} patrons should be created or updated, the answer counts {loaded}. "
+                "The difference is counted as unconfirmed."
+            )
+    return _Confirmed(created, updated, lacking, warnings)
+
+
+def _disagreements(left: LeftBehind, fates: pl.DataFrame) -> list[str]:
+    """Where the parts of a run contradict each other, each as a sentence."""
+    planned, results = left.progress.rows, left.progress.results
+    mapped = _mapped(planned)
+    both = mapped.join(_rows(left.rejects), on="row", how="semi").height
+    doubled = 0 if planned is None else planned.height - mapped.height
+    strangers = _named(results).join(mapped, on=["chunk", "row"], how="anti").height
+    unknown = sorted({result.chunk for result in results} - set(mapped["chunk"]))
+    missing = 0 if left.rows is None or planned is None else max(left.rows - fates.height, 0)
+    excess = 0 if left.rows is None else max(fates.height - left.rows, 0)
+    found = {
+        f"{both} rows are both rejected and mapped; they are counted as mapped.": both,
+        f"{doubled} rows are in patrons.parquet more than once; they are counted once.": doubled,
+        f"The answers name {strangers} rows that were not in their chunk; they are not counted.": strangers,
+        f"There are answers to chunks that were never made: {', '.join(map(str, unknown))}.": len(unknown),
+        f"{missing} rows were read and are neither mapped nor rejected; they are counted as not sent.": missing,
+        f"{excess} rows more are mapped or rejected than were read.": excess,
+    }
+    return [sentence for sentence, number in found.items() if number]
+
+
+def _outcome(failure: Failure | None, counts: _Counts, *, ended_early: bool, dry_run: bool) -> Outcome:
+    if failure and failure.kind in ENDS:
+        return ENDS[failure.kind]
+    if failure or ended_early or counts.unconfirmed:
+        return "failed"
+    if dry_run:
+        return "dry_run"
+    return "loaded_with_rejects" if counts.rejected or counts.failed else "loaded"
+
+
+_ACTS = {
+    "SourceError": "export",
+    "MissingError": "export",
+    "ValidationError": "export",
+    "Declined": "export",
+    "TargetError": "target",
+    "RefusedError": "target",
+}
+"""Kind of error -> who can act on it: who sends the export, who looks after the target; else, who runs Airflow."""
+
+
+def _who(tenant: Tenant, failure: Failure | None, *, ended_early: bool) -> str:
+    """Whoever sends the export: Registrar, x1234."""
+    if failure is None and not ended_early:
+        return ""
+    roles = {
+        "export": ("whoever sends the export", tenant.people.export),
+        "target": (f"whoever looks after {tenant.system.name}", tenant.people.target),
+        "airflow": ("whoever looks after Airflow and this library's files", tenant.people.airflow),
+    }
+    role, name = roles[_ACTS.get(failure.kind if failure else "", "airflow")]
+    return f"{role}: {name}" if name else role
+
+
+def _reasons(left: LeftBehind, fates: pl.DataFrame) -> tuple[Reason, ...]:
+    """The reasons, the most frequent first. A row counts once for each of its reasons."""
+    unconfirmed = fates.filter(pl.col("fate") == "unconfirmed").select(
+        "row", stage=pl.lit("post"), summary=pl.lit(UNCONFIRMED)
+    )
+    named = pl.concat([with_failed(left.rejects, left.progress.results).select("row", "stage", "summary"), unconfirmed])
+    by_reason = (
+        named.unique()
+        .sort("row")
+        .group_by("stage", "summary", maintain_order=True)
+        .agg(pl.len().alias("count"), pl.col("row").head(_FEW).alias("rows"))
+        .sort("count", descending=True, maintain_order=True)
+    )
+    return tuple(
+        Reason(reason=line["summary"], count=line["count"], stage=line["stage"], rows=tuple(line["rows"]))
+        for line in by_reason.iter_rows(named=True)
+    )

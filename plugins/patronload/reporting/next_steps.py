@@ -1,0 +1,141 @@
+"""What to do next after a load, for the person who reads its report."""
+
+from patronload.reporting.report import Report, counted
+
+
+def next_steps(report: Report) -> list[str]:
+    """What to do next, in the order in which to do it."""
+    if report.outcome == "stopped":
+        return [*_read_rejects(report), *_after_a_stop(report)]
+    if report.outcome == "declined":
+        return [
+            *_read_rejects(report),
+            "If it is the wrong file, ask its sender for the right one and start the load again.",
+            "If the load is right after all, clear the task 'approve' in Airflow: it asks once more.",
+        ]
+    if report.outcome in ("failed", "no_file"):
+        return [*_after_a_failure(report), *_look_up(report), *_mend_later(report)]
+    if report.outcome == "already_loaded":
+        return [
+            "If a newer export should be there, ask its sender.",
+            "To load this one again, start the load in Airflow with the reason in 'Load anyway'.",
+        ]
+    if report.outcome == "dry_run":
+        return [*_read_rejects(report), "To load for real, start the load in Airflow with 'Dry run' switched off."]
+    return _mend(report) or ["There is nothing to do."]
+
+
+def _after_a_stop(report: Report) -> list[str]:
+    if not report.is_right_file:
+        return [
+            "If it is the wrong file, ask its sender for the right one and start the load again.",
+            "If it is the right one after all, start the load in Airflow with the reason in 'Load anyway'.",
+            (
+                f"If it will be so from now on, have {_keys(report)} changed in the tenant file, and clear the task "
+                f"{_stage(report)} in Airflow."
+            ),
+        ]
+    return [
+        "If the export is wrong, ask its sender for a corrected one and start the load again.",
+        (
+            "If the export is right after all, have the limit or the check named above changed in the tenant or "
+            f"mapping file, and clear the task {_stage(report)} in Airflow."
+        ),
+    ]
+
+
+def _keys(report: Report) -> str:
+    """The keys of the tenant file that have stopped the run."""
+    failed = [gate.gate for gate in report.gates if gate.state == "failed"]
+    named = [f"limits.{gate}" for gate in failed if gate not in ("limits", "trailer")]
+    named += ["source.trailer"] * ("trailer" in failed) + ["the limit named above"] * ("limits" in failed)
+    return " and ".join(named)
+
+
+_ADVICE = {
+    "ConfigError": [
+        "Mend the setting named above: a tenant file, a mapping file or an Airflow connection.",
+        "For a file, `python -m patronload check` tells whether it is right now.",
+        "Then clear the task {stage} in Airflow.",
+    ],
+    "SourceError": [
+        "Ask the sender of the export about the file named above.",
+        "When the file is there, start the load again in Airflow.",
+    ],
+    "MissingError": [
+        "Ask the sender of the export for the file named above.",
+        "When it is there, start the load again in Airflow; for an earlier day, with that day as 'Partition Key'.",
+    ],
+    "TargetError": [
+        "Mend in {target}, or in its Airflow connection, what is named above.",
+        "Then clear the task {stage} in Airflow; {once}.",
+    ],
+    "RefusedError": [
+        "Look at the reasons: what {target} refuses is mended there, in the mapping file, or in the export.",
+        "Then start the load again in Airflow. Clearing the task {stage} does no harm, and sends nothing more.",
+    ],
+    "NotStartedError": [
+        "Check that Airflow's workers run and have enough slots for the loads; see docs/operations.md, Queueing.",
+        "Then clear the task {stage} in Airflow; {once}.",
+    ],
+    "TransientError": [
+        "A server did not answer, and trying again did not help. Find out whether it is up.",
+        "When it is, clear the task {stage} in Airflow; {once}.",
+    ],
+}
+
+_OTHERWISE = [
+    "Tell the people who run Airflow: the task's log has more, and the developers want to hear of this.",
+    "Clearing the task {stage} in Airflow is safe; {once}.",
+]
+
+
+def _after_a_failure(report: Report) -> list[str]:
+    if report.failure is None and report.unconfirmed and not report.not_sent:
+        return []
+    advice = _ADVICE.get(report.failure.kind if report.failure else "", _OTHERWISE)
+    once = "no patron is sent twice" if report.can_be_asked else "a patron who is sent twice takes no harm"
+    return [sentence.format(stage=_stage(report), target=report.target, once=once) for sentence in advice]
+
+
+def _stage(report: Report) -> str:
+    return f"'{report.failure.stage}'" if report.failure else "that failed"
+
+
+def _look_up(report: Report) -> list[str]:
+    if not report.unconfirmed:
+        return []
+    does = "looks up those whose answer got lost before it sends anything"
+    if not report.can_be_asked:
+        does = "sends those whose answer got lost once more, which does no harm"
+    sentence = (
+        f"Of {counted(report.unconfirmed, 'patron')} nobody knows whether {report.target} has them. The task 'post', "
+        f"once cleared, {does}. Rows that stay unconfirmed after that are for a person to look up in {report.target}."
+    )
+    return [sentence]
+
+
+def _read_rejects(report: Report) -> list[str]:
+    if not report.to_mend:
+        return []
+    rows = f"it has {counted(report.to_mend, 'row')} and why they are rejected"
+    return [f"Open rejects.csv in a spreadsheet: {rows}. Mend them in the system that the export comes from."]
+
+
+def _mend_later(report: Report) -> list[str]:
+    if not report.to_mend:
+        return []
+    if report.failure and report.failure.kind == "RefusedError":
+        return _read_rejects(report)
+    return [f"The {counted(report.to_mend, 'row')} in rejects.csv can wait until the load is through."]
+
+
+def _mend(report: Report) -> list[str]:
+    if not report.to_mend:
+        return []
+    return [
+        f"Open rejects.csv in a spreadsheet: it has the {counted(report.to_mend, 'row')} and the reasons.",
+        "Mend them there, and in the system that the export comes from, or the next export brings the mistakes back.",
+        "Save the file as CSV, with the reject_ columns left in, and put it where the exports lie.",
+        "Start the load in Airflow with the path of that file as 'Source path'; it loads these rows only.",
+    ]
