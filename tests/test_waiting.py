@@ -12,7 +12,7 @@ from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.errors import TransientError
 from patronload.loads import late_file
-from patronload.reporting import mails
+from patronload.reporting import mails, smtp
 
 DAY = date(2026, 11, 24)
 ZONE = ZoneInfo("America/Chicago")
@@ -76,7 +76,7 @@ def test_a_day_is_as_long_as_the_library_has_it(zone, day, hours):
 def test_one_mail_not_forty(tmp_path: Path, monkeypatch):
     """However often it is looked for, the library hears once that its file is late; nothing before it is."""
     sent = []
-    monkeypatch.setattr(mails, "send", sent.append)
+    monkeypatch.setattr(smtp, "send", sent.append)
     library, run = tenant(), Run(tmp_path)
     moment = at("2026-11-24 04:30")
     while found := late_file.wait(library, DAY, moment):
@@ -96,7 +96,7 @@ def test_a_mail_server_that_is_down(tmp_path: Path, monkeypatch, caplog):
             raise TransientError("The mail server does not answer.")
         sent.append(mail)
 
-    monkeypatch.setattr(mails, "send", send)
+    monkeypatch.setattr(smtp, "send", send)
     library, run = tenant(), Run(tmp_path)
     found = late_file.wait(library, DAY, at("2026-11-24 06:01"))
     assert found is not None
