@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from faults.campaign import TARGETS, Figures, campaign
 
 JOBS = 8
-"""Much of a run is waiting for what FOLIO may still do; so two cores have work for more processes than two."""
+"""A run spends much time waiting for FOLIO, so two cores can run more than two processes."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the figures; 1 when any run went wrong."""
+    """Print the figures; returns 1 if any run failed."""
     given = _parser().parse_args(arguments)
     seeds = range(given.seed, given.seed + given.runs)
     wrong = [_run(target, seeds, given) for target in ([given.target] if given.target else TARGETS)]
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(target: str, seeds: Sequence[int], given: argparse.Namespace) -> bool:
-    """The campaign on one target; whether any run went wrong."""
+    """Run the campaign on one target; returns whether any run failed."""
     started = time.monotonic()
     done = []
     print(f"{target}:", flush=True)
@@ -40,41 +40,43 @@ def _run(target: str, seeds: Sequence[int], given: argparse.Namespace) -> bool:
 
 
 def _tell(target: str, figures: Figures) -> None:
-    print(
-        f"seed {figures.seed}: {'WRONG' if figures.complaints else 'well'}; {', '.join(figures.faults) or 'no fault'}"
-    )
+    print(f"seed {figures.seed}: {'FAILED' if figures.complaints else 'ok'}; {', '.join(figures.faults) or 'no fault'}")
     met = (f"(met: {error})" for error in dict.fromkeys(figures.errors))
     for sentence in [*figures.complaints, *met]:
         print(f"    {sentence[:400]}", flush=True)
     if figures.complaints:
-        print(f"    again: python -m faults --target {target} --runs 1 --seed {figures.seed} --verbose")
+        print(f"    repeat with: python -m faults --target {target} --runs 1 --seed {figures.seed} --verbose")
 
 
 def _sum_up(target: str, done: list[Figures], seconds: float) -> None:
     met = Counter(name for figures in done for name in figures.faults)
     wrong = [figures.seed for figures in done if figures.complaints]
-    print(f"{len(done)} runs in {seconds:.0f} s: {len(done) - len(wrong)} well, {len(wrong)} wrong")
+    print(f"{len(done)} runs in {seconds:.0f} s: {len(done) - len(wrong)} ok, {len(wrong)} failed")
     rows, loaded, held = (sum(getattr(one, name) for one in done) for name in ("rows", "loaded", "held"))
     print(f"  {rows:,} rows: {loaded:,} loaded, {held:,} held back, {rows - loaded - held:,} otherwise")
     attempts, cleared, imports, orphans = (
         sum(getattr(one, name) for one in done) for name in ("attempts", "cleared", "imports", "orphans")
     )
-    print(f"  {imports:,} user imports, {attempts:,} attempts of steps, {cleared:,} times cleared by a person")
+    print(f"  {imports:,} user imports, {attempts:,} attempts of stages, cleared {cleared:,} times by a person")
     if target == "folio":
-        print(f"  {orphans:,} permission users left behind without a user")
-    print(f"  {sum(met.values()):,} faults and kills armed, {sum(one.struck for one in done):,} of them struck:")
+        print(f"  {orphans:,} orphaned permission users")
+    print(
+        f"  {sum(met.values()):,} faults and kills prepared, {sum(one.struck for one in done):,} of them took effect:"
+    )
     print("    " + ", ".join(f"{count} {name}" for name, count in met.most_common()))
     if wrong:
-        print(f"  seeds to run again: {', '.join(map(str, sorted(wrong)))}")
+        print(f"  seeds of the failed runs: {', '.join(map(str, sorted(wrong)))}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
-    parser.add_argument("--target", choices=TARGETS, help="which stand-in (default: one after the other)")
-    parser.add_argument("--runs", type=int, default=500, help="how many random loads (default: 500)")
-    parser.add_argument("--seed", type=int, default=1, help="of the first; the next ones count up (default: 1)")
+    parser.add_argument("--target", choices=TARGETS, help="which stand-in (default: both, one after the other)")
+    parser.add_argument("--runs", type=int, default=500, help="number of random loads (default: 500)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the first run; the next ones count up (default: 1)"
+    )
     parser.add_argument("--jobs", type=int, default=JOBS, help=f"processes at a time (default: {JOBS})")
-    parser.add_argument("--verbose", action="store_true", help="tell of each run, and of the errors met in it")
+    parser.add_argument("--verbose", action="store_true", help="print each run, and its errors")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Many runs, in a process or several, each in figures."""
+"""Many runs, in one or several processes, each summarised in figures."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - artifacts are synced to disk; here there is none to wait for
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - artifacts are synced to disk; in memory that costs nothing
 
 
 AnyStage = TypeVar("AnyStage")
 
 
 class Figures(NamedTuple):
-    """One run in figures, and what is wrong with it."""
+    """One run in figures, and its errors."""
 
     seed: int
     rows: int
@@ -37,7 +37,7 @@ TARGETS = ("folio", "infiniti")
 
 
 def campaign(seeds: Sequence[int], jobs: int = 1, target: str = "folio") -> Iterator[Figures]:
-    """The runs of some seeds, in their order."""
+    """The runs of some seeds, in order."""
     if jobs == 1:
         yield from several(seeds, target)
         return
@@ -53,7 +53,7 @@ def _several(part: tuple[Sequence[int], str]) -> list[Figures]:
 
 def several(seeds: Sequence[int], target: str = "folio") -> Iterator[Figures]:
     """Some runs in this process, one after the other, with one stand-in."""
-    # polars and the product take their time, which the parent process needs not
+    # polars and the product are slow to import, and the parent process does not need them
     from faults import folio, infiniti
     from faults.load import Stage
 
@@ -68,7 +68,7 @@ def several(seeds: Sequence[int], target: str = "folio") -> Iterator[Figures]:
 
 
 def _judged(one: Callable[[AnyStage, int], Figures], stage: AnyStage, seed: int) -> Figures:
-    """One run; whatever the product raises that it should not is a finding."""
+    """One run; any unexpected exception of the product is a finding."""
     try:
         return one(stage, seed)
     except Exception:  # noqa: BLE001 - as above

@@ -1,4 +1,4 @@
-"""The campaign's FOLIO: what it is before a load, what goes wrong there, and how a run on it is judged."""
+"""The campaign's FOLIO: its state before a load, its faults, and the verdict on a run."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class FolioGround(FolioServer):
 
     @property
     def account(self) -> Connection:
-        """The account that `FolioTenant` has by itself."""
+        """The account that `FolioTenant` has by default."""
         return Connection("campaign_folio", host=self.url, login="loader", password="Loader-pass-1")
 
-    def lay(self, world: World, folder: Path) -> Schedule:  # noqa: ARG002 - FOLIO needs no ledger
+    def lay(self, world: World, folder: Path) -> Schedule:  # noqa: ARG002 - FOLIO needs no patron ledger
         """The users of the world, and its faults."""
         store = Store()
         world.fill(store)
@@ -37,7 +37,7 @@ class FolioGround(FolioServer):
         self.faults.late_seconds = world.late_seconds
         tenant = self.tenants[FOLIO_TENANT]
         tenant.token_seconds = 600.0
-        requests = 1 + len(world.rows) // world.chunk_size  # the plan's own empty import comes before the chunks
+        requests = 1 + len(world.rows) // world.chunk_size  # the plan sends an empty import before the chunks
         return schedule.arm(chance, self.faults, tenant, 1 + requests)
 
     def after_plan(self, world: World) -> None:
@@ -45,13 +45,13 @@ class FolioGround(FolioServer):
         world.edit(self.stores[FOLIO_TENANT])
 
     def heal(self) -> None:
-        """No more faults, and tokens last."""
+        """Remove all faults; tokens no longer expire."""
         self.faults.clear()
         self.tenants[FOLIO_TENANT].token_seconds = 600.0
 
 
 def one(stage: Stage[World], seed: int) -> Figures:
-    """One run, judged."""
+    """The verdict on one run."""
     ground = stage.ground
     assert isinstance(ground, FolioGround)
     made = surprises.add(world.make(seed))

@@ -56,7 +56,7 @@ class InfinitiGround(InfinitiServer):
 
 
 def arm(chance: random.Random, faults: Faults, requests: int) -> Schedule:
-    """Arm some faults, for a load of so many files; the same for the same chance."""
+    """Prepare some faults for a load with this number of files; the same for the same chance."""
     names = [chance.choice(list(_FAULTS)) for _ in range(chance.randint(0, MOST))]
     for name in names:
         _FAULTS[name](chance, faults, Nth(chance, requests + 2))
@@ -199,11 +199,11 @@ class _Judge:
         planned = self._chunks()
         for result in claim.results:
             failed = {one["row"] for one in result["failed"]}
-            told = planned[result["chunk"]] - failed - set(result["unconfirmed"])
-            if told - self.loaded:
-                yield f"rows {sorted(told - self.loaded)[:5]} are told as loaded and are not"
+            loaded = planned[result["chunk"]] - failed - set(result["unconfirmed"])
+            if loaded - self.loaded:
+                yield f"rows {sorted(loaded - self.loaded)[:5]} are reported as loaded and are not"
             if last and failed & self.loaded:
-                yield f"rows {sorted(failed & self.loaded)[:5]} are told as failed and are loaded"
+                yield f"rows {sorted(failed & self.loaded)[:5]} are reported as failed and are loaded"
 
     def _chunks(self) -> dict[int, set[int]]:
         if not self.done.run.has(names.PLANNED):
@@ -227,7 +227,7 @@ class _Judge:
 
 
 def _plain(user: User) -> User:
-    """A user as it is compared: an empty value is none, and passwords are looked at on their own."""
+    """A user for comparison: without empty values and without the password, which is checked separately."""
     return {name: value for name, value in user.items() if value != "" and name != "password"}
 
 

@@ -185,7 +185,7 @@ class Stage(Generic[AnyCase_contra]):
         self._set = ExitStack()
 
     def __enter__(self) -> Self:
-        # Each connection would read all certificates of the machine anew, and none is asked for here.
+        # Each connection would read all certificates of the machine again, and none is needed here.
         no_certificates = ssl.create_default_context()
         for change in (
             patch.dict(os.environ, {"PATRONLOAD_INCLUDE": str(self.folder / "include")}),
@@ -245,7 +245,7 @@ class Stage(Generic[AnyCase_contra]):
             errors.append(error)
             cleared += 1
             if error.startswith("Defect"):
-                break  # to be told to the developers, not to be cleared
+                break  # for the developers; clearing does not help
             _look_again(load.run)
         struck = sum(fault.has_struck for fault in armed) + reaper.killed
         return Done(load.run, plan, claims, errors, attempts, cleared, struck)
@@ -290,7 +290,7 @@ def _tried(step: Callable[[Load], Any], load: Load) -> str | None:
 
 
 def _look_again(run: Run) -> None:
-    """What the error asks a person for: where nobody knows what became of patrons, have the chunk looked up again."""
+    """Do what the error asks of a person: delete the results of chunks with unconfirmed patrons."""
     for name in run.names("results"):
         if run.read_json(name)["unconfirmed"]:
             run.remove(name)

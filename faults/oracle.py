@@ -1,8 +1,8 @@
 """
-What must become of each row: computed from the export, the stored users and the policy alone.
+The expected result for each row, computed only from the export, the stored users and the policy.
 
-Written from the rules as a library is told them, on FOLIO's stored form (ids, not names), without a line of the
-product's code, so that the two can only agree where both are right.
+Written from the documented rules, on FOLIO's stored form (ids, not names), without any of the product's code, so that
+the two agree only if both are right.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NEVER_ERASED = ("externalSystemId", "username", "personal.lastName", "active", "
 
 
 class Expected(NamedTuple):
-    """What must become of a row: it loads, is held back, or either will do; and its user if it loads."""
+    """The expected result for a row: it is loaded, held back, or either; and its user if it is loaded."""
 
     row: Row
     fate: Fate
@@ -49,12 +49,12 @@ class Expected(NamedTuple):
 
 
 def expect(world: World, store: Store) -> list[Expected]:
-    """What must become of each row of a world, whose FOLIO is as `store` before the load."""
+    """The expected result for each row of a world whose FOLIO contains `store` before the load."""
     return _Oracle(world, store).expected()
 
 
 def twins(world: World) -> set[int]:
-    """The rows that share what must be unique with another row, compared as FOLIO compares."""
+    """The rows that share a unique value with another row, compared as FOLIO does."""
     found: set[int] = set()
     for column in ("ID", "LOGIN"):
         counted = Counter(row.cells[column].lower() for row in world.rows if row.cells[column])
@@ -154,7 +154,7 @@ class _Oracle:
         return self.world.protects and f"{beginning}{MARK}" in tags
 
     def _value(self, path: str, row: Row) -> Any:  # noqa: C901, PLR0911 - one return for each kind of field
-        """What the row has for a field, in FOLIO's stored form; None for nothing, or for what FOLIO does not know."""
+        """The row's value for a field, in FOLIO's stored form; None if there is none, or if FOLIO does not know it."""
         rule = self.world.fields.get(path)
         if rule is None:
             return None
@@ -284,7 +284,7 @@ class _Oracle:
         ]
         if not unknown:
             return "load"
-        # A value that the policy does not let through might be let pass; it would not reach FOLIO.
+        # A value that the policy keeps out of FOLIO may be ignored or rejected.
         kept = self._kept(one.before) if one.before else set()
         used = [path for path in unknown if self._owner(path) == "campus" and not kept & {path, "all"}]
         unused = one.before is not None and not used
@@ -298,7 +298,7 @@ class _Oracle:
         return bool(row.cells[column]) and (value is None or (isinstance(value, list) and None in value))
 
     def _may_be_the_same_person(self, one: Expected) -> bool:
-        """A new externalSystemId with the e-mail of somebody FOLIO has and the file has not."""
+        """A new externalSystemId with the e-mail address of a user who is in FOLIO but not in the file."""
         mail = one.row.cells["EMAIL"].lower()
         if one.before or not mail or "personal.email" not in self.world.fields or self.world.same_email != "reject":
             return False
@@ -309,7 +309,7 @@ class _Oracle:
         return once and len(same) == 1 and not staff and same[0]["externalSystemId"].lower() not in in_file
 
     def _share_cards(self, made: list[Expected], fates: dict[int, Fate]) -> None:
-        """A barcode that several rows would have belongs to the one whose user has it; without one, to none of them."""
+        """A barcode in several rows belongs to the row whose user has it; if there is none, to no row."""
         wanted: dict[str, list[Expected]] = {}
         for one in made:
             if fates[one.row.number] != "hold" and one.user.get("barcode"):
@@ -321,7 +321,7 @@ class _Oracle:
                 fates.update({one.row.number: "hold" for one in takers})
 
     def _settle(self, made: list[Expected], fates: dict[int, Fate]) -> None:
-        """Hold back whoever wants a key that somebody keeps, and all who wait for one another in a circle."""
+        """Hold back rows that want a key another user keeps, and rows that wait for each other in a circle."""
         by_user = {one.before["id"]: one for one in made if one.before}
         changed = True
         while changed:
@@ -349,7 +349,7 @@ class _Oracle:
 
 
 def _in_circles(waits: dict[int, set[int]]) -> set[int]:
-    """Those who wait, over others, for themselves."""
+    """The rows that wait, directly or indirectly, for themselves."""
     found = set()
     for start, first in waits.items():
         seen: set[int] = set()
@@ -374,7 +374,7 @@ def _empty(value: Any) -> bool:
 
 
 def comparable(user: User | None) -> Any:
-    """A stored user without what the server writes itself, and without what is empty; departments have no order."""
+    """A stored user without fields set by the server and without empty fields; departments are unordered."""
     if user is None:
         return None
     kept = {name: value for name, value in user.items() if name not in ("id", "createdDate", "updatedDate", "metadata")}
@@ -393,7 +393,7 @@ def comparable(user: User | None) -> Any:
 
 
 def comparable_preference(preference: User | None) -> Any:
-    """A request preference without what the server writes itself."""
+    """A request preference without fields set by the server."""
     if preference is None:
         return None
     return {name: value for name, value in preference.items() if name not in ("id", "userId", "metadata")}

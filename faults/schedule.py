@@ -1,4 +1,4 @@
-"""Random schedules of what goes wrong: answers that get lost or lie, modules that die, workers killed."""
+"""Random schedules of faults: lost or false answers, crashing modules, killed workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST = 6
 
 
 class Kill(NamedTuple):
-    """The worker dies before or after the nth time that it does something: writes an artifact, or sends a request."""
+    """The worker is killed before or after its nth action of a kind: writing an artifact, or sending a request."""
 
     what: str
     when: str
@@ -21,31 +21,31 @@ class Kill(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """What goes wrong in one run: what was armed, in words, and when the worker is killed."""
+    """The faults of one run, in words, and when the worker is killed."""
 
     names: list[str]
     kills: list[Kill]
 
 
 class Nth(NamedTuple):
-    """Which request a fault strikes: one of the first so many, so that most faults do strike."""
+    """The request that a fault affects: one of the first few, so that most faults take effect."""
 
     chance: random.Random
     requests: int
 
     def __call__(self) -> int:
-        """The number of one of them."""
+        """The number of a request."""
         return self.chance.randint(1, self.requests)
 
 
 def arm(chance: random.Random, faults: Faults, tenant: FolioTenant, requests: int) -> Schedule:
-    """Arm some faults, for a load of so many user imports; the same for the same chance."""
+    """Prepare some faults for a load with this number of user imports; the same for the same chance."""
     names: list[str] = []
     for _ in range(chance.randint(0, MOST)):
         name = chance.choice(list(_FAULTS))
         _FAULTS[name](chance, faults, Nth(chance, requests + 2))
         names.append(name)
-    if chance.random() < 0.2:  # noqa: PLR2004 - in one run of five tokens end all the time
+    if chance.random() < 0.2:  # noqa: PLR2004 - in one run of five, tokens expire all the time
         tenant.token_seconds = chance.choice([0.5, 20.0, 61.0])
         names.append("short tokens")
     killed = kills(chance)
@@ -53,7 +53,7 @@ def arm(chance: random.Random, faults: Faults, tenant: FolioTenant, requests: in
 
 
 def kills(chance: random.Random) -> list[Kill]:
-    """When the worker dies; not more than twice."""
+    """When the worker is killed; at most twice."""
     return [_kill(chance) for _ in range(chance.choice([0, 0, 1, 1, 2]))]
 
 

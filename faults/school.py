@@ -1,4 +1,4 @@
-"""Make up a school's Infiniti with users in it, an export for it, a mapping, and say what must become of each row."""
+"""Generate a school's Infiniti with users, an export and a mapping, and the expected result for each row."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CHOSEN = f"chosen{MARK}"
 
 
 class Expected(NamedTuple):
-    """What must become of a row: it loads, is held back, or Infiniti refuses it; and its user if it loads."""
+    """The expected result for a row: it is loaded, held back, or refused by Infiniti; and its user if it is loaded."""
 
     row: Row
     fate: Fate
@@ -57,7 +57,7 @@ class Expected(NamedTuple):
 
 @dataclass
 class World:
-    """All that one run is about."""
+    """The data of one run."""
 
     seed: int
     oddities: Oddities
@@ -68,7 +68,7 @@ class World:
     rows: list[Row] = field(default_factory=list)
     stored: list[User] = field(default_factory=list)
     fates: dict[int, Fate] = field(default_factory=dict)
-    """Of the rows that do not load."""
+    """The rows that are not loaded."""
     duplicates: set[int] = field(default_factory=set)
 
     columns = COLUMNS
@@ -83,7 +83,7 @@ class World:
         return {"target": "infiniti", "fields": self.fields, "lookups": LOOKUPS}
 
     def tenant(self) -> dict[str, Any]:
-        """What the tenant file says of the target."""
+        """The target section of the tenant file."""
         target = {
             "type": "infiniti",
             "connection": "campaign_infiniti",
@@ -98,7 +98,7 @@ class World:
         school.users = {user["username"]: dict(user) for user in self.stored}
 
     def expected(self) -> Iterator[Expected]:
-        """What must become of each row."""
+        """The expected result for each row."""
         stored = {user["username"]: user for user in self.stored}
         for row in self.rows:
             before = stored.get(row.cells["LOGIN"])
@@ -108,7 +108,7 @@ class World:
             yield Expected(row, fate, before, self._user(row, before), entitled)
 
     def _user(self, row: Row, before: User | None) -> User:
-        """The user as it must be: the row over what was there, and the password not looked at."""
+        """The expected user: the row merged into the stored user, without the password."""
         user = dict(before or {})
         for name in self.fields:
             cell = row.cells[COLUMN_OF[name]]
@@ -175,14 +175,14 @@ def _cells(chance: random.Random, number: int) -> dict[str, str]:
 
 
 def _stored(username: str, code: str, card: str) -> User:
-    """Somebody Infiniti has had since long ago."""
+    """A user who has been in Infiniti for a long time."""
     known = {"username": username, "adminsystemid": code, "librarybarcode": card, "password": CHOSEN}
     own = {"givenname": f"Old{MARK}", "surname": f"Before{MARK}", "formclass": f"6{MARK}", "graduationyear": "2026"}
     return known | own | {"enabled": True, "staffmember": False}
 
 
 def _add_troubles(world: World, chance: random.Random) -> None:
-    """Rows that cannot load: what the plan finds, what only Infiniti knows, twins, and people with a new username."""
+    """Rows that cannot be loaded: errors for the plan, errors only Infiniti finds, duplicates, and new usernames."""
     stored = {user["username"] for user in world.stored}
     rows = chance.sample(world.rows, 40)
     known = [row for row in rows if row.cells["LOGIN"] in stored]
@@ -205,7 +205,7 @@ def _add_troubles(world: World, chance: random.Random) -> None:
             world.fates[row.number] = "fail"
     for row, number in zip(some[9:11], (3, 4), strict=False):
         row.cells["CARD"] = f"x29{MARK}{number}"
-        # A newcomer with a card that somebody had in the last load is perhaps the same person.
+        # A new patron with a card that someone had in the last load may be the same person.
         is_new = row.cells["LOGIN"] not in stored
         world.fates[row.number] = "hold" if world.has_ledger and is_new else "fail"
     for row, twin in (some[11:13],):
@@ -219,12 +219,12 @@ def _add_troubles(world: World, chance: random.Random) -> None:
 def _rename(world: World, with_card: list[Row], without: list[Row]) -> None:
     """The same people under new usernames."""
     for row in with_card:
-        # Whose card Infiniti has under the old name: without a ledger it is only there that it is noticed.
+        # Infiniti has this card under the old username: without a patron ledger only Infiniti notices.
         row.cells.update(LOGIN=f"renamed{row.cells['LOGIN']}", CARD=f"29{MARK}{row.number - 1:06}")
         world.fates[row.number] = "hold" if world.has_ledger else "fail"
         _give_card(world, row)
     for row in without:
-        # Nobody notices without a ledger: that is a second account.
+        # Without a patron ledger this is not noticed, and becomes a second account.
         row.cells.update(LOGIN=f"renamed{row.cells['LOGIN']}", CARD="")
         if world.has_ledger:
             world.fates[row.number] = "hold"

@@ -1,4 +1,4 @@
-"""What a plan cannot know: edits made after it, barcodes given away, and how FOLIO's modules behave."""
+"""What a plan cannot know: later edits, reassigned barcodes, and how FOLIO's modules behave."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EDITED = (("personal", "mobilePhone"), ("personal", "middleName"), ("customField
 
 
 def add(world: World) -> World:
-    """What the plan cannot know: edits behind it, barcodes that are given away, an older mod-users, late answers."""
+    """Add what the plan cannot know: later edits, reassigned barcodes, an older mod-users, late answers."""
     chance = random.Random(world.seed * 15485863 + 11)
     world.keeps_created_date = chance.random() < 0.5  # noqa: PLR2004 - one in two
     world.late_seconds = chance.choice([0.0, 0.0, 0.05, 0.2])
@@ -28,7 +28,7 @@ def add(world: World) -> World:
 
 
 def _give_away(world: World, chance: random.Random) -> None:
-    """Users who are not in the file get the barcodes that rows bring along: of known patrons, and of a new one."""
+    """Give barcodes of rows, of known patrons and of a new one, to users who are not in the file."""
     if "barcode" not in world.fields or "barcode" in world.ownership:
         return
     cards = Counter(row.cells["CARD"].lower() for row in world.rows)
@@ -38,7 +38,7 @@ def _give_away(world: World, chance: random.Random) -> None:
     known = [row for row in alone if (user := stored.get(row.cells["ID"].lower())) and _may_change_card(user, row)]
     new = [row for row in alone if row.cells["ID"].lower() not in stored and row.cells["CARD"].lower() not in held]
     strangers = [user for user in world.stored if f"X{MARK}" in user["externalSystemId"]]
-    # The barcode that a stranger gives up, a row may want.
+    # A row may want a barcode that such a user gives up.
     strangers = [user for user in strangers if not cards[user.get("barcode", "none").lower()]]
     chosen = chance.sample(known, min(3, len(known)))
     for row in chosen:

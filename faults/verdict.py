@@ -152,11 +152,11 @@ class _Judge:
             yield f"a report claims {report['created']} created, FOLIO made {len(self.created)}"
         for result in claim.results:
             failed = {one["row"] for one in result["failed"]}
-            told_loaded = self.chunks[result["chunk"]] - failed - set(result["unconfirmed"])
-            if told_loaded - self.loaded:
-                yield f"rows {sorted(told_loaded - self.loaded)[:5]} are told as loaded and are not"
+            said_loaded = self.chunks[result["chunk"]] - failed - set(result["unconfirmed"])
+            if said_loaded - self.loaded:
+                yield f"rows {sorted(said_loaded - self.loaded)[:5]} are reported as loaded and are not"
             if last and failed & self.loaded - self._same_as_before:
-                yield f"rows {sorted(failed & self.loaded)[:5]} are told as failed and are loaded"
+                yield f"rows {sorted(failed & self.loaded)[:5]} are reported as failed and are loaded"
 
     @property
     def _same_as_before(self) -> set[int]:

@@ -1,4 +1,4 @@
-"""Make up a FOLIO with users in it, an export for it, and a mapping with an ownership policy."""
+"""Generate a FOLIO with users, an export, and a mapping with an ownership policy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.folio.reference import departments, made_up_id, select_field, text_
 User = dict[str, Any]
 
 MARK = "qzx"
-"""In every made-up name, address and id, so that a report or a plan that quotes a patron is found out."""
+"""Part of every generated name, address and id, so that a report or a plan that quotes a patron is detected."""
 
 LONG_AGO = "2020-01-01T00:00:00.000+00:00"
 GROUPS = ("faculty", "graduate", "staff", "undergrad")
@@ -101,7 +101,7 @@ class Row(NamedTuple):
 
 @dataclass
 class World:
-    """All that one run is about."""
+    """The data of one run."""
 
     seed: int
     zone: ZoneInfo
@@ -118,20 +118,20 @@ class World:
     stored: list[User]
     preferences: list[User]
     edits: list[Edit] = field(default_factory=list)
-    """Made by hand when the load has been planned."""
+    """Edits made by hand after the plan."""
     refused: set[int] = field(default_factory=set)
-    """Rows whose barcodes somebody gives to another user then, so that FOLIO refuses them."""
+    """Rows whose barcodes are then given to another user, so that FOLIO refuses them."""
     keeps_created_date: bool = True
     """Whether an update leaves createdDate alone. FOLIO: mod-users since 19.6."""
     late_seconds: float = 0.0
-    """How long FOLIO works on when it has reported a refused update."""
+    """How long FOLIO continues after it has reported a refused update."""
     duplicates: set[int] = field(default_factory=set)
-    """Rows that a validation rejects: what must be unique is in the file twice."""
+    """Rows that validate rejects: a unique value is in the file twice."""
 
     columns = COLUMNS
 
     def tenant(self) -> dict[str, Any]:
-        """What the tenant file says of the target."""
+        """The target section of the tenant file."""
         target = {
             "type": "folio",
             "connection": "campaign_folio",
@@ -147,7 +147,7 @@ class World:
 
     @property
     def prefix(self) -> str:
-        """What FOLIO puts before each externalSystemId."""
+        """The prefix that FOLIO puts before each externalSystemId."""
         return f"{self.source_type}_" if self.source_type else ""
 
     def edited(self) -> World:
@@ -231,7 +231,7 @@ def _edit(users: dict[str, User], edits: list[Edit]) -> None:
 
 
 def _add_policies(world: World, chance: random.Random) -> None:
-    """What the tenant file says about staff and protected users, and users with the tags that protect them."""
+    """The tenant file's settings for staff and protected users, and users with the tags that protect them."""
     world.staff = chance.choice([{}, {}, {"expirationDate": "load"}, {"active": "load", "patronGroup": "load"}])
     world.same_email = chance.choice(["report", "reject", "ignore"])
     world.protects = chance.random() < 0.5  # noqa: PLR2004 - in every second run
@@ -262,7 +262,7 @@ def _people(world: World, chance: random.Random, count: int) -> None:
     for number in range(1, count + 1):
         cells = _cells(chance, number)
         world.rows.append(Row(number + 1, cells))
-        if chance.random() < 0.6:  # noqa: PLR2004 - more are known than new
+        if chance.random() < 0.6:  # noqa: PLR2004 - most are known
             _store(world, chance, cells["ID"], number)
     for number in range(count + 1, count + 40):
         _store(world, chance, f"X{MARK}{number}", number)
@@ -299,7 +299,7 @@ def _cells(chance: random.Random, number: int) -> dict[str, str]:
 
 
 def _store(world: World, chance: random.Random, key: str, number: int) -> None:
-    """Somebody FOLIO has had since long ago, with things of the library's own."""
+    """A user who has been in FOLIO for a long time, with data from the library."""
     spelt = key.upper() if chance.random() < 0.05 else key  # noqa: PLR2004 - one in twenty
     user: User = {
         "id": made_up_id("user", f"{world.seed}/{number}"),
@@ -384,7 +384,7 @@ def _address_type(name: str) -> str:
 
 
 def _add_troubles(world: World, chance: random.Random) -> None:
-    """Rows that cannot load, or only in a certain order: unknown values, twins, keys that others hold, swaps."""
+    """Rows that cannot be loaded, or only in a certain order: unknown values, duplicates, keys of others, swaps."""
     rows = chance.sample(world.rows, min(60, len(world.rows)))
     stored = {user["externalSystemId"].removeprefix(world.prefix).lower(): user for user in world.stored}
     known = [row for row in rows if row.cells["ID"].lower() in stored]

@@ -1,4 +1,4 @@
-"""Airflow with three made-up libraries on this machine: python -m local demo | up | down."""
+"""Airflow with three fictional libraries on this machine: python -m local demo | up | down."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def main() -> int:
-    """Do what the first word says; `make` has a target for each that a person needs."""
+    """Run the command in the first argument; `make` has a target for each one that people need."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "demo", _demo, "load the patrons of all of them and show what happened")
@@ -31,12 +31,12 @@ def _add(
     what: str,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=what)
-    command.add_argument("--folder", type=Path, help="where everything is kept; below .local/ unless given")
+    command.add_argument("--folder", type=Path, help="the folder for everything (default: below .local/)")
     command.set_defaults(do=do)
     return command
 
 
-# Each imports what it needs: `down` should not wait for what `demo` takes to import.
+# Each imports what it needs: `down` should not wait for the imports of `demo`.
 
 
 def _demo(arguments: argparse.Namespace) -> int:

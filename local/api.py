@@ -46,7 +46,7 @@ class AirflowApi:
         return httpx.Client(base_url=f"{self.url}/api/v2", headers=headers, timeout=30, trust_env=False)
 
     def close(self) -> None:
-        """Let go of the connections; the next call logs in anew."""
+        """Close the connections; the next call logs in again."""
         if "http" in self.__dict__:
             self.__dict__.pop("http").close()
 

@@ -1,10 +1,10 @@
 """
-Make up patron exports for the demo: the same ones for the same day, every time, everywhere.
+Generate patron exports for the demo, always and everywhere the same for the same day.
 
-No one in them exists. Names are drawn from lists and put together by chance; mail addresses are under the reserved
-domain `.example`; telephone numbers are from the ranges that the United States (555-01xx) and Ireland (020 91x) keep
-for films. What is lifelike is the shape: accents, apostrophes, leading zeros, empty cells, quotes and line breaks
-inside cells, and a few rows with each fault that libraries meet most.
+The people do not exist. Names are random combinations from lists; mail addresses end in the reserved domain `.example`;
+telephone numbers are from the ranges that the United States (555-01xx) and Ireland (020 91x) reserve for fiction. The
+form is realistic: accents, apostrophes, leading zeros, empty cells, quotes and line breaks inside cells, and a few rows
+with each of the most common errors.
 """
 
 import csv
@@ -35,19 +35,19 @@ NORTHFIELD_DEPARTMENTS = ("Biology", "Chemistry", "Classics", "Computer Science"
 UNKNOWN_DEPARTMENT = "Oceanography"
 
 WINDOWS = "cp1252"
-"""What the school's program writes."""
+"""The columns that the school's program writes."""
 
 _DAY_ONE = date(2026, 1, 1)
 """The first file has person 1 as its first row."""
 _DAYS = 30_000
-"""After so many days the numbers start again; every one of them fits into a barcode."""
+"""After this number of days the numbers repeat; each of them fits into a barcode."""
 _NEWCOMERS = 3
 
 Row = dict[str, str]
 
 
 class Export(NamedTuple):
-    """A file as a library delivers it, and the truth about it."""
+    """A file as a library delivers it, and its errors."""
 
     name: str
     content: bytes
@@ -66,7 +66,7 @@ class Person(NamedTuple):
     last: str
     login: str
     chance: random.Random
-    """Where everything else about this person comes from, so that it stays the same from day to day."""
+    """The source of all other data about this person, so that it stays the same from day to day."""
 
 
 FIRST_NAMES = (
@@ -162,8 +162,8 @@ def _people(library: str, day: date, count: int, encoding: str = "utf-8") -> Ite
     """
     `count` people whose names can be written in `encoding`.
 
-    Each day the three who have been here longest leave and three newcomers join, so a file is as long on one day as on
-    any other, and whoever is in it is the same person every day.
+    Each day the three who have been here longest leave and three newcomers join, so every file has the same
+    length, and each person in it stays the same.
     """
     first_names, last_names = (_writable(names, encoding) for names in (FIRST_NAMES.split(" "), _last_names()))
     first_number = (day - _DAY_ONE).days % _DAYS * _NEWCOMERS + 1
@@ -177,12 +177,12 @@ def _people(library: str, day: date, count: int, encoding: str = "utf-8") -> Ite
 
 
 def _writable(names: Iterable[str], encoding: str) -> list[str]:
-    """The names that an encoding has letters for."""
+    """The names that can be written in an encoding."""
     return [name for name in names if name.encode(encoding, "replace").decode(encoding) == name]
 
 
 def _last_names() -> list[str]:
-    """One word each, but for those that begin with a particle."""
+    """Single words, except names that begin with a particle."""
     joined = re.sub(r"\b(De|la|Ó) ", r"\1_", LAST_NAMES)
     return [name.replace("_", " ") for name in joined.split(" ")]
 
@@ -277,7 +277,7 @@ def _put_faults(
     faults: Mapping[str, Callable[[Row, Row], None]],
     each: int,
 ) -> dict[str, list[int]]:
-    """Spoil `each` rows in each way; kind -> row numbers. Only rows with a barcode are chosen, each once."""
+    """Damage `each` rows in each way; kind -> row numbers. Only rows with a barcode are chosen, each once."""
     barcode = next(name for name in ("CARD", "barcode", "Card") if name in rows[0])
     places = iter(chance.sample([place for place, row in enumerate(rows) if row[barcode]], 2 * each * len(faults)))
     spoiled: dict[str, list[int]] = {}
@@ -299,7 +299,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Row], delimiter: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """Only the letters a to z: Łukasz O'Brien gives lukasz obrien, each for itself."""
+    """Only the letters a to z: Łukasz O'Brien becomes lukasz obrien."""
     replaced = name.lower().replace("ß", "ss").translate(str.maketrans("łøıðþđ", "loidtd"))
     letters = unicodedata.normalize("NFKD", replaced)
     return "".join(letter for letter in letters if letter.isascii() and letter.isalpha())

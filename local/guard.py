@@ -1,8 +1,8 @@
 """
 Keep several programs running, and leave none behind.
 
-A guard is a small process of its own between us and the programs. It holds one end of a pipe; when the other end
-closes (because we are done, or were killed) it stops the programs and everything they started:
+A guard is a small separate process between us and the programs. It holds one end of a pipe. When the other end
+closes, because we have finished or were killed, it stops the programs and everything they started:
 
     with Guard([Program("web", ["python", "-m", "http.server"], environment, Path("web.log"))]):
         ...
@@ -23,14 +23,14 @@ from typing import NamedTuple, NoReturn, Self
 
 import psutil
 
-# How long the programs get to end by themselves, and when they are asked a second time: Airflow's scheduler may
+# How long the programs may take to end, and when they are asked a second time: Airflow's scheduler may
 # swallow the first signal.
 PATIENCE = 15.0
 ASK_AGAIN_AFTER = 4.0
 
 
 class Program(NamedTuple):
-    """One program to keep running; what it prints goes to `log`."""
+    """One program to keep running; its output goes to `log`."""
 
     name: str
     command: Sequence[str]
@@ -39,7 +39,7 @@ class Program(NamedTuple):
 
 
 class ProgramEndedError(RuntimeError):
-    """A program ended that should have gone on; the message has the last lines it printed."""
+    """A program ended unexpectedly; the message has the last lines of its output."""
 
 
 class Guard:
@@ -57,7 +57,7 @@ class Guard:
         self.stop()
 
     def start(self) -> Self:
-        """Start the programs; what becomes of them, `check` tells."""
+        """Start the programs; `check` reports whether they are still running."""
         for program in self.programs:
             program.log.parent.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
@@ -128,7 +128,7 @@ def main() -> int:
 
 
 def stop_descendants(patience: float, again: float = ASK_AGAIN_AFTER) -> None:
-    """Ask the programs to end; ask them and all they started; end what is left."""
+    """Ask the programs to end, then also everything they started, then kill the rest."""
     started = time.monotonic()
     _signal_all(signal.SIGTERM, psutil.Process().children())
     asked_again = False
@@ -170,7 +170,7 @@ def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _descendants() -> list[psutil.Process]:
-    """What runs below this process; ended children are taken note of, so that they disappear."""
+    """The descendants of this process; waits for ended children, so that they disappear."""
     return psutil.wait_procs(psutil.Process().children(recursive=True), timeout=0)[1]
 
 
@@ -181,14 +181,14 @@ def _signal_all(number: int, processes: Sequence[psutil.Process]) -> None:
 
 
 def _adopt_orphans() -> None:
-    """On Linux, whatever loses its parent below us becomes our child, so that we can end it."""
+    """On Linux, make orphaned descendants our children, so that we can end them."""
     if sys.platform == "linux":
         pr_set_child_subreaper = 36
         ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1)
 
 
 def _end_with_parent() -> None:
-    """On Linux, a program is told to end when even the guard is killed."""
+    """On Linux, end a program even if the guard is killed."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)

@@ -25,7 +25,7 @@ from sandbox.infiniti import IMPORT
 
 START_PATIENCE = 60.0
 DAYS = 5
-"""So many days before today have an export too, for backfills."""
+"""The number of days before today that have an export too, for backfills."""
 
 
 class Library(NamedTuple):

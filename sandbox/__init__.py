@@ -2,7 +2,7 @@
 
 Start them all with `python -m sandbox --folder DIR`, or `with Sandbox(folder) as sandbox:` (sandbox.everything), or one
 at a time (sandbox.folio, sandbox.infiniti, sandbox.sftp, sandbox.smtp, sandbox.s3). They listen on
-loopback unless told otherwise.
+loopback by default.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Start all stand-ins and serve until told to stop: `python -m sandbox --folder DIR`."""
+"""Start all stand-ins and serve until stopped: `python -m sandbox --folder DIR`."""
 
 from __future__ import annotations
 

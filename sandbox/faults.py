@@ -40,10 +40,10 @@ class Fault:
     work: "none" answers instead of working; "first" works, then gives this answer; "goes on" gives this answer at once
         and works on behind it, as a gateway's time-out does.
     delay: seconds before the work begins, as in a queue. seconds: what this import takes, instead of import_seconds.
-    trickle: seconds over which the answer's body comes in, piece by piece. cut: it ends half-way, connection and all.
+    trickle: seconds over which the body arrives, piece by piece. cut: the answer and its connection end halfway.
     failed_setup: the error of a user import that cannot list its reference data: 500, no user touched.
-    failed_searches: the user import's partitions of ten, from 0, whose look-up fails: all users are told as failed.
-    breaks_off: the user import dies for good after so many partitions.
+    failed_searches: the user import's partitions of ten, from 0, whose lookup fails: all users are reported as failed.
+    breaks_off: the user import dies for good after this number of partitions.
     """
 
     status: int

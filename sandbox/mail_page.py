@@ -62,7 +62,7 @@ def read_mail(path: Path) -> EmailMessage:
 
 
 def mail_page(folder: Path) -> Starlette:
-    """The page as an ASGI application; the folder is read anew for each request."""
+    """The page as an ASGI application; the folder is read again for each request."""
 
     async def all_mails(_: Request) -> Response:
         return _rendered(folder)

@@ -124,7 +124,7 @@ async def _true(folio: Folio, request: Request, endpoint: Endpoint, seen: Seen, 
 
 
 def _check_permission(call: Call, permission: str) -> None:
-    """FOLIO: mod-authtoken; who lacks an endpoint's permission is told which. On Eureka capabilities stand for it."""
+    """FOLIO: mod-authtoken; a missing permission is named in the answer. On Eureka capabilities replace permissions."""
     if permission and permission in call.tenant.forbidden:
         user = f"'{call.tenant.username}' ({call.author})"
         raise text(403, f"Access for user {user} requires permission: {permission}")

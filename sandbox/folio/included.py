@@ -1,4 +1,4 @@
-"""What a user import's `included` part does to departments and custom fields, before any user is looked at."""
+"""The effect of a user import's `included` part on departments and custom fields, before any user is imported."""
 
 from __future__ import annotations
 

@@ -54,9 +54,9 @@ async def run(request: Request) -> Answer:
 
 
 def prepare(request: Request) -> None:
-    """FOLIO: UserImportAPI.prepareUserImportData; what `included` asks for is done before any user is looked at.
+    """FOLIO: UserImportAPI.prepareUserImportData; `included` is processed before any user.
 
-    All of it runs in parallel, so that departments may be made even when a failed set-up then ends the request.
+    Everything runs in parallel, so departments may be created even if a failed set-up then ends the request.
 
     Raises:
         Refusal: the request is answered with 500.

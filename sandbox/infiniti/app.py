@@ -26,7 +26,7 @@ from sandbox.trouble import NO_ANSWER, Working, under
 IMPORT = "/api/import/users"
 
 STEP = 10
-"""An import that takes time rests after so many users; one that dies does it there."""
+"""A slow import pauses after this number of users; one that crashes does so there."""
 
 MOST_SHOWN = 500
 

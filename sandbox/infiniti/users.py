@@ -38,13 +38,13 @@ NAMES = {
 
 @dataclass
 class Oddities:
-    """What the article leaves open, each with the answer that seems likeliest.
+    """Behaviour that the article leaves open, each with the likeliest default.
 
     details: an object by row number, an array of all outcomes, an object of the failed rows only, or none.
-    first_row: the number of the first user in an object. header_line: the header is told as an invalid line before it.
-    doubled: a failure says its reason twice, as in the article. unauthorised, failed: the statuses that are not told.
+    first_row: the number of the first user in an object. header_line: the header is listed before it, as invalid.
+    doubled: a failure says its reason twice, as in the article. unauthorised, failed: statuses not in the article.
     blank_cells: an empty cell erases what was there, or keeps it. empty: the file that counts as empty.
-    unknown_columns: a column that nobody knows is ignored, or has the file refused.
+    unknown_columns: an unknown column is ignored, or the file is refused.
     spellings: other names for columns in the header, like {"middleinitialname": "middlename"}.
     """
 
@@ -68,7 +68,7 @@ class Event(NamedTuple):
     username: str
 
 
-class FileRefused(Exception):  # noqa: N818 - told to the client as an answer
+class FileRefused(Exception):  # noqa: N818 - it becomes an answer
     """The file cannot be imported at all; its text is the summary."""
 
 

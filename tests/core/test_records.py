@@ -46,7 +46,7 @@ def ours(content, encoding="utf-8"):
     try:
         read = reading.read(content, Layout(encoding=encoding))
     except SourceError as error:
-        return "cannot be read" if "cannot be read: a double quote" in str(error) else str(error)
+        return "cannot be read" if "cannot be read: it has a stray double quote" in str(error) else str(error)
     whole = {number: list(cells) for number, *cells in read.frame.iter_rows()}
     ragged = dict(read.rejects.select("row", "value").iter_rows())
     assert read.ragged[ROW].to_list() == list(ragged)

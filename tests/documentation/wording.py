@@ -1,6 +1,7 @@
 """All the text that people read: documents, templates, YAML, and the strings and comments of the code."""
 
 import io
+import re
 import tokenize
 from collections.abc import Iterator
 from functools import cache
@@ -19,7 +20,7 @@ READ = (
         "include/**/*.yaml",
         "include/**/*.html",
     ),
-    *("include/**/*.txt", "include/**/*.css", "plugins/**/*.py", "dags/*.py", "sandbox/**/*.py", "sandbox/**/*.html"),
+    *("include/**/*.txt", "plugins/**/*.py", "dags/*.py", "sandbox/**/*.py", "sandbox/**/*.html"),
     *("local/*.py", "faults/*.py", "benchmarks/*", "docker-compose.yaml", ".env.example", "Dockerfile"),
     *("deploy/*.py", "deploy/*.yaml"),
 )
@@ -48,10 +49,24 @@ def lines() -> list[Line]:
 def _lines_of(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a file with their numbers; of Python only strings and comments."""
     text = path.read_text(encoding="utf-8")
+    if path.suffix == ".html":
+        text = _without_markup(text)
     if path.suffix != ".py":
         yield from enumerate(text.splitlines(), 1)
         return
     readable = (tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING))
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in readable:
-            yield from enumerate(token.string.splitlines(), token.start[0])
+            # What is in the braces of an f-string, or in backticks, is code; so is a text of one word.
+            text = re.sub(r"\{[^{}\n]*\}|`[^`\n]*`", "…", token.string)
+            yield from enumerate(text.splitlines() if " " in text.strip() else (), token.start[0])
+
+
+def _without_markup(text: str) -> str:
+    """A template without tags and styles; of what stands in braces only the texts in quotes. The lines stay."""
+    text = re.sub(r"<style.*?</style>|<(?:[^<>{}]|\{[{%].*?[%}]\})*>", _blank_lines, text, flags=re.DOTALL)
+    return re.sub(r"\{[{%#].*?[%}#]\}", lambda found: " ".join(re.findall(r'"([^"]*)"|\n', found[0])), text)
+
+
+def _blank_lines(found: re.Match[str]) -> str:
+    return "\n" * found[0].count("\n")

@@ -1,7 +1,7 @@
 """
-Great Expectations, which is the validator of record: a table and expectations in, its results out, and which rows fail.
+Great Expectations, the validator of record: returns its results for a table and expectations, and the failing rows.
 
-It is imported without what nothing here uses, and set up once in a process.
+It is imported without its unused parts, and set up once in each process.
 """
 
 import json
@@ -16,10 +16,10 @@ from patronload import lazy
 from patronload.config import expectations
 from patronload.config.mapping import Expectation
 
-# It tells at INFO of each of its two hundred functions as it is imported.
+# On import it logs each of its two hundred functions at INFO.
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
-# A third of its time is for this, which one of its expectations needs; it is imported when that one is used.
+# This takes a third of its import time, and only one expectation needs it; it is imported when that one is used.
 lazy.imported("scipy.stats")
 
 import great_expectations as gx  # noqa: E402  (see the lines above)
@@ -28,14 +28,14 @@ from great_expectations.data_context.types.base import ProgressBarsConfig  # noq
 from great_expectations.execution_engine import pandas_execution_engine  # noqa: E402
 from great_expectations.expectations.registry import get_expectation_impl  # noqa: E402
 
-# This module of it sets its own level as it is imported, and tells of a folder that it does not keep.
+# This module sets its own level on import, and logs a folder that it then deletes.
 logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
 
 # It would hash the whole table for a fingerprint that nothing reads, which takes as long as all checks together. The
-# name is a private one of theirs; a test tells if it is gone.
+# name is private; a test fails if it disappears.
 pandas_execution_engine.HASH_THRESHOLD = 0
 
-# Which rows failed is wanted in full; values are not, for the result is kept as an artifact.
+# We want all failing rows but no values, because the result is kept as an artifact.
 RESULT_FORMAT = {
     "result_format": "COMPLETE",
     "partial_unexpected_count": 0,
@@ -44,16 +44,16 @@ RESULT_FORMAT = {
 }
 
 VERSION = gx.__version__
-"""Which Great Expectations it was that looked."""
+"""The version of Great Expectations."""
 
 ASKING = Lock()
-"""It has one table at a time: asked in two threads at once, it would answer of the other one's table."""
+"""It works on one table at a time: in two threads it would evaluate the other thread's table."""
 
 
 @cache
 def ready() -> "BatchDefinition[Any]":
-    """What a table is put to. It is the same for each, and takes longer to make than to ask two expectations."""
-    # An ephemeral context keeps nothing on disk, and does not look for settings left over in the environment.
+    """The context and batch definition. They are the same for every table, and slow to create."""
+    # An ephemeral context stores nothing on disk, and ignores settings in the environment.
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("export").add_dataframe_asset("rows")
@@ -62,9 +62,9 @@ def ready() -> "BatchDefinition[Any]":
 
 def results(table: pd.DataFrame, asked: list[Expectation]) -> list[Any]:
     """
-    Great Expectations' result for each expectation, None where it has none. The table's index are the row numbers.
+    Great Expectations' result for each expectation, None if it has none. The table's index are the row numbers.
 
-    It answers in another order than it is asked. Two that are the same are asked as one, as it would do by itself.
+    It returns results in a different order. Identical expectations are evaluated once, as it would do anyway.
     """
     if not asked:
         return []
@@ -74,7 +74,7 @@ def results(table: pd.DataFrame, asked: list[Expectation]) -> list[Any]:
         try:
             found = {result.expectation_config.meta["key"]: result for result in _put(table, made)}
         finally:
-            # It remembers the last table that it was asked of, and tables are large.
+            # It keeps a reference to the last table, and tables are large.
             _put(pd.DataFrame(), [])
     return [found.get(key) for key in keys]
 
@@ -86,16 +86,16 @@ def _put(table: pd.DataFrame, made: list[Any]) -> list[Any]:
 
 
 def _made(expectation: Expectation, **more: Any) -> Any:
-    """Great Expectations' own; a mapping file has none that it refuses, see expectations."""
+    """The expectation as an object of Great Expectations; mapping files contain only valid ones, see expectations."""
     return get_expectation_impl(expectation.name)(**expectation.arguments, **more)
 
 
 def failing_rows(expectation: str, result: Any | None) -> list[int] | None:
     """
-    The rows that fail, each once; None when Great Expectations could not look, or does not tell all of them.
+    The failing rows, each once; None if Great Expectations could not evaluate the check, or does not list all of them.
 
-    It does not raise when it cannot look: success is False then and nothing is told of the rows, so that an
-    expectation nobody has looked at would pass for one that no row fails.
+    It does not raise in that case: success is False and no rows are listed, so that a check which was not evaluated
+    would look like one that no row fails.
     """
     if result is None:
         return None
@@ -106,13 +106,13 @@ def failing_rows(expectation: str, result: Any | None) -> list[int] | None:
         return []
     count, failing = details.get("unexpected_count"), details.get("unexpected_index_list")
     rows = list(dict.fromkeys(failing or []))
-    # A check of rows that fails and names none has looked at something else, such as the type of the column.
+    # A row check that fails without listing rows has checked something else, such as the type of the column.
     if count is None or len(rows) != count or (not result.success and not rows):
         return None
     return rows
 
 
 def raised(result: Any) -> bool:
-    """Whether something went wrong within Great Expectations; it tells so once, or for each figure that it needed."""
+    """Whether Great Expectations had an internal error; it reports it once, or for each metric that it needed."""
     told = result.exception_info or {}
     return any(part.get("raised_exception") for part in (told, *told.values()) if isinstance(part, dict))

@@ -1,7 +1,7 @@
 """
-Tell where text was read in the wrong encoding before it came to us: José as JosÃ©, or as Jos with a U+FFFD or NUL.
+Detect text that was read in the wrong encoding before it reached us: José as JosÃ©, or as Jos with a U+FFFD or NUL.
 
-Somebody's program took UTF-8 for Windows-1252. That is certain where a word, written in Windows-1252 again, is UTF-8.
+A program mistook UTF-8 for Windows-1252. That is certain if a word, encoded in Windows-1252 again, is valid UTF-8.
 """
 
 import re
@@ -14,22 +14,22 @@ from patronload.mapping.cells import clean
 from patronload.rows import ROW, holding, no_rejects
 
 REPLACED, NUL = "\ufffd", "\0"
-"""What stands for a character that could not be read, and what is left of UTF-16; FOLIO's database keeps no NUL."""
+"""The replacement for an unreadable character, and a remnant of UTF-16; FOLIO's database cannot store NUL."""
 
 SUSPECT = r"[\u{C2}-\u{F4}][^\x00-\x7F]"
-"""Two characters of which the first looks like the beginning of a character in UTF-8, and the second could go on."""
+"""Two characters that look like the first and second byte of a character in UTF-8."""
 
 NOT_LATIN = r"[\u0250-\u0258\u025A\u025C-\u02AF\u02C0-\u02FF\u0310-\u0320\u0329-\u07FF]"
 """
-What É, Ö or ß become with a dash, a quotation mark or a no-break space behind them: signs of Hebrew, N'Ko or phonetics,
-which nobody has among Latin letters. Accents of their own, and letters of Azerbaijan and Hawaii, are not in here.
+What É, Ö or ß become before a dash, a quotation mark or a no-break space: characters of Hebrew, N'Ko or phonetics,
+which do not occur among Latin letters. Combining accents, and letters of Azerbaijan and Hawaii, are not included.
 """
 
-REASON = "is text that was read in the wrong encoding on its way to us, and nobody can be called so: write it anew"
+REASON = "is garbled: it was read in the wrong encoding before it reached us; enter it again"
 
 
 def garbled(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
-    """Rejects for the cells, in the columns that the mapping takes, whose text was garbled before it came to us."""
+    """Rejects for garbled cells in the columns that the mapping uses."""
     found = [no_rejects()]
     for name in mapping.columns:
         suspects = holding(frame, name, rf"{REPLACED}|\x00|{SUSPECT}").select(ROW, name)
@@ -49,7 +49,7 @@ def garbled(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
 
 
 def is_garbled(text: str) -> bool:
-    """Whether a word of the text is UTF-8 that was taken for Windows-1252 or Latin-1, or holds U+FFFD or NUL."""
+    """Whether a word of the text is UTF-8 mistaken for Windows-1252 or Latin-1, or contains U+FFFD or NUL."""
     return REPLACED in text or NUL in text or any(_is_utf8(word) for word in text.split(" "))
 
 
@@ -63,6 +63,6 @@ def _reads_as_utf8(word: str, encoding: str) -> bool:
     except UnicodeError:
         return False
     among_latin = any(sign.isascii() and sign.isalpha() for sign in word)
-    # A control character is in nobody's name: ÂŠ would be one.
+    # No name contains a control character: ÂŠ would be one.
     odd = (unicodedata.category(sign) == "Cc" or (among_latin and re.match(NOT_LATIN, sign)) for sign in read)
     return read != word and not any(odd)

@@ -56,7 +56,7 @@ class Export(NamedTuple):
 
     frame: ROW and the library's own columns, all text, only complete rows; ragged: the rows with too few or too many
     cells, cut to the columns or filled up with empty text; rejects: the reason for each of these, and the cells that
-    have lost digits; mended: whether it is a corrected rejects file; encoding: the detected one; names: the original
+    have lost digits; `mended`: whether it is a corrected rejects file; encoding: the detected one; names: the original
     names of renamed columns; trailer: its last line, if the layout has one.
     """
 

@@ -1,4 +1,4 @@
-"""Tell where a spreadsheet has changed a number: zeros that are gone, 2.13E+12, a .0 behind an id, #REF!"""
+"""Detect numbers that a spreadsheet has changed: lost zeros, 2.13E+12, a .0 after an id, #REF!"""
 
 from typing import NamedTuple
 
@@ -14,11 +14,11 @@ AS_TEXT = r"^(?:=\"[^\"]*\"|'[0-9]+)$"
 ERROR = r"^#(?:REF!|N/A|NAME\?|VALUE!|NUM!|DIV/0!|NULL!|#+)$"
 
 NUMBERS = {"barcode", "externalSystemId", "username", "personal.phone", "personal.mobilePhone"}
-"""Fields of which no value is a decimal number; of a column for others a .0 may be meant."""
+"""Fields whose values are never decimal numbers; in columns for other fields a .0 may be correct."""
 
 
 class _Damage(NamedTuple):
-    """How a cell looks that a spreadsheet has changed, and what to tell the library."""
+    """The form of a cell that a spreadsheet has changed, and the reason for the library."""
 
     pattern: str
     reason: str
@@ -28,46 +28,46 @@ class _Damage(NamedTuple):
 EVERYWHERE = (
     _Damage(
         SCIENTIFIC,
-        "was a long number before a spreadsheet rounded it; its last digits are lost: take it from the system "
-        "again, with the column as text",
+        "was a long number before a spreadsheet rounded it; its last digits are lost: export it again, "
+        "with the column as text",
         "is a long number that a spreadsheet rounded, like 2.13E+12",
     ),
     _Damage(
         ERROR,
-        "is what a spreadsheet shows when it cannot compute or show a cell: take it from the system again",
+        "is an error message of a spreadsheet: export the value again",
         "is an error of a spreadsheet, like #REF!",
     ),
 )
 IN_NUMBERS = (
     _Damage(
         DECIMAL,
-        "is an id that a spreadsheet made a decimal number: take the part behind the point away, and make sure that no "
-        "zeros in front are missing",
-        "is an id that a spreadsheet made a decimal number, like 4711.0",
+        "is an id that a spreadsheet turned into a decimal number: remove the decimals, and make sure that no "
+        "leading zeros are missing",
+        "is an id that a spreadsheet turned into a decimal number, like 4711.0",
     ),
     _Damage(
         AS_TEXT,
-        "is written so that a spreadsheet keeps its zeros: take the signs around the digits away",
+        "is written so that a spreadsheet keeps its zeros: remove the characters around the digits",
         'is written for a spreadsheet, like ="0042" or \'0042',
     ),
 )
 
 
 def lost(frame: pl.DataFrame, lengths: dict[str, int]) -> pl.DataFrame:
-    """Rejects for the cells of digits that have fewer of them than their column always has."""
+    """Rejects for cells with fewer digits than their column always has."""
     found = [no_rejects()]
     for name, length in lengths.items():
         if name in frame.columns:
             shorter = (
                 pl.col(name).str.strip_chars().str.contains(rf"^[0-9]{{1,{length - 1}}}$") if length > 1 else False
             )
-            reason = f"has fewer than {length} digits: a spreadsheet took the zeros in front away; put them back"
+            reason = f"has fewer than {length} digits: a spreadsheet removed its leading zeros; add them again"
             found.append(_rejects(frame.filter(shorter), name, reason, f"has fewer than {length} digits"))
     return pl.concat(found)
 
 
 def damaged(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
-    """Rejects for what a spreadsheet has changed beyond repair in the columns that the mapping takes."""
+    """Rejects for cells that a spreadsheet has damaged in the columns that the mapping uses."""
     found = [no_rejects()]
     for name in mapping.columns:
         of_numbers = any(name in mapping.fields[path].columns for path in NUMBERS & set(mapping.fields))
