@@ -22,6 +22,7 @@ from sandbox.folio import FolioServer, Seen
 from sandbox.s3 import S3Server
 from sandbox.smtp import MailServer
 from tests import compose
+from tests.cluster.relay import Relay
 
 PROJECT = Path(__file__).resolve().parents[2]
 PASSWORD = "admin-of-the-test"
@@ -127,6 +128,7 @@ class Cluster:
         self.url = f"http://127.0.0.1:{self.port}"
         self.api = AirflowApi(self.url, "admin", PASSWORD)
         self._settings = settings
+        self.relay = Relay(servers.s3.url)
         # What .env would hold; the rest of it has defaults.
         self.variables = {
             "AIRFLOW_API_SECRET_KEY": "secret-key-of-the-test",
@@ -150,6 +152,7 @@ class Cluster:
 
     def __enter__(self) -> Self:
         try:
+            self.relay.__enter__()
             self._initialize()
             for part in (*self.parts.values(), *self.workers):
                 part.start()
@@ -163,6 +166,7 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         self.api.close()
+        self.relay.__exit__()
         parts = (*self.workers, *self.parts.values())
         for part in parts:
             part.ask_to_stop()
@@ -202,12 +206,12 @@ class Cluster:
         """What the service `init` does."""
         done = subprocess.run(
             [sys.executable, PROJECT / "deploy" / "initialize.py"],
-            env=self._environment("init"), capture_output=True, text=True, check=False,
+            env=self.environment("init"), capture_output=True, text=True, check=False,
         )  # fmt: skip
         (self.folder / "init.log").write_text(done.stdout + done.stderr)
         assert done.returncode == 0, done.stderr[-3000:]
 
-    def _environment(self, service: str, home: str = "machine-1") -> dict[str, str]:
+    def environment(self, service: str, home: str = "machine-1") -> dict[str, str]:
         """The settings of a service, but for the places that are others on this machine."""
         there = {name: self._here(value) for name, value in self._of_compose(service).items()}
         return {
@@ -241,11 +245,16 @@ class Cluster:
         )
 
     def _part(self, service: str) -> Part:
-        return Part(_command(service), self._environment(service), self.folder / f"{service}.log")
+        return Part(_command(service), self.environment(service), self.folder / f"{service}.log")
 
     def _worker(self, number: int) -> Part:
         name = f"worker-{number}"
-        environment = self._environment("worker", "machine-2" if number == 1 else f"machine-{number + 1}")
+        environment = self.environment("worker", "machine-2" if number == 1 else f"machine-{number + 1}")
+        # The last one reaches the bucket by a way of its own, which can be cut.
+        if number == int(self.variables["WORKERS"]):
+            environment = {
+                key: value.replace(self.servers.s3.url, self.relay.url) for key, value in environment.items()
+            }
         # One serves its logs, at the port that all know; the others store them in the bucket.
         serves_logs = number == 1
         if serves_logs:

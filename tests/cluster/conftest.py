@@ -14,9 +14,9 @@ from sandbox.smtp import MailServer
 from tests.airflow.libraries import copy_of_include, library_file
 from tests.cluster.cluster import Cluster, Servers
 
-LIBRARIES = ("ashford", "bexley", "corvey", "dunmore", "elmhurst", "fairholm")
+LIBRARIES = ("ashford", "bexley", "corvey", "dunmore", "elmhurst", "fairholm", "gorsedd")
 
-QUEUED_SECONDS = 30
+QUEUED_SECONDS = 20
 """How long a task may wait in Redis here; an hour, and again and again for a day, in docker-compose.yaml."""
 
 HASTE = {

@@ -29,7 +29,7 @@ from patronload import settings
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_CHECKS = 15.0
+SECONDS_BETWEEN_CHECKS = 10.0
 SECONDS_TO_ANSWER = 5
 
 _ends = threading.Event()
