@@ -48,11 +48,18 @@ def _sftp(server: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, An
 
 def _folio(server: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
     credentials = {"login": account["username"], "password": account["password"]}
-    return {"conn_type": "http", "host": server["url"], **credentials, "extra": {"login": account["login"]}}
+    extra = {"login": account["login"], **_by_http(server)}
+    return {"conn_type": "http", "host": server["url"], **credentials, "extra": extra}
 
 
 def _infiniti(server: Mapping[str, Any]) -> dict[str, Any]:
-    return {"conn_type": "http", "host": server["url"], "login": server["username"], "password": server["password"]}
+    credentials = {"login": server["username"], "password": server["password"]}
+    return {"conn_type": "http", "host": server["url"], **credentials, "extra": _by_http(server)}
+
+
+def _by_http(server: Mapping[str, Any]) -> dict[str, bool]:
+    """Under Docker Compose the sandbox is another machine, in a network of the containers' own."""
+    return {} if "//127.0.0.1" in server["url"] else {"allow_http": True}
 
 
 def _smtp(server: Mapping[str, Any]) -> dict[str, Any]:

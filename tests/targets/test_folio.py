@@ -263,7 +263,7 @@ def test_nobody_answers(server: FolioServer):
 )
 def test_the_gateways_address(host: str, port: int | None, url: str):
     """However the host is written in the connection, it is https unless it says otherwise."""
-    assert str(gateway(Connection("folio", host=host, port=port))) == url
+    assert str(gateway(Connection("folio", host=host, port=port, extra={"allow_http": True}))) == url
 
 
 @pytest.mark.parametrize("host", ["", "ftp://folio.example.edu", "https://me:secret@folio.example.edu", "https://"])

@@ -15,6 +15,7 @@ from patronload.errors import ConfigError, TargetError, TransientError
 from patronload.loads.posting import post as posting
 from patronload.loads.posting.post import Totals, Watch
 from patronload.targets.delivery import Patron
+from patronload.targets.folio.client import gateway
 from patronload.targets.infiniti.client import school, written
 from sandbox.infiniti import InfinitiServer
 from tests.targets.infiniti_loads import (
@@ -282,9 +283,9 @@ def test_a_chunk_as_json_is_no_smaller_than_its_file():
         ("", "needs the address"),
         ("https://user:pw@school.example", "needs the address"),
         ("ftp://school.example", "needs the address"),
-        ("http://school.concordinfiniti.com", "in the clear"),
-        ("http://127.0.0.1.school.example", "in the clear"),
-        ("http://sandbox", "in the clear"),
+        ("http://school.concordinfiniti.com", "unencrypted"),
+        ("http://127.0.0.1.school.example", "unencrypted"),
+        ("http://sandbox", "unencrypted"),
     ],
 )
 def test_only_https_but_for_this_machine(host, told):
@@ -307,6 +308,17 @@ def test_only_https_but_for_this_machine(host, told):
 def test_where_the_school_is(host, url):
     """https when nothing is said, and http on loopback for the stand-in."""
     assert str(school(Connection("school_infiniti", host=host))) == url
+
+
+@pytest.mark.parametrize("address", [school, gateway])
+def test_http_to_another_machine_needs_leave(address):
+    """FOLIO and Infiniti alike: the connection says that the network is one's own, or the load stops."""
+    with pytest.raises(ConfigError, match="unencrypted"):
+        address(Connection("other", host="http://sandbox:81"))
+    with pytest.raises(ConfigError, match="unencrypted"):
+        address(Connection("other", host="http://sandbox:81", extra={"allow_http": "false"}))
+    for leave in (True, "true"):
+        assert str(address(Connection("other", host="http://sandbox:81", extra={"allow_http": leave})))
 
 
 def test_nothing_of_a_connection_is_shown(server):

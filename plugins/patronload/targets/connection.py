@@ -29,6 +29,9 @@ class Connection(Protocol):
     def password(self) -> str | None:
         """Never to be shown."""
 
+    def says(self, name: str) -> bool:
+        """Whether `name` is true in `extra`."""
+
     @property
     def extra(self) -> Mapping[str, Any]:
         """What else the target wants to know, such as the kind of login."""

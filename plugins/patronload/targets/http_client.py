@@ -9,7 +9,7 @@ import ssl
 
 import httpx
 
-from patronload.errors import PatronloadError, TargetError, TransientError
+from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
 from patronload.targets.connection import Connection
 
 # httpx logs every URL, and ours hold patrons' ids; httpcore, when asked for everything, logs cookies.
@@ -32,6 +32,19 @@ def address(connection: Connection) -> httpx.URL | None:
         return None
     url = url.copy_with(path=url.path.rstrip("/"))
     return url if url.port or not connection.port else url.copy_with(port=connection.port)
+
+
+def check_encryption(connection: Connection, url: httpx.URL) -> None:
+    """
+    Raise ConfigError if patrons and a password would cross a network unencrypted, unless the connection allows it.
+
+    On this machine alone http is fine: there a stand-in runs, or a proxy of one's own.
+    """
+    if url.scheme != "https" and not stays_here(url) and not connection.says("allow_http"):
+        raise ConfigError(
+            f"The connection '{connection.id}' would send patrons and a password unencrypted. Write https:// in its "
+            'host. If only your own machines can reach that network, add "allow_http": true to its extra.'
+        )
 
 
 def stays_here(url: httpx.URL) -> bool:

@@ -341,7 +341,7 @@ def gateway(connection: Connection) -> httpx.URL:
     """
     The gateway's address: https unless the connection's host says http, with the connection's port and any path.
 
-    Raises ConfigError when there is no host, or one with a user name in it.
+    Raises ConfigError when there is no host, one with a user name in it, or http to another machine without leave.
     """
     url = http_client.address(connection)
     if url is None:
@@ -349,6 +349,7 @@ def gateway(connection: Connection) -> httpx.URL:
             f"The connection '{connection.id}' needs the address of FOLIO's gateway as its host, like "
             "https://folio.example.edu; user name and password have fields of their own."
         )
+    http_client.check_encryption(connection, url)
     return url
 
 

@@ -216,9 +216,9 @@ class Infiniti:
 
 def school(connection: Connection) -> httpx.URL:
     """
-    The address of a school's Infiniti. It is reached by https; by http on this machine alone, where the stand-in is.
+    The address of a school's Infiniti.
 
-    Raises ConfigError when there is no host, one with a user name in it, or one that would be spoken to in the clear.
+    Raises ConfigError when there is no host, one with a user name in it, or http to another machine without leave.
     """
     url = http_client.address(connection)
     if url is None:
@@ -226,11 +226,7 @@ def school(connection: Connection) -> httpx.URL:
             f"The connection '{connection.id}' needs the address of the school's Infiniti as its host, like "
             "https://yourschool.concordinfiniti.com; user name and password have fields of their own."
         )
-    if url.scheme != "https" and not http_client.stays_here(url):
-        raise ConfigError(
-            f"The connection '{connection.id}' would send patrons and a password in the clear. Write https:// in its "
-            "host; http:// is for a stand-in on this machine only."
-        )
+    http_client.check_encryption(connection, url)
     return url
 
 
