@@ -34,7 +34,7 @@ def test_reads_every_key(include: Path) -> None:
         ("expect_column_values_to_not_be_null", {"column": "CARD"})
     ]
     assert list(mapping.fields) == [line.split(": ")[0].strip() for line in MAPPING.splitlines()[12:31]]
-    assert mapping.fields["username"].steps == type(mapping.fields["username"].steps)(["lower"])
+    assert [step.name for step in mapping.fields["username"].steps] == ["lower"]
     assert mapping.fields["personal.middleName"].between == " "
     assert mapping.lookups == {
         "states": {"A": True, "otherwise": False},
@@ -164,6 +164,8 @@ MISTAKES = [
         "lookups.groups. UG",
         "cells are compared without blanks around them. Write 'UG'.",
     ),
+    (ID, "{column: ID, steps: [lower, {pad: x}]}", f"{ID_KEY}.steps[1]", "the step 'pad' takes a value like {pad: 5}."),
+    (ID, "{join: [{text: a}, {text: b}]}", ID_KEY, "'join' needs at least one column."),
     (SKIP, "{is: ALUM}", "skip[0]", "the key 'column' is missing"),
     (SKIP, "{column: ROLE}", "skip[0]", "give exactly one of is, is_not, matches, blank; there is none."),
     (SKIP, "{column: ROLE, is: A, blank: true}", "skip[0]", "there are is and blank."),
@@ -258,10 +260,10 @@ MISTAKES = [
     (
         ID,
         "{column: ID, steps: [lowr]}",
-        ID_KEY,
+        f"{ID_KEY}.steps[0]",
         "there is no step 'lowr'; did you mean 'lower'? There are: lower, upper, ",
     ),
-    (ID, "{column: ID, steps: [eval]}", ID_KEY, "there is no step 'eval'; "),
+    (ID, "{column: ID, steps: [eval]}", f"{ID_KEY}.steps[0]", "there is no step 'eval'; "),
     (ID, "{column: ID, split: ';'}", ID_KEY, "takes text, not a list."),
     (ID, "{column: ID, date: '%d/%m/%Y'}", ID_KEY, "takes text, not a date."),
     (

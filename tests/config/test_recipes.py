@@ -1,9 +1,11 @@
 """The named steps: each does what its own example says, to any text."""
 
 import re
+from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +26,73 @@ def test_the_example_is_true(name: str) -> None:
     assert examples, f"{name} has no example"
     for before, after in examples:
         assert through(name, before) == [after]
+
+
+@pytest.mark.parametrize("name", value_steps.WITH_ARGUMENT)
+def test_the_example_with_a_value_is_true(name: str) -> None:
+    """What the documentation shows is what happens; a blank text stays blank."""
+    known = value_steps.WITH_ARGUMENT[name]
+    step = value_steps.parse({name: yaml.safe_load(known.example)})
+    docstring = getattr(value_steps, name).__doc__ or ""
+    examples = re.findall(r"(?:^|, and )(.+?) becomes (.+?)(?=, and |\.$)", docstring)
+    column = pl.DataFrame({"text": [*(before for before, _ in examples), "", None]}, schema={"text": pl.String})
+    after = column.select(step.apply(pl.col("text"))).to_series().to_list()
+    assert [text or None for text in after] == [*(text for _, text in examples), None, None]
+
+
+@pytest.mark.parametrize(
+    ("steps", "before", "after"),
+    [
+        ([{"extract": "^[^,]+"}], "Smith, Jane Marie", "Smith"),
+        ([{"extract": "^[^,]+, *([^ ]+)"}], "Smith, Jane Marie", "Jane"),
+        ([{"extract": "^[^,]+, *[^ ]+ +(.+)$"}], "Smith, Jane Marie", "Marie"),
+        ([{"extract": "^[^,]+, *[^ ]+ +(.+)$"}], "Smith, Jane", None),
+        ([{"extract": r"--(\d\d/\d\d/\d{4})"}], "0061l-000lsb  --05/17/2027", "05/17/2027"),
+        ([{"extract": r"^(.+), [A-Z]{2} \d{5}"}], "Poplar Bluff, MO 63901", "Poplar Bluff"),
+        ([{"first": 5}], "90210-1234", "90210"),
+        ([{"pad": 5}], "7834", "07834"),
+        ([{"pad": 5}], "123456", "123456"),
+        ([{"suffix": "@college.example"}], "4711", "4711@college.example"),
+        ([{"remove": "."}], "a.b.c", "abc"),
+        (["decode_html"], "O&amp;#39;Brien", "O'Brien"),
+        (["name_case"], "SMITH-JONES", "Smith-Jones"),
+        (["name_case"], "VAN DER BERG III", "van der Berg III"),
+        (["name_case"], "VAN", "Van"),
+        (["name_case"], "O\u2019NEILL", "O\u2019Neill"),
+        (["name_case"], "McDonald", "McDonald"),
+        (["name_case"], "\u00c9LODIE", "\u00c9lodie"),
+        ([{"name_case": ["MacDonald"]}], "MACDONALD-SMITH", "MacDonald-Smith"),
+    ],
+)
+def test_everyday_texts(steps: list[Any], before: str, after: str | None) -> None:
+    """What libraries meet in their exports."""
+    column = pl.DataFrame({"text": [before]}, schema={"text": pl.String})
+    for step in steps:
+        column = column.select(value_steps.parse(step).apply(pl.col("text")))
+    assert column.item() == after
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("pad", "the step 'pad' needs a value, like {pad: 5}."),
+        ({"pad": "5"}, "the step 'pad' takes a value like {pad: 5}."),
+        ({"pad": True}, "the step 'pad' takes a value like"),
+        ({"pad": 0}, "the step 'pad' takes a value like"),
+        ({"lower": 1}, "the step 'lower' takes no value. Write only lower."),
+        ({"padd": 5}, "there is no step 'padd'; did you mean 'pad'?"),
+        ({"pad": 5, "first": 3}, "each step is an entry of the list"),
+        ({"replace": "a"}, "the step 'replace' takes a value like {replace: {pattern:"),
+        ({"replace": {"pattern": "(?=a)", "with": ""}}, "lookaround"),
+        ({"replace": {"pattern": "(a)", "with": "${2}"}}, "'${2}' names group 2, but the pattern has 1 groups."),
+        ({"extract": "("}, "cannot be used as a pattern: unclosed group"),
+        ({"name_case": "MacDonald"}, "the step 'name_case' takes a value like {name_case: [MacDonald, DeSouza]}."),
+    ],
+)
+def test_a_wrong_step_is_explained(written: Any, sentence: str) -> None:
+    """With what to write instead."""
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        value_steps.parse(written)
 
 
 @pytest.mark.parametrize("name", value_steps.STEPS)

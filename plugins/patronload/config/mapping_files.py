@@ -122,11 +122,11 @@ def _dead_codes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
 
 def _wrong_case(name: str, table: Lookup, variant: Variant) -> Iterator[tuple[yaml_files.Key, str]]:
     """Codes that no cell has after the last step of the rule."""
-    change = {"upper": str.upper, "lower": str.lower}.get(str(variant.steps[-1]) if variant.steps else "")
+    change = {"upper": str.upper, "lower": str.lower}.get(variant.steps[-1].name if variant.steps else "")
     if variant.lookup == name and change:
         for code in table:
             if code not in (BLANK, OTHERWISE) and change(code) != code:
-                sentence = f"the step '{variant.steps[-1]}' changes each code first, so write '{change(code)}'."
+                sentence = f"the step '{variant.steps[-1].name}' changes each code first, so write '{change(code)}'."
                 yield ("lookups", name, code), sentence
 
 

@@ -2,11 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StrictBool, StrictStr, model_validator
 
 from patronload.config import date_forms, value_steps
 from patronload.config.conditions import Condition, is_usable
-from patronload.documents import models
 from patronload.documents.models import Document
 
 SOURCES = ("column", "value", "first_of", "join", "today")
@@ -48,6 +47,19 @@ Adjustments = Annotated[tuple[Annotated[StrictStr, AfterValidator(_adjustment)],
 """One change to a date, or several, applied in order."""
 
 
+WrittenStep = Annotated[
+    value_steps.Step,
+    PlainValidator(value_steps.parse, json_schema_input_type=str | dict[str, Any]),
+]
+"""A step, written like `lower` or `{pad: 5}`."""
+
+
+class Words(Document):
+    """Constant text between joined columns."""
+
+    text: Text
+
+
 class Variant(Document):
     """One way to fill a field: a rule without `cases`, or a case of one."""
 
@@ -56,14 +68,16 @@ class Variant(Document):
     )
     value: Constant | None = Field(None, description="the same value for every patron")
     first_of: list[str] | None = Field(None, min_length=2, description="the first of these columns that is not blank")
-    join: list[str] | None = Field(
-        None, min_length=2, description="the values of these columns in one text, without the blank ones"
+    join: list[str | Words] | None = Field(
+        None,
+        min_length=2,
+        description="the values of these columns in one text, without the blank ones; {text: ...} is constant text",
     )
     today: Adjustments | None = Field(
         None, description="the day of the load, changed like a date with `adjust`", examples=["+120 days"]
     )
     between: str | None = Field(None, alias="with", description="the text between joined columns; left out: a space")
-    steps: tuple[str, ...] = Field((), description="named changes, applied in order")
+    steps: tuple[WrittenStep, ...] = Field((), description="named changes, applied in order")
     split: str | None = Field(None, min_length=1, description="the text between two values of a list in one cell")
     lookup: str | None = Field(None, description="the table in `lookups` that translates each code")
     date: DateForms | None = Field(
@@ -95,18 +109,13 @@ class Variant(Document):
             )
         if any(not is_usable(column) for column in self.columns):
             raise ValueError("a column with this name cannot be read. Ask the sender for a name of letters and digits.")
+        if self.join is not None and not self.columns:
+            raise ValueError("'join' needs at least one column.")
         if self.between is not None and self.join is None:
             raise ValueError("'with' can only be used together with 'join'.")
         self._check_date()
         if self.phone is not None and (self.date or self.lookup or self.split):
             raise ValueError("'phone' cannot be combined with 'date', 'lookup' or 'split'.")
-        return self
-
-    @model_validator(mode="after")
-    def _check_steps(self) -> "Variant":
-        for step in self.steps:
-            if step not in value_steps.STEPS:
-                raise ValueError(f"there is no step '{step}'; {models.suggestion(step, value_steps.STEPS)}")
         return self
 
     def _check_date(self) -> None:
@@ -145,7 +154,8 @@ class Variant(Document):
     @property
     def columns(self) -> list[str]:
         """The columns with the values."""
-        return [self.column] if self.column else self.first_of or self.join or []
+        joined = [part for part in self.join or () if isinstance(part, str)]
+        return [self.column] if self.column else self.first_of or joined
 
 
 class Case(Variant):

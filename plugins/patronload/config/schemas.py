@@ -45,8 +45,33 @@ def _mapping() -> dict[str, Any]:
         for system in systems.KNOWN.values()
     ]
     for model in ("Rule", "Case"):
-        schema["$defs"][model]["properties"]["steps"]["items"] = {"enum": list(value_steps.STEPS)}
+        schema["$defs"][model]["properties"]["steps"]["items"] = _steps()
     return schema
+
+
+def _steps() -> dict[str, Any]:
+    """The schema of a step: a name, or a name with its value."""
+    kinds: dict[str, dict[str, Any]] = {
+        "text": {"type": "string", "minLength": 1},
+        "pattern": {"type": "string", "minLength": 1},
+        "length": {"type": "integer", "minimum": 1, "maximum": value_steps.LONGEST},
+        "words": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        "replacement": {
+            "type": "object",
+            "properties": {"pattern": {"type": "string"}, "with": {"type": "string"}},
+            "required": ["pattern", "with"],
+            "additionalProperties": False,
+        },
+    }
+    known = {name: kinds[step.kind] for name, step in value_steps.WITH_ARGUMENT.items()}
+    argued = {
+        "type": "object",
+        "properties": known,
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    }
+    return {"anyOf": [{"enum": list(value_steps.STEPS)}, argued]}
 
 
 def _fields(system: System, rule: dict[str, Any]) -> dict[str, Any]:

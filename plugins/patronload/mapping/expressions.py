@@ -118,7 +118,7 @@ def _texts(rows: pl.DataFrame, rule: Variant) -> pl.DataFrame:
     """The text that a rule takes from the row, after its steps; each step becomes a column, see above."""
     text = pl.col(TEXT)
     taken = cells.cleaned(rows.select(*dict.fromkeys(rule.columns))).select(_taken(rule).alias(TEXT))
-    steps = [value_steps.STEPS[step](text) for step in rule.steps]
+    steps = [step.apply(text) for step in rule.steps]
     if rule.phone is not None:
         steps.append(value_steps.phone(text, rule.phone))
     for step in steps:
@@ -131,7 +131,11 @@ def _taken(rule: Variant) -> pl.Expr:
         return pl.coalesce(rule.columns)
     if rule.join is not None:
         between = " " if rule.between is None else rule.between
-        return pl.concat_str(rule.columns, separator=between, ignore_nulls=True)
+        parts = [pl.col(part) if isinstance(part, str) else pl.lit(part.text) for part in rule.join]
+        joined = pl.concat_str(parts, separator=between, ignore_nulls=True)
+        if len(parts) == len(rule.columns):
+            return joined
+        return pl.when(pl.any_horizontal(pl.col(rule.columns).is_not_null())).then(joined)
     return pl.col(rule.columns[0])
 
 
