@@ -34,10 +34,10 @@ class Example(NamedTuple):
     rejects: str
 
 
-def examples() -> list[Example]:
-    """The examples of mapping-files.md: blocks of yaml, csv, then json (patrons), text (rejects), or both."""
+def examples(name: str = "docs/mapping-files.md") -> list[Example]:
+    """The examples of a page: blocks of yaml, csv, then json (patrons), text (rejects), or both."""
     found = []
-    all_blocks = blocks("docs/mapping-files.md")
+    all_blocks = blocks(name)
     for place, block in enumerate(all_blocks[:-2]):
         if block.language == "yaml" and all_blocks[place + 1].language == "csv":
             kinds: dict[str, str] = {}
@@ -57,7 +57,14 @@ REST = {"externalSystemId": "key", "username": "key", "personal.lastName": "key"
 """Fields that the target requires and the examples leave out, so that each shows only one thing."""
 
 
-@pytest.mark.parametrize("example", examples(), ids=lambda example: f"line {example.line}")
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(example, id=f"{name}, line {example.line}")
+        for name in ("docs/mapping-files.md", "docs/recipes.md")
+        for example in examples(name)
+    ],
+)
 def test_an_example_of_a_rule_gives_what_the_page_says(example, tmp_path, monkeypatch):
     """A copied rule gives the result that the page shows."""
     written = yaml.safe_load(example.rule)
