@@ -136,7 +136,9 @@ def test_a_key_that_was_taken_away_stops_the_run_until_it_is_back(delivered: Lib
     stages.fetch(delivered.load("run"))
     encrypt(new)
     for step in (stages.validate, stages.report):
-        with pytest.raises(ConfigError, match=r"run/export\.json was encrypted by another key than those in the passw"):
+        with pytest.raises(
+            ConfigError, match=r"run/export\.json was encrypted with another key than those in the passw"
+        ):
             step(delivered.load("run"))
     encrypt(new, old)
     assert delivered.loaded("run").outcome == "loaded_with_rejects"
@@ -171,7 +173,7 @@ def test_the_wrong_key_by_hand_is_told(
     keys, export = tmp_path / "keys.txt", delivered.runs / "run" / names.EXPORT
     encrypt(new_key())
     stages.fetch(delivered.load("run"))
-    for text, told in ((new_key(), "export.csv was encrypted by another key"), ("é", "Key 1 of 1 in")):
+    for text, told in ((new_key(), "export.csv was encrypted with another key"), ("é", "Key 1 of 1 in")):
         keys.write_text(text, encoding="utf-8")
         words = ["decrypt", "--artifact", str(export), "--keys", str(keys), "--out", str(tmp_path / "out")]
         assert main(words) == 1

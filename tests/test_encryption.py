@@ -60,7 +60,7 @@ def test_a_file_in_which_anything_was_changed_is_refused(monkeypatch: pytest.Mon
         [first, first, second, third], [second, first, third], [first, strange, third], [first, second, third, b"x"],
         [first[:2]],
     ):  # fmt: skip
-        with pytest.raises(ConfigError, match=r"file\.csv is encrypted and not whole"):
+        with pytest.raises(ConfigError, match=r"file\.csv is encrypted and not complete"):
             decrypted(encryption.MAGIC + b"".join(blocks))
     for place in (start + 10, start + size + 50, len(whole) - 5):
         changed = bytearray(whole)

@@ -114,7 +114,7 @@ def test_interrupted_in_the_middle(root: Path, monkeypatch):
     monkeypatch.setattr(Run, "remove_entry", crash)
     with pytest.raises(OSError, match="gone"):
         purging.purge("ashford", KEEP, NOW, nobody)
-    with pytest.raises(ConfigError, match="Start another load for its day"):
+    with pytest.raises(ConfigError, match="Start a new run for its day"):
         purging.check(Run(folder))
     monkeypatch.setattr(Run, "remove_entry", real)
     assert purging.purge("ashford", KEEP, NOW, nobody) == (1, 0)

@@ -315,7 +315,7 @@ def test_without_the_right_key_the_file_is_named(root: str, encrypt: Callable[..
     """Another key, or none any more; the message says which file, and what to do."""
     encrypt(KEY)
     runs.open_run("northfield", RUN_ID).write("export.csv", b"Abernathy")
-    for keys, told in (([NEWER], "Add the key that it was encrypted by"), ([], "Set PATRONLOAD_ARTIFACTS_KEYS to the")):
+    for keys, told in (([NEWER], "Add the key that encrypted it"), ([], "Set PATRONLOAD_ARTIFACTS_KEYS to the")):
         encrypt(*keys)
         run = runs.open_run("northfield", RUN_ID)
         assert run.has("export.csv")
@@ -330,7 +330,7 @@ def test_without_the_right_key_the_file_is_named(root: str, encrypt: Callable[..
     ("keys", "told"),
     [
         ([" "], "There is no key in the password of the Airflow connection 'artifacts_keys'."),
-        ([KEY, "s3cret"], "Key 2 of 2 in the password of the Airflow connection 'artifacts_keys' is no Fernet key"),
+        ([KEY, "s3cret"], "Key 2 of 2 in the password of the Airflow connection 'artifacts_keys' is not a Fernet key"),
         ([KEY[:-2]], "Key 1 of 1 "),
     ],
 )

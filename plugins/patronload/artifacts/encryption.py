@@ -1,10 +1,10 @@
 """
-Encrypt run artifacts, so that a disk or a bucket alone tells nothing of the patrons.
+Encrypt run artifacts, so that a disk or a bucket alone reveals nothing about patrons.
 
-An encrypted file is MAGIC and then blocks. A block is the length of a Fernet token, in four bytes, and the token (AES
-in CBC mode with an HMAC, see cryptography.fernet). In each token stand before the content a random id of the file, the
-block's number and whether it is the last one, so that a file which was cut short, or put together from others, is
-known for one. What is written is never on a disk unencrypted, and never in memory as a whole.
+An encrypted file is MAGIC followed by blocks. A block is the length of a Fernet token, in four bytes, and the token
+(AES in CBC mode with an HMAC, see cryptography.fernet). Each token begins with a random id of the file, the number of
+the block and whether it is the last one, so that an incomplete file, or one combined from others, is detected. The
+content is never on a disk unencrypted, and never completely in memory.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from patronload.errors import ConfigError
 
-if TYPE_CHECKING:  # a tenth of a second to import, and without a key nobody needs it
+if TYPE_CHECKING:  # takes a tenth of a second to import, and is needed only with a key
     from cryptography.fernet import MultiFernet
 
 MAGIC = b"patronload encrypted artifact 1\n"
-"""How an encrypted file begins."""
+"""The beginning of an encrypted file."""
 
 BLOCK = 1 << 20
-"""Bytes of content that are encrypted at once."""
+"""Bytes of content per block."""
 
 _LENGTH = struct.Struct(">I")
 _HEAD = struct.Struct(">16sQ?")
 
 
 class _Head(NamedTuple):
-    """Which block of which file it is."""
+    """The header of a block: its file, its number, and whether it is the last."""
 
     file: bytes
     number: int
@@ -41,13 +41,13 @@ class _Head(NamedTuple):
 
 
 class Cipher:
-    """Encrypts by the first of its keys, and decrypts by any of them."""
+    """Encrypts with the first of its keys, and decrypts with any of them."""
 
     def __init__(self, keys: str, where: str) -> None:
         """
-        `keys` are Fernet keys with blanks, commas or line breaks between them; `where` tells a person where they stand.
+        `keys` are Fernet keys separated by blanks, commas or line breaks; `where` is their place, for a message.
 
-        Raises ConfigError for what is no key.
+        Raises ConfigError for a key that is not valid.
         """
         self._where = where
         self._fernet = _fernet(keys, where)
@@ -61,16 +61,16 @@ class Cipher:
 
     @contextmanager
     def writing(self, file: IO[bytes]) -> Iterator[IO[bytes]]:
-        """A file to write into, whose content comes encrypted into `file`; whole only when the block ends well."""
+        """A file to write into; `file` gets the encrypted content, complete if the block ends without an error."""
         writer = _Writer(file, self._fernet)
         yield writer  # type: ignore[misc] # a RawIOBase is as good as an IO[bytes] to those who only write
         writer.end()
 
     def decrypted(self, file: IO[bytes], name: str) -> io.BytesIO:
         """
-        The content of an encrypted file, which can be sought in.
+        The content of an encrypted, seekable file.
 
-        Raises ConfigError, which calls the file `name`, when none of the keys fits or the file is not whole.
+        Raises ConfigError, with the file's `name`, if none of the keys fits or the file is not complete.
         """
         from cryptography.fernet import InvalidToken
 
@@ -80,13 +80,13 @@ class Cipher:
                 content.write(block)
         except InvalidToken:
             raise ConfigError(
-                f"{name} was encrypted by another key than those in {self._where}, or it was changed. Add the key that "
-                "it was encrypted by, behind the others."
+                f"{name} was encrypted with another key than those in {self._where}, or it was changed. Add the key "
+                "that encrypted it, after the others."
             ) from None
         except _NotWholeError:
             raise ConfigError(
-                f"{name} is encrypted and not whole: it was cut short, or put together from other files. Take it from "
-                "a backup, or start another load."
+                f"{name} is encrypted and not complete: it was truncated, or combined from other files. Restore it "
+                "from a backup, or start a new run."
             ) from None
         content.seek(0)
         return content
@@ -111,7 +111,7 @@ class Cipher:
 
 
 class _NotWholeError(Exception):
-    """A block is missing, or is another file's."""
+    """A block is missing, or belongs to another file."""
 
 
 class _Writer(io.RawIOBase):
@@ -136,7 +136,7 @@ class _Writer(io.RawIOBase):
         return memoryview(content).nbytes
 
     def end(self) -> None:
-        """Without it the file is not whole."""
+        """Write the last block, without which the file is not complete."""
         self._put(bytes(self._content), last=True)
 
     def _put(self, content: bytes, *, last: bool) -> None:
@@ -153,7 +153,7 @@ def _exactly(file: IO[bytes], length: int) -> bytes:
 
 
 def is_encrypted(file: IO[bytes]) -> bool:
-    """Whether a file, which can be sought in, is an encrypted one. It is at its beginning then."""
+    """Whether a seekable file is encrypted. Afterwards it is at its beginning."""
     start = file.read(len(MAGIC))
     file.seek(0)
     return start == MAGIC
@@ -170,10 +170,10 @@ def _fernet(keys: str, where: str) -> MultiFernet:
         try:
             fernets.append(Fernet(text))
         except ValueError:
-            # Its text is left out, and so is the key: a part of it may be right.
+            # The error and the key are left out, because a part of the key may be right.
             raise ConfigError(
-                f"Key {number} of {len(texts)} in {where} is no Fernet key: that is 44 signs, the last one =. Make one "
-                f"with: {MAKE}"
+                f"Key {number} of {len(texts)} in {where} is not a Fernet key, which has 44 characters and ends with =. "
+                f"Make one with: {MAKE}"
             ) from None
     return MultiFernet(fernets)
 

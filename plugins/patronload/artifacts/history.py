@@ -1,13 +1,13 @@
 """
-What the last loads of a library were: a small ledger, `<root>/<tenant>/.history/`, beside the runs' folders.
+The history of a library's past loads, `<root>/<tenant>/.history/`, beside the runs' folders.
 
-Each load that went through has one file, named by where it stands in the order of the files (the day it is of, when it
-was written, its hash), and a second one with the marks of its patrons' ids, if the tenant wants them compared. Nothing
-is read and written back but the entry of the very same file, which then tells all runs that have loaded it: so two runs
-cannot take each other's entries away, a retry writes the same file once more, and an older file takes its place among
-the older ones. The names alone tell which files were loaded.
+Each successful load has one file, named by its position in the order of exports (day, time written, hash), and a second
+one with the marks of its patrons' ids, if the tenant compares them. An entry is changed only if the same export is
+loaded again; it then lists all runs that loaded it. So two runs cannot delete each other's entries, a retry writes the
+same file again, and an older export takes its place among the older ones. The names alone show which exports were
+loaded.
 
-A folder of this name is never a run's: runs.open_run takes dots off the beginning.
+No run has a folder of this name: run.open_run removes leading dots.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from patronload.artifacts.run import Run
 from patronload.errors import ConfigError
 
-if TYPE_CHECKING:  # polars is slow to import, and not every step needs it
+if TYPE_CHECKING:  # polars is slow to import, and not every stage needs it
     import polars as pl
 
     from patronload.checks.gates import Loaded
@@ -29,7 +29,7 @@ FOLDER = ".history"
 
 
 class History:
-    """The ledger of the library that a run is of."""
+    """The history of the library that a run belongs to."""
 
     def __init__(self, run: Run) -> None:
         self._files = Run(run.folder.parent)
@@ -40,12 +40,12 @@ class History:
         return self._read(names[-1]) if names else None
 
     def newest(self) -> Loaded | None:
-        """The load of the newest file."""
+        """The load of the newest export."""
         names = self._names()
         return self._read(names[-1]) if names else None
 
     def last(self, most: int) -> list[Loaded]:
-        """The last loads, by the order of their files, the newest at the end; without files that were named by hand."""
+        """The last loads in the order of their exports, the newest last; without exports given by hand."""
         found: list[Loaded] = []
         for name in reversed(self._names()):
             loaded = self._read(name)
@@ -56,7 +56,7 @@ class History:
         return found
 
     def marks(self, loaded: Loaded) -> pl.Series | None:
-        """The marks of a load's ids (see gates.marks, salted with the file's hash); None if they were not kept."""
+        """The marks of a load's ids (see gates.marks, salted with the export's hash); None if they were not kept."""
         import polars as pl
 
         name = f"{FOLDER}/{_stem(loaded)}.parquet"
@@ -67,7 +67,7 @@ class History:
 
     def add(self, loaded: Loaded, marks: pl.Series | None, keep: int) -> None:
         """
-        Put a load into the ledger, and the marks of its ids before it; the same load may be put again.
+        Add a load to the history, after the marks of its ids; the same load may be added again.
 
         Only the marks of the last `keep` loads stay.
         """
@@ -81,7 +81,7 @@ class History:
                 self._files.remove(name)
 
     def _names(self) -> list[str]:
-        """The entries by the order of their files, the oldest first."""
+        """The entries in the order of their exports, the oldest first."""
         return [name for name in self._files.names(FOLDER) if name.endswith(".json")]
 
     def _read(self, name: str) -> Loaded:
@@ -89,8 +89,8 @@ class History:
             return _from_json(self._files.read_json(name))
         except (json.JSONDecodeError, KeyError, TypeError, ValueError):
             raise ConfigError(
-                f"{self._files.url}/{name} cannot be read: somebody changed it. Restore it, or delete it; then that "
-                "load is forgotten."
+                f"{self._files.url}/{name} cannot be read, because someone changed it. Restore it, or delete it; then "
+                "that load is forgotten."
             ) from None
 
 
@@ -118,6 +118,6 @@ def _from_json(content: dict[str, Any]) -> Loaded:
         rejected=int(content["rejected"]),
         groups={str(name): int(count) for name, count in content["groups"].items()},
         by_hand=bool(content["by_hand"]),
-        # An entry of an earlier version does not have it.
+        # An entry of an earlier version lacks it.
         earlier=tuple(map(str, content.get("earlier", ()))),
     )

@@ -15,7 +15,7 @@ from patronload.artifacts.run import Run
 @dataclass(frozen=True)
 class LeftBehind:
     """
-    What a run left behind; what it did not get as far as is None or empty.
+    The artifacts of a run; those it did not reach are None or empty.
 
     `url` is where a person finds the run's folder. `rejects` has the rows rejected before sending (see tables.REJECTS),
     `noted` and `skipped` are as rows.NOTED and rows.SKIPPED say. To report another artifact, add a field here.

@@ -43,7 +43,7 @@ class Content(Part):
 
     @classmethod
     def read(cls, run: Run) -> Self:
-        """The content. Raises FileNotFoundError, and ConfigError for a file that somebody has changed."""
+        """The content. Raises FileNotFoundError, and ConfigError for a file that someone has changed."""
         return _read(cls, run, cls.file)
 
     @classmethod
@@ -87,7 +87,7 @@ def _read(model: type[ModelT], run: Run, name: str) -> ModelT:
         return model.model_validate_json(run.read(name))
     except ValidationError:  # its text has the values, which may be a patron's
         raise ConfigError(
-            f"{run.url}/{name} cannot be read: somebody changed it. Restore it, or start a new run."
+            f"{run.url}/{name} cannot be read, because someone changed it. Restore it, or start a new run."
         ) from None
 
 
@@ -236,7 +236,7 @@ class Approval(Part):
 
 
 class ApprovalRecord(Approval, Content):
-    """The approval of a run. `question` is a hash of what was asked, `turn` changes when somebody clears approve."""
+    """The approval of a run. `question` is a hash of what was asked, `turn` changes when someone clears approve."""
 
     file = names.APPROVAL
 
@@ -401,7 +401,7 @@ class Remembered(Content):
 
 
 class LateNotice(Content):
-    """When the file was expected, and when the library was told by mail that it is late."""
+    """When the file was expected, and when the library was notified that it is late."""
 
     file = names.LATE
 

@@ -1,8 +1,8 @@
 """
-Take away what runs have left behind when it is old enough: first all that holds patrons, later the rest.
+Delete artifacts that are old enough: first all patron data, later the rest.
 
-What stays of a run is named, so whatever else lies in its folder goes with the patrons. A run that Airflow still works
-on is left alone, however old its files are; a run that was cleared away cannot be gone on with, and says so.
+The files that stay have known names; any other file in a run's folder is deleted with the patron data. A run that
+Airflow is working on is left alone, however old its files are. A purged run cannot be resumed, and says so.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Deleted(NamedTuple):
 
 
 def purge(tenant: str, keep: Keep, now: datetime, under_way: UnderWay) -> Deleted:
-    """Clear one tenant's runs. `now` is aware. A second call, or one after a crash, finishes what is left."""
+    """Purge one tenant's runs. `now` is aware. A second call, or one after a crash, finishes what is left."""
     patrons = whole = 0
     for run in runs.all_runs(tenant):
         age = now - run.touched()
-        # Asked only of the few runs that are old enough, and again right before anything is taken away.
+        # Asked only of the few runs that are old enough, and again right before anything is deleted.
         if age >= timedelta(days=keep.report_days) and not under_way(tenant, run.id):
             run.remove_all()
             whole += 1
@@ -52,7 +52,7 @@ def purge(tenant: str, keep: Keep, now: datetime, under_way: UnderWay) -> Delete
 
 
 def keeps() -> Iterator[tuple[str, Keep]]:
-    """Each tenant that has artifacts, with how long they are kept; one whose file is gone has the usual ages."""
+    """Each tenant with artifacts, and their ages; a tenant whose file is gone has the default ages."""
     known = set(tenants.names())
     for name in runs.all_tenants():
         if name not in known:
@@ -61,17 +61,17 @@ def keeps() -> Iterator[tuple[str, Keep]]:
         try:
             found: Tenant = tenants.load(name)
         except ConfigError as error:
-            log.warning("%s: nothing is taken away until its file is mended. %s", name, error)
+            log.warning("%s: nothing is deleted until its file is corrected. %s", name, error)
             continue
         yield name, found.keep
 
 
 def check(run: Run) -> None:
-    """Raises ConfigError for a run whose patrons were taken away: it cannot be gone on with."""
+    """Raises ConfigError for a purged run, which cannot be resumed."""
     if run.has(names.PURGED):
         raise ConfigError(
-            "The patrons of this run were taken away when its time was over (see keep in the tenant file), so it "
-            "cannot be gone on with. Start another load for its day."
+            "The patron data of this run was deleted because of its age (see keep in the tenant file), so it "
+            "cannot be resumed. Start a new run for its day."
         )
 
 
@@ -80,7 +80,7 @@ def _holds_patrons(run: Run) -> bool:
 
 
 def _take_patrons(run: Run, now: datetime) -> None:
-    # The mark comes first: from then on, no task takes the run for a whole one.
+    # The mark comes first: from then on, no task takes the run for a complete one.
     Purged(purged=now.astimezone(UTC).replace(microsecond=0)).write(run)
     for name in run.entries():
         if name not in KEPT:

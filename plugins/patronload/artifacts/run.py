@@ -165,7 +165,7 @@ def _json(content: Any) -> bytes:
 
 
 def _cipher_of(connection: str) -> Cipher:
-    # Somebody may have put the key itself here, and it must not be shown.
+    # Someone may have put the key itself here, and it must not be shown.
     if not re.fullmatch(r"[\w.-]+", connection):
         raise ConfigError(
             "PATRONLOAD_ARTIFACTS_KEYS is not the name of an Airflow connection. Write the keys into the password of a "
