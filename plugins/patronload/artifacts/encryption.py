@@ -172,8 +172,8 @@ def _fernet(keys: str, where: str) -> MultiFernet:
         except ValueError:
             # The error and the key are left out, because a part of the key may be right.
             raise ConfigError(
-                f"Key {number} of {len(texts)} in {where} is not a Fernet key, which has 44 characters and ends with =. "
-                f"Make one with: {MAKE}"
+                f"Key {number} of {len(texts)} in {where} is not a Fernet key, which has 44 characters and ends with "
+                f"=. Make one with: {MAKE}"
             ) from None
     return MultiFernet(fernets)
 
