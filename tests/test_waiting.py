@@ -11,7 +11,7 @@ from leftovers import TENANT
 from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.errors import TransientError
-from patronload.loads import late_file
+from patronload.loads import earlier_days, late_file
 from patronload.reporting import mails, smtp
 
 DAY = date(2026, 11, 24)
@@ -41,7 +41,7 @@ def at(text: str, zone: ZoneInfo = ZONE) -> datetime:
 )
 def test_when_it_is_looked_for(now, again, late):
     """Until the end of the library's own day, wherever the server stands."""
-    found = late_file.wait(tenant(), DAY, at(now))
+    found = late_file.next_look(tenant(), DAY, at(now))
     assert found is not None
     assert found.again == at(again)
     assert (found.expected, found.late) == (at("2026-11-24 06:00"), late)
@@ -50,12 +50,12 @@ def test_when_it_is_looked_for(now, again, late):
 @pytest.mark.parametrize("now", ["2026-11-25 00:00", "2026-11-26 09:00"])
 def test_the_end(now):
     """When the library's day is over, or long gone as in a backfill, nothing is waited for."""
-    assert late_file.wait(tenant(), DAY, at(now)) is None
+    assert late_file.next_look(tenant(), DAY, at(now)) is None
 
 
 def test_a_tenant_that_does_not_wait():
     """Without expected_by a missing file ends the run at once, as ever."""
-    assert late_file.wait(tenant(None), DAY, at("2026-11-24 04:30")) is None
+    assert late_file.next_look(tenant(None), DAY, at("2026-11-24 04:30")) is None
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_a_tenant_that_does_not_wait():
 def test_a_day_is_as_long_as_the_library_has_it(zone, day, hours):
     """Over both changes of the clock the wait ends at the library's midnight, not an hour before or after."""
     start = datetime.combine(day, datetime.min.time(), tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    assert late_file.wait(tenant(zone=zone), day, start + timedelta(hours=hours, seconds=-1)) is not None
-    assert late_file.wait(tenant(zone=zone), day, start + timedelta(hours=hours)) is None
+    assert late_file.next_look(tenant(zone=zone), day, start + timedelta(hours=hours, seconds=-1)) is not None
+    assert late_file.next_look(tenant(zone=zone), day, start + timedelta(hours=hours)) is None
 
 
 def test_one_mail_not_forty(tmp_path: Path, monkeypatch):
@@ -79,8 +79,8 @@ def test_one_mail_not_forty(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(smtp, "send", sent.append)
     library, run = tenant(), Run(tmp_path)
     moment = at("2026-11-24 04:30")
-    while found := late_file.wait(library, DAY, moment):
-        late_file.told(library, run, DAY, found)
+    while found := late_file.next_look(library, DAY, moment):
+        late_file.notify_once(library, run, DAY, found)
         assert bool(sent) is found.late
         moment = found.again
     assert len(sent) == 1
@@ -98,12 +98,12 @@ def test_a_mail_server_that_is_down(tmp_path: Path, monkeypatch, caplog):
 
     monkeypatch.setattr(smtp, "send", send)
     library, run = tenant(), Run(tmp_path)
-    found = late_file.wait(library, DAY, at("2026-11-24 06:01"))
+    found = late_file.next_look(library, DAY, at("2026-11-24 06:01"))
     assert found is not None
-    assert late_file.told(library, run, DAY, found) is False
-    assert "could not be told" in caplog.text
+    assert late_file.notify_once(library, run, DAY, found) is False
+    assert "could not be sent" in caplog.text
     down = False
-    assert [late_file.told(library, run, DAY, found) for _ in range(2)] == [True, True]
+    assert [late_file.notify_once(library, run, DAY, found) for _ in range(2)] == [True, True]
     assert len(sent) == 1
 
 
@@ -128,4 +128,4 @@ def test_the_runs_of_a_backfill_of_earlier_days():
         f"manual__{tick}__2026-11-18__aB3xYz9Q",
         "by hand",
     ]
-    assert late_file.of_earlier_days([*ahead, *others], date(2026, 11, 20)) == ahead
+    assert earlier_days.backfills_before([*ahead, *others], date(2026, 11, 20)) == ahead

@@ -33,7 +33,8 @@ from patronload.artifacts import purging
 from patronload.artifacts import run as runs
 from patronload.config import tenant_values, tenants
 from patronload.errors import MissingError, PatronloadError, TransientError
-from patronload.loads import approval, late_file, leases
+from patronload.in_airflow import questions
+from patronload.loads import approval, earlier_days, late_file, leases
 from patronload.loads.load import Counts, Load
 from patronload.reporting import approval_question
 
@@ -144,7 +145,7 @@ class Approval(HITLOperator):
         self.params = ParamsDict({"reason": REASON})
         # It may have been asked before the worker died.
         self.response_timeout = max(question.until - datetime.now(UTC), timedelta(seconds=1))
-        if _shown_to_people(context["ti"], self) != self.body:
+        if questions.show(context["ti"].id, self) != self.body:
             approval.refuse_old_question(load)
         super().execute(context)
 
@@ -168,29 +169,6 @@ class Approval(HITLOperator):
         return approval.Turn(context["ti"].max_tries, _link(context["ti"]))
 
 
-def _shown_to_people(task: Any, asks: Approval) -> str | None:
-    """
-    What a person sees as the question, once it is put to Airflow.
-
-    Airflow keeps the words of a question that is there already, when the task was cleared in the middle of a run.
-    """
-    from airflow.sdk.execution_time import comms, task_runner
-
-    put = comms.CreateHITLDetailPayload(
-        ti_id=task.id,
-        options=asks.options,
-        subject=asks.subject,
-        body=asks.body,
-        defaults=asks.defaults,
-        multiple=asks.multiple,
-        params=asks.serialized_params,
-        assigned_users=[],
-    )
-    there: Any = task_runner.SUPERVISOR_COMMS.send(msg=put)
-    shown: str | None = there.body
-    return shown
-
-
 REASON = Param(
     "",
     type="string",
@@ -202,7 +180,7 @@ REASON = Param(
 
 
 def _link(task: Any) -> str | None:
-    """Where the person answers; None if nobody told Airflow its own address."""
+    """Where the person answers; None if Airflow does not know its own address (api.base_url)."""
     base = conf.get("api", "base_url", fallback=None)
     path = (quote(part, safe="") for part in (task.dag_id, "runs", task.run_id, "tasks", task.task_id))
     return f"{base.rstrip('/')}/dags/{'/'.join(path)}/required_actions" if base else None
@@ -214,7 +192,7 @@ def fetch(tenant: str) -> Counts:
     from patronload.stages import fetch as stage
 
     load = _load(tenant)
-    _let_earlier_days_go_first(load)
+    _wait_for_earlier_days(load)
     try:
         return stage.fetch(load)
     except MissingError as missing:
@@ -248,7 +226,7 @@ def plan(tenant: str) -> Counts:
 
     load = _load(tenant)
     if not load.dry_run:
-        _let_one_that_has_its_turn_go_first(load)
+        _wait_for_the_lease(load)
     return stage.plan(load)
 
 
@@ -265,9 +243,9 @@ def post(tenant: str) -> Counts:
     load = _load(tenant)
     if load.dry_run:
         raise AirflowSkipException("This is a dry run: nothing is sent.")
-    _let_one_that_has_its_turn_go_first(load)
-    counts = stage.post(load, _shown_in_airflow)
-    _tell_of_load(counts)
+    _wait_for_the_lease(load)
+    counts = stage.post(load, _show_progress)
+    _add_figures_to_event(counts)
     return counts
 
 
@@ -292,7 +270,7 @@ def notify(tenant: str) -> Counts:
 
 
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
-"""States of a run's last task, after which the run is through."""
+"""States of a run's last task, after which the run has ended."""
 
 
 def _stage_that_did_not_start() -> str | None:
@@ -303,11 +281,11 @@ def _stage_that_did_not_start() -> str | None:
     return next((each["task_id"] for each in ended if each["state"] == "failed" and not each["duration"]), None)
 
 
-def _let_earlier_days_go_first(load: Load) -> None:
+def _wait_for_earlier_days(load: Load) -> None:
     """
-    Have Airflow start fetch again later while a backfill is to load earlier days; no worker is kept in between.
+    Have Airflow start fetch again later while a backfill has earlier days to load; no worker is kept in between.
 
-    A day of the backfill itself waits only for those that have begun: one that runs backwards would wait for ever.
+    A day of the backfill itself waits only for those that have started: a backward backfill would wait forever.
     """
     if load.dry_run:
         return
@@ -317,38 +295,38 @@ def _let_earlier_days_go_first(load: Load) -> None:
         states.append("queued")
     last = context["ti"].get_task_states(dag_id, task_ids=["notify"])
     open_runs = [run_id for run_id, tasks in last.items() if tasks.get("notify") not in ENDED]
-    earlier = late_file.of_earlier_days(open_runs, load.day)
+    earlier = earlier_days.backfills_before(open_runs, load.day)
     if not earlier or not context["ti"].get_dr_count(dag_id, run_ids=earlier, states=states):
         return
     _begin_again(
-        datetime.now(UTC) + late_file.BEHIND,
+        datetime.now(UTC) + earlier_days.LOOK_AGAIN,
         f"Waiting for the backfill of earlier days, so that no older file follows a newer one: {min(earlier)}",
     )
 
 
-def _let_one_that_has_its_turn_go_first(load: Load) -> None:
+def _wait_for_the_lease(load: Load) -> None:
     """
     Have Airflow start plan or post again later while another run of the library holds the lease.
 
-    A backfill may have planned while a person thought; its post does not begin as long as this one is running. Nor does
-    its plan, when that has been killed and is to begin once more.
+    A backfill may have planned while a person was asked; its post does not start as long as this one is running. Nor
+    does its plan, when it was killed and has to start again.
     """
     other = leases.held_by_another(load.run.root, load.called)
     if other is None:
         return
     _begin_again(
-        datetime.now(UTC) + late_file.BEHIND,
-        f"Waiting for another load of this library that has its turn: {other}",
+        datetime.now(UTC) + earlier_days.LOOK_AGAIN,
+        f"Waiting for another load of this library: {other}",
     )
 
 
 def _look_again(load: Load, missing: MissingError) -> None:
     """Have Airflow start fetch again later, if the tenant waits for its file; no worker is kept in between."""
-    # Who tries something out, or names a file, waits for the answer and not for the file.
-    found = None if load.dry_run or load.source_path else late_file.wait(load.tenant, load.day, datetime.now(UTC))
+    # A person who tries something out, or names a file, wants the answer now.
+    found = None if load.dry_run or load.source_path else late_file.next_look(load.tenant, load.day, datetime.now(UTC))
     if found is None:
         return
-    late_file.told(load.tenant, load.run, load.day, found)
+    late_file.notify_once(load.tenant, load.run, load.day, found)
     again, expected = (moment.astimezone(load.tenant.zone) for moment in (found.again, found.expected))
     sentence = f"Not there yet, expected by {expected:%H:%M}; looking again at {again:%H:%M:%S %Z}"
     log.info("%s", missing)
@@ -356,21 +334,21 @@ def _look_again(load: Load, missing: MissingError) -> None:
 
 
 def _begin_again(at: datetime, sentence: str) -> NoReturn:
-    """Have Airflow start the task again then, and keep no worker until then; the sentence says what is waited for."""
+    """Have Airflow start the task again at that time; no worker is kept until then. The sentence says why."""
     log.info("%s", sentence)
-    _shown_in_airflow(sentence)
+    _show_progress(sentence)
     raise AirflowRescheduleException(at) from None
 
 
-def _tell_of_load(counts: Counts) -> None:
-    """The event of the library's asset carries the figures, for DAGs that go on from here and for the Assets page."""
+def _add_figures_to_event(counts: Counts) -> None:
+    """Put the figures into the event of the library's asset, for DAGs that continue from it and for the Assets page."""
     context = get_current_context()
     for asset in context["task"].outlets:
         context["outlet_events"][asset].extra = dict(counts)
 
 
-def _shown_in_airflow(progress: str) -> None:
-    """Under the task's tab Storage, while it runs. A load does not fail because nobody could be shown how far it is."""
+def _show_progress(progress: str) -> None:
+    """Show it under the task's tab Storage while it runs. A load does not fail because that did not work."""
     with suppress(Exception):
         get_current_context()["task_state_store"].set("progress", progress)
 
