@@ -166,6 +166,8 @@ MISTAKES = [
     ),
     (ID, "{column: ID, steps: [lower, {pad: x}]}", f"{ID_KEY}.steps[1]", "the step 'pad' takes a value like {pad: 5}."),
     (ID, "{join: [{text: a}, {text: b}]}", ID_KEY, "'join' needs at least one column."),
+    ('["NULL", "-"]', "[NULL]", "blank_words[0]", 'Write the word in quotes, like "NULL".'),
+    ('["NULL", "-"]', "NONE", "blank_words", "takes a list; write [NONE], even for a single value."),
     (SKIP, "{is: ALUM}", "skip[0]", "the key 'column' is missing"),
     (SKIP, "{column: ROLE}", "skip[0]", "give exactly one of is, is_not, matches, blank; there is none."),
     (SKIP, "{column: ROLE, is: A, blank: true}", "skip[0]", "there are is and blank."),

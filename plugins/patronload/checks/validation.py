@@ -25,7 +25,7 @@ from patronload.config.mapping import Expectation, Mapping
 from patronload.exports import mojibake, spreadsheet_damage
 from patronload.exports.reading import Export
 from patronload.folding import folded_column
-from patronload.mapping import cells, expressions, skipping
+from patronload.mapping import blank_words, cells, expressions, skipping
 from patronload.mapping.cells import TEXT, VALUE
 from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects, no_skipped, without
 
@@ -124,6 +124,7 @@ def validate(
     missing = _missing_columns(export, mapping)
     if not missing.passed:
         return Validation([missing], export.rejects, no_notes(), _failing([]), no_skipped())
+    export = export._replace(frame=blank_words.emptied(export.frame, mapping))
     skipped = skipping.skipped(export.frame, mapping)
     export = export._replace(
         frame=without(export.frame, skipped), rejects=export.rejects.join(skipped, on="row", how="anti")

@@ -66,6 +66,11 @@ class Condition(Document):
         """The columns that the condition looks at, each once."""
         return list(dict.fromkeys([self.column, *(column for other in self.and_ for column in other.columns)]))
 
+    def texts(self, column: str) -> list[str]:
+        """The texts that the condition compares this column with."""
+        own = [*(self.is_ or ()), *(self.is_not or ())] if self.column == column else []
+        return [*own, *(text for other in self.and_ for text in other.texts(column))]
+
     def in_words(self) -> str:
         """The condition as a phrase: ROLE is ALUM or GUEST, and CARD is blank."""
         return ", and ".join(self.phrases())

@@ -75,6 +75,22 @@ TargetType = Annotated[str, AfterValidator(_target_type), WithJsonSchema({"enum"
 Table = Annotated[StrictStr, Field(pattern=r"^[\w-]+\.csv$", examples=["patron_groups.csv"])]
 """A CSV file next to the mapping file, with a header and then a code and its value in each line."""
 
+BLANK_WORDS = (r"\N", "(null)", "<null>", "N/A", "n/a", "-", "--")
+"""Words that count as blank unless a mapping says otherwise. None of them is a name; #N/A is an error of
+a spreadsheet, which rejects the row."""
+
+BLANK_WORDS_OUTSIDE_NAMES = ("NULL", "null")
+"""These count as blank too, except in columns with names: there are people called Null."""
+
+
+def _quoted(word: Any) -> Any:
+    if word is None:
+        raise ValueError('YAML reads NULL, null and ~ as nothing. Write the word in quotes, like "NULL".')
+    return word
+
+
+BlankWord = Annotated[Text, BeforeValidator(_quoted, json_schema_input_type=str)]
+
 Lookup = Annotated[dict[str, Text | StrictBool], Field(min_length=1)]
 """The value of each code; `otherwise` is for all other codes, `blank` for a blank cell."""
 
@@ -90,6 +106,12 @@ class Mapping(Document):
     )
     fields: dict[str, Annotated[Rule, BeforeValidator(_full_rule, json_schema_input_type=str | Rule)]] = Field(
         min_length=1
+    )
+    blank_words: tuple[BlankWord, ...] | None = Field(
+        None,
+        description="cells with one of these words count as blank; left out: \\N, (null), N/A, - and the like, and "
+        "NULL except in columns with names",
+        examples=['["NULL", NONE]'],
     )
     lookups: dict[str, Lookup] = Field(default_factory=dict)
     ownership: dict[str, Owner] = Field(
@@ -107,6 +129,27 @@ class Mapping(Document):
         """The columns of the export that the rules read, in the order of the file, each once."""
         lists = [*(rule.columns for rule in self.fields.values()), *(rule.columns for rule in self.skip)]
         return list(dict.fromkeys(column for columns in lists for column in columns))
+
+    def blank_words_in(self, column: str) -> frozenset[str]:
+        """The words that count as blank in a column: by default none that is a code or may be a name there."""
+        if self.blank_words is not None:
+            return frozenset(self.blank_words)
+        rules = [(path, rule) for path, rule in self.fields.items() if column in rule.columns]
+        words = (
+            {*BLANK_WORDS}
+            if any(path in self.system.names_of_people for path, _ in rules)
+            else {
+                *BLANK_WORDS,
+                *BLANK_WORDS_OUTSIDE_NAMES,
+            }
+        )
+        tables = {variant.lookup for _, rule in rules for variant in rule.variants if variant.lookup}
+        return frozenset(words.difference(*(self.lookups.get(name, {}) for name in tables), self._tested(column)))
+
+    def _tested(self, column: str) -> set[str]:
+        """The texts that conditions compare a column with."""
+        whens = [case.when for rule in self.fields.values() for case in rule.cases or () if case.when]
+        return {text for condition in (*self.skip, *whens) for text in condition.texts(column)}
 
     @property
     def required(self) -> list[str]:

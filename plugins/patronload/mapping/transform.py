@@ -19,7 +19,7 @@ import polars as pl
 from patronload.config import date_forms
 from patronload.config.mapping import Mapping
 from patronload.config.rules import Case, Rule, Variant
-from patronload.mapping import date_values, expressions
+from patronload.mapping import blank_words, date_values, expressions
 from patronload.mapping.cells import OUTSIDE, TEXT, UNMADE, VALUE
 from patronload.mapping.expressions import Part
 from patronload.rows import NOTED, ROW, no_notes, no_rejects
@@ -85,6 +85,7 @@ def part_size(rows: int) -> int:
 
 
 def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Transformed:
+    frame = blank_words.emptied(frame, mapping)
     made = {path: _field(frame, path, rule, mapping) for path, rule in mapping.fields.items()}
     found = [field.rejects for field in made.values() if field.rejects is not None]
     rejects = pl.concat([no_rejects(), *found]).sort("row", maintain_order=True)

@@ -64,6 +64,9 @@ class System:
     group: str = ""
     """The field with a patron's group."""
 
+    names_of_people: tuple[str, ...] = ()
+    """The fields with names of people."""
+
     # Identity: how the system recognizes a patron.
 
     key: str = ""

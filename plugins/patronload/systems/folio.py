@@ -86,6 +86,12 @@ FOLIO = System(
     # A mixture of the file's half and the library's half would make no sense.
     whole=("requestPreference", "tags"),
     group="patronGroup",
+    names_of_people=(
+        "personal.lastName",
+        "personal.firstName",
+        "personal.middleName",
+        "personal.preferredFirstName",
+    ),
     # Nobody is born tomorrow, and no card is valid for ever.
     ranges={
         "expirationDate": ("1900-01-01", "+30 years"),

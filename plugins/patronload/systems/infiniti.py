@@ -37,6 +37,7 @@ INFINITI = System(
     # Infiniti: there is only the import; users cannot be read.
     owners=None,
     group="presentationgrouplabel",
+    names_of_people=("givenname", "surname", "middlename", "preferredname"),
     remembered=("librarybarcode", "adminsystemid"),
 )
 
