@@ -247,3 +247,13 @@ def test_preview_with_the_passphrase_of_a_key(pgp_key, export, tmp_path, capsys,
     told = " ".join(capsys.readouterr().err.split())
     assert "The PGP key of the file key.asc cannot be used" in told
     assert "PATRONLOAD_PGP_PASSPHRASE" in told
+
+
+def test_preview_names_filled_columns_that_no_rule_reads(tmp_path, capsys):
+    """A column that was forgotten is seen while the mapping is written; an empty one is not mentioned."""
+    export = tmp_path / "patrons.csv"
+    export.write_text("externalSystemId,username,lastName,shoeSize,hatSize\n1,ann,Adams,38,\n2,bob,Baker,,\n")
+    arguments = ["--mapping", "folio/flat_patrons", "--export", str(export), "--out", str(tmp_path / "out")]
+    main(["preview", *arguments])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "No rule reads these columns: shoeSize (1 filled)." in printed

@@ -19,7 +19,7 @@ def emptied(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
 
 
 def _emptied(cells: pl.Series, words: frozenset[str]) -> pl.Series | None:
-    """The cells without the words; None if no cell has one. Few cells are short enough to be looked at."""
+    """The cells without the words; None if no cell has one. Few cells are short enough to be one of them."""
     longest = max(len(word.encode()) for word in words) + ROOM
     short = (cells.str.len_bytes() <= longest).arg_true()
     found = cells.gather(short).str.strip_chars().is_in(list(words))
