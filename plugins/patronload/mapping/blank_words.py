@@ -4,8 +4,8 @@ import polars as pl
 
 from patronload.config.mapping import Mapping
 
-ROOM = 4
-"""Blanks that may be around a word; a longer cell cannot be one."""
+PAD = ("", " ")
+"""What may be around a word."""
 
 
 def emptied(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
@@ -19,8 +19,9 @@ def emptied(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
 
 
 def _emptied(cells: pl.Series, words: frozenset[str]) -> pl.Series | None:
-    """The cells without the words; None if no cell has one. Few cells are short enough to be one of them."""
-    longest = max(len(word.encode()) for word in words) + ROOM
-    short = (cells.str.len_bytes() <= longest).arg_true()
-    found = cells.gather(short).str.strip_chars().is_in(list(words))
-    return cells.scatter(short.filter(found), "") if found.any() else None
+    """The cells without the words; None if no cell has one. Most cells are longer than any word."""
+    # Comparing with the padded words as well is faster than stripping the cells.
+    padded = pl.Series(sorted({f"{before}{word}{after}" for word in words for before in PAD for after in PAD}))
+    short = cells.str.len_bytes() <= padded.str.len_bytes().max()
+    found = cells.filter(short).is_in(padded.implode())
+    return cells.scatter(short.arg_true().filter(found), "") if found.any() else None
