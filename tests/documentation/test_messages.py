@@ -120,7 +120,7 @@ def test_every_refusal_of_infiniti_is_explained():
         for node in nodes("targets/infiniti/client.py")
         if isinstance(node, ast.Yield) and (text := template(node.value))
     ]
-    notes.append("An answer of Infiniti's cannot be right: …")
+    notes.append("An answer from Infiniti is inconsistent: …")
     assert len(notes) == 3
     for text in notes:
         assert any(says(message, text) for message in messages()), text

@@ -335,7 +335,7 @@ def test_so_many_new_values_are_not_created(server: FolioServer, rules: Mapping,
     records = [person(number, **made(f"Surname {number}")) for number in range(1, 22)]
     planned = plan(server, records, rules, create=[kind])
     assert len(planned.stops) == 1
-    assert "21 different ones in 21 rows; is the right column mapped? So many are not made." in planned.stops[0]
+    assert "21 different ones in 21 rows; is the right column mapped? These are too many to create." in planned.stops[0]
     assert planned.summary["create"] == {"departments": [], "options": {}}
     assert "Surname" not in json.dumps(planned.summary)
     assert not plan(server, records[:20], rules, create=[kind]).stops

@@ -95,7 +95,7 @@ def test_row_numbers_that_do_not_fit_are_reported_and_not_guessed(server, tmp_pa
         post(run, server)
     first, second = results(run)
     assert (first["unconfirmed"], first["failed"], second["created"]) == ([2, 3, 4, 5, 6], [], 2)
-    assert "target.first_row says that the rows are 1 to 5" in first["notes"][0]
+    assert "according to target.first_row the rows are 1 to 5" in first["notes"][0]
     run.remove("results/0001.json")
     target = school_target(first_row=0)
     assert post(run, server, target) == Totals(chunks=2, patrons=7, created=2, updated=4, failed=1)

@@ -117,7 +117,7 @@ def test_what_does_not_fit_is_unconfirmed(first_row, changed):
     """Nobody is told as loaded or as failed, and the note has no value of the answer in it."""
     made = told(first_row, **changed)
     assert made[:4] == (0, 0, [], [12, 13, 14])
-    assert "cannot be right" in made.notes[0]
+    assert "is inconsistent" in made.notes[0]
     assert "user1" not in made.notes[0]
 
 

@@ -17,7 +17,7 @@ def notify(load: Load) -> Counts:
     """Mail the report. Raises TargetError, TransientError."""
     if not load.run.has(names.REPORT):
         raise TargetError(
-            "Nobody was told of this load, because there is no report of it: the task 'report' went wrong, and its log "
+            "No mail was sent about this load, because there is no report: the task 'report' failed, and its log "
             "says why. Clear 'report' together with 'notify' in Airflow."
         )
     report = Report.from_json(load.run.read_json(names.REPORT))

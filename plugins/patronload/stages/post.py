@@ -65,7 +65,7 @@ def check_loaded(load: Load, totals: Totals, rejected: int) -> None:
     if not totals.created + totals.updated:
         raise RefusedError(
             f"{load.tenant.system.name} refused all {totals.failed:,} patrons that it was sent; nothing was loaded. "
-            "The reasons are in the report. Mend what they name, then start the load again."
+            "The reasons are in the report. Correct them, then start the load again."
         )
     facts, limits = delivery.facts(load), load.tenant.limits
     missing = rejected + totals.failed
@@ -75,7 +75,7 @@ def check_loaded(load: Load, totals: Totals, rejected: int) -> None:
         raise RefusedError(
             f"{missing:,} of {facts.rows:,} rows were not loaded ({rejected:,} rejected, {totals.failed:,} refused by "
             f"{load.tenant.system.name}); limits.max_rejects allows {limits.max_rejects}. All others are loaded. The "
-            "reasons are in the report. Mend what they name, then start the load again."
+            "reasons are in the report. Correct them, then start the load again."
         )
 
 

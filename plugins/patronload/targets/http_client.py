@@ -1,4 +1,4 @@
-"""What HTTP is to every target: where a connection leads, and what it means when no answer comes."""
+"""HTTP for every target: the address of a connection, and the error for a missing answer."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def stays_here(url: httpx.URL) -> bool:
 
 
 def was_not_sent(error: httpx.RequestError) -> bool:
-    """Whether a request that failed so never left the house."""
+    """Whether a request failed before it reached the server."""
     return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
 
 def unreachable(place: str, error: httpx.RequestError) -> PatronloadError:
-    """What it means that a request whose repetition does no harm got no answer."""
+    """The error for a harmless request without an answer."""
     if isinstance(_root(error), ssl.SSLCertVerificationError):
         return TargetError(
             f"{place} shows a certificate that is not valid for it. Correct the host of the connection, or ask for a "
@@ -73,7 +73,7 @@ def unreachable(place: str, error: httpx.RequestError) -> PatronloadError:
 
 
 def cause(error: httpx.RequestError) -> str:
-    """In words; what httpx says may hold more than a log should."""
+    """The cause in words; the text of httpx may contain more than a log should."""
     root = _root(error)
     if isinstance(root, socket.gaierror):
         return "its name is not known"

@@ -1,4 +1,4 @@
-"""Read what mod-user-import answers, tell whether its numbers can be believed, and say its refusals in plain words."""
+"""Read the answers of mod-user-import, check whether its counts are credible, and put its refusals into plain words."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _SUMMARIES: tuple[tuple[str, str], ...] = (
 
 def summary(message: str) -> str:
     """
-    A refusal of FOLIO's in words a librarian understands, without values.
+    A refusal by FOLIO in words that a librarian understands, without values.
 
     FOLIO: mod-user-import UserImportAPIConstants and its exceptions, mod-users UsersApiConstants and UsersAPI.
     """
@@ -80,7 +80,7 @@ class Answer(NamedTuple):
 
     @classmethod
     def of(cls, status: int, text: str) -> Answer:
-        """An answer as it came."""
+        """The answer in a response."""
         try:
             content = json.loads(text)
         except ValueError:
@@ -104,9 +104,9 @@ class Answer(NamedTuple):
 
     @property
     def setup_error(self) -> str:
-        """What failed in the set-up, if it is one of FOLIO's fixed texts; others may hold values."""
+        """The error of the set-up, if it is one of FOLIO's fixed texts; others may contain values."""
         told = str((self.content or {}).get("error", ""))
-        return told if told in SETUP_ERRORS else "for a reason that the log of mod-user-import tells"
+        return told if told in SETUP_ERRORS else "for a reason that is in the log of mod-user-import"
 
     @property
     def is_refusal(self) -> bool:
@@ -162,13 +162,13 @@ def failed_users(answer: Answer) -> list[FailedUser]:
 
 
 def _listed(content: dict[str, Any], key: str) -> list[Any]:
-    """A list in an answer; what is no list counts as one entry that fits nobody, so that the answer is not believed."""
+    """A list in an answer; anything else counts as one unknown entry, so that the answer is not believed."""
     found = content.get(key) or []
     return found if isinstance(found, list) else [found]
 
 
 class Counted(NamedTuple):
-    """The counts of an answer that can be believed."""
+    """The counts of a credible answer."""
 
     created: int
     updated: int
@@ -177,11 +177,11 @@ class Counted(NamedTuple):
 
 def count(answer: Answer, patrons: list[Patron], source_type: str | None) -> Counted | None:
     """
-    What an answer says of the patrons that were sent, or None when it cannot be believed.
+    The results of the patrons that were sent, or None if the answer is not credible.
 
     FOLIO: when one partition fails, UserImportAPI.processUserBatch reports all users of the request as failed, also
-    those that were created. So the numbers have to make up the patrons sent, each failed user has to be one of them,
-    and no message may speak of a failed search.
+    those that were created. So the counts must add up to the patrons sent, each failed user must be one of them,
+    and no message may report a failed search.
     """
     content = answer.content or {}
     created, updated = content.get("createdRecords", 0), content.get("updatedRecords", 0)
@@ -262,13 +262,13 @@ UNEXPLAINED = (
 
 
 def is_blind(failed: Failed) -> bool:
-    """Whether a refusal tells nothing of its reason."""
+    """Whether a refusal gives no reason."""
     return failed.message.startswith(CREATE_FAILED)
 
 
 def is_about_the_search(failed: Failed) -> bool:
     """
-    Whether a refusal tells of a search that failed, and of the patron nothing.
+    Whether a refusal reports a failed search, and nothing about the patron.
 
     FOLIO: when what is stored cannot be read, it says "schema mismatch", and then the patron has failed.
     """
@@ -287,7 +287,7 @@ def held(row: int, field: str, value: str, holder: dict[str, Any]) -> Failed:
 
 
 def explained(failed: Failed, obstacle: Failed | None) -> Failed:
-    """A refusal without a reason, with what was found to be in its way."""
+    """A refusal without a reason, with the obstacle that was found."""
     if obstacle is None:
         return failed._replace(summary=UNEXPLAINED)
     return failed._replace(message=f"{failed.message}: {obstacle.message}", summary=obstacle.summary)

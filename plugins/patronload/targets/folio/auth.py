@@ -31,7 +31,7 @@ RENEW_BEFORE = 60.0
 
 
 class Token(NamedTuple):
-    """What a login gave: the header that carries it, and when it runs out by time.monotonic()."""
+    """The result of a login: the header with the token, and when it expires by time.monotonic()."""
 
     header: str
     value: str
@@ -43,8 +43,8 @@ class Token(NamedTuple):
 
 class Login(httpx.Auth):
     """
-    One account at one FOLIO tenant. Logs in before the first request, when the token is about to run out, and once
-    after a 401; never twice for one request.
+    One account at one FOLIO tenant. Logs in before the first request, shortly before the token expires, and once after
+    a 401; never twice for one request.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class Login(httpx.Auth):
 
     @property
     def has_token(self) -> bool:
-        """Whether a login went well."""
+        """Whether a login succeeded."""
         return self._token is not None
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """As httpx wants it: requests go out, responses come in."""
+        """The authentication flow of httpx: yields requests, receives responses."""
         fresh = self._token is None or self._token.ends - time.monotonic() < RENEW_BEFORE
         if fresh:
             self._token = self._read((yield from self._answered(request)))
@@ -81,7 +81,7 @@ class Login(httpx.Auth):
             yield self._signed(request)
 
     def _answered(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, httpx.Response]:
-        """The answer to a login, after the pauses that a busy FOLIO asks for, as far as they are short."""
+        """The answer to a login, after any short pauses that a busy FOLIO asks for."""
         for _ in range(TRIES - 1):
             response = yield self._request(request)
             pause = retry_after(response) if response.status_code in BUSY else None
@@ -94,7 +94,7 @@ class Login(httpx.Auth):
         """
         The login as a request, with the headers that go with every request to this tenant.
 
-        FOLIO: in a consortium one logs in at the central tenant; the token is good at its members.
+        FOLIO: in a consortium you log in at the central tenant; the token is valid at its members.
         """
         names = ("user-agent", "accept", "x-okapi-tenant")
         headers = {name: original.headers[name] for name in names}
@@ -149,7 +149,7 @@ class Login(httpx.Auth):
 
 
 def server_time(response: httpx.Response) -> datetime | None:
-    """What the server's clock showed, to the second below, or None if it did not say."""
+    """The time of the server's clock, rounded down to the second, or None if it did not say."""
     try:
         return parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
     except (KeyError, ValueError):
@@ -169,7 +169,7 @@ def retry_after(response: httpx.Response) -> float | None:
 
 
 def _cookie(response: httpx.Response) -> Token | None:
-    """FOLIO: mod-login LoginAPI, POST /authn/login-with-expiry: two cookies, and when they run out in the body."""
+    """FOLIO: mod-login LoginAPI, POST /authn/login-with-expiry: two cookies, and their expiry in the body."""
     try:
         ends = datetime.fromisoformat(response.json()["accessTokenExpiration"])
         seconds = (ends - (server_time(response) or datetime.now(UTC))).total_seconds()
@@ -181,7 +181,7 @@ def _cookie(response: httpx.Response) -> Token | None:
 
 
 def _header(response: httpx.Response) -> Token | None:
-    """FOLIO: mod-login LoginAPI, POST /authn/login: a token that does not run out, in a header and in the body."""
+    """FOLIO: mod-login LoginAPI, POST /authn/login: a token that does not expire, in a header and in the body."""
     try:
         token = response.headers.get("x-okapi-token") or response.json()["okapiToken"]
     except (ValueError, TypeError, KeyError):

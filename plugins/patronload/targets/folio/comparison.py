@@ -2,7 +2,7 @@
 Compare a patron that was sent with the user FOLIO has, to tell whether the import got to it.
 
 Both are brought into one form: a flat dictionary from a field's path to its value, with ids instead of names. Fields
-that mod-user-import drops without a word (unknown address and contact types) are left out of it.
+that mod-user-import drops silently (unknown address and contact types) are left out of it.
 """
 
 from __future__ import annotations

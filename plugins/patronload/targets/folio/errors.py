@@ -1,4 +1,4 @@
-"""Say in a sentence what went wrong between us and FOLIO, and whether a retry can help."""
+"""Describe an error between us and FOLIO in a sentence, and decide whether a retry can help."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PERMISSIONS = {
 
 
 class Place(NamedTuple):
-    """Whom we talk to, for the sentences."""
+    """The FOLIO in a message."""
 
     url: httpx.URL
     connection: str
@@ -86,7 +86,7 @@ _SENTENCES: dict[int, str] = {
 
 
 def unreachable(place: Place, error: httpx.RequestError) -> PatronloadError:
-    """What it means that a request whose repetition does no harm got no answer."""
+    """The error for a harmless request without an answer."""
     return http_client.unreachable(str(place), error)
 
 
@@ -99,5 +99,5 @@ def lost(place: Place, why: str) -> TransientError:
 
 
 def not_folio(place: Place, what: str) -> TargetError:
-    """Something answered, but not FOLIO."""
+    """The error for an answer that is not from FOLIO."""
     return TargetError(f"{place} answers {what} in a way FOLIO never does. Is the host the address of its gateway?")

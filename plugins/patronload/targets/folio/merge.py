@@ -1,7 +1,7 @@
 """
-Lay what the campus sends over what FOLIO has, so that nothing is wiped which the library or the patron put there.
+Merge the file's record into the stored user, so that no data of the library or the patron is deleted.
 
-All of it is in the form of the user import (see stored_users); what comes out is complete, as an import wants it.
+All records have the form of the user import (see stored_users); the result is complete, as an import requires.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from patronload.targets.folio.protection import ALL, Protection, is_staff, resto
 IDS = ("externalSystemId", "username", "barcode")
 
 INSISTED_ON = ("username", "personal.lastName")
-"""What an import has to have; so it is taken from the file when a stored user lacks it, whoever owns it."""
+"""Fields that an import requires; taken from the file if a stored user lacks them, whoever owns them."""
 
 APART = ("active", "type", "externalSystemId", "id")
 """Fields with rules of their own."""
@@ -36,7 +36,7 @@ ADDRESS_PATH = "personal.addresses."
 _DAY_LENGTH = len("2027-08-31")
 
 LAST_MOMENT = "9999-12-31T23:59:59.000+00:00"
-"""The last one that can be written; west of Greenwich the last day ends after it. Many systems say "never" so."""
+"""The latest possible moment; many systems use its day for "never". West of Greenwich the day ends after it."""
 
 
 class Field(NamedTuple):
@@ -77,7 +77,7 @@ class Rules(NamedTuple):
     zone: ZoneInfo
     now: datetime
     protection: Protection = Protection()
-    changed: dict[str, bool] = {}  # noqa: RUF012 - nobody changes it
+    changed: dict[str, bool] = {}  # noqa: RUF012 - it is never changed
     """Of one patron: which contested fields the campus has changed since the last load; without those not known."""
 
     def fills_only_if_empty(self, path: str) -> bool:
@@ -91,7 +91,7 @@ class Rules(NamedTuple):
         """
         Who owns a field for this patron, when it belongs to whoever changed it last.
 
-        Before it is known what the campus said last time, nobody can tell who changed what, and what FOLIO has stays.
+        Without the campus' value of the last load it is unknown who changed it, and FOLIO's value stays.
         """
         if owner != "last":
             return owner
@@ -124,7 +124,7 @@ def merged(ours: Record, stored: Record | None, rules: Rules, dropped: Collectio
     The record to send for a patron of the file (`ours`) whom FOLIO has as `stored`, or has not (None).
 
     `active` and `type` are always there: FOLIO takes a user without `active` for an inactive one. `dropped` are the
-    fields whose values were left out because FOLIO does not know them; they are no blank cells, and erase nothing.
+    fields whose values were left out because FOLIO does not know them; they are not blank cells, and erase nothing.
     """
     ours, rules = _dated(ours, rules.zone), _without(rules, dropped)
     record = _new(ours) if stored is None else _laid_over(stored, ours, rules)
@@ -323,7 +323,7 @@ def _active(ours: Record, stored: Record | None, record: Record, rules: Rules, k
         return True
     was = stored.get("expirationDate")
     renewed = bool(was and ends and moment(was) < rules.now)
-    # A date that the campus has moved tells more than an `active` that it has always said.
+    # A new date from the campus is more significant than an `active` that never changes.
     return renewed and rules.active in (None, "campus", "last") and ours.get("active") is not False
 
 

@@ -1,8 +1,7 @@
 """
-Ask FOLIO, before anything is sent, whether it can take a load: permissions, modules, and the values it has to know.
+Check, before anything is sent, whether FOLIO can accept a load: permissions, modules, and the values it has to know.
 
-All that is found is told at once. A value that FOLIO does not know is one line with its number of rows, not a thousand
-failed users.
+All problems are reported together. An unknown value is one line with its number of rows, not a thousand failed users.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ USER_TYPES = ("patron", "staff", "shadow", "system", "dcb")
 """FOLIO: mod-users UserTenantService; in a consortium no other type is taken, in this spelling."""
 
 MOST_VALUES = 20
-"""More different unknown values than this tell of a wrong column, not of a forgotten code; so many are not created."""
+"""More different unknown values than this indicate a wrong column, not a forgotten code; they are not created."""
 
 FULFILLMENTS = ("Hold Shelf", "Delivery")
 """FOLIO: mod-user-import userImportRequestPreference.json; another one has the whole request refused."""
@@ -43,7 +42,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-
 LONGEST_VALUE = 60
 
 MANY_ROWS = 3
-"""What stands in so many rows, and in a quarter of those with an unknown value, is a code and no name."""
+"""A value in this many rows, and in a quarter of those with an unknown value, is a code, not a name."""
 
 _MONTH = (
     r"(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?"
@@ -71,7 +70,7 @@ class Drift(NamedTuple):
     users: tuple[int, int, int] | None
     user_import: tuple[int, int, int]
     everybody: bool
-    """Whether practically every user has it, so that practically every update would fail."""
+    """Whether nearly every user has it, so that nearly every update would fail."""
 
 
 DRIFTS = (
@@ -88,13 +87,13 @@ Since when mod-users has the last two is not known here; a tenant without them h
 
 
 class Permissions:
-    """Collects what the user of the connection may not do, instead of stopping at the first."""
+    """Collects all missing permissions of the connection's user, instead of stopping at the first."""
 
     def __init__(self) -> None:
         self.errors: list[TargetError] = []
 
     def attempt(self, work: Callable[[], Got], otherwise: Got) -> Got:
-        """What `work` gives, or `otherwise` after a refusal, which is kept."""
+        """The result of `work`; or `otherwise` after a refusal, which is recorded."""
         try:
             return work()
         except TargetError as error:
@@ -121,7 +120,7 @@ def drifts(folio: Folio) -> tuple[list[Drift], list[str]]:
     try:
         modules = folio.modules()
     except TargetError:
-        return [], ["FOLIO does not tell its modules' versions, so they could not be compared."]
+        return [], ["FOLIO does not report its modules' versions, so they could not be compared."]
     users, user_import = _version(modules, "mod-users"), _version(modules, "mod-user-import")
     if users is None or user_import is None:
         return [], []
@@ -136,7 +135,7 @@ def drift_findings(found: Iterable[Drift], filled: Iterable[str]) -> list[Findin
         Finding(
             "module versions",
             "stop" if drift.everybody or drift.property in fields else "warn",
-            f"FOLIO's modules do not fit each other: mod-users{_and_later(drift.users)} keeps "
+            f"FOLIO's modules are incompatible: mod-users{_and_later(drift.users)} keeps "
             f"{drift.property}, which mod-user-import before {_dotted(drift.user_import)} cannot read; "
             f"{'nearly every update' if drift.everybody else 'updates of users who have it'} would fail. "
             "Ask FOLIO's administrator for a mod-user-import that fits.",
@@ -182,7 +181,7 @@ class Values:
         return ours | {"personal": personal | {"addresses": addresses}}, ()
 
     def problems(self, record: Record) -> list[Problem]:
-        """Why FOLIO would refuse a merged record, as far as that can be told without asking it."""
+        """Why FOLIO would refuse a merged record, as far as this is known without asking it."""
         before = len(self._codes)
         found = [
             *_of_id(record),
@@ -214,7 +213,7 @@ class Values:
         }
 
     def findings(self) -> list[Finding]:
-        """All that was counted, in lines."""
+        """All findings, one line each."""
         stop = self.target.unknown_values == "stop"
         found = [
             self._finding(kind, counter, "stop" if stop else "reject", self._known(kind))
@@ -352,7 +351,7 @@ class Values:
         what = {
             "reject": "These rows are rejected.",
             "stop": "The tenant file says to stop.",
-            "warn": "FOLIO would drop it without a word, so it is left out; the patrons are loaded without.",
+            "warn": "FOLIO would drop it silently, so it is left out; the patrons are loaded without it.",
         }[effect]
         told = _told_of(counter, known)
         between = "" if told.values else ":"
@@ -373,7 +372,7 @@ class _Told(NamedTuple):
 
 
 def _told_of(counter: Counter[str], known: dict[str, str]) -> _Told:
-    """What may be told of some values; `known` are those that FOLIO has, by their folded spelling."""
+    """The description of some values; `known` are those that FOLIO has, by their folded spelling."""
     shown = _shown(counter, known)
     if not shown:
         rows = sum(counter.values())
@@ -385,8 +384,8 @@ def _told_of(counter: Counter[str], known: dict[str, str]) -> _Told:
 
 def _shown(counter: Counter[str], known: dict[str, str]) -> list[tuple[str, int]]:
     """
-    The values that are no patron's names, as far as that can be told: where nearly every row has another one, only
-    those that stand in many rows, or that FOLIO has in another spelling.
+    The values that are probably not personal data: if nearly every row has a different one, only those in many rows, or
+    those that FOLIO has in another spelling.
     """
     rows = sum(counter.values())
     listed = [(value, count) for value, count in counter.most_common() if _may_be_shown(value)]
@@ -413,12 +412,12 @@ def _told(value: str, count: int, known: dict[str, str]) -> str:
 
 
 TOO_MANY_TO_CREATE = (
-    " So many are not made. If the column is the right one, make them in FOLIO by hand; if not, correct the mapping."
+    " These are too many to create. If the column is right, create them in FOLIO by hand; if not, correct the mapping."
 )
 
 
 def _creation(counter: Counter[str]) -> tuple[str, _Told, str]:
-    """What comes of values that are new: the effect, the values as they may be told, and what else there is to say."""
+    """The finding about new values: its effect, the description of the values, and advice."""
     told = _told_of(counter, {})
     return ("stop", told, TOO_MANY_TO_CREATE) if _are_too_many(counter) else ("create", told, "")
 

@@ -29,7 +29,7 @@ class Protection(NamedTuple):
 
     staff: frozenset[str] = frozenset()
     custom_field: str | None = None
-    tags: dict[str, frozenset[str]] = {}  # noqa: RUF012 - nobody changes it
+    tags: dict[str, frozenset[str]] = {}  # noqa: RUF012 - it is never changed
 
     def fields(self, stored: Record) -> frozenset[str]:
         """The paths of the fields that a stored user, in the form of the user import, keeps; `all` for the user."""
@@ -42,7 +42,7 @@ class Protection(NamedTuple):
         return kept | by_hand
 
     def by_hand(self, stored: Record) -> frozenset[str]:
-        """The fields that someone has protected in FOLIO. A name that is no field's protects the whole user."""
+        """The fields that someone has protected in FOLIO. An unknown field name protects the whole user."""
         written = str((stored.get("customFields") or {}).get(self.custom_field) or "") if self.custom_field else ""
         kept = {_path(name) for name in _BETWEEN.split(written) if name}
         for tag in (stored.get("tags") or {}).get("tagList") or ():
@@ -51,7 +51,7 @@ class Protection(NamedTuple):
 
 
 def of_target(target: FolioTarget) -> Protection:
-    """What a tenant's target says."""
+    """The protection in a tenant's target."""
     protected = target.protected
     tags = {tag: frozenset({ALL} if named == ALL else named) for tag, named in protected.tags.items()}
     loaded = {str(name) for name, effect in target.staff.items() if effect == "load"}

@@ -40,13 +40,13 @@ FIRST_LOOKS = 8
 
 def request_body(settings: FolioTarget, patrons: Iterable[str]) -> bytes:
     """
-    The body of one request: the patrons' JSON texts joined as they are, nothing encoded anew.
+    The body of one request: the patrons' JSON texts, joined without encoding them again.
 
     FOLIO: mod-user-import userdataimportCollection.json. The patrons are complete records, made by the stage `plan`;
-    updateOnlyPresentFields would not keep what its name promises. deactivateMissingUsers is never among the flags: it
-    works per request, so that each chunk would deactivate everybody in the other chunks (UserImportAPI).
+    updateOnlyPresentFields does not do what its name promises. deactivateMissingUsers is never sent: it works per
+    request, so each chunk would deactivate everyone in the other chunks (UserImportAPI).
     """
-    # Joined as polars' own bytes: as texts of Python's they would be decoded and encoded again.
+    # Joined as polars' own bytes; Python strings would be decoded and encoded again.
     texts = pl.Series(values=patrons, dtype=pl.String).cast(pl.Binary).to_list()
     source = f'"sourceType":"{settings.source_type}",' if settings.source_type else ""
     end = f'],"totalRecords":{len(texts)},{source}"updateOnlyPresentFields":false}}'
@@ -54,7 +54,7 @@ def request_body(settings: FolioTarget, patrons: Iterable[str]) -> bytes:
 
 
 class Sending:
-    """One chunk on its way; each of its patrons ends up in exactly one of the counts."""
+    """One chunk being sent; each of its patrons ends up in exactly one of the counts."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Sending:
 
     @property
     def outcome(self) -> Outcome:
-        """What became of the chunk's patrons so far."""
+        """The results of the chunk's patrons so far."""
         return Outcome(self.created, self.updated, self.failed, self.unconfirmed, self.looked_up, self.answers)
 
     def start(self) -> None:

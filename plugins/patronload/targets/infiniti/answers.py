@@ -1,10 +1,10 @@
 """
-Read what Infiniti's user import answers: who was created, updated and refused, as far as the answer adds up.
+Read the answers of Infiniti's user import: who was created, updated and refused, as far as the answer is consistent.
 
 Infiniti: the article "Non-interactive Patron Import and Update" shows three answers and leaves much open: whether the
-details are an object or an array, from which number rows are counted, what a failure's text looks like. So nothing is
-believed that does not agree with everything else: the figures with the patrons that were sent, the details with the
-figures, and the names in a text with the row that it is told of. What does not is unconfirmed.
+details are an object or an array, at which number the rows begin, how the text of a failure looks. So an answer is
+believed only if it agrees with everything else: the counts with the patrons sent, the details with the counts, and the
+names in a text with its row. Everything else is unconfirmed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 from patronload.targets.delivery import Failed, Outcome, Patron
 
 MOST_KEPT = 2000
-"""Of an answer that is no answer so many characters are kept."""
+"""The number of characters that are kept of an invalid answer."""
 
 LOADED = {"User Created": "created", "User Updated": "updated"}
-"""Infiniti: what the details say of a row that went well, word for word."""
+"""Infiniti: the details of a successful row, word for word."""
 
 UNKNOWN = "Infiniti refused the patron (see the rejects file)"
 UNTOLD = "Infiniti refused the patron and does not say why"
@@ -37,12 +37,12 @@ _SUMMARIES: tuple[tuple[str, str], ...] = (
 
 
 def summary(text: str) -> str:
-    """A refusal of Infiniti's in words a librarian understands, without values."""
+    """A refusal by Infiniti in words that a librarian understands, without values."""
     return next((words for pattern, words in _SUMMARIES if re.search(pattern, text, re.IGNORECASE)), UNKNOWN)
 
 
 class Answer(NamedTuple):
-    """What the import answered: `success`, the sentence, and the details if there are any."""
+    """The answer of the import: `success`, the sentence, and the details if there are any."""
 
     success: bool
     sentence: str
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Answer | None:
-        """An answer as it came, or None when it is not one of Infiniti's."""
+        """The answer in a response, or None if it is not from Infiniti."""
         try:
             content = json.loads(text)
         except ValueError:
@@ -67,17 +67,17 @@ class Answer(NamedTuple):
 
     @property
     def is_unauthorised(self) -> bool:
-        """Whether the account may not import. Infiniti: told in the body; the status is not told."""
+        """Whether the account may not import. Infiniti: stated in the body; the article does not mention the status."""
         return not self.success and re.match(r"\s*unauthori[sz]ed\b", self.sentence, re.IGNORECASE) is not None
 
     @property
     def is_refusal_of_the_file(self) -> bool:
-        """Whether nothing is said of any patron."""
+        """Whether the answer says nothing about any patron."""
         return not self.success and not self.figures and not self.details
 
     @property
     def figures(self) -> dict[str, int]:
-        """The numbers of the sentence, by what they count; those that it tells."""
+        """The numbers in the sentence, by what they count."""
         found = re.findall(rf"([\d,]*\d)\s+users?\s+({'|'.join(COUNTED)})\b", self.sentence, re.IGNORECASE)
         return {what.lower(): int(number.replace(",", "")) for number, what in found}
 
@@ -90,40 +90,41 @@ class _Counts(NamedTuple):
 
 def outcome(answer: Answer, patrons: list[Patron], first_row: int) -> Outcome:
     """
-    What became of the patrons of a file, in its order. `first_row` is the number that Infiniti gives the first of them.
+    The results of the patrons of a file, in order. `first_row` is the number that Infiniti gives the first of them.
 
-    Those of whom the answer does not tell for certain are unconfirmed, and a note says why.
+    Patrons without a certain result are unconfirmed, and a note says why.
     """
     try:
         counts = _counts(answer, len(patrons))
         failed = list(_failed(answer, patrons, counts, first_row))
     except _Misfit as misfit:
-        note = f"An answer of Infiniti's cannot be right: {misfit}. Its {len(patrons):,} patrons are unconfirmed."
+        note = f"An answer from Infiniti is inconsistent: {misfit}. Its {len(patrons):,} patrons are unconfirmed."
         return Outcome(0, 0, [], [patron.row for patron in patrons], False, [answer.raw], (note,))
     return Outcome(counts.created, counts.updated, failed, [], False, [answer.raw])
 
 
 def refused_file(answer: Answer, patrons: list[Patron]) -> Outcome:
-    """All patrons of a file that Infiniti would not take."""
+    """All patrons of a file that Infiniti refused."""
     failed = [Failed(patron.row, answer.sentence or FILE_REFUSED, FILE_REFUSED) for patron in patrons]
     return Outcome(0, 0, failed, [], False, [answer.raw])
 
 
-class _Misfit(Exception):  # noqa: N818 - says what does not fit
-    """The answer contradicts itself or what was sent; in words, without values."""
+class _Misfit(Exception):  # noqa: N818 - it says what is inconsistent
+    """The answer contradicts itself or the file; in words, without values."""
 
 
 def _counts(answer: Answer, sent: int) -> _Counts:
-    """The figures, once they add up. Raises _Misfit."""
+    """The counts, if they add up. Raises _Misfit."""
     told = answer.figures
     counts = _Counts(*(told.get(what, 0) for what in COUNTED[1:]))
     if not told:
-        raise _Misfit("it tells no figures")
+        raise _Misfit("it has no counts")
     if told.get("processed", sent) != sent:
-        raise _Misfit(f"it tells of {told['processed']:,} users, {sent:,} were sent")
+        raise _Misfit(f"it counts {told['processed']:,} users, {sent:,} were sent")
     if sum(counts) != sent:
         raise _Misfit(
-            f"{counts.created:,} created, {counts.updated:,} updated and {counts.failed:,} failed do not make {sent:,}"
+            f"{counts.created:,} created, {counts.updated:,} updated and {counts.failed:,} failed do not add "
+            f"up to {sent:,}"
         )
     if answer.success != (counts.failed == 0):
         raise _Misfit(f"success is {str(answer.success).lower()}, and {counts.failed:,} failed")
@@ -160,7 +161,7 @@ def _by_place(details: Any, sent: int, failed: int, first_row: int) -> dict[int,
         places.pop(-1, None)  # the header, as above
     if outside := [place for place in places if not 0 <= place < sent]:
         raise _Misfit(
-            f"its details tell of row {outside[0] + first_row}, and target.first_row says that the rows are "
+            f"its details have row {outside[0] + first_row}, but according to target.first_row the rows are "
             f"{first_row} to {sent + first_row - 1}"
         )
     return places
@@ -184,18 +185,18 @@ def _once(text: str) -> str:
 
 
 def _check_outcomes(told: dict[int, str], counts: _Counts, sent: int) -> None:
-    """Whether the details tell what the figures tell. Raises _Misfit."""
+    """Check that the details agree with the counts. Raises _Misfit."""
     outcomes = [LOADED.get(text, "failed") for text in told.values()]
     for what, number in counts._asdict().items():
         # Loaded rows may be left out of the details, but not some of them.
         if outcomes.count(what) != number and not (what != "failed" and len(told) == counts.failed):
-            raise _Misfit(f"{number:,} {what} by its figures, {outcomes.count(what):,} by its details")
+            raise _Misfit(f"{number:,} {what} in its counts, {outcomes.count(what):,} in its details")
     if len(told) not in (sent, counts.failed):
         raise _Misfit(f"its details are {len(told):,} outcomes for {sent:,} patrons")
 
 
 def _check_name(text: str, place: int, keys: dict[str, int]) -> None:
-    """Whether a text that names patrons names the one it is told of. Raises _Misfit."""
+    """Check that a text that names a patron is about that patron. Raises _Misfit."""
     words = {word.strip(".,;:'\"()") for word in re.split(r"[\s,;:()'\"]+", text)}
     named = {keys[word] for word in words if word in keys}
     if named and place not in named:
