@@ -19,8 +19,10 @@ from faults.schedule import MOST, Nth, Schedule, kills
 from faults.school import CHOSEN, Expected, World
 from faults.verdict import COUNTS, MOST_TOLD, private
 from patronload.artifacts import names
+from patronload.artifacts.run import Run
 from patronload.connections import Connection
-from patronload.targets.patron_ledger import Ledger
+from patronload.loads import ledger_store
+from patronload.targets.patron_ledger import PatronLedger
 from sandbox.faults import Faults
 from sandbox.infiniti import InfinitiServer, School, User
 
@@ -40,11 +42,16 @@ class InfinitiGround(InfinitiServer):
         self.faults.clear()
         self.journal.clear()
         if world.has_ledger:
-            ledger = Ledger.empty()
+            ledger = PatronLedger.empty()
             known = ("username", "librarybarcode", "adminsystemid")
-            ledger.take(({name: user[name] for name in known} for user in world.stored), "username")
+            users = pl.DataFrame(
+                [[user[name] for name in known] for user in world.stored],
+                schema=dict.fromkeys(known, pl.String),
+                orient="row",
+            )
+            ledger.take(users, "username", known[1:])
             folder.mkdir(parents=True)
-            (folder / names.LEDGER).write_text(json.dumps(ledger.to_json()))
+            ledger_store.write(Run(folder / "before"), ledger)
         return arm(random.Random(world.seed * 7919 + 1), self.faults, 1 + len(world.rows) // world.chunk_size)
 
     def after_plan(self, world: World) -> None:

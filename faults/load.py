@@ -74,7 +74,7 @@ class Done(NamedTuple):
         return Figures(
             seed=seed,
             rows=last["rows"],
-            loaded=last["created"] + last["updated"],
+            loaded=last["created"] + last["updated"] + last["unchanged"],
             held=last["rejected"] + last["failed"],
             attempts=self.attempts,
             cleared=self.cleared,
@@ -341,7 +341,8 @@ def made_tenant(world: Case) -> tenants.Tenant:
             "tenant": "campaign",
             "library": "The Campaign's Library",
             "source": {"type": "folder", "path": "/nowhere/patrons.csv"},
-            "limits": {"max_rejects": "100%"},
+            # The worlds are random, and so is the effect of a load.
+            "limits": {"max_rejects": "100%", "becoming_inactive": "100%", "changed_fields": {}},
             "notify": {"on_failure": ["oncall@lib.example"]},
             **world.tenant(),
         }

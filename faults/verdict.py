@@ -14,7 +14,7 @@ from faults.oracle import Expected, comparable, comparable_preference
 from faults.world import MARK, User, World
 from sandbox.folio import Seen, Store
 
-COUNTS = ("created", "updated", "failed", "rejected", "skipped", "not_sent", "unconfirmed")
+COUNTS = ("created", "updated", "unchanged", "failed", "rejected", "skipped", "not_sent", "unconfirmed")
 MOST_TOLD = 12
 
 
@@ -183,7 +183,8 @@ class _Judge:
         made = len(self.loaded & new)
         # Who was there already as the export wants them may have been sent, or have been found so by a look-up.
         unchanged = self.loaded & self._same_as_before - changed
-        fits = len(changed) <= report["updated"] <= len(changed | unchanged)
+        as_they_were = report["updated"] + report["unchanged"] - len(changed)
+        fits = len(changed) <= report["updated"] and 0 <= as_they_were <= len(unchanged)
         if report["created"] != made or not fits:
             yield f"the report tells {self._told(report)}; FOLIO has {made} created and {len(changed)} updated"
         if made != len(self.created):

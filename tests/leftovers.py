@@ -85,6 +85,8 @@ def left_behind(**more: Any) -> LeftBehind:
         "patrons": patrons({1: [2, 3, 4, 5, 6], 2: [7, 8, 9, 10, 11]}),
         "sent": {1, 2},
         "results": [result(1, created=5), result(2, created=1, updated=4)],
+        "unchanged": pl.DataFrame(schema={"row": pl.UInt32, "key": pl.String}),
+        "departures": None,
     } | more
     planned, sent = given.pop("patrons"), given.pop("sent")
     results = {one["chunk"]: ChunkResult.model_validate(one) for one in given.pop("results")}
@@ -101,7 +103,7 @@ def build(*, dry_run: bool = False, tenant: tenants.Tenant = TENANT, **more: Any
 
 
 def accounted(report: Report) -> int:
-    parts = (report.created, report.updated, report.failed, report.rejected, report.skipped)
+    parts = (report.created, report.updated, report.unchanged, report.failed, report.rejected, report.skipped)
     return sum(parts) + report.not_sent + report.unconfirmed
 
 

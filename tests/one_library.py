@@ -20,6 +20,8 @@ from sandbox.folio import FolioServer
 from tests import stages
 
 DAY = date(2026, 11, 20)
+SEND_ALL = {"send": "all"}
+"""Tests of sending send everyone, also those who are as they were."""
 COLUMNS = ["externalSystemId", "username", "barcode", "patronGroup", "lastName", "firstName", "email", "phone"]
 COLUMNS += ["expirationDate"]
 STEPS = (stages.fetch, stages.validate, stages.transform, stages.plan, stages.post)
@@ -37,17 +39,23 @@ class Library:
         (folder / "exports").mkdir()
         self.configure()
 
-    def configure(self, path="patrons.csv", limits=None, approval=None, **source):
+    def configure(self, path="patrons.csv", limits=None, approval=None, leavers=None, target=SEND_ALL, **source):
         tenant = {
             "tenant": "lib",
             "library": "A Library",
             "mapping": "folio/flat_patrons",
             "timezone": "America/Chicago",
             "source": {"type": "folder", "path": f"{self.folder}/exports/{path}", "quiet_seconds": 0, **source},
-            "target": {"type": "folio", "connection": "lib_folio", "folio_tenant": "main"},
+            "target": {
+                "type": "folio",
+                "connection": "lib_folio",
+                "folio_tenant": "main",
+                **(target or {"send": "all"}),
+            },
             "limits": {"max_rejects": "50%", **(limits or {})},
             "notify": {"on_failure": ["oncall@lib.example"]},
             **({} if approval is None else {"approval": approval}),
+            **({} if leavers is None else {"leavers": leavers}),
         }
         (self.folder / "include" / "tenants" / "lib.yaml").write_text(yaml.safe_dump(tenant))
 

@@ -7,6 +7,7 @@ import json
 import shutil
 from datetime import date, timedelta
 
+import polars as pl
 import pytest
 import yaml
 
@@ -44,7 +45,7 @@ def school(project, tmp_path, monkeypatch, infiniti):
         written = yaml.safe_load(file.read_text())
         path = f"{tmp_path}/library_{{date:%Y-%m-%d}}.csv"
         written["source"] = {"type": "folder", "path": path, "encoding": "cp1252", "quiet_seconds": 0}
-        written["target"] |= {"chunk_size": 100, **target}
+        written["target"] |= {"chunk_size": 100, "send": "all", **target}
         written["limits"] = {"max_rejects": "100%"}
         file.write_text(yaml.safe_dump(written))
         return tenants.load("wattlegrove")
@@ -199,8 +200,9 @@ def test_the_ledger_is_written_by_loads_only(load, tmp_path, infiniti):
     assert not ledger.exists()
     infiniti.password = "Import-pass-1"
     through(load([row(1), row(2, Email="odd")]))
-    assert len(json.loads(ledger.read_text())["patrons"]) == 1, "who was refused is not there"
-    assert not any(word in ledger.read_text() for word in ("pupil", "S0000", "0001"))
+    known = pl.read_parquet(ledger)
+    assert known["key"].to_list() == ["pupil1"], "who was refused is not there"
+    assert not any(word in ledger.read_bytes() for word in (b"S0000", b"0001"))
     assert ledger.stat().st_mode & 0o077 == 0
 
 
@@ -211,9 +213,9 @@ def test_a_load_that_failed_half_way_is_remembered_as_far_as_it_came(load, tmp_p
     half = load([row(1), row(2), row(3)])
     with pytest.raises(TargetError, match="no user import"):
         through(half)
-    assert len(json.loads((tmp_path / "artifacts" / "wattlegrove" / names.LEDGER).read_text())["patrons"]) == 2
+    assert pl.read_parquet(tmp_path / "artifacts" / "wattlegrove" / names.LEDGER).height == 2
     stages.post(half)
-    assert len(json.loads((tmp_path / "artifacts" / "wattlegrove" / names.LEDGER).read_text())["patrons"]) == 3
+    assert pl.read_parquet(tmp_path / "artifacts" / "wattlegrove" / names.LEDGER).height == 3
 
 
 def test_a_run_of_long_ago_that_is_cleared_changes_nothing_in_the_ledger(load, tmp_path, school):
@@ -286,3 +288,36 @@ def test_what_to_do_next_is_true_for_infiniti(load, infiniti, monkeypatch):
     assert "sent twice takes no harm" in page
     stages.post(lost)
     assert stages.report(lost)["outcome"] == "loaded"
+
+
+def test_a_row_that_infiniti_confirmed_is_not_sent_again(load, school, infiniti):
+    """Until it says something else, or a week has passed: Infiniti cannot be asked what it has."""
+    school(send="changed")
+    assert through(load([row(1), row(2)]))["created"] == 2
+    files = len(infiniti.journal)
+    told = through(load([row(2), row(1)], day=DAY + timedelta(1)))
+    assert (told["unchanged"], told["updated"], told["rows"]) == (2, 0, 2)
+    assert len(infiniti.journal) == files
+    told = through(load([row(1, Email="new@school.example"), row(2)], day=DAY + timedelta(2)))
+    assert (told["unchanged"], told["updated"]) == (1, 1)
+    told = through(load([row(2), row(1, Email="new@school.example")], day=DAY + timedelta(7)))
+    assert (told["unchanged"], told["updated"]) == (1, 1), "the second pupil was confirmed a week ago"
+
+
+def test_a_pupil_who_left_is_disabled(load, school, infiniti, tmp_path):
+    """With the columns of the last row that was sent, which every row of Infiniti's needs."""
+    school(send="changed")
+    file = tmp_path / "include/tenants/wattlegrove.yaml"
+    written = yaml.safe_load(file.read_text())
+    written["source"]["contains"] = "everyone"
+    written["leavers"] = {"action": "deactivate", "after": "2 days", "missing_loads": 2, "max": 5}
+    written["limits"] |= {"known_ids": "0%"}
+    file.write_text(yaml.safe_dump(written))
+    through(load([row(1), row(2), row(3)], load_anyway=None))
+    for ahead, email in enumerate(["a@school.example", "b@school.example", "c@school.example"], start=1):
+        told = load([row(1, Email=email), row(2)], day=DAY + timedelta(ahead), load_anyway=None)
+        through(told)
+    people = told.run.read_json(names.REPORT)["people"]
+    assert (people["left"], people["known"], people["in_file"]) == (1, 3, 2)
+    users = infiniti.school.users
+    assert {name: user["enabled"] for name, user in users.items()} == {"pupil1": True, "pupil2": True, "pupil3": False}

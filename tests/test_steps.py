@@ -64,7 +64,7 @@ def include(project, tmp_path_factory, folio):
         "mapping": "folio/flat_patrons",
         "timezone": "Europe/Dublin",
         "source": {"type": "folder", "path": str(folder / "patrons.csv"), "quiet_seconds": 0},
-        "target": {"type": "folio", "connection": "lib_folio", "folio_tenant": "main", "chunk_size": 3},
+        "target": {"type": "folio", "connection": "lib_folio", "folio_tenant": "main", "chunk_size": 3, "send": "all"},
         "limits": {"max_rejects": "100%"},
         "notify": {"on_failure": ["oncall@lib.example"]},
     }
@@ -327,7 +327,7 @@ def test_what_the_plan_sets_aside_is_a_reject_of_its_own_stage(load, folio):
     stages.plan(planned_load)
     stages.post(planned_load)
     other = planned(load, ["p-2,Pía,p2,Student,Pax,Paul,,,\n", "p-3,pat,p3,Staff,Pax,Pat,,,\n"])
-    assert stages.plan(other) == {"new": 1, "known": 0, "chunks": 1, "rejected": 1}
+    assert stages.plan(other) == {"new": 1, "known": 0, "unchanged": 0, "chunks": 1, "rejected": 1}
     stages.post(other)
     told = stages.report(other)
     assert (told["created"], told["rejected"], told["failed"], told["not_sent"]) == (1, 1, 0, 0)

@@ -38,6 +38,7 @@ target:
   unknown_values: stop
   dropped_values: stop
   blank_cells: erase
+  send: all
   staff: {expirationDate: load}
   same_email: ignore
   protected: {custom_field: protectedFields, tags: {keep: all, own-email: [personal.email]}}
@@ -56,6 +57,23 @@ limits:
   row_change: 20%
   group_change: 10%
   reject_change: 1.5%
+  becoming_inactive: 3%
+  created: 500
+  changed: 30%
+  changed_fields: {barcode: 2%}
+leavers:
+  action: deactivate
+  after: 14 days
+  missing_loads: 5
+  max: 40
+  announce: 3 days
+  except:
+    patron_groups: [faculty]
+    departments: [Emeriti]
+    custom_fields: {keepActive: true}
+    ids: exceptions/riverside.csv
+  while: [open_loans, open_fees]
+  set: {customFields.leftOn: today}
 approval:
   ask: [head@riverside.example]
   answer_within: 90 minutes

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from patronload.config import tenants
+from patronload.config.leavers import Exceptions, Leavers
 from patronload.config.source import SftpSource
 from patronload.config.tenants import Tenant
 from patronload.errors import ConfigError
@@ -55,6 +56,7 @@ def test_reads_every_key(include: Path) -> None:
         "unknown_values": "stop",
         "dropped_values": "stop",
         "blank_cells": "erase",
+        "send": "all",
         "staff": {"expirationDate": "load"},
         "same_email": "ignore",
         "protected": {
@@ -75,6 +77,26 @@ def test_reads_every_key(include: Path) -> None:
         "row_change": "20%",
         "group_change": "10%",
         "reject_change": "1.5%",
+        "becoming_inactive": "3%",
+        "created": 500,
+        "changed": "30%",
+        "changed_fields": {"barcode": "2%"},
+    }
+    assert tenant.leavers is not None
+    assert tenant.leavers.model_dump() == {
+        "action": "deactivate",
+        "after": "14 days",
+        "missing_loads": 5,
+        "max": 40,
+        "announce": "3 days",
+        "exceptions": {
+            "patron_groups": ("faculty",),
+            "departments": ("Emeriti",),
+            "custom_fields": {"keepActive": True},
+            "ids": "exceptions/riverside.csv",
+        },
+        "unless": ("open_loans", "open_fees"),
+        "set": {"customFields.leftOn": "today"},
     }
     assert list(tenant.notify.always) == ["systems@riverside.example"]
     assert list(tenant.notify.on_rejects) == ["desk@riverside.example"]
@@ -480,10 +502,19 @@ def test_the_file_of_these_tests_uses_every_key() -> None:
         SftpSource,
         tenants.FolioTarget,
         tenants.Limits,
+        Leavers,
+        Exceptions,
         tenants.Approval,
         tenants.Notify,
         tenants.People,
         tenants.Keep,
     ):
-        for name in model.model_fields:
-            assert f"{name}:" in TENANT
+        for name, field in model.model_fields.items():
+            assert f"{field.alias or name}:" in TENANT
+
+
+def test_nobody_can_leave_by_a_file_of_updates(include: Path) -> None:
+    """Whoever is not in it has not changed; that is all it says."""
+    write(include / "tenants/riverside.yaml", TENANT.replace("contains: everyone", "contains: updates"))
+    with pytest.raises(ConfigError, match=r"riverside.yaml, line \d+: leavers: .*contains: everyone"):
+        tenants.load("riverside")

@@ -10,6 +10,7 @@ import yaml
 
 from patronload import systems
 from patronload.config import expectations, mapping, mapping_files, ownership, tenants, value_steps
+from patronload.config.leavers import Leavers
 from patronload.config.source import SftpSource
 from patronload.in_airflow import tasks
 from patronload.systems import fields
@@ -25,13 +26,19 @@ def test_the_tenant_file_that_a_page_shows_has_every_key():
     # These two have pages of their own: a file cannot be CSV and of fixed width, and few are encrypted.
     written["source"] |= dict.fromkeys(("widths", "pgp"))
     for part, model in PARTS.items():
-        assert set(written[part]) == set(model.model_fields), part
+        assert set(written[part]) == set(keys(model)), part
+
+
+def keys(model):
+    """The fields of a part by their keys in a file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 PARTS = {
     "source": SftpSource,
     "target": tenants.FolioTarget,
     "limits": tenants.Limits,
+    "leavers": Leavers,
     "approval": tenants.Approval,
     "notify": tenants.Notify,
     "people": tenants.People,
@@ -54,8 +61,8 @@ def test_every_key_of_a_tenant_file_is_explained_with_its_default(heading, model
         for cells in table(section("docs/tenant-files.md", heading))
         if len(cells) == 3 and cells[0].startswith("`")
     }
-    assert set(on_page) == set(model.model_fields)
-    for name, field in model.model_fields.items():
+    assert set(on_page) == set(keys(model))
+    for name, field in keys(model).items():
         if field.is_required():
             assert on_page[name] == "required", name
         elif isinstance(field.default, str | bool | int | float):

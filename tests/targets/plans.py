@@ -13,7 +13,7 @@ import yaml
 from patronload.config import mapping_files
 from patronload.config.mapping import Mapping
 from patronload.systems.folio import FOLIO
-from patronload.targets.delivery import Patience, Planned
+from patronload.targets.delivery import Background, Patience, Planned
 from patronload.targets.folio.reference_data import CONTACT_TYPES
 from patronload.targets.folio.user_import import UserImport
 from sandbox.folio import FolioServer
@@ -85,7 +85,7 @@ def plan(
 ) -> Planned:
     """The plan for a file's patrons; `refused` are rows that did not get as far, with their externalSystemIds."""
     with UserImport(folio_target(**given), account(server), patience) as folio:
-        return folio.plan(frame(records), rules, CHICAGO, refused=refused)
+        return folio.plan(frame(records), rules, CHICAGO, Background(refused=list(refused)))
 
 
 def sent(planned: Planned) -> dict[int, dict[str, Any]]:

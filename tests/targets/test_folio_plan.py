@@ -168,7 +168,7 @@ def test_staff_stay_staff(server: FolioServer, tmp_path: Path, kind: str):
     """Somebody who works in FOLIO and is in the file too can still log in afterwards."""
     rules = mapping(tmp_path, [*FILLED, "type"], {"type": "campus"})
     stored_user(server, person(1, type=kind, username="desk"))
-    record = sent(plan(server, [person(1, type="patron", username="other")], rules))[2]
+    record = sent(plan(server, [person(1, type="patron", username="other")], rules, send="all"))[2]
     assert (record["type"], record["username"]) == (kind, "desk")
 
 

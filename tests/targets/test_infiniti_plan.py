@@ -9,8 +9,9 @@ import yaml
 
 from patronload import targets
 from patronload.config import mapping_files
+from patronload.targets.delivery import Background
 from patronload.targets.infiniti import plan as infiniti_plan
-from patronload.targets.patron_ledger import Ledger
+from patronload.targets.patron_ledger import PatronLedger
 from tests.targets.infiniti_loads import school_target
 
 SYDNEY = ZoneInfo("Australia/Sydney")
@@ -53,7 +54,7 @@ def frame(records):
 
 
 def plan(mapping, *records, ledger=None, **settings):
-    return infiniti_plan.plan(school_target(**settings), frame(records), mapping, ledger)
+    return infiniti_plan.plan(school_target(**settings), frame(records), mapping, Background(ledger))
 
 
 def sent(planned):
@@ -65,8 +66,8 @@ def reasons(planned):
 
 
 def ledger_of(*records):
-    made = Ledger.empty()
-    made.take([ids(record) for record in records], "username")
+    made = PatronLedger.empty()
+    made.take(pl.DataFrame([ids(record) for record in records]), "username", ("adminsystemid", "librarybarcode"))
     return made
 
 
@@ -170,7 +171,7 @@ def test_a_username_that_was_changed_in_infiniti_too_goes_when_the_tenant_says_s
     """target.changed_usernames: send; from then on the new one is known."""
     known, renamed = ledger_of(pupil(1)), pupil(1, username="new1")
     assert len(sent(plan(mapping(), renamed, ledger=known, changed_usernames="send"))) == 1
-    known.take([ids(renamed)], "username")
+    known.take(pl.DataFrame([ids(renamed)]), "username", ("adminsystemid", "librarybarcode"))
     assert plan(mapping(), renamed, ledger=known).rejects.is_empty()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from patronload.artifacts import questions, tables
+from patronload.artifacts import names, questions, tables
 from patronload.artifacts.models import ApprovalRecord, Delivery, Failure, Gates, Plan, Validation
 from patronload.artifacts.progress import Progress
 from patronload.artifacts.run import Run
@@ -18,7 +18,9 @@ class LeftBehind:
     The artifacts of a run; those it did not reach are None or empty.
 
     `url` is where a person finds the run's folder. `rejects` has the rows rejected before sending (see tables.REJECTS),
-    `noted` and `skipped` are as rows.NOTED and rows.SKIPPED say. To report another artifact, add a field here.
+    `noted` and `skipped` are as rows.NOTED and rows.SKIPPED say. `unchanged` has the rows (row, key) that were not sent
+    because they change nothing, `departures` the patrons whose turn it was to leave. To report another artifact, add a
+    field here.
     """
 
     url: str
@@ -31,6 +33,8 @@ class LeftBehind:
     rejects: pl.DataFrame
     noted: pl.DataFrame
     skipped: pl.DataFrame
+    unchanged: pl.DataFrame
+    departures: pl.DataFrame | None
     progress: Progress
 
     @classmethod
@@ -47,6 +51,8 @@ class LeftBehind:
             rejects=tables.rejects(run),
             noted=tables.noted(run),
             skipped=tables.skipped(run),
+            unchanged=tables.unchanged(run),
+            departures=tables.read(run, names.LEAVERS) if run.has(names.LEAVERS) else None,
             progress=Progress.of(run),
         )
 

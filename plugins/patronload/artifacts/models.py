@@ -265,6 +265,10 @@ class Plan(Content):
     planned: Moment | None = None
     warnings: tuple[str, ...] = ()
     create: dict[str, Any] = Field(default_factory=dict)
+    people: dict[str, Any] | None = None
+    """The patrons of earlier loads, counted; see loads.leavers."""
+    effects: dict[str, Any] | None = None
+    """What the load changes; see checks.effects.Effects."""
 
 
 class Created(Content):
@@ -392,12 +396,16 @@ class SentMarker(ChunkContent):
 
 
 class Remembered(Content):
-    """The rows of this run that are in the patron ledger: those sent, and those `loaded` for certain."""
+    """
+    The rows of this run that are in the patron ledger: those sent, and those `loaded` for certain. `complete`: all was
+    sent, and those whom the file lacks are counted.
+    """
 
     file = names.REMEMBERED
 
     rows: list[int]
     loaded: list[int] | None = None
+    complete: bool = False
 
 
 class LateNotice(Content):

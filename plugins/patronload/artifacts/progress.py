@@ -40,6 +40,17 @@ class Progress(NamedTuple):
                 rows = _with_marker(rows, marker)
         return cls(rows, results)
 
+    def parted(self) -> tuple[Progress, Progress]:
+        """The patrons of the file, and those who leave, who are in chunks of their own."""
+        if self.rows is None or "action" not in self.rows.columns:
+            return self, Progress(None, [])
+        leaving = pl.col("action") == "leave"
+        apart = set(self.rows.filter(leaving)["chunk"])
+        return (
+            Progress(self.rows.filter(~leaving), [result for result in self.results if result.chunk not in apart]),
+            Progress(self.rows.filter(leaving), [result for result in self.results if result.chunk in apart]),
+        )
+
     @property
     def arrived(self) -> pl.DataFrame:
         """The rows that the target may have: those that were sent and not refused."""

@@ -182,7 +182,11 @@ def all_tenants() -> list[str]:
 
 def all_runs(tenant: str) -> list[Run]:
     """The tenant's runs that have left something, sorted by the names of their folders. Other folders are skipped."""
-    return [run for run in map(Run, _folders(_root() / tenant)) if any(name in RUN_MARKERS for name in run.entries())]
+    return _runs(_root() / tenant)
+
+
+def _runs(folder: Any) -> list[Run]:
+    return [run for run in map(Run, _folders(folder)) if any(name in RUN_MARKERS for name in run.entries())]
 
 
 def open_run(tenant: str, run_id: str) -> Run:

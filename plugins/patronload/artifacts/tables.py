@@ -54,6 +54,13 @@ def skipped(run: Run) -> pl.DataFrame:
     return read(run, names.SKIPPED) if run.has(names.SKIPPED) else rows.no_skipped()
 
 
+def unchanged(run: Run) -> pl.DataFrame:
+    """The rows that say what the library system has already: row, key."""
+    if run.has(names.UNCHANGED):
+        return read(run, names.UNCHANGED)
+    return pl.DataFrame(schema={"row": pl.UInt32, "key": pl.String})
+
+
 class Writer:
     """Writes one table of patrons, part by part, into an open file. Close it, or the file cannot be read."""
 

@@ -10,6 +10,7 @@ from pydantic import EmailStr, Field
 
 from patronload import settings, systems
 from patronload.config import expectations, tenant_values
+from patronload.config.leavers import Leavers
 from patronload.config.mapping import Expectations
 from patronload.config.source import FolderSource, SftpSource
 from patronload.config.tenant_values import Age, CronLine, Percent, ShareOrNumber, TimeZone, Wait
@@ -59,6 +60,22 @@ class Limits(Document):
         None,
         description="maximum rise in the share of rejects since the last loads, in percentage points",
         examples=["1%"],
+    )
+
+    becoming_inactive: ShareOrNumber | None = Field(
+        "5%", description="more of the active users in the file than this would become inactive: a share, or a number"
+    )
+    created: ShareOrNumber | None = Field(
+        None,
+        description="more users than this would be created: a share of the known ones, or a number",
+        examples=["20%"],
+    )
+    changed: ShareOrNumber | None = Field(
+        None, description="more of the known users than this would be changed: a share, or a number", examples=["30%"]
+    )
+    changed_fields: dict[str, ShareOrNumber] = Field(
+        {"username": "5%", "barcode": "10%"},
+        description="one of these fields would change for more of the known users than this; not in the first load",
     )
 
     def rejects_allowed(self, rows: int) -> float:
@@ -152,6 +169,11 @@ class Tenant(Document):
         Expectations(), description="checks of this library's exports, in addition to those of the mapping file"
     )
     limits: Limits = Limits()
+    leavers: Leavers | None = Field(
+        None,
+        description="patrons whom complete files no longer have; left out: they are only counted",
+        examples=["{action: deactivate, after: 14 days}"],
+    )
     approval: Approval | None = Field(
         None, description="a load outside the limits asks a person; left out: it stops", examples=["{}"]
     )
@@ -212,6 +234,9 @@ def load_file(path: Path) -> Tenant:
         raise ConfigError(
             models.complaint(file, ("mapping",), f"no such mapping; {models.suggestion(tenant.mapping, known)}")
         )
+    if tenant.leavers is not None and tenant.source.contains != "everyone":
+        sentence = "only a complete file tells who has left. Write 'contains: everyone' under source, or remove this."
+        raise ConfigError(models.complaint(file, ("leavers",), sentence))
     if not tenant.mapping.startswith(f"{tenant.target.type}/"):
         raise ConfigError(
             models.complaint(file, ("mapping",), f"this mapping is not for the target type {tenant.target.type}.")

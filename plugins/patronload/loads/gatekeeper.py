@@ -21,7 +21,7 @@ import polars as pl
 from patronload.artifacts import names, questions
 from patronload.artifacts.history import History
 from patronload.artifacts.models import Delivery, GateFigures, Gates, GatesOfStage, GateState, GateVerdict, Validation
-from patronload.checks import gates
+from patronload.checks import effects, gates
 from patronload.checks.gates import LAST, Loaded, Verdict
 from patronload.errors import ValidationError
 from patronload.exports.reading import Export, Facts
@@ -143,6 +143,11 @@ def check_age(load: Load) -> None:
     _hold(load, "post", [_newest(load, _arrival(load), history)], GateFigures())
 
 
+def is_first(load: Load) -> bool:
+    """Whether no load of this library went through before."""
+    return not History(load.run).last(1)
+
+
 def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
     """
     Put a load that went through into the ledger; `rejected` are all rows that did not become patrons.
@@ -172,6 +177,20 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
     compared = gates.fewest_known(load.tenant.limits, load.tenant.source.contains) is not None and not loaded.by_hand
     marks = gates.marks(gates.folded_ids(patrons[load.tenant.system.key]), loaded.sha256) if compared else None
     history.add(loaded, marks, LAST)
+
+
+def is_complete(load: Load) -> bool:
+    """
+    Whether the file is one by which people can be missing: a complete one, in its turn, that no gate objected to.
+
+    Not so: a file of updates, corrected rejects, a file that a person named, and a file that a gate stopped or would
+    have stopped, whoever let it through. What is said about the effect of the load says nothing about the file.
+    """
+    kept = Gates.find(load.run) or Gates()
+    if load.tenant.source.contains != "everyone" or load.source_path or kept.figures.mended:
+        return False
+    about_file = [verdict for verdict in kept.verdicts if verdict.gate not in effects.WORDS]
+    return all(verdict.state in ("passed", "warned") for verdict in about_file)
 
 
 def _arrival(load: Load) -> Arrival:

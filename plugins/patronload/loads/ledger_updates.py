@@ -1,53 +1,85 @@
-"""The patron ledger of a library: read it before a plan, and update it with what a run has sent."""
+"""Update a library's patron ledger with what a run has sent, and with whom a complete file lacks."""
 
 from __future__ import annotations
 
 import json
 
+import polars as pl
+
 from patronload.artifacts import names, tables
 from patronload.artifacts.models import Remembered
 from patronload.artifacts.progress import Progress
 from patronload.config.mapping import Mapping
-from patronload.loads import delivery, reruns
+from patronload.loads import delivery, gatekeeper, leavers, ledger_store
 from patronload.loads.load import Load
+from patronload.loads.posting import post as posting
 from patronload.mapping import last_changed
-from patronload.targets.patron_ledger import Ledger
-
-
-def read(load: Load, mapping: Mapping) -> Ledger | None:
-    """The patron ledger of this library; None when it has none yet, or does not need one."""
-    shared = load.run.shared
-    if not (load.tenant.system.remembered or last_changed.paths(mapping)) or not shared.has(names.LEDGER):
-        return None
-    return Ledger.from_json(shared.read_json(names.LEDGER))
+from patronload.targets.patron_ledger import LEFT, PatronLedger
 
 
 def update(load: Load) -> None:
     """
-    Add the patrons that this run has sent, except those that were refused; and for those that were confirmed, what the
-    file said of contested fields.
+    Add the patrons that this run has sent, except those that were refused; confirm those that the library system is
+    known to have as the file says; and once all is sent, count those whom a complete file lacks.
 
     It is done once for each new state of the run: clearing a run of long ago changes nothing.
     """
-    if not load.run.has(names.PLANNED) or not reruns.anything_sent(load.run):
+    if not load.run.has(names.PLANNED):
         return
     system, mapping = load.tenant.system, load.mapping(delivery.facts(load).columns)
-    fields = last_changed.paths(mapping)
-    if not (system.remembered or fields):
-        return
     progress = Progress.of(load.run)
-    sent, loaded = progress.arrived, progress.confirmed
-    known = Remembered(rows=sent["row"].to_list(), **({"loaded": loaded["row"].to_list()} if fields else {}))
-    if Remembered.find(load.run) == known:
+    sent, confirmed = progress.arrived, progress.confirmed
+    if sent.is_empty() and tables.unchanged(load.run).is_empty():
         return
-    before = read(load, mapping)
-    ledger = Ledger.empty() if before is None else before  # an empty ledger is false
-    if system.remembered:
-        ledger.take(sent.select(system.key, *system.remembered).iter_rows(named=True), system.key)
-    if fields:
-        patrons = tables.read(load.run, names.PATRONS).join(loaded.select("row", "unsaid"), on="row")
-        for key, text, unsaid in patrons.select(system.key, "patron", "unsaid").iter_rows():
-            said = last_changed.values(json.loads(text), fields, mapping)
-            ledger.hear(key, {name: value for name, value in said.items() if name not in unsaid})
-    load.run.shared.write_json(names.LEDGER, ledger.to_json())
-    known.write(load.run)
+    complete = posting.is_complete(load.run)
+    state = Remembered(rows=sent["row"].to_list(), loaded=confirmed["row"].to_list(), complete=complete)
+    if Remembered.find(load.run) == state:
+        return
+    known = ledger_store.read(load.run, system)
+    ledger = PatronLedger.empty(folds=system.folds_keys) if known is None else known
+    of_file = pl.col("action") != "leave" if "action" in sent.columns else pl.lit(True)
+    ledger.take(sent.filter(of_file), system.key, system.remembered)
+    _confirm(load, mapping, ledger, confirmed.filter(of_file))
+    if complete and gatekeeper.is_complete(load):
+        _count_missing(load, mapping, ledger, confirmed)
+    ledger_store.write(load.run, ledger)
+    state.write(load.run)
+
+
+def _confirm(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed: pl.DataFrame) -> None:
+    """Those who were loaded, and those who were unchanged."""
+    key, complete = load.tenant.system.key, gatekeeper.is_complete(load)
+    content = [pl.Series(ledger.contents(confirmed["content"]))] if "content" in confirmed.columns else []
+    ledger.confirm(confirmed.select(pl.col(key).alias("key"), *content), "key", load.day, complete=complete)
+    unchanged = tables.unchanged(load.run)
+    ledger.confirm(unchanged, "key", load.day, complete=complete)
+    if fields := last_changed.paths(mapping):
+        left_out = confirmed.select("row", "unsaid") if "unsaid" in confirmed.columns else confirmed.select("row")
+        rows = pl.concat([left_out, unchanged.select("row")], how="diagonal")
+        said = _said(load, mapping, ledger, rows, fields)
+        ledger.confirm(said, "key", load.day, complete=complete)
+
+
+def _said(load: Load, mapping: Mapping, ledger: PatronLedger, rows: pl.DataFrame, fields: list[str]) -> pl.DataFrame:
+    """What the file said of contested fields in these rows, except what FOLIO was not told; see PatronLedger.told."""
+    patrons = tables.read(load.run, names.PATRONS).join(rows, on="row")
+    if "unsaid" not in patrons.columns:
+        patrons = patrons.with_columns(unsaid=pl.lit(None, pl.List(pl.String)))
+    told = []
+    for text, unsaid in patrons.select("patron", "unsaid").iter_rows():
+        said = last_changed.values(json.loads(text), fields, mapping)
+        told.append(ledger.told({name: value for name, value in said.items() if name not in (unsaid or ())}))
+    return patrons.select(key=load.tenant.system.key).with_columns(said=pl.Series(told, dtype=pl.String))
+
+
+def _count_missing(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed: pl.DataFrame) -> None:
+    """Who is not in a complete file is missing; and those whose turn it was are settled."""
+    if ledger.last_counted is not None and load.day <= ledger.last_counted:
+        return
+    ledger.count_missing(ledger.hashes(leavers.keys_in_file(load, mapping)), load.day)
+    if not load.run.has(names.LEAVERS):
+        return
+    departures = tables.read(load.run, names.LEAVERS)
+    arrived = pl.col("row").is_in(confirmed["row"].implode())
+    for state, keys in departures.filter((pl.col("state") != LEFT) | arrived).group_by("state").agg("key").iter_rows():
+        ledger.settle(ledger.hashes(keys), state, load.day)

@@ -10,18 +10,21 @@ import polars as pl
 from patronload.artifacts import names, questions, tables
 from patronload.artifacts.models import Plan
 from patronload.artifacts.run import Run
-from patronload.checks import limits
+from patronload.checks import effects, limits
+from patronload.checks.effects import Effects, Tally
 from patronload.config import mapping_files
 from patronload.config.mapping import Mapping
 from patronload.errors import TargetError
 from patronload.exports.reading import Facts
-from patronload.loads import approval, delivery, gatekeeper, ledger_updates, reruns
+from patronload.loads import approval, delivery, gatekeeper, leavers, ledger_store, reruns
 from patronload.loads.leases import Lease
 from patronload.loads.load import Counts, Load
 from patronload.loads.posting import chunks
 from patronload.mapping import expressions
 from patronload.rows import ROW
 from patronload.targets import Target
+from patronload.targets.delivery import CHANGES, Background, Planned
+from patronload.targets.patron_ledger import LEFT, PatronLedger
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +45,10 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
     """
     started = datetime.now(UTC)
     patrons, mapping = tables.read(load.run, names.PATRONS), load.mapping(facts.columns)
-    ledger = ledger_updates.read(load, mapping)
-    planned = target.plan(patrons, mapping, load.tenant.zone, ledger, _rejected_keys(load, mapping))
+    ledger = ledger_store.read(load.run, load.tenant.system)
+    leaving, people = leavers.consider(load, mapping, ledger)
+    background = Background(ledger, _rejected_keys(load, mapping), leaving, load.day)
+    planned = target.plan(patrons, mapping, load.tenant.zone, background)
     # Comparing takes long: another process of the task may have planned meanwhile, and be sending what it planned.
     if not load.dry_run:
         lease.renew()
@@ -51,18 +56,62 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
     reruns.forget_plan(load.run)
     tables.write(load.run, names.PLAN_REJECTS, planned.rejects)
     numbered = chunks.write(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
-    warnings = [*mapping_files.load(load.tenant.mapping).lacking(facts.columns), *planned.summary["warnings"]]
+    effect = _write_effects(load, planned, ledger)
+    warnings = [
+        *mapping_files.load(load.tenant.mapping).lacking(facts.columns),
+        *planned.summary["warnings"],
+        *leavers.sentences(people),
+    ]
     summary = {"warnings": warnings, "chunks": len(set(numbered)), "planned": started}
-    Plan(**planned.summary | summary).write(load.run)
+    Plan(**planned.summary | summary, people=people, effects=effect.to_json()).write(load.run)
     for sentence in warnings:
         log.warning("%s", sentence)
     if planned.stops:
         raise TargetError("Nothing was sent. " + " ".join(planned.stops))
     rejected = tables.rejects(load.run)["row"].n_unique()
-    gatekeeper.check_rejects(load, facts, rejected, limits.verdicts(load.tenant.limits, facts, rejected))
+    unusual = [
+        *limits.verdicts(load.tenant.limits, facts, rejected),
+        *effects.verdicts(load.tenant.limits, effect, is_first=gatekeeper.is_first(load)),
+    ]
+    gatekeeper.check_rejects(load, facts, rejected, unusual)
     _write_planned(load.run, planned.patrons, numbered)
-    counts = {name: planned.summary[name] for name in ("new", "known")}
+    counts = {name: planned.summary.get(name, 0) for name in ("new", "known", "unchanged")}
     return counts | {"chunks": len(set(numbered)), "rejected": rejected}
+
+
+def _write_effects(load: Load, planned: Planned, ledger: PatronLedger | None) -> Effects:
+    """Store what the plan would change, row by row and in figures; without rows that were rejected in the end."""
+    run, dropped = load.run, planned.rejects.select("row").unique()
+    tally = Tally(load.tenant.system.coded)
+    back = ledger.patrons.filter(pl.col("state") == LEFT).select("key") if ledger is not None else None
+    with run.writing(names.CHANGES) as file:
+        writer = tables.Writer(file)
+        for part in planned.changes.parts() if planned.changes else [pl.DataFrame(schema=CHANGES)]:
+            changes = _returned(part.join(dropped, on="row", how="anti", maintain_order="left"), back)
+            writer.write(changes)
+            tally.add(changes)
+        writer.close()
+    if planned.before is not None:
+        with run.writing(names.BEFORE) as file:
+            writer = tables.Writer(file)
+            for part in planned.before.parts():
+                writer.write(part.join(dropped, on="row", how="anti", maintain_order="left"))
+            writer.close()
+    if planned.unchanged is not None:
+        tables.write(run, names.UNCHANGED, planned.unchanged)
+    if planned.departures is not None and planned.departures.height and ledger is not None:
+        tables.write(run, names.LEAVERS, planned.departures)
+        run.write(names.LEAVERS_FILE, leavers.to_csv(planned.departures, ledger.patrons))
+    stored = {name: planned.summary.get(name, 0) for name in ("active", "stored")}
+    return tally.effects(stored["active"], stored["stored"])
+
+
+def _returned(changes: pl.DataFrame, back: pl.DataFrame | None) -> pl.DataFrame:
+    """The changes, with the action `return` for patrons who had left and are in the file again."""
+    if back is None or back.is_empty():
+        return changes
+    returned = pl.col("key").is_in(back["key"].implode()) & (pl.col("action") == "update")
+    return changes.with_columns(action=pl.when(returned).then(pl.lit("return")).otherwise("action"))
 
 
 def _rejected_keys(load: Load, mapping: Mapping) -> list[tuple[int, str]]:

@@ -30,7 +30,8 @@ def keep(run: Run, what: str, name: str) -> Counts:
 
 def forget_plan(run: Run) -> None:
     """Remove what an earlier attempt planned, so that it is neither sent nor counted."""
-    for name in (names.PLANNED, names.PLAN, names.PLAN_REJECTS, *run.names(names.CHUNKS)):
+    planned = (names.PLANNED, names.PLAN, names.PLAN_REJECTS, names.UNCHANGED, names.CHANGES, names.BEFORE)
+    for name in (*planned, names.LEAVERS, names.LEAVERS_FILE, *run.names(names.CHUNKS)):
         run.remove(name)
 
 

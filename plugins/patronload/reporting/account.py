@@ -5,6 +5,7 @@ To add an outcome of a row, add it to _fates, to _Counts and to Report, whose do
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -13,10 +14,10 @@ import polars as pl
 from patronload import dates
 from patronload.artifacts.left_behind import LeftBehind
 from patronload.artifacts.models import Approval, ChunkResult, Delivery, Failure, Gates, GateVerdict, Validation
-from patronload.artifacts.progress import ANSWERED, IN_FLIGHT
+from patronload.artifacts.progress import ANSWERED, IN_FLIGHT, Progress
 from patronload.artifacts.tables import REJECTS
 from patronload.config.tenants import Tenant
-from patronload.reporting.report import UNCONFIRMED, Check, Export, Noted, Outcome, Reason, Report, Skip
+from patronload.reporting.report import UNCONFIRMED, Check, Export, Noted, Outcome, People, Reason, Report, Skip
 
 ENDS: dict[str, Outcome] = {"ValidationError": "stopped", "MissingError": "no_file", "Declined": "declined"}
 """The outcome of a run that this kind of error ended; any other kind is a failure."""
@@ -27,6 +28,8 @@ _FEW = 10
 
 def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: bool) -> Report:
     """The report of a run, from whatever it left behind."""
+    of_file, departing = left.progress.parted()
+    left = replace(left, progress=of_file)
     fates = _fates(left)
     counts = _count(left, fates)
     approval = left.approval.approval if left.approval else None
@@ -46,6 +49,8 @@ def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: 
         else _outcome(left.failure, counts, ended_early=ended_early, dry_run=dry_run),
         dry_run=dry_run,
         **counts.numbers(),
+        people=_people(left, departing),
+        effects=left.plan.effects if left.plan else None,
         reasons=_reasons(left, fates),
         failure=left.failure,
         export=_export(left.delivery),
@@ -180,6 +185,7 @@ class _Counts(NamedTuple):
     rows: int
     created: int
     updated: int
+    unchanged: int
     failed: int
     rejected: int
     skipped: int
@@ -203,6 +209,7 @@ def _count(left: LeftBehind, fates: pl.DataFrame) -> _Counts:
         rows=fates.height + unplaced,
         created=confirmed.created,
         updated=confirmed.updated,
+        unchanged=tally.get("unchanged", 0),
         failed=tally.get("failed", 0),
         rejected=tally.get("rejected", 0),
         skipped=tally.get("skipped", 0),
@@ -213,7 +220,10 @@ def _count(left: LeftBehind, fates: pl.DataFrame) -> _Counts:
 
 
 def _fates(left: LeftBehind) -> pl.DataFrame:
-    """Each known row once: row, chunk, and its fate (rejected, skipped, answered, failed, unconfirmed or not_sent)."""
+    """
+    Each known row once: row, chunk, and its fate (unchanged, rejected, skipped, answered, failed, unconfirmed or
+    not_sent).
+    """
     fate = (
         pl.when(pl.col("state") == ANSWERED)
         .then(pl.coalesce("named", pl.lit("answered")))
@@ -224,11 +234,35 @@ def _fates(left: LeftBehind) -> pl.DataFrame:
     )
     named = _named(left.progress.results)
     mapped = _mapped(left.progress.rows).join(named, on=["chunk", "row"], how="left").select("row", "chunk", fate)
-    rejected = _rows(left.rejects).join(mapped, on="row", how="anti")
-    skipped = _rows(left.skipped).join(mapped, on="row", how="anti").join(rejected, on="row", how="anti")
-    rest = {"rejected": rejected, "skipped": skipped}.items()
-    return pl.concat(
-        [mapped, *(rows.with_columns(chunk=pl.lit(None, pl.UInt32), fate=pl.lit(name)) for name, rows in rest)]
+    found = [mapped]
+    for name, table in (("unchanged", left.unchanged), ("rejected", left.rejects), ("skipped", left.skipped)):
+        known = pl.concat([part.select("row") for part in found])
+        rows = _rows(table).join(known, on="row", how="anti")
+        found.append(rows.with_columns(chunk=pl.lit(None, pl.UInt32), fate=pl.lit(name)))
+    return pl.concat(found)
+
+
+def _people(left: LeftBehind, leaving: Progress) -> People | None:
+    """The patrons of earlier loads; None where the file says nothing about who has left."""
+    figures: dict[str, Any] = (left.plan.people if left.plan else None) or {}
+    if not figures:
+        return None
+    states = dict(left.departures.group_by("state").len().iter_rows()) if left.departures is not None else {}
+    before: dict[str, int] = figures["before"]
+    gone_now = sum(result.created + result.updated for result in leaving.results)
+    held = figures["due"] if figures["too_many"] else 0
+    actions: dict[str, int] = ((left.plan.effects if left.plan else None) or {}).get("actions", {})
+    return People(
+        known=figures["known"],
+        in_file=figures["in_file"],
+        missing=figures["missing"] - sum(states.values()) - held,
+        left=gone_now,
+        inactive=states.get("inactive", 0) + before.get("left", 0) + before.get("inactive", 0),
+        exempt=states.get("exempt", 0),
+        gone=states.get("gone", 0) + before.get("gone", 0),
+        waiting=held + (leaving.rows.height if leaving.rows is not None else 0) - gone_now,
+        announced=figures["announced"],
+        returned=actions.get("return", 0),
     )
 
 

@@ -75,13 +75,38 @@ class Skip(_Part):
     count: int
 
 
+class People(_Part):
+    """
+    The patrons of earlier loads, counted by a complete file. Always: known = in_file + missing + left + inactive +
+    exempt + gone + waiting.
+
+    `missing`: not in the file, in their grace period or only reported. `left`: made inactive by this load. `inactive`:
+    were inactive before it. `exempt`: kept by an exception, by open loans or fees. `gone`: no longer in the library
+    system. `waiting`: their turn has come, and they are as they were: too many at once, refused, or not sent.
+    `announced` of the missing will leave soon. `returned` of those in the file had left.
+    """
+
+    known: int
+    in_file: int
+    missing: int = 0
+    left: int = 0
+    inactive: int = 0
+    exempt: int = 0
+    gone: int = 0
+    waiting: int = 0
+    announced: int = 0
+    returned: int = 0
+
+
 class Report(_Part):
     """
-    One run, counted. Always: rows = created + updated + failed + rejected + skipped + not_sent + unconfirmed.
+    One run, counted. Always: rows = created + updated + unchanged + failed + rejected + skipped + not_sent +
+    unconfirmed.
 
-    `failed` patrons were refused by the target. `rejected` rows were never sent because of their content, and `skipped`
-    rows because of a rule of the mapping. `not_sent` rows were not sent because the run ended first or was a dry run.
-    `unconfirmed` rows were sent, but it is not known whether they were loaded.
+    `unchanged` patrons are in the target as the row says, and were not sent. `failed` patrons were refused by the
+    target. `rejected` rows were never sent because of their content, and `skipped` rows because of a rule of the
+    mapping. `not_sent` rows were not sent because the run ended first or was a dry run. `unconfirmed` rows were sent,
+    but it is not known whether they were loaded.
     """
 
     tenant: str
@@ -95,6 +120,7 @@ class Report(_Part):
     rows: int
     created: int
     updated: int
+    unchanged: int = 0
     failed: int
     rejected: int
     not_sent: int
@@ -106,6 +132,9 @@ class Report(_Part):
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
     skipped: int = 0
+    people: People | None = None
+    effects: dict[str, Any] | None = None
+    """What the load changes, or would change; see checks.effects.Effects."""
     skips: tuple[Skip, ...] = ()
     noted: tuple[Noted, ...] = ()
     gates: tuple[GateVerdict, ...] = ()
@@ -125,12 +154,12 @@ class Report(_Part):
     @property
     def loaded(self) -> int:
         """How many patrons are in the target as the export has them."""
-        return self.created + self.updated
+        return self.created + self.updated + self.unchanged
 
     @property
     def sent(self) -> int:
         """How many patrons were sent, whatever came of it."""
-        return self.loaded + self.failed + self.unconfirmed
+        return self.created + self.updated + self.failed + self.unconfirmed
 
     @property
     def to_mend(self) -> int:

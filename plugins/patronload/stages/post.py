@@ -35,7 +35,7 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
             totals = _send(load, target, tell)
         rejected = tables.rejects(load.run)["row"].n_unique()
         check_loaded(load, totals, rejected)
-        if totals.created + totals.updated:
+        if totals.created + totals.updated or tables.unchanged(load.run).height:
             gatekeeper.record(load, rejected + totals.failed, tables.read(load.run, names.PATRONS))
     log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
     return _about(load) | totals._asdict()
@@ -62,7 +62,7 @@ def check_loaded(load: Load, totals: Totals, rejected: int) -> None:
     """
     if not totals.failed:
         return
-    if not totals.created + totals.updated:
+    if not totals.created + totals.updated + tables.unchanged(load.run).height:
         raise RefusedError(
             f"{load.tenant.system.name} refused all {totals.failed:,} patrons that it was sent; nothing was loaded. "
             "The reasons are in the report. Correct them, then start the load again."

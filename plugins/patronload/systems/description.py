@@ -75,6 +75,8 @@ class System:
     """Fields that no two patrons may share."""
     settled_by_plan: tuple[str, ...] = ()
     """Those where the plan decides between two rows of a file: the one whose patron has the value keeps it."""
+    folds_keys: bool = False
+    """Whether keys that differ in case or accents only are one patron's."""
     remembered: tuple[str, ...] = ()
     """What the patron ledger keeps of a patron besides the key; without any there is no ledger."""
 
@@ -99,6 +101,8 @@ class System:
     """Days that other systems write in a date field when there is no date."""
     apart: tuple[str, ...] = ()
     """Properties that no two entries of a list may share."""
+    coded: tuple[str, ...] = ()
+    """Fields that hold a code and never a person's own value, so reports may show what they change to."""
 
     # Who changes what.
 

@@ -86,6 +86,9 @@ FOLIO = System(
     # A mixture of the file's half and the library's half would make no sense.
     whole=("requestPreference", "tags"),
     group="patronGroup",
+    # FOLIO: mod-users finds a user by externalSystemId without case and accents.
+    folds_keys=True,
+    coded=("active", "patronGroup", "type", "personal.preferredContactTypeId"),
     names_of_people=(
         "personal.lastName",
         "personal.firstName",
@@ -163,6 +166,9 @@ class FolioTarget(Target):
         pattern=r"^[A-Za-z0-9_-]+$",
         description="the consortium's central tenant, if the user of the connection logs in there",
         examples=["fs00000001"],
+    )
+    send: Literal["changed", "all"] = Field(
+        "changed", description="patrons whose record differs from what FOLIO has, or every patron of the file"
     )
     unknown_values: Literal["reject", "stop"] = Field(
         "reject",

@@ -71,6 +71,20 @@ class InfinitiTarget(Target):
         "never",
         description="who is sent a password: nobody, patrons new to our loads, or those and everyone in the first load",
     )
+    send: Literal["changed", "all"] = Field(
+        "changed", description="patrons whose row differs from the one that Infiniti confirmed last, or every patron"
+    )
+    refresh: str = Field(
+        "7 days",
+        pattern=r"^([1-9][0-9]{0,3}|0) days?$",
+        description="a patron who did not change is sent again after this long; 0 days sends everyone every time",
+        examples=["7 days"],
+    )
     changed_usernames: Literal["reject", "send"] = Field(
         "reject", description="a patron whose username has changed since the last load"
     )
+
+    @property
+    def refresh_days(self) -> int:
+        """Days after which an unchanged patron is sent again."""
+        return int(self.refresh.split(maxsplit=1)[0])

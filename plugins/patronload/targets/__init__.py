@@ -18,8 +18,7 @@ import polars as pl
 from patronload.config.mapping import Mapping
 from patronload.systems import Target as Settings
 from patronload.targets.connection import Connection
-from patronload.targets.delivery import Chunk, Offline, Outcome, Patience, Planned
-from patronload.targets.patron_ledger import Ledger
+from patronload.targets.delivery import NO_BACKGROUND, Background, Chunk, Offline, Outcome, Patience, Planned
 
 
 class Target(Protocol):
@@ -41,15 +40,11 @@ class Target(Protocol):
         patrons: pl.DataFrame,
         mapping: Mapping,
         zone: ZoneInfo,
-        ledger: Ledger | None = None,
-        refused: Iterable[tuple[int, str]] = (),
+        background: Background = NO_BACKGROUND,
     ) -> Planned:
         """
         Compare the patrons that `transform` made with what the server has; nothing is changed there.
 
-        `ledger` is what earlier loads brought there, for a target that cannot be asked, and what the file said then of
-        contested fields; None before the first load.
-        `refused` are the rows of the file that did not become patrons, with their keys, as far as they have one.
         Raises TargetError for what somebody has to mend first, all of it at once, or TransientError.
         """
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 
+from patronload.config.leavers import Leavers
 from patronload.config.mapping import Mapping
 from patronload.errors import Defect, PatronloadError, TargetError
+from patronload.targets.patron_ledger import PatronLedger
+from patronload.targets.spool import Spool
 
 Record: TypeAlias = dict[str, Any]
 """A patron as JSON: what is sent, or what the target has stored."""
@@ -103,6 +109,82 @@ class Problem(NamedTuple):
     words: str
 
 
+class Change(NamedTuple):
+    """A field of a patron that gets another value; None is no value. `why` has no personal data."""
+
+    field: str
+    before: Any
+    after: Any
+    why: str
+
+
+CHANGES = {"row": pl.UInt32, **dict.fromkeys(("key", "action", "field", "before", "after", "why"), pl.String)}
+"""
+What a plan would do: one line for each patron that is not changed field by field, with a null in `field`, and one for
+each field that is. `action` is create, update, unchanged or leave; the key is the target's. `before` and `after` are
+JSON: of a patron who is created, `after` is the whole record.
+"""
+
+BEFORE = {"row": pl.UInt32, "key": pl.String, "stored": pl.String}
+"""The patrons that are to be changed as the target has them, as JSON."""
+
+UNCHANGED = {"row": pl.UInt32, "key": pl.String}
+"""Rows that say what the target has already."""
+
+
+DEPARTURES = {
+    "key": pl.String,
+    "row": pl.UInt32,
+    **dict.fromkeys(("name", "group", "state", "reason"), pl.String),
+}
+"""
+Patrons whose turn it is to leave, and what becomes of each: `state` is left, inactive (before this load), exempt or
+gone (no longer in the library system), as in the patron ledger; the reason says why somebody is exempt. Those who leave
+have a row of their own in the plan, after the file's last one.
+"""
+
+
+class Leaving(NamedTuple):
+    """
+    The patrons whose turn it is to leave.
+
+    keys: as earlier loads brought them in. rules: the tenant's. day: of the load. first_row: the number of the first
+    one's row in the plan. excepted: keys that never leave, from the tenant's list and from other tenants' ledgers.
+    records: by key, the patron as `transform` last made them, for a target that cannot be read.
+    """
+
+    keys: list[str]
+    rules: Leavers
+    day: date
+    first_row: int
+    excepted: frozenset[str] = frozenset()
+    records: AnyMapping[str, str] = {}
+
+
+class Background(NamedTuple):
+    """
+    What a plan takes into account beside the patrons of the file.
+
+    ledger: what earlier loads brought to the target and what their files said; None before the first load. refused: the
+    rows of the file that did not become patrons, with their keys, as far as they have one. leaving: patrons of earlier
+    loads who are not in the file; None when no patron's turn to leave has come. day: of the load.
+    """
+
+    ledger: PatronLedger | None = None
+    refused: Sequence[tuple[int, str]] = ()
+    leaving: Leaving | None = None
+    day: date | None = None
+
+
+NO_BACKGROUND = Background()
+"""Of a library's first load, without rejected rows."""
+
+
+def none_unchanged() -> pl.DataFrame:
+    """An empty table of unchanged rows."""
+    return pl.DataFrame(schema=UNCHANGED)
+
+
 class Planned(NamedTuple):
     """
     What is to be sent, before it is cut into chunks.
@@ -111,12 +193,18 @@ class Planned(NamedTuple):
     go; a level is through before the next one begins, and where there is a column `apart`, no two of its values go in
     one chunk. rejects: see rows.REJECTS. stops: sentences why nothing may be sent. summary: figures and findings for
     plan.json, without personal data; `create` is what has to be made in the target before the first chunk.
+    unchanged, changes, before, departures: see UNCHANGED, CHANGES, BEFORE, DEPARTURES; rows
+    that were rejected may still be in `changes` and `before`.
     """
 
     patrons: pl.DataFrame
     rejects: pl.DataFrame
     stops: list[str]
     summary: dict[str, Any]
+    unchanged: pl.DataFrame | None = None
+    changes: Spool | None = None
+    before: Spool | None = None
+    departures: pl.DataFrame | None = None
 
 
 class Offline(NamedTuple):

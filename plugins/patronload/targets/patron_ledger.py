@@ -1,93 +1,311 @@
 """
-What is known of earlier loads, patron by patron: keys and ids, to know a patron by again in a library system that
-cannot be asked; and what the file said of contested fields, to see what the campus has changed since.
+The patron ledger: what the loads of one library know of each patron whom they brought into the library system.
 
-Nothing of it can be read: there are keyed hashes only, and the key is the ledger's own. Who has the ledger can find out
-whether somebody whose username they know is in it, and no more.
+One line for each patron: the key, when the file first and last had it, how long it has been missing, what became of it
+since, and hashes: of the ids, to know a patron again in a library system that cannot be queried; of the record as last
+confirmed; and of what the file said of contested fields, to see what the campus has changed since.
+
+The hashes are keyed with the ledger's own secret, so two libraries' ledgers cannot be compared. The key itself is kept
+in plain text, because a patron who has left has to be looked up by it; the file is encrypted like all artifacts.
+
+It is a polars frame, not Python objects: a million patrons take about 100 MB.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import date
+from typing import IO, Any, Self
+
+import numpy as np
+import polars as pl
 
 from patronload.folding import fold
 
 BYTES = 12
-"""Of a hash: among a million patrons two that are alike by chance are not to be expected."""
+"""Of a hash as it is made. The first eight are kept: among a million patrons no two are alike by chance."""
+
+PRESENT, MISSING, LEFT, INACTIVE, EXEMPT, GONE = "present", "missing", "left", "inactive", "exempt", "gone"
+STATES = (PRESENT, MISSING, LEFT, INACTIVE, EXEMPT, GONE)
+"""
+In the last complete file; missing from it; made inactive by us; inactive already when it was their turn to leave;
+kept by an exception; no longer in the library system.
+"""
+
+SCHEMA: dict[str, Any] = {
+    "hash": pl.UInt64,
+    "key": pl.String,
+    "first_load": pl.Date,
+    "last_load": pl.Date,
+    "missing_since": pl.Date,
+    "missing_loads": pl.UInt32,
+    "state": pl.Enum(STATES),
+    "since": pl.Date,
+    "content": pl.UInt64,
+    "confirmed": pl.Date,
+    "said": pl.String,
+}
+"""
+One line for each patron, by `hash`, the hash of the key. `last_load` is the day of the last file whose row for the
+patron was confirmed; null for somebody who was sent and never confirmed. `missing_loads` counts complete files since.
+`since` is the day of the state. `content` is the hash of the record as confirmed on the day `confirmed`. `said` is
+JSON: a hash (hexadecimal) for each contested field. A column `id.NAME` has the hash of each remembered id. The key is
+null for a patron whom an older version of this ledger knew, until the file has the patron again.
+"""
+
+ID = "id."
+
+COUNTED = "last_counted"
+"""Where the parquet file says the day of the last complete file; in it, so that both are written as one."""
 
 
-class Ledger:
+class PatronLedger:
     """
-    The patrons of a library's loads: their hashed keys, each with the hashes of its ids by the field's name; and with
-    those of what the file `said`, by the names that contested.said gives.
+    A library's patron ledger.
+
+    `folds`: keys that differ in case or accents only are one patron's, as in FOLIO.
     """
 
     def __init__(
-        self, secret: bytes, patrons: dict[str, dict[str, str]], said: dict[str, dict[str, str]] | None = None
+        self, secret: bytes, patrons: pl.DataFrame, *, folds: bool = False, last_counted: date | None = None
     ) -> None:
-        self._secret = secret
-        self._patrons = patrons
-        self._said = said or {}
-        self._holders = {(name, one): key for key, ids in patrons.items() for name, one in ids.items()}
+        self.secret = secret
+        self.folds = folds
+        self.last_counted = last_counted
+        """The day of the last complete file in which patrons were counted as present or missing."""
+        self._set(patrons)
 
     @classmethod
-    def empty(cls) -> Ledger:
-        """A ledger of nobody."""
-        return cls(secrets.token_bytes(32), {})
+    def empty(cls, *, folds: bool = False) -> Self:
+        """A ledger of no patrons, with a secret of its own."""
+        return cls(secrets.token_bytes(32), pl.DataFrame(schema=SCHEMA), folds=folds)
 
     @classmethod
-    def from_json(cls, content: Any) -> Ledger:
-        """The ledger that `to_json` told."""
-        return cls(bytes.fromhex(content["secret"]), content["patrons"], content.get("said"))
+    def from_json(cls, content: Any, *, folds: bool = False) -> Self:
+        """The ledger that earlier versions kept as ledger.json: hashes only, without days."""
+        ledger = cls(bytes.fromhex(content["secret"]), pl.DataFrame(schema=SCHEMA), folds=folds)
+        ids: dict[str, dict[str, str]] = content["patrons"]
+        said: dict[str, dict[str, str]] = content.get("said") or {}
+        names = sorted({name for patron in ids.values() for name in patron})
+        lines = [
+            {"hash": _short(one), "state": PRESENT}
+            | {f"{ID}{name}": _short(value) for name, value in ids.get(one, {}).items()}
+            | ({"said": _json({name: text[:16] for name, text in said[one].items()})} if one in said else {})
+            for one in {**ids, **said}
+        ]
+        schema = SCHEMA | {f"{ID}{name}": pl.UInt64 for name in names}
+        ledger._set(pl.DataFrame(lines, schema=schema))
+        return ledger
 
-    def to_json(self) -> dict[str, Any]:
-        """What ledger.json holds."""
-        return {"secret": self._secret.hex(), "patrons": self._patrons, "said": self._said}
+    @classmethod
+    def read(cls, file: IO[bytes], secret: bytes, *, folds: bool = False) -> Self:
+        """The ledger that `write` wrote."""
+        counted = pl.read_parquet_metadata(file).get(COUNTED)
+        file.seek(0)
+        day = date.fromisoformat(counted) if counted else None
+        return cls(secret, pl.read_parquet(file), folds=folds, last_counted=day)
+
+    def write(self, file: IO[bytes]) -> None:
+        """As a parquet file; the secret is kept apart."""
+        counted = {COUNTED: self.last_counted.isoformat()} if self.last_counted else {}
+        self.patrons.write_parquet(file, compression="zstd", statistics=False, metadata=counted)
 
     def __len__(self) -> int:
-        return len(self._patrons)
+        return self.patrons.height
 
     def __contains__(self, key: str) -> bool:
-        return self._hash(key) in self._patrons
+        return self._place(self.hash(key)) is not None
+
+    def hash(self, key: str) -> int:
+        """The hash of a patron's key."""
+        return self._hash(fold(key) if self.folds else key)
+
+    def hashes(self, keys: Iterable[str]) -> pl.Series:
+        """The hashes of many keys, in their order."""
+        return pl.Series("hash", [self.hash(key) for key in keys], dtype=pl.UInt64)
+
+    def contents(self, texts: Iterable[str]) -> pl.Series:
+        """The hashes of many records, in their order; see `content`."""
+        return pl.Series("content", [self._hash(text) for text in texts], dtype=pl.UInt64)
 
     def is_anothers(self, field: str, value: str, key: str) -> bool:
-        """Whether a patron with another key than this had the value in the field when last loaded."""
-        holder = self._holders.get((field, self._hash(value)))
-        return holder is not None and holder != self._hash(key)
-
-    def take(self, patrons: Iterable[Mapping[str, str | None]], key: str) -> None:
-        """Add loaded patrons. What a patron comes without stays as it was known; an id has one holder, the last."""
-        for patron in patrons:
-            holder = self._hash(patron[key] or "")
-            ids = self._patrons.setdefault(holder, {})
-            for name, value in patron.items():
-                if name != key and value:
-                    self._give(holder, ids, name, self._hash(value))
+        """Whether a patron with another key than this had the value in the field when last sent."""
+        holder = self._holders(field).get(self._hash(value))
+        return holder is not None and holder != self.hash(key)
 
     def changed(self, key: str, said: Mapping[str, str]) -> dict[str, bool]:
-        """Which parts of what a file says of a patron are others than at the last load; without those not known yet."""
-        before = self._said.get(self._whose(key), {})
-        return {name: before[name] != self._hash(text) for name, text in said.items() if name in before}
+        """Which parts of what a file says of a patron differ from the last load; without those not known yet."""
+        place = self._place(self.hash(key))
+        known = self.patrons["said"][place] if place is not None else None
+        before = json.loads(known) if known else {}
+        return {name: before[name] != self._hex(text) for name, text in said.items() if name in before}
 
-    def hear(self, key: str, said: Mapping[str, str]) -> None:
-        """Keep what the file said of a patron who was loaded. Of what it does not speak, what it said before stays."""
-        self._said.setdefault(self._whose(key), {}).update({name: self._hash(text) for name, text in said.items()})
+    def told(self, said: Mapping[str, str]) -> str:
+        """What a file said of one patron's contested fields, as the column `said` keeps it."""
+        return _json({name: self._hex(text) for name, text in said.items()})
 
-    def _whose(self, key: str) -> str:
-        """Whoever is the same to FOLIO, in whatever letters the campus writes the key this time."""
-        return self._hash(fold(key))
+    def take(self, patrons: pl.DataFrame, key: str, ids: Iterable[str] = ()) -> None:
+        """
+        Add patrons who were sent: `key` and `ids` are columns of theirs.
 
-    def _give(self, holder: str, ids: dict[str, str], name: str, one: str) -> None:
-        before = self._holders.get((name, one))
-        if before is not None and before != holder:
-            del self._patrons[before][name]
-        if ids.get(name) not in (None, one):
-            del self._holders[(name, ids[name])]
-        ids[name] = one
-        self._holders[(name, one)] = holder
+        An empty id stays as it was known; an id has one holder, the last.
+        """
+        names = list(ids)
+        found = pl.DataFrame({"hash": self.hashes(patrons[key]), "key": patrons[key]})
+        for name in names:
+            column = [self._hash(value) if value else None for value in patrons[name]]
+            found = found.with_columns(pl.Series(f"{ID}{name}", column, dtype=pl.UInt64))
+        self._merge(found.unique("hash", keep="last", maintain_order=True))
+        for name in names:
+            self._one_holder(f"{ID}{name}", found)
 
-    def _hash(self, text: str) -> str:
-        return hashlib.blake2b(text.encode(), digest_size=BYTES, key=self._secret).hexdigest()
+    def confirm(self, patrons: pl.DataFrame, key: str, day: date, *, complete: bool) -> None:
+        """
+        Note patrons whom the library system is known to have as the file says.
+
+        `patrons` has `key`, and may have `content` and `said` as `contents` and `told` make them. `complete`: the file
+        was a complete one, or at least a newer one; the day of an older file changes no days.
+        """
+        columns = [name for name in ("content", "said") if name in patrons.columns]
+        found = patrons.select(pl.Series("hash", self.hashes(patrons[key])), pl.col(key).alias("key"), *columns)
+        found = found.unique("hash", keep="last", maintain_order=True).with_columns(
+            first_load=pl.lit(day), last_load=pl.lit(day), state=pl.lit(PRESENT, SCHEMA["state"])
+        )
+        if "content" in columns:
+            found = found.with_columns(confirmed=pl.lit(day))
+        if "said" in columns:
+            found = found.join(self.patrons.select("hash", before="said"), on="hash", how="left", maintain_order="left")
+            found = found.with_columns(_laid_over(found["before"], found["said"])).drop("before")
+        self._merge(found, first=("first_load",), greatest=("last_load",))
+        if complete:
+            self._return(found["hash"])
+
+    def count_missing(self, present: pl.Series, day: date) -> None:
+        """After a complete load of the day: whoever is not among the hashes has been missing for one load more."""
+        self.last_counted = day
+        known = pl.col("last_load").is_not_null()
+        absent = known & ~pl.col("hash").is_in(present.implode())
+        self._set(
+            self.patrons.with_columns(
+                missing_since=pl.when(absent).then(pl.coalesce("missing_since", pl.lit(day))).otherwise(None),
+                missing_loads=pl.when(absent).then(pl.col("missing_loads").fill_null(0) + 1).otherwise(0),
+                since=pl.when(absent & (pl.col("state") == PRESENT)).then(pl.lit(day)).otherwise("since"),
+                state=pl.when(absent & (pl.col("state") == PRESENT))
+                .then(pl.lit(MISSING, SCHEMA["state"]))
+                .when(~absent & (pl.col("state") == MISSING))
+                .then(pl.lit(PRESENT, SCHEMA["state"]))
+                .otherwise("state"),
+            )
+        )
+
+    def settle(self, hashes: pl.Series, state: str, day: date) -> None:
+        """Note what became of patrons who were missing."""
+        chosen = pl.col("hash").is_in(hashes.implode())
+        self._set(
+            self.patrons.with_columns(
+                since=pl.when(chosen & (pl.col("state") != state)).then(pl.lit(day)).otherwise("since"),
+                state=pl.when(chosen).then(pl.lit(state, SCHEMA["state"])).otherwise("state"),
+            )
+        )
+
+    def _return(self, hashes: pl.Series) -> None:
+        back = pl.col("hash").is_in(hashes.implode())
+        self._set(
+            self.patrons.with_columns(
+                missing_since=pl.when(back).then(None).otherwise("missing_since"),
+                missing_loads=pl.when(back).then(0).otherwise("missing_loads"),
+                since=pl.when(back).then(None).otherwise("since"),
+            )
+        )
+
+    def _merge(self, found: pl.DataFrame, first: tuple[str, ...] = (), greatest: tuple[str, ...] = ()) -> None:
+        """Lay lines over those of the same hash. What is null says nothing; of `first` the known value stays."""
+        wide = pl.concat([self.patrons.clear(), found], how="diagonal_relaxed")
+        old = self.patrons.join(wide, on="hash", how="full", coalesce=True, suffix=" new")
+        names = [name for name in wide.columns if name != "hash"]
+        self._set(
+            old.select(
+                "hash",
+                *(_latest(name, name in self.patrons.columns, name in first, name in greatest) for name in names),
+            )
+        )
+
+    def _one_holder(self, column: str, found: pl.DataFrame) -> None:
+        """The id goes to whoever came with it last."""
+        given = found.select(column, holder="hash").drop_nulls(column).unique(column, keep="last")
+        joined = self.patrons.join(given, on=column, how="left", maintain_order="left")
+        stays = pl.col("holder").is_null() | (pl.col("holder") == pl.col("hash"))
+        self._set(joined.with_columns(pl.when(stays).then(column).otherwise(None).alias(column)).drop("holder"))
+
+    def _set(self, patrons: pl.DataFrame) -> None:
+        lacking = {name: kind for name, kind in SCHEMA.items() if name not in patrons.columns}
+        patrons = patrons.with_columns(pl.lit(None, kind).alias(name) for name, kind in lacking.items())
+        self.patrons = patrons.cast(pl.Schema(SCHEMA)).with_columns(pl.col("state").fill_null(PRESENT)).sort("hash")
+        self._sorted: Any = None
+        self._by_id: dict[str, _Lookup] = {}
+
+    def _place(self, one: int) -> int | None:
+        if self._sorted is None:
+            self._sorted = self.patrons["hash"].to_numpy()
+        return _found(self._sorted, one)
+
+    def _holders(self, field: str) -> _Lookup:
+        if field not in self._by_id:
+            self._by_id[field] = _Lookup(self.patrons, f"{ID}{field}")
+        return self._by_id[field]
+
+    def _hash(self, text: str) -> int:
+        digest = hashlib.blake2b(text.encode(), digest_size=BYTES, key=self.secret).digest()
+        return int.from_bytes(digest[:8], "big")
+
+    def _hex(self, text: str) -> str:
+        return f"{self._hash(text):016x}"
+
+
+class _Lookup:
+    """The hash of the key by the hash of an id."""
+
+    def __init__(self, patrons: pl.DataFrame, column: str) -> None:
+        known = patrons.select(column, "hash").drop_nulls(column).sort(column) if column in patrons.columns else None
+        self._ids = None if known is None else known[column].to_numpy()
+        self._hashes = None if known is None else known["hash"]
+
+    def get(self, one: int) -> int | None:
+        place = None if self._ids is None else _found(self._ids, one)
+        return None if place is None or self._hashes is None else int(self._hashes[place])
+
+
+def _found(ordered: Any, one: int) -> int | None:
+    place = int(np.searchsorted(ordered, np.uint64(one)))
+    return place if place < len(ordered) and int(ordered[place]) == one else None
+
+
+def _latest(name: str, known: bool, first: bool, greatest: bool) -> pl.Expr:
+    old, new = pl.col(name), pl.col(f"{name} new" if known else name)
+    if not known:
+        return new
+    if first:
+        return pl.coalesce(old, new).alias(name)
+    if greatest:
+        return pl.max_horizontal(old, new).alias(name)
+    return pl.coalesce(new, old).alias(name)
+
+
+def _laid_over(before: pl.Series, after: pl.Series) -> pl.Series:
+    """What a file says over what it said before, patron by patron; what it is silent about stays."""
+    both = [
+        new if not old else old if not new else _json(json.loads(old) | json.loads(new))
+        for old, new in zip(before, after, strict=True)
+    ]
+    return pl.Series("said", both, dtype=pl.String)
+
+
+def _json(value: Mapping[str, str]) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _short(text: str) -> int:
+    return int(text[:16], 16)

@@ -173,6 +173,24 @@ class Folio:
         """Every stored request preference, page by page."""
         return self._pages(PREFERENCES, "requestPreferences")
 
+    def users_with_open(self, path: str, key: str, ids: Iterable[str]) -> set[str]:
+        """
+        Which of the users have an open entry at `path`: a loan, or a fee.
+
+        FOLIO: mod-circulation and mod-feesfines; both have userId and status.name. Raises TargetError when they may not
+        be read.
+        """
+        found: set[str] = set()
+        for batch in batches([cql_text(one) for one in ids]):
+            query = f"userId==({' or '.join(batch)}) and status.name==Open sortBy id"
+            offset = 0
+            while page := self._list(path, key, {"query": query, "limit": PAGE, "offset": offset}):
+                found |= {entry["userId"] for entry in page}
+                offset += len(page)
+                if len(page) < PAGE:
+                    break
+        return found
+
     def modules(self, provide: str | None = None) -> list[str]:
         """The ids of the tenant's modules, like mod-users-19.6.0; those that provide an interface. FOLIO: Okapi."""
         path = MODULES.format(self.target.folio_tenant)

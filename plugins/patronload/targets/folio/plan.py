@@ -20,18 +20,40 @@ from patronload.config.mapping import Mapping
 from patronload.folding import fold
 from patronload.mapping import last_changed
 from patronload.systems.folio import FOLIO
-from patronload.targets.delivery import Planned, Problem, Record, reject
+from patronload.targets.delivery import (
+    BEFORE,
+    CHANGES,
+    NO_BACKGROUND,
+    UNCHANGED,
+    Background,
+    Leaving,
+    Planned,
+    Problem,
+    Record,
+    reject,
+)
+from patronload.targets.folio import (
+    changes,
+    departures,
+    identity_conflicts,
+    merge,
+    preflight,
+    stored_users,
+    three_way,
+    touched_users,
+)
 from patronload.targets.folio import findings as about_rows
-from patronload.targets.folio import identity_conflicts, merge, preflight, stored_users, three_way, touched_users
 from patronload.targets.folio import protection as protected_fields
 from patronload.targets.folio.client import Folio
+from patronload.targets.folio.comparison import Comparison
+from patronload.targets.folio.departures import Departure, Departures
 from patronload.targets.folio.findings import Finding
 from patronload.targets.folio.identity_conflicts import Claim, Order
 from patronload.targets.folio.preflight import Drift, Permissions, Values
 from patronload.targets.folio.protection import Protection, is_staff
 from patronload.targets.folio.reference_data import Reference
 from patronload.targets.folio.touched_users import Stored
-from patronload.targets.patron_ledger import Ledger
+from patronload.targets.spool import Spool
 
 TRIAL = 10
 """Users who go first, alone; one partition of mod-user-import's, so that what it says of them is exact."""
@@ -51,6 +73,10 @@ class _Line(NamedTuple):
     """The paths at which the record differs from the stored user (see three_way), one a line; None for a new user."""
     unsaid: list[str]
     """Contested fields of which FOLIO is not told what the file says, by their names in contested.said."""
+    action: str = ""
+    """What is done with the patron: create, update or leave."""
+    is_unchanged: bool = False
+    """FOLIO has all that the record says. Of the record only the ids and the e-mail address are kept then."""
 
 
 def plan(
@@ -58,29 +84,29 @@ def plan(
     patrons: pl.DataFrame,
     mapping: Mapping,
     zone: ZoneInfo,
-    ledger: Ledger | None = None,
-    refused: Iterable[tuple[int, str]] = (),
+    background: Background = NO_BACKGROUND,
 ) -> Planned:
     """
     The plan for `patrons` (row, externalSystemId, username, barcode, id, patron; see transform).
 
-    `ledger` tells what the file said at the last load, for fields of whoever changed them last. `refused` are rows
-    that were set aside before, with their externalSystemIds: their users are in the file too.
-
     Raises TargetError for what somebody has to mend first, all of it in one message; TransientError.
     """
-    return _Planning(folio, mapping, zone, ledger, refused).plan(patrons)
+    return _Planning(folio, mapping, zone, background).plan(patrons, background.leaving)
 
 
 class _Planning:
     def __init__(
-        self, folio: Folio, mapping: Mapping, zone: ZoneInfo, ledger: Ledger | None, refused: Iterable[tuple[int, str]]
+        self,
+        folio: Folio,
+        mapping: Mapping,
+        zone: ZoneInfo,
+        background: Background,
     ) -> None:
         self.folio = folio
-        self.refused = {fold(folio.prefix + key): row for row, key in refused}
+        self.refused = {fold(folio.prefix + key): row for row, key in background.refused}
         self.mapping = mapping
         self.zone = zone
-        self.ledger = ledger
+        self.ledger = background.ledger
         self.contested = last_changed.paths(mapping)
         self.rejects: list[tuple[int, str, str | None, str, str]] = []
         self.gone: dict[str, int] = {}
@@ -90,17 +116,23 @@ class _Planning:
         """Rows of staff, rows of users protected by hand, and rows that would change what staff keep."""
         self.reactivated: set[int] = set()
         """Rows of inactive users who become active."""
+        self.comparison = Comparison(folio)
+        self.changes, self.before = Spool(CHANGES), Spool(BEFORE)
+        self.stored = self.active = 0
+        """How many of the file's patrons FOLIO has, and how many of those are active."""
         self.other_ids = 0
         """Rows with an id whose user has another one in FOLIO."""
 
-    def plan(self, patrons: pl.DataFrame) -> Planned:
+    def plan(self, patrons: pl.DataFrame, leaving: Leaving | None) -> Planned:
         permissions = Permissions()
         permissions.attempt(self.folio.may_import, None)
         if not self.folio.is_logged_in:
             permissions.check()  # one wrong password is told once, not tried ten times
         self.drifts, warnings = preflight.drifts(self.folio)
         reference = preflight.reference(self.folio, permissions)
-        stored = permissions.attempt(lambda: touched_users.read(self.folio, patrons), touched_users.NONE)
+        stored = permissions.attempt(
+            lambda: touched_users.read(self.folio, patrons, leaving.keys if leaving else ()), touched_users.NONE
+        )
         permissions.check()
         self.gone |= self._refused_before(stored)
         values = Values(self.folio.target, reference)
@@ -114,7 +146,8 @@ class _Planning:
             rejects_same_email=self.folio.target.same_email == "reject",
         )
         self._reject_conflicts(order, lines)
-        going = [line for line in lines if line.row in order.levels]
+        settled = [line for line in lines if line.row in order.levels]
+        going = [line for line in settled if not line.is_unchanged]
         values.create_for(line.record for line in going)
         findings = [
             *self._findings(values),
@@ -126,19 +159,29 @@ class _Planning:
         levels = self._after_a_trial(going, order.levels)
         going.sort(key=lambda line: levels[line.row])
         known = sum(line.stored_id is not None for line in going)
+        gone = self._departures(leaving, stored, values.reference)
+        departing = [self._departing(one, stored) for one in gone.leave]
+        last = max(levels.values(), default=0) + 1
+        levels |= {line.row: last for line in departing}
         rejects = pl.DataFrame(self.rejects, schema=rows.REJECTS, orient="row")
-        counts = {"patrons": patrons.height, "new": len(going) - known, "known": known}
+        unchanged = _unchanged(settled)
+        counts = {"patrons": patrons.height, "new": len(going) - known, "known": known, "unchanged": unchanged.height}
+        counts |= {"stored": self.stored, "active": self.active}
         reactivated = len(self.reactivated & order.levels.keys())
         counts |= {"staff": self.staff, "protected": self.protected, "becoming_active": reactivated}
         summary = self._summary(findings, values, stored.read)
         return Planned(
-            patrons=_frame(going, levels),
+            patrons=_frame([*going, *departing], levels),
             rejects=rejects,
             stops=[finding.sentence for finding in findings if finding.effect == "stop"],
             summary=counts
             | {"rejected": rejects["row"].n_unique()}
             | summary
-            | {"warnings": warnings + summary["warnings"]},
+            | {"warnings": warnings + summary["warnings"] + gone.warnings},
+            unchanged=unchanged,
+            changes=self.changes,
+            before=self.before,
+            departures=gone.outcomes,
         )
 
     def _refused_before(self, stored: Stored) -> dict[str, int]:
@@ -153,6 +196,8 @@ class _Planning:
         user = stored.user(self.folio.prefix + ours["externalSystemId"])
         stored_id = user["id"] if user else None
         self.other_ids += "id" in ours and stored_id is not None and fold(ours["id"]) != fold(stored_id)
+        self.stored += user is not None
+        self.active += bool(user and user.get("active"))
         problems = [*self._of_user(user, ours), *_same_types(ours)]
         if not problems:
             theirs = self._as_import(user, stored, values.reference)
@@ -163,7 +208,8 @@ class _Planning:
                 self.reactivated.add(row)
             problems = values.problems(record)
             if not problems:
-                return _Line(row, record, stored_id, self._changed(record, theirs), self._unsaid(written, ours))
+                line = _Line(row, record, stored_id, self._changed(record, theirs), self._unsaid(written, ours))
+                return self._settled(line, user, theirs, stored)
         for problem in problems:
             self._reject(row, problem)
         if stored_id:
@@ -180,6 +226,46 @@ class _Planning:
             self.staff += 1
             free = merge.merged(ours, theirs, rules._replace(protection=Protection()), dropped)
             self.kept_back += any(free.get(name) != theirs.get(name) for name in rules.protection.staff)
+
+    def _settled(self, line: _Line, user: Record | None, theirs: Record | None, stored: Stored) -> _Line:
+        """The line with what it changes noted; without most of its record when it changes nothing."""
+        key = line.record[FOLIO.key]
+        if user is None or theirs is None:
+            self.changes.add(line.row, key, "create", None, None, _text(line.record), None)
+            return line._replace(action="create")
+        preference = stored.preferences.get(user["id"])
+        if self.folio.target.send == "changed" and self._holds(line.record, user, preference):
+            self.changes.add(line.row, key, "unchanged", None, None, None, None)
+            return line._replace(record=_ids(line.record), is_unchanged=True)
+        found = changes.changes(theirs, line.record, self.mapping)
+        for change in found or [changes.NOTHING]:
+            before, after = _value(change.before), _value(change.after)
+            self.changes.add(line.row, key, "update", change.field or None, before, after, change.why)
+        self.before.add(line.row, key, _text({"user": user, "requestPreference": preference}))
+        return line._replace(action="update")
+
+    def _departures(self, leaving: Leaving | None, stored: Stored, reference: Reference) -> Departures:
+        if leaving is None:
+            return departures.NOBODY
+        return departures.plan(
+            self.folio, leaving, stored, lambda user: self._as_import(user, stored, reference) or {}, self.rules
+        )
+
+    def _departing(self, one: Departure, stored: Stored) -> _Line:
+        """A user who leaves, as a line of the plan."""
+        key = one.record[FOLIO.key]
+        for change in changes.changes(one.theirs, one.record, self.mapping):
+            self.changes.add(
+                one.row, key, "leave", change.field, _value(change.before), _value(change.after), changes.LEFT
+            )
+        preference = stored.preferences.get(one.user["id"])
+        self.before.add(one.row, key, _text({"user": one.user, "requestPreference": preference}))
+        changed = self._changed(one.record, one.theirs)
+        return _Line(one.row, one.record, one.user["id"], changed, [], action="leave")
+
+    def _holds(self, record: Record, user: Record, preference: Record | None) -> bool:
+        """Whether an import of the record would leave FOLIO as it is. What cannot be proved is not so."""
+        return self.comparison.holds(record, user) and self.comparison.holds_preference(record, preference)
 
     def _after_a_trial(self, lines: list[_Line], levels: dict[int, int]) -> dict[int, int]:
         """
@@ -280,12 +366,12 @@ def _frame(lines: list[_Line], levels: dict[int, int]) -> pl.DataFrame:
     """
     The patrons to send, in their order.
 
-    Columns: row, level, known, changed, externalSystemId, username, barcode, unsaid, patron.
+    Columns: row, level, action, known, changed, externalSystemId, username, barcode, unsaid, patron.
     """
     ids = dict.fromkeys(merge.IDS, pl.String())
     schema = {
-        "row": pl.UInt32(),
-        "level": pl.UInt32(),
+        **dict.fromkeys(("row", "level"), pl.UInt32()),
+        "action": pl.String(),
         "known": pl.Boolean(),
         "changed": pl.String(),
         **ids,
@@ -296,6 +382,7 @@ def _frame(lines: list[_Line], levels: dict[int, int]) -> pl.DataFrame:
         (
             line.row,
             levels[line.row],
+            line.action,
             line.stored_id is not None,
             line.changed,
             *(line.record.get(name) for name in merge.IDS),
@@ -312,6 +399,22 @@ def as_new(mapping: Mapping, patrons: Iterable[str], zone: ZoneInfo) -> list[str
     """Each patron as a load posts it that finds nobody of that externalSystemId; texts in, texts out."""
     rules = merge.rules(mapping, zone, datetime.now(UTC))
     return [_text(merge.merged(json.loads(patron), None, rules)) for patron in patrons]
+
+
+def _unchanged(lines: list[_Line]) -> pl.DataFrame:
+    found = [(line.row, line.record[FOLIO.key]) for line in lines if line.is_unchanged]
+    return pl.DataFrame(found, schema=UNCHANGED, orient="row")
+
+
+def _ids(record: Record) -> Record:
+    """What of a record tells whose it is."""
+    ids = {name: record[name] for name in (*merge.IDS, "id") if name in record}
+    address = (record.get("personal") or {}).get("email")
+    return ids | ({"personal": {"email": address}} if address else {})
+
+
+def _value(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _text(record: Record) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import polars as pl
@@ -45,12 +45,16 @@ NONE = Stored({}, {}, {}, "")
 """No users, for a load whose users could not be read."""
 
 
-def read(folio: Folio, patrons: pl.DataFrame) -> Stored:
-    """The users whom the load touches: each looked up when the load is small beside FOLIO, else all of them read."""
-    if patrons.is_empty():
+def read(folio: Folio, patrons: pl.DataFrame, leaving: Iterable[str] = ()) -> Stored:
+    """
+    The users whom the load touches: each looked up when the load is small beside FOLIO, else all of them read.
+
+    `leaving` are keys of users who are not in the file.
+    """
+    wanted = _Wanted(folio.prefix, patrons, leaving)
+    if not wanted.keys:
         return Stored({}, {}, {}, "nothing")
-    by_id = patrons.height * QUERIES / QUERY_IDS <= 1 + folio.count_users() * PAGE_COST / PAGE
-    wanted = _Wanted(folio.prefix, patrons)
+    by_id = len(wanted.keys) * QUERIES / QUERY_IDS <= 1 + folio.count_users() * PAGE_COST / PAGE
     for user in wanted.looked_up(folio) if by_id else folio.all_users():
         wanted.take(user)
     if by_id:
@@ -63,15 +67,16 @@ def read(folio: Folio, patrons: pl.DataFrame) -> Stored:
 class _Wanted:
     """The ids of a load, folded, and the stored users who have one of them."""
 
-    def __init__(self, prefix: str, patrons: pl.DataFrame) -> None:
-        self.keys = [prefix + key for key in patrons["externalSystemId"]]
+    def __init__(self, prefix: str, patrons: pl.DataFrame, leaving: Iterable[str]) -> None:
+        of_file = [prefix + key for key in patrons["externalSystemId"]]
+        self.keys = [*of_file, *(prefix + key for key in leaving)]
         self.prefixed_keys = [
             key for key in patrons["externalSystemId"] if prefix and fold(key).startswith(fold(prefix))
         ]
         self.usernames = patrons["username"].drop_nulls().to_list()
         self.barcodes = patrons["barcode"].drop_nulls().to_list()
         self.ids = patrons["id"].drop_nulls().to_list()
-        self.emails = {key: email for key, email in zip(self.keys, _emails(patrons), strict=True) if email}
+        self.emails = {key: email for key, email in zip(of_file, _emails(patrons), strict=True) if email}
         self._keys, self._usernames, self._barcodes, self._ids = (
             {fold(one) for one in values} for values in (self.keys, self.usernames, self.barcodes, self.ids)
         )

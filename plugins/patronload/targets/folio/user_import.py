@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -14,13 +14,12 @@ from patronload.config.mapping import Mapping
 from patronload.rows import no_rejects
 from patronload.systems.folio import FOLIO, FolioTarget
 from patronload.targets.connection import Connection
-from patronload.targets.delivery import Chunk, Offline, Outcome, Patience, Planned
+from patronload.targets.delivery import NO_BACKGROUND, Background, Chunk, Offline, Outcome, Patience, Planned
 from patronload.targets.folio import plan as folio_plan
 from patronload.targets.folio import reference_data
 from patronload.targets.folio.client import Folio
 from patronload.targets.folio.read_back import ReadBack
 from patronload.targets.folio.sending import Sending, request_body
-from patronload.targets.patron_ledger import Ledger
 
 __all__ = ["connect", "offline", "request_body"]  # see targets.Module
 
@@ -45,11 +44,10 @@ class UserImport(Folio):
         patrons: pl.DataFrame,
         mapping: Mapping,
         zone: ZoneInfo,
-        ledger: Ledger | None = None,
-        refused: Iterable[tuple[int, str]] = (),
+        background: Background = NO_BACKGROUND,
     ) -> Planned:
         """Compare the patrons of a file with what FOLIO has."""
-        return folio_plan.plan(self, patrons, mapping, zone, ledger, refused)
+        return folio_plan.plan(self, patrons, mapping, zone, background)
 
     def prepare(self, create: dict[str, Any]) -> None:
         """Make departments and options of custom fields, one after the other."""

@@ -27,11 +27,21 @@ from patronload.errors import ConfigError, PatronloadError, TargetError, Transie
 from patronload.systems.infiniti import INFINITI, InfinitiTarget
 from patronload.targets import http_client
 from patronload.targets.connection import Connection
-from patronload.targets.delivery import Chunk, NothingWritten, Offline, Outcome, Patience, Patron, Planned, Unreadable
+from patronload.targets.delivery import (
+    NO_BACKGROUND,
+    Background,
+    Chunk,
+    NothingWritten,
+    Offline,
+    Outcome,
+    Patience,
+    Patron,
+    Planned,
+    Unreadable,
+)
 from patronload.targets.infiniti import answers
 from patronload.targets.infiniti import plan as infiniti_plan
 from patronload.targets.infiniti.answers import MOST_KEPT, Answer
-from patronload.targets.patron_ledger import Ledger
 
 logger = logging.getLogger(__name__)
 
@@ -106,11 +116,10 @@ class Infiniti:
         patrons: pl.DataFrame,
         mapping: Mapping,
         zone: ZoneInfo,  # noqa: ARG002 - Infiniti has no dates
-        ledger: Ledger | None = None,
-        refused: Iterable[tuple[int, str]] = (),  # noqa: ARG002 - nobody's ids are looked up
+        background: Background = NO_BACKGROUND,
     ) -> Planned:
         """Look at the patrons of a file, and at what the loads before brought to Infiniti."""
-        return infiniti_plan.plan(self.settings, patrons, mapping, ledger)
+        return infiniti_plan.plan(self.settings, patrons, mapping, background)
 
     def prepare(self, create: dict[str, Any]) -> None:
         """Infiniti makes form classes by itself; there is nothing to be made."""

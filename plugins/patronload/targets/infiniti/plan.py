@@ -7,9 +7,11 @@ whether a patron's username has changed is told by the ledger of the loads befor
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -17,8 +19,21 @@ import polars as pl
 from patronload import rows
 from patronload.config.mapping import Mapping
 from patronload.systems.infiniti import INFINITI, InfinitiTarget
-from patronload.targets.delivery import Offline, Planned, Problem, Record, reject
-from patronload.targets.patron_ledger import Ledger
+from patronload.targets.delivery import (
+    CHANGES,
+    DEPARTURES,
+    NO_BACKGROUND,
+    UNCHANGED,
+    Background,
+    Leaving,
+    Offline,
+    Planned,
+    Problem,
+    Record,
+    reject,
+)
+from patronload.targets.patron_ledger import PatronLedger
+from patronload.targets.spool import Spool
 
 YES_NO = {True: "Y", False: "N"}
 """Infiniti: y, yes, true, 1 and n, no, false, 0; the article's sample writes Y and N."""
@@ -35,10 +50,11 @@ OTHERS_CARD = "the barcode was another username's in the last load; perhaps the 
 
 
 class _Line(NamedTuple):
-    """A patron that may be sent: the row, and all columns that the mapping fills."""
+    """A patron that may be sent: the row, all columns that the mapping fills, and what is done: update, leave, ..."""
 
     row: int
     record: Record
+    action: str = "update"
 
 
 class _Sorted(NamedTuple):
@@ -48,8 +64,11 @@ class _Sorted(NamedTuple):
     problems: list[tuple[int, Problem]]
 
 
-def plan(settings: InfinitiTarget, patrons: pl.DataFrame, mapping: Mapping, ledger: Ledger | None) -> Planned:
+def plan(
+    settings: InfinitiTarget, patrons: pl.DataFrame, mapping: Mapping, background: Background = NO_BACKGROUND
+) -> Planned:
     """The plan for `patrons` (row, username, librarybarcode, adminsystemid, patron; see transform)."""
+    ledger = background.ledger
     made = _sorted(patrons, mapping)
     lines, problems = list[_Line](), made.problems
     for line in (_with_password_or_not(line, settings, ledger) for line in made.lines):
@@ -57,23 +76,90 @@ def plan(settings: InfinitiTarget, patrons: pl.DataFrame, mapping: Mapping, ledg
         problems += ((line.row, problem) for problem in found)
         if not found:
             lines.append(line)
-    known = sum(ledger is not None and line.record[INFINITI.key] in ledger for line in lines)
+    lines = [line._replace(action=_action(line, ledger)) for line in lines]
+    confirmed = _confirmed(lines, settings, background)
+    unchanged = [line for line in lines if line.row in confirmed]
+    going = [line for line in lines if line.row not in confirmed]
+    departing, outcomes = _departures(background.leaving, mapping)
+    known = sum(line.action == "update" for line in going)
     rejects = _rejects(problems, mapping)
     return Planned(
-        patrons=_frame(lines),
+        patrons=_frame([*going, *departing]),
         rejects=rejects,
         stops=[],
         summary={
             "patrons": patrons.height,
-            "new": len(lines) - known,
+            "new": len(going) - known,
             "known": known,
+            "unchanged": len(unchanged),
             "rejected": rejects["row"].n_unique(),
             "read": "nothing" if ledger is None else "the ledger",
             "warnings": [*_without_barcode(lines, mapping), *_of_ledger(settings, ledger, lines)],
             "findings": [],
             "create": {},
         },
+        unchanged=pl.DataFrame([(line.row, line.record[INFINITI.key]) for line in unchanged], UNCHANGED, orient="row"),
+        changes=_changes([*going, *departing], unchanged),
+        departures=outcomes,
     )
+
+
+def _action(line: _Line, ledger: PatronLedger | None) -> str:
+    return "update" if ledger is not None and line.record[INFINITI.key] in ledger else "create"
+
+
+def _confirmed(lines: list[_Line], settings: InfinitiTarget, background: Background) -> set[int]:
+    """The rows that say what Infiniti confirmed lately, and said the same then."""
+    ledger, day = background.ledger, background.day
+    if ledger is None or day is None or settings.send == "all" or not settings.refresh_days:
+        return set()
+    said = pl.DataFrame(
+        {
+            "row": pl.Series([line.row for line in lines], dtype=pl.UInt32),
+            "hash": ledger.hashes(line.record[INFINITI.key] for line in lines),
+            "content": ledger.contents(_content(line) for line in lines),
+        }
+    )
+    since = day - timedelta(settings.refresh_days)
+    fresh = ledger.patrons.filter(pl.col("confirmed") > since).select("hash", "content")
+    return set(said.join(fresh, on=["hash", "content"], how="semi")["row"])
+
+
+def _content(line: _Line) -> str:
+    """What is compared with the load before: all but the password, as a hash."""
+    return hashlib.sha256(_text(_without_password(line.record)).encode()).hexdigest()
+
+
+def _departures(leaving: Leaving | None, mapping: Mapping) -> tuple[list[_Line], pl.DataFrame]:
+    """
+    Those who leave, sent as their last row with `enabled` N; see delivery.DEPARTURES.
+
+    Infiniti: a row needs all required columns, so somebody whose last row is not kept any more is not sent.
+    """
+    lines: list[_Line] = []
+    outcomes: list[tuple[Any, ...]] = []
+    for key in leaving.keys if leaving else ():
+        text = leaving.records.get(key) if leaving else None
+        if leaving is None or text is None or key in leaving.excepted:
+            reason = "is on the list of exceptions" if text else "the row that was sent last is not kept any more"
+            outcomes.append((key, None, None, None, "exempt", reason))
+            continue
+        row, record = leaving.first_row + len(lines), json.loads(text)
+        name = ", ".join(part for part in (record.get("surname"), record.get("givenname")) if part)
+        outcomes.append((key, row, name or None, record.get(INFINITI.group), "left", None))
+        lines.append(_Line(row, {**_without_password(_whole(record, mapping)), "enabled": YES_NO[False]}, "leave"))
+    return lines, pl.DataFrame(outcomes, schema=DEPARTURES, orient="row")
+
+
+def _changes(lines: list[_Line], unchanged: list[_Line]) -> Spool:
+    """What is known of the changes: Infiniti does not tell what it has, so the fields are not compared."""
+    changes = Spool(CHANGES)
+    for line in lines:
+        key, after = line.record[INFINITI.key], _text(_without_password(line.record))
+        changes.add(line.row, key, line.action, None, None, after if line.action == "create" else None, None)
+    for line in unchanged:
+        changes.add(line.row, line.record[INFINITI.key], "unchanged", None, None, None, None)
+    return changes
 
 
 def offline(mapping: Mapping, patrons: pl.DataFrame) -> Offline:
@@ -120,7 +206,7 @@ def _unwritable(line: _Line, encoding: str) -> Iterator[Problem]:
             yield Problem(name, shown, f"a letter cannot be written in {encoding}; see target.encoding")
 
 
-def _renamed(line: _Line, settings: InfinitiTarget, ledger: Ledger | None) -> Iterator[Problem]:
+def _renamed(line: _Line, settings: InfinitiTarget, ledger: PatronLedger | None) -> Iterator[Problem]:
     """
     A username that a patron did not have before would make a second account.
 
@@ -137,13 +223,14 @@ def _renamed(line: _Line, settings: InfinitiTarget, ledger: Ledger | None) -> It
             return
 
 
-def _with_password_or_not(line: _Line, settings: InfinitiTarget, ledger: Ledger | None) -> _Line:
+def _with_password_or_not(line: _Line, settings: InfinitiTarget, ledger: PatronLedger | None) -> _Line:
     """The password goes to those alone who are new, if the tenant wants it: it could undo what somebody chose."""
     if ledger is None:
         wanted = settings.passwords == "everyone_at_first"
     else:
         wanted = settings.passwords != "never" and line.record[INFINITI.key] not in ledger
-    return line if wanted and line.record.get("password") else _Line(line.row, _without_password(line.record))
+    keeps = wanted and line.record.get("password")
+    return line if keeps else line._replace(record=_without_password(line.record))
 
 
 def _without_password(record: Record) -> Record:
@@ -152,18 +239,34 @@ def _without_password(record: Record) -> Record:
 
 def _frame(lines: list[_Line]) -> pl.DataFrame:
     """
-    The patrons to send: row, level, apart, username, librarybarcode, adminsystemid, patron.
+    The patrons to send: row, level, action, apart, content, username, librarybarcode, adminsystemid, patron. Who leaves
+    goes last.
 
     Those with a password go in files of their own: in the others there must be no such column, an empty cell of which
     might take a password away.
     """
     ids = dict.fromkeys(INFINITI.unique, pl.String)
-    schema = {"row": pl.UInt32, "level": pl.UInt32, "apart": pl.Boolean, **ids, "patron": pl.String}
+    schema = {
+        **dict.fromkeys(("row", "level"), pl.UInt32),
+        "action": pl.String,
+        "apart": pl.Boolean,
+        "content": pl.String,
+        **ids,
+        "patron": pl.String,
+    }
     made = [
-        (line.row, 0, "password" in line.record, *(line.record.get(name) or None for name in ids), _text(line.record))
+        (
+            line.row,
+            int(line.action == "leave"),
+            line.action,
+            "password" in line.record,
+            _content(line),
+            *(line.record.get(name) or None for name in ids),
+            _text(line.record),
+        )
         for line in lines
     ]
-    return pl.DataFrame(made, schema=schema, orient="row").sort("apart", maintain_order=True)
+    return pl.DataFrame(made, schema=schema, orient="row").sort("level", "apart", maintain_order=True)
 
 
 def _text(record: Record) -> str:
@@ -187,7 +290,7 @@ def _without_barcode(lines: list[_Line], mapping: Mapping) -> list[str]:
     return [f"{len(without):,} {have} no barcode and cannot borrow: row{'s' if without[1:] else ''} {named}."]
 
 
-def _of_ledger(settings: InfinitiTarget, ledger: Ledger | None, lines: list[_Line]) -> list[str]:
+def _of_ledger(settings: InfinitiTarget, ledger: PatronLedger | None, lines: list[_Line]) -> list[str]:
     if ledger is not None or not lines:
         return []
     passwords = {

@@ -1,0 +1,209 @@
+"""
+Who has left: patrons of earlier loads of this library whom its complete files no longer have.
+
+A patron is missing when no row of the file is theirs, whatever became of the row. Somebody leaves after a grace period
+that is counted twice, in days and in complete loads, so that neither a quiet fortnight nor a burst of half files
+suffices. Which users may be touched at all is decided by the target, which reads them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from patronload import settings
+from patronload.artifacts import names, tables
+from patronload.artifacts.run import Run
+from patronload.config import tenants
+from patronload.config.leavers import Leavers
+from patronload.config.mapping import Mapping
+from patronload.config.tenants import Tenant
+from patronload.documents import yaml_files
+from patronload.errors import ConfigError
+from patronload.loads import delivery, gatekeeper, ledger_store
+from patronload.loads.load import Load
+from patronload.mapping import expressions
+from patronload.rows import ROW
+from patronload.targets.delivery import Leaving
+from patronload.targets.patron_ledger import EXEMPT, MISSING, PRESENT, PatronLedger
+
+BY_DEFAULT = Leavers()
+"""What a tenant file without `leavers` asks for: that the missing are counted."""
+
+
+class Missing(NamedTuple):
+    """
+    The patrons of earlier loads, as a complete file finds them.
+
+    known: how many there are. present: how many are in the file. before: how many were found to have left before, by
+    state. missing: hash, key, missing_since, missing_loads, last_load, state of the others, this load counted. due:
+    those of them whose grace period is over. announced: those whose period ends within the days of `announce`.
+    """
+
+    known: int
+    present: int
+    before: dict[str, int]
+    missing: pl.DataFrame
+    due: pl.DataFrame
+    announced: pl.DataFrame
+
+
+def missing(ledger: PatronLedger, present: pl.Series, day: date, rules: Leavers) -> Missing:
+    """The patrons whom the file of the day lacks. `present` has the hashes of the keys of all of its rows."""
+    known = ledger.patrons.filter(pl.col("last_load").is_not_null())
+    absent = known.filter(~pl.col("hash").is_in(present.implode()))
+    # Whoever was kept by an exception, or by open loans, is looked at again each time: exceptions end.
+    open_cases = pl.col("state").is_in([PRESENT, MISSING, EXEMPT])
+    lacking = absent.filter(open_cases).select(
+        "hash",
+        "key",
+        pl.coalesce("missing_since", pl.lit(day)).alias("missing_since"),
+        (pl.col("missing_loads").fill_null(0) + 1).alias("missing_loads"),
+        "last_load",
+        "state",
+    )
+    due = lacking.filter(_is_due(day, 0, rules), pl.col("key").is_not_null())
+    soon = lacking.filter(_is_due(day, rules.announce_days, rules), pl.col("key").is_not_null())
+    return Missing(
+        known=known.height,
+        present=known.height - absent.height,
+        before=dict(
+            absent.filter(~open_cases).group_by(pl.col("state").cast(pl.String)).len().sort("state").iter_rows()
+        ),
+        missing=lacking,
+        due=due,
+        announced=soon.join(due, on="hash", how="anti"),
+    )
+
+
+def _is_due(day: date, ahead: int, rules: Leavers) -> pl.Expr:
+    """Whose grace period is over so many days, and daily loads, ahead."""
+    long_enough = pl.col("missing_since") <= day + timedelta(ahead) - timedelta(rules.grace_days)
+    return long_enough & (pl.col("missing_loads") + ahead >= rules.missing_loads)
+
+
+def consider(load: Load, mapping: Mapping, ledger: PatronLedger | None) -> tuple[Leaving | None, dict[str, Any]]:
+    """
+    The patrons whose turn it is to leave with this load, or None, and the figures on the missing for plan.json.
+
+    The figures are empty unless the file is a complete one that no gate objected to, or when there was no load before.
+    """
+    if ledger is None or not gatekeeper.is_complete(load):
+        return None, {}
+    rules = load.tenant.leavers or BY_DEFAULT
+    found = missing(ledger, ledger.hashes(keys_in_file(load, mapping)), load.day, rules)
+    others = _of_other_tenants(load, found.due["key"].to_list())
+    due = found.due.filter(~pl.col("key").is_in(list(others)))
+    allowed = rules.allowed(found.known - sum(found.before.values()))
+    too_many = rules.action != "report" and due.height > allowed
+    figures = {
+        "known": found.known,
+        "in_file": found.present,
+        "missing": found.missing.height,
+        "before": found.before,
+        "due": due.height,
+        "announced": found.announced.height,
+        "too_many": too_many,
+        "action": rules.action,
+    }
+    if rules.action == "report" or too_many or due.is_empty():
+        return None, figures
+    keys = due["key"].to_list()
+    return (
+        Leaving(
+            keys=keys,
+            rules=rules,
+            day=load.day,
+            first_row=_last_row(load) + 1,
+            excepted=frozenset(_excepted(load.tenant)),
+            records={} if load.tenant.system.can_be_asked else _last_records(load, keys),
+        ),
+        figures,
+    )
+
+
+def sentences(figures: dict[str, Any]) -> Iterator[str]:
+    """What the report says about the missing, beside their numbers."""
+    if figures.get("too_many"):
+        yield (
+            f"{figures['due']:,} of {figures['known']:,} known patrons would leave at once, more than leavers.max "
+            "allows. None of them leaves with this load. If they really left, raise leavers.max in the tenant file."
+        )
+    if figures.get("announced"):
+        yield f"{figures['announced']:,} patrons will leave soon if the next files do not have them either."
+
+
+def keys_in_file(load: Load, mapping: Mapping) -> Iterator[str]:
+    """The keys of all rows of the file, also of those that were rejected, set aside or skipped."""
+    key = mapping.system.key
+    for part in delivery.rows_in_parts(load.run):
+        yield from expressions.of_fields(part, mapping, [key])[key].drop_nulls().cast(pl.String)
+
+
+def _last_row(load: Load) -> int:
+    """The number of the file's last row; those who leave are numbered after it."""
+    last = [part[ROW].max() for part in delivery.rows_in_parts(load.run)]
+    return max((int(one) for one in last if isinstance(one, int)), default=1)
+
+
+def _of_other_tenants(load: Load, keys: list[str]) -> set[str]:
+    """Those of the keys whom another tenant's loads have in the same library system: they have not left it."""
+    found: set[str] = set()
+    for name, other in tenants.load_all():
+        if isinstance(other, ConfigError) or name == load.tenant.tenant or not _is_same_system(other, load.tenant):
+            continue
+        ledger = ledger_store.read(Run(load.run.root.folder / name / "none"), other.system)
+        if ledger is not None:
+            here = ledger.patrons.filter(pl.col("state").is_in([PRESENT, MISSING]))["hash"]
+            own = pl.DataFrame({"key": keys, "hash": ledger.hashes(keys)}, schema={"key": pl.String, "hash": pl.UInt64})
+            found |= set(own.filter(pl.col("hash").is_in(here.implode()))["key"])
+    return found
+
+
+def _is_same_system(one: Tenant, other: Tenant) -> bool:
+    """Whether two tenants feed the same users. In FOLIO, users of another source_type are others."""
+    same = ("type", "connection", "folio_tenant", "source_type")
+    return all(getattr(one.target, name, None) == getattr(other.target, name, None) for name in same)
+
+
+def _excepted(tenant: Tenant) -> Iterator[str]:
+    """The keys in the tenant's list of exceptions. Raises ConfigError when the list cannot be read."""
+    name = tenant.leavers.exceptions.ids if tenant.leavers else None
+    if name is None:
+        return
+    path = settings.tenants() / name
+    if not path.is_file():
+        raise ConfigError(f"There is no file {name} beside the tenant file; leavers.except.ids names it.")
+    lines = csv.reader(io.StringIO(yaml_files.read_text(path), newline=""))
+    yield from (line[0].strip() for line in lines if line and line[0].strip())
+
+
+def _last_records(load: Load, keys: list[str]) -> dict[str, str]:
+    """The patrons as the last run that had them made them; without those whose runs were purged."""
+    found: dict[str, str] = {}
+    key = load.tenant.system.key
+    for run in sorted(load.run.others(), key=lambda run: run.touched(), reverse=True):
+        wanted = [one for one in keys if one not in found]
+        if not wanted:
+            break
+        if run.has(names.PATRONS):
+            lines = tables.read(run, names.PATRONS).filter(pl.col(key).is_in(wanted))
+            found |= dict(lines.select(key, "patron").iter_rows())
+    return found
+
+
+def to_csv(leavers: pl.DataFrame, known: pl.DataFrame) -> bytes:
+    """
+    leavers.csv for people who may start a load: key, name, group, last seen, missing since, state, reason.
+
+    `leavers` as delivery.DEPARTURES, `known` as PatronLedger.patrons.
+    """
+    days = known.select("key", last_seen="last_load", missing_since="missing_since")
+    joined = leavers.join(days, on="key", how="left", maintain_order="left")
+    columns = ["key", "name", "group", "last_seen", "missing_since", "state", "reason"]
+    return joined.select(columns).write_csv().encode()

@@ -1,0 +1,155 @@
+"""
+Plan the departure of users who have left: which of them may be touched, and the record that is sent.
+
+The users were brought in by earlier loads of this library, by their exact keys. Each is read again before the plan says
+anything about them: a user who logs in, whom an exception names, or who still has loans or fees stays as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from patronload.config.leavers import Exceptions
+from patronload.errors import TargetError
+from patronload.folding import fold
+from patronload.targets.delivery import DEPARTURES, Leaving, Record
+from patronload.targets.folio import merge
+from patronload.targets.folio.client import Folio
+from patronload.targets.folio.protection import ALL, is_staff
+from patronload.targets.folio.touched_users import Stored
+
+CHECKS = {"open_loans": ("/circulation/loans", "loans"), "open_fees": ("/accounts", "accounts")}
+"""Where FOLIO says whether a user has open loans or unpaid fees. FOLIO: mod-circulation, mod-feesfines."""
+
+REASONS = {"open_loans": "has open loans", "open_fees": "has unpaid fees"}
+
+
+class Departure(NamedTuple):
+    """A user who leaves: as FOLIO has them, in the form of the import, and the record that is sent."""
+
+    row: int
+    user: Record
+    theirs: Record
+    record: Record
+
+
+class Departures(NamedTuple):
+    """Those who leave, what becomes of each patron whose turn it is (see DEPARTURES), and sentences for the report."""
+
+    leave: list[Departure]
+    outcomes: pl.DataFrame
+    warnings: list[str]
+
+
+NOBODY = Departures([], pl.DataFrame(schema=DEPARTURES), [])
+"""A load in which no patron's turn to leave has come."""
+
+
+def plan(
+    folio: Folio, leaving: Leaving, stored: Stored, as_import: Callable[[Record], Record], rules: merge.Rules
+) -> Departures:
+    """The departures of the patrons in `leaving`. Raises TransientError."""
+    return _Departing(folio, leaving, stored, as_import, rules).plan()
+
+
+class _Departing:
+    def __init__(
+        self,
+        folio: Folio,
+        leaving: Leaving,
+        stored: Stored,
+        as_import: Callable[[Record], Record],
+        rules: merge.Rules,
+    ) -> None:
+        self.folio = folio
+        self.leaving = leaving
+        self.stored = stored
+        self.as_import = as_import
+        self.rules = rules
+        self.excepted = {fold(folio.prefix + key) for key in leaving.excepted}
+        self.warnings: list[str] = []
+
+    def plan(self) -> Departures:
+        found = list(self._looked_at())
+        open_cases = self._open_cases([user["id"] for _, user, _, reason in found if user and not reason])
+        leave, outcomes = [], []
+        for (key, user, theirs, reason), row in zip(found, range(self.leaving.first_row, 1 << 32), strict=False):
+            kept = reason or (open_cases.get(user["id"], ("", ""))[1] if user else "")
+            state = "gone" if user is None else self._state(user, kept)
+            if user is not None and theirs is not None and state == "left":
+                leave.append(Departure(row, user, theirs, self._record(theirs)))
+            outcomes.append(_outcome(key, row, user, theirs, state, kept))
+        return Departures(leave, pl.DataFrame(outcomes, schema=DEPARTURES, orient="row"), self.warnings)
+
+    def _looked_at(self) -> Iterator[tuple[str, Record | None, Record | None, str]]:
+        """Each patron's key, the stored user, the same as the import would write it, and why the user stays."""
+        for key in self.leaving.keys:
+            user = self.stored.user(self.folio.prefix + key)
+            theirs = self.as_import(user) if user else None
+            yield key, user, theirs, self._exception(key, user, theirs)
+
+    def _exception(self, key: str, user: Record | None, theirs: Record | None) -> str:
+        rules = self.leaving.rules.exceptions
+        if user is None or theirs is None:
+            return ""
+        if is_staff(user):
+            return f"is a user of type {user['type']}"
+        if self.rules.protection.by_hand(theirs) & {"active", ALL}:
+            return "is protected by hand in FOLIO"
+        if fold(self.folio.prefix + key) in self.excepted:
+            return "is on the list of exceptions"
+        return next(_excepted_values(theirs, rules), "")
+
+    def _open_cases(self, ids: list[str]) -> dict[str, tuple[str, str]]:
+        """By user id: what is still open. When it cannot be read, everybody stays."""
+        found: dict[str, tuple[str, str]] = {}
+        for check in self.leaving.rules.unless:
+            try:
+                users = self.folio.users_with_open(*CHECKS[check], ids)
+            except TargetError as error:
+                self.warnings.append(f"No patron leaves, because it could not be read who {REASONS[check]}. {error}")
+                return dict.fromkeys(ids, (check, f"it could not be read whether this user {REASONS[check]}"))
+            found |= dict.fromkeys(users, (check, REASONS[check]))
+        return found
+
+    @staticmethod
+    def _state(user: Record, kept: str) -> str:
+        if kept:
+            return "exempt"
+        return "left" if user.get("active") else "inactive"
+
+    def _record(self, theirs: Record) -> Record:
+        """The whole user, inactive; and with the day of the load as the last one if the action is `expire`."""
+        record: dict[str, Any] = {**theirs, "active": False, "type": theirs.get("type") or merge.PATRON}
+        if self.leaving.rules.action == "expire":
+            record["expirationDate"] = merge.end_of_day(self.leaving.day.isoformat(), self.rules.zone)
+        for path, value in self.leaving.rules.set.items():
+            given = self.leaving.day.isoformat() if value == "today" else value
+            inside, _, name = path.rpartition(".")
+            if inside:
+                record[inside] = {**(record.get(inside) or {}), name: given}
+            else:
+                record[name] = given
+        return record
+
+
+def _excepted_values(theirs: Record, rules: Exceptions) -> Iterator[str]:
+    if theirs.get("patronGroup") in rules.patron_groups:
+        yield f"patron group {theirs['patronGroup']}"
+    yield from (f"department {name}" for name in theirs.get("departments") or () if name in rules.departments)
+    for name, value in rules.custom_fields.items():
+        given = (theirs.get("customFields") or {}).get(name)
+        if given == value or (isinstance(given, list) and value in given):
+            yield f"custom field {name}"
+
+
+def _outcome(
+    key: str, row: int, user: Record | None, theirs: Record | None, state: str, reason: str
+) -> tuple[Any, ...]:
+    personal = (theirs or {}).get("personal") or {}
+    name = ", ".join(part for part in (personal.get("lastName"), personal.get("firstName")) if part)
+    group = (theirs or {}).get("patronGroup")
+    return key, row if state == "left" and user else None, name or None, group, state, reason or None

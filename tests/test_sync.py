@@ -1,0 +1,224 @@
+"""Loads that follow one another into one FOLIO: what is unchanged, who has left, who returns, and what is too much."""
+
+import csv
+import io
+import json
+
+import polars as pl
+import pytest
+
+from patronload.artifacts import names, tables
+from patronload.errors import ValidationError
+from patronload.loads import ledger_store
+from patronload.systems.folio import FOLIO
+from sandbox.folio import FolioServer, FolioTenant
+from tests.one_library import days_after
+
+CHANGED = {"send": "changed"}
+ANY_IDS = {"known_ids": "0%"}
+AFTER_TWO = {"action": "deactivate", "after": "2 days", "missing_loads": 2, "max": 10}
+
+
+@pytest.fixture
+def folio_of_the_library():
+    """An empty FOLIO for each test."""
+    with FolioServer([FolioTenant("main", "loader", "secret-of-folio")]) as folio:
+        yield folio
+
+
+@pytest.fixture
+def library(library):
+    """A library with complete files, whose patrons may leave."""
+    library.configure(contains="everyone", target=CHANGED, leavers=AFTER_TWO, limits=ANY_IDS)
+    return library
+
+
+def night(library, number, patrons, blank=None, **cells):
+    """A night's load of a complete file of these patrons, in another order each night; `blank` empties some text."""
+    ordered = sorted(patrons, key=lambda one: (one * number) % 11)
+    library.deliver(ordered, day=days_after(number), cells=cells)
+    if blank:
+        path = library.folder / "exports" / "patrons.csv"
+        path.write_text(path.read_text().replace(blank, ""))
+    return library.loaded(f"night{number}", day=days_after(number))
+
+
+def user(library, number):
+    return library.folio.store("main").user(f"u-{number}")
+
+
+def sums_up(report):
+    """Both laws of a report."""
+    parts = ("created", "updated", "unchanged", "failed", "rejected", "not_sent", "unconfirmed")
+    assert report.rows == sum(getattr(report, part) for part in parts), report
+    if people := report.people:
+        parts = ("in_file", "missing", "left", "inactive", "exempt", "gone", "waiting")
+        assert people.known == sum(getattr(people, part) for part in parts), people
+
+
+def test_a_file_that_changes_nothing_sends_nothing(library):
+    """Every row of the second file is unchanged, and FOLIO gets no import of it."""
+    assert night(library, 1, range(1, 10)).created == 9
+    before = len(library.folio.imports)
+    report = night(library, 2, range(1, 10), phone="")
+    assert (report.outcome, report.unchanged, report.updated, report.created) == ("loaded", 9, 0, 0)
+    sent = [seen for seen in library.folio.imports[before:] if seen.external_system_ids]
+    assert sent == []
+    sums_up(report)
+
+
+def test_only_what_changed_is_sent(library):
+    """One patron of nine has a new telephone number; the plan says so, field by field."""
+    night(library, 1, range(1, 10))
+    library.deliver(range(1, 10), day=days_after(2))
+    path = library.folder / "exports" / "patrons.csv"
+    path.write_text(path.read_text().replace("Adams,Ann,,,\n", "Adams,Ann,,555-0100,\n", 1))
+    report = library.loaded("night2", day=days_after(2))
+    assert (report.updated, report.unchanged) == (1, 8)
+    changes = tables.read(library.load("night2").run, names.CHANGES)
+    (line,) = changes.filter(pl.col("field").is_not_null()).iter_rows(named=True)
+    assert (line["action"], line["field"], line["before"], json.loads(line["after"])) == (
+        *("update", "personal.phone", None),
+        "555-0100",
+    )
+    assert changes["action"].value_counts().sort("action").rows() == [("unchanged", 8), ("update", 1)]
+    assert report.effects["fields"] == {"personal.phone": 1}
+    sums_up(report)
+
+
+def test_everything_is_sent_if_the_tenant_wants_that(library):
+    """target.send: all."""
+    night(library, 1, range(1, 8))
+    library.configure(contains="everyone", target={"send": "all"}, limits=ANY_IDS)
+    assert night(library, 2, range(1, 8)).updated == 7
+
+
+def test_whoever_is_missing_leaves_after_days_and_loads(library):
+    """Not before both have passed; and the users who left are inactive in FOLIO, as they were otherwise."""
+    night(library, 1, range(1, 10))
+    first = night(library, 2, range(1, 9))
+    assert (first.people.missing, first.people.left) == (1, 0)
+    quick = night(library, 3, range(1, 9))
+    assert (quick.people.missing, quick.people.left) == (1, 0), "two loads, but one day"
+    assert user(library, 9)["active"]
+    before = user(library, 9)
+    last = night(library, 4, range(1, 9))
+    assert (last.people.left, last.people.missing, last.people.in_file, last.people.known) == (1, 0, 8, 9)
+    assert (last.rows, last.unchanged) == (8, 8)
+    after = user(library, 9)
+    assert not after["active"]
+    assert after["personal"]["lastName"] == before["personal"]["lastName"]
+    assert after["patronGroup"] == before["patronGroup"]
+    for report in (first, quick, last):
+        sums_up(report)
+    later = night(library, 5, range(1, 9))
+    assert (later.people.inactive, later.people.left) == (1, 0)
+    sums_up(later)
+
+
+def test_the_list_of_leavers_names_them(library):
+    """leavers.csv is for people who may start a load: key, name, group, days, state."""
+    for number, count in ((1, 10), (2, 9), (3, 9), (4, 9)):
+        night(library, number, range(1, count))
+    load = library.load("night4")
+    (line,) = csv.DictReader(io.StringIO(load.run.read(names.LEAVERS_FILE).decode()))
+    assert (line["key"], line["name"], line["group"], line["state"]) == ("u-9", "Adams, Ann", "undergrad", "left")
+    assert (line["last_seen"], line["missing_since"]) == (f"{days_after(1)}", f"{days_after(2)}")
+
+
+def test_whoever_returns_is_active_again(library):
+    """Through an ordinary update, counted as returned."""
+    for number, count in ((1, 10), (2, 9), (3, 9), (4, 9)):
+        night(library, number, range(1, count))
+    report = night(library, 5, range(1, 10))
+    assert user(library, 9)["active"]
+    assert (report.people.returned, report.people.in_file, report.updated) == (1, 9, 1)
+    sums_up(report)
+
+
+def test_a_row_that_was_rejected_is_in_the_file(library):
+    """Whoever has a row is not missing, whatever became of the row."""
+    night(library, 1, range(1, 10))
+    for number in (2, 3, 4):
+        report = night(library, number, range(1, 10), blank="user9")
+        assert (report.rejected, report.people.missing) == (1, 0)
+    assert user(library, 9)["active"]
+
+
+def test_too_many_leavers_wait(library):
+    """Half a file never empties a library: its patrons are loaded, and those who are missing stay as they are."""
+    library.configure(contains="everyone", target=CHANGED, leavers=AFTER_TWO | {"max": "20%"}, limits=ANY_IDS)
+    night(library, 1, range(1, 10))
+    for number in (2, 3, 4):
+        report = night(library, number, range(1, 5))
+    assert (report.people.left, report.people.waiting, report.outcome) == (0, 5, "loaded")
+    assert any("more than leavers.max allows" in sentence for sentence in report.warnings)
+    assert all(user(library, number)["active"] for number in range(1, 10))
+    sums_up(report)
+
+
+def test_nobody_leaves_by_a_file_that_a_gate_objected_to(library):
+    """Neither are its patrons counted: a file that is loaded anyway proves nothing about who has left."""
+    night(library, 1, range(1, 10))
+    for number in (2, 3, 4, 5):
+        library.deliver(range(1, 9), day=days_after(number), without=["phone"])
+        report = library.loaded(f"night{number}", day=days_after(number), load_anyway="they left a column out")
+        if number == 2:
+            assert report.people is None
+    assert user(library, 9)["active"]
+
+
+def test_staff_and_exceptions_never_leave(library):
+    """A user who logs in, and one of a patron group that is excepted, stay; the report counts them."""
+    rules = AFTER_TWO | {"except": {"patron_groups": ["staff"]}}
+    library.configure(contains="everyone", target=CHANGED, leavers=rules, limits=ANY_IDS)
+    night(library, 1, range(1, 10))
+    store = library.folio.store("main")
+    store.users.put(user(library, 9) | {"type": "staff"})
+    for number in (2, 3, 4):
+        report = night(library, number, range(1, 8))
+    assert (report.people.exempt, report.people.left) == (2, 0), "8 is of the group, 9 logs in"
+    assert user(library, 8)["active"]
+    assert user(library, 9)["active"]
+    sums_up(report)
+
+
+def test_without_a_ledger_nobody_leaves(library):
+    """Losing it is safe: the next load begins a new one."""
+    for number, count in ((1, 10), (2, 9), (3, 9)):
+        night(library, number, range(1, count))
+    (library.runs / names.LEDGER).unlink()
+    report = night(library, 4, range(1, 9))
+    assert report.people is None
+    assert user(library, 9)["active"]
+    ledger = ledger_store.read(library.load("night4").run, FOLIO)
+    assert len(ledger) == 8
+
+
+def test_a_dry_run_says_what_it_would_do(library):
+    """It changes nothing, counts nobody, and has the same tables."""
+    night(library, 1, range(1, 10))
+    library.deliver(range(1, 12), day=days_after(2))
+    report = library.loaded("dry", day=days_after(2), dry_run=True)
+    assert report.outcome == "dry_run"
+    assert report.effects["actions"] == {"create": 2, "unchanged": 9}
+    assert report.unchanged == 9
+    assert report.not_sent == 2
+    sums_up(report)
+
+
+def test_a_column_of_past_dates_stops_the_load(library):
+    """It would make every user inactive: 9 of 9."""
+    night(library, 1, range(1, 10))
+    library.deliver(range(1, 10), day=days_after(2), cells={"expirationDate": "2026-06-30"})
+    with pytest.raises(ValidationError, match="9 of 9 active users would become inactive"):
+        library.loaded("night2", day=days_after(2))
+    assert all(user(library, number)["active"] for number in range(1, 10))
+
+
+def test_expire_also_ends_the_card(library):
+    """The day of the load is the last one."""
+    library.configure(contains="everyone", target=CHANGED, leavers=AFTER_TWO | {"action": "expire"}, limits=ANY_IDS)
+    for number, count in ((1, 10), (2, 9), (3, 9), (4, 9)):
+        night(library, number, range(1, count))
+    assert user(library, 9)["expirationDate"].startswith(f"{days_after(5)}T05:59:59"), "the end of the day in Chicago"
