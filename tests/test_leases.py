@@ -109,9 +109,9 @@ def test_what_was_planned_before_another_load_is_not_sent_after_it(tmp_path: Pat
 def test_a_plan_that_fails_leaves_no_lease_behind(tmp_path: Path) -> None:
     """The next load need not wait for somebody to clear it."""
     root = Run(tmp_path)
-    with pytest.raises(TargetError), Lease(root, SYSTEM, "northfield/a").kept_if_well():
+    with pytest.raises(TargetError), Lease(root, SYSTEM, "northfield/a").kept_on_success():
         raise TargetError("no such patron group")
-    with Lease(root, SYSTEM, "northfield/b").kept_if_well():
+    with Lease(root, SYSTEM, "northfield/b").kept_on_success():
         pass
     with pytest.raises(TransientError):
         Lease(root, SYSTEM, "northfield/c").hold()
@@ -125,7 +125,7 @@ def test_a_plan_that_fails_does_not_give_back_what_another_process_of_its_run_ho
     leftover, again = Lease(root, SYSTEM, "northfield/a"), Lease(root, SYSTEM, "northfield/a")
     with ExitStack() as stack:
         stack.enter_context(pytest.raises(TransientError, match="earlier process"))
-        stack.enter_context(leftover.kept_if_well())
+        stack.enter_context(leftover.kept_on_success())
         again.hold()
         leftover.renew()
     again.renew()

@@ -512,7 +512,7 @@ def test_two_libraries_of_one_folio_tenant_take_turns(load, monkeypatch):
 
 
 def test_without_a_report_there_is_no_mail_and_it_is_said_why(load):
-    """The task report went wrong: whoever sees notify red learns what to clear."""
+    """The task report failed: whoever sees notify red learns what to clear."""
     made = load(GOOD)
     until(made, stages.plan)
     with pytest.raises(TargetError, match="Clear 'report' together with 'notify'"):

@@ -26,7 +26,7 @@ Moment = Annotated[AwareDatetime, PlainSerializer(datetime.isoformat, return_typ
 class Part(BaseModel):
     """Something within an artifact."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, defer_build=True)
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""

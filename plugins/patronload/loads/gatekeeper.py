@@ -35,12 +35,12 @@ WAY_OUT = (
     "If the file is right after all, start the load again with 'Load anyway' and the reason; it goes into the report."
 )
 
-TOLD_ONLY_IN_A_DRY_RUN = ("same_file", "older_file")
+ONLY_WARN_IN_A_DRY_RUN = ("same_file", "older_file")
 """A dry run sends nothing, so an old file does no harm, and it is with a known one that a mapping is tried."""
 
 
 NEVER_ASKED = ("trailer",)
-"""The file itself tells that it is not whole, and nobody who is asked can know better."""
+"""The file itself says that it is incomplete, and a person cannot know better."""
 
 
 class Arrival(NamedTuple):
@@ -65,16 +65,16 @@ def already_loaded(load: Load) -> str | None:
     skips = load.tenant.limits.same_file == "skip" and not load.load_anyway and not load.dry_run
     if verdict.passed or not skips:
         return None
-    told = f"{verdict.sentence} There is nothing to do."
-    Gates(already_loaded=told, load_anyway=None, stages={}).write(load.run)
-    return told
+    sentence = f"{verdict.sentence} There is nothing to do."
+    Gates(already_loaded=sentence, load_anyway=None, stages={}).write(load.run)
+    return sentence
 
 
 def check_file(load: Load, export: Export, more: Iterable[Verdict]) -> None:
     """
     After the checks of validate: is it new, is it complete, has it the columns and about the rows of the last loads?
 
-    `more` are verdicts that are held to as well. Raises ValidationError.
+    `more` are further verdicts that apply. Raises ValidationError.
     """
     if export.mended:
         _hold(load, "validate", [], GateFigures(mended=True))
@@ -130,7 +130,7 @@ def check_rejects(load: Load, export: Facts, rejected: int, more: Iterable[Verdi
 
 def check_age(load: Load) -> None:
     """
-    Before the first patron is sent: nobody has loaded a newer file since this run began. Raises ValidationError.
+    Before the first patron is sent: no newer file was loaded since this run began. Raises ValidationError.
 
     A person who approved an older file knew which one is newer, and of no other.
     """
@@ -150,7 +150,7 @@ def is_first(load: Load) -> bool:
 
 def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
     """
-    Put a load that went through into the ledger; `rejected` are all rows that did not become patrons.
+    Add a successful load to the history; `rejected` counts all rows that did not become patrons.
 
     `patrons` has the target's key field. The same load may be recorded again.
     """
@@ -226,7 +226,7 @@ def _newest_of(history: History) -> str | None:
 
 def _newest(load: Load, arrival: Arrival, history: History) -> Verdict:
     verdict = gates.newest(arrival.file_day, arrival.modified, history.newest())
-    # Of a backfill too: whoever fills a gap does not mean to bring back what newer files have changed.
+    # For a backfill too: filling a gap is not meant to bring back what newer files have changed.
     return verdict._replace(effect=load.tenant.limits.older_file)
 
 
@@ -262,11 +262,11 @@ def _hold(load: Load, stage: str, verdicts: Iterable[Verdict], figures: GateFigu
 
 
 def _state(load: Load, stage: str, verdict: Verdict) -> GateState:
-    # When it comes to sending, nobody is asked any more.
+    # Once patrons are about to be sent, it is too late to ask.
     asks = load.tenant.approval is not None and stage != ORDER[-1] and verdict.gate not in NEVER_ASKED
     if verdict.passed:
         return "passed"
-    if verdict.effect == "warn" or (load.dry_run and (asks or verdict.gate in TOLD_ONLY_IN_A_DRY_RUN)):
+    if verdict.effect == "warn" or (load.dry_run and (asks or verdict.gate in ONLY_WARN_IN_A_DRY_RUN)):
         return "warned"
     if load.load_anyway:
         return "overridden"

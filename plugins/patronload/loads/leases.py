@@ -25,16 +25,16 @@ log = logging.getLogger(__name__)
 FOLDER, HELD = "_leases", ".held.json"
 
 STALE = 2 * 3600.0
-"""Seconds without a sign of life after which nobody believes in a holder: no pause within a load is half as long."""
+"""Seconds without a heartbeat after which a lease expires: no pause within a load is half as long."""
 
 AT_MOST = 2.5 * 3600.0
-"""Seconds that one waits for another load to end."""
+"""Seconds to wait for another load to end."""
 
 BETWEEN = 5.0
-"""Seconds between two looks."""
+"""Seconds between two looks at the lease while waiting."""
 
 EACH = 60.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
 
 
 class Superseded(TransientError):  # noqa: N818 - says what happened to a process
@@ -45,8 +45,8 @@ class Lease:
     """
     The lease of one library system, as a process of a run sees it. `holder` is the run: northfield/manual__2026-11-21.
 
-    Of a run's processes the last one has it: Airflow begins a task again when it has lost sight of it, whatever became
-    of the first one.
+    Of a run's processes the latest has it: Airflow starts a task again when it has lost track of it, whatever became of
+    the first process.
     """
 
     def __init__(self, root: Run, system: str, holder: str) -> None:
@@ -58,35 +58,35 @@ class Lease:
         self._renewed = time.monotonic()
 
     def hold(self) -> None:
-        """Take the lease, and wait for it if need be. Raises TransientError when another load does not end."""
-        deadline, told = time.monotonic() + AT_MOST, False
+        """Take the lease, and wait for it if necessary. Raises TransientError when another load does not end."""
+        deadline, logged = time.monotonic() + AT_MOST, False
         while not self._take():
             other = self._holding().get("holder")
             if time.monotonic() > deadline:
                 raise TransientError(f"Another load into the same library system does not end: {other}.")
-            if not told:
+            if not logged:
                 log.info("Waiting for another load into the same library system: %s", other)
-                told = True
+                logged = True
             time.sleep(BETWEEN)
 
     @contextmanager
-    def kept_if_well(self) -> Iterator[None]:
-        """Hold the lease while something is made ready to be sent; it is kept unless that fails."""
+    def kept_on_success(self) -> Iterator[None]:
+        """Hold the lease while something is prepared for sending; it is kept unless that fails."""
         self.hold()
         try:
             yield
         except BaseException:
-            # Not what another process of the run has: it goes on.
+            # Another process of the run may have it by now, and continues.
             if self._holding().get("process") == self._process:
                 self._root.remove(self._held)
             raise
 
     def check(self) -> None:
         """
-        Whether it is still held. Raises TransientError when nobody believed in this run any more, Superseded in this
-        process of it.
+        Raises TransientError when the lease has expired and another run took it, Superseded when another process of
+        this run has it.
 
-        It writes nothing: a sign of life would take the lease back from whoever has taken it since it was looked at.
+        It writes nothing: a heartbeat would take the lease back from a process that took it since the last look.
         """
         held = self._holding()
         if held.get("holder") != self._holder:
@@ -98,25 +98,25 @@ class Lease:
             raise Superseded("Airflow has started this task again, so this earlier process of it ends here.")
 
     def renew(self) -> None:
-        """A sign of life. Raises as `check`. After it nobody may rely on what they read before it."""
+        """Send a heartbeat. Raises as `check`. What was read before it may be out of date after it."""
         self.check()
         if time.monotonic() - self._renewed >= EACH:
-            self._sign()
+            self._beat()
 
     def renewed_by(self, tell: Callable[[str], None]) -> Callable[[str], None]:
-        """`tell`, which is a sign of life as well."""
+        """`tell`, with a heartbeat each time."""
 
-        def told(sentence: str) -> None:
+        def renew_and_tell(sentence: str) -> None:
             self.renew()
             tell(sentence)
 
-        return told
+        return renew_and_tell
 
     def sending(self, planned: datetime) -> None:
         """
-        What was planned then is sent now. Raises TargetError when another run has sent something since.
+        Record that what was planned then is sent now. Raises TargetError when another run has sent something since.
 
-        That is what happens when somebody clears a run that failed after a later one has gone through.
+        That happens when somebody clears a failed run after a later one has finished.
         """
         last = _read(self._root, self._last)
         if last and last["holder"] != self._holder and datetime.fromisoformat(last["at"]) > planned:
@@ -131,19 +131,21 @@ class Lease:
             return True
         held = self._holding()
         if held.get("holder") == self._holder:
-            self._sign()
+            self._beat()
             return True
         if held and _is_stale(held):
-            log.warning("The load %s has given no sign of life for long; its place is taken.", held["holder"])
-            self._sign()  # of several who do this the last one has it; the next look tells who that is
+            log.warning(
+                "The load %s has sent no heartbeat for long; its lease has expired and is taken over.", held["holder"]
+            )
+            self._beat()  # of several that do this the last one has it; the next look shows which
         return False
 
-    def _sign(self) -> None:
+    def _beat(self) -> None:
         self._root.write_json(self._held, self._mark())
         self._renewed = time.monotonic()
 
     def _holding(self) -> dict[str, Any]:
-        """Who holds the lease, and when there was a sign of life; empty if nobody does (any more)."""
+        """Who holds the lease, and the time of the last heartbeat; empty if nobody does."""
         return _read(self._root, self._held)
 
     def _mark(self) -> dict[str, str]:
@@ -151,7 +153,7 @@ class Lease:
 
 
 def release(root: Run, holder: str) -> None:
-    """Give back what a run holds; nothing else needs to be known of the library system, whatever went wrong with it."""
+    """Give back all leases of a run. It needs nothing from the library system, so it works whatever failed there."""
     for name in root.names(FOLDER):
         if name.endswith(HELD) and _read(root, name).get("holder") == holder:
             root.remove(name)
@@ -159,9 +161,9 @@ def release(root: Run, holder: str) -> None:
 
 def held_by_another(root: Run, holder: str) -> str | None:
     """
-    Another run of the same library that holds a lease and has given a sign of life.
+    Another run of the same library that holds a lease which has not expired.
 
-    It is no good to wait for it within a task that Airflow lets only one run of a library have at a time.
+    A task must not wait for it: Airflow lets only one run of a library have that task at a time.
     """
     for name in root.names(FOLDER):
         held = _read(root, name) if name.endswith(HELD) else {}

@@ -144,8 +144,8 @@ def plan_again_if_needed(load: Load, target: Target, lease: Lease) -> None:
     """
     Plan again a load that a person has approved, or whose plan is older than MAX_AGE or incomplete.
 
-    The library goes on working: the records of the first plan would undo what was changed since. A plan is incomplete
-    when the process that made it again was killed. Raises Declined when the figures differ from those that were
+    People keep working in the library system: the records of the first plan would undo what was changed since. A plan
+    is incomplete when the process that made it again was killed. Raises Declined when the figures differ from those that were
     approved, or when something new needs approval; ValidationError when a newer file was loaded; and TargetError when
     another load has sent anything since.
     """

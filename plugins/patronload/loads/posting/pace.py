@@ -31,18 +31,18 @@ class Pace:
         return min([patrons, *limits])
 
     def took(self, patrons: int, seconds: float) -> None:
-        """A request of so many patrons was answered after so long."""
+        """A request with this number of patrons was answered after this time."""
         if seconds > self.goal:
             self.size = max(FEWEST, int(patrons * self.goal / seconds))
         elif self.size is not None and patrons >= self.size and seconds < self.goal * FASTER:
             self.size = self.size * 2
 
     def lost(self, patrons: int) -> None:
-        """The answer to so many patrons got lost: probably it took too long."""
+        """The answer to a request with this number of patrons was lost: probably it took too long."""
         self.size = max(FEWEST, patrons // 2)
 
     def too_large(self, patrons: int) -> None:
-        """The gateway took a request of so many patrons for too large."""
+        """The gateway refused a request with this number of patrons as too large."""
         self.ceiling = max(1, patrons // 2)
 
     def one_too_large(self) -> None:
