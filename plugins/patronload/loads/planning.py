@@ -145,9 +145,10 @@ def plan_again_if_needed(load: Load, target: Target, lease: Lease) -> None:
     Plan again a load that a person has approved, or whose plan is older than MAX_AGE or incomplete.
 
     People keep working in the library system: the records of the first plan would undo what was changed since. A plan
-    is incomplete when the process that made it again was killed. Raises Declined when the figures differ from those that were
-    approved, or when something new needs approval; ValidationError when a newer file was loaded; and TargetError when
-    another load has sent anything since.
+    is incomplete when the process that made it again was killed.
+
+    Raises Declined when the figures differ from those that were approved, or when something new needs approval;
+    ValidationError when a newer file was loaded; and TargetError when another load has sent anything since.
     """
     planned, asks = planned_at(load.run), questions.asked(load.run)
     # planned.parquet is written last: without it, the last attempt to plan did not finish.
