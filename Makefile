@@ -10,6 +10,10 @@ BIN := .venv/bin
 # Where the tests keep files for people: screenshots, logs of Airflow.
 KEEP ?= .local/tests
 
+# Another day, time of day or time zone, or a machine that is busy with other programs; see local/conditions.py.
+CONDITIONS = $(if $(DAY),--day $(DAY)) $(if $(TIME),--time $(TIME)) $(if $(ZONE),--zone $(ZONE)) $(if $(BUSY),--busy)
+UNDER = $(if $(strip $(CONDITIONS)),$(BIN)/python -m local.conditions $(CONDITIONS))
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check up down preview bench faults docs clean requirements
 
@@ -21,7 +25,7 @@ setup: ## create .venv with all pinned packages; PYTHON=python3.12 selects the P
 	@sh local/setup.sh
 
 demo: setup ## load the patrons of three fictional libraries, from SFTP server to mail, and show what happened
-	@$(BIN)/python -m local demo
+	@$(UNDER) $(BIN)/python -m local demo
 
 up: setup ## start Airflow with the demo libraries and leave it running; prints its address and password
 	@$(BIN)/python -m local up
@@ -34,9 +38,9 @@ preview: setup ## try a mapping on an export; sends nothing: MAPPING=folio/... (
 		$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(EXPORT),--export '$(EXPORT)') $(if $(OUT),--out '$(OUT)') \
 		$(if $(DELIMITER),--delimiter '$(DELIMITER)') $(if $(ENCODING),--encoding '$(ENCODING)')
 
-test: setup ## run the tests
+test: setup ## run the tests, or some (TESTS=tests/dags); DAY=2028-02-29 TIME=23:50 ZONE=Asia/Tokyo BUSY=1 change day, time, zone, load
 	@mkdir -p $(KEEP)
-	PATRONLOAD_TEST_KEEP=$(abspath $(KEEP)) $(BIN)/python -m pytest -n 2 --dist loadgroup
+	PATRONLOAD_TEST_KEEP=$(abspath $(KEEP)) $(UNDER) $(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
 
 check: setup ## lint, strict types, import contracts, every tenant and mapping file, docker-compose.yaml
 	$(BIN)/ruff check

@@ -23,7 +23,7 @@ from typing import Self
 
 import httpx
 
-from local.api import AirflowApi
+from local.api import ANSWER_PATIENCE, AirflowApi
 from local.environment import PROJECT, clean_environment, write_private
 from local.guard import Guard, Program, last_lines
 
@@ -46,7 +46,8 @@ READY = (
 )
 """What a task needs and is slow to import."""
 
-START_PATIENCE = 120.0
+START_PATIENCE = 600.0
+"""Seconds for Airflow to start; on an idle machine it takes ten."""
 
 
 class StartError(RuntimeError):
@@ -194,8 +195,8 @@ class LocalAirflow:
     def _unhealthy(self) -> list[str]:
         try:
             # The first request builds the API that tasks talk to, which takes seconds; better now.
-            httpx.get(f"{self.url}/execution/health", timeout=30, trust_env=False).raise_for_status()
-            health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=30, trust_env=False).json()
+            httpx.get(f"{self.url}/execution/health", timeout=ANSWER_PATIENCE, trust_env=False).raise_for_status()
+            health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=ANSWER_PATIENCE, trust_env=False).json()
         except httpx.HTTPError:
             return ["api_server"]
         parts = [part.replace("-", "_") for part in self._parts if part != "api-server"]

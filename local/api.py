@@ -10,6 +10,12 @@ import httpx
 
 ENDED = frozenset({"success", "failed"})
 
+PATIENCE = 600.0
+"""Seconds to wait for a run, a backfill or a DAG; on a machine that is busy with other programs it takes minutes."""
+
+ANSWER_PATIENCE = 120.0
+"""Seconds to wait for one answer of Airflow."""
+
 
 class Run(NamedTuple):
     """A DAG run: its id, its state (queued, running, success, failed), its partition key and who started it."""
@@ -40,17 +46,17 @@ class AirflowApi:
     @cached_property
     def http(self) -> httpx.Client:
         """A client whose addresses are below /api/v2; made, and logged in, when it is first used."""
-        answer = httpx.post(f"{self.url}/auth/token", json=self._login, timeout=30, trust_env=False)
+        answer = httpx.post(f"{self.url}/auth/token", json=self._login, timeout=ANSWER_PATIENCE, trust_env=False)
         token = answer.raise_for_status().json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=f"{self.url}/api/v2", headers=headers, timeout=30, trust_env=False)
+        return httpx.Client(base_url=f"{self.url}/api/v2", headers=headers, timeout=ANSWER_PATIENCE, trust_env=False)
 
     def close(self) -> None:
         """Close the connections; the next call logs in again."""
         if "http" in self.__dict__:
             self.__dict__.pop("http").close()
 
-    def wait_for_dag(self, dag_id: str, timeout: float = 60) -> None:
+    def wait_for_dag(self, dag_id: str, timeout: float = PATIENCE) -> None:
         """Until Airflow has read the DAG; TimeoutError names what could not be read."""
         for _ in _until(timeout):
             if self.http.get(f"dags/{dag_id}").status_code == httpx.codes.OK:
@@ -87,7 +93,7 @@ class AirflowApi:
         self,
         dag_id: str,
         run_id: str,
-        timeout: float = 120,
+        timeout: float = PATIENCE,
         tell: Callable[[Run, list[TaskState]], None] = lambda _run, _tasks: None,
     ) -> Run:
         """Until the run has ended, well or not; `tell` hears of it again and again. TimeoutError says how it stands."""
@@ -139,7 +145,7 @@ class AirflowApi:
         }
         return int(self._post("backfills", body)["id"])
 
-    def wait_for_backfill(self, backfill_id: int, timeout: float = 180) -> None:
+    def wait_for_backfill(self, backfill_id: int, timeout: float = PATIENCE) -> None:
         """Until all runs of the backfill have ended, well or not."""
         for _ in _until(timeout):
             if self._get(f"backfills/{backfill_id}")["completed_at"]:

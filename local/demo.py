@@ -26,7 +26,7 @@ from local.stage import Stage, stage
 from local.stand_ins import LIBRARIES, Library
 
 FOLDER = PROJECT / ".local" / "demo"
-RUN_PATIENCE = 600.0
+RUN_PATIENCE = 1800.0
 COUNTS = ("rows", "created", "updated", "rejected", "failed")
 GOOD_OUTCOMES = frozenset({"loaded", "loaded_with_rejects"})
 

@@ -23,7 +23,7 @@ from sandbox import connections
 from sandbox.everything import SCHOOL
 from sandbox.infiniti import IMPORT
 
-START_PATIENCE = 60.0
+START_PATIENCE = 300.0
 DAYS = 5
 """The number of days before today that have an export too, for backfills."""
 
@@ -177,7 +177,7 @@ def load_earlier_patrons(library: Library, folio: Mapping[str, Any]) -> None:
     account = _account(folio["tenants"], "tenant", library)
     known = earlier_patrons(library)
     headers = {"X-Okapi-Tenant": account["folio_tenant"]}
-    with httpx.Client(base_url=folio["url"], headers=headers, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=folio["url"], headers=headers, timeout=300, trust_env=False) as client:
         login = {"username": account["username"], "password": account["password"]}
         client.headers["X-Okapi-Token"] = (
             client.post("/authn/login", json=login).raise_for_status().json()["okapiToken"]
@@ -201,7 +201,7 @@ def import_earlier_patrons(library: Library, infiniti: Mapping[str, Any]) -> Non
     writer.writerows(known)
     url, account = f"{infiniti['url']}{IMPORT}", (infiniti["username"], infiniti["password"])
     files = {"file": ("earlier.csv", text.getvalue().encode())}
-    answer = httpx.post(url, files=files, auth=account, timeout=60, trust_env=False).raise_for_status().json()
+    answer = httpx.post(url, files=files, auth=account, timeout=300, trust_env=False).raise_for_status().json()
     if not answer["success"]:
         raise RuntimeError(f"the sandbox's Infiniti did not take all earlier patrons of {library.tenant}")
 

@@ -24,7 +24,7 @@ MAY = {
 }
 """Airflow's own roles, for the one who tries them out."""
 PORT = 8080
-START_PATIENCE = 180.0
+START_PATIENCE = 900.0
 STOP_PATIENCE = 60.0
 
 

@@ -2,18 +2,48 @@
 
 import json
 import os
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sandbox.s3 import S3Server
+from tests.own_folder import Watch
 
-# Whatever imports Airflow first would otherwise write a configuration into the home of who runs the tests.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="patronload-tests-"))
+# What the home of whoever runs the tests has (keys, .netrc, .aws) must not matter, and nothing is written there:
+# Airflow writes a configuration into its own home as soon as it is imported.
+_home = tempfile.TemporaryDirectory(prefix="tmp-patronload-tests-")
+os.environ |= {"HOME": _home.name, "AIRFLOW_HOME": f"{_home.name}/airflow"}
+
+# The same examples every time, and no limit on their seconds, which a busy machine exceeds.
+# `make test` with PYTEST_ADDOPTS=--hypothesis-profile=explore tries other ones.
+_unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+settings.register_profile("repeatable", _unhurried, derandomize=True)
+settings.register_profile("explore", _unhurried)
+settings.load_profile("repeatable")
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing in the temporary folder."""
+    _home.cleanup()
+
+
+@pytest.fixture(scope="session")
+def _writes(tmp_path_factory: pytest.TempPathFactory) -> Watch:
+    return Watch(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(_writes: Watch) -> Iterator[None]:
+    """A test that writes outside its own folder fails."""
+    _writes.found.clear()
+    yield
+    assert _writes.found == [], "A test writes into its own folder only, tmp_path."
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +86,14 @@ def artifact_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Serve
     """SeaweedFS with the bucket `patronload`."""
     with S3Server(tmp_path_factory.mktemp("s3"), ["patronload"]) as running:
         yield running
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that refuses every connection: it is taken, and no server listens on it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
 @pytest.fixture(params=["folder", "bucket"])

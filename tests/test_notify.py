@@ -352,9 +352,9 @@ def test_nobody_to_tell(airflow):
     smtp.send(MAIL._replace(to=()))
 
 
-def test_server_down(airflow):
+def test_server_down(airflow, closed_port):
     """A server that is down is a TransientError, after the tries that were asked for."""
-    airflow(free_port())
+    airflow(closed_port)
     with pytest.raises(TransientError, match="does not answer"):
         smtp.send(MAIL, waits=(0.01, 0.01))
 

@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patronload import targets
@@ -483,7 +483,7 @@ FAULTS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(patrons=PATRONS, faults=FAULTS)
 def test_every_patron_is_accounted_for(
     lasting: FolioServer, tmp_path: Path, patrons: list[tuple[str, bool]], faults: list[tuple[int, str, str]]

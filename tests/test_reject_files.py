@@ -169,7 +169,7 @@ def test_one_of_our_columns_is_enough(left):
 CELLS = st.text(st.sampled_from("=+-@'\t\r\n \u00a0\uff1d\"|,;a0é")) | st.text(st.characters(exclude_categories=["Cs"]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rows=st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=4), delimiter=st.sampled_from(",|;\t"))
 def test_any_text_survives(rows, delimiter):
     """Whatever a cell holds, writing it and reading it back gives the same text, and never a formula in between."""
@@ -180,7 +180,7 @@ def test_any_text_survives(rows, delimiter):
     assert not [cell for line in mended.rows() for cell in line if cell[:1] and cell[0] in SIGNS]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(cells=st.sets(CELLS, min_size=2, max_size=6))
 def test_guarding_tells_texts_apart(cells):
     """Two different texts never become the same text."""

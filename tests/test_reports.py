@@ -200,7 +200,7 @@ def leftovers(draw) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(left=leftovers())
 def test_every_row_is_accounted_for(left):
     """Whatever a run leaves behind: rows = created + updated + failed + rejected + not_sent + unconfirmed."""
@@ -211,7 +211,7 @@ def test_every_row_is_accounted_for(left):
     assert report.outcome != "loaded" or report.loaded == report.rows
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     fates=st.lists(st.sampled_from(["created", "updated", "failed", "unconfirmed", "rejected", "unsent", "lost"])),
     size=st.integers(1, 5),

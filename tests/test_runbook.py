@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -81,12 +80,6 @@ def connect(monkeypatch: pytest.MonkeyPatch, url: str, password: str = "secret-o
     monkeypatch.setenv("AIRFLOW_CONN_LIB_FOLIO", json.dumps(told))
 
 
-def closed_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 def error_in(load: Load) -> tuple[str, str]:
     """The step that fails, and its sentence."""
     for step in (
@@ -144,9 +137,11 @@ def test_an_error_of_the_file(make: Make, tmp_path: Path, step: str, options: di
     assert found(step, message), message
 
 
-def test_an_error_of_the_library_system(make: Make, folio: FolioServer, monkeypatch: pytest.MonkeyPatch):
+def test_an_error_of_the_library_system(
+    make: Make, folio: FolioServer, closed_port: int, monkeypatch: pytest.MonkeyPatch
+):
     """FOLIO is down, or does not know us: under plan, or under post, which plan sends its reader to."""
-    for url, password in ((f"http://127.0.0.1:{closed_port()}", "x"), (folio.url, "wrong")):
+    for url, password in ((f"http://127.0.0.1:{closed_port}", "x"), (folio.url, "wrong")):
         load = make()
         connect(monkeypatch, url, password)
         failed, message = error_in(load)
@@ -168,11 +163,11 @@ def test_an_error_of_who_is_asked(make: Make, approved: bool, by: str | None):
     assert found("approve", str(said.value)), said.value
 
 
-def test_an_error_of_the_mail_server(make: Make, monkeypatch: pytest.MonkeyPatch):
+def test_an_error_of_the_mail_server(make: Make, closed_port: int, monkeypatch: pytest.MonkeyPatch):
     """There is no connection, or nobody answers."""
     load = make(notify={"always": ["systems@lib.example"]})
     monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
-    for told in (None, {"conn_type": "smtp", "host": "127.0.0.1", "port": closed_port()}):
+    for told in (None, {"conn_type": "smtp", "host": "127.0.0.1", "port": closed_port}):
         if told:
             extra = {
                 "disable_tls": True,

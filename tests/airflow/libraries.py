@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -20,7 +20,7 @@ import psutil
 
 from local import exports
 from local.airflow import LocalAirflow
-from local.api import AirflowApi, Run, TaskState
+from local.api import PATIENCE, AirflowApi, Run, TaskState
 from local.stand_ins import LIBRARIES, Library
 from sandbox.everything import Sandbox
 from sandbox.folio import FolioServer, Seen
@@ -79,16 +79,18 @@ CANARY = "zqx"
 TESTS_TOO = {"PYTHONPATH": os.pathsep.join(map(str, (PROJECT / "plugins", PROJECT)))}
 
 
-ZONE = ZoneInfo("America/Chicago")
+ZONES = tuple(map(ZoneInfo, ("America/Chicago", "Europe/Dublin", "Australia/Sydney")))
+ZONE = next(zone for zone in ZONES if 7 <= datetime.now(zone).hour < 19)
+"""
+That of the invented libraries: one where it is day now, so that neither a midnight nor the hour of a nightly schedule
+comes while the tests run.
+"""
+
 SMALL = {"northfield": 300, "stclare": 300, "wattlegrove": 150}
 """How many people each library's demo export has: the universities' make two chunks of up to 250."""
 COLUMNS = exports.STCLARE_COLUMNS
 
 Found = TypeVar("Found")
-
-
-PATIENCE = 240.0
-"""Seconds that a run may take on a machine that is busy with other tests."""
 
 
 class Times(NamedTuple):
@@ -163,7 +165,7 @@ class BucketWorld(NamedTuple):
 
     def ended(self, tenant: str, run_id: str) -> Run:
         """The run, once it has ended."""
-        return self.airflow.api.wait(dag_id(tenant), run_id, timeout=PATIENCE)
+        return self.airflow.api.wait(dag_id(tenant), run_id)
 
     def task(self, tenant: str, run_id: str, task_id: str) -> TaskState:
         """How a task of a run stands."""
@@ -205,7 +207,7 @@ class World(NamedTuple):
 
     def ended(self, tenant: str, run_id: str) -> Run:
         """The run, once it has ended."""
-        return self.api.wait(dag_id(tenant), run_id, timeout=PATIENCE)
+        return self.api.wait(dag_id(tenant), run_id)
 
     def times(self, tenant: str, task_id: str) -> list[Times]:
         """When the task ran, of all runs of the library in which it has ended, the first one first."""
@@ -276,7 +278,7 @@ def accounted(report: Mapping[str, Any]) -> int:
     return sum(report[name] for name in ("created", "updated", "failed", "rejected", "not_sent", "unconfirmed"))
 
 
-def wait_until(what: Callable[[], Found], seconds: float = 120) -> Found:
+def wait_until(what: Callable[[], Found], seconds: float = PATIENCE) -> Found:
     """What `what` answers, once that is true."""
     deadline = time.monotonic() + seconds
     while not (found := what()):
@@ -299,7 +301,7 @@ def copy_of_include(include: Path) -> Path:
     return include
 
 
-def library_file(include: Path, name: str, delivered: Path, schedule: str = "0 3 * * *") -> None:
+def library_file(include: Path, name: str, delivered: Path, schedule: str = "0 3 * * *", zone: str = ZONE.key) -> None:
     """A tenant file of one of the INVENTED; its exports are in delivered/<name>/."""
     (include / "tenants" / f"{name}.yaml").write_text(
         f"""
@@ -307,7 +309,7 @@ tenant: {name}
 library: {name.title()} Library
 mapping: folio/flat_patrons
 schedule: "{schedule}"
-timezone: {ZONE.key}
+timezone: {zone}
 source:
   type: folder
   path: {delivered.as_uri()}/{name}/patrons_{{date:%Y%m%d}}.csv
@@ -361,11 +363,12 @@ def question_mails(world: World, tenant: str) -> list[EmailMessage]:
     return [mail for mail in world.sandbox.mail.mails if mail["X-RcptTo"] == f"head@{tenant}.example"]
 
 
-def schedule_soon(world: World) -> None:
-    """Give one library a schedule whose moment is a minute or two ahead, and the export of that day."""
-    moment = datetime.now(ZONE) + timedelta(seconds=100)
+def schedule_soon(world: World, seconds: float = 100) -> None:
+    """Give one library a schedule whose moment is so far ahead, and the export of that day."""
+    # In UTC no hour is left out or comes twice.
+    moment = datetime.now(UTC) + timedelta(seconds=seconds)
     world.deliver(SCHEDULED, f"patrons_{moment:%Y%m%d}.csv", as_csv(people(SCHEDULED, 5)))
-    library_file(world.include, SCHEDULED, world.exports, f"{moment:%-M %-H} * * *")
+    library_file(world.include, SCHEDULED, world.exports, f"{moment:%-M %-H} * * *", "UTC")
     world.reread()
     world.unlock(SCHEDULED)
 

@@ -148,7 +148,7 @@ def asks_again(world: World, run_id: str, rows: int, cleared: str) -> None:
     """A file of so many rows, and the question about it, with its own figures."""
     deliver(world, rows)
     world.api.clear(dag_id(REJECTED), run_id, cleared)
-    wait_until(lambda: world.states(REJECTED, run_id)["approve"] == "awaiting_input", seconds=120)
+    wait_until(lambda: world.states(REJECTED, run_id)["approve"] == "awaiting_input")
     assert f"| Rows | {rows} | 40 |" in question_of(world, REJECTED, run_id)["body"]
 
 

@@ -95,11 +95,11 @@ def backfills(world: World) -> Asked:
     printed = backfill_by_command(world, "dunmore", first, last)
     refused = world.api.http.post("backfills", json={"dag_id": dag_id("dunmore"), **days})
     by_hand = world.start("dunmore")
-    asked = Asked(printed, refused, by_hand, wait_until(lambda: page_of_a_load_that_waits(world), seconds=300))
+    asked = Asked(printed, refused, by_hand, wait_until(lambda: page_of_a_load_that_waits(world)))
     for tenant in ("dunmore", "elmhurst"):
         found = world.api.http.get("backfills", params={"dag_id": dag_id(tenant)}).raise_for_status().json()
         (backfill,) = found["backfills"]
-        world.api.wait_for_backfill(backfill["id"], timeout=300)
+        world.api.wait_for_backfill(backfill["id"])
     world.ended("dunmore", asked.by_hand)
     return asked
 
@@ -225,5 +225,5 @@ def backfilled(world: World, tenant: str, day: date, **params: str) -> Run:
     """The run that a backfill of one day has made, ended; days that failed are taken again."""
     first = datetime(day.year, day.month, day.day, tzinfo=ZONE)
     asked = world.api.backfill(dag_id(tenant), first, first.replace(hour=23), params, reprocess="failed")
-    world.api.wait_for_backfill(asked, timeout=240)
+    world.api.wait_for_backfill(asked)
     return [run for run in world.api.runs(dag_id(tenant)) if run.run_type == "backfill"][-1]

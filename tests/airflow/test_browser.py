@@ -225,7 +225,7 @@ def test_past_days_by_the_form(world: World, page: Page, shoot: Shoot):
     expect(form).to_be_hidden()
     found = world.api.http.get("backfills", params={"dag_id": dag_id("jarrow")}).raise_for_status().json()
     (backfill,) = found["backfills"]
-    world.api.wait_for_backfill(backfill["id"], timeout=240)
+    world.api.wait_for_backfill(backfill["id"])
     check_days(world, "jarrow")
     check_order(world, "jarrow")
     page.goto(f"/dags/{dag_id('jarrow')}/runs")

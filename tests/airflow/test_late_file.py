@@ -14,8 +14,8 @@ def late(world: World) -> str:
     waits = 'quiet_seconds: 0\n  expected_by: "00:00"\n  look_again_seconds: 10'
     file.write_text(file.read_text().replace("quiet_seconds: 0", waits))
     run_id = world.start(TENANT)
-    wait_until(lambda: world.states(TENANT, run_id)["fetch"] == "up_for_reschedule", seconds=240)
-    wait_until(lambda: world.api.task_log(dag_id(TENANT), run_id, "fetch").count("Not there yet") >= 2, seconds=240)
+    wait_until(lambda: world.states(TENANT, run_id)["fetch"] == "up_for_reschedule")
+    wait_until(lambda: world.api.task_log(dag_id(TENANT), run_id, "fetch").count("Not there yet") >= 2)
     return run_id
 
 

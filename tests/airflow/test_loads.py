@@ -222,7 +222,7 @@ def northfield_patron(row: dict[str, str]) -> Patron:
         "active": True,
         "type": "patron",
         "patronGroup": GROUPS[row["ROLE"]],
-        "departments": [name for name in row["DEPTS"].split(";") if name],
+        "departments": sorted(name for name in row["DEPTS"].split(";") if name),
         "expirationDate": datetime.strptime(row["EXPIRES"], "%m/%d/%Y").date().isoformat(),  # noqa: DTZ007 - a day
         "personal": {
             "lastName": row["SURNAME"],
@@ -278,7 +278,7 @@ def as_the_export_says(user: Patron, store: Store, zone: str) -> Patron:
     """A stored user with names in place of FOLIO's ids, without what FOLIO adds by itself."""
     said = {name: user[name] for name in user if name not in FOLIOS_OWN}
     said["patronGroup"] = name_of(store.groups, user["patronGroup"], "group")
-    said["departments"] = [name_of(store.departments, each, "name") for each in user["departments"]]
+    said["departments"] = sorted(name_of(store.departments, each, "name") for each in user["departments"])
     said["expirationDate"] = local_day(user["expirationDate"], zone)
     said["personal"] = user["personal"] | {
         "preferredContactTypeId": {"002": "email"}[user["personal"]["preferredContactTypeId"]],

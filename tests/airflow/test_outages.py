@@ -37,16 +37,16 @@ def outages(bucket_world: BucketWorld) -> Runs:
         world.deliver(tenant, people(tenant, count))
     with Mail(world):
         started[NO_MAIL] = world.start(NO_MAIL)
-        wait_until(lambda: world.task(NO_MAIL, started[NO_MAIL], "notify").state == "up_for_retry", seconds=240)
+        wait_until(lambda: world.task(NO_MAIL, started[NO_MAIL], "notify").state == "up_for_retry")
     world.folio.faults.import_seconds = 1.5
     started[NO_BUCKET] = world.start(NO_BUCKET)
     wait_until(lambda: len(world.imports(NO_BUCKET)) >= 2)
     without_bucket(world, started[NO_BUCKET])
     started[NO_SCHEDULER] = world.start(NO_SCHEDULER)
-    wait_until(lambda: len(world.imports(NO_SCHEDULER)) >= 3, seconds=240)
+    wait_until(lambda: len(world.imports(NO_SCHEDULER)) >= 3)
     world.scheduler.kill()
     world.scheduler.start()
-    wait_until(lambda: is_taken_over(world, started[NO_SCHEDULER]), seconds=240)
+    wait_until(lambda: is_taken_over(world, started[NO_SCHEDULER]))
     world.folio.faults.clear()
     return {tenant: world.ended(tenant, run_id).run_id for tenant, run_id in started.items()}
 
@@ -70,7 +70,7 @@ def without_bucket(world: BucketWorld, run_id: str) -> None:
     assert world.sandbox.s3
     world.sandbox.s3.stop()
     down = time.monotonic()
-    wait_until(lambda: world.task(NO_BUCKET, run_id, "post").try_number > 1 or is_waiting(world, run_id), seconds=120)
+    wait_until(lambda: world.task(NO_BUCKET, run_id, "post").try_number > 1 or is_waiting(world, run_id))
     time.sleep(max(0.0, DOWN - (time.monotonic() - down)))
     world.sandbox.s3.start()
 

@@ -36,4 +36,4 @@ def ended(world: World, dag_id: str) -> str:
     world.api.wait_for_dag(dag_id)
     run_id = world.api.trigger(dag_id)
     world.api.unpause(dag_id)
-    return world.api.wait(dag_id, run_id, timeout=240).state
+    return world.api.wait(dag_id, run_id).state

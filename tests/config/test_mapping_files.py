@@ -552,6 +552,10 @@ def test_addresses_are_numbered_without_a_gap(change_mapping: Change) -> None:
             "    - expect_column_values_to_not_be_null: {column: ID}",
             "    - expect_column_values_to_be_null: {column: ID}",
         ),
+        (
+            "    - expect_column_values_to_not_be_null: {column: ID}",
+            "    - expect_column_values_to_match_strftime_format: {column: ID, strftime_format: '%d.%m.'}",
+        ),
     ],
 )
 def test_what_is_right_is_taken(change_mapping: Change, old: str, new: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from patronload.config import value_steps
@@ -103,7 +103,6 @@ def test_what_is_absent_stays_absent(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", value_steps.STEPS)
-@settings(deadline=None)  # a busy machine is no reason to fail
 @given(text=st.text())
 def test_a_step_twice_is_a_step_once(name: str, text: str) -> None:
     """So that nobody has to know whether a mapping applied it already."""

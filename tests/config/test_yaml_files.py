@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from patronload.documents import yaml_files
@@ -120,11 +120,10 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         yaml_files.read(tmp_path)
 
 
-@settings(deadline=None)  # a busy machine is no reason to fail
 @given(st.text())
-def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
     """Whatever is in the file, nobody sees a traceback."""
-    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path = tmp_path / "any.yaml"
     path.write_bytes(text.encode("utf-8", "replace"))
     try:
         told = str(yaml_files.read(path).path)

@@ -10,7 +10,7 @@ from itertools import product
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from patronload.checks import validation
@@ -39,7 +39,6 @@ def zipped(**files):
     return out.getvalue()
 
 
-@settings(deadline=None)  # a busy machine is no reason to fail
 @given(content=st.binary(max_size=300), cut=st.integers(1, 40))
 def test_what_was_packed_comes_out_and_a_part_of_it_never_does(content, cut):
     """A file that was cut short must not be taken for a short file."""
@@ -79,7 +78,6 @@ def test_a_file_that_unfolds_beyond_measure_is_refused_before_it_fills_the_memor
         unpacking.unpacked(bytes(lying))
 
 
-@settings(deadline=None)  # a busy machine is no reason to fail
 @given(rows=st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=5))
 def test_fixed_width_cells_hold_what_was_put_into_them(rows):
     """Counted in characters, not in bytes."""
@@ -124,7 +122,7 @@ def test_the_rejects_of_any_layout_come_back_and_load(mapping):
         ], layout
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     files=st.lists(st.lists(st.integers(1, 6), max_size=4, unique=True), min_size=1, max_size=3),
     same_person=st.sampled_from(["first", "last", "reject"]),
@@ -150,7 +148,7 @@ def test_of_a_person_in_several_files_the_stated_row_counts(mapping, files, same
         assert set(one.rejects["row"]) == set(one.ragged[ROW])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(files=st.lists(st.lists(st.sampled_from(["{:3}a", "{:3}too long", ""]), max_size=4), min_size=2, max_size=3))
 def test_rows_of_several_fixed_width_files_have_a_number_each(mapping, files):
     """They have no header line: with its last row's number taken twice, a good row is rejected with a bad one."""
@@ -194,7 +192,6 @@ LETTERS = st.characters(min_codepoint=0xC0, max_codepoint=0x17F, exclude_charact
 """Without those that Windows-1252 has where UTF-8 goes on: Ğ read in the wrong encoding is Äž, and so is Äž itself."""
 
 
-@settings(deadline=None)  # a busy machine is no reason to fail
 @given(name=st.text(LETTERS, min_size=1, max_size=10))
 @example(name="ÂŠ")
 def test_a_name_is_garbled_when_it_was_read_in_the_wrong_encoding_and_not_before(name):
@@ -250,7 +247,7 @@ def test_garbled_names_of_many_languages_are_seen(name):
 BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace() and chr(code) not in "\x1c\x1d\x1e\x1f")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(
     cells=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=4),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),

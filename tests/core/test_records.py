@@ -61,7 +61,7 @@ def same(text, encoding="utf-8", block=csv_records.BLOCK):
         assert ours(f"A,B,C\n{text}".encode(encoding), encoding) == expected
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(text=LAWLESS, block=st.sampled_from([5, 13, csv_records.BLOCK]))
 @example(text="a,5'10\",b\na,6'2\",b\n", block=csv_records.BLOCK)
 @example(text='"a"b,c,d\n', block=csv_records.BLOCK)
@@ -71,21 +71,21 @@ def test_any_text_is_read_as_pythons_strict_reader_reads_it(text, block):
     same(text, block=block)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=by_the_rules(), encoding=st.sampled_from(["utf-8", "utf-16", "cp1252"]), block=st.sampled_from([4, 31]))
 def test_a_table_is_read_so_in_any_encoding(text, encoding, block):
     """Also where a block ends within a character."""
     same(text, encoding, block)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=by_the_rules())
 def test_a_table_by_the_rules_needs_no_careful_reader(text):
     """That would be ten times slower."""
     list(csv_records.quick([f"A,B,C\n{text}".encode()], ",", 1, ["A", "B", "C"]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=LAWLESS, place=st.integers(0, 30), byte=st.sampled_from([b"\xff", b"\xe9", b"\xed\xa0\x80", b"\xc3"]))
 def test_a_byte_that_is_no_text_is_never_read(text, place, byte):
     """Wherever it stands: in a cell, in a short row, in a row with too many cells, beside a stray quote."""

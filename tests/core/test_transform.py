@@ -1,12 +1,14 @@
 """Mapping: each word of the vocabulary, and the laws that hold for any text."""
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from patronload.config.mapping import BLANK_WORDS, Rule
+from patronload.mapping.date_values import span
 from patronload.mapping.transform import AT_A_TIME, LEAST, PART, part_size, transform
 from patronload.rows import no_rejects
 
@@ -155,13 +157,13 @@ def test_a_row_that_was_refused_before_is_looked_at_and_not_sent(mapping, frame)
     assert again.rejects["row"].to_list() == [2]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(cells=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=5))
 def test_any_text_survives_from_cell_to_json(mapping, frame, cells):
-    """But for the blanks around it, what a library wrote is what FOLIO gets."""
+    """Except for surrounding blanks, what a library wrote is what FOLIO gets; words for a blank cell are not text."""
     records, _ = only(mapping, frame, "  personal.lastName: N", N=cells)
     trimmed = [cell.strip("".join(BLANKS)) for cell in cells]
-    assert [record.get("personal", {}).get("lastName", "") for record in records] == trimmed
+    kept = ["" if cell in BLANK_WORDS else cell for cell in trimmed]
+    assert [record.get("personal", {}).get("lastName", "") for record in records] == kept
 
 
 BLANKS = [chr(code) for code in range(0x3001) if chr(code).isspace() and chr(code) not in "\x1c\x1d\x1e\x1f"]
@@ -169,15 +171,34 @@ BLANKS = [chr(code) for code in range(0x3001) if chr(code).isspace() and chr(cod
 
 
 def test_a_date_that_makes_no_sense_rejects_the_row(mapping, frame):
-    """Nobody is born tomorrow; a card that never expires has to be allowed."""
-    tomorrow = (date.today() + timedelta(days=1)).isoformat()
+    """Nobody is born in the future; a card that never expires has to be allowed."""
+    now = datetime.now(UTC)
+    ahead, today = ((now + timedelta(days=days)).date().isoformat() for days in (3, 0))
     rules = '  personal.lastName: N\n  personal.dateOfBirth: {column: B, date: "%Y-%m-%d"}'
-    records, rejects = only(mapping, frame, rules, N=["x"] * 3, B=[tomorrow, "1899-12-31", date.today().isoformat()])
+    records, rejects = only(mapping, frame, rules, N=["x"] * 3, B=[ahead, "1899-12-31", today])
     assert (len(records), list(rejects)) == (1, [2, 3])
     assert "is before 1900-01-01 or after today" in rejects[2]
     never = '  expirationDate: {column: E, date: "%Y-%m-%d", latest: "2099-12-31"}'
     records, rejects = only(mapping, frame, never, E=["2099-12-31", "2100-01-01"])
     assert (records, list(rejects)) == ([{"expirationDate": "2099-12-31"}], [3])
+
+
+@pytest.mark.parametrize(
+    ("now", "latest", "day"),
+    [
+        # Kiritimati is 14 hours ahead.
+        ("2028-02-29T11:00", "today", "2028-03-01"),
+        ("2028-02-29T09:00", "today", "2028-02-29"),
+        ("2028-02-29T09:00", "+1 years", "2029-02-28"),
+        ("2028-02-29T09:00", "+4 years", "2032-02-29"),
+        ("2027-12-31T09:00", "+1 years", "2028-12-31"),
+        ("2026-12-31T10:00", "today", "2027-01-01"),
+    ],
+)
+def test_today_is_the_day_of_the_library_wherever_it_is(now, latest, day):
+    """A library in Auckland has a day that a server in Chicago has not reached; and 29 February is a day, too."""
+    rule = Rule(column="B", date="%Y-%m-%d", latest=latest)
+    assert span("personal.dateOfBirth", rule, "folio", datetime.fromisoformat(f"{now}+00:00")).latest == day
 
 
 def test_a_telephone_number_is_written_the_international_way_and_nothing_is_made_up(mapping, frame):

@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from great_expectations.execution_engine import pandas_execution_engine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patronload.checks import great_expectations, limits, validation
@@ -631,7 +631,7 @@ def test_folding_is_that_of_postgresql():
 KEYS = st.sampled_from(["", "a", "A", "á", "b", "c", "d", " e", "f"])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(rows=st.lists(st.tuples(KEYS, KEYS, KEYS), min_size=1, max_size=8))
 def test_every_row_becomes_a_patron_or_a_reject(mapping, frame, rows):
     """And the patrons that are left share no identifier, as FOLIO compares them."""

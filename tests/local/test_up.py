@@ -15,7 +15,7 @@ from local.api import AirflowApi
 
 def local(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "local", *words]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=240)
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=1500)
 
 
 def started_below(folder: Path) -> list[psutil.Process]:

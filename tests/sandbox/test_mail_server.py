@@ -27,7 +27,7 @@ def mail(**headers: str) -> EmailMessage:
 
 
 def send(server: MailServer, message: EmailMessage) -> None:
-    with smtplib.SMTP(server.host, server.port, timeout=10) as smtp:
+    with smtplib.SMTP(server.host, server.port, timeout=60) as smtp:
         smtp.send_message(message)
 
 
@@ -67,7 +67,7 @@ def test_waiting_ends_with_a_count(server):
 
 
 def get(server: MailServer, path: str) -> httpx.Response:
-    return httpx.get(server.page_url + path, timeout=10)
+    return httpx.get(server.page_url + path, timeout=60)
 
 
 def test_the_page_lists_mails_newest_first(server):
@@ -111,7 +111,7 @@ def test_what_is_not_there_is_a_404(server, path):
 
 def test_a_plain_mail_without_date_or_subject_is_shown(server):
     """Odd mails are mails."""
-    with smtplib.SMTP(server.host, server.port, timeout=10) as smtp:
+    with smtplib.SMTP(server.host, server.port, timeout=60) as smtp:
         smtp.sendmail("a@b.example", ["c@d.example"], b"\r\nhello\r\n")
     page = get(server, "/mails/0001-mail.eml")
     assert "hello" in page.text

@@ -28,7 +28,7 @@ def connected(server, username, password=None, private_key=None, host_key=None):
     key = paramiko.Ed25519Key.from_private_key(io.StringIO(private_key)) if private_key else None
     with client:
         client.connect(
-            server.host, server.port, username, password, pkey=key, look_for_keys=False, allow_agent=False, timeout=10
+            server.host, server.port, username, password, pkey=key, look_for_keys=False, allow_agent=False, timeout=60
         )
         yield client.open_sftp()
 

@@ -29,7 +29,7 @@ def server(running):
 
 @pytest.fixture
 def client(server):
-    with httpx.Client(base_url=server.url, headers={"x-okapi-tenant": TENANT}, timeout=10) as client:
+    with httpx.Client(base_url=server.url, headers={"x-okapi-tenant": TENANT}, timeout=60) as client:
         client.headers["x-okapi-token"] = client.post("/authn/login", json=LOGIN).json()["okapiToken"]
         yield client
 
@@ -73,20 +73,19 @@ def test_a_module_that_dies_leaves_its_work_half_done(server, client):
     server.faults.trouble(breaks_off=2)
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
         post(client, *range(40))
-    time.sleep(0.1)
     assert len(server.store(TENANT).users) == 20
     assert counts(post(client, *range(40)).json()) == (20, 20, 0)
 
 
 def test_a_slow_trickle_is_the_true_answer_in_the_end(server, client):
     """Bytes keep coming, so that no time-out between two of them ever strikes."""
-    server.faults.trouble(trickle=0.5)
+    server.faults.trouble(trickle=1.2)
     started = time.monotonic()
     response = client.post(
-        "/user-import", json={"users": [user(1)], "totalRecords": 1}, timeout=httpx.Timeout(5, read=0.3)
+        "/user-import", json={"users": [user(1)], "totalRecords": 1}, timeout=httpx.Timeout(60, read=1.0)
     )
     assert counts(response.json()) == (1, 0, 0)
-    assert time.monotonic() - started > 0.4
+    assert time.monotonic() - started > 1
 
 
 def test_an_answer_that_breaks_off_half_way(server, client):
@@ -100,11 +99,10 @@ def test_an_answer_that_breaks_off_half_way(server, client):
 
 def test_an_import_that_has_not_begun_when_the_gateway_gives_up(server, client):
     """FOLIO: five connections for all tenants and an unbounded queue; a 504 may come before the first user does."""
-    server.faults.answer(504, work="goes on", delay=0.3, seconds=0.2)
+    server.faults.answer(504, work="goes on", delay=1.5, seconds=0.2)
     assert post(client, *range(20)).status_code == 504
-    time.sleep(0.1)
     assert len(server.store(TENANT).users) == 0
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while len(server.store(TENANT).users) < 20:
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -39,7 +39,7 @@ def load(server: FolioServer, folder: Path, *users: dict[str, Any], tenant: str 
     config = data_import.UserImporter.Config(
         library_name="Library", user_file_paths=file, no_progress=True, batch_size=50, **options
     )
-    client = FolioClient(server.url, tenant, **LOGIN, timeout=20)
+    client = FolioClient(server.url, tenant, **LOGIN, timeout=60)
     client.tenant_id = TENANT
 
     async def run() -> Any:

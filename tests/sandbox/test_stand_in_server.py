@@ -1,5 +1,6 @@
 """The stand-in on a port: unmodified clients, faults on demand, and speed."""
 
+import json
 import subprocess
 import sys
 import time
@@ -33,7 +34,7 @@ def server(running):
 
 @pytest.fixture
 def client(server):
-    with httpx.Client(base_url=server.url, headers={"x-okapi-tenant": TENANT}, timeout=10) as client:
+    with httpx.Client(base_url=server.url, headers={"x-okapi-tenant": TENANT}, timeout=60) as client:
         client.headers["x-okapi-token"] = client.post("/authn/login", json=LOGIN).json()["okapiToken"]
         yield client
 
@@ -47,7 +48,7 @@ def test_folioclient_logs_in_and_pages_through_all_users(server, client):
     """An unmodified client of the real FOLIO: login with expiry, cookies, paging by id, reference data, modules."""
     for start in range(0, 1050, 150):
         post(client, *range(start, start + 150))
-    with FolioClient(server.url, TENANT, **LOGIN, timeout=10) as folio:
+    with FolioClient(server.url, TENANT, **LOGIN, timeout=60) as folio:
         found = list(folio.folio_get_all("/users", "users"))
         assert {each["externalSystemId"] for each in found} == {f"E{number:04}" for number in range(1050)}
         assert [each["id"] for each in found] == sorted(each["id"] for each in found)
@@ -64,7 +65,7 @@ def test_folioclient_logs_in_and_pages_through_all_users(server, client):
 
 def test_folioclient_logs_in_again_when_its_token_is_revoked(server):
     """A 401 in mid-work is a new login, not an error."""
-    with FolioClient(server.url, TENANT, **LOGIN, timeout=10) as folio:
+    with FolioClient(server.url, TENANT, **LOGIN, timeout=60) as folio:
         server.logins.revoke()
         assert list(folio.folio_get_all("/users", "users")) == []
     logins = [seen for seen in server.journal if seen.path == "/authn/login-with-expiry"]
@@ -80,8 +81,10 @@ def test_a_cookie_jar_does_not_send_the_secure_cookies_over_http(server):
 
 def test_every_answer_has_the_servers_time(client):
     """Clients compare createdDate with the server's clock, not their own."""
+    before = int(time.time())
     date = parsedate_to_datetime(client.get("/users").headers["date"])
-    assert abs(date.timestamp() - time.time()) < 5
+    # The server renews the date once a second.
+    assert before - 2 <= date.timestamp() <= time.time()
 
 
 def test_the_nth_request_can_be_refused(server, client):
@@ -158,15 +161,24 @@ def test_a_process_elsewhere_can_arm_faults_and_read_the_journal(server, client)
 
 
 def test_thousands_of_users_a_second_are_imported(server, client):
-    """The demo must not wait for its stand-in. In processor time, so that a busy machine does not count."""
+    """
+    The demo must not wait for its stand-in: 12,000 users a second on a machine of 2024.
+
+    In processor time, and beside what it takes to write the same users as JSON and read them again, so that a slow or a
+    busy machine does not matter. On that machine it was 21 times as much.
+    """
+    parts = [range(start, start + 250) for start in range(0, 5000, 250)]
     started = time.process_time()
-    for start in range(0, 5000, 250):
-        assert counts(post(client, *range(start, start + 250)).json()) == (250, 0, 0)
-    assert 5000 / (time.process_time() - started) > 2000
+    for numbers in parts:
+        assert counts(post(client, *numbers).json()) == (250, 0, 0)
+    imported = time.process_time()
+    for numbers in parts:
+        json.loads(json.dumps([user(number) for number in numbers]))
+    assert imported - started < 150 * (time.process_time() - imported)
 
 
 def wait_for_users(server: FolioServer, count: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(server.store(TENANT).users) < count:
         assert time.monotonic() < deadline, f"{len(server.store(TENANT).users)} of {count} users"
         time.sleep(0.01)

@@ -154,7 +154,7 @@ def test_a_barcode_in_two_rows(server: FolioServer, rules: Mapping):
 VALUES = ["a", "b", "c", "d", "e"]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.integers(0, 10**6))
 def test_no_order_ever_breaks_a_unique_id(seed: int):
     """

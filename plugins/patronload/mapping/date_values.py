@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
@@ -15,6 +15,9 @@ from patronload.mapping.cells import OUTSIDE, TEXT, VALUE
 
 EARLIEST_YEAR, LATEST_YEAR = 1000, 9999
 """%Y also reads the 26 of 1/5/26 as the year 26, which is not a real date."""
+
+WESTERNMOST, EASTERNMOST = timedelta(hours=-12), timedelta(hours=14)
+"""The time zones where a day begins last and first, from UTC."""
 
 TIME = (
     r"(?i)(t|\s+)[0-9]{1,2}[:.][0-9]{2}([:.][0-9]{2}([.,][0-9]+)?)?\s*([ap]\.?m\.?)?"
@@ -38,21 +41,26 @@ class Span(NamedTuple):
     outside: str = "reject"
 
 
-def span(path: str, rule: Variant, target: str) -> Span:
-    """The allowed days of a date field: those of the rule, else those that make sense for the field."""
+def span(path: str, rule: Variant, target: str, now: datetime | None = None) -> Span:
+    """
+    The allowed days of a date field: those of the rule, else those that make sense for the field.
+
+    Where a limit depends on today, it is today anywhere on Earth: the library's day may differ from this machine's.
+    """
+    first, last = (((now or datetime.now(UTC)) + offset).date() for offset in (WESTERNMOST, EASTERNMOST))
     system = systems.KNOWN[target]
     usual = system.ranges.get(path, (None, None))
     earliest, latest = rule.earliest or usual[0], rule.latest or usual[1]
     sides = [f"before {_in_words(earliest)}"] if earliest else []
     sides += [f"after {_in_words(latest)}"] if latest else []
-    allowed_from, allowed_to = _day(rule.earliest), _day(rule.latest)
+    allowed_from, allowed_to = _day(rule.earliest, first), _day(rule.latest, last)
     placeholders = tuple(
         day
         for day in system.placeholders.get(path, ())
         if not (allowed_from and day >= allowed_from and day < date_forms.FAR)
         and not (allowed_to and day <= allowed_to and day >= date_forms.FAR)
     )
-    return Span(_day(earliest), _day(latest), " or ".join(sides), placeholders, rule.outside)
+    return Span(_day(earliest, first), _day(latest, last), " or ".join(sides), placeholders, rule.outside)
 
 
 def _in_words(day: str) -> str:
@@ -60,13 +68,15 @@ def _in_words(day: str) -> str:
     return f"today {day[0]} {day[1:]}" if day[0] in "+-" else day
 
 
-def _day(written: str | None) -> str | None:
+def _day(written: str | None, today: date) -> str | None:
     if written is None or written[:1].isdigit():
         return written
-    today = date.today()
     years = 0 if written == "today" else int(written.split()[0])
-    # Most years have no 29 February.
-    return f"{today.year + years:04}-{today:%m}-{min(today.day, 28) if today.month == 2 else today.day:02}"  # noqa: PLR2004
+    try:
+        day = today.replace(year=today.year + years)
+    except ValueError:  # most years have no 29 February
+        day = today.replace(year=today.year + years, day=28)
+    return day.isoformat()
 
 
 def read(texts: pl.DataFrame, rule: Variant, allowed: Span) -> pl.DataFrame:
