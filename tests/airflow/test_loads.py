@@ -193,7 +193,7 @@ def test_the_school_is_in_infiniti_exactly_as_its_export_says(world: World, load
     (mail,) = world.mails(loads[tenant])
     assert mail["X-RcptTo"] == "library@wattlegrove.example"
     assert "refused by Infiniti" in text_of(mail)
-    assert (world.artifacts / tenant / "ledger.json").exists()
+    assert (world.artifacts / tenant / "ledger.parquet").exists()
 
 
 PARTS = {"chunks": ".zst", "sent": "", "results": ""}
