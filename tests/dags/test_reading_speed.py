@@ -30,6 +30,13 @@ def test_nothing_slow_is_imported(project, tmp_path):
     assert dear & (patron_load | tenant_files) == set()
 
 
+def test_approve_starts_at_once(project, tmp_path):
+    """On ordinary days it has nothing to do, so its stage imports nothing slow either."""
+    assert {
+        name for name in SLOW_TO_IMPORT if name in imported(project, tmp_path, "patronload.stages.approve")
+    } == set()
+
+
 SEEN = ("airflow.sdk.definitions.dag", "patron_load", "tenant_files")
 
 
