@@ -205,7 +205,7 @@ def _version(program: Path) -> int:
 
 
 def _as_account(program: str) -> list[str]:
-    """The program, run by PostgreSQL's own account when we are root, and ended with us."""
+    """The program, run by PostgreSQL's own account when we are root, and ended with us (INT: at once)."""
     if os.geteuid() != 0:
         return [program]
-    return ["setpriv", "--reuid", ACCOUNT, "--regid", ACCOUNT, "--init-groups", "--pdeathsig", "TERM", program]
+    return ["setpriv", "--reuid", ACCOUNT, "--regid", ACCOUNT, "--init-groups", "--pdeathsig", "INT", program]
