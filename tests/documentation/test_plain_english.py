@@ -29,12 +29,9 @@ WORST = {
 }
 """Patterns of the words, and what to write instead."""
 
-NOT_YET = (
-    *("include/templates", "local"),
-    *(f"plugins/patronload/{package}" for package in ("checks",)),
-    *(f"plugins/patronload/{package}" for package in ("in_airflow", "loads", "reporting")),
-    *(f"plugins/patronload/{package}" for package in ("stages", "targets")),
-    *("docs/when-a-run-fails.md", "docs/mapping-files.md"),
+NOT_YET: tuple[str, ...] = (
+    *("include/templates", "local", "docs/when-a-run-fails.md"),
+    *(f"plugins/patronload/{part}" for part in ("checks/gates.py", "checks/limits.py", "in_airflow", "reporting")),
 )
 """Files and folders that are not rewritten yet. The list only gets shorter."""
 

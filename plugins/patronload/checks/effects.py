@@ -106,7 +106,7 @@ def shown(value: str | None) -> str:
 def verdicts(limits: Limits, effects: Effects, *, is_first: bool) -> list[Verdict]:
     """
     The limits on the effect that a plan is outside of, as gates that failed. `is_first`: no load of the library went
-    through before, so many changes are to be expected.
+    through before, many changes are expected.
     """
     found = [
         _held("becoming_inactive", limits.becoming_inactive, effects.moving("active", "true", "false"), effects.active),

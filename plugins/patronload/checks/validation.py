@@ -1,13 +1,12 @@
 """
 Check an export with Great Expectations: rows and expectations in, checks and rejects out.
 
-Great Expectations is the validator of record. It sees three tables: the export as the library wrote it, for the
-mapping's own expectations; the target's key fields as they will be, for what is checked without being asked: that
-required fields are there, and that no two patrons share what the target wants unique, compared as the target compares
-it; and what is the matter with each row as it was delivered: cells too few or too many, a row twice, numbers and texts
-that were spoilt on their way.
+Great Expectations is the validator of record. It evaluates three tables: the export as the library wrote it, for the
+mapping's own expectations; the target's key fields, for the built-in checks: required fields have a value, and no two
+patrons share a unique value, compared as the target does; and the defects of each delivered row: too few or too many
+cells, an exact copy, damaged numbers and texts.
 
-Expectations that blank a cell come first; all others see the cell as an empty one, as the mapping will.
+Expectations that blank a cell run first; all others see the cell as empty, as the mapping will.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -30,26 +29,26 @@ from patronload.mapping.cells import TEXT, VALUE
 from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects, no_skipped, without
 
 OTHERS_NAMED = 5
-"""How many of the rows that share a value are named in a reason."""
+"""The maximum number of rows with the same value that a reason lists."""
 
 PART = 1 << 13
-"""So many rows are hashed at a time, which needs a copy of them."""
+"""Rows per block when rows are hashed, which needs a copy of them."""
 
 CELLS = 1 << 21
-"""So many cells are made for Great Expectations at a time, whole columns; one column at least."""
+"""Cells that are converted for Great Expectations at a time, in whole columns; at least one column."""
 
 SHARERS, KEY, COUNT = "__sharers__", "__key__", "__count__"
 TOO_LARGE, TOO_SMALL, THERE = "__large__", "__small__", "__there__"
 """Names of columns that no export has, or what they begin with; see exports. The last three are of numbers."""
 
 ROWS_NAMED = 1000
-"""So many numbers of failing rows stand with a check; all of them are in Validation.failing."""
+"""The maximum number of failing rows that a check lists; all of them are in Validation.failing."""
 
 
 class Check(NamedTuple):
     """
-    One expectation and how it went; nothing here is a patron's. `failed` is the number of rows at fault, where single
-    rows are, and `rows` are the first of them; `looks_for` is what a failure means, `looked_at` how many were seen.
+    One expectation and its result, without patron data. `failed` is the number of failing rows, if it is about single
+    rows, and `rows` are the first of them; `looks_for` is the meaning of a failure, `looked_at` the number of rows.
     """
 
     expectation: str
@@ -68,8 +67,8 @@ class Validation(NamedTuple):
     """
     The checks, the built-in ones first, then in the order of the mapping file.
 
-    rejects: see rows.REJECTS; noted: what does not cost the patron, see rows.NOTED; failing: every row that fails a
-    check, whatever follows from it, as check (its place in `checks`, from 0) and row; skipped: the rows that the
+    rejects: see rows.REJECTS; noted: problems that do not reject a row, see rows.NOTED; failing: every row that fails a
+    check, whatever the consequence, as check (its place in `checks`, from 0) and row; skipped: the rows that the
     mapping skips, which are not checked, see rows.SKIPPED.
     """
 
@@ -86,7 +85,7 @@ class Validation(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """An expectation to be put to Great Expectations, and what to say of the rows that fail it."""
+    """An expectation for Great Expectations, and the reason for the rows that fail it."""
 
     expectation: Expectation
     scope: str
@@ -98,14 +97,14 @@ class _Asked(NamedTuple):
 
     @property
     def put(self) -> Expectation:
-        """As Great Expectations gets it: of the column's numbers, where there is a column of these."""
+        """As Great Expectations gets it: about the column's numbers, if there is a column of them."""
         if self.number is None:
             return self.expectation
         return Expectation(name=self.expectation.name, arguments=self.expectation.arguments | {"column": self.number})
 
 
 class _Found(NamedTuple):
-    """What one round of expectations came to; each check with all rows that fail it."""
+    """The results of some expectations; each check with all rows that fail it."""
 
     checks: list[tuple[Check, list[int]]]
     rejects: pl.DataFrame
@@ -118,7 +117,7 @@ def validate(
     """
     The export against the mapping's expectations and the built-in ones.
 
-    beside: runs what polars can find alone while Great Expectations looks. before_plan: a plan follows, which decides
+    beside: runs the work of polars in parallel with Great Expectations. before_plan: a plan follows, which decides
     between two rows with the same barcode by who has it in the library system (System.settled_by_plan).
     """
     missing = _missing_columns(export, mapping)
@@ -142,7 +141,7 @@ def validate(
     checks = [(missing, []), *_sound(export, delivered), *keys.checks, *own.checks, *blanks.checks]
     return Validation(
         [check for check, _ in checks],
-        # A mapping and a tenant file may ask the same.
+        # A mapping and a tenant file may contain the same check.
         pl.concat([*delivered, keys.rejects, own.rejects.unique(maintain_order=True)]).sort("row", maintain_order=True),
         pl.concat([blanks.noted, own.noted]).unique(maintain_order=True).sort("row", maintain_order=True),
         _failing([rows for _, rows in checks]),
@@ -159,13 +158,13 @@ def _failing(rows: list[list[int]]) -> pl.DataFrame:
 
 
 def _missing_columns(export: Export, mapping: Mapping) -> Check:
-    """What is made of a column that is not there cannot be known; see Mapping.over for those that may be missing."""
+    """Raise SourceError if a column is missing; see Mapping.over for those that may be missing."""
     name = "expect_table_columns_to_match_set"
     wanted = Expectation(name=name, arguments={"column_set": mapping.columns, "exact_match": False})
     header = pd.DataFrame(columns=export.columns)
     (result,) = great_expectations.results(header, [wanted])
     missing = [column for column in mapping.columns if column not in export.columns]
-    # What the header holds is not told: in a file that came without a header line it is a patron.
+    # The header is left out: in a file without a header line it would be a patron.
     sentence = f"The export has no column {', '.join(missing)}. Is there a header line, spelt as in the mapping file?"
     if len(export.columns) == 1:
         sentence += " It has one column only: is source.delimiter right?"
@@ -178,8 +177,8 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
 
 
 def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows that are word for word another row: the first one is kept."""
-    # Few rows have a hash that another one has, so few have to be compared cell by cell.
+    """Rejects for rows that are exact copies; the first one is kept."""
+    # Few rows share a hash with another row, so few have to be compared cell by cell.
     hashes = pl.concat([pl.Series(dtype=pl.UInt64), *(part.drop(ROW).hash_rows() for part in frame.iter_slices(PART))])
     doubtful = frame.filter(hashes.is_duplicated())
     numbered = doubtful.select(ROW, first=pl.col(ROW).first().over(pl.struct(pl.exclude(ROW))))
@@ -188,26 +187,26 @@ def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
             pl.col(ROW).alias("row"),
             column=pl.lit(None, dtype=pl.String),
             value=pl.lit(None, dtype=pl.String),
-            reason=pl.format("the row is word for word row {}, which is taken; leave this one out", "first"),
-            summary=pl.lit("the row is word for word another one, which is taken"),
+            reason=pl.format("the row is an exact copy of row {}, which is loaded; remove this one", "first"),
+            summary=pl.lit("the row is an exact copy of another one, which is loaded"),
         )
     )
 
 
 MATTERS = {
     "not whole": "a row has too few or too many cells, or its person is in another file of the delivery too",
-    "repeated": "a row is word for word another one",
+    "repeated": "a row is an exact copy of another one",
     "spoilt number": "a spreadsheet has changed a number, like 2.13E+12",
-    "garbled text": "a text was read in the wrong encoding on its way to us, like JosÃ©",
+    "garbled text": "a text was read in the wrong encoding before it reached us, like JosÃ©",
 }
-"""What can be the matter with a row as it was delivered, and how a person reads it; in the order of what is found."""
+"""The defects of delivered rows, and their description for people; in the order in which they are found."""
 
 
 def _sound(export: Export, delivered: list[pl.DataFrame]) -> Iterable[tuple[Check, list[int]]]:
     """
-    Whether the rows are as they should be delivered; `delivered` are the rejects for each of MATTERS.
+    Check the delivered rows; `delivered` are the rejects for each of MATTERS.
 
-    Each is put to Great Expectations as a column in which nothing should be, of all rows of the export.
+    Great Expectations gets one column for each, which should be empty in every row of the export.
     """
     rows = pl.concat([export.frame[ROW], export.ragged[ROW]]).cast(pl.UInt32)
     table = pd.DataFrame(
@@ -228,13 +227,13 @@ def _sound(export: Export, delivered: list[pl.DataFrame]) -> Iterable[tuple[Chec
 
 
 def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: Iterable[str]) -> _Found:
-    """The mapping file's expectations of these scopes, put to the export as the library wrote it."""
+    """Evaluate the mapping file's expectations of these scopes on the export as the library wrote it."""
     expected = mapping.expect.scopes()
     asked = [_asked_by_library(each, scope) for scope in scopes for each in expected[scope]]
     if not asked:
         return _Found([], no_rejects(), no_notes())
     used = list(_texts([each.expectation.arguments for each in asked]))
-    # A column that no expectation names costs memory only, so it is there by name but empty, in one byte a row.
+    # A column that no expectation uses would only cost memory, so it is empty, with one byte per row.
     table = frame.lazy().select(
         ROW,
         *(
@@ -250,9 +249,9 @@ def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: 
 
 def _as_number(asked: _Asked) -> pl.Expr:
     """
-    A column's numbers. What is no number is between none: it counts as too large, or if nothing is that, as too small.
+    A column's numbers. Other text is outside any range: it counts as too large, or without a maximum as too small.
 
-    Great Expectations takes "6" for the number 6, and then cannot compare it with the text of a cell.
+    Great Expectations reads "6" as the number 6, and then cannot compare it with the text of a cell.
     """
     text = pl.col(asked.columns[0])
     beyond = float("-inf") if str(asked.number).startswith(TOO_SMALL) else float("inf")
@@ -261,11 +260,11 @@ def _as_number(asked: _Asked) -> pl.Expr:
 
 
 NUMBER = r"^[+-]?[0-9]+(\.[0-9]+)?$"
-"""What counts as a number: 5, 007, -1.5; neither 1e5 nor 1,000, which people do not mean or mean in two ways."""
+"""The numbers: 5, 007, -1.5; neither 1e5 nor 1,000, which are unintended or ambiguous."""
 
 
 def _texts(arguments: Any) -> Iterator[str]:
-    """All texts in the arguments, however deep."""
+    """All texts in the arguments, at any depth."""
     if isinstance(arguments, str):
         yield arguments
     elif isinstance(arguments, dict | list):
@@ -274,7 +273,7 @@ def _texts(arguments: Any) -> Iterator[str]:
 
 
 def _keys(frame: pl.DataFrame, mapping: Mapping, unique: list[str], repeated: pl.DataFrame) -> _Found:
-    """The built-in expectations, put to the target's key fields as they will be."""
+    """Evaluate the built-in expectations on the target's key fields."""
     columns: dict[str, pl.Series] = {}
     for path in dict.fromkeys([*mapping.required, *unique]):
         made = expressions.apply(frame, mapping.fields[path], mapping.lookups)
@@ -296,7 +295,7 @@ def _asked_required(path: str, mapping: Mapping) -> _Asked:
     summary = f"{named} ({path}) is empty"
     says = _saying(" + ".join(columns), None, f"{named} is empty; {path} is required: fill it in")
     expectation = Expectation(name="expect_column_values_to_not_be_null", arguments={"column": path})
-    # That there is text is all that is asked; text costs pandas several times its memory.
+    # Only the presence of text matters, and text takes several times its memory in pandas.
     return _Asked(expectation, "rows", columns, says, summary, f"{THERE}{path}")
 
 
@@ -332,7 +331,7 @@ def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
 
 
 AND_SO = {"blank": "; the cell counts as empty"}
-"""What follows from a failure, where a reader could not tell it by where the sentence stands."""
+"""The consequence of a failure, where the place of the sentence does not show it."""
 
 
 def _saying(named: str, column: str | None, sentence: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -350,8 +349,8 @@ def _saying(named: str, column: str | None, sentence: str) -> Callable[[pl.DataF
 
 
 def _naming_others(bad: pl.DataFrame, named: str, path: str, key: str) -> pl.DataFrame:
-    """Each row that shares its key with others, and which rows these are. Whose value it is cannot be told."""
-    # Ten thousand rows with one placeholder for a card are met; a list of all others in each would be 100 million.
+    """Each row that shares its key with others, and the others. It is not known whose value it is."""
+    # Files with ten thousand rows of the same placeholder exist; listing all others in each would give 100 million.
     few = pl.col(ROW).sort().head(OTHERS_NAMED + 1)
     sharers = bad.group_by(key).agg(few.alias(SHARERS), pl.len().alias(COUNT))
     others = pl.col(SHARERS).list.set_difference(pl.concat_list(ROW)).list.sort()
@@ -362,7 +361,7 @@ def _naming_others(bad: pl.DataFrame, named: str, path: str, key: str) -> pl.Dat
         column=pl.lit(named),
         value=pl.col(path),
         reason=pl.format(
-            "{} '{}' is also in row {}{}; each patron needs their own: mend or remove all but one",
+            "{} '{}' is also in row {}{}; each patron needs their own; correct or remove all but one",
             pl.lit(named),
             path,
             told,
@@ -373,8 +372,9 @@ def _naming_others(bad: pl.DataFrame, named: str, path: str, key: str) -> pl.Dat
 
 def _put(table: pl.LazyFrame, seen: list[str], asked: list[_Asked], repeated: pl.DataFrame) -> _Found:
     """
-    Put the expectations to a table with ROW, of which some columns are `seen` by them, the `repeated` rows left out; of
-    the rows that fail some become rejects, and others are noted.
+    Evaluate the expectations on a table with ROW, of which they use the columns `seen`, without the `repeated` rows.
+
+    Some of the failing rows become rejects, others get a note.
     """
     frame = _for_pandas(table, seen, repeated)
     checks: list[tuple[Check, list[int]]] = []
@@ -385,7 +385,7 @@ def _put(table: pl.LazyFrame, seen: list[str], asked: list[_Asked], repeated: pl
             checks.append((_not_evaluated(each), []))
             continue
         checks += _judged(each, result, failing)
-        # With `mostly`, a warning is about the file: below it nothing is told of single rows.
+        # With `mostly`, a warning is about the file; single rows are not reported.
         if not failing or each.scope == "file" or (each.scope == "warn" and result.success):
             continue
         bad = table.filter(pl.col(ROW).is_in(pl.Series(failing, dtype=pl.UInt32).implode())).collect()
@@ -398,7 +398,7 @@ def _put(table: pl.LazyFrame, seen: list[str], asked: list[_Asked], repeated: pl
 
 
 def _for_pandas(table: pl.LazyFrame, names: list[str], repeated: pl.DataFrame) -> pd.DataFrame:
-    """These columns, with the row numbers as index; a few at a time, for each takes several times its memory."""
+    """These columns, with the row numbers as index; a few at a time, because each takes several times its memory."""
     pa.default_memory_pool().release_unused()  # what the table before this one took
     kept = table.filter(~pl.col(ROW).is_in(repeated["row"].implode())) if repeated.height else table
     rows = kept.select(ROW).collect().to_series()
@@ -413,7 +413,7 @@ def _for_pandas(table: pl.LazyFrame, names: list[str], repeated: pl.DataFrame) -
 
 
 def _judged(asked: _Asked, result: Any, failing: list[int]) -> Iterable[tuple[Check, list[int]]]:
-    """Scope `file` stops the run when it fails; with `mostly`, `rows` and `blank` do when too few rows are good."""
+    """Why the run stops: a failure in scope `file`; in `rows` and `blank` with `mostly`, if too few rows are good."""
     name, failed, success = asked.expectation.name, len(failing), bool(result.success)
     named = ", ".join(map(str, failing[:OTHERS_NAMED]))
     where = f" (rows {named}{', ...' if failed > OTHERS_NAMED else ''})" if failing else ""
@@ -434,15 +434,15 @@ def _judged(asked: _Asked, result: Any, failing: list[int]) -> Iterable[tuple[Ch
     yield check, failing
     mostly = asked.expectation.arguments.get("mostly")
     if asked.scope in ("rows", "blank") and mostly is not None and not success:
-        share = f"{100 * mostly:.6g}%"  # 99.5% is not to read as 100%
+        share = f"{100 * mostly:.6g}%"  # 99.5% must not become 100%
         sentence = f"{_capital(asked.summary)} in {failed:,} rows; at least {share} of the rows must be good."
         yield check._replace(scope="file", sentence=sentence), failing
 
 
 def _not_evaluated(asked: _Asked) -> Check:
-    """A rule that was not looked at is a reason to stop, whatever its scope: it must not pass for one that is kept."""
+    """Why the run stops for a check that was not evaluated: in no scope may it count as passed."""
     sentence = (
-        f"{asked.expectation.name} could not be looked at. Does the export have the column "
+        f"{asked.expectation.name} could not be evaluated. Does the export have the column "
         f"{' and '.join(asked.columns) or 'that it names'}, and are its arguments right? See the mapping file."
     )
     arguments = dict(asked.expectation.arguments)

@@ -24,7 +24,7 @@ from patronload.loads.load import Load
 log = logging.getLogger(__name__)
 
 READERS = 8
-"""How many runs are looked at in parallel: a bucket answers each question slowly, and many at a time."""
+"""The number of runs that are read in parallel: a bucket answers slowly, but many requests at a time."""
 
 BLOCK = 1 << 20
 """Bytes copied at a time."""

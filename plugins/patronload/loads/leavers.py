@@ -57,7 +57,7 @@ def missing(ledger: PatronLedger, present: pl.Series, day: date, rules: Leavers)
     """The patrons whom the file of the day lacks. `present` has the hashes of the keys of all of its rows."""
     known = ledger.patrons.filter(pl.col("last_load").is_not_null())
     absent = known.filter(~pl.col("hash").is_in(present.implode()))
-    # Whoever was kept by an exception, or by open loans, is looked at again each time: exceptions end.
+    # Patrons kept by an exception or by open loans are checked again each time, because exceptions end.
     open_cases = pl.col("state").is_in([PRESENT, MISSING, EXEMPT])
     lacking = absent.filter(open_cases).select(
         "hash",
@@ -82,7 +82,7 @@ def missing(ledger: PatronLedger, present: pl.Series, day: date, rules: Leavers)
 
 
 def _is_due(day: date, ahead: int, rules: Leavers) -> pl.Expr:
-    """Whose grace period is over so many days, and daily loads, ahead."""
+    """The patrons whose grace period ends within this number of days, with daily loads."""
     long_enough = pl.col("missing_since") <= day + timedelta(ahead) - timedelta(rules.grace_days)
     return long_enough & (pl.col("missing_loads") + ahead >= rules.missing_loads)
 

@@ -61,7 +61,7 @@ def _confirm(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed: pl.D
 
 
 def _said(load: Load, mapping: Mapping, ledger: PatronLedger, rows: pl.DataFrame, fields: list[str]) -> pl.DataFrame:
-    """What the file said of contested fields in these rows, except what FOLIO was not told; see PatronLedger.told."""
+    """The values of contested fields in these rows, except those that FOLIO did not get; see `PatronLedger.told`."""
     patrons = tables.read(load.run, names.PATRONS).join(rows, on="row")
     if "unsaid" not in patrons.columns:
         patrons = patrons.with_columns(unsaid=pl.lit(None, pl.List(pl.String)))

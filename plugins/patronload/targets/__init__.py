@@ -45,7 +45,7 @@ class Target(Protocol):
         """
         Compare the patrons that `transform` made with what the server has; nothing is changed there.
 
-        Raises TargetError for what somebody has to mend first, all of it at once, or TransientError.
+        Raises TargetError for everything that has to be fixed first, all of it together, or TransientError.
         """
 
     def prepare(self, create: dict[str, Any]) -> None:
@@ -118,7 +118,7 @@ def offline(mapping: Mapping, patrons: pl.DataFrame, zone: ZoneInfo) -> Offline:
 
 
 def request_body(target: Settings, patrons: Iterable[str]) -> bytes:
-    """What is kept of a chunk: the patrons' JSON texts joined as they are, nothing encoded anew."""
+    """The request of a chunk: the patrons' JSON texts, joined without encoding them again."""
     return module(target.type).request_body(target, patrons)
 
 

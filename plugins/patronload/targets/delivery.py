@@ -23,7 +23,7 @@ Record: TypeAlias = dict[str, Any]
 
 
 REFUSALS = 8
-"""So many patrons refused one by one and none taken tells that the mapping or the gateway is wrong, not the patrons."""
+"""If this many patrons are refused one by one and none is accepted, the mapping or the gateway is at fault."""
 
 
 class SoFar(NamedTuple):
@@ -33,12 +33,12 @@ class SoFar(NamedTuple):
     refused: int = 0
 
     def and_refused(self, more: int) -> SoFar:
-        """After so many more refusals."""
+        """The number of further refusals."""
         return self._replace(refused=self.refused + more)
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether to go on would only tell of every patron what is known of these."""
+        """Whether continuing would only repeat the same refusal for every patron."""
         return not self.taken and self.refused > REFUSALS
 
 
@@ -83,7 +83,7 @@ class Chunk:
         if [record[self.key] for record in records] != self.keys:
             raise Defect(
                 f"chunks/{self.number:04}.json.zst holds other patrons than planned.parquet says. "
-                "Clear the task 'plan', so that both are made anew."
+                "Clear the task 'plan', so that both are written again."
             )
         return [Patron(*parts) for parts in zip(self.rows, self.keys, records, strict=True)]
 
@@ -110,7 +110,7 @@ class Problem(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A field of a patron that gets another value; None is no value. `why` has no personal data."""
+    """A field of a patron that gets another value; None means none. `why` has no personal data."""
 
     field: str
     before: Any

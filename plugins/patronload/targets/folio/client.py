@@ -1,4 +1,4 @@
-"""Talk to one FOLIO tenant over HTTP: post users, read users and reference data, and say in words what went wrong."""
+"""Talk to one FOLIO tenant over HTTP: post users, read users and reference data, and describe errors in words."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Folio:
         return f"{self.url.netloc.decode()}{self.url.path.rstrip('/')}/{self.target.folio_tenant}"
 
     def clock(self) -> datetime:
-        """What FOLIO's clock shows, as far as its last answer told; never ahead of it."""
+        """The time of FOLIO's clock according to its last answer; never ahead of it."""
         if self._ahead is None:
             self._send_get("/groups", {"limit": 0})  # any answer will do, a refusal too
         return datetime.now(UTC) + (self._ahead or timedelta())
@@ -98,7 +98,7 @@ class Folio:
 
         A busy FOLIO gets it again, after the pause that it asks for; `again` is called just before that.
 
-        Raises NothingWritten when the request certainly did not get to the users, TransientError when nobody knows.
+        Raises NothingWritten if the request certainly did not reach the users, TransientError if that is not known.
         """
         return self._import_answer(self._busy_retried(lambda: self._import(body), again))
 
@@ -252,7 +252,7 @@ class Folio:
         return content
 
     def _headers(self, path: str) -> dict[str, str]:
-        """FOLIO: several modules provide custom-fields, and Okapi wants to be told which of them is meant."""
+        """FOLIO: several modules provide custom-fields, and Okapi requires the id of the right one."""
         if not path.startswith(CUSTOM_FIELDS):
             return {}
         if self._fields_module is None:
@@ -300,7 +300,7 @@ class Folio:
     def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         """
         What is answered. All of it together may take as long as the answer to a chunk may: httpx's own time-outs are
-        for each piece, and begin anew with every one of a slow trickle.
+        for each piece, and begin again with each piece of a very slow answer.
         """
         began, pieces = time.monotonic(), []
         with self._client.stream(method, path, **request) as response:

@@ -72,7 +72,7 @@ class _Line(NamedTuple):
     changed: str | None
     """The paths at which the record differs from the stored user (see three_way), one a line; None for a new user."""
     unsaid: list[str]
-    """Contested fields of which FOLIO is not told what the file says, by their names in contested.said."""
+    """Contested fields whose value was not sent to FOLIO, by their names in last_changed.said."""
     action: str = ""
     """What is done with the patron: create, update or leave."""
     is_unchanged: bool = False
@@ -89,7 +89,7 @@ def plan(
     """
     The plan for `patrons` (row, externalSystemId, username, barcode, id, patron; see transform).
 
-    Raises TargetError for what somebody has to mend first, all of it in one message; TransientError.
+    Raises TargetError for everything that has to be fixed first, in one message; TransientError.
     """
     return _Planning(folio, mapping, zone, background).plan(patrons, background.leaving)
 
@@ -127,7 +127,7 @@ class _Planning:
         permissions = Permissions()
         permissions.attempt(self.folio.may_import, None)
         if not self.folio.is_logged_in:
-            permissions.check()  # one wrong password is told once, not tried ten times
+            permissions.check()  # a wrong password is reported once, not tried ten times
         self.drifts, warnings = preflight.drifts(self.folio)
         reference = preflight.reference(self.folio, permissions)
         stored = permissions.attempt(

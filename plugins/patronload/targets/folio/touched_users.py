@@ -19,10 +19,10 @@ QUERIES = 4
 """A patron is looked up by externalSystemId, username, barcode and e-mail address; hardly ever by id as well."""
 
 PAGE_COST = 10
-"""A page of users costs FOLIO about as much as so many look-ups."""
+"""A page of users costs FOLIO about as much as this many lookups."""
 
 SHARING = 50
-"""Users who may share one e-mail address; more of them are not all looked at."""
+"""The maximum number of users with the same e-mail address that are read."""
 
 
 class Stored(NamedTuple):

@@ -122,7 +122,7 @@ class Infiniti:
         return infiniti_plan.plan(self.settings, patrons, mapping, background)
 
     def prepare(self, create: dict[str, Any]) -> None:
-        """Infiniti makes form classes by itself; there is nothing to be made."""
+        """Infiniti creates form classes automatically, so nothing has to be created."""
 
     def deliver(self, chunk: Chunk, sent_at: datetime, again: Callable[[], None]) -> Outcome:  # noqa: ARG002 - sent once
         """Send a chunk that was never sent before."""
@@ -151,7 +151,7 @@ class Infiniti:
         """
         POST one file of the chunk of that number, the load's first or not, and read what became of its patrons.
 
-        Raises NothingWritten when the file certainly did not get to the users, TransientError when nobody knows.
+        Raises NothingWritten if the file certainly did not reach the users, TransientError if that is not known.
         """
         response = self._post(written(patrons, self.settings))
         answer = Answer.of(response.text)

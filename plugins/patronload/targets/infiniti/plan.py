@@ -1,8 +1,8 @@
 """
 Plan a load into Infiniti: what each patron is sent as, and which rows are set aside.
 
-Infiniti cannot be asked what it has. So the rules of its own that can be told from the file are looked at here, and
-whether a patron's username has changed is told by the ledger of the loads before.
+Infiniti cannot be asked what it has. So this module checks Infiniti's rules as far as the file shows them, and detects
+changed usernames with the patron ledger of earlier loads.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _changes(lines: list[_Line], unchanged: list[_Line]) -> Spool:
 
 
 def offline(mapping: Mapping, patrons: pl.DataFrame) -> Offline:
-    """The patrons as they are posted, without passwords; what is wrong with the others can all be told."""
+    """The patrons as they are posted, without passwords, and the errors of the others."""
     made = _sorted(patrons, mapping)
     posted = [_text(_without_password(line.record)) for line in made.lines]
     return Offline(posted, _rejects(made.problems, mapping), _without_barcode(made.lines, mapping))
@@ -187,7 +187,7 @@ def _whole(record: Record, mapping: Mapping) -> Record:
 
 
 def _problems(record: Record) -> Iterator[Problem]:
-    """Why Infiniti would refuse a patron, as far as that can be told from the file."""
+    """Why Infiniti would refuse a patron, as far as the file shows it."""
     year, gender = record.get("graduationyear"), record.get("gender")
     if year is None and not record["staffmember"]:
         yield Problem("graduationyear", "", NO_YEAR)
