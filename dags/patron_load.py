@@ -12,7 +12,8 @@ This DAG loads one library's patron export into its library system.
 * **approve** asks a person if something about the load is unusual, and waits for the answer. Only libraries with
   `approval` in their tenant file have this task; for the others an unusual load stops.
 * **post** sends the chunks one after the other, each once, and keeps every answer. You can clear it at any time.
-* **report** counts what happened to every row: rows = created + updated + failed + rejected + not sent + unconfirmed.
+* **report** counts what happened to every row: rows = created + updated + unchanged + failed + rejected + skipped +
+  not sent + unconfirmed.
 * **notify** mails the report to the contacts that the tenant file names for this outcome. report and notify run after
   a failure too.
 

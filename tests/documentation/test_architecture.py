@@ -35,7 +35,7 @@ def test_every_artifact_is_explained_with_the_stages_that_write_it():
 def test_every_count_outcome_and_column_is_explained():
     """Every count and outcome of report.json and every column of rejects.csv is explained."""
     account = [quoted(cells[0])[0] for cells in table(section(ARTIFACTS, "## The counts and the outcome"))]
-    counts = ["created", "updated", "failed", "rejected", "skipped", "not_sent", "unconfirmed"]
+    counts = ["created", "updated", "unchanged", "failed", "rejected", "skipped", "not_sent", "unconfirmed"]
     assert account == [*counts, *typing.get_args(reports.Outcome)]
     assert f"rows = {' + '.join(counts)}" in page(ARTIFACTS)
     columns = [quoted(cells[0])[0] for cells in table(section(ARTIFACTS, "## rejects.csv"))]
