@@ -127,7 +127,7 @@ def test_cell_beyond_the_encoding(caplog):
     with caplog.at_level(logging.WARNING):
         content = reject_files.write(export(("Łukasz", "", "")), rejects(bad(2)), ",", "iso-8859-1")
     assert lines(content)[1][0] == "Łukasz"
-    assert caplog.messages == ["The rejects file is written in UTF-8: iso-8859-1 cannot hold all of its characters."]
+    assert caplog.messages == ["The rejects file is written in UTF-8: iso-8859-1 lacks some of its characters."]
 
 
 def test_an_export_is_left_alone():
