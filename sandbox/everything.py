@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from sandbox.folio import FolioServer, FolioTenant, Store
 from sandbox.folio.reference import departments, select_field
 from sandbox.infiniti import InfinitiServer
 from sandbox.s3 import S3Server
+from sandbox.server import Server
 from sandbox.sftp import SftpAccount, SftpServer, new_key_pair
 from sandbox.smtp import MailServer
 
@@ -67,7 +67,7 @@ class Secrets:
     s3_secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(30), repr=False)
 
 
-class Sandbox:
+class Sandbox(Server):
     """FOLIO, Infiniti, SFTP, mail and (unless `s3` is False) S3, each in its own part of `folder`.
 
     host: what to listen on; advertised: the name by which clients elsewhere reach this machine.
@@ -143,14 +143,6 @@ class Sandbox:
     def stop(self) -> None:
         """Stop all; files, mails and objects stay in the folder, the users are gone."""
         self._running.close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def _description_file(self) -> Path:

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 import httpx
 
+from sandbox.server import Server
 from sandbox.web import reachable
 
 STARTING_TAKES_AT_MOST = 60.0
@@ -32,7 +32,7 @@ LISTENERS = ("master", "volume", "filer", "s3")
 """SeaweedFS's parts; each wants a port for HTTP and one for gRPC."""
 
 
-class S3Server:
+class S3Server(Server):
     """Objects live in `folder`; the buckets asked for exist once the server is started.
 
     Its log is `folder`/weed.log. Only the S3 port is bound to `host`, the inner ones stay on loopback.
@@ -116,14 +116,6 @@ class S3Server:
             region_name="us-east-1",
             config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
         )
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _command(self) -> list[str]:
         http, grpc = self._ports[: len(LISTENERS)], self._ports[len(LISTENERS) :]

@@ -12,11 +12,11 @@ import threading
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import asyncssh
 
+from sandbox.server import Server
 from sandbox.web import reachable
 
 Result = TypeVar("Result")
@@ -33,7 +33,7 @@ class SftpAccount:
     public_key: str | None = None
 
 
-class SftpServer:
+class SftpServer(Server):
     """Serves `root`/USERNAME to each account, as its `/`.
 
     host_key: the server's public key, "ssh-ed25519 AAAA...", what a client must know. The private half is kept in
@@ -78,14 +78,6 @@ class SftpServer:
             self._thread.join(STOPPING_TAKES_AT_MOST)
         self._loop.close()
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _do(self, work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)

@@ -13,17 +13,17 @@ from collections.abc import Coroutine
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from sandbox.mail_page import mail_files, mail_page, read_mail
+from sandbox.server import Server
 from sandbox.web import WebServer, reachable
 
 
-class MailServer:
+class MailServer(Server):
     """An SMTP server without log-in or TLS, for any sender and recipient, and a page on a port of its own.
 
     refused: recipients that get a 550, for tests.
@@ -82,14 +82,6 @@ class MailServer:
             self._page.stop()
         self._controller.stop(no_assert=True)
         self._controller.free()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 class _Keeper:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sandbox.server import Server
+
 STARTING_TAKES_AT_MOST = 20.0
 STOPPING_TAKES_AT_MOST = 5
 
 
-class WebServer:
+class WebServer(Server):
     """One ASGI application behind one port. The port is bound when the server is made, so the URL is known at once."""
 
     def __init__(self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -60,14 +61,6 @@ class WebServer:
         if self._thread.is_alive():
             self._thread.join(STOPPING_TAKES_AT_MOST + 5)
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _able_to_hang_up(app: ASGIApp) -> ASGIApp:

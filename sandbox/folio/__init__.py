@@ -14,7 +14,6 @@ Each rule is a small function that names its place in the real modules (mod-user
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Self
 
 from starlette.applications import Starlette
@@ -24,6 +23,7 @@ from sandbox.folio.app import application
 from sandbox.folio.gateway import Folio
 from sandbox.folio.logins import FolioTenant
 from sandbox.folio.store import Store
+from sandbox.server import Server
 from sandbox.web import WebServer
 
 __all__ = ["Fault", "Faults", "Folio", "FolioServer", "FolioTenant", "Seen", "Store", "folio_app"]
@@ -34,7 +34,7 @@ def folio_app(tenants: Iterable[FolioTenant | str]) -> Starlette:
     return application(Folio(tenants))
 
 
-class FolioServer(Folio):
+class FolioServer(Folio, Server):
     """The stand-in on a port. A tenant given by name alone gets the account of `FolioTenant`'s defaults."""
 
     def __init__(self, tenants: Iterable[FolioTenant | str], host: str = "127.0.0.1", port: int = 0) -> None:
@@ -51,11 +51,3 @@ class FolioServer(Folio):
     def stop(self) -> None:
         """Finish the requests in flight and free the port."""
         self._web.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

@@ -12,13 +12,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Self
 
 from starlette.applications import Starlette
 
 from sandbox.infiniti.app import IMPORT, Infiniti, Seen, application
 from sandbox.infiniti.users import COLUMNS, Oddities, School, User
+from sandbox.server import Server
 from sandbox.web import WebServer
 
 __all__ = ["COLUMNS", "IMPORT", "Infiniti", "InfinitiServer", "Oddities", "School", "Seen", "User", "infiniti_app"]
@@ -29,7 +29,7 @@ def infiniti_app() -> Starlette:
     return application(Infiniti())
 
 
-class InfinitiServer(Infiniti):
+class InfinitiServer(Infiniti, Server):
     """The stand-in on a port, for one school."""
 
     def __init__(
@@ -52,11 +52,3 @@ class InfinitiServer(Infiniti):
     def stop(self) -> None:
         """Finish the requests in flight and free the port."""
         self._web.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
