@@ -20,13 +20,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     if given.print_connections:
         return print_connections(given.folder)
-    told_to_stop = threading.Event()
+    is_stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told_to_stop.set())
+        signal.signal(number, lambda *_: is_stopped.set())
     ports = Ports(*(getattr(given, f"{server}_port") for server in Ports._fields))
     with Sandbox(given.folder, given.host, ports, not given.no_s3, given.advertise) as sandbox:
         print(_summary(sandbox), flush=True)
-        told_to_stop.wait()
+        is_stopped.wait()
     return 0
 
 

@@ -85,8 +85,8 @@ class Sandbox(Server):
     ) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._advertised = advertised
-        self._secrets = kept_secrets(self.folder / "secrets.json")
+        self._advertised_name = advertised
+        self._secrets = read_or_make_secrets(self.folder / "secrets.json")
         self.folio = FolioServer(self._folio_tenants(), host, ports.folio)
         give_reference_data(self.folio.store("fs00001234"))
         self.infiniti = InfinitiServer("autoimport", self._secrets.infiniti_password, host, ports.infiniti)
@@ -100,26 +100,26 @@ class Sandbox(Server):
     def description(self) -> dict[str, Any]:
         """Addresses, accounts and keys: what sandbox.json holds and `sandbox.connections` takes."""
         return {
-            "folio": {"url": self._seen_from_outside(self.folio.url), "tenants": self._described_tenants()},
+            "folio": {"url": self._advertise(self.folio.url), "tenants": self._describe_tenants()},
             "infiniti": {
-                "url": self._seen_from_outside(self.infiniti.url),
+                "url": self._advertise(self.infiniti.url),
                 "tenant": SCHOOL,
                 "username": self.infiniti.username,
                 "password": self.infiniti.password,
             },
             "sftp": {
-                "host": self._advertised or self.sftp.host,
+                "host": self._advertised_name or self.sftp.host,
                 "port": self.sftp.port,
                 "host_key": self.sftp.host_key,
-                "accounts": self._described_accounts(),
+                "accounts": self._describe_accounts(),
             },
             "smtp": {
-                "host": self._advertised or self.mail.host,
+                "host": self._advertised_name or self.mail.host,
                 "port": self.mail.port,
                 "folder": str(self.mail.folder),
-                "page_url": self._seen_from_outside(self.mail.page_url),
+                "page_url": self._advertise(self.mail.page_url),
             },
-            "s3": self._described_s3(),
+            "s3": self._describe_s3(),
         }
 
     def start(self) -> Self:
@@ -161,7 +161,7 @@ class Sandbox(Server):
             for tenant, has_key in _sftp_logins()
         ]
 
-    def _described_tenants(self) -> list[dict[str, str]]:
+    def _describe_tenants(self) -> list[dict[str, str]]:
         return [
             {
                 "tenant": library.tenant,
@@ -173,7 +173,7 @@ class Sandbox(Server):
             for library in LIBRARIES
         ]
 
-    def _described_accounts(self) -> list[dict[str, str]]:
+    def _describe_accounts(self) -> list[dict[str, str]]:
         return [
             {
                 "username": tenant,
@@ -187,14 +187,14 @@ class Sandbox(Server):
             for tenant, has_key in _sftp_logins()
         ]
 
-    def _described_s3(self) -> dict[str, Any] | None:
+    def _describe_s3(self) -> dict[str, Any] | None:
         if self.s3 is None:
             return None
         keys = {"access_key": self.s3.access_key, "secret_key": self.s3.secret_key}
-        return {"url": self._seen_from_outside(self.s3.url), **keys, "buckets": self.s3.buckets}
+        return {"url": self._advertise(self.s3.url), **keys, "buckets": self.s3.buckets}
 
-    def _seen_from_outside(self, url: str) -> str:
-        return url.replace("127.0.0.1", self._advertised) if self._advertised else url
+    def _advertise(self, url: str) -> str:
+        return url.replace("127.0.0.1", self._advertised_name) if self._advertised_name else url
 
 
 def _sftp_logins() -> list[tuple[str, bool]]:
@@ -203,26 +203,26 @@ def _sftp_logins() -> list[tuple[str, bool]]:
 
 
 def give_reference_data(store: Store) -> None:
-    """What Northfield's export speaks of beyond a new tenant's reference data."""
+    """Add the departments and the custom field that Northfield's export uses."""
     names = ("Biology", "Chemistry", "Classics", "Computer Science", "History", "Mathematics", "Music")
     for department in departments(*names):
         store.departments.put(department)
     store.custom_fields.put(select_field("homeCampus", "Home campus", ["Main campus", "Riverside", "Online"]))
 
 
-def kept_secrets(path: Path) -> Secrets:
-    """The secrets of a folder, made up at the first start."""
+def read_or_make_secrets(path: Path) -> Secrets:
+    """The secrets of a folder; they are created at the first start."""
     if path.exists():
         return Secrets(**json.loads(path.read_text()))
     pair = new_key_pair("northfield@sandbox")
     passwords = {library.folio_tenant: secrets.token_urlsafe(18) for library in LIBRARIES}
-    made = Secrets(sftp_private_key=pair.private, sftp_public_key=pair.public, folio_passwords=passwords)
-    write_private(path, asdict(made))
-    return made
+    created = Secrets(sftp_private_key=pair.private, sftp_public_key=pair.public, folio_passwords=passwords)
+    write_private(path, asdict(created))
+    return created
 
 
 def write_private(path: Path, content: dict[str, Any]) -> None:
-    """JSON for the owner's eyes only; whole or not at all."""
+    """Write JSON that only the owner can read, completely or not at all."""
     unfinished = path.with_suffix(".part")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:

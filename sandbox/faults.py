@@ -29,21 +29,21 @@ HANGS_UP = 0
 """Instead of a status: the connection closes without an answer (on a port; in process it is a plain 599)."""
 
 TRUE = -1
-"""Instead of a status: the answer is the module's own, and something else is wrong."""
+"""Instead of a status: the answer is the module's own, and the fault lies elsewhere."""
 
 
 @dataclass
 class Fault:
-    """Something that goes wrong with the `nth` matching request and as many as `times` from there.
+    """A fault that affects the `nth` matching request and the following ones, `times` in all.
 
     status: of the answer, or HANGS_UP, or TRUE.
-    work: "none" answers instead of working; "first" works, then gives this answer; "goes on" gives this answer at once
-        and works on behind it, as a gateway's time-out does.
+    work: "none" gives this answer instead of working, "first" works before it; "goes on" gives it at once and works
+        on, as when a gateway's time-out has passed.
     delay: seconds before the work begins, as in a queue. seconds: what this import takes, instead of import_seconds.
     trickle: seconds over which the body arrives, piece by piece. cut: the answer and its connection end halfway.
     failed_setup: the error of a user import that cannot list its reference data: 500, no user touched.
     failed_searches: the user import's partitions of ten, from 0, whose lookup fails: all users are reported as failed.
-    breaks_off: the user import dies for good after this number of partitions.
+    breaks_off: the user import crashes after this number of partitions' worth of users.
     """
 
     status: int
@@ -73,19 +73,19 @@ class Fault:
 
     @property
     def has_struck(self) -> bool:
-        """Whether any request met it."""
+        """Whether it affected any request."""
         return self._met >= self.nth
 
 
 @dataclass
 class Faults:
-    """The faults in force.
+    """The active faults.
 
     import_seconds: what each user import takes at least, one partition of ten after the other.
     call_seconds: what each call takes at least, also those of mod-user-import to mod-users; 0.011 is the real speed.
     late_seconds: how long the rest of a partition takes after one of its updates was refused.
     most_bytes: the gateway's limit for a body; a larger one is 413. FOLIO: Kong's default is 1 MB.
-    path: what a fault strikes that names no path: the import.
+    path: the path of faults that name none: the import.
     """
 
     path: str = "/user-import"
@@ -96,7 +96,7 @@ class Faults:
     answers: list[Fault] = field(default_factory=list)
 
     def answer(self, status: int, **fault: Any) -> Fault:
-        """Arm a fault; see `Fault` for what may be said."""
+        """Arm a fault; see `Fault` for its options."""
         armed = Fault(status, **{"path": self.path} | fault)
         self.answers.append(armed)
         return armed

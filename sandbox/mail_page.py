@@ -65,17 +65,17 @@ def mail_page(folder: Path) -> Starlette:
     """The page as an ASGI application; the folder is read again for each request."""
 
     async def all_mails(_: Request) -> Response:
-        return _rendered(folder)
+        return _render(folder)
 
     async def one_mail(request: Request) -> Response:
-        return _rendered(folder, _asked_for(folder, request), request.query_params.get("part", ""))
+        return _render(folder, _find_mail(folder, request), request.query_params.get("part", ""))
 
     async def html_part(request: Request) -> Response:
-        html = _asked_for(folder, request).html or ""
+        html = _find_mail(folder, request).html or ""
         return HTMLResponse(html, headers={"content-security-policy": MAIL_POLICY})
 
     async def attachment(request: Request) -> Response:
-        return _download(_asked_for(folder, request), request.path_params["number"])
+        return _download(_find_mail(folder, request), request.path_params["number"])
 
     return Starlette(
         routes=[
@@ -87,7 +87,7 @@ def mail_page(folder: Path) -> Starlette:
     )
 
 
-def _rendered(folder: Path, mail: Mail | None = None, part: str = "") -> Response:
+def _render(folder: Path, mail: Mail | None = None, part: str = "") -> Response:
     shown: dict[str, Any] = {"mails": [_mail(path) for path in reversed(mail_files(folder))]}
     if mail:
         texts = {"html": mail.html, "text": mail.text, "source": mail.source}
@@ -98,7 +98,7 @@ def _rendered(folder: Path, mail: Mail | None = None, part: str = "") -> Respons
     return HTMLResponse(page, headers={"content-security-policy": PAGE_POLICY})
 
 
-def _asked_for(folder: Path, request: Request) -> Mail:
+def _find_mail(folder: Path, request: Request) -> Mail:
     for path in mail_files(folder):
         if path.name == request.path_params["name"]:
             return _mail(path)

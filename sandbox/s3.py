@@ -26,14 +26,14 @@ from sandbox.web import reachable
 
 STARTING_TAKES_AT_MOST = 60.0
 STOPPING_TAKES_AT_MOST = 1.5
-"""SeaweedFS waits for its own open streams for ever; every object is on disk by then."""
+"""SeaweedFS waits for its own open streams forever; every object is on disk by then."""
 
 LISTENERS = ("master", "volume", "filer", "s3")
 """SeaweedFS's parts; each wants a port for HTTP and one for gRPC."""
 
 
 class S3Server(Server):
-    """Objects live in `folder`; the buckets asked for exist once the server is started.
+    """Objects live in `folder`; the `buckets` exist once the server has started.
 
     Its log is `folder`/weed.log. Only the S3 port is bound to `host`, the inner ones stay on loopback.
     """
@@ -66,7 +66,7 @@ class S3Server(Server):
         """
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         end_leftover(self._pid_file)
-        self._ports_are_free()
+        self._check_ports()
         self._write_account()
         self._log = (self.folder / "weed.log").open("ab")
         # A process group of its own, so that Ctrl-C in the terminal reaches us first and we stop it in order.
@@ -76,7 +76,7 @@ class S3Server(Server):
         self._pid_file.write_text(str(self._process.pid))
         atexit.register(self.stop)
         try:
-            self._wait_until(self._answers, "answer")
+            self._wait_until(self._is_up, "answer")
             client = self.client()
             for bucket in self.buckets:
                 self._wait_until(partial(_stores, client, bucket), "store")
@@ -104,7 +104,7 @@ class S3Server(Server):
 
     def client(self) -> Any:
         """A boto3 client with this server's keys."""
-        # Half a second that nobody else need wait for.
+        # Importing it takes half a second, which only those who need a client should wait.
         import boto3
         from botocore.config import Config
 
@@ -155,7 +155,7 @@ class S3Server(Server):
         self._account_file.touch(mode=0o600)
         self._account_file.write_text(json.dumps({"identities": [identity]}))
 
-    def _ports_are_free(self) -> None:
+    def _check_ports(self) -> None:
         for port in [self.port, *self._ports]:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -173,7 +173,7 @@ class S3Server(Server):
                 raise RuntimeError(f"SeaweedFS {'ended' if ended else f'does not {what}'}; the end of its log:\n{log}")
             time.sleep(0.05)
 
-    def _answers(self) -> bool:
+    def _is_up(self) -> bool:
         try:
             return httpx.get(f"{self.url}/healthz", timeout=2.0).is_success
         except httpx.HTTPError:
@@ -181,7 +181,7 @@ class S3Server(Server):
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and its children: politely, then not."""
+    """End a process and its children: first with SIGTERM, then with SIGKILL."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGTERM)
         try:
@@ -213,7 +213,7 @@ def weed_program() -> Path:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, all different."""
+    """Free ports, all different."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -222,9 +222,9 @@ def free_ports(count: int) -> list[int]:
 
 
 def _stores(client: Any, bucket: str) -> bool:
-    """Whether an object can be stored in the bucket, which is made if need be.
+    """Whether an object can be stored in the bucket, which is created if necessary.
 
-    The S3 part answers before the volumes have come in; a reader would meet an InternalError till then.
+    The S3 part answers before the volumes have come in; until then a reader gets an InternalError.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 

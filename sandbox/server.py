@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Server(ABC):
-    """A server on this machine. Its ports are bound when it is made, so its addresses are known at once."""
+    """A server on this machine. Its ports are bound when it is created, so its addresses are known at once."""
 
     @abstractmethod
     def start(self) -> Self:

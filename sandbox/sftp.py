@@ -26,7 +26,7 @@ STOPPING_TAKES_AT_MOST = 5.0
 
 @dataclass(frozen=True)
 class SftpAccount:
-    """Who may log in. `public_key` is a line as in authorized_keys; None for a way in that is closed."""
+    """Who may log in. `public_key` is a line as in authorized_keys; None for a method that is not allowed."""
 
     username: str
     password: str | None = field(default=None, repr=False)
@@ -36,8 +36,8 @@ class SftpAccount:
 class SftpServer(Server):
     """Serves `root`/USERNAME to each account, as its `/`.
 
-    host_key: the server's public key, "ssh-ed25519 AAAA...", what a client must know. The private half is kept in
-        `root`/.host_key, so a server started again in the same folder is known to its clients.
+    host_key: the server's public key, "ssh-ed25519 AAAA...", which a client must know. The private half is kept in
+        `root`/.host_key, so that clients recognise a server that is started again in the same folder.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class SftpServer(Server):
         self.accounts = {account.username: account for account in accounts}
         for username in self.accounts:
             self.folder(username).mkdir(parents=True, exist_ok=True)
-        self._key = _kept_key(self.root / ".host_key")
+        self._key = _read_or_make_key(self.root / ".host_key")
         self.host_key = self._key.export_public_key().decode().strip()
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,7 +65,7 @@ class SftpServer(Server):
 
     def start(self) -> Self:
         """Serve; returns when the first client can connect."""
-        asyncssh.set_log_level(logging.WARNING)  # it tells every connection and file
+        asyncssh.set_log_level(logging.WARNING)  # it logs every connection and file
         self._thread.start()
         self._listener = self._do(self._listen())
         return self
@@ -86,7 +86,7 @@ class SftpServer(Server):
         return await asyncssh.listen(
             sock=self._socket,
             server_host_keys=[self._key],
-            server_factory=lambda: _Door(self),
+            server_factory=lambda: _Login(self),
             sftp_factory=self._files_of,
             allow_scp=False,
         )
@@ -103,8 +103,8 @@ class SftpServer(Server):
         return _Files(channel, chroot=os.fsencode(self.folder(username).resolve()))
 
 
-class _Door(asyncssh.SSHServer):
-    """Who gets in."""
+class _Login(asyncssh.SSHServer):
+    """Decides who may log in."""
 
     def __init__(self, server: SftpServer) -> None:
         self._server = server
@@ -141,17 +141,17 @@ class _Door(asyncssh.SSHServer):
 class _Files(asyncssh.SFTPServer):
     """The files of one account.
 
-    A file or folder its owner may not read is refused even when the server runs as root, whom the system would let in.
+    A file or folder that its owner may not read is refused even if the server runs as root, who could read it.
     """
 
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
         real = self._real(path)
         if real.exists():
-            _demand(real, stat.S_IRUSR if pflags & asyncssh.FXF_READ else stat.S_IWUSR)
+            _check_mode(real, stat.S_IRUSR if pflags & asyncssh.FXF_READ else stat.S_IWUSR)
         return super().open(path, pflags, attrs)
 
     async def scandir(self, path: bytes) -> Any:
-        _demand(self._real(path), stat.S_IRUSR | stat.S_IXUSR)
+        _check_mode(self._real(path), stat.S_IRUSR | stat.S_IXUSR)
         async for entry in super().scandir(path):
             yield entry
 
@@ -159,12 +159,12 @@ class _Files(asyncssh.SFTPServer):
         return Path(os.fsdecode(self.map_path(path)))
 
 
-def _demand(path: Path, bits: int) -> None:
+def _check_mode(path: Path, bits: int) -> None:
     if path.stat().st_mode & bits != bits:
         raise asyncssh.SFTPPermissionDenied("Permission denied")
 
 
-def _kept_key(path: Path) -> asyncssh.SSHKey:
+def _read_or_make_key(path: Path) -> asyncssh.SSHKey:
     if path.exists():
         return asyncssh.read_private_key(path)
     key = asyncssh.generate_private_key("ssh-ed25519")
@@ -182,6 +182,6 @@ class KeyPair:
 
 
 def new_key_pair(comment: str = "") -> KeyPair:
-    """A fresh key pair, as ssh-keygen makes one."""
+    """A new key pair, as ssh-keygen creates one."""
     key = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
     return KeyPair(key.export_private_key().decode(), key.export_public_key().decode().strip())

@@ -1,5 +1,5 @@
 # ruff: noqa: ARG002 - the signatures are aiosmtpd's
-"""A real mail server on this machine: takes every mail, keeps it as a file, and has a page to read them."""
+"""A real mail server on this machine: accepts every mail, stores it as a file, and has a page on which to read them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MailServer(Server):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.refused: set[str] = set()
-        self._controller = _BoundController(_Keeper(self.folder, self.refused), host, port)
+        self._controller = _BoundController(_Mailbox(self.folder, self.refused), host, port)
         self.host = reachable(host)
         self.port = self._controller.port
         self._page = WebServer(mail_page(self.folder), host, page_port) if page else None
@@ -44,12 +44,12 @@ class MailServer(Server):
     def page_url(self) -> str:
         """Where to read the mails in a browser."""
         if self._page is None:
-            raise RuntimeError("this mail server was made without a page")
+            raise RuntimeError("this mail server has no page")
         return self._page.url
 
     @property
     def mails(self) -> list[EmailMessage]:
-        """All mails taken so far, oldest first. Who they were really for is in X-RcptTo."""
+        """All mails received so far, oldest first; X-RcptTo has their real recipients."""
         return [read_mail(path) for path in mail_files(self.folder)]
 
     def wait_for(self, count: int, seconds: float = 10.0) -> list[EmailMessage]:
@@ -66,8 +66,8 @@ class MailServer(Server):
         return self.mails
 
     def start(self) -> Self:
-        """Take mail; returns when the first one can be sent."""
-        # aiosmtpd tells every command with its addresses, which would drown what the logs of a demo or test are for.
+        """Accept mail; returns when the first one can be sent."""
+        # aiosmtpd logs every command with its addresses, which would bury the interesting lines of a demo or test.
         logging.getLogger("mail.log").setLevel(logging.WARNING)
         self._controller.start()
         if self._page:
@@ -84,8 +84,8 @@ class MailServer(Server):
         self._controller.free()
 
 
-class _Keeper:
-    """Writes each mail to the folder, whole or not at all."""
+class _Mailbox:
+    """Writes each mail to the folder, completely or not at all."""
 
     def __init__(self, folder: Path, refused: set[str]) -> None:
         self._folder = folder
@@ -122,14 +122,14 @@ def _slug(body: bytes) -> str:
 class _BoundController(Controller):
     """aiosmtpd's controller on a port that is bound at once, so that a free one can be asked for."""
 
-    def __init__(self, handler: _Keeper, host: str, port: int) -> None:
+    def __init__(self, handler: _Mailbox, host: str, port: int) -> None:
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((host, port))
         super().__init__(handler, hostname=reachable(host), port=self._socket.getsockname()[1], enable_SMTPUTF8=True)
 
     def free(self) -> None:
-        """Close what a stop leaves open when there was no start."""
+        """Close what `stop` leaves open if the server was never started."""
         self._socket.close()
         if not self.loop.is_running():
             self.loop.close()

@@ -1,4 +1,4 @@
-"""Answer a request as an armed fault says: instead of the work, after it, before it is through, or only by half."""
+"""Answer a request as an armed fault requires: instead of the work, after it, before it is done, or only half of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from sandbox.faults import HANGS_UP, TRUE, Fault
 
 NO_ANSWER = 599
-"""What the journal says of a connection that was closed without an answer."""
+"""The journal's status for a connection that was closed without an answer."""
 
 PIECES = 20
 
@@ -24,11 +24,11 @@ Working = set["asyncio.Task[Any]"]
 
 
 async def under(fault: Fault | None, request: Request, still_working: Working, work: Work) -> Response:
-    """What is answered to a request whose true answer `work` gives; work that goes on is among `still_working`."""
+    """The answer to a request whose own answer comes from `work`; `still_working` holds work that goes on."""
     if fault is None:
         return await work()
     if fault.status == TRUE:
-        return await _true(fault, request, work)
+        return await _answer_truthfully(fault, request, work)
     if fault.work == "first":
         await work()
     elif fault.work == "goes on":
@@ -41,7 +41,7 @@ async def under(fault: Fault | None, request: Request, still_working: Working, w
     return PlainTextResponse(fault.body, fault.status or NO_ANSWER, fault.headers)
 
 
-async def _true(fault: Fault, request: Request, work: Work) -> Response:
+async def _answer_truthfully(fault: Fault, request: Request, work: Work) -> Response:
     response = await work()
     if response.status_code == NO_ANSWER:
         await _hang_up(request)
@@ -70,4 +70,4 @@ async def _hang_up(request: Request) -> None:
     drop = request.scope.get("extensions", {}).get("hang_up")
     if drop:
         drop()
-        await asyncio.sleep(0.01)  # lets the server notice, so that it writes no answer
+        await asyncio.sleep(0.01)  # gives the server time to notice, so that it writes no answer

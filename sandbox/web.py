@@ -17,7 +17,7 @@ STOPPING_TAKES_AT_MOST = 5
 
 
 class WebServer(Server):
-    """One ASGI application behind one port. The port is bound when the server is made, so the URL is known at once."""
+    """One ASGI application behind one port. The port is bound at creation, so the URL is known at once."""
 
     def __init__(self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> None:
         self._socket = socket.socket()
@@ -27,7 +27,7 @@ class WebServer(Server):
         self.port: int = self._socket.getsockname()[1]
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(
-                _able_to_hang_up(app),
+                _with_hang_up(app),
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -63,10 +63,10 @@ class WebServer(Server):
         self._socket.close()
 
 
-def _able_to_hang_up(app: ASGIApp) -> ASGIApp:
-    """Give the application scope["extensions"]["hang_up"], a function that drops the connection without an answer.
+def _with_hang_up(app: ASGIApp) -> ASGIApp:
+    """Add scope["extensions"]["hang_up"], a function that closes the connection without an answer.
 
-    ASGI has no word for that; uvicorn's `send` belongs to the object that knows the connection.
+    ASGI has no such message; uvicorn's `send` is a method of the object that holds the connection.
     """
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:

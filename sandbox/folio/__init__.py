@@ -1,4 +1,4 @@
-"""A FOLIO to load patrons into: keeps users and answers as mod-login, mod-users and mod-user-import do.
+"""A FOLIO to load patrons into: stores users and answers like mod-login, mod-users and mod-user-import.
 
 `FolioServer` serves it on a port, `folio_app` is the same application in process::
 

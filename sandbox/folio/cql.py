@@ -80,7 +80,7 @@ class _Parser:
         left = one()
         while (word := self._word()) in ("and", "or", "not"):
             self._at += 1
-            left = _combined(word, left, one())
+            left = _combine(word, left, one())
         return left
 
     def _clause(self) -> Clause:
@@ -138,7 +138,7 @@ class _Parser:
         return text(400, f"CQL Parsing Error for '{self._text}': the query is not CQL")
 
 
-def _combined(word: str, left: Clause, right: Clause) -> Clause:
+def _combine(word: str, left: Clause, right: Clause) -> Clause:
     if word == "and":
         after = max(left.after, right.after)
         return Clause(lambda row: left.matches(row) and right.matches(row), left.exact | right.exact, after)
@@ -167,7 +167,7 @@ def _comparison(index: str, comparison: str, term: str) -> Clause:
         words = _words_test(term)
         return Clause(lambda record: any(words(value) for value in _values(record, index)), {})
     order = _ORDERS[comparison]
-    wanted = fold(_unmasked(term))
+    wanted = fold(_unmask(term))
     after = wanted if (index, comparison) == ("id", ">") else ""
     return Clause(lambda record: any(order(fold(value), wanted) for value in _values(record, index)), {}, after)
 
@@ -185,19 +185,19 @@ def _equal(index: str, term: str) -> Clause:
     if re.search(r"(?<!\\)[*?]", term):
         pattern = _mask(term)
         return Clause(lambda record: any(pattern.fullmatch(fold(value)) for value in _values(record, index)), {})
-    wanted = fold(_unmasked(term))
+    wanted = fold(_unmask(term))
     return Clause(
-        lambda record: any(fold(value) == wanted for value in _values(record, index)), {index: [_unmasked(term)]}
+        lambda record: any(fold(value) == wanted for value in _values(record, index)), {index: [_unmask(term)]}
     )
 
 
 def _mask(term: str) -> re.Pattern[str]:
     parts = re.findall(r"\\.|[*?]|[^\\*?]+", term, re.DOTALL)
     wildcards = {"*": ".*", "?": "."}
-    return re.compile("".join(wildcards.get(part) or re.escape(fold(_unmasked(part))) for part in parts), re.DOTALL)
+    return re.compile("".join(wildcards.get(part) or re.escape(fold(_unmask(part))) for part in parts), re.DOTALL)
 
 
-def _unmasked(term: str) -> str:
+def _unmask(term: str) -> str:
     return re.sub(r"\\(.)", r"\1", term, flags=re.DOTALL) if "\\" in term else term
 
 
@@ -208,12 +208,12 @@ def _words_test(term: str) -> Callable[[str], bool]:
     prefix = term.endswith("*")
     wanted = _words(term)
 
-    def found(value: str) -> bool:
+    def is_found(value: str) -> bool:
         words = _words(value)
         starts = range(len(words) - len(wanted) + 1)
         return bool(wanted) and any(_phrase(words[start:], wanted, prefix) for start in starts)
 
-    return found
+    return is_found
 
 
 def _words(value: str) -> list[str]:

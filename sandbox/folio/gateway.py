@@ -1,4 +1,4 @@
-"""FOLIO's gateway: what is kept, and what happens to a request before a module sees it."""
+"""FOLIO's gateway: what the stand-in stores, and what happens to a request before it reaches a module."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WITHOUT_TOKEN = ("/authn/login", "/authn/login-with-expiry", "/authn/refresh")
 
 
 class Folio:
-    """All that the stand-in keeps: tenants and their stores, log-ins, faults, and the journal of requests."""
+    """What the stand-in stores: tenants and their data, log-ins, faults, and the journal of requests."""
 
     def __init__(self, tenants: Iterable[FolioTenant | str], clock: Callable[[], float] = time.time) -> None:
         known = [FolioTenant(tenant) if isinstance(tenant, str) else tenant for tenant in tenants]
@@ -101,12 +101,14 @@ async def answer(folio: Folio, request: Request, handler: Endpoint) -> Response:
     folio.journal.append(seen)
     started = time.monotonic()
     fault = folio.faults.strike(seen)
-    response = await under(fault, request, folio.still_working, lambda: _true(folio, request, handler, seen, fault))
+    response = await under(fault, request, folio.still_working, lambda: _handle(folio, request, handler, seen, fault))
     seen.status, seen.seconds = response.status_code, time.monotonic() - started
     return response
 
 
-async def _true(folio: Folio, request: Request, endpoint: Endpoint, seen: Seen, fault: Fault | None = None) -> Response:
+async def _handle(
+    folio: Folio, request: Request, endpoint: Endpoint, seen: Seen, fault: Fault | None = None
+) -> Response:
     try:
         seen.bytes = len(await request.body())
         _check_size(folio, seen)

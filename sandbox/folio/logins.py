@@ -16,7 +16,7 @@ WEEK = 7 * 24 * 3600.0
 
 @dataclass
 class FolioTenant:
-    """One tenant of the stand-in. All of it may be changed while the server runs.
+    """One tenant of the stand-in. Everything can be changed while the server runs.
 
     token_seconds: life of an access token; FOLIO's default is ten minutes.
     legacy_login, expiring_login: whether /authn/login and /authn/login-with-expiry exist.

@@ -31,7 +31,7 @@ async def _import_partition(request: Request, number: int, rows: list[Row]) -> l
     """
     FOLIO: UserImportAPI.processUserBatch; the first refused update, and it alone, fails the partition's answer.
 
-    `recover` then reports every user of the request as failed, and nobody waits for the rest of the partition.
+    `recover` then reports every user of the request as failed, and does not wait for the rest of the partition.
     """
     await Partition(request).call()
     if number in request.trouble.failed_searches:

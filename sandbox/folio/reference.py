@@ -11,7 +11,7 @@ _NAMESPACE = uuid.UUID("6f3c1d38-5a3c-4f06-9d7e-3b8f4b6f5a01")
 
 
 def made_up_id(kind: str, name: str) -> str:
-    """The same id each time for the same thing, so that tests and demos can be compared."""
+    """The same id for the same thing each time, so that tests and demos can be compared."""
     return str(uuid.uuid5(_NAMESPACE, f"{kind}/{name}"))
 
 

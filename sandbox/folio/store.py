@@ -124,15 +124,15 @@ class Table:
         for index, descending in reversed(parsed.sort):
             found.sort(key=cql.sort_key(index), reverse=descending)
         if self.wanders and not parsed.sort:
-            found = self._turned(found)
+            found = self._turn(found)
         rows = found[offset : offset + limit]
-        return Page(rows, told_total(len(found), len(rows), limit, offset))
+        return Page(rows, total_records(len(found), len(rows), limit, offset))
 
     def _view(self, row: Row, query: str) -> Row:  # noqa: ARG002 - what a table that joins another one looks for
         """A row as a query sees it."""
         return row
 
-    def _turned(self, found: list[Row]) -> list[Row]:
+    def _turn(self, found: list[Row]) -> list[Row]:
         """FOLIO: PostgreSQL's synchronised scans; each scan may join another one in its middle."""
         self._wandered = (self._wandered * 5 + 7) % max(1, len(found))
         return found[self._wandered :] + found[: self._wandered]
@@ -151,7 +151,7 @@ class Table:
         return [self._rows[row_id] for row_id in dict.fromkeys(ids) if row_id is not None and row_id in self._rows]
 
 
-def told_total(found: int, returned: int, limit: int, offset: int) -> int:
+def total_records(found: int, returned: int, limit: int, offset: int) -> int:
     """
     The totalRecords of an answer: exact up to a thousand, above it too low unless the page itself proves more.
 
@@ -268,7 +268,7 @@ class Store:
         return self.version("mod-users") >= (19, 7)
 
     def version(self, module: str) -> tuple[int, ...]:
-        """The version of a module, the highest when there are two in the midst of an upgrade; () without one."""
+        """The version of a module, the highest when there are two during an upgrade; () without one."""
         versions = [name.rpartition("-")[2] for name in self.modules if name.rpartition("-")[0] == module]
         return max((tuple(int(part) for part in version.split(".")) for version in versions), default=())
 

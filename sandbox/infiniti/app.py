@@ -44,7 +44,7 @@ class Seen(faults.Seen):
 
 
 class Infiniti:
-    """All that the stand-in keeps: one school, the account that may import, faults, and the journal of requests."""
+    """What the stand-in stores: one school, the account that may import, faults, and the journal of requests."""
 
     def __init__(self, username: str = "autoimport", password: str = "Import-pass-1") -> None:
         self.username = username
@@ -56,7 +56,7 @@ class Infiniti:
 
     @property
     def oddities(self) -> Oddities:
-        """What the article leaves open, to be switched."""
+        """The behaviour that the article leaves open."""
         return self.school.oddities
 
     @property
@@ -66,7 +66,7 @@ class Infiniti:
 
 
 class _BrokenOff(Exception):  # noqa: N818 - what a fault does
-    """The import dies; what it did stays."""
+    """The import crashes; the rows it has imported stay."""
 
 
 async def _import(infiniti: Infiniti, request: Request) -> Response:
@@ -80,13 +80,13 @@ async def _import(infiniti: Infiniti, request: Request) -> Response:
 
 
 async def _answer(infiniti: Infiniti, request: Request, seen: Seen, fault: Fault | None) -> Response:
-    """What Infiniti itself says to an import."""
+    """Infiniti's own answer to an import."""
     seen.bytes = len(await request.body())
     if infiniti.faults.most_bytes is not None and seen.bytes > infiniti.faults.most_bytes:
         return PlainTextResponse("Request Entity Too Large", 413)
-    if not _is_let_in(infiniti, request):
-        told = {"success": False, "summary": "Unauthorised. Check credentials."}
-        return JSONResponse(told, infiniti.oddities.unauthorised)
+    if not _is_authorised(infiniti, request):
+        answer = {"success": False, "summary": "Unauthorised. Check credentials."}
+        return JSONResponse(answer, infiniti.oddities.unauthorised)
     school = infiniti.school
     try:
         rows = school.rows(await _first_file(request))
@@ -94,17 +94,17 @@ async def _answer(infiniti: Infiniti, request: Request, seen: Seen, fault: Fault
             await asyncio.sleep(fault.delay)
         seen.columns = list(rows[0]) if rows else []
         seen.usernames = [row.get("username", "") for row in rows]
-        outcomes = [outcome async for outcome in _taken(infiniti, rows, fault)]
+        outcomes = [outcome async for outcome in _import_rows(infiniti, rows, fault)]
     except FileRefused as refused:
         return JSONResponse({"success": False, "summary": f"{refused}"}, infiniti.oddities.failed)
     except _BrokenOff:
         return PlainTextResponse("", NO_ANSWER)
-    told = result(school, outcomes)
-    return JSONResponse(told, 200 if told["success"] else infiniti.oddities.failed)
+    answer = result(school, outcomes)
+    return JSONResponse(answer, 200 if answer["success"] else infiniti.oddities.failed)
 
 
-async def _taken(infiniti: Infiniti, rows: list[User], fault: Fault | None) -> AsyncIterator[str]:
-    """The outcome of each row; with a rest after each ten when the import has to take time."""
+async def _import_rows(infiniti: Infiniti, rows: list[User], fault: Fault | None) -> AsyncIterator[str]:
+    """The outcome of each row; pauses before every ten rows when the import has to take time."""
     seconds = infiniti.faults.import_seconds if fault is None or fault.seconds is None else fault.seconds
     steps = 1 + len(rows) // STEP
     for place, row in enumerate(rows):
@@ -115,15 +115,15 @@ async def _taken(infiniti: Infiniti, rows: list[User], fault: Fault | None) -> A
         yield infiniti.school.take(row)
 
 
-def _is_let_in(infiniti: Infiniti, request: Request) -> bool:
+def _is_authorised(infiniti: Infiniti, request: Request) -> bool:
     """Infiniti: HTTP Basic, of an account with system administration privileges."""
     kind, _, given = request.headers.get("authorization", "").partition(" ")
     try:
-        told = base64.b64decode(given, validate=True).decode()
+        decoded = base64.b64decode(given, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return False
     wanted = f"{infiniti.username}:{infiniti.password}"
-    return kind.lower() == "basic" and secrets.compare_digest(told.encode(), wanted.encode())
+    return kind.lower() == "basic" and secrets.compare_digest(decoded.encode(), wanted.encode())
 
 
 async def _first_file(request: Request) -> bytes:

@@ -1,4 +1,4 @@
-"""The users of a school's Infiniti, and what its import makes of the rows of a file.
+"""The users of a school's Infiniti, and what its import does with the rows of a file.
 
 The rules are those of the vendor's article "Non-interactive Patron Import and Update". What the article leaves open is
 an oddity that can be switched (`Oddities`); each comment that begins with "Infiniti:" says where a rule comes from.
@@ -77,7 +77,7 @@ class _RowRefused(Exception):  # noqa: N818 - becomes the row's outcome
 
 
 class School:
-    """All that one school's Infiniti keeps."""
+    """What one school's Infiniti stores."""
 
     def __init__(self, oddities: Oddities | None = None) -> None:
         self.oddities = oddities or Oddities()
@@ -96,7 +96,7 @@ class School:
             return []
         header = [self.oddities.spellings.get(name, name) for name in (each.strip().lower() for each in lines[0])]
         self._check_header(header)
-        # A row that is too long or too short is a row of its own kind of wrong.
+        # A row with too many or too few cells is imported as far as its cells go.
         return [dict(zip(header, line, strict=False)) for line in lines[1:]]
 
     def _check_empty(self, lines: list[list[str]]) -> None:
@@ -134,7 +134,7 @@ class School:
         user = (before or {}) | dict(self._values(given))
         for name in ("enabled", "staffmember"):
             if name not in user:  # Infiniti: both columns MUST be there; one that exists has them already
-                raise _RowRefused(f"Field ({_told(name)}) may not be blank.")
+                raise _RowRefused(f"Field ({_display_name(name)}) may not be blank.")
         if not user["staffmember"] and not user.get("graduationyear"):
             raise _RowRefused("Field (graduationYear) is mandatory for students.")
         barcode = user.get("librarybarcode")
@@ -150,14 +150,14 @@ class School:
                 if self.oddities.blank_cells == "erase" and name not in ("enabled", "staffmember"):
                     yield name, ""
             else:
-                yield name, _checked(name, value)
+                yield name, _check_value(name, value)
 
 
-def _checked(name: str, value: str) -> Any:
+def _check_value(name: str, value: str) -> Any:
     """A value as it is kept. Raises _RowRefused. Infiniti: the article's list of types."""
     if name in ("enabled", "staffmember"):
         if value.lower() not in BOOLEANS:
-            raise _RowRefused(f"Field ({_told(name)}) is not a boolean.")
+            raise _RowRefused(f"Field ({_display_name(name)}) is not a boolean.")
         return BOOLEANS[value.lower()]
     if name == "emailaddress" and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", value):
         raise _RowRefused("Field (emailAddress) is not a well-formed email address.")
@@ -168,7 +168,7 @@ def _checked(name: str, value: str) -> Any:
     return value
 
 
-def _told(name: str) -> str:
+def _display_name(name: str) -> str:
     return NAMES.get(name, name)
 
 
@@ -176,13 +176,16 @@ def result(school: School, outcomes: list[str]) -> dict[str, Any]:
     """The JSON of an import. Infiniti: the article's three examples."""
     counts = {"created": outcomes.count(CREATED), "updated": outcomes.count(UPDATED)}
     counts["failed"] = len(outcomes) - sum(counts.values())
-    told = [_counted(len(outcomes), "processed"), *(_counted(count, what) for what, count in counts.items())]
-    answer: dict[str, Any] = {"success": not counts["failed"], "summary": " ".join(told)}
+    sentences = [
+        _count_sentence(len(outcomes), "processed"),
+        *(_count_sentence(count, what) for what, count in counts.items()),
+    ]
+    answer: dict[str, Any] = {"success": not counts["failed"], "summary": " ".join(sentences)}
     details = _details(school.oddities, outcomes) if counts["failed"] else None
     return answer if details is None else answer | {"details": details}
 
 
-def _counted(number: int, what: str) -> str:
+def _count_sentence(number: int, what: str) -> str:
     return f"{number} user{'' if number == 1 else 's'} {what}."
 
 
@@ -192,9 +195,9 @@ def _details(odd: Oddities, outcomes: list[str]) -> dict[str, str] | list[str] |
     header = ["Line is invalid."] if odd.header_line else []
     if odd.details == "array":
         return [*header, *outcomes]
-    told = {odd.first_row + place: outcome for place, outcome in enumerate(outcomes)}
+    outcome_of = {odd.first_row + place: outcome for place, outcome in enumerate(outcomes)}
     if header:
-        told = {odd.first_row - 1: header[0], **told}
+        outcome_of = {odd.first_row - 1: header[0], **outcome_of}
     if odd.details == "failed":
-        told = {row: outcome for row, outcome in told.items() if outcome not in (CREATED, UPDATED)}
-    return {str(row): outcome for row, outcome in told.items()}
+        outcome_of = {row: outcome for row, outcome in outcome_of.items() if outcome not in (CREATED, UPDATED)}
+    return {str(row): outcome for row, outcome in outcome_of.items()}

@@ -79,7 +79,7 @@ def test_the_articles_third_example(post):
 
 
 @pytest.mark.parametrize("status", [200, 401])
-def test_who_may_not_import_is_told_so_in_json(post, infiniti, status):
+def test_an_unauthorised_import_is_answered_in_json(post, infiniti, status):
     """The article shows the body and not the status."""
     infiniti.oddities.unauthorised = status
     for auth in (("autoimport", "wrong"), None):
@@ -120,7 +120,7 @@ def test_which_file_counts_as_empty_can_be_switched(post, infiniti, empty, refus
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "reason"),
     [
         (",X,,2030,,,Y,N", "Field (username) may not be blank."),
         ("x,X,,2030,,,,N", "Field (enabled) may not be blank."),
@@ -131,12 +131,12 @@ def test_which_file_counts_as_empty_can_be_switched(post, infiniti, empty, refus
         ("x,X,,2030,101,,Y,N", "Field (libraryBarcode) is already in use."),
     ],
 )
-def test_a_row_that_breaks_a_rule_fails_alone(post, infiniti, row, told):
+def test_a_row_that_breaks_a_rule_fails_alone(post, infiniti, row, reason):
     """The others are taken, and the user is as before."""
     infiniti.oddities.doubled = False
     post(file(JANE))
     answer = post(file(row, JOHN)).json()
-    assert answer["details"] == {"1": told, "2": "User Created"}
+    assert answer["details"] == {"1": reason, "2": "User Created"}
     assert set(infiniti.school.users) == {"jane", "john"}
 
 
@@ -173,7 +173,7 @@ def test_a_password_is_set_whenever_it_is_sent(post, infiniti):
     assert [event.what for event in infiniti.school.history] == ["created", "password", "updated", "password"]
 
 
-def test_nobody_is_disabled_for_not_being_in_a_file(post, infiniti):
+def test_a_user_missing_from_a_file_stays_enabled(post, infiniti):
     """Infiniti: who is to be disabled has a row that says so."""
     post(file(JANE, JOHN))
     post(file("john,John,,2030,102,,N,N"))
@@ -194,7 +194,7 @@ def test_the_first_file_of_the_form_is_taken_whatever_it_is_called(app, infiniti
 
 
 def test_a_header_without_the_key_has_the_file_refused(post, infiniti):
-    """And one with a column that nobody knows, where that is switched on."""
+    """And one with an unknown column, if the oddity is switched on."""
     assert post(file(JANE, header=HEADER.replace("username", "login"))).json()["summary"] == (
         "The file has no column username."
     )
@@ -204,7 +204,7 @@ def test_a_header_without_the_key_has_the_file_refused(post, infiniti):
     assert post(file(JANE, header=HEADER.replace("username", "login"))).json()["success"]
 
 
-def test_a_client_that_is_no_form_is_told_so(post):
+def test_a_request_that_is_not_a_form_is_refused(post):
     """No crash, and no users."""
     assert post(None).json() == {"success": False, "summary": "No file was sent."}
 
@@ -233,7 +233,7 @@ def test_the_users_are_shown(server):
 
 
 def test_an_answer_can_be_lost(server):
-    """Before the work, after it, or in the midst of it."""
+    """Before the work, after it, or halfway."""
     where, sent = f"{server.url}{IMPORT}", {"files": {"file": file(JANE)}, "auth": ACCOUNT}
     server.faults.answer(504, work="first")
     assert httpx.post(where, **sent).status_code == 504

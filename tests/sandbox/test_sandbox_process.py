@@ -35,7 +35,7 @@ def process(project, folder, *arguments):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_it_is_told_to_stop(project, tmp_path, number):
+def test_it_serves_until_it_gets_a_signal(project, tmp_path, number):
     """All is there when sandbox.json is; a signal ends it with 0, no process and no description left."""
     s3 = () if number == signal.SIGTERM else ("--no-s3",)
     with process(project, tmp_path, *s3) as running:
@@ -118,7 +118,7 @@ def test_accounts_and_keys_outlive_a_restart(tmp_path):
     assert after["infiniti"]["password"] == before["infiniti"]["password"]
 
 
-def test_other_machines_are_told_another_name(tmp_path):
+def test_other_machines_get_another_name(tmp_path):
     """In Docker Compose clients reach the sandbox by its service's name."""
     with Sandbox(tmp_path, s3=False, advertised="sandbox") as sandbox:
         description = sandbox.description

@@ -21,7 +21,7 @@ def server(tmp_path_factory):
 
 @contextmanager
 def connected(server, username, password=None, private_key=None, host_key=None):
-    """A session as that account; the host key must be the one the server told."""
+    """A session as that account; the host key must be the one the server has."""
     client = paramiko.SSHClient()
     known = paramiko.Ed25519Key(data=base64.b64decode((host_key or server.host_key).split()[1]))
     client.get_host_keys().add(f"[{server.host}]:{server.port}", "ssh-ed25519", known)
@@ -73,7 +73,7 @@ def test_wrong_credentials_are_refused(server, credentials):
 
 
 def test_a_client_that_knows_another_host_key_does_not_connect(server):
-    """The key the server tells is the key it has."""
+    """The server presents the key that it says it has."""
     other = new_key_pair().public
     with pytest.raises(paramiko.BadHostKeyException), connected(server, "stclare", "st-clare-1", host_key=other):
         pass

@@ -75,7 +75,7 @@ def test_values_that_fit_are_kept(fields):
     }  # fmt: skip
 
 
-def test_a_failed_update_tells_which_custom_field_a_failed_create_does_not(fields):
+def test_a_failed_update_names_the_custom_field_a_failed_create_does_not(fields):
     """FOLIO: UserImportAPI; the answer of a create is never passed on."""
     bad = {"shoe": "large"}
     assert (

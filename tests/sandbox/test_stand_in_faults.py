@@ -50,7 +50,7 @@ def test_a_failed_search_reports_every_user_of_the_request(folio):
     assert counts(folio.load(*[user(number) for number in range(300, 325)])) == (5, 0, 50)
 
 
-def test_a_failed_set_up_touches_nobody(folio):
+def test_a_failed_set_up_writes_no_user(folio):
     """FOLIO: UserImportAPI; 500 with everybody in failedUsers, and no user written."""
     folio.folio.faults.trouble(failed_setup="Failed to list patron groups.")
     response = folio.refused(user(1), user(2))
@@ -69,7 +69,7 @@ def test_a_failed_set_up_may_have_made_departments(folio):
 
 
 def test_a_module_that_dies_leaves_its_work_half_done(server, client):
-    """FOLIO: the container is killed; what was written stays, the rest never comes, and nobody is told."""
+    """FOLIO: the container is killed; what was written stays, the rest never comes, and there is no answer."""
     server.faults.trouble(breaks_off=2)
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
         post(client, *range(40))

@@ -247,7 +247,7 @@ def test_an_included_department_with_an_extra_property_is_a_500(folio):
     assert 'Unrecognized field \\"colour\\"' in response.json()["error"]
 
 
-def test_an_included_department_that_clashes_is_told_in_full(folio):
+def test_an_included_department_that_clashes_has_the_full_text(folio):
     """included department that clashes: `...Failed to create department: Response status code 422 ...`."""
     folio.store.departments.put(departments("History")[0])
     response = folio.refused(user(1), **included(departments=[{"name": "HISTORY", "code": "H2"}]))
@@ -321,7 +321,7 @@ def test_a_put_of_an_unknown_id_is_a_404_with_the_id(folio):
     assert (response.status_code, response.text) == (404, ID)
 
 
-def test_a_taken_external_system_id_is_told_with_the_databases_words(folio):
+def test_a_taken_external_system_id_has_the_databases_text(folio):
     """a duplicate externalSystemId's text has half of the index, and the value folded."""
     folio("POST", "/users", json={"externalSystemId": "José", "username": "a"})
     response = folio("POST", "/users", json={"externalSystemId": "JOSÉ", "username": "b"})
@@ -478,7 +478,7 @@ def test_only_tenants_of_a_consortium_have_user_tenants(folio):
     assert (row["tenantId"], row["centralTenantId"]) == (TENANT, "central")
 
 
-def test_a_username_with_id_in_it_is_told_to_be_a_taken_id(folio):
+def test_a_taken_username_with_id_in_it_is_reported_as_a_taken_id(folio):
     """FOLIO: UsersAPI.isDuplicateIdError looks for "id" in the database's text, which has the username in it."""
     folio("POST", "/users", json={"username": "david"})
     assert message(folio("POST", "/users", json={"username": "DAVID"})) == "User with this id already exists"

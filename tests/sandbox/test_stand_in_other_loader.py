@@ -80,7 +80,7 @@ def test_it_creates_and_updates_users(server, tmp_path):
     assert store.user("E0001")["barcode"] == "new"
 
 
-def test_it_hears_of_a_barcode_that_is_taken(server, tmp_path):
+def test_a_taken_barcode_is_reported(server, tmp_path):
     """The stand-in's refusals have the form that a client of the real FOLIO reads."""
     stats = load(server, tmp_path, user(1), user(2, barcode=user(1)["barcode"]), limit_simultaneous_requests=1)
     assert (stats.created, stats.failed) == (1, 1)

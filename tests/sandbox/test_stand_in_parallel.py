@@ -60,7 +60,7 @@ def test_a_user_alone_gets_the_text_of_the_partition_too(parallel):
 
 
 def test_newcomers_beside_a_refused_update_are_created_and_reported_as_failed(parallel):
-    """Measured: nobody waits for the rest of the partition, and nobody stops it."""
+    """Measured: the answer does not wait for the rest of the partition, which is not stopped either."""
     body = parallel.load(user(1, barcode=user(20)["barcode"]), user(30), user(31))
     assert counts(body) == (0, 0, 3)
     assert parallel.store.user("E0030")

@@ -197,7 +197,7 @@ def test_a_total_above_a_thousand_is_an_estimate(folio):
     assert total(limit=10) == 1000
     assert total(limit=10, query="barcode==0000*") == 1000
     assert total(limit=10, query="username==user10*") == 111
-    assert total(limit=50, offset=1080) == 1100, "the last page tells the truth"
+    assert total(limit=50, offset=1080) == 1100, "the last page has the exact number"
     assert total(limit=100, offset=950) == 1050
     assert total(limit=10, offset=1200) == 1000
 
@@ -232,7 +232,7 @@ def test_the_coming_mod_users_breaks_every_update_of_a_user_with_a_contact_type(
 
 @pytest.mark.parametrize("change", ["none", "two"])
 def test_not_exactly_one_mod_users_is_a_500(folio, change):
-    """FOLIO: CustomFieldsService; in the midst of an upgrade there are two, with a broken proxy none."""
+    """FOLIO: CustomFieldsService; during an upgrade there are two, with a broken proxy none."""
     provides = folio.store.modules.pop("mod-users-19.6.0")
     if change == "two":
         folio.store.modules |= {"mod-users-19.6.0": provides, "mod-users-19.7.0": provides}
@@ -260,7 +260,7 @@ def test_deactivation_misses_users_above_a_thousand(folio):
     assert body["message"].endswith("Users were not deactivated because of import failures.")
 
 
-def test_deactivation_swallows_its_errors_and_tells_no_number(folio):
+def test_deactivation_hides_its_errors_and_gives_no_number(folio):
     """FOLIO: UserImportAPI.deactivateUsers; the message is the message of success."""
     for row in departments("History"):
         folio.store.departments.put(row)

@@ -213,7 +213,7 @@ def test_a_new_username_on_a_known_id_renames_the_user(folio):
     assert stored(folio)["username"] == "other"
 
 
-def test_a_failed_create_never_tells_its_cause_and_leaves_a_permission_user(folio):
+def test_a_failed_create_has_no_cause_and_leaves_a_permission_user(folio):
     """FOLIO: UserImportAPI.createNewUser; POST /perms/users comes first, once per attempt."""
     folio.load(user(1))
     body = folio.load(user(2, barcode=user(1)["barcode"]))
@@ -230,7 +230,7 @@ def test_a_failed_create_never_tells_its_cause_and_leaves_a_permission_user(foli
         ({"personal": personal(addresses=[HOME, HOME])}, "Users are limited to one address per addresstype"),
     ],
 )
-def test_a_failed_update_tells_mod_users_answer(folio, fields, cause):
+def test_a_failed_update_has_mod_users_answer(folio, fields, cause):
     """FOLIO: UserImportAPI.updateUser; status and body follow the text."""
     folio.load(user(1), user(2))
     body = folio.load(user(1, **fields))
@@ -479,7 +479,7 @@ def test_a_failed_user_stops_the_deactivation(folio):
 # The journal and tenants
 
 
-def test_the_journal_tells_what_was_posted(folio):
+def test_the_journal_has_what_was_posted(folio):
     """Tests count on it: who was posted, with which flags, and what was answered."""
     folio.load(user(1), user(2, patronGroup="x"), sourceType="banner", updateOnlyPresentFields=True)
     (seen,) = folio.folio.imports

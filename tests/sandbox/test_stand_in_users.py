@@ -162,7 +162,7 @@ def test_an_id_cannot_be_changed(folio):
 
 
 def test_users_are_listed_by_query_limit_and_offset(folio):
-    """FOLIO: mod-users UsersAPI.getUsers; ten when no limit is said."""
+    """FOLIO: mod-users UsersAPI.getUsers; ten without a limit."""
     for number in range(12):
         create(folio, username=f"u{number:02}", externalSystemId=f"E{number:02}", barcode=None)
     assert len(folio("GET", "/users").json()["users"]) == 10
