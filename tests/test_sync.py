@@ -10,6 +10,7 @@ import pytest
 from patronload.artifacts import names, tables
 from patronload.errors import ValidationError
 from patronload.loads import ledger_store
+from patronload.reporting.mails import result_mail
 from patronload.systems.folio import FOLIO
 from sandbox.folio import FolioServer, FolioTenant
 from tests.one_library import days_after
@@ -105,6 +106,9 @@ def test_whoever_is_missing_leaves_after_days_and_loads(library):
     last = night(library, 4, range(1, 9))
     assert (last.people.left, last.people.missing, last.people.in_file, last.people.known) == (1, 0, 8, 9)
     assert (last.rows, last.unchanged) == (8, 8)
+    sentence = "Of 9 patrons known from earlier loads 8 are in the file; 1 made inactive now."
+    assert sentence in last.warnings
+    assert sentence in result_mail(library.load("night4").tenant, last).text
     after = user(library, 9)
     assert not after["active"]
     assert after["personal"]["lastName"] == before["personal"]["lastName"]

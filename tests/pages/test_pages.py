@@ -123,7 +123,7 @@ def test_what_is_encrypted_is_shown_to_those_who_may_see_it(site: Site, library:
     for path in everywhere(library)[-3:]:
         answer = site.get(path)
         assert answer.status_code == (503 if path.endswith(("json", "csv")) else 200)
-        assert "Add the key that it was encrypted by, behind the others." in Page(answer.text).words
+        assert "Add the key that encrypted it, after the others." in Page(answer.text).words
         assert "attachment" not in answer.headers.get("content-disposition", "")
 
 

@@ -61,6 +61,7 @@ def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: 
             *_warnings_of_approval(gates, approval, tenant),
             *_warnings_of_gates(gates, left.gates.load_anyway if left.gates else None, dry_run=dry_run),
             *(left.plan.warnings if left.plan else ()),
+            *_people_in_words(_people(left, departing)),
             *_notes(left),
             *counts.warnings,
             *([_ENDED_EARLY] if ended_early else []),
@@ -264,6 +265,22 @@ def _people(left: LeftBehind, leaving: Progress) -> People | None:
         announced=figures["announced"],
         returned=actions.get("return", 0),
     )
+
+
+def _people_in_words(people: People | None) -> Iterator[str]:
+    """Who of the patrons of earlier loads is not in the file, in a sentence; none if they all are."""
+    if people is None or people.known == people.in_file:
+        return
+    named = {
+        "missing": people.missing,
+        "made inactive now": people.left,
+        "inactive before": people.inactive,
+        "kept by an exception": people.exempt,
+        "no longer in the library system": people.gone,
+        "waiting": people.waiting,
+    }
+    others = ", ".join(f"{number:,} {words}" for words, number in named.items() if number)
+    yield f"Of {people.known:,} patrons known from earlier loads {people.in_file:,} are in the file; {others}."
 
 
 def _rows(table: pl.DataFrame) -> pl.DataFrame:

@@ -138,6 +138,7 @@ def _numbers(report: Report) -> list[Number]:
     waiting = "would be sent in a real load" if report.outcome == "dry_run" else "the run ended before their turn"
     skips = ", ".join(f"{skip.reason} ({skip.count:,})" for skip in report.skips[:3])
     rest = [
+        Number("Unchanged", report.unchanged, f"{target} already has exactly this", "good"),
         Number("Skipped", report.skipped, skips or "by a rule of the mapping", "open"),
         Number("Not sent", report.not_sent, waiting, "open"),
         Number("Unconfirmed", report.unconfirmed, "sent, the answer was lost", "unknown"),

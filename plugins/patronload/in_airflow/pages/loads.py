@@ -52,7 +52,7 @@ class Load(NamedTuple):
     @property
     def loaded(self) -> int:
         """How many patrons are in the target as the export has them."""
-        return self.figures.get("created", 0) + self.figures.get("updated", 0)
+        return sum(self.figures.get(name, 0) for name in ("created", "updated", "unchanged"))
 
     @property
     def to_mend(self) -> int:
