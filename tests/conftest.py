@@ -62,6 +62,15 @@ def folio_of_the_library():
 
 
 @pytest.fixture
+def empty_folio():
+    """A FOLIO without users, for one test; a module's tests get it as theirs by overriding `folio_of_the_library`."""
+    from sandbox.folio import FolioServer, FolioTenant
+
+    with FolioServer([FolioTenant("main", "loader", "secret-of-folio")]) as server:
+        yield server
+
+
+@pytest.fixture
 def library(tmp_path, folio_of_the_library, monkeypatch):
     """A library that has never been loaded; see one_library.py."""
     from tests.one_library import Library

@@ -10,6 +10,12 @@ from tests.leftovers import accounted
 SKIP = [{"column": "patronGroup", "is": ["Alumni"], "reason": "alumni are not loaded"}]
 
 
+@pytest.fixture
+def folio_of_the_library(empty_folio):
+    """No users of other tests."""
+    return empty_folio
+
+
 @pytest.fixture(autouse=True)
 def mapping(library, tmp_path):
     """The library's mapping skips alumni."""
@@ -24,13 +30,11 @@ def test_skipped_rows_are_counted_and_not_sent(library):
     export = library.folder / "exports/patrons.csv"
     export.write_text(export.read_text() + "a-1,user1,000001,Alumni,,,not an address,,31/12/99\n,,,Alumni,x,,,,\n")
     report = library.loaded("run")
-    assert (report.rows, report.created + report.updated, report.rejected, report.skipped) == (5, 3, 0, 2)
+    assert (report.rows, report.created, report.rejected, report.skipped) == (5, 3, 0, 2)
     assert accounted(report) == report.rows
     assert [(skip.reason, skip.count) for skip in report.skips] == [("alumni are not loaded", 2)]
     assert tables.skipped(library.load().run)["key"].to_list() == ["a-1", None]
-    sent = {key for seen in library.folio.imports for key in seen.external_system_ids}
-    assert {"u-1", "u-2", "u-3"} <= sent
-    assert "a-1" not in sent
+    assert sorted(key for seen in library.folio.imports for key in seen.external_system_ids) == ["u-1", "u-2", "u-3"]
     assert not library.load().run.has("rejects.csv") or "Alumni" not in library.load().run.read("rejects.csv").decode()
 
 

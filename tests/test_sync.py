@@ -12,7 +12,6 @@ from patronload.errors import ValidationError
 from patronload.loads import ledger_store
 from patronload.reporting.mails import result_mail
 from patronload.systems.folio import FOLIO
-from sandbox.folio import FolioServer, FolioTenant
 from tests.one_library import days_after
 
 CHANGED = {"send": "changed"}
@@ -21,10 +20,9 @@ AFTER_TWO = {"action": "deactivate", "after": "2 days", "missing_loads": 2, "max
 
 
 @pytest.fixture
-def folio_of_the_library():
-    """An empty FOLIO for each test."""
-    with FolioServer([FolioTenant("main", "loader", "secret-of-folio")]) as folio:
-        yield folio
+def folio_of_the_library(empty_folio):
+    """No users of other tests."""
+    return empty_folio
 
 
 @pytest.fixture
