@@ -209,7 +209,8 @@ class _Sending:
         self.marker = self.marker.model_copy(update={"parts": tuple(parts)})
 
     def _resolved(self, patrons: Chunk, part: SentPart) -> Outcome:
-        """What became of the part in flight."""
+        """What became of the part in flight; asked by the process that still has its turn, and by no earlier one."""
+        self.posting.watch.before()
         return self._outcome(lambda: self.target.resolve(patrons, part.sent_at, part.last, self._note_again))
 
     def _outcome(self, ask: Callable[[], Outcome]) -> Outcome:
