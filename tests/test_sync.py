@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 
 import polars as pl
 import pytest
@@ -224,3 +225,85 @@ def test_expire_also_ends_the_card(library):
     for number, count in ((1, 10), (2, 9), (3, 9), (4, 9)):
         night(library, number, range(1, count))
     assert user(library, 9)["expirationDate"].startswith(f"{days_after(5)}T05:59:59"), "the end of the day in Chicago"
+
+
+def test_whoever_has_a_row_that_cannot_be_read_stays(library):
+    """A row with a cell too many, or without an id, may be anybody's whose number stands in it."""
+    night(library, 1, range(1, 10))
+    path = library.folder / "exports" / "patrons.csv"
+    for number in (2, 3, 4):
+        library.deliver(range(1, 8), day=days_after(number))
+        # 8 has a cell too many; 9 has no id, but a barcode.
+        odd = "u-8,user8,000008,Staff,Adams,Ann,,,,one too many\n,user9,000009,Student,Adams,Ann,,,\n"
+        path.write_text(
+            f"{path.read_text()}{odd}{','.join(['', 'x', str(number), 'Student', 'Odd', '', '', '', ''])}\n"
+        )
+        report = library.loaded(f"night{number}", day=days_after(number))
+        sums_up(report)
+    assert report.people.left == 0
+    assert user(library, 8)["active"]
+    assert user(library, 9)["active"]
+
+
+def test_a_backfill_takes_nobodys_count_forward_or_back(library):
+    """A file of a past day says nothing about who has left since."""
+    rules = AFTER_TWO | {"missing_loads": 3}
+    library.configure(contains="everyone", target=CHANGED, leavers=rules, limits=ANY_IDS | {"older_file": "warn"})
+    night(library, 1, range(1, 10))
+    night(library, 4, range(1, 9))
+    night(library, 5, range(1, 9))
+    before = ledger_of(library, "night5", "u-9")
+    library.deliver(range(1, 8), day=days_after(2))
+    report = library.loaded("backfill", day=days_after(2))
+    assert report.people is None
+    assert ledger_of(library, "backfill", "u-9") == before
+    library.deliver([*range(1, 8), 9], day=days_after(3))
+    library.loaded("backfill with 9", day=days_after(3))
+    after = ledger_of(library, "backfill with 9", "u-9")
+    assert (after["state"], after["missing_since"], after["missing_loads"]) == ("missing", days_after(4), 2)
+
+
+def ledger_of(library, run, key):
+    ledger = ledger_store.read(library.load(run).run, FOLIO)
+    return ledger.patrons.filter(pl.col("hash") == ledger.hash(key)).row(0, named=True)
+
+
+def test_two_tenants_that_feed_one_folio(library):
+    """Whoever is in the other one's files has not left, though it has a connection of its own; nor if it is broken."""
+    night(library, 1, range(1, 10))
+    tenant = library.folder / "include" / "tenants" / "lib.yaml"
+    other = tenant.read_text().replace("tenant: lib\n", "tenant: other\n").replace("lib_folio", "other_folio")
+    (tenant.parent / "other.yaml").write_text(other)
+    shutil.copytree(library.runs, library.runs.parent / "other")
+    for number in (2, 3, 4):
+        report = night(library, number, range(1, 9))
+    assert (report.people.left, report.people.missing) == (0, 1)
+    (tenant.parent / "other.yaml").write_text("tenant: [")
+    report = night(library, 5, range(1, 9))
+    assert (report.people.left, report.people.missing) == (0, 1)
+    (tenant.parent / "other.yaml").unlink()
+    assert night(library, 6, range(1, 9)).people.left == 1
+
+
+def test_a_user_whom_the_import_cannot_read_stays(library):
+    """The update of one would fail for nine others with it."""
+    night(library, 1, range(1, 10))
+    store = library.folio.store("main")
+    store.users.put(user(library, 9) | {"newerProperty": "x"})
+    for number in (2, 3, 4):
+        report = night(library, number, range(1, 9))
+    assert (report.people.exempt, report.people.left) == (1, 0)
+
+
+def test_open_loans_keep_a_patron(library):
+    """As long as they are open, and readable; afterwards the patron leaves."""
+    rules = AFTER_TWO | {"while": ["open_loans", "open_fees"]}
+    library.configure(contains="everyone", target=CHANGED, leavers=rules, limits=ANY_IDS)
+    night(library, 1, range(1, 10))
+    store = library.folio.store("main")
+    loan = store.lend(user(library, 9)["id"])
+    for number in (2, 3, 4):
+        report = night(library, number, range(1, 9))
+    assert (report.people.exempt, report.people.left) == (1, 0)
+    store.loans.put(loan | {"status": {"name": "Closed"}})
+    assert night(library, 5, range(1, 9)).people.left == 1

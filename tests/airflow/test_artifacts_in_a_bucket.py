@@ -77,7 +77,10 @@ def test_a_load_with_its_artifacts_in_a_bucket(bucket_world: BucketWorld):
     assert report["outcome"] == "loaded_with_rejects"
     assert report["rows"] == accounted(report) == len(export.rows)
     assert report["created"] == len(sandbox.folio.store("fs00005678").users)
-    assert report["created"] == pl.read_parquet(found["patrons.parquet"]).height
+    assert report["created"] == pl.read_parquet(found["planned.parquet"]).height
+    # The plan decides who of two rows with one barcode keeps it.
+    set_aside = pl.read_parquet(found["rejects/plan.parquet"])["row"].n_unique()
+    assert report["created"] + set_aside == pl.read_parquet(found["patrons.parquet"]).height
     assert f"{report['created']:,} patrons are loaded" in page
     assert rejects == found["rejects.csv"]
     (mail,) = (mail for mail in sandbox.mail.mails if run_id in text_of(mail))

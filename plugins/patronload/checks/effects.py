@@ -108,10 +108,13 @@ def verdicts(limits: Limits, effects: Effects, *, is_first: bool) -> list[Verdic
     The limits on the effect that a plan is outside of, as gates that failed. `is_first`: no load of the library went
     through before, many changes are expected.
     """
+    # Nobody is known before the first load, so everybody would be over a share of the known.
+    created = None if is_first and isinstance(limits.created, str) else limits.created
+    changed = effects.actions.get("update", 0) + effects.actions.get("return", 0)
     found = [
         _held("becoming_inactive", limits.becoming_inactive, effects.moving("active", "true", "false"), effects.active),
-        _held("created", limits.created, effects.actions.get("create", 0), effects.known),
-        _held("changed", limits.changed, effects.actions.get("update", 0), effects.known),
+        _held("created", created, effects.actions.get("create", 0), effects.known),
+        _held("changed", limits.changed, changed, effects.known),
     ]
     if not is_first:
         found += [

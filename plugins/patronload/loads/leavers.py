@@ -28,6 +28,7 @@ from patronload.errors import ConfigError
 from patronload.loads import delivery, gatekeeper, ledger_store
 from patronload.loads.load import Load
 from patronload.mapping import expressions
+from patronload.reporting.report import counted
 from patronload.rows import ROW
 from patronload.targets.delivery import Leaving
 from patronload.targets.patron_ledger import EXEMPT, MISSING, PRESENT, PatronLedger
@@ -54,7 +55,11 @@ class Missing(NamedTuple):
 
 
 def missing(ledger: PatronLedger, present: pl.Series, day: date, rules: Leavers) -> Missing:
-    """The patrons whom the file of the day lacks. `present` has the hashes of the keys of all of its rows."""
+    """
+    The patrons whom the file of the day lacks. `present` has the hashes of the keys of all of its rows.
+
+    A day that the ledger has counted already is not counted again.
+    """
     known = ledger.patrons.filter(pl.col("last_load").is_not_null())
     absent = known.filter(~pl.col("hash").is_in(present.implode()))
     # Patrons kept by an exception or by open loans are checked again each time, because exceptions end.
@@ -63,7 +68,7 @@ def missing(ledger: PatronLedger, present: pl.Series, day: date, rules: Leavers)
         "hash",
         "key",
         pl.coalesce("missing_since", pl.lit(day)).alias("missing_since"),
-        (pl.col("missing_loads").fill_null(0) + 1).alias("missing_loads"),
+        (pl.col("missing_loads").fill_null(0) + int(ledger.last_counted != day)).alias("missing_loads"),
         "last_load",
         "state",
     )
@@ -91,9 +96,10 @@ def consider(load: Load, mapping: Mapping, ledger: PatronLedger | None) -> tuple
     """
     The patrons whose turn it is to leave with this load, or None, and the figures on the missing for plan.json.
 
-    The figures are empty unless the file is a complete one that no gate objected to, or when there was no load before.
+    The figures are empty unless the file is a complete one that no gate objected to, and when there was no load before
+    or a later day has been counted: a backfill of past days makes nobody leave.
     """
-    if ledger is None or not gatekeeper.is_complete(load):
+    if ledger is None or not gatekeeper.is_complete(load) or ledger.has_counted_later(load.day):
         return None, {}
     rules = load.tenant.leavers or BY_DEFAULT
     found = missing(ledger, ledger.hashes(keys_in_file(load, mapping)), load.day, rules)
@@ -122,6 +128,7 @@ def consider(load: Load, mapping: Mapping, ledger: PatronLedger | None) -> tuple
             first_row=_last_row(load) + 1,
             excepted=frozenset(_excepted(load.tenant)),
             records={} if load.tenant.system.can_be_asked else _last_records(load, keys),
+            mentioned=frozenset(_cells_without_key(load, mapping)),
         ),
         figures,
     )
@@ -135,14 +142,38 @@ def sentences(figures: dict[str, Any]) -> Iterator[str]:
             "allows. None of them leaves with this load. If they really left, raise leavers.max in the tenant file."
         )
     if figures.get("announced"):
-        yield f"{figures['announced']:,} patrons will leave soon if the next files do not have them either."
+        soon = counted(figures["announced"], "patron")
+        yield f"{soon} will leave soon if the next files do not have them either."
 
 
 def keys_in_file(load: Load, mapping: Mapping) -> Iterator[str]:
-    """The keys of all rows of the file, also of those that were rejected, set aside or skipped."""
-    key = mapping.system.key
+    """
+    The keys of all rows of the file, also of those that were rejected, set aside or skipped.
+
+    Of a row whose key cannot be read, every cell counts as one: it may be anybody's, and must make nobody leave.
+    """
     for part in delivery.rows_in_parts(load.run):
-        yield from expressions.of_fields(part, mapping, [key])[key].drop_nulls().cast(pl.String)
+        yield from _keys(part, mapping).drop_nulls()
+    yield from _keys(_ragged(load), mapping).drop_nulls()
+    yield from _cells_without_key(load, mapping)
+
+
+def _cells_without_key(load: Load, mapping: Mapping) -> Iterator[str]:
+    """The cells of rows whose key cannot be read, or not be trusted because the row has too many or too few cells."""
+    parts = (part.filter(_keys(part, mapping).is_null()) for part in delivery.rows_in_parts(load.run))
+    for rows in (*parts, _ragged(load)):
+        for cells in rows.drop(ROW).iter_rows():
+            yield from (text for cell in cells if (text := (cell or "").strip()))
+
+
+def _keys(rows: pl.DataFrame, mapping: Mapping) -> pl.Series:
+    key = mapping.system.key
+    return expressions.of_fields(rows, mapping, [key])[key].cast(pl.String)
+
+
+def _ragged(load: Load) -> pl.DataFrame:
+    """Rows with too many or too few cells, as far as they fit under the header; and rows that were set aside."""
+    return tables.read(load.run, names.RAGGED)
 
 
 def _last_row(load: Load) -> int:
@@ -155,9 +186,10 @@ def _of_other_tenants(load: Load, keys: list[str]) -> set[str]:
     """Those of the keys whom another tenant's loads have in the same library system: they have not left it."""
     found: set[str] = set()
     for name, other in tenants.load_all():
-        if isinstance(other, ConfigError) or name == load.tenant.tenant or not _is_same_system(other, load.tenant):
+        # Of a tenant whose file is broken it is not known which system it feeds, so its patrons stay.
+        if name == load.tenant.tenant or not (isinstance(other, ConfigError) or _is_same_system(other, load.tenant)):
             continue
-        ledger = ledger_store.read(Run(load.run.root.folder / name / "none"), other.system)
+        ledger = ledger_store.read(Run(load.run.root.folder / name / "none"), load.tenant.system)
         if ledger is not None:
             here = ledger.patrons.filter(pl.col("state").is_in([PRESENT, MISSING]))["hash"]
             own = pl.DataFrame({"key": keys, "hash": ledger.hashes(keys)}, schema={"key": pl.String, "hash": pl.UInt64})
@@ -166,8 +198,11 @@ def _of_other_tenants(load: Load, keys: list[str]) -> set[str]:
 
 
 def _is_same_system(one: Tenant, other: Tenant) -> bool:
-    """Whether two tenants feed the same users. In FOLIO, users of another source_type are others."""
-    same = ("type", "connection", "folio_tenant", "source_type")
+    """
+    Whether two tenants may feed the same users. In FOLIO, users of another source_type are others, and one FOLIO tenant
+    may be reached by several connections.
+    """
+    same = ("type", "folio_tenant", "source_type") if one.target.type == "folio" else ("type", "connection")
     return all(getattr(one.target, name, None) == getattr(other.target, name, None) for name in same)
 
 

@@ -74,9 +74,10 @@ def _said(load: Load, mapping: Mapping, ledger: PatronLedger, rows: pl.DataFrame
 
 def _count_missing(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed: pl.DataFrame) -> None:
     """Who is not in a complete file is missing; and those whose turn it was are settled."""
-    if ledger.last_counted is not None and load.day <= ledger.last_counted:
+    if ledger.has_counted_later(load.day):
         return
-    ledger.count_missing(ledger.hashes(leavers.keys_in_file(load, mapping)), load.day)
+    if ledger.last_counted != load.day:
+        ledger.count_missing(ledger.hashes(leavers.keys_in_file(load, mapping)), load.day)
     if not load.run.has(names.LEAVERS):
         return
     departures = tables.read(load.run, names.LEAVERS)

@@ -150,7 +150,8 @@ class Leaving(NamedTuple):
 
     keys: as earlier loads brought them in. rules: the tenant's. day: of the load. first_row: the number of the first
     one's row in the plan. excepted: keys that never leave, from the tenant's list and from other tenants' ledgers.
-    records: by key, the patron as `transform` last made them, for a target that cannot be read.
+    records: by key, the patron as `transform` last made them, for a target that cannot be read. mentioned: the cells of
+    rows whose key cannot be read; whoever has one of them as an id may be in the file.
     """
 
     keys: list[str]
@@ -159,6 +160,7 @@ class Leaving(NamedTuple):
     first_row: int
     excepted: frozenset[str] = frozenset()
     records: AnyMapping[str, str] = {}
+    mentioned: frozenset[str] = frozenset()
 
 
 class Background(NamedTuple):

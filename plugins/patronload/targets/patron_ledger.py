@@ -167,21 +167,30 @@ class PatronLedger:
         Note patrons whom the library system is known to have as the file says.
 
         `patrons` has `key`, and may have `content` and `said` as `contents` and `told` make them. `complete`: the file
-        was a complete one, or at least a newer one; the day of an older file changes no days.
+        was a complete one. A file of a day before the last one counted takes nobody's count back.
         """
         columns = [name for name in ("content", "said") if name in patrons.columns]
         found = patrons.select(pl.Series("hash", self.hashes(patrons[key])), pl.col(key).alias("key"), *columns)
         found = found.unique("hash", keep="last", maintain_order=True).with_columns(
             first_load=pl.lit(day), last_load=pl.lit(day), state=pl.lit(PRESENT, SCHEMA["state"])
         )
+        is_older = self.has_counted_later(day)
+        if is_older:
+            missing = self.patrons.filter(pl.col("state") == MISSING)["hash"]
+            stays = pl.col("hash").is_in(missing.implode())
+            found = found.with_columns(state=pl.when(stays).then(pl.lit(MISSING, SCHEMA["state"])).otherwise("state"))
         if "content" in columns:
             found = found.with_columns(confirmed=pl.lit(day))
         if "said" in columns:
             found = found.join(self.patrons.select("hash", before="said"), on="hash", how="left", maintain_order="left")
             found = found.with_columns(_laid_over(found["before"], found["said"])).drop("before")
         self._merge(found, first=("first_load",), greatest=("last_load",))
-        if complete:
+        if complete and not is_older:
             self._return(found["hash"])
+
+    def has_counted_later(self, day: date) -> bool:
+        """Whether a complete file of a later day was counted; then one of this day is a backfill."""
+        return self.last_counted is not None and day < self.last_counted
 
     def count_missing(self, present: pl.Series, day: date) -> None:
         """After a complete load of the day: whoever is not among the hashes has been missing for one load more."""

@@ -36,6 +36,16 @@ class Departure(NamedTuple):
     record: Record
 
 
+class Reading(NamedTuple):
+    """
+    What the plan makes of a stored user: `as_import` writes the user as the import takes it, and `obstacle` says why
+    the import could not update the user at all; empty if it could.
+    """
+
+    as_import: Callable[[Record], Record]
+    obstacle: Callable[[Record], str]
+
+
 class Departures(NamedTuple):
     """Those who leave, what becomes of each patron whose turn it is (see DEPARTURES), and sentences for the report."""
 
@@ -48,11 +58,9 @@ NOBODY = Departures([], pl.DataFrame(schema=DEPARTURES), [])
 """A load in which no patron's turn to leave has come."""
 
 
-def plan(
-    folio: Folio, leaving: Leaving, stored: Stored, as_import: Callable[[Record], Record], rules: merge.Rules
-) -> Departures:
+def plan(folio: Folio, leaving: Leaving, stored: Stored, reading: Reading, rules: merge.Rules) -> Departures:
     """The departures of the patrons in `leaving`. Raises TransientError."""
-    return _Departing(folio, leaving, stored, as_import, rules).plan()
+    return _Departing(folio, leaving, stored, reading, rules).plan()
 
 
 class _Departing:
@@ -61,13 +69,14 @@ class _Departing:
         folio: Folio,
         leaving: Leaving,
         stored: Stored,
-        as_import: Callable[[Record], Record],
+        reading: Reading,
         rules: merge.Rules,
     ) -> None:
         self.folio = folio
         self.leaving = leaving
         self.stored = stored
-        self.as_import = as_import
+        self.reading = reading
+        self.mentioned = {fold(cell) for cell in leaving.mentioned}
         self.rules = rules
         self.excepted = {fold(folio.prefix + key) for key in leaving.excepted}
         self.warnings: list[str] = []
@@ -88,20 +97,25 @@ class _Departing:
         """Each patron's key, the stored user, the same as the import would write it, and why the user stays."""
         for key in self.leaving.keys:
             user = self.stored.user(self.folio.prefix + key)
-            theirs = self.as_import(user) if user else None
+            theirs = self.reading.as_import(user) if user else None
             yield key, user, theirs, self._exception(key, user, theirs)
 
     def _exception(self, key: str, user: Record | None, theirs: Record | None) -> str:
-        rules = self.leaving.rules.exceptions
-        if user is None or theirs is None:
-            return ""
+        """Why the user stays as they are; empty if nothing speaks for that, or there is no user."""
+        return "" if user is None or theirs is None else next(self._reasons(key, user, theirs), "")
+
+    def _reasons(self, key: str, user: Record, theirs: Record) -> Iterator[str]:
         if is_staff(user):
-            return f"is a user of type {user['type']}"
+            yield f"is a user of type {user['type']}"
+        if why := self.reading.obstacle(user):
+            yield why
+        if self.mentioned & {fold(str(user[name])) for name in merge.IDS if user.get(name)}:
+            yield "may be in a row of the file whose id cannot be read"
         if self.rules.protection.by_hand(theirs) & {"active", ALL}:
-            return "is protected by hand in FOLIO"
+            yield "is protected by hand in FOLIO"
         if fold(self.folio.prefix + key) in self.excepted:
-            return "is on the list of exceptions"
-        return next(_excepted_values(theirs, rules), "")
+            yield "is on the list of exceptions"
+        yield from _excepted_values(theirs, self.leaving.rules.exceptions)
 
     def _open_cases(self, ids: list[str]) -> dict[str, tuple[str, str]]:
         """By user id: what is still open. When it cannot be read, everybody stays."""

@@ -46,7 +46,7 @@ from patronload.targets.folio import findings as about_rows
 from patronload.targets.folio import protection as protected_fields
 from patronload.targets.folio.client import Folio
 from patronload.targets.folio.comparison import Comparison
-from patronload.targets.folio.departures import Departure, Departures
+from patronload.targets.folio.departures import Departure, Departures, Reading
 from patronload.targets.folio.findings import Finding
 from patronload.targets.folio.identity_conflicts import Claim, Order
 from patronload.targets.folio.preflight import Drift, Permissions, Values
@@ -247,9 +247,11 @@ class _Planning:
     def _departures(self, leaving: Leaving | None, stored: Stored, reference: Reference) -> Departures:
         if leaving is None:
             return departures.NOBODY
-        return departures.plan(
-            self.folio, leaving, stored, lambda user: self._as_import(user, stored, reference) or {}, self.rules
+        reading = Reading(
+            as_import=lambda user: self._as_import(user, stored, reference) or {},
+            obstacle=lambda user: "; ".join(problem.words for problem in self._of_user(user, user)),
         )
+        return departures.plan(self.folio, leaving, stored, reading, self.rules)
 
     def _departing(self, one: Departure, stored: Stored) -> _Line:
         """A user who leaves, as a line of the plan."""

@@ -140,8 +140,8 @@ def _departures(leaving: Leaving | None, mapping: Mapping) -> tuple[list[_Line],
     outcomes: list[tuple[Any, ...]] = []
     for key in leaving.keys if leaving else ():
         text = leaving.records.get(key) if leaving else None
-        if leaving is None or text is None or key in leaving.excepted:
-            reason = "is on the list of exceptions" if text else "the row that was sent last is not kept any more"
+        reason = _stays(key, text, leaving) if leaving else ""
+        if leaving is None or text is None or reason:
             outcomes.append((key, None, None, None, "exempt", reason))
             continue
         row, record = leaving.first_row + len(lines), json.loads(text)
@@ -149,6 +149,18 @@ def _departures(leaving: Leaving | None, mapping: Mapping) -> tuple[list[_Line],
         outcomes.append((key, row, name or None, record.get(INFINITI.group), "left", None))
         lines.append(_Line(row, {**_without_password(_whole(record, mapping)), "enabled": YES_NO[False]}, "leave"))
     return lines, pl.DataFrame(outcomes, schema=DEPARTURES, orient="row")
+
+
+def _stays(key: str, text: str | None, leaving: Leaving) -> str:
+    """Why a patron whose turn it is does not leave; empty if they do."""
+    if text is None:
+        return "the row that was sent last is no longer kept"
+    if key in leaving.excepted:
+        return "is on the list of exceptions"
+    record = json.loads(text)
+    if leaving.mentioned & {str(record[name]) for name in INFINITI.unique if record.get(name)}:
+        return "may be in a row of the file whose username cannot be read"
+    return ""
 
 
 def _changes(lines: list[_Line], unchanged: list[_Line]) -> Spool:
