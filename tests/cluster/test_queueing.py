@@ -97,7 +97,7 @@ def test_the_mail_names_a_queue_that_was_too_long(cluster: Cluster, seen: Seen):
     for worker in cluster.workers:
         worker.freeze()
     run_id = cluster.start(UNSERVED)
-    wait_until(lambda: cluster.states(UNSERVED, run_id).get("fetch") == "failed", seconds=90)
+    wait_until(lambda: cluster.states(UNSERVED, run_id).get("fetch") == "failed")
     for worker in cluster.workers:
         worker.thaw()
     assert cluster.ended(UNSERVED, run_id) == "failed"

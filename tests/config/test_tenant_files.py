@@ -518,3 +518,36 @@ def test_nobody_can_leave_by_a_file_of_updates(include: Path) -> None:
     write(include / "tenants/riverside.yaml", TENANT.replace("contains: everyone", "contains: updates"))
     with pytest.raises(ConfigError, match=r"riverside.yaml, line \d+: leavers: .*contains: everyone"):
         tenants.load("riverside")
+
+
+def test_leavers_fill_fields_that_there_are(include: Path) -> None:
+    """A field that FOLIO does not have would be refused with each leaver."""
+    write(include / "tenants/riverside.yaml", TENANT.replace("customFields.leftOn: today", "leftOn: today"))
+    with pytest.raises(ConfigError, match=r"riverside.yaml, line \d+: leavers.set.leftOn: no such field"):
+        tenants.load("riverside")
+
+
+def test_infiniti_cannot_be_asked_about_leavers(include: Path) -> None:
+    """It does not tell a patron's group, or loans; a list of usernames works."""
+    text = """\
+tenant: school
+library: School
+mapping: infiniti/school
+timezone: Australia/Sydney
+source: {type: folder, path: /exports/a.csv, contains: everyone}
+target: {type: infiniti, connection: x}
+notify: {on_failure: [a@b.example]}
+leavers:
+  action: deactivate
+  except:
+    patron_groups: [Staff]
+    ids: school.csv
+  while: [open_loans]
+"""
+    write(include / "tenants/school.yaml", text)
+    write(include / "mappings/infiniti/school.yaml", "")
+    with pytest.raises(ConfigError) as error:
+        tenants.load("school")
+    lines = str(error.value).splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["leavers.except.patron_groups", "leavers.while"]
+    assert all("Infiniti cannot be asked about its patrons" in line for line in lines)

@@ -234,14 +234,41 @@ def load_file(path: Path) -> Tenant:
         raise ConfigError(
             models.complaint(file, ("mapping",), f"no such mapping; {models.suggestion(tenant.mapping, known)}")
         )
-    if tenant.leavers is not None and tenant.source.contains != "everyone":
-        sentence = "only a complete file tells who has left. Write 'contains: everyone' under source, or remove this."
-        raise ConfigError(models.complaint(file, ("leavers",), sentence))
     if not tenant.mapping.startswith(f"{tenant.target.type}/"):
         raise ConfigError(
             models.complaint(file, ("mapping",), f"this mapping is not for the target type {tenant.target.type}.")
         )
+    if wrong := [models.complaint(file, key, sentence) for key, sentence in _mistakes_about_leavers(tenant)]:
+        raise ConfigError("\n".join(wrong))
     return tenant
+
+
+def _mistakes_about_leavers(tenant: Tenant) -> Iterator[tuple[yaml_files.Key, str]]:
+    """What `leavers` asks for and this library cannot do."""
+    rules, system = tenant.leavers, tenant.system
+    if rules is None:
+        return
+    if tenant.source.contains != "everyone":
+        yield (
+            ("leavers",),
+            "only a complete file tells who has left. Write 'contains: everyone' under source, or remove this.",
+        )
+    if system.can_be_asked:
+        for path in rules.set:
+            if system.kind(path) is None:
+                yield ("leavers", "set", path), f"no such field; {models.suggestion(path, system.names)}"
+        return
+    kept = rules.exceptions
+    asked = {
+        ("leavers", "except", "patron_groups"): kept.patron_groups,
+        ("leavers", "except", "departments"): kept.departments,
+        ("leavers", "except", "custom_fields"): kept.custom_fields,
+        ("leavers", "while"): rules.unless,
+        ("leavers", "set"): rules.set,
+    }
+    for key, value in asked.items():
+        if value:
+            yield key, f"{system.name} cannot be asked about its patrons. Remove this; 'except: {{ids: ...}}' works."
 
 
 def load_all() -> Iterator[tuple[str, Tenant | ConfigError]]:
