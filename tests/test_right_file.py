@@ -179,7 +179,7 @@ def test_a_file_named_by_hand_is_held_to_the_gates_too_and_is_no_measure(library
     told = library.stopped("by hand", "The file has 3 rows; expected 18 to 22", source_path="desk.csv")
     assert {gate.gate for gate in told.gates if gate.state == "failed"} == {"row_change"}
     told = library.loaded("by hand, with a reason", source_path="desk.csv", load_anyway=REASON)
-    assert (told.outcome, "0 % of the patrons are known" in told.warnings[0]) == ("loaded", True)
+    assert (told.outcome, "0% of the patrons are known" in told.warnings[0]) == ("loaded", True)
     library.deliver(range(21), day=days_after(1))
     told = library.loaded("next", day=days_after(1))
     # The desk's three patrons are not in the complete file: that much is said of them, and nothing is compared.
@@ -204,7 +204,7 @@ def test_another_librarys_file_is_stopped(library):
     library.deliver(range(10))
     library.loaded("first")
     library.deliver([*range(9, 10), *range(100, 109)], day=days_after(1))
-    told = library.stopped("second", r"10 % of the patrons are known from the last load \(1 of 10")
+    told = library.stopped("second", r"10% of the patrons are known from the last load \(1 of 10")
     assert "Is it another library's file?" in told.failure.message
     assert told.failure.stage == "transform"
     library.deliver([*range(5), *range(100, 105)], day=days_after(1))
@@ -220,7 +220,7 @@ def test_an_export_of_updates_is_compared_with_several_loads(library):
     folder = library.runs / history.FOLDER
     assert len(list(folder.glob("*.parquet"))) == gates.LAST
     library.deliver([0], day=days_after(50))
-    library.stopped("too old to be known", "0 % of the patrons are known")
+    library.stopped("too old to be known", "0% of the patrons are known")
     library.deliver([6, 7, 50, 51], day=days_after(50))
     assert library.loaded("half").outcome == "loaded"
 
@@ -261,7 +261,7 @@ def test_a_gate_that_is_new_to_a_library_has_nothing_to_compare_with(library):
     told = library.loaded("second", day=days_after(1))
     assert "The last load kept no ids to compare with." in [gate.sentence for gate in told.gates]
     library.deliver(range(4), day=days_after(2))
-    library.stopped("third", "0 % of the patrons are known", day=days_after(2))
+    library.stopped("third", "0% of the patrons are known", day=days_after(2))
 
 
 def test_bands_of_the_last_loads_stop_a_run_before_anything_is_sent(library):
@@ -272,8 +272,8 @@ def test_bands_of_the_last_loads_stop_a_run_before_anything_is_sent(library):
     library.deliver(range(10), day=days_after(1))
     library.stopped("half", r"The file has 10 rows; expected 16 to 24 \(the last load, of 20 November 2026, had 20")
     library.deliver(range(0, 80, 4), day=days_after(1))
-    told = library.stopped("all staff", "'staff' expected 15 % to 35 %, found 100 %")
-    assert "'undergrad' expected 65 % to 85 %, found 0 %" in told.failure.message
+    told = library.stopped("all staff", "'staff' expected 15% to 35%, found 100%")
+    assert "'undergrad' expected 65% to 85%, found 0%" in told.failure.message
 
 
 def test_more_rejects_than_usual_stop_a_run(library):
@@ -285,7 +285,7 @@ def test_more_rejects_than_usual_stop_a_run(library):
     bad = (library.folder / "exports" / "bad.csv").read_text().splitlines()
     good = (library.folder / "exports" / "patrons.csv").read_text().splitlines()
     (library.folder / "exports" / "patrons.csv").write_text("\n".join([*good[:17], *bad[17:]]) + "\n")
-    library.stopped("second", r"20 % of the rows are rejected \(4 of 20\); expected at most 10 %")
+    library.stopped("second", r"20% of the rows are rejected \(4 of 20\); expected at most 10%")
 
 
 def test_a_trailer_that_does_not_fit_stops_the_run(library):

@@ -177,7 +177,7 @@ def test_the_page_tells_what_was_found_first(library):
     assert sorted(order, key=words.index) == order
     assert "email does not match the pattern ^[^@ ]+@[^@ ]+$; the cell counts as empty" in words
     assert ", 22 and 10 more" in words
-    assert "90.9 %" in words
+    assert "90.9%" in words
     assert "expect_column_values_to_match_regex" in words
     assert page.loads == []
     assert "url(" not in text

@@ -29,7 +29,7 @@ def runs(world: World) -> Runs:
 
 
 def spoiled(row: Mapping[str, str]) -> dict[str, str]:
-    """Every fifth has no date that can be read: 20 %, where 10 % are allowed."""
+    """Every fifth has no date that can be read: 20%, where 10% are allowed."""
     return {"expirationDate": f"{row['username']} soon"} if row["barcode"].endswith(("0", "5")) else {}
 
 

@@ -117,8 +117,8 @@ def test_a_patron_group_that_is_off_is_named_with_its_figures():
     assert the_only(gates.groups(limits, {"undergrad": 65, "staff": 35}, last)).passed
     verdict = the_only(gates.groups(limits, {"undergrad": 30, "staff": 20, "Ann Adams": 50}, last))
     assert not verdict.passed
-    assert "'undergrad' expected 60 % to 90 %, found 30 %" in verdict.sentence
-    assert "groups that these loads did not have: expected at most 10 %, found 50 %" in verdict.sentence
+    assert "'undergrad' expected 60% to 90%, found 30%" in verdict.sentence
+    assert "groups that these loads did not have: expected at most 10%, found 50%" in verdict.sentence
     assert "Ann Adams" not in verdict.sentence
     assert not the_only(gates.groups(limits, {}, last)).passed
 
@@ -131,7 +131,7 @@ def test_more_rejects_than_usual():
     assert the_only(gates.rejects(limits, 0, 1000, last)).passed
     verdict = the_only(gates.rejects(limits, 41, 1000, last))
     assert not verdict.passed
-    assert "4.1 % of the rows are rejected (41 of 1,000); expected at most 4 %" in verdict.sentence
+    assert "4.1% of the rows are rejected (41 of 1,000); expected at most 4%" in verdict.sentence
 
 
 def test_too_few_known_patrons():
@@ -139,7 +139,7 @@ def test_too_few_known_patrons():
     assert the_only(gates.known_ids(0.5, 50, 100, [loaded()])).passed
     verdict = the_only(gates.known_ids(0.5, 49, 100, [loaded()]))
     assert not verdict.passed
-    assert "49 % of the patrons are known from the last load (49 of 100; the last one of 20 November 2026)" in (
+    assert "49% of the patrons are known from the last load (49 of 100; the last one of 20 November 2026)" in (
         verdict.sentence
     )
     assert the_only(gates.known_ids(0.5, 0, 0, [loaded()])).passed, "no patron is nobody else's patron"
@@ -204,4 +204,4 @@ def test_completeness_is_what_the_tenant_knows_of_the_file():
 
 def test_percents_are_written_as_people_write_them():
     """Without a nought that says nothing."""
-    assert [gates.percent(part) for part in (0, 0.2, 0.0123, 1)] == ["0 %", "20 %", "1.2 %", "100 %"]
+    assert [gates.percent(part) for part in (0, 0.2, 0.0123, 1)] == ["0%", "20%", "1.2%", "100%"]

@@ -232,8 +232,8 @@ def share(written: str) -> float:
 
 
 def percent(part: float) -> str:
-    """0.2 is 20 %, 0.0123 is 1.2 %."""
-    return f"{100 * part:.1f}".removesuffix(".0") + " %"
+    """0.2 is 20%, 0.0123 is 1.2%."""
+    return f"{100 * part:.1f}".removesuffix(".0") + "%"
 
 
 def _usual(last: Sequence[Loaded]) -> str:

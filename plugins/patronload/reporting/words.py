@@ -111,18 +111,34 @@ def _lead(report: Report) -> str:
     as_before = "" if report.sent else f" {target} is as it was before."
     wanted = " that is to be loaded" if report.skipped else ""
     plain = {
-        "dry_run": "The export was read, checked, mapped and compared with "
-        f"{target} as in a real load. Nothing was sent to {target}.",
+        "dry_run": f"{_tried(report)} Nothing was sent to {target}.",
         "already_loaded": f"{report.nothing_to_do} {target} is as it was before.",
         "stopped": f"The export was read ({rows}) and refused.{as_before}",
         "no_file": f"There was no export for this day.{as_before}",
         "declined": f"The export was read ({rows}), and {_said_no(report)}.{as_before}",
-        "failed": as_before.strip() or f"{target} has {report.loaded:,} of {rows}.",
-        "loaded_with_rejects": f"Of the {rows} in the export these could not be loaded as they are; "
-        "the reasons are below.",
+        "failed": as_before.strip() or _sent(report),
+        "loaded_with_rejects": f"{report.to_mend:,} of the {rows} could not be loaded; the reasons are below.",
         "loaded": f"Every row of the export{wanted} is a patron in {target} now.",
     }
     return plain[report.outcome]
+
+
+def _tried(report: Report) -> str:
+    """How far a dry run goes: a system that cannot be asked about its patrons is compared with nothing."""
+    if report.can_be_asked:
+        return f"The export was read, checked, mapped and compared with {report.target} as in a real load."
+    return f"The export was read, checked and mapped as in a real load, but not compared with {report.target}."
+
+
+def _sent(report: Report) -> str:
+    """How far a load came that failed; the library system may hold many patrons beside those of the file."""
+    if not report.not_sent:
+        return f"{report.target} confirmed {report.loaded:,} of the {counted(report.sent, 'patron')} that were sent."
+    others = "is as it was" if report.not_sent == 1 else "are as they were"
+    return (
+        f"{counted(report.sent, 'patron')} {'was' if report.sent == 1 else 'were'} sent before the load stopped; "
+        f"the other {report.not_sent:,} {others} in {report.target}."
+    )
 
 
 def _numbers(report: Report) -> list[Number]:
@@ -180,10 +196,6 @@ def _row_numbers(reason: Reason | Noted) -> str:
     )
 
 
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
 def content(report: Report, dag_id: str) -> dict[str, Any]:
     """The words that the templates show of a report: mail.html, mail.txt, report.html, and the page in Airflow."""
     zone = ZoneInfo(report.timezone)
@@ -197,11 +209,10 @@ def content(report: Report, dag_id: str) -> dict[str, Any]:
         "numbers": _numbers(report) if report.rows or report.outcome not in NO_ROWS else [],
         "shares": _shares(report),
         "reasons": [
-            (reason, _capital(reason.reason), _found_by(report, reason), _row_numbers(reason))
-            for reason in report.reasons
+            (reason, reason.reason, _found_by(report, reason), _row_numbers(reason)) for reason in report.reasons
         ],
         "most_reasons": REASONS,
-        "noted": [(note, _capital(note.reason), _row_numbers(note)) for note in report.noted],
+        "noted": [(note, note.reason, _row_numbers(note)) for note in report.noted],
         "noted_rows": sum(note.count for note in report.noted),
         "gate_words": GATE_WORDS,
         "scope_words": SCOPE_WORDS,
