@@ -1,5 +1,5 @@
 """
-Load the patrons of three made-up libraries, from their files on an SFTP server to the mail in the contact's inbox.
+Load the patrons of three fictional libraries, from their files on an SFTP server to the mail in the contact's inbox.
 
 Everything runs on this machine: Airflow, and stand-ins for the SFTP server, FOLIO, Infiniti and the mail server.
 Nothing else is reached, and nothing is left running.
@@ -95,14 +95,14 @@ def _start(running: Stage, library: Library) -> Run:
     """Trigger the load of the library's own day, and switch the DAG on so that it begins."""
     api = running.airflow.api
     api.wait_for_dag(library.dag_id)
-    # The run of a DAG that is switched off waits; so nothing begins before all are told.
+    # The run of a DAG that is switched off waits; so nothing begins before all are started.
     run_id = api.trigger(library.dag_id, partition_key=library.today.isoformat())
     api.unpause(library.dag_id)
     return api.run(library.dag_id, run_id)
 
 
 def _follow(running: Stage, runs: Sequence[Run], clock: Clock) -> None:
-    """Tell of each task as it ends; returns when all runs have ended or time is up."""
+    """Report each task as it ends; returns when all runs have ended or time is up."""
     told: set[tuple[str, str]] = set()
     going = list(runs)
     deadline = time.monotonic() + RUN_PATIENCE

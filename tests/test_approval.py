@@ -312,7 +312,7 @@ def test_a_file_that_says_itself_that_it_is_not_whole_is_stopped(asking):
     """Nobody who is asked can know better."""
     asking.configure(approval={}, limits={"row_change": "20%"}, trailer="TRAILER,{rows}")
     asking.deliver(range(6), day=days_after(1), trailer="TRAILER,20\n")
-    with pytest.raises(ValidationError, match="The trailer line tells of 20 rows; found 6"):
+    with pytest.raises(ValidationError, match="The trailer line counts 20 rows; found 6"):
         planned(asking)
     report = told(asking.load("second", day=days_after(1)))
     assert (report.outcome, states(report)) == ("stopped", {"trailer": "failed", "row_change": "asked"})
@@ -322,7 +322,7 @@ def test_neither_a_dry_run_nor_load_anyway_asks(asking, mails):
     """The one sends nothing, and tells; of the other a person has given the reason already."""
     dry = planned(asking, dry_run=True)
     assert stages.approve(dry, TURN) is None
-    assert told(dry).warnings[0].startswith("In a real load this would have to be looked at: The file has 6 rows")
+    assert told(dry).warnings[0].startswith("In a real load this would need attention: The file has 6 rows")
     anyway = planned(asking, "anyway", load_anyway="says Mr Reed")
     assert stages.approve(anyway, TURN) is None
     assert states(told(anyway)) == {"row_change": "overridden"}

@@ -55,13 +55,13 @@ def test_a_week(libraries: Path):
 
 
 def test_the_mail(libraries: Path):
-    """How many went well, each load with its result, and which library had none at all."""
+    """How many succeeded, each load with its result, and which library had none at all."""
     leave(libraries, "ashford", date(2026, 11, 20))
     stopped = failure("ValidationError", "validate", "The file is too short.")
     leave(libraries, "ashford", date(2026, 11, 21), failure=stopped, patrons=None, sent=set(), results=[])
     mail = digests.mail("both@x.example", digests.digests(UNTIL)["both@x.example"], UNTIL)
     assert mail.to == ("both@x.example",)
-    assert mail.subject == "1 of 2 loads went well (2 libraries, week to 22 Nov 2026)"
+    assert mail.subject == "1 of 2 loads succeeded (2 libraries, week to 22 Nov 2026)"
     for told in ("There was no load of Bexley", "Fri 20 Nov", "Stopped", "No load", "16 Nov 2026 to 22 Nov 2026"):
         assert told in mail.text
         assert told in mail.html

@@ -270,7 +270,9 @@ def test_an_answer_that_is_none_is_told_with_what_to_do(load, infiniti):
     stages.report(odd)
     report = odd.run.read_json(names.REPORT)
     assert (report["failure"]["kind"], report["unconfirmed"]) == ("TargetError", 1)
-    assert "Mend in Infiniti, or in its Airflow connection" in odd.run.read(names.REPORT_PAGE).decode()
+    assert (
+        "Fix what is named above in Infiniti, or in its Airflow connection" in odd.run.read(names.REPORT_PAGE).decode()
+    )
     assert "pupil1" not in json.dumps(report)
 
 

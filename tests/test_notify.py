@@ -376,7 +376,7 @@ def test_no_sender(server, airflow):
 
 @pytest.mark.parametrize("extra", [{"disable_ssl": False}, {"disable_tls": False}])
 def test_encryption_that_the_server_has_not(server, airflow, extra):
-    """A server without TLS where the connection wants it is a setting to mend, not a server to wait for."""
+    """A server without TLS where the connection wants it is a setting to correct, not a server to wait for."""
     airflow(server.port, **extra)
     with pytest.raises(ConfigError, match="disable_ssl, disable_tls"):
         smtp.send(MAIL)

@@ -79,7 +79,7 @@ def test_unconfirmed_rows_fail_the_run():
     """Rows that nobody could confirm make the run a failed one, and the next step is to look them up."""
     report = build(results=[result(1, created=5), result(2, updated=3, unconfirmed=[7, 8])])
     assert (report.outcome, report.unconfirmed) == ("failed", 2)
-    assert "2 patrons nobody knows" in next_steps(report)[0]
+    assert "It is not known whether FOLIO has 2 patrons" in next_steps(report)[0]
 
 
 def test_dry_run():
@@ -104,7 +104,7 @@ def test_killed_without_a_word():
     [
         ("SourceError", "Ask the sender"),
         ("ConfigError", "python -m patronload check"),
-        ("TargetError", "Mend in FOLIO"),
+        ("TargetError", "Fix what is named above in FOLIO"),
         ("TransientError", "whether it is up"),
         ("Defect", "the developers"),
     ],

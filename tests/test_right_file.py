@@ -183,7 +183,9 @@ def test_a_file_named_by_hand_is_held_to_the_gates_too_and_is_no_measure(library
     library.deliver(range(21), day=days_after(1))
     told = library.loaded("next", day=days_after(1))
     # The desk's three patrons are not in the complete file: that much is said of them, and nothing is compared.
-    assert told.warnings == ("Of 23 patrons known from earlier loads 20 are in the file; 3 missing.",)
+    assert told.warnings == (
+        "Of 23 patrons from earlier loads, 20 are in the file. Not in the file: 3 missing so far.",
+    )
 
 
 def test_a_column_that_is_gone_stops_the_run_once(library):
@@ -292,7 +294,7 @@ def test_a_trailer_that_does_not_fit_stops_the_run(library):
     """A file that was cut short; a good one loads without its trailer, and nothing of it becomes a reject."""
     library.configure(trailer="TRAILER,{rows}")
     library.deliver(range(3), trailer="TRAILER,4\n")
-    library.stopped("short", "The trailer line tells of 4 rows; found 3")
+    library.stopped("short", "The trailer line counts 4 rows; found 3")
     library.deliver(range(3))
     library.stopped("cut", "its last line is not the trailer")
     library.deliver(range(3), trailer="TRAILER,3")
@@ -323,7 +325,7 @@ def test_a_dry_run_asks_as_a_real_load_and_leaves_no_trace(library):
     library.loaded("first")
     told = library.loaded("dry again", dry_run=True)
     assert told.outcome == "dry_run"
-    assert told.warnings[0].startswith("In a real load this would have to be looked at: This file was loaded already")
+    assert told.warnings[0].startswith("In a real load this would need attention: This file was loaded already")
     library.deliver(range(5), day=days_after(1))
     library.stopped("dry and short", "expected 18 to 22", dry_run=True)
     assert library.ledger == ["first"]

@@ -105,7 +105,7 @@ def test_whoever_is_missing_leaves_after_days_and_loads(library):
     last = night(library, 4, range(1, 9))
     assert (last.people.left, last.people.missing, last.people.in_file, last.people.known) == (1, 0, 8, 9)
     assert (last.rows, last.unchanged) == (8, 8)
-    sentence = "Of 9 patrons known from earlier loads 8 are in the file; 1 made inactive now."
+    sentence = "Of 9 patrons from earlier loads, 8 are in the file. Not in the file: 1 made inactive by this load."
     assert sentence in last.warnings
     assert sentence in result_mail(library.load("night4").tenant, last).text
     after = user(library, 9)

@@ -286,7 +286,7 @@ def test_a_preview_looks_at_the_trailer(library, capsys, tmp_path):
     assert (
         command_line.main(["preview", "--tenant", "lib", "--export", str(export), "--out", str(tmp_path / "out")]) == 1
     )
-    assert "The run would stop: The trailer line tells of 4 rows; found 3." in " ".join(capsys.readouterr().out.split())
+    assert "The run would stop: The trailer line counts 4 rows; found 3." in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_report_of_an_earlier_version_can_still_be_mailed():

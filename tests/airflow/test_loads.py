@@ -55,7 +55,9 @@ def test_a_note_on_the_run(world: World, loads, tenant: str):
     """Day, file and result are on the run itself, for whoever looks at Airflow's list of runs."""
     run = world.api.http.get(f"dags/{dag_id(tenant)}/dagRuns/{loads[tenant]}").raise_for_status().json()
     report = world.report(tenant, loads[tenant])
-    result = f"loaded, with rejects; {report['created']:,} of {report['rows']:,} rows, {report['rejected']:,} to mend"
+    result = (
+        f"loaded, with rejects; {report['created']:,} of {report['rows']:,} rows, {report['rejected']:,} to correct"
+    )
     assert run["note"] == f"Day {report['day']}, {report['export']['name']}: {result}"
 
 

@@ -196,7 +196,7 @@ def test_completeness_is_what_the_tenant_knows_of_the_file():
     short, trailer = gates.complete(limits, 499, 10, Trailer("T{rows}", 11))
     assert (short.passed, trailer.passed) == (False, False)
     assert short.sentence == "The file has 499 bytes; expected at least 500."
-    assert trailer.sentence == "The trailer line tells of 11 rows; found 10."
+    assert trailer.sentence == "The trailer line counts 11 rows; found 10."
     assert all(verdict.passed for verdict in gates.complete(limits, 500, 10, Trailer("T{rows}", 10)))
     (missing,) = gates.complete(Limits(), 500, 10, Trailer("T{rows}", None))
     assert (missing.passed, "not the trailer that source.trailer tells (T{rows})" in missing.sentence) == (False, True)

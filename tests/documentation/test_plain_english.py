@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from tests.documentation.pages import PROJECT
 from tests.documentation.wording import lines
 
 WORST = {
@@ -29,22 +28,10 @@ WORST = {
 }
 """Patterns of the words, and what to write instead."""
 
-NOT_YET: tuple[str, ...] = (
-    *("include/templates", "local", "docs/when-a-run-fails.md"),
-    *(f"plugins/patronload/{part}" for part in ("checks/gates.py", "checks/limits.py", "in_airflow", "reporting")),
-)
-"""Files and folders that are not rewritten yet. The list only gets shorter."""
-
 
 @pytest.mark.parametrize("pattern", WORST)
 def test_a_word_is_not_used(pattern):
     """Docs, templates, YAML, messages, docstrings and comments use the plain word instead."""
     word = re.compile(rf"\b({pattern})\b", re.IGNORECASE)
-    found = [str(line) for line in lines() if word.search(line.text) and not line.file.startswith(NOT_YET)]
+    found = [str(line) for line in lines() if word.search(line.text)]
     assert not found, f"write instead: {WORST[pattern]}\n" + "\n".join(found)
-
-
-@pytest.mark.parametrize("place", NOT_YET)
-def test_what_is_not_rewritten_yet_exists(place):
-    """A path that is gone or renamed leaves the list."""
-    assert (PROJECT / place).exists()

@@ -95,11 +95,11 @@ def test_a_trend():
         load(),
     ]
     shown = charts.trend(loads)
-    assert [bar.words for bar in shown.bars] == ["2026-11-24: 10 loaded, 2 to mend", "2026-11-24: failed"]
+    assert [bar.words for bar in shown.bars] == ["2026-11-24: 10 loaded, 2 to correct", "2026-11-24: failed"]
     assert [bar.left for bar in shown.bars] == [charts.WIDTH - 2 * charts.STEP, charts.WIDTH - charts.STEP]
     assert shown.bars[0].good + shown.bars[0].bad == charts.HEIGHT
     assert shown.bars[1].bad > 0
-    assert shown.words == "The last 2 loads: 10 patrons each; 1 did not go well."
+    assert shown.words == "The last 2 loads: 10 patrons each; 1 failed."
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_a_trend():
     [
         ([], "No load yet."),
         ([load()], "The last load: 10 patrons."),
-        ([load("failed")], "The last load did not go well."),
-        ([load("failed"), load("stopped")], "The last 2 loads: none went well."),
+        ([load("failed")], "The last load failed."),
+        ([load("failed"), load("stopped")], "The last 2 loads: all failed."),
     ],
 )
 def test_a_trend_in_words(loads, words):

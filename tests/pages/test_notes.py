@@ -21,7 +21,7 @@ ZEROS = dict.fromkeys(("updated", "failed", "rejected", "not_sent", "unconfirmed
                 "rejected": 20,
                 "failed": 4,
             },
-            "Day 2026-11-24, patrons.csv: loaded, with rejects; 4,108 of 4,132 rows, 24 to mend",
+            "Day 2026-11-24, patrons.csv: loaded, with rejects; 4,108 of 4,132 rows, 24 to correct",
         ),
         ({"outcome": "loaded", "rows": 2, "created": 2}, "Day 2026-11-24, patrons.csv: loaded; 2 of 2 rows"),
         (
@@ -53,7 +53,7 @@ def test_a_run_that_ends(site: Site, counted):
         notes.on_dag_run_failed(run)
     site.session.flush()
     found = {run.run_id: run.note for run in site.session.query(DagRun).all()}
-    assert found[loaded] == "Day 2026-11-20: loaded; 10 of 12 rows, 2 to mend"
+    assert found[loaded] == "Day 2026-11-20: loaded; 10 of 12 rows, 2 to correct"
     assert found[silent] is None
     assert found[foreign] is None
 

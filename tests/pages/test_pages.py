@@ -186,7 +186,7 @@ def test_runs_without_a_report(site: Site, counted):
     site.put(dag_id, broken, "report.json", "{}")
     said = {
         going: "The load is under way",
-        killed: "The task ‘report’ did not get through",
+        killed: "The task ‘report’ failed",
         gone: "The report is no longer kept",
         broken: "Its report.json cannot be read",
     }
@@ -236,9 +236,9 @@ def test_colours_can_be_told_apart(site: Site):
     light, _, dark = site.get("/style.css").text.partition("@media (prefers-color-scheme: dark)")
     for style in (light, dark.partition("* {")[0]):
         colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", style))
-        for name in ("ink", "quiet", "link", "bad", "mend", "running", "waiting", *words.LOOKS):
+        for name in ("ink", "quiet", "link", "bad", "rejects", "running", "waiting", *words.LOOKS):
             for ground in ("desk", "box"):
-                assert contrast(colours[name], colours[ground]) >= 4.5 - 0.9 * (name == "mend"), (name, ground)
+                assert contrast(colours[name], colours[ground]) >= 4.5 - 0.9 * (name == "rejects"), (name, ground)
 
 
 def test_the_icon_is_drawn_for_light_and_for_dark(site: Site):

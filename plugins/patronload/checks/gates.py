@@ -20,7 +20,7 @@ from patronload.exports.trailers import Trailer
 from patronload.folding import folded
 
 LAST = 5
-"""So many loads tell what is usual."""
+"""How many recent loads show what is usual."""
 
 MOST_NAMED = 8
 """Of more columns or groups than this only the first are named."""
@@ -60,7 +60,7 @@ class Loaded(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What one gate says. A failed one stops the run, or with `effect` warn is only told."""
+    """What one gate says. A failed one stops the run, or with `effect` warn is only reported."""
 
     gate: str
     passed: bool
@@ -112,11 +112,11 @@ def complete(limits: Limits, size: int, rows: int, trailer: Trailer | None) -> l
 def _of_trailer(trailer: Trailer, rows: int) -> str:
     if trailer.rows is None:
         return f"The file is not complete: its last line is not the trailer that source.trailer tells ({trailer.form})."
-    return f"The trailer line tells of {trailer.rows:,} rows; found {rows:,}."
+    return f"The trailer line counts {trailer.rows:,} rows; found {rows:,}."
 
 
 def columns(limits: Limits, found: Sequence[str], reference: Loaded | None) -> Verdict:
-    """Whether the columns of the last load are all there. A new one is told, and does no harm."""
+    """Whether the columns of the last load are all there. A new one is reported, and does no harm."""
     if reference is None:
         return Verdict("changed_columns", True, NO_EARLIER)
     missing = [name for name in reference.columns if name not in found]
@@ -182,9 +182,11 @@ def groups(limits: Limits, found: Mapping[str, int], last: Sequence[Loaded]) -> 
     day = in_words(last[-1].day)
     if told:
         named = "; ".join(told[:MOST_NAMED]) + ("; and more" if len(told) > MOST_NAMED else "")
-        sentence = f"The patron groups are not mixed as in the last loads (the last one of {day}): {named}."
+        sentence = f"The share of each patron group differs from recent loads (the last one of {day}): {named}."
         return [Verdict("group_change", False, sentence)]
-    return [Verdict("group_change", True, f"The patron groups are mixed as in the last loads (the last one of {day}).")]
+    return [
+        Verdict("group_change", True, f"The share of each patron group is as in recent loads (the last one of {day}).")
+    ]
 
 
 def known_ids(least: float | None, known: int, patrons: int, last: Sequence[Loaded]) -> list[Verdict]:
@@ -218,7 +220,7 @@ def marks(ids: pl.Series, salt: str) -> pl.Series:
     """
     Ids as the ledger keeps them, one by one: 8 bytes of a hash keyed with `salt` (hexadecimal).
 
-    Other salts give other marks, so those of two libraries or days cannot be laid side by side. They are no secret
+    Other salts give other marks, so those of two libraries or days cannot be compared. They are not a secret
     from who has both the ledger and a list of all possible ids.
     """
     key = bytes.fromhex(salt)[: hashlib.blake2b.MAX_KEY_SIZE]

@@ -11,7 +11,7 @@ def verdicts(limits: Limits, export: Export | Facts, rejected: int) -> list[Verd
 
 
 def exceeded(limits: Limits, export: Export | Facts, rejected: int) -> list[str]:
-    """Which limits an export is outside of, in sentences. A mended rejects file is a handful of rows by its nature."""
+    """Which limits an export is outside of, in sentences. A corrected rejects file has only a few rows."""
     if export.mended:
         return []
     rows, sentences = export.rows, []
@@ -23,6 +23,6 @@ def exceeded(limits: Limits, export: Export | Facts, rejected: int) -> list[str]
     if rejected > limits.rejects_allowed(rows):
         sentences.append(
             f"{rejected:,} of {rows:,} rows are rejected; limits.max_rejects allows {limits.max_rejects}. See the "
-            "reasons in the report, and mend the export or the mapping file."
+            "reasons in the report, and correct the export or the mapping file."
         )
     return sentences

@@ -53,7 +53,7 @@ PARAMS = {
         type=["null", "string"],
         title="Source path",
         source="dag",
-        description="Take this file instead of the usual one: a path at the same source, like outgoing/mended.csv.",
+        description="Take this file instead of the usual one: a path at the same source, like outgoing/corrected.csv.",
     ),
     "load_anyway": Param(
         None,
@@ -84,7 +84,7 @@ class RetryByKind(ExceptionRetryPolicy):
         return RetryDecision.retry(min(timedelta(seconds=pause), LONGEST_PAUSE), "the far end asks for a pause")
 
 
-# Only an error that says so may go away by itself; a worker that died is retried by Airflow without asking.
+# Only an error that says so may pass; a worker that died is retried by Airflow without asking.
 RETRY_BY_KIND = RetryByKind(
     [
         RetryRule(TransientError, RetryAction.RETRY, reason="the network or the far end was busy"),

@@ -17,7 +17,18 @@ from patronload.artifacts.models import Approval, ChunkResult, Delivery, Failure
 from patronload.artifacts.progress import ANSWERED, IN_FLIGHT, Progress
 from patronload.artifacts.tables import REJECTS
 from patronload.config.tenants import Tenant
-from patronload.reporting.report import UNCONFIRMED, Check, Export, Noted, Outcome, People, Reason, Report, Skip
+from patronload.reporting.report import (
+    UNCONFIRMED,
+    Check,
+    Export,
+    Noted,
+    Outcome,
+    People,
+    Reason,
+    Report,
+    Skip,
+    counted,
+)
 
 ENDS: dict[str, Outcome] = {"ValidationError": "stopped", "MissingError": "no_file", "Declined": "declined"}
 """The outcome of a run that this kind of error ended; any other kind is a failure."""
@@ -154,7 +165,7 @@ def _warnings_of_approval(gates: Iterable[GateVerdict], approval: Approval | Non
 def _warnings_of_gates(gates: Iterable[GateVerdict], reason: str | None, *, dry_run: bool) -> list[str]:
     """What is unusual about a file that was loaded all the same."""
     overridden = [gate.sentence for gate in gates if gate.state == "overridden"]
-    before = "In a real load this would have to be looked at: " if dry_run else ""
+    before = "In a real load this would need attention: " if dry_run else ""
     warned = [f"{before}{gate.sentence}" for gate in gates if gate.state == "warned"]
     if not overridden:
         return warned
@@ -272,15 +283,16 @@ def _people_in_words(people: People | None) -> Iterator[str]:
     if people is None or people.known == people.in_file:
         return
     named = {
-        "missing": people.missing,
-        "made inactive now": people.left,
+        "missing so far": people.missing,
+        "made inactive by this load": people.left,
         "inactive before": people.inactive,
         "kept by an exception": people.exempt,
         "no longer in the library system": people.gone,
         "waiting": people.waiting,
     }
     others = ", ".join(f"{number:,} {words}" for words, number in named.items() if number)
-    yield f"Of {people.known:,} patrons known from earlier loads {people.in_file:,} are in the file; {others}."
+    known = counted(people.known, "patron")
+    yield f"Of {known} from earlier loads, {people.in_file:,} are in the file. Not in the file: {others}."
 
 
 def _rows(table: pl.DataFrame) -> pl.DataFrame:

@@ -27,7 +27,7 @@ class Week(NamedTuple):
 
     @property
     def well(self) -> int:
-        """How many went well."""
+        """How many succeeded."""
         return sum(load.outcome in ("loaded", "loaded_with_rejects") for load in self.loads)
 
 
@@ -47,7 +47,7 @@ def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
     """One mail about a week of one or more libraries, which ends at `until` (aware)."""
     loads, well = sum(len(week.loads) for week in weeks), sum(week.well for week in weeks)
     quiet = [week.tenant.library for week in weeks if not week.loads]
-    headline = f"{well} of {counted(loads, 'load')} went well" if loads else "No load this week"
+    headline = f"{well} of {counted(loads, 'load')} succeeded" if loads else "No load this week"
     last = (until - timedelta(days=1)).date()
     content = {
         "headline": headline,
@@ -67,7 +67,7 @@ def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
 
 
 def _look(*, good: bool) -> Look:
-    """The colours of a load that went well, or of one that somebody should look at."""
+    """The colours of a load that succeeded, or of one that needs attention."""
     return LOOKS["loaded" if good else "loaded_with_rejects"]._replace(word="The week")
 
 

@@ -24,7 +24,7 @@ def recipients(tenant: Tenant, report: Report) -> list[str]:
     named = list(contacts.always)
     if report.outcome == "loaded":
         named += contacts.on_success
-    if report.to_mend:
+    if report.to_correct:
         named += contacts.on_rejects
     return _once([*named, *_after(contacts, report.outcome)])
 

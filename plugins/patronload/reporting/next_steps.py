@@ -14,7 +14,7 @@ def next_steps(report: Report) -> list[str]:
             "If the load is right after all, clear the task 'approve' in Airflow: it asks once more.",
         ]
     if report.outcome in ("failed", "no_file"):
-        return [*_after_a_failure(report), *_look_up(report), *_mend_later(report)]
+        return [*_after_a_failure(report), *_look_up(report), *_correct_later(report)]
     if report.outcome == "already_loaded":
         return [
             "If a newer export should be there, ask its sender.",
@@ -22,7 +22,7 @@ def next_steps(report: Report) -> list[str]:
         ]
     if report.outcome == "dry_run":
         return [*_read_rejects(report), "To load for real, start the load in Airflow with 'Dry run' switched off."]
-    return _mend(report) or ["There is nothing to do."]
+    return _correct(report) or ["There is nothing to do."]
 
 
 def _after_a_stop(report: Report) -> list[str]:
@@ -54,8 +54,8 @@ def _keys(report: Report) -> str:
 
 _ADVICE = {
     "ConfigError": [
-        "Mend the setting named above: a tenant file, a mapping file or an Airflow connection.",
-        "For a file, `python -m patronload check` tells whether it is right now.",
+        "Correct the setting named above: a tenant file, a mapping file or an Airflow connection.",
+        "For a file, `python -m patronload check` says whether it is right now.",
         "Then clear the task {stage} in Airflow.",
     ],
     "SourceError": [
@@ -67,11 +67,11 @@ _ADVICE = {
         "When it is there, start the load again in Airflow; for an earlier day, with that day as 'Partition Key'.",
     ],
     "TargetError": [
-        "Mend in {target}, or in its Airflow connection, what is named above.",
+        "Fix what is named above in {target}, or in its Airflow connection.",
         "Then clear the task {stage} in Airflow; {once}.",
     ],
     "RefusedError": [
-        "Look at the reasons: what {target} refuses is mended there, in the mapping file, or in the export.",
+        "Read the reasons. What {target} refuses is fixed there, in the mapping file, or in the export.",
         "Then start the load again in Airflow. Clearing the task {stage} does no harm, and sends nothing more.",
     ],
     "NotStartedError": [
@@ -109,33 +109,33 @@ def _look_up(report: Report) -> list[str]:
     if not report.can_be_asked:
         does = "sends those whose answer got lost once more, which does no harm"
     sentence = (
-        f"Of {counted(report.unconfirmed, 'patron')} nobody knows whether {report.target} has them. The task 'post', "
+        f"It is not known whether {report.target} has {counted(report.unconfirmed, 'patron')}. The task 'post', "
         f"once cleared, {does}. Rows that stay unconfirmed after that are for a person to look up in {report.target}."
     )
     return [sentence]
 
 
 def _read_rejects(report: Report) -> list[str]:
-    if not report.to_mend:
+    if not report.to_correct:
         return []
-    rows = f"it has {counted(report.to_mend, 'row')} and why they are rejected"
-    return [f"Open rejects.csv in a spreadsheet: {rows}. Mend them in the system that the export comes from."]
+    rows = f"it has {counted(report.to_correct, 'row')} and why they are rejected"
+    return [f"Open rejects.csv in a spreadsheet: {rows}. Correct them in the system that the export comes from."]
 
 
-def _mend_later(report: Report) -> list[str]:
-    if not report.to_mend:
+def _correct_later(report: Report) -> list[str]:
+    if not report.to_correct:
         return []
     if report.failure and report.failure.kind == "RefusedError":
         return _read_rejects(report)
-    return [f"The {counted(report.to_mend, 'row')} in rejects.csv can wait until the load is through."]
+    return [f"The {counted(report.to_correct, 'row')} in rejects.csv can wait until the load is through."]
 
 
-def _mend(report: Report) -> list[str]:
-    if not report.to_mend:
+def _correct(report: Report) -> list[str]:
+    if not report.to_correct:
         return []
     return [
-        f"Open rejects.csv in a spreadsheet: it has the {counted(report.to_mend, 'row')} and the reasons.",
-        "Mend them there, and in the system that the export comes from, or the next export brings the mistakes back.",
+        f"Open rejects.csv in a spreadsheet: it has the {counted(report.to_correct, 'row')} and the reasons.",
+        "Correct them there, and in the system that the export comes from: or the next export brings the errors back.",
         "Save the file as CSV, with the reject_ columns left in, and put it where the exports lie.",
         "Start the load in Airflow with the path of that file as 'Source path'; it loads these rows only.",
     ]

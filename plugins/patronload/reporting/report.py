@@ -57,8 +57,8 @@ class Check(_Part):
 
 class Noted(_Part):
     """
-    Something in rows that did not cost the patrons: the cell counts as empty (`blank`), or it is only told (`warn`). In
-    words, for how many rows, and the first few row numbers.
+    Something in rows that did not cost the patrons: the cell counts as empty (`blank`), or the report mentions it
+    (`warn`). In words, for how many rows, and the first few row numbers.
     """
 
     effect: Literal["blank", "warn"]
@@ -162,7 +162,7 @@ class Report(_Part):
         return self.created + self.updated + self.failed + self.unconfirmed
 
     @property
-    def to_mend(self) -> int:
+    def to_correct(self) -> int:
         """How many rows are in rejects.csv."""
         return self.rejected + self.failed
 

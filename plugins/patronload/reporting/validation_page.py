@@ -1,7 +1,7 @@
 """
 Write the page that tells what the checks of an export found, for people: validation.html.
 
-It is made from validation.json and the report, so it holds no patron's value: rows are told by their number. It loads
+It is made from validation.json and the report, so it holds no patron's value: rows are named by their number. It loads
 nothing from elsewhere. (Great Expectations' own pages fetch sixteen things, and show what stands in the cells.)
 """
 
@@ -20,7 +20,7 @@ LEAST_SHARE = 0.001
 """A smaller one would be written as none."""
 
 ROWS_SHOWN = 20
-"""So many row numbers stand on the page for a check; all of them are in failing.parquet."""
+"""How many row numbers the page shows for a check; all of them are in failing.parquet."""
 
 
 class Line(NamedTuple):

@@ -77,7 +77,7 @@ def headline(report: Report) -> str:
         "stopped": f"The load was stopped{nothing}",
         "no_file": f"No file came{nothing}",
         "declined": f"{'Nobody approved the load' if _unanswered(report) else 'The load was declined'}{nothing}",
-        "loaded_with_rejects": f"{_are(report.loaded, 'patron')} loaded, {_are(report.to_mend, 'row')} not",
+        "loaded_with_rejects": f"{_are(report.loaded, 'patron')} loaded, {_are(report.to_correct, 'row')} not",
         "loaded": f"{_are(report.loaded, 'patron')} loaded",
     }
     return _failed(report) if report.outcome == "failed" else plain[report.outcome]
@@ -117,7 +117,7 @@ def _lead(report: Report) -> str:
         "no_file": f"There was no export for this day.{as_before}",
         "declined": f"The export was read ({rows}), and {_said_no(report)}.{as_before}",
         "failed": as_before.strip() or _sent(report),
-        "loaded_with_rejects": f"{report.to_mend:,} of the {rows} could not be loaded; the reasons are below.",
+        "loaded_with_rejects": f"{report.to_correct:,} of the {rows} could not be loaded; the reasons are below.",
         "loaded": f"Every row of the export{wanted} is a patron in {target} now.",
     }
     return plain[report.outcome]
@@ -144,17 +144,18 @@ def _sent(report: Report) -> str:
 def _numbers(report: Report) -> list[Number]:
     """The account, top to bottom: the lines after the first add up to it."""
     target = report.target
+    same = Number("Unchanged", report.unchanged, f"{target} already has exactly this", "good")
     lines = [
         Number("Rows", report.rows, "in the export", "rows"),
         Number("Created", report.created, f"new in {target}", "good"),
         Number("Updated", report.updated, f"were in {target} before", "good"),
+        *([same] if report.unchanged else []),
         Number("Failed", report.failed, f"refused by {target}", "bad"),
         Number("Rejected", report.rejected, "left out before sending", "bad"),
     ]
     waiting = "would be sent in a real load" if report.outcome == "dry_run" else "the run ended before their turn"
     skips = ", ".join(f"{skip.reason} ({skip.count:,})" for skip in report.skips[:3])
     rest = [
-        Number("Unchanged", report.unchanged, f"{target} already has exactly this", "good"),
         Number("Skipped", report.skipped, skips or "by a rule of the mapping", "open"),
         Number("Not sent", report.not_sent, waiting, "open"),
         Number("Unconfirmed", report.unconfirmed, "sent, the answer was lost", "unknown"),
@@ -166,7 +167,7 @@ def _shares(report: Report) -> list[tuple[str, float]]:
     """The parts of a bar, in percent of the rows: each that is not empty can be seen."""
     parts = {
         "good": report.loaded,
-        "bad": report.to_mend,
+        "bad": report.to_correct,
         "open": report.skipped + report.not_sent,
         "unknown": report.unconfirmed,
     }

@@ -31,7 +31,7 @@ WAITS = {
 
 NO_REPORT = "The last load ended without a report."
 
-UNTOLD = "The last load is through, but one of its last steps failed: somebody may not have been told."
+UNTOLD = "The last load is through, but one of its last stages failed: a mail may not have been sent."
 
 
 def needed(library: Library, now: datetime) -> list[str]:

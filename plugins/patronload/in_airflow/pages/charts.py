@@ -37,7 +37,7 @@ class Trend(NamedTuple):
 def trend(loads: Sequence[Load]) -> Trend:
     """The trend of loads that come newest first; what had nothing to load, or is under way, is left out."""
     shown = [load for load in reversed(loads[:TREND]) if not load.under_way and load.outcome not in NO_LOADS]
-    tallest = max((load.loaded + load.to_mend for load in shown), default=0) or 1
+    tallest = max((load.loaded + load.to_correct for load in shown), default=0) or 1
     # The newest stands at the right, however many there are.
     first = TREND - len(shown)
     return Trend(
@@ -52,10 +52,10 @@ def shares(counts: Sequence[int]) -> list[float]:
 
 
 def _bar(load: Load, left: int, scale: float) -> Bar:
-    good, bad = load.loaded * scale, load.to_mend * scale
+    good, bad = load.loaded * scale, load.to_correct * scale
     words = f"{load.day}: {load.loaded:,} loaded"
-    if load.to_mend:
-        words += f", {load.to_mend:,} to mend"
+    if load.to_correct:
+        words += f", {load.to_correct:,} to correct"
     kind = load.outcome or "failed"
     if kind not in ("loaded", "loaded_with_rejects"):
         words = f"{load.day}: {kind.replace('_', ' ')}"
@@ -75,7 +75,7 @@ def _words(shown: Sequence[Load]) -> str:
     failed = len(shown) - len(went_well)
     loads, each = ("The last load", "") if len(shown) == 1 else (f"The last {len(shown)} loads", " each")
     if not went_well:
-        return f"{loads} did not go well." if not each else f"{loads}: none went well."
+        return f"{loads} failed." if not each else f"{loads}: all failed."
     low, high = min(went_well), max(went_well)
     figures = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    return f"{loads}: {figures} patrons{each}" + (f"; {failed} did not go well." if failed else ".")
+    return f"{loads}: {figures} patrons{each}" + (f"; {failed} failed." if failed else ".")

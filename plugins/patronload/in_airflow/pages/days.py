@@ -50,7 +50,7 @@ def missed(schedule: str | None, loads: Sequence[Load], *, more: bool = False) -
 
     `loads` come newest first; `more` says that there may be others before, which are not among them. Days that may
     have been loaded by these are left out: after a backfill of a month, the newest loads are all of days long ago.
-    A day that is being loaded is not missed, and neither is that of the last load: how that one ended is told anyway.
+    A day that is being loaded is not missed, and neither is that of the last load, whose end is reported anyway.
     """
     good = [day_of(load) for load in loads if load.outcome in WELL]
     if schedule is None or not good:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 TREND = 30
-"""So many loads make a library's trend."""
+"""How many loads make a library's trend."""
 
 TITLE = "Patron load: "
 """What a DAG's title has before the library's name."""
@@ -55,7 +55,7 @@ class Load(NamedTuple):
         return sum(self.figures.get(name, 0) for name in ("created", "updated", "unchanged"))
 
     @property
-    def to_mend(self) -> int:
+    def to_correct(self) -> int:
         """How many rows stand in rejects.csv."""
         return self.figures.get("rejected", 0) + self.figures.get("failed", 0)
 
@@ -129,7 +129,7 @@ def load(session: Session, dag_id: str, run_id: str) -> Load | None:
     found = next(iter(_loads(session, [dag_id], 1, run_id).get(dag_id, ())), None)
     if not found or not found.waiting:
         return found
-    # What it waits for is told by the others.
+    # The others say what it waits for.
     among = _loads(session, [dag_id], TREND).get(dag_id, [])
     return next((each for each in among if each.run_id == run_id), found)
 

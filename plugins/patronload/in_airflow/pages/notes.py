@@ -47,7 +47,7 @@ def on_dag_run_failed(dag_run: DagRun) -> None:
 
 
 def sentence(told: dict[str, Any]) -> str:
-    """Day 2026-11-24, patrons_20261124.csv: loaded, with rejects; 4,108 of 4,132 rows, 24 to mend."""
+    """Day 2026-11-24, patrons_20261124.csv: loaded, with rejects; 4,108 of 4,132 rows, 24 to correct."""
     outcome = str(told.get("outcome", ""))
     file = f", {told['file']}" if told.get("file") else ""
     file += f" (taken from the archive of run {told['archive']})" if told.get("archive") else ""
@@ -55,7 +55,7 @@ def sentence(told: dict[str, Any]) -> str:
     if not told.get("rows"):
         return text
     text += f"; {told.get('created', 0) + told.get('updated', 0):,} of {told['rows']:,} rows"
-    parts = {"to mend": told.get("rejected", 0) + told.get("failed", 0)}
+    parts = {"to correct": told.get("rejected", 0) + told.get("failed", 0)}
     parts |= {name.replace("_", " "): told.get(name, 0) for name in ("not_sent", "unconfirmed")}
     return text + "".join(f", {number:,} {name}" for name, number in parts.items() if number)
 

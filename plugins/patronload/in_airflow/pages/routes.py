@@ -36,7 +36,7 @@ from patronload.reporting.report import Report
 log = logging.getLogger(__name__)
 
 HISTORY = 100
-"""So many loads of one library are listed."""
+"""How many loads of one library are listed."""
 
 BLOCK = 1 << 20
 """Bytes of a download that are read at once."""
@@ -134,7 +134,7 @@ def report(request: Request, session: SessionDep, user: GetUserDep, dag_id: str,
         load=load,
         lengths=charts.shares([reason.count for reason, *_ in content["reasons"]]),
         may_load=_may_load(session, user, dag_id),
-        has_rejects=made.to_mend > 0 and _has(run, names.REJECTS),
+        has_rejects=made.to_correct > 0 and _has(run, names.REJECTS),
     )
 
 
@@ -148,7 +148,7 @@ def report_json(session: SessionDep, dag_id: str, run_id: str) -> Response:
 
 
 def rejects(session: SessionDep, dag_id: str, run_id: str) -> Response:
-    """The rows to mend, as a file to keep."""
+    """The rows to correct, as a file to keep."""
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
     if not _has(run, names.REJECTS):
@@ -210,7 +210,7 @@ def _report_of(run: Run) -> tuple[Report | None, str]:
         return Report.from_json(run.read_json(names.REPORT)), ""
     except ValueError:
         return None, "Its report.json cannot be read. It may be of another version of Patronload."
-    except Exception as error:  # noqa: BLE001 - a bucket that cannot be reached is no reason for a page of code
+    except Exception as error:  # noqa: BLE001 - a bucket that cannot be reached must not end in a page of code
         return None, _trouble(error)
 
 
@@ -241,7 +241,7 @@ async def _refused(request: Request, error: Exception) -> HTMLResponse:
     words = {
         401: ("Nobody is logged in", "Log in to Airflow, and open this page again."),
         403: (
-            "This is not for you to see",
+            "You do not have access to this page",
             "Your account in Airflow may not see these loads, or not their rejects.",
         ),
         503: ("This cannot be read", str(error.detail)),
