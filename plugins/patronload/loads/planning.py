@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -25,6 +27,7 @@ from patronload.rows import ROW
 from patronload.targets import Target
 from patronload.targets.delivery import CHANGES, Background, Planned
 from patronload.targets.patron_ledger import LEFT, PatronLedger
+from patronload.targets.spool import Spool
 
 log = logging.getLogger(__name__)
 
@@ -84,19 +87,11 @@ def _write_effects(load: Load, planned: Planned, ledger: PatronLedger | None) ->
     run, dropped = load.run, planned.rejects.select("row").unique()
     tally = Tally(load.tenant.system.coded)
     back = ledger.patrons.filter(pl.col("state") == LEFT).select("key") if ledger is not None else None
-    with run.writing(names.CHANGES) as file:
-        writer = tables.Writer(file)
-        for part in planned.changes.parts() if planned.changes else [pl.DataFrame(schema=CHANGES)]:
-            changes = _returned(part.join(dropped, on="row", how="anti", maintain_order="left"), back)
-            writer.write(changes)
-            tally.add(changes)
-        writer.close()
+    for part in _write_parts(run, names.CHANGES, planned.changes or Spool(CHANGES), dropped, back):
+        tally.add(part)
     if planned.before is not None:
-        with run.writing(names.BEFORE) as file:
-            writer = tables.Writer(file)
-            for part in planned.before.parts():
-                writer.write(part.join(dropped, on="row", how="anti", maintain_order="left"))
-            writer.close()
+        for _ in _write_parts(run, names.BEFORE, planned.before, dropped):
+            pass
     if planned.unchanged is not None:
         tables.write(run, names.UNCHANGED, planned.unchanged)
     if planned.departures is not None and planned.departures.height and ledger is not None:
@@ -104,6 +99,19 @@ def _write_effects(load: Load, planned: Planned, ledger: PatronLedger | None) ->
         run.write(names.LEAVERS_FILE, leavers.to_csv(planned.departures, ledger.patrons))
     stored = {name: planned.summary.get(name, 0) for name in ("active", "stored")}
     return tally.effects(stored["active"], stored["stored"])
+
+
+def _write_parts(
+    run: Run, name: str, spool: Spool, dropped: pl.DataFrame, back: pl.DataFrame | None = None
+) -> Iterator[pl.DataFrame]:
+    """Store a spool's lines as a table, without those of dropped rows; yields each part, and closes the spool."""
+    with closing(spool), run.writing(name) as file:
+        writer = tables.Writer(file)
+        for part in spool.parts():
+            kept = _returned(part.join(dropped, on="row", how="anti", maintain_order="left"), back)
+            writer.write(kept)
+            yield kept
+        writer.close()
 
 
 def _returned(changes: pl.DataFrame, back: pl.DataFrame | None) -> pl.DataFrame:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 PART = 50_000
 """Lines in memory, and in a part."""
@@ -17,7 +21,8 @@ class Spool:
     """
     A table that grows line by line. Full parts are files in a temporary folder that goes with the spool.
 
-    `schema` names the columns and their types, as polars takes it.
+    `schema` names the columns and their types, as polars takes it. The files hold patrons, so they are encrypted with a
+    key that exists in this process only: run artifacts are never on a disk unencrypted, and these lines become one.
     """
 
     def __init__(self, schema: dict[str, Any], part: int = PART) -> None:
@@ -26,6 +31,7 @@ class Spool:
         self._lines: list[tuple[Any, ...]] = []
         self._files: list[Path] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._fernet: Fernet | None = None
 
     def add(self, *line: Any) -> None:
         """Append a line: one value for each column."""
@@ -36,15 +42,27 @@ class Spool:
     def parts(self) -> Iterator[pl.DataFrame]:
         """All lines in their order, part by part; a spool without lines has one empty part."""
         for file in self._files:
-            yield pl.read_parquet(file)
+            assert self._fernet is not None  # there are files
+            yield pl.read_parquet(io.BytesIO(self._fernet.decrypt(file.read_bytes())))
         if self._lines or not self._files:
             yield self._frame()
 
+    def close(self) -> None:
+        """Remove the files; the lines cannot be read any more."""
+        if self._folder is not None:
+            self._folder.cleanup()
+        self._files, self._lines = [], []
+
     def _write(self) -> None:
-        if self._folder is None:
+        from cryptography.fernet import Fernet  # slow to import, and small loads have no files
+
+        if self._folder is None or self._fernet is None:
             self._folder = tempfile.TemporaryDirectory(prefix="patronload-")
-        file = Path(self._folder.name) / f"{len(self._files):06}.parquet"
-        self._frame().write_parquet(file, compression="lz4", statistics=False)
+            self._fernet = Fernet(Fernet.generate_key())
+        content = io.BytesIO()
+        self._frame().write_parquet(content, compression="lz4", statistics=False)
+        file = Path(self._folder.name) / f"{len(self._files):06}"
+        file.write_bytes(self._fernet.encrypt(content.getvalue()))
         self._files.append(file)
         self._lines = []
 

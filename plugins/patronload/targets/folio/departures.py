@@ -86,7 +86,7 @@ class _Departing:
         open_cases = self._open_cases([user["id"] for _, user, _, reason in found if user and not reason])
         leave, outcomes = [], []
         for (key, user, theirs, reason), row in zip(found, range(self.leaving.first_row, 1 << 32), strict=False):
-            kept = reason or (open_cases.get(user["id"], ("", ""))[1] if user else "")
+            kept = reason or (open_cases.get(user["id"], "") if user else "")
             state = "gone" if user is None else self._state(user, kept)
             if user is not None and theirs is not None and state == "left":
                 leave.append(Departure(row, user, theirs, self._record(theirs)))
@@ -117,16 +117,16 @@ class _Departing:
             yield "is on the list of exceptions"
         yield from _excepted_values(theirs, self.leaving.rules.exceptions)
 
-    def _open_cases(self, ids: list[str]) -> dict[str, tuple[str, str]]:
+    def _open_cases(self, ids: list[str]) -> dict[str, str]:
         """By user id: what is still open. When it cannot be read, everybody stays."""
-        found: dict[str, tuple[str, str]] = {}
+        found: dict[str, str] = {}
         for check in self.leaving.rules.unless:
             try:
                 users = self.folio.users_with_open(*CHECKS[check], ids)
             except TargetError as error:
                 self.warnings.append(f"No patron leaves, because it could not be read who {REASONS[check]}. {error}")
-                return dict.fromkeys(ids, (check, f"it could not be read whether this user {REASONS[check]}"))
-            found |= dict.fromkeys(users, (check, REASONS[check]))
+                return dict.fromkeys(ids, f"it could not be read whether this user {REASONS[check]}")
+            found |= dict.fromkeys(users, REASONS[check])
         return found
 
     @staticmethod
