@@ -5,7 +5,6 @@ import io
 import json
 import logging
 import re
-from itertools import count
 
 import pytest
 
@@ -146,12 +145,12 @@ def test_what_is_sent_again_goes_in_small_files(server, tmp_path):
 
 def test_a_leftover_that_sends_again_stops_between_two_files(server, tmp_path):
     """Airflow has begun the task once more while the small files go: the rest of them is the other process's."""
-    target, questions = school_target(chunk_size=60), count(1)
+    target = school_target(chunk_size=60)
     server.faults.answer(504, work="first")
 
     def before():
-        # Two for the chunk, two for the first small file, and one for the second.
-        if next(questions) == 5:
+        # By what has arrived, not by how often it is asked: that depends on the machine's speed.
+        if len(server.imports) == 2:
             raise TransientError("a leftover")
 
     run = make_run(tmp_path, pupils(60), target)
