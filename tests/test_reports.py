@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from leftovers import accounted, build, failure, patrons, rejects, result
 
 from patronload.artifacts.models import ChunkResult
-from patronload.reporting import account
+from patronload.reporting import fates
 from patronload.reporting import report as reports
 from patronload.reporting.next_steps import next_steps
 from patronload.reporting.report import Report
@@ -163,7 +163,7 @@ def test_json_and_back():
 
 def test_refused_patrons_are_rejects():
     """The rejects file also has those that the target refused, with the target's own words."""
-    lines = account.with_failed(
+    lines = fates.with_failed(
         rejects((2, "validate", "ID is empty")), [ChunkResult(**result(1, created=4, failed=[5]))]
     )
     assert lines.select("row", "stage", "reason").rows() == [

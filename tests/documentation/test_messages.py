@@ -11,7 +11,7 @@ from patronload.reporting import words
 from patronload.targets.folio import answers as folio_answers
 from patronload.targets.folio import errors as folio_faults
 from patronload.targets.folio import plan as folio_plan
-from patronload.targets.folio import preflight as folio_preflight
+from patronload.targets.folio import values as folio_values
 from patronload.targets.infiniti import answers as infiniti_answers
 from patronload.targets.infiniti import plan as infiniti_plan
 from tests.documentation.pages import (
@@ -69,7 +69,7 @@ def test_every_message_on_the_page_is_in_the_code():
 
 
 SPEAKING = (
-    *("config/tenants.py", "config/source.py", "exports/reading.py", "checks/validation.py"),
+    *("config/tenants.py", "config/source.py", "exports/reading.py", "checks/validation.py", "checks/reasons.py"),
     *("stages/notify.py", "stages/post.py", "stages/validate.py", "loads/planning.py", "loads/reruns.py"),
     *("loads/posting/post.py", "connections.py", "reporting/smtp.py", "loads/gatekeeper.py"),
     *(
@@ -78,7 +78,7 @@ SPEAKING = (
         "artifacts/purging.py",
         "artifacts/run.py",
         "artifacts/bucket_store.py",
-        "artifacts/models.py",
+        "artifacts/content.py",
         "loads/posting/planned_chunks.py",
     ),
     *("artifacts/encryption.py", "sources/deliveries.py", "sources/sftp.py", "sources/folder.py"),
@@ -126,7 +126,7 @@ def test_every_refusal_of_infiniti_is_explained():
         assert any(says(message, text) for message in messages()), text
 
 
-PLANNING = (*("folio/plan", "folio/preflight", "folio/identity_conflicts", "folio/field_formats", "infiniti/plan"),)
+PLANNING = (*("folio/plan", "folio/values", "folio/identity_conflicts", "folio/field_formats", "infiniti/plan"),)
 
 
 def reasons_of_the_plan() -> Iterator[str]:
@@ -158,11 +158,11 @@ def test_every_finding_of_the_plan_is_explained():
     on_page = [quoted(cells[0])[0] for cells in table(section(FAILURES, "## plan")) if cells[0].startswith("`")]
     said = [
         text
-        for node in nodes("targets/folio/plan.py", "targets/folio/preflight.py")
+        for node in nodes("targets/folio/plan.py", "targets/folio/preflight.py", "targets/folio/values.py")
         if isinstance(node, ast.Call) and called(node) == "Finding"
         if (text := template(node.args[2])) and parts(text)
     ]
-    said.append(folio_preflight.TOO_MANY_TO_CREATE)
+    said.append(folio_values.TOO_MANY_TO_CREATE)
     assert len(said) >= 5
     for text in said:
         assert any(says(message, text) or parts(message)[0] in text for message in on_page), text

@@ -9,7 +9,7 @@ cells, an exact copy, damaged numbers and texts.
 Expectations that blank a cell run first; all others see the cell as empty, as the mapping will.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, NamedTuple
@@ -18,8 +18,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from patronload.checks import great_expectations
-from patronload.config import expectations
+from patronload.checks import great_expectations, reasons
+from patronload.checks.reasons import OTHERS_NAMED, THERE, TOO_SMALL, Expected
 from patronload.config.mapping import Expectation, Mapping
 from patronload.exports import mojibake, spreadsheet_damage
 from patronload.exports.reading import Export
@@ -28,18 +28,12 @@ from patronload.mapping import blank_words, cells, expressions, skipping
 from patronload.mapping.cells import TEXT, VALUE
 from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects, no_skipped, without
 
-OTHERS_NAMED = 5
-"""The maximum number of rows with the same value that a reason lists."""
-
 PART = 1 << 13
 """Rows per block when rows are hashed, which needs a copy of them."""
 
 CELLS = 1 << 21
 """Cells that are converted for Great Expectations at a time, in whole columns; at least one column."""
 
-SHARERS, KEY, COUNT = "__sharers__", "__key__", "__count__"
-TOO_LARGE, TOO_SMALL, THERE = "__large__", "__small__", "__there__"
-"""Names of columns that no export has, or what they begin with; see exports. The last three are of numbers."""
 
 ROWS_NAMED = 1000
 """The maximum number of failing rows that a check lists; all of them are in Validation.failing."""
@@ -82,25 +76,6 @@ class Validation(NamedTuple):
     def refusals(self) -> list[str]:
         """Why the run has to stop; none if it may go on."""
         return [check.sentence for check in self.checks if check.scope == "file" and not check.passed]
-
-
-class _Asked(NamedTuple):
-    """An expectation for Great Expectations, and the reason for the rows that fail it."""
-
-    expectation: Expectation
-    scope: str
-    columns: list[str]
-    says: Callable[[pl.DataFrame], pl.DataFrame]
-    summary: str
-    number: str | None = None
-    """The column of numbers that stands for its column: the numbers in it, or a 1 where anything is in it."""
-
-    @property
-    def put(self) -> Expectation:
-        """As Great Expectations gets it: about the column's numbers, if there is a column of them."""
-        if self.number is None:
-            return self.expectation
-        return Expectation(name=self.expectation.name, arguments=self.expectation.arguments | {"column": self.number})
 
 
 class _Found(NamedTuple):
@@ -169,7 +144,7 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
     if len(export.columns) == 1:
         sentence += " It has one column only: is source.delimiter right?"
     if result is None or great_expectations.raised(result):
-        return _not_evaluated(_Asked(wanted, "file", [], _saying("", None, ""), ""))
+        return _not_evaluated(Expected(wanted, "file", [], reasons.saying("", None, ""), ""))
     passed = bool(result.success) and not missing
     told = "" if passed else sentence
     looks_for = "a column that the mapping file reads is missing"
@@ -218,7 +193,7 @@ def _sound(export: Export, delivered: list[pl.DataFrame]) -> Iterable[tuple[Chec
     )
     name = "expect_column_values_to_be_null"
     asked = [
-        _Asked(Expectation(name=name, arguments={"column": matter}), "rows", [], _saying("", None, ""), words)
+        Expected(Expectation(name=name, arguments={"column": matter}), "rows", [], reasons.saying("", None, ""), words)
         for matter, words in MATTERS.items()
     ]
     for each, result in zip(asked, great_expectations.results(table, [each.put for each in asked]), strict=True):
@@ -229,7 +204,7 @@ def _sound(export: Export, delivered: list[pl.DataFrame]) -> Iterable[tuple[Chec
 def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: Iterable[str]) -> _Found:
     """Evaluate the mapping file's expectations of these scopes on the export as the library wrote it."""
     expected = mapping.expect.scopes()
-    asked = [_asked_by_library(each, scope) for scope in scopes for each in expected[scope]]
+    asked = [reasons.by_library(each, scope) for scope in scopes for each in expected[scope]]
     if not asked:
         return _Found([], no_rejects(), no_notes())
     used = list(_texts([each.expectation.arguments for each in asked]))
@@ -247,7 +222,7 @@ def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: 
     return _put(table, table.collect_schema().names()[1:], asked, repeated)
 
 
-def _as_number(asked: _Asked) -> pl.Expr:
+def _as_number(asked: Expected) -> pl.Expr:
     """
     A column's numbers. Other text is outside any range: it counts as too large, or without a maximum as too small.
 
@@ -283,94 +258,13 @@ def _keys(frame: pl.DataFrame, mapping: Mapping, unique: list[str], repeated: pl
             ).to_series()
         if path in unique:
             columns[path], columns[f"folded {path}"] = made[VALUE], folded_column(made[VALUE])
-    asked = [_asked_required(path, mapping) for path in mapping.required]
-    asked += [_asked_unique(path, mapping) for path in unique]
+    asked = [reasons.required(path, mapping) for path in mapping.required]
+    asked += [reasons.unique(path, mapping) for path in unique]
     seen = [str(each.put.arguments["column"]) for each in asked]
     return _put(frame.select(ROW, **columns).lazy(), seen, asked, repeated)
 
 
-def _asked_required(path: str, mapping: Mapping) -> _Asked:
-    columns = mapping.fields[path].columns
-    named = " and ".join(columns)
-    summary = f"{named} ({path}) is empty"
-    says = _saying(" + ".join(columns), None, f"{named} is empty; {path} is required: fill it in")
-    expectation = Expectation(name="expect_column_values_to_not_be_null", arguments={"column": path})
-    # Only the presence of text matters, and text takes several times its memory in pandas.
-    return _Asked(expectation, "rows", columns, says, summary, f"{THERE}{path}")
-
-
-def _asked_unique(path: str, mapping: Mapping) -> _Asked:
-    columns = mapping.fields[path].columns
-    expectation = Expectation(name="expect_column_values_to_be_unique", arguments={"column": f"folded {path}"})
-    summary = f"{' + '.join(columns)} ({path}) is the same in two or more rows"
-
-    def says(bad: pl.DataFrame) -> pl.DataFrame:
-        return _naming_others(bad, " + ".join(columns), path, f"folded {path}")
-
-    return _Asked(expectation, "rows", columns, says, summary)
-
-
-def _asked_by_library(expectation: Expectation, scope: str) -> _Asked:
-    arguments = expectation.arguments
-    columns = expectations.columns(expectation.name, arguments)
-    named = " and ".join(columns) or "the file"
-    told = f"{named} {expectations.in_words(expectation.name, arguments)}"
-    summary = f"{told}{AND_SO.get(scope, '')}"
-    if expectation.name in ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"):
-        key = pl.concat_str([pl.col(column).fill_null("") for column in columns], separator="\x1f")
-        return _Asked(
-            expectation,
-            scope,
-            columns,
-            lambda bad: _naming_others(bad.with_columns(key.alias(KEY)), named, columns[0], KEY),
-            summary,
-        )
-    odd = TOO_LARGE if arguments.get("max_value") is not None else TOO_SMALL
-    number = f"{odd}{columns[0]}" if columns and expectation.name == expectations.BETWEEN else None
-    return _Asked(expectation, scope, columns, _saying(named, columns[0] if columns else None, told), summary, number)
-
-
-AND_SO = {"blank": "; the cell counts as empty"}
-"""The consequence of a failure, where the place of the sentence does not show it."""
-
-
-def _saying(named: str, column: str | None, sentence: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
-    def says(bad: pl.DataFrame) -> pl.DataFrame:
-        value = pl.col(column) if column else pl.lit(None, dtype=pl.String)
-        given = pl.when(value.is_not_null()).then(pl.format(": '{}'", value)).otherwise(pl.lit(""))
-        return bad.select(
-            pl.col(ROW).alias("row"),
-            column=pl.lit(named),
-            value=value,
-            reason=pl.format("{}{}", pl.lit(sentence), given),
-        )
-
-    return says
-
-
-def _naming_others(bad: pl.DataFrame, named: str, path: str, key: str) -> pl.DataFrame:
-    """Each row that shares its key with others, and the others. It is not known whose value it is."""
-    # Files with ten thousand rows of the same placeholder exist; listing all others in each would give 100 million.
-    few = pl.col(ROW).sort().head(OTHERS_NAMED + 1)
-    sharers = bad.group_by(key).agg(few.alias(SHARERS), pl.len().alias(COUNT))
-    others = pl.col(SHARERS).list.set_difference(pl.concat_list(ROW)).list.sort()
-    told = others.list.head(OTHERS_NAMED).cast(pl.List(pl.String)).list.join(", ")
-    more = pl.when(pl.col(COUNT) > OTHERS_NAMED + 1).then(pl.lit(" and more")).otherwise(pl.lit(""))
-    return bad.join(sharers, on=key, maintain_order="left").select(
-        pl.col(ROW).alias("row"),
-        column=pl.lit(named),
-        value=pl.col(path),
-        reason=pl.format(
-            "{} '{}' is also in row {}{}; each patron needs their own; correct or remove all but one",
-            pl.lit(named),
-            path,
-            told,
-            more,
-        ),
-    )
-
-
-def _put(table: pl.LazyFrame, seen: list[str], asked: list[_Asked], repeated: pl.DataFrame) -> _Found:
+def _put(table: pl.LazyFrame, seen: list[str], asked: list[Expected], repeated: pl.DataFrame) -> _Found:
     """
     Evaluate the expectations on a table with ROW, of which they use the columns `seen`, without the `repeated` rows.
 
@@ -412,7 +306,7 @@ def _for_pandas(table: pl.LazyFrame, names: list[str], repeated: pl.DataFrame) -
     return frame
 
 
-def _judged(asked: _Asked, result: Any, failing: list[int]) -> Iterable[tuple[Check, list[int]]]:
+def _judged(asked: Expected, result: Any, failing: list[int]) -> Iterable[tuple[Check, list[int]]]:
     """Why the run stops: a failure in scope `file`; in `rows` and `blank` with `mostly`, if too few rows are good."""
     name, failed, success = asked.expectation.name, len(failing), bool(result.success)
     named = ", ".join(map(str, failing[:OTHERS_NAMED]))
@@ -439,7 +333,7 @@ def _judged(asked: _Asked, result: Any, failing: list[int]) -> Iterable[tuple[Ch
         yield check._replace(scope="file", sentence=sentence), failing
 
 
-def _not_evaluated(asked: _Asked) -> Check:
+def _not_evaluated(asked: Expected) -> Check:
     """Why the run stops for a check that was not evaluated: in no scope may it count as passed."""
     sentence = (
         f"{asked.expectation.name} could not be evaluated. Does the export have the column "

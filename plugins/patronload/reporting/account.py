@@ -1,22 +1,22 @@
 """
 Account for every row of an export: created, updated, refused, skipped or not sent, and why.
 
-To add an outcome of a row, add it to _fates, to _Counts and to Report, whose docstring has the sum of all outcomes.
+To add an outcome of a row, add it to fates_of, to Counts and to Report, whose docstring has the sum of all outcomes.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
 from patronload import dates
 from patronload.artifacts.left_behind import LeftBehind
-from patronload.artifacts.models import Approval, ChunkResult, Delivery, Failure, Gates, GateVerdict, Validation
-from patronload.artifacts.progress import ANSWERED, IN_FLIGHT, Progress
-from patronload.artifacts.tables import REJECTS
+from patronload.artifacts.models import Approval, Delivery, Failure, Gates, GateVerdict, Validation
+from patronload.artifacts.progress import Progress
 from patronload.config.tenants import Tenant
+from patronload.reporting.fates import Counts, count, fates_of, with_failed
 from patronload.reporting.report import (
     UNCONFIRMED,
     Check,
@@ -41,8 +41,8 @@ def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: 
     """The report of a run, from whatever it left behind."""
     of_file, departing = left.progress.parted()
     left = replace(left, progress=of_file)
-    fates = _fates(left)
-    counts = _count(left, fates)
+    fates = fates_of(left)
+    counts = count(left, fates)
     approval = left.approval.approval if left.approval else None
     gates = _gates(left.gates, approval)
     done_before = left.gates.already_loaded if left.gates else None
@@ -183,77 +183,6 @@ def _notes(left: LeftBehind) -> list[str]:
     return list(dict.fromkeys(note for result in left.progress.results for note in result.notes))
 
 
-def with_failed(rejects: pl.DataFrame, results: Iterable[ChunkResult]) -> pl.DataFrame:
-    """The rejects, and after them the patrons that the target refused (stage `post`), as rejects.csv shows them."""
-    refused = [
-        {"row": patron.row, "stage": "post", "reason": patron.message, "summary": patron.summary}
-        for result in results
-        for patron in result.failed
-    ]
-    return pl.concat([rejects.select(*REJECTS).cast(pl.Schema(REJECTS)), pl.DataFrame(refused, schema=REJECTS)])
-
-
-class _Counts(NamedTuple):
-    rows: int
-    created: int
-    updated: int
-    unchanged: int
-    failed: int
-    rejected: int
-    skipped: int
-    not_sent: int
-    unconfirmed: int
-    warnings: list[str]
-
-    def numbers(self) -> dict[str, Any]:
-        return {name: number for name, number in self._asdict().items() if name != "warnings"}
-
-
-def _count(left: LeftBehind, fates: pl.DataFrame) -> _Counts:
-    """
-    Every row once. The law of Report holds even where the parts of a run contradict each other: such a row is
-    unconfirmed if it was sent and not_sent if it was not, and a warning says so.
-    """
-    tally = dict(fates.group_by("fate").len().iter_rows())
-    confirmed = _confirmed(fates, left.progress.results)
-    unplaced = max((left.rows or 0) - fates.height, 0)
-    return _Counts(
-        rows=fates.height + unplaced,
-        created=confirmed.created,
-        updated=confirmed.updated,
-        unchanged=tally.get("unchanged", 0),
-        failed=tally.get("failed", 0),
-        rejected=tally.get("rejected", 0),
-        skipped=tally.get("skipped", 0),
-        not_sent=tally.get("not_sent", 0) + unplaced,
-        unconfirmed=tally.get("unconfirmed", 0) + confirmed.lacking,
-        warnings=_disagreements(left, fates) + confirmed.warnings,
-    )
-
-
-def _fates(left: LeftBehind) -> pl.DataFrame:
-    """
-    Each known row once: row, chunk, and its fate (unchanged, rejected, skipped, answered, failed, unconfirmed or
-    not_sent).
-    """
-    fate = (
-        pl.when(pl.col("state") == ANSWERED)
-        .then(pl.coalesce("named", pl.lit("answered")))
-        .when(pl.col("state") == IN_FLIGHT)
-        .then(pl.lit("unconfirmed"))
-        .otherwise(pl.lit("not_sent"))
-        .alias("fate")
-    )
-    named = _named(left.progress.results)
-    mapped = _mapped(left.progress.rows).join(named, on=["chunk", "row"], how="left").select("row", "chunk", fate)
-    found = [mapped]
-    for name, table in (("unchanged", left.unchanged), ("rejected", left.rejects), ("skipped", left.skipped)):
-        known = pl.concat([part.select("row") for part in found])
-        rows = _rows(table).join(known, on="row", how="anti")
-        found.append(rows.with_columns(chunk=pl.lit(None, pl.UInt32), fate=pl.lit(name)))
-    return pl.concat(found)
-
-
 def _people(left: LeftBehind, leaving: Progress) -> People | None:
     """The patrons of earlier loads; None where the file says nothing about who has left."""
     figures: dict[str, Any] = (left.plan.people if left.plan else None) or {}
@@ -295,76 +224,7 @@ def _people_in_words(people: People | None) -> Iterator[str]:
     yield f"Of {known} from earlier loads, {people.in_file:,} are in the file. Not in the file: {others}."
 
 
-def _rows(table: pl.DataFrame) -> pl.DataFrame:
-    return table.select(pl.col("row").cast(pl.UInt32)).unique()
-
-
-def _mapped(rows: pl.DataFrame | None) -> pl.DataFrame:
-    """The rows to be sent, once each: row, chunk, state."""
-    if rows is None:
-        return pl.DataFrame(schema={"row": pl.UInt32, "chunk": pl.UInt32, "state": pl.String})
-    columns = rows.select(pl.col("row", "chunk").cast(pl.UInt32), "state")
-    return columns.unique("row", keep="first", maintain_order=True)
-
-
-def _named(results: Iterable[ChunkResult]) -> pl.DataFrame:
-    """The rows that the results name, once each: chunk, row, named (failed or unconfirmed; failed comes first)."""
-    found = [
-        *((result.chunk, patron.row, "failed") for result in results for patron in result.failed),
-        *((result.chunk, row, "unconfirmed") for result in results for row in result.unconfirmed),
-    ]
-    schema = {"chunk": pl.UInt32, "row": pl.UInt32, "named": pl.String}
-    return pl.DataFrame(found, schema=schema, orient="row").unique(["chunk", "row"], keep="first", maintain_order=True)
-
-
-class _Confirmed(NamedTuple):
-    created: int
-    updated: int
-    lacking: int
-    warnings: list[str]
-
-
-def _confirmed(fates: pl.DataFrame, results: Iterable[ChunkResult]) -> _Confirmed:
-    """The created and updated patrons of all chunks. An answer that counts more patrons than it got is not believed."""
-    sizes = dict(fates.filter(pl.col("fate") == "answered").group_by("chunk").len().iter_rows())
-    created = updated = lacking = 0
-    warnings = []
-    for result in results:
-        size, loaded = sizes.get(result.chunk, 0), result.created + result.updated
-        if loaded <= size:
-            created += result.created
-            updated += result.updated
-        lacking += size - loaded if loaded <= size else size
-        if loaded != size:
-            warnings.append(
-                f"Chunk {result.chunk}: {size} patrons should be created or updated, the answer counts {loaded}. "
-                "The difference is counted as unconfirmed."
-            )
-    return _Confirmed(created, updated, lacking, warnings)
-
-
-def _disagreements(left: LeftBehind, fates: pl.DataFrame) -> list[str]:
-    """Where the parts of a run contradict each other, each as a sentence."""
-    planned, results = left.progress.rows, left.progress.results
-    mapped = _mapped(planned)
-    both = mapped.join(_rows(left.rejects), on="row", how="semi").height
-    doubled = 0 if planned is None else planned.height - mapped.height
-    strangers = _named(results).join(mapped, on=["chunk", "row"], how="anti").height
-    unknown = sorted({result.chunk for result in results} - set(mapped["chunk"]))
-    missing = 0 if left.rows is None or planned is None else max(left.rows - fates.height, 0)
-    excess = 0 if left.rows is None else max(fates.height - left.rows, 0)
-    found = {
-        f"{both} rows are both rejected and mapped; they are counted as mapped.": both,
-        f"{doubled} rows are in patrons.parquet more than once; they are counted once.": doubled,
-        f"The answers name {strangers} rows that were not in their chunk; they are not counted.": strangers,
-        f"There are answers to chunks that were never made: {', '.join(map(str, unknown))}.": len(unknown),
-        f"{missing} rows were read and are neither mapped nor rejected; they are counted as not sent.": missing,
-        f"{excess} rows more are mapped or rejected than were read.": excess,
-    }
-    return [sentence for sentence, number in found.items() if number]
-
-
-def _outcome(failure: Failure | None, counts: _Counts, *, ended_early: bool, dry_run: bool) -> Outcome:
+def _outcome(failure: Failure | None, counts: Counts, *, ended_early: bool, dry_run: bool) -> Outcome:
     if failure and failure.kind in ENDS:
         return ENDS[failure.kind]
     if failure or ended_early or counts.unconfirmed:

@@ -12,7 +12,7 @@ from patronload.artifacts.run import Run
 from patronload.exports import reject_files
 from patronload.loads import delivery, leases
 from patronload.loads.load import Counts, Load
-from patronload.reporting import account, report_page, validation_page
+from patronload.reporting import account, fates, report_page, validation_page
 from patronload.reporting.report import Report
 
 log = logging.getLogger(__name__)
@@ -67,5 +67,5 @@ def _write_rejects_file(load: Load, left: LeftBehind) -> None:
         return
     facts = delivery.facts(load)
     delivered = pl.concat([tables.read(load.run, names.ROWS), tables.read(load.run, names.RAGGED)]).rename(facts.names)
-    refused = account.with_failed(left.rejects, left.progress.results)
+    refused = fates.with_failed(left.rejects, left.progress.results)
     load.run.write(names.REJECTS, reject_files.write(delivered, refused, load.tenant.source.delimiter, facts.encoding))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -24,7 +24,6 @@ from patronload.targets.delivery import (
     BEFORE,
     CHANGES,
     NO_BACKGROUND,
-    UNCHANGED,
     Background,
     Leaving,
     Planned,
@@ -48,11 +47,13 @@ from patronload.targets.folio.client import Folio
 from patronload.targets.folio.comparison import Comparison
 from patronload.targets.folio.departures import Departure, Departures, Reading
 from patronload.targets.folio.findings import Finding
-from patronload.targets.folio.identity_conflicts import Claim, Order
-from patronload.targets.folio.preflight import Drift, Permissions, Values
+from patronload.targets.folio.identity_conflicts import Order
+from patronload.targets.folio.lines import Line, claim, ids, to_json, to_send, to_text, unchanged_rows
+from patronload.targets.folio.preflight import Drift, Permissions
 from patronload.targets.folio.protection import Protection, is_staff
 from patronload.targets.folio.reference_data import Reference
 from patronload.targets.folio.touched_users import Stored
+from patronload.targets.folio.values import Values
 from patronload.targets.spool import Spool
 
 TRIAL = 10
@@ -61,22 +62,6 @@ TRIAL = 10
 UNREADABLE = "FOLIO's user import cannot read this user: it has a property that the import does not know"
 OTHER_PREFIX = "FOLIO has this user under an externalSystemId whose prefix is spelt otherwise"
 SAME_TYPE = "two addresses are of the same address type"
-
-
-class _Line(NamedTuple):
-    """A patron that may be sent, before the ids of all of them are compared."""
-
-    row: int
-    record: Record
-    stored_id: str | None
-    changed: str | None
-    """The paths at which the record differs from the stored user (see three_way), one a line; None for a new user."""
-    unsaid: list[str]
-    """Contested fields whose value was not sent to FOLIO, by their names in last_changed.said."""
-    action: str = ""
-    """What is done with the patron: create, update or leave."""
-    is_unchanged: bool = False
-    """FOLIO has all that the record says. Of the record only the ids and the e-mail address are kept then."""
 
 
 def plan(
@@ -124,21 +109,12 @@ class _Planning:
         """Rows with an id whose user has another one in FOLIO."""
 
     def plan(self, patrons: pl.DataFrame, leaving: Leaving | None) -> Planned:
-        permissions = Permissions()
-        permissions.attempt(self.folio.may_import, None)
-        if not self.folio.is_logged_in:
-            permissions.check()  # a wrong password is reported once, not tried ten times
-        self.drifts, warnings = preflight.drifts(self.folio)
-        reference = preflight.reference(self.folio, permissions)
-        stored = permissions.attempt(
-            lambda: touched_users.read(self.folio, patrons, leaving.keys if leaving else ()), touched_users.NONE
-        )
-        permissions.check()
+        reference, stored, warnings = self._read(patrons, leaving)
         self.gone |= self._refused_before(stored)
         values = Values(self.folio.target, reference)
         lines = [line for row, text in _texts(patrons) if (line := self._line(row, text, stored, values))]
         brings_ids = "id" in self.mapping.fields
-        claims = [_claim(line, brings_ids=brings_ids) for line in lines]
+        claims = [claim(line, brings_ids=brings_ids) for line in lines]
         order = identity_conflicts.settle(
             claims,
             stored.holders.values(),
@@ -158,23 +134,19 @@ class _Planning:
         ]
         levels = self._after_a_trial(going, order.levels)
         going.sort(key=lambda line: levels[line.row])
-        known = sum(line.stored_id is not None for line in going)
         gone = self._departures(leaving, stored, values.reference)
         departing = [self._departing(one, stored) for one in gone.leave]
         last = max(levels.values(), default=0) + 1
         levels |= {line.row: last for line in departing}
         rejects = pl.DataFrame(self.rejects, schema=rows.REJECTS, orient="row")
-        unchanged = _unchanged(settled)
-        counts = {"patrons": patrons.height, "new": len(going) - known, "known": known, "unchanged": unchanged.height}
-        counts |= {"stored": self.stored, "active": self.active}
-        reactivated = len(self.reactivated & order.levels.keys())
-        counts |= {"staff": self.staff, "protected": self.protected, "becoming_active": reactivated}
+        unchanged = unchanged_rows(settled)
         summary = self._summary(findings, values, stored.read)
         return Planned(
-            patrons=_frame([*going, *departing], levels),
+            patrons=to_send([*going, *departing], levels),
             rejects=rejects,
             stops=[finding.sentence for finding in findings if finding.effect == "stop"],
-            summary=counts
+            summary={"patrons": patrons.height}
+            | self._counts(going, unchanged.height, order.levels)
             | {"rejected": rejects["row"].n_unique()}
             | summary
             | {"warnings": warnings + summary["warnings"] + gone.warnings},
@@ -184,12 +156,39 @@ class _Planning:
             departures=gone.outcomes,
         )
 
+    def _read(self, patrons: pl.DataFrame, leaving: Leaving | None) -> tuple[Reference, Stored, list[str]]:
+        """FOLIO's lists, the users whom the load touches, and warnings. Raises one TargetError for all refusals."""
+        permissions = Permissions()
+        permissions.attempt(self.folio.may_import, None)
+        if not self.folio.is_logged_in:
+            permissions.check()  # a wrong password is reported once, not tried ten times
+        self.drifts, warnings = preflight.drifts(self.folio)
+        reference = preflight.reference(self.folio, permissions)
+        stored = permissions.attempt(
+            lambda: touched_users.read(self.folio, patrons, leaving.keys if leaving else ()), touched_users.NONE
+        )
+        permissions.check()
+        return reference, stored, warnings
+
+    def _counts(self, going: list[Line], unchanged: int, rows_settled: Collection[int]) -> dict[str, int]:
+        known = sum(line.stored_id is not None for line in going)
+        return {
+            "new": len(going) - known,
+            "known": known,
+            "unchanged": unchanged,
+            "stored": self.stored,
+            "active": self.active,
+            "staff": self.staff,
+            "protected": self.protected,
+            "becoming_active": len(self.reactivated.intersection(rows_settled)),
+        }
+
     def _refused_before(self, stored: Stored) -> dict[str, int]:
         """The stored users whose own rows did not get as far as here."""
         found = {holder.id: self.refused.get(fold(holder.external_system_id)) for holder in stored.holders.values()}
         return {one: row for one, row in found.items() if row is not None}
 
-    def _line(self, row: int, text: str, stored: Stored, values: Values) -> _Line | None:
+    def _line(self, row: int, text: str, stored: Stored, values: Values) -> Line | None:
         """The merged patron, or None when the row is set aside."""
         written = json.loads(text)
         ours, dropped = values.without_dropped(written)
@@ -208,7 +207,7 @@ class _Planning:
                 self.reactivated.add(row)
             problems = values.problems(record)
             if not problems:
-                line = _Line(row, record, stored_id, self._changed(record, theirs), self._unsaid(written, ours))
+                line = Line(row, record, stored_id, self._changed(record, theirs), self._unsaid(written, ours))
                 return self._settled(line, user, theirs, stored)
         for problem in problems:
             self._reject(row, problem)
@@ -227,21 +226,21 @@ class _Planning:
             free = merge.merged(ours, theirs, rules._replace(protection=Protection()), dropped)
             self.kept_back += any(free.get(name) != theirs.get(name) for name in rules.protection.staff)
 
-    def _settled(self, line: _Line, user: Record | None, theirs: Record | None, stored: Stored) -> _Line:
+    def _settled(self, line: Line, user: Record | None, theirs: Record | None, stored: Stored) -> Line:
         """The line with what it changes noted; without most of its record when it changes nothing."""
         key = line.record[FOLIO.key]
         if user is None or theirs is None:
-            self.changes.add(line.row, key, "create", None, None, _text(line.record), None)
+            self.changes.add(line.row, key, "create", None, None, to_text(line.record), None)
             return line._replace(action="create")
         preference = stored.preferences.get(user["id"])
         if self.folio.target.send == "changed" and self._holds(line.record, user, preference):
             self.changes.add(line.row, key, "unchanged", None, None, None, None)
-            return line._replace(record=_ids(line.record), is_unchanged=True)
+            return line._replace(record=ids(line.record), is_unchanged=True)
         found = changes.changes(theirs, line.record, self.mapping)
         for change in found or [changes.NOTHING]:
-            before, after = _value(change.before), _value(change.after)
+            before, after = to_json(change.before), to_json(change.after)
             self.changes.add(line.row, key, "update", change.field or None, before, after, change.why)
-        self.before.add(line.row, key, _text({"user": user, "requestPreference": preference}))
+        self.before.add(line.row, key, to_text({"user": user, "requestPreference": preference}))
         return line._replace(action="update")
 
     def _departures(self, leaving: Leaving | None, stored: Stored, reference: Reference) -> Departures:
@@ -253,23 +252,23 @@ class _Planning:
         )
         return departures.plan(self.folio, leaving, stored, reading, self.rules)
 
-    def _departing(self, one: Departure, stored: Stored) -> _Line:
+    def _departing(self, one: Departure, stored: Stored) -> Line:
         """A user who leaves, as a line of the plan."""
         key = one.record[FOLIO.key]
         for change in changes.changes(one.theirs, one.record, self.mapping):
             self.changes.add(
-                one.row, key, "leave", change.field, _value(change.before), _value(change.after), changes.LEFT
+                one.row, key, "leave", change.field, to_json(change.before), to_json(change.after), changes.LEFT
             )
         preference = stored.preferences.get(one.user["id"])
-        self.before.add(one.row, key, _text({"user": one.user, "requestPreference": preference}))
+        self.before.add(one.row, key, to_text({"user": one.user, "requestPreference": preference}))
         changed = self._changed(one.record, one.theirs)
-        return _Line(one.row, one.record, one.user["id"], changed, [], action="leave")
+        return Line(one.row, one.record, one.user["id"], changed, [], action="leave")
 
     def _holds(self, record: Record, user: Record, preference: Record | None) -> bool:
         """Whether an import of the record would leave FOLIO as it is. What cannot be proved is not so."""
         return self.comparison.holds(record, user) and self.comparison.holds_preference(record, preference)
 
-    def _after_a_trial(self, lines: list[_Line], levels: dict[int, int]) -> dict[int, int]:
+    def _after_a_trial(self, lines: list[Line], levels: dict[int, int]) -> dict[int, int]:
         """
         The levels, and a few users whom FOLIO has already before all others when there is more than one chunk.
 
@@ -332,7 +331,7 @@ class _Planning:
         line = reject(row, problem, self.mapping)
         self.rejects.append((row, line["column"], line["value"], line["reason"], line["summary"]))
 
-    def _reject_conflicts(self, order: Order, lines: list[_Line]) -> None:
+    def _reject_conflicts(self, order: Order, lines: list[Line]) -> None:
         records = {line.row: line.record for line in lines if line.row in order.conflicts}
         for row, conflict in sorted(order.conflicts.items()):
             name = conflict.field.rpartition(".")[2]
@@ -364,71 +363,10 @@ def _texts(patrons: pl.DataFrame) -> Iterable[tuple[int, str]]:
     return patrons.select("row", "patron").iter_rows()
 
 
-def _frame(lines: list[_Line], levels: dict[int, int]) -> pl.DataFrame:
-    """
-    The patrons to send, in their order.
-
-    Columns: row, level, action, known, changed, externalSystemId, username, barcode, unsaid, patron.
-    """
-    ids = dict.fromkeys(merge.IDS, pl.String())
-    schema = {
-        **dict.fromkeys(("row", "level"), pl.UInt32()),
-        "action": pl.String(),
-        "known": pl.Boolean(),
-        "changed": pl.String(),
-        **ids,
-        "unsaid": pl.List(pl.String()),
-        "patron": pl.String(),
-    }
-    made = (
-        (
-            line.row,
-            levels[line.row],
-            line.action,
-            line.stored_id is not None,
-            line.changed,
-            *(line.record.get(name) for name in merge.IDS),
-            line.unsaid,
-            _text(line.record),
-        )
-        for line in lines
-    )
-    # Most rows change the same fields, so that few texts differ.
-    return pl.DataFrame(list(made), schema=schema, orient="row").cast({"changed": pl.Categorical()})
-
-
 def as_new(mapping: Mapping, patrons: Iterable[str], zone: ZoneInfo) -> list[str]:
     """Each patron as a load posts it that finds nobody of that externalSystemId; texts in, texts out."""
     rules = merge.rules(mapping, zone, datetime.now(UTC))
-    return [_text(merge.merged(json.loads(patron), None, rules)) for patron in patrons]
-
-
-def _unchanged(lines: list[_Line]) -> pl.DataFrame:
-    found = [(line.row, line.record[FOLIO.key]) for line in lines if line.is_unchanged]
-    return pl.DataFrame(found, schema=UNCHANGED, orient="row")
-
-
-def _ids(record: Record) -> Record:
-    """What of a record tells whose it is."""
-    ids = {name: record[name] for name in (*merge.IDS, "id") if name in record}
-    address = (record.get("personal") or {}).get("email")
-    return ids | ({"personal": {"email": address}} if address else {})
-
-
-def _value(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _text(record: Record) -> str:
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-
-
-def _claim(line: _Line, *, brings_ids: bool) -> Claim:
-    record = line.record
-    if brings_ids and line.stored_id:
-        record = record | {"id": line.stored_id}
-    wants = {name: fold(record[name]) for name in identity_conflicts.SHARED if record.get(name) is not None}
-    return Claim(line.row, line.stored_id, wants, touched_users.email(record))
+    return [to_text(merge.merged(json.loads(patron), None, rules)) for patron in patrons]
 
 
 def _same_types(ours: Record) -> Iterator[Problem]:
