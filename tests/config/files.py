@@ -128,6 +128,8 @@ fields:
   customFields.until: {today: next 31 August}
   customFields.campus: CAMPUS
   personal.pronouns: {cases: [{when: {column: SEX, is: F}, value: she}, {column: PRONOUNS, default: they}]}
+  customFields.extra: {column: EXTRA, json: [extra, 0]}
+  customFields.number: {column: IDS, pair: {key: SID, between: ";", after_key: "="}}
 ownership:
   personal.email: first
   personal.addresses: library

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Str
 
 from patronload.config import date_forms, value_steps
 from patronload.config.conditions import Condition, is_usable
+from patronload.config.packed import JsonKeys, Pair
 from patronload.documents.models import Document
 
 SOURCES = ("column", "value", "first_of", "join", "today")
@@ -77,6 +78,15 @@ class Variant(Document):
         None, description="the day of the load, changed like a date with `adjust`", examples=["+120 days"]
     )
     between: str | None = Field(None, alias="with", description="the text between joined columns; left out: a space")
+    json_keys: JsonKeys | None = Field(
+        None,
+        alias="json",
+        description="the key of a value in a cell that holds JSON, or the keys that lead to it",
+        examples=["homeCampus", "[emails, 0, address]"],
+    )
+    pair: Pair | None = Field(
+        None, description="the key of a value in a cell of pairs like SID:4711,LANG:EN", examples=["SID"]
+    )
     steps: tuple[WrittenStep, ...] = Field((), description="named changes, applied in order")
     split: str | None = Field(None, min_length=1, description="the text between two values of a list in one cell")
     lookup: str | None = Field(None, description="the table in `lookups` that translates each code")
@@ -113,6 +123,10 @@ class Variant(Document):
             raise ValueError("'join' needs at least one column.")
         if self.between is not None and self.join is None:
             raise ValueError("'with' can only be used together with 'join'.")
+        if self.json_keys is not None and self.pair is not None:
+            raise ValueError("'json' and 'pair' cannot be combined: a cell is written in one way.")
+        if self.is_packed and self.join is not None:
+            raise ValueError("'json' and 'pair' read a single cell, so they cannot be combined with 'join'.")
         self._check_date()
         if self.phone is not None and (self.date or self.lookup or self.split):
             raise ValueError("'phone' cannot be combined with 'date', 'lookup' or 'split'.")
@@ -145,6 +159,11 @@ class Variant(Document):
     def is_fixed(self) -> bool:
         """Whether the value does not depend on the row."""
         return self.value is not None or self.today is not None
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the value is one of several in a cell."""
+        return self.json_keys is not None or self.pair is not None
 
     def _check_source(self) -> None:
         given = [name for name in SOURCES if getattr(self, name) is not None]

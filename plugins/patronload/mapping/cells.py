@@ -2,8 +2,11 @@
 
 import polars as pl
 
-TEXT, VALUE, UNMADE, OUTSIDE = "text", "value", "unmade", "outside"
-"""The columns of what a rule gives; see expressions.apply. OUTSIDE: why a date that could be read is not allowed."""
+TEXT, VALUE, UNMADE, OUTSIDE, MISREAD = "text", "value", "unmade", "outside", "misread"
+"""
+The columns of what a rule gives; see expressions.apply. OUTSIDE: why a date that could be read is not allowed; MISREAD:
+why a packed cell could not be read.
+"""
 
 
 def clean(column: str) -> pl.Expr:

@@ -12,8 +12,8 @@ import polars as pl
 from patronload.config import value_steps
 from patronload.config.mapping import BLANK, OTHERWISE, Lookup, Mapping
 from patronload.config.rules import Case, Constant, Rule, Variant
-from patronload.mapping import cells, date_values
-from patronload.mapping.cells import OUTSIDE, TEXT, UNMADE, VALUE
+from patronload.mapping import cells, date_values, packed_cells
+from patronload.mapping.cells import MISREAD, OUTSIDE, TEXT, UNMADE, VALUE
 from patronload.mapping.conditions import holds
 from patronload.mapping.date_values import Span
 
@@ -26,7 +26,7 @@ def apply(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: S
 
     TEXT: the text from the row, before it is split, looked up or read as a date. VALUE: text, true or false, or a list;
     null if there is none, or none could be made. UNMADE: whether the row has a text that could not be made into a
-    value: an unknown code, an unreadable date, or a date outside `span`.
+    value: an unknown code, an unreadable date, a date outside `span`, or a packed cell that cannot be read.
     """
     if isinstance(rule, Rule) and rule.cases:
         parts = by_case(rows, rule.cases)
@@ -36,11 +36,26 @@ def apply(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: S
     if rule.is_fixed:
         nothing = pl.Series(TEXT, [None], dtype=pl.String).new_from_index(0, rows.height).to_frame()
         return nothing.with_columns(constant(fixed_value(rule)), _MADE)
-    made = _made(_texts(rows, rule), rule, lookups, span or Span())
+    made = _of_packed(rows, rule, lookups, span) if rule.is_packed else _of_row(rows, rule, lookups, span)
     if rule.default is None:
         return made
     value = pl.when(pl.col(VALUE).is_null() & ~pl.col(UNMADE).fill_null(value=False))
     return made.with_columns(value.then(constant(rule.default)).otherwise(pl.col(VALUE)).alias(VALUE))
+
+
+def _of_row(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span | None) -> pl.DataFrame:
+    return _made(_stepped(_texts(rows, rule), rule), rule, lookups, span or Span())
+
+
+def _of_packed(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span | None) -> pl.DataFrame:
+    """With MISREAD, for a cell that could not be read; TEXT is the whole cell then."""
+    whole = _texts(rows, rule)[TEXT]
+    read = packed_cells.unpacked(whole, rule)
+    made = _made(_stepped(read.select(TEXT), rule), rule, lookups, span or Span())
+    misread = read[MISREAD].is_not_null()
+    return made.with_columns(
+        pl.when(misread).then(whole).otherwise(pl.col(TEXT)).alias(TEXT), pl.col(UNMADE) | misread, read[MISREAD]
+    )
 
 
 def fixed_value(rule: Variant) -> Constant:
@@ -115,9 +130,13 @@ def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
 
 
 def _texts(rows: pl.DataFrame, rule: Variant) -> pl.DataFrame:
-    """The text that a rule takes from the row, after its steps; each step becomes a column, see above."""
+    """The text that a rule takes from the row."""
+    return cells.cleaned(rows.select(*dict.fromkeys(rule.columns))).select(_taken(rule).alias(TEXT))
+
+
+def _stepped(taken: pl.DataFrame, rule: Variant) -> pl.DataFrame:
+    """The text after the rule's steps; each step becomes a column, see above."""
     text = pl.col(TEXT)
-    taken = cells.cleaned(rows.select(*dict.fromkeys(rule.columns))).select(_taken(rule).alias(TEXT))
     steps = [step.apply(text) for step in rule.steps]
     if rule.phone is not None:
         steps.append(value_steps.phone(text, rule.phone))

@@ -20,7 +20,7 @@ from patronload.config import date_forms
 from patronload.config.mapping import Mapping
 from patronload.config.rules import Case, Rule, Variant
 from patronload.mapping import blank_words, date_values, expressions
-from patronload.mapping.cells import OUTSIDE, TEXT, UNMADE, VALUE
+from patronload.mapping.cells import MISREAD, OUTSIDE, TEXT, UNMADE, VALUE
 from patronload.mapping.expressions import Part
 from patronload.rows import NOTED, ROW, no_notes, no_rejects
 
@@ -88,7 +88,9 @@ def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Trans
     frame = blank_words.emptied(frame, mapping)
     made = {path: _field(frame, path, rule, mapping) for path, rule in mapping.fields.items()}
     found = [field.rejects for field in made.values() if field.rejects is not None]
+    # Several fields may read the same packed cell.
     rejects = pl.concat([no_rejects(), *found]).sort("row", maintain_order=True)
+    rejects = rejects.unique(("row", "column", "value", "reason"), maintain_order=True)
     unique = {path: pl.lit(None, dtype=pl.String) for path in mapping.system.unique}
     patrons = frame.select(
         pl.col(ROW).alias("row"),
@@ -153,6 +155,7 @@ def _field(frame: pl.DataFrame, path: str, rule: Variant, mapping: Mapping) -> _
     wanted = [FRAGMENT, *([VALUE] if asked_for else []), *([UNMADE] if faulty or is_moved else [])]
     wanted += [TEXT] if faulty or has_default or is_moved else []
     wanted += [OUTSIDE] if (faulty and rule.date) or is_moved else []
+    wanted += [MISREAD] if faulty and rule.is_packed else []
     made = made.select(wanted) if few is None else _each(cells, few, made.select(wanted))
     return _Field(
         made[FRAGMENT],
@@ -199,7 +202,7 @@ def _value(field: _Field, part: Part) -> pl.Series:
 
 def _few(cells: pl.DataFrame, rule: Variant) -> pl.DataFrame | None:
     """The distinct cells of one column, if there are few: the rule then has to be applied only to these."""
-    costly = rule.date or rule.lookup or rule.split
+    costly = rule.date or rule.lookup or rule.split or rule.is_packed
     if cells.width > 1 or (not costly and cells.head(SAMPLE).n_unique() * FEW > SAMPLE):
         return None
     few = cells.unique()
@@ -234,12 +237,23 @@ def _label(name: str | int) -> str:
 
 
 def _unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Variant) -> pl.DataFrame:
-    """Rejects for the rows whose value could not be made: unknown codes, unreadable dates, dates outside the span."""
+    """Rejects for the rows whose value could not be made; see expressions.apply."""
     faulty = made.with_columns(rows.alias("row")).filter(UNMADE)
+    if rule.is_packed:
+        misread = pl.col(MISREAD).is_not_null()
+        unread = _rejects(faulty.filter(misread), path, rule, pl.col(MISREAD), "correct the row")
+        return pl.concat([unread, _untranslated(faulty.filter(~misread), path, rule)]).sort("row")
+    return _untranslated(faulty, path, rule)
+
+
+def _untranslated(faulty: pl.DataFrame, path: str, rule: Variant) -> pl.DataFrame:
+    """Rejects for texts that the rule's lookup or date does not take."""
     if rule.lookup is not None:
         code = "has a code that" if rule.split else "is a code that"
         advice = f"add it to lookups.{rule.lookup} in the mapping file, or correct the row"
         return _rejects(faulty, path, rule, pl.lit(f"{code} is not set up in the mapping yet"), advice)
+    if rule.date is None:
+        return no_rejects()
     outside = pl.col(OUTSIDE).is_not_null()
     *others, last = map(date_forms.in_words, rule.forms)
     unread = f"is not a date like {', '.join(others)} or {last}" if others else f"is not a date like {last}"
