@@ -12,7 +12,7 @@ import pytest
 
 from patronload.artifacts import run
 from patronload.artifacts.run import Run
-from patronload.errors import TargetError, TransientError
+from patronload.errors import ConfigError, TargetError, TransientError
 from patronload.loads import leases
 from patronload.loads.leases import Lease
 
@@ -165,3 +165,48 @@ def test_a_question_takes_nothing_back(tmp_path: Path, monkeypatch: pytest.Monke
     second.check()
     with pytest.raises(leases.Superseded):
         first.check()
+
+
+DAMAGED = {
+    "empty": b"",
+    "not JSON": b"\xff{",
+    "a list": b"[]",
+    "a number": b"1",
+    "nested": b"[" * 100_000,
+    "without a time": b'{"holder": "northfield/a"}',
+    "without a zone": b'{"holder": "northfield/a", "at": "2026-11-21T10:00:00"}',
+    "a time that is none": b'{"holder": "northfield/a", "at": "soon"}',
+    "in a thousand years": b'{"holder": "northfield/a", "at": "3026-11-21T10:00:00+00:00"}',
+    "held by a number": b'{"holder": 1, "at": "2026-11-21T10:00:00+00:00"}',
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_lease_stops_its_own_system_only(shared: Run, content: bytes) -> None:
+    """And the message names the file. The report and the mail of every load used to fail with it."""
+    damaged, other = Lease(shared, SYSTEM, "northfield/a"), Lease(shared, "other.example.edu/x", "northfield/b")
+    name = "_leases/folio.example.edu_fs00001234.held.json"
+    shared.write(name, content)
+    with pytest.raises(ConfigError, match="cannot be read") as error:
+        damaged.hold()
+    assert f"{shared.url}/{name}" in str(error.value)
+    other.hold()
+    assert leases.held_by_another(shared, "northfield/a") == "northfield/b"
+    leases.release(shared, "northfield/a")
+    leases.release(shared, "northfield/b")
+    assert leases.held_by_another(shared, "northfield/a") is None
+    shared.remove(name)
+    damaged.hold()
+
+
+def test_a_lease_that_is_damaged_during_a_plan_does_not_hide_why_the_plan_failed(tmp_path: Path) -> None:
+    """What failed first is what has to be fixed."""
+    root = Run(tmp_path)
+
+    def plan() -> None:
+        with Lease(root, SYSTEM, "northfield/a").kept_on_success():
+            root.write("_leases/folio.example.edu_fs00001234.held.json", b"")
+            raise TargetError("no such group")
+
+    with pytest.raises(TargetError, match="no such group"):
+        plan()

@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import boto3
 import pytest
 
 from patronload.artifacts import encryption
 from patronload.artifacts import run as runs
+from patronload.artifacts.names import SHARED
 from patronload.artifacts.run import Run
 from patronload.errors import ConfigError, TransientError
 
@@ -386,3 +388,37 @@ def test_a_bucket_that_does_not_answer_is_tried_again(tmp_path: Path, monkeypatc
     ):
         with pytest.raises(TransientError, match=r"The artifacts in s3://patronload cannot be reached \(\w+\)\."):
             ask()
+
+
+HOSTILE_IDS = [
+    *("manual__X", ".manual__X", "..manual__X", "%2Emanual__X", "run", ".", ".history", "ledger.parquet"),
+    *("ledger.json", "ledger-secret.json", "%6Cedger.json", "ledger.json.", "_leases"),
+]
+
+
+def test_no_two_run_ids_have_the_same_folder(root: str) -> None:
+    """Whoever may start a load chooses its id. It must lead neither to another run nor to what all runs share."""
+    folders = [runs.open_run("northfield", run_id) for run_id in HOSTILE_IDS]
+    assert [run.id for run in folders] == HOSTILE_IDS
+    names = [run.folder.name for run in folders]
+    assert len(set(names)) == len(HOSTILE_IDS)
+    assert not any(name in SHARED or name.startswith(".") for name in names)
+    for run in folders:
+        run.write("report.json", run.id.encode())
+    assert {run.id: run.read("report.json").decode() for run in runs.all_runs("northfield")} == dict(
+        zip(HOSTILE_IDS, HOSTILE_IDS, strict=True)
+    )
+
+
+def test_the_folders_of_earlier_runs_are_found(root: str) -> None:
+    """An id as Airflow makes it is its folder's name."""
+    for run_id in (RUN_ID, "manual__2026-11-21T10:30:00.123456+00:00", "backfill__x~1", "a b?c#d%e"):
+        assert runs.open_run("northfield", run_id).folder.name == quote(run_id, safe="~:+")
+
+
+def test_a_folder_with_the_name_of_a_file_does_not_count_as_the_file(tmp_path: Path) -> None:
+    """An earlier version could make one beside the runs, and every later load of the library failed."""
+    run = Run(tmp_path / "northfield")
+    (tmp_path / "northfield/ledger.json").mkdir(parents=True)
+    run.remove("ledger.json")
+    assert not run.has("ledger.json")

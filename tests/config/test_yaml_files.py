@@ -130,3 +130,21 @@ def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
     except ConfigError as error:
         told = str(error)
     assert "any.yaml" in told
+
+
+@pytest.mark.parametrize("level", ["[", "{a: ", "- ", "? "])
+@pytest.mark.parametrize("depth", [400, 100_000])
+def test_a_file_that_is_nested_deeply_crashes_nothing(tmp_path: Path, level: str, depth: int) -> None:
+    """The parser itself would end the process that reads the files of all libraries."""
+    path = tmp_path / "deep.yaml"
+    path.write_text(f"tenant: northfield\nsource:\n  {level * depth}")
+    with pytest.raises(ConfigError, match=r"deep\.yaml.*(nested|not valid YAML|an extra)"):
+        yaml_files.read(path)
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    """Whatever it is, it is not a tenant file; reading it would hold up those of all other libraries."""
+    path = tmp_path / "large.yaml"
+    path.write_text("tenant: northfield\n" + "# nothing\n" * 300_000)
+    with pytest.raises(ConfigError, match=r"large\.yaml: is larger than 2,000,000 bytes"):
+        yaml_files.read(path)

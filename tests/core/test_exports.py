@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -88,3 +89,22 @@ def test_a_trailer_of_very_many_digits_is_none():
     found = reading.read(content, Layout(delimiter="|", trailer="T|{rows}"))
     assert found.trailer is not None
     assert found.trailer.rows is None
+
+
+def test_a_trailer_with_many_stars_takes_linear_time():
+    """Whoever writes the last line must not keep a worker busy for years."""
+    content = b"ID\n1\n" + b"a" * 200_000 + b"!"
+    found = reading.read(content, Layout(trailer="*a" * 20 + "{rows}"))
+    assert found.trailer is not None
+    assert found.trailer.rows is None
+
+
+@given(st.text("T|* 1#-é.<", max_size=6), st.text("T|*1<é", max_size=3), st.text("T| 12#-é.<>", max_size=9))
+def test_a_trailer_is_read_as_its_form_says(before, after, line):
+    """A star stands for any text, everything else for itself."""
+    form = f"T{before}{{rows}}{after}"
+    parts = (".*".join(map(re.escape, part.split("*"))) for part in (f"T{before}", after))
+    expected = re.fullmatch("([0-9]{1,18})".join(parts), line.strip())
+    found = reading.read(f"ID\n1\n{line}".encode(), Layout(trailer=form)).trailer
+    assert found is not None
+    assert found.rows == (int(expected[1]) if expected else None)

@@ -687,3 +687,29 @@ def test_what_great_expectations_could_not_look_at_stops_the_run(odd_delivery, m
     monkeypatch.setattr(great_expectations, "results", results)
     (refusal,) = validation.validate(*odd_delivery).refusals
     assert "could not be evaluated" in refusal
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "rows"),
+    [
+        ("expect_column_values_to_match_regex", {"regex": r"^(\w+)*$"}, [3]),
+        ("expect_column_values_to_not_match_regex", {"regex": r"^(\w+)*$"}, [2, 4]),
+        ("expect_column_values_to_match_regex_list", {"regex_list": [r"^(\w+)*$", "^[aé]"], "match_on": "all"}, [3]),
+        ("expect_column_values_to_not_match_regex_list", {"regex_list": [r"^(\w+)*$", "x"]}, [2, 4]),
+    ],
+)
+def test_patterns_are_matched_in_linear_time(name, arguments, rows):
+    """Pandas would take Python's engine here, because one cell has an accent, and that would need years for another."""
+    table = pd.DataFrame({"NAME": ["é", "a" * 60 + "!", "ab", None]}, dtype="str").set_axis(pd.RangeIndex(2, 6))
+    (result,) = great_expectations.results(table, [Expectation(name=name, arguments={"column": "NAME", **arguments})])
+    assert great_expectations.failing_rows(name, result) == rows
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)b", "(?!a)b", "(?<=a)b", "(?<!a)b", r"(a)\1", "(?P<x>a)(?P=x)", r"a\Z"])
+def test_a_pattern_that_cannot_be_matched_in_linear_time_is_refused(pattern):
+    """When the file is checked, with the words that help, and not when the export has arrived."""
+    asked = {"expect": {"rows": [{"expect_column_values_to_match_regex": {"column": "A", "regex": pattern}}]}}
+    ((_, sentence),) = expectations.mistakes(asked)
+    assert "linear time" in sentence
+    taken = {"expect": {"rows": [{"expect_column_values_to_match_regex": {"column": "A", "regex": r"^(?:a|b)\d\\1$"}}]}}
+    assert list(expectations.mistakes(taken)) == []

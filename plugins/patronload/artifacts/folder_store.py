@@ -23,7 +23,7 @@ class FolderStore:
 
     def has(self, name: str) -> bool:
         """See Store."""
-        return (self._folder / name).exists()
+        return (self._folder / name).is_file()
 
     def read(self, name: str) -> bytes:
         """See Store."""
@@ -65,7 +65,8 @@ class FolderStore:
 
     def remove(self, name: str) -> None:
         """See Store."""
-        (self._folder / name).unlink(missing_ok=True)
+        if self.has(name):
+            (self._folder / name).unlink(missing_ok=True)
 
     def entries(self, name: str = "") -> list[Entry]:
         """See Store."""

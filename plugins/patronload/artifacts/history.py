@@ -7,7 +7,7 @@ loaded again; it then lists all runs that loaded it. So two runs cannot delete e
 same file again, and an older export takes its place among the older ones. The names alone show which exports were
 loaded.
 
-No run has a folder of this name: run.open_run removes leading dots.
+No run has a folder of this name: run.open_run writes a dot at the beginning of an id as %2E.
 """
 
 from __future__ import annotations

@@ -92,6 +92,9 @@ PURGED = Artifact("purged.json", "purge", patrons=False)
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Artifact))
 
+SHARED = frozenset(artifact for artifact in ALL if artifact.shared)
+"""The files beside the runs of a tenant; no run's folder has such a name."""
+
 OF_CHUNKS = (CHUNKS, SENT, RESULTS)
 """The folders with one file per chunk."""
 

@@ -23,7 +23,7 @@ from patronload.artifacts import encryption
 from patronload.artifacts.bucket_store import BucketStore
 from patronload.artifacts.encryption import Cipher
 from patronload.artifacts.folder_store import FolderStore
-from patronload.artifacts.names import PURGED, RUN_MARKERS
+from patronload.artifacts.names import PURGED, RUN_MARKERS, SHARED
 from patronload.artifacts.store import Store
 from patronload.errors import ConfigError
 
@@ -190,10 +190,20 @@ def _runs(folder: Any) -> list[Run]:
 
 
 def open_run(tenant: str, run_id: str) -> Run:
-    """The run with Airflow's `run_id`, below $PATRONLOAD_ARTIFACTS."""
+    """The run with Airflow's `run_id`, below $PATRONLOAD_ARTIFACTS. Different ids have different folders."""
+    return Run(_root() / tenant / _folder_name(run_id))
+
+
+def _folder_name(run_id: str) -> str:
+    """
+    The id itself, with %.. for what a folder cannot be called; Run.id turns it back.
+
+    A folder whose name begins with a dot, or is that of a file that all runs share, is not a run's: whoever may start
+    a load chooses its id. `quote` writes no letter and no dot as %.., so no other id gets the same name.
+    """
     # Airflow's run ids are made of letters, digits and -_.~:+ unless an administrator allows more.
-    safe = quote(run_id, safe="~:+").lstrip(".") or "run"
-    return Run(_root() / tenant / safe)
+    safe = quote(run_id, safe="~:+")
+    return f"%{ord(safe[0]):02X}{safe[1:]}" if safe.startswith(".") or safe in SHARED else safe
 
 
 def _folders(folder: Any) -> list[Any]:

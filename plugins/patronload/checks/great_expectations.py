@@ -28,6 +28,8 @@ from great_expectations.data_context.types.base import ProgressBarsConfig  # noq
 from great_expectations.execution_engine import pandas_execution_engine  # noqa: E402
 from great_expectations.expectations.registry import get_expectation_impl  # noqa: E402
 
+from patronload.checks import linear_patterns  # noqa: E402, F401  (it replaces how patterns are matched)
+
 # This module sets its own level on import, and logs a folder that it then deletes.
 logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
 

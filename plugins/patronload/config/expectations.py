@@ -27,6 +27,9 @@ A_DAY = date(2003, 12, 31)
 MOST = 10**15
 """Up to this size a float holds every whole number exactly."""
 
+UNBOUNDED = re.compile(r"(?<!\\)(?:\\\\)*(\(\?(?:=|!|<=|<!|P=|\(|>)|\\[1-9Z])")
+"""What Python's engine knows and the one that matches, in linear time, does not; see checks.linear_patterns."""
+
 Mistake = tuple[Key, str]
 
 
@@ -59,6 +62,15 @@ def _regex(given: Any, key: Key, like: str) -> Iterator[Mistake]:
             re.compile(given)
         except (re.error, OverflowError, RecursionError) as error:
             yield key, f"'{given}' is not a regular expression: {error}. Write one like {like}."
+            return
+        if found := UNBOUNDED.search(given):
+            yield (
+                key,
+                (
+                    f"'{found[1]}' in '{given}' is not supported: patterns run in linear time, so they have no "
+                    "lookaround, no backreferences and no \\Z. Write several expectations, or one like " + f"{like}."
+                ),
+            )
 
 
 def _list_of(one: Argument, fewest: int = 1) -> Argument:

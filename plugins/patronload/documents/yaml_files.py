@@ -21,6 +21,16 @@ INVISIBLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\uff
 """Characters that YAML does not allow; PyYAML reports them without their line."""
 
 
+MOST_BYTES = 2_000_000
+"""The maximum size of a file. The largest lookups that libraries need are a tenth of that."""
+
+DEEPEST = 100
+"""The maximum depth; no file needs twenty levels."""
+
+HARMLESS = 1_000
+"""To this depth the parser raises a RecursionError at most; at some ten thousand it would crash the process."""
+
+
 class YamlFile(NamedTuple):
     """A file's data, and the line (from 1) of each of its keys."""
 
@@ -40,10 +50,12 @@ def read(path: Path) -> YamlFile:
     The mapping at the top level of the file at `path`.
 
     Raises ConfigError, with file and line, for anything that YAML reads differently than a person would: a repeated
-    key, a key that is not text (`NO:`, `007:`), an alias, and text that is not YAML.
+    key, a key that is not text (`NO:`, `007:`), an alias, and text that is not YAML. Likewise for a file that is too
+    large or nested too deeply.
     """
     try:
         text = read_text(path)
+        _check_depth(path, text)
         return _Reader(path, text, Loader(text)).file()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
@@ -55,7 +67,10 @@ def read(path: Path) -> YamlFile:
 
 def read_text(path: Path) -> str:
     """A file's text. Raises ConfigError, with the line, if it is not UTF-8 or has invisible control characters."""
-    content = path.read_bytes()
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ConfigError(f"{path.name}: is larger than {MOST_BYTES:,} bytes. Is it the right file?")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -70,6 +85,22 @@ def read_text(path: Path) -> str:
             f"U+{ord(found[0]):04X}. Delete it, or type the line again."
         )
     return text
+
+
+def _check_depth(path: Path, text: str) -> None:
+    """Refuse a file whose nesting would crash the parser, and with it the process that reads all tenants' files."""
+    brackets, longest = text.count("[") + text.count("{"), max(map(len, text.splitlines()), default=0)
+    # A level needs a bracket, or begins further to the right than the one around it, or is a list at the same place.
+    if brackets + 2 * longest <= HARMLESS:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise ConfigError(
+                f"{path.name}, line {line}: is nested more than {DEEPEST} levels deep. Is there an extra bracket?"
+            )
 
 
 def _what_is_wrong(error: yaml.YAMLError) -> str:

@@ -12,13 +12,13 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from patronload.artifacts.run import Run
-from patronload.errors import TargetError, TransientError
+from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,16 @@ EACH = 60.0
 """Seconds between two heartbeats."""
 
 
+APART = 3600.0
+"""Seconds that the clocks of two machines may differ."""
+
+
 class Superseded(TransientError):  # noqa: N818 - says what happened to a process
     """Another process of the same task has taken over, and reports what becomes of the task."""
+
+
+class UnreadableLease(ConfigError):  # noqa: N818 - says what the file is
+    """The file of a lease is empty, damaged or says what cannot be."""
 
 
 class Lease:
@@ -76,9 +84,10 @@ class Lease:
         try:
             yield
         except BaseException:
-            # Another process of the run may have it by now, and continues.
-            if self._holding().get("process") == self._process:
-                self._root.remove(self._held)
+            # Another process of the run may have it by now, and continues. What failed is what has to be reported.
+            with suppress(UnreadableLease):
+                if self._holding().get("process") == self._process:
+                    self._root.remove(self._held)
             raise
 
     def check(self) -> None:
@@ -144,7 +153,7 @@ class Lease:
         self._root.write_json(self._held, self._mark())
         self._renewed = time.monotonic()
 
-    def _holding(self) -> dict[str, Any]:
+    def _holding(self) -> dict[str, str]:
         """Who holds the lease, and the time of the last heartbeat; empty if nobody does."""
         return _read(self._root, self._held)
 
@@ -154,8 +163,8 @@ class Lease:
 
 def release(root: Run, holder: str) -> None:
     """Give back all leases of a run. It needs nothing from the library system, so it works whatever failed there."""
-    for name in root.names(FOLDER):
-        if name.endswith(HELD) and _read(root, name).get("holder") == holder:
+    for name, held in _readable(root):
+        if held["holder"] == holder:
             root.remove(name)
 
 
@@ -165,10 +174,9 @@ def held_by_another(root: Run, holder: str) -> str | None:
 
     A task must not wait for it: Airflow lets only one run of a library have that task at a time.
     """
-    for name in root.names(FOLDER):
-        held = _read(root, name) if name.endswith(HELD) else {}
-        if held and held["holder"] != holder and _library(held["holder"]) == _library(holder) and not _is_stale(held):
-            return str(held["holder"])
+    for _, held in _readable(root):
+        if held["holder"] != holder and _library(held["holder"]) == _library(holder) and not _is_stale(held):
+            return held["holder"]
     return None
 
 
@@ -176,13 +184,54 @@ def _library(holder: str) -> str:
     return holder.partition("/")[0]
 
 
-def _is_stale(held: dict[str, Any]) -> bool:
-    return (datetime.now(UTC) - datetime.fromisoformat(held["at"])).total_seconds() > STALE
+def _is_stale(held: dict[str, str]) -> bool:
+    return _age(held) > STALE
 
 
-def _read(root: Run, name: str) -> dict[str, Any]:
+def _age(mark: dict[str, Any]) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(mark["at"])).total_seconds()
+
+
+def _readable(root: Run) -> Iterator[tuple[str, dict[str, str]]]:
+    """
+    The leases that are held, with their files. One that cannot be read concerns the loads into its own system, which
+    report it; the loads into all others go on.
+    """
+    for name in root.names(FOLDER):
+        if not name.endswith(HELD):
+            continue
+        try:
+            held = _read(root, name)
+        except UnreadableLease as error:
+            log.warning("%s", error)
+            continue
+        if held:
+            yield name, held
+
+
+def _read(root: Run, name: str) -> dict[str, str]:
+    """The mark in a file; empty if there is no such file. Raises UnreadableLease."""
     try:
         mark: dict[str, Any] = root.read_json(name)
+        problem = _problem(mark)
     except FileNotFoundError:
         return {}
+    except TransientError:
+        raise
+    except (OSError, PatronloadError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        problem = str(error) if isinstance(error, PatronloadError) else type(error).__name__
+    if problem:
+        raise UnreadableLease(
+            f"The lease {root.url}/{name} cannot be read ({problem}), so nothing is loaded into this library system. "
+            "Check in Airflow that no load into it is running, delete this file, then start the load again."
+        )
     return mark
+
+
+def _problem(mark: dict[str, Any]) -> str | None:
+    """Why no load can have written this; errors of any kind for what is not a mark at all."""
+    if not isinstance(mark["holder"], str) or "/" not in mark["holder"]:
+        return "it does not name a run"
+    if _age(mark) < -APART:
+        return "its time is in the future"
+    return None
