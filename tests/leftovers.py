@@ -20,7 +20,7 @@ from patronload.artifacts.models import (
 from patronload.artifacts.progress import Progress, with_state
 from patronload.config import tenants
 from patronload.reporting import account
-from patronload.reporting.report import Report
+from patronload.reporting.report import People, Report
 from patronload.rows import no_notes, no_skipped
 
 TENANT = tenants.load_file(Path(__file__).parent.parent / "include" / "tenants" / "northfield.yaml")
@@ -105,6 +105,12 @@ def build(*, dry_run: bool = False, tenant: tenants.Tenant = TENANT, **more: Any
 def accounted(report: Report) -> int:
     parts = (report.created, report.updated, report.unchanged, report.failed, report.rejected, report.skipped)
     return sum(parts) + report.not_sent + report.unconfirmed
+
+
+def sums_up(people: People) -> bool:
+    """Whether the patrons of earlier loads add up."""
+    parts = (people.in_file, people.missing, people.left, people.inactive, people.exempt, people.gone, people.waiting)
+    return people.known == sum(parts)
 
 
 def failure(kind: str, stage="post", message="A sentence.") -> dict[str, str]:

@@ -3,16 +3,19 @@
 import json
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from leftovers import accounted, build, failure, patrons, rejects, result
+from leftovers import accounted, build, failure, patrons, rejects, result, sums_up
 
 from patronload.artifacts.models import ChunkResult
 from patronload.reporting import fates
 from patronload.reporting import report as reports
 from patronload.reporting.next_steps import next_steps
 from patronload.reporting.report import Report
+from patronload.rows import SKIPPED
+from patronload.targets.delivery import DEPARTURES, UNCHANGED
 
 
 def test_all_loaded():
@@ -189,7 +192,11 @@ def leftovers(draw) -> dict[str, Any]:
     )
     stages = st.sampled_from(["validate", "transform"])
     reasons = st.sampled_from(["ID is empty", "EMAIL is odd"])
+    unchanged = [(row, f"u-{row}") for row in draw(st.sets(ROWS, max_size=4))]
+    skipped = [(row, "no longer enrolled", None) for row in draw(st.sets(ROWS, max_size=4))]
     return {
+        "unchanged": pl.DataFrame(unchanged, schema=UNCHANGED, orient="row"),
+        "skipped": pl.DataFrame(skipped, schema=SKIPPED, orient="row"),
         "validation": draw(st.none() | st.builds(dict, rows=st.integers(0, 40))),
         "rejects": rejects(*draw(st.lists(st.tuples(ROWS, stages, reasons), max_size=8))),
         "patrons": draw(st.none() | st.just(patrons(chunks))),
@@ -203,12 +210,60 @@ def leftovers(draw) -> dict[str, Any]:
 @settings(max_examples=400)
 @given(left=leftovers())
 def test_every_row_is_accounted_for(left):
-    """Whatever a run leaves behind: rows = created + updated + failed + rejected + not_sent + unconfirmed."""
+    """Whatever a run leaves behind, every row has one outcome, and the outcomes add up to the rows."""
     report = build(**left)
     assert accounted(report) == report.rows
     assert min(report.created, report.updated, report.not_sent, report.unconfirmed) >= 0
     assert report.rows >= (left["validation"] or {"rows": 0})["rows"]
-    assert report.outcome != "loaded" or report.loaded == report.rows
+    assert report.outcome != "loaded" or report.loaded + report.skipped == report.rows
+
+
+STATES = ("left", "inactive", "exempt", "gone")
+COUNTS = st.integers(0, 9)
+
+
+@st.composite
+def known_patrons(draw) -> dict[str, Any]:
+    """What plan and post may leave behind about the patrons of earlier loads, however far the load came."""
+    states = draw(st.lists(st.sampled_from(STATES), max_size=8))
+    too_many = draw(st.booleans())
+    due = draw(st.integers(0, 9)) if too_many else len(states)
+    before = draw(st.dictionaries(st.sampled_from(("left", "inactive", "gone")), COUNTS))
+    missing = due + draw(COUNTS)
+    in_file = draw(COUNTS)
+    people = {
+        "known": in_file + missing + sum(before.values()), "in_file": in_file, "missing": missing, "before": before,
+        "due": due, "announced": draw(COUNTS), "too_many": too_many, "action": "deactivate",
+    }  # fmt: skip
+    table = [(f"u-{place}", place if state == "left" else None, None, None, state, None)
+             for place, state in enumerate([] if too_many else states, 100)]  # fmt: skip
+    departures = pl.DataFrame(table, schema=DEPARTURES, orient="row")
+    leaving = departures.filter(pl.col("state") == "left")["row"].to_list()
+    planned = patrons({1: [2, 3, 4], 2: leaving}).with_columns(
+        action=pl.when(pl.col("chunk") == 2).then(pl.lit("leave")).otherwise(pl.lit("update"))
+    )
+    answers = st.builds(result, chunk=st.just(2), created=st.integers(0, 2), updated=st.integers(0, 9))
+    return {
+        "validation": {"rows": 3},
+        "plan": {"people": people, "effects": {"actions": {"return": draw(COUNTS)}}},
+        "departures": draw(st.none() | st.just(departures)) if departures.is_empty() else departures,
+        "patrons": draw(st.none() | st.just(planned)),
+        "sent": {1, 2},
+        "results": [result(1, updated=3), *draw(st.lists(answers, max_size=1))],
+        "failure": draw(st.none() | st.just(failure("TargetError"))),
+        "dry_run": draw(st.booleans()),
+    }
+
+
+@settings(max_examples=400)
+@given(left=known_patrons())
+def test_every_known_patron_is_accounted_for(left):
+    """Known = in the file + missing + made inactive + already inactive + exempt + gone + waiting, whatever happens."""
+    report = build(**left)
+    assert report.people
+    assert sums_up(report.people)
+    assert min(report.people.model_dump().values()) >= 0
+    assert accounted(report) == report.rows
 
 
 @settings(max_examples=200)

@@ -13,6 +13,7 @@ from patronload.errors import ValidationError
 from patronload.loads import ledger_store
 from patronload.reporting.mails import result_mail
 from patronload.systems.folio import FOLIO
+from tests import stages
 from tests.one_library import days_after
 
 CHANGED = {"send": "changed"}
@@ -105,9 +106,9 @@ def test_whoever_is_missing_leaves_after_days_and_loads(library):
     last = night(library, 4, range(1, 9))
     assert (last.people.left, last.people.missing, last.people.in_file, last.people.known) == (1, 0, 8, 9)
     assert (last.rows, last.unchanged) == (8, 8)
-    sentence = "Of 9 patrons from earlier loads, 8 are in the file. Not in the file: 1 made inactive by this load."
-    assert sentence in last.warnings
-    assert sentence in result_mail(library.load("night4").tenant, last).text
+    mail = result_mail(library.load("night4").tenant, last).text
+    for line in ("9  Known patrons (from earlier loads)", "8  In the file", "1  Made inactive (left with this load)"):
+        assert line in mail
     after = user(library, 9)
     assert not after["active"]
     assert after["personal"]["lastName"] == before["personal"]["lastName"]
@@ -198,6 +199,20 @@ def test_without_a_ledger_nobody_leaves(library):
     assert len(ledger) == 8
 
 
+def test_a_patron_who_is_inactive_already_is_in_the_plan(library):
+    """When their turn comes, the plan says so; nothing is sent for them."""
+    night(library, 1, range(1, 10))
+    library.folio.store("main").users.put(user(library, 9) | {"active": False})
+    for number in (2, 3, 4):
+        report = night(library, number, range(1, 9))
+    assert (report.people.inactive, report.people.left) == (1, 0)
+    assert report.effects["actions"] == {"inactive": 1, "unchanged": 8}
+    changes = tables.read(library.load("night4").run, names.CHANGES)
+    (line,) = changes.filter(pl.col("action") == "inactive").iter_rows(named=True)
+    assert (line["key"], line["why"], line["row"]) == ("u-9", "no longer in the file", 10)
+    sums_up(report)
+
+
 def test_a_dry_run_says_what_it_would_do(library):
     """It changes nothing, counts nobody, and has the same tables."""
     night(library, 1, range(1, 10))
@@ -208,6 +223,14 @@ def test_a_dry_run_says_what_it_would_do(library):
     assert report.unchanged == 9
     assert report.not_sent == 2
     sums_up(report)
+    would = "would create 2, leave 9 unchanged"
+    load = library.load("dry", day=days_after(2), dry_run=True)
+    mail = result_mail(load.tenant, report)
+    assert mail.subject.startswith(f"Dry run: {would}")
+    page = load.run.read(names.REPORT_PAGE).decode()
+    for text in (mail.text, mail.html, page):
+        assert "Would create" in text
+    assert stages.report(load)["would"] == would.removeprefix("would ")
 
 
 def test_a_column_of_past_dates_stops_the_load(library):

@@ -28,6 +28,21 @@ ZEROS = dict.fromkeys(("updated", "failed", "rejected", "not_sent", "unconfirmed
             {"outcome": "failed", "rows": 9, "created": 4, "not_sent": 3, "unconfirmed": 2},
             "Day 2026-11-24, patrons.csv: failed; 4 of 9 rows, 3 not sent, 2 unconfirmed",
         ),
+        (
+            {"outcome": "loaded", "rows": 20_000, "updated": 32, "unchanged": 19_968, "left": 9, "returned": 2},
+            (
+                "Day 2026-11-24, patrons.csv: loaded; 20,000 of 20,000 rows, 19,968 unchanged, "
+                "9 made inactive because they left, 2 returned"
+            ),
+        ),
+        (
+            {"outcome": "dry_run", "rows": 9, "would": "create 2, leave 7 unchanged", "not_sent": 2, "unchanged": 7},
+            "Day 2026-11-24, patrons.csv: dry run; would create 2, leave 7 unchanged",
+        ),
+        (
+            {"outcome": "loaded", "rows": 15, "created": 15, "corrected": True},
+            "Day 2026-11-24, patrons.csv (corrected rows): loaded; 15 of 15 rows",
+        ),
         ({"outcome": "no_file", "rows": 0, "file": None}, "Day 2026-11-24: no file"),
     ],
 )

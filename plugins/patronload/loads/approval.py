@@ -23,7 +23,9 @@ from patronload.config.tenants import Approval
 from patronload.errors import Declined
 from patronload.loads import failures
 from patronload.loads.load import Load
+from patronload.reporting import plan_summary
 from patronload.reporting.approval_question import Figure, Question
+from patronload.reporting.plan_summary import PlanSummary
 
 if TYPE_CHECKING:  # it brings polars, and only an unusual load needs it
     from patronload.checks.gates import Loaded
@@ -170,11 +172,13 @@ def carry_over(load: Load, before: Shown) -> None:
 def question(load: Load, record: ApprovalRecord) -> Question:
     """The question, with what helps to answer it. It names no patron."""
     last = next(iter(History(load.run).last(1)), None)
+    plan = plan_summary.summary(Plan.read(load.run).effects, load.tenant.system.name)
     return Question(
         sentences=tuple(verdict.sentence for verdict in questions.asked(load.run)),
         files=tuple(_files(load, last)),
-        figures=tuple(_figures(load.run, last)),
+        figures=tuple(_figures(load.run, last, plan)),
         until=record.until.astimezone(load.tenant.zone),
+        plan=plan,
     )
 
 
@@ -186,12 +190,15 @@ def _files(load: Load, last: Loaded | None) -> Iterator[str]:
         yield f"The last load, of {dates.in_words(last.day)}, had {last.file}, written {written}."
 
 
-def _figures(run: Run, last: Loaded | None) -> Iterator[Figure]:
+def _figures(run: Run, last: Loaded | None, planned: PlanSummary) -> Iterator[Figure]:
     plan, counted = Plan.read(run), questions.figures(run)
     yield Figure("Rows", f"{Validation.read(run).rows:,}", f"{last.rows:,}" if last else "")
     yield Figure("Rejected", f"{counted.rejected:,}", f"{last.rejected:,}" if last else "")
     yield Figure("To create", f"{plan.new:,}", "")
-    yield Figure("To update", f"{plan.known:,}", "")
+    yield Figure("To update", f"{plan.known - planned.count('return'):,}", "")
+    for each in planned.actions:
+        if each.action not in ("create", "update"):
+            yield Figure(each.name, f"{each.count:,}", "")
     yield from _groups(counted.groups, last.groups if last else {})
 
 

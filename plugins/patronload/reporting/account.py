@@ -27,7 +27,6 @@ from patronload.reporting.report import (
     Reason,
     Report,
     Skip,
-    counted,
 )
 
 ENDS: dict[str, Outcome] = {"ValidationError": "stopped", "MissingError": "no_file", "Declined": "declined"}
@@ -60,6 +59,7 @@ def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: 
         else _outcome(left.failure, counts, ended_early=ended_early, dry_run=dry_run),
         dry_run=dry_run,
         **counts.numbers(),
+        corrected=bool(left.gates and left.gates.figures.mended),
         people=_people(left, departing),
         effects=left.plan.effects if left.plan else None,
         reasons=_reasons(left, fates),
@@ -72,7 +72,6 @@ def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: 
             *_warnings_of_approval(gates, approval, tenant),
             *_warnings_of_gates(gates, left.gates.load_anyway if left.gates else None, dry_run=dry_run),
             *(left.plan.warnings if left.plan else ()),
-            *_people_in_words(_people(left, departing)),
             *_notes(left),
             *counts.warnings,
             *([_ENDED_EARLY] if ended_early else []),
@@ -190,7 +189,9 @@ def _people(left: LeftBehind, leaving: Progress) -> People | None:
         return None
     states = dict(left.departures.group_by("state").len().iter_rows()) if left.departures is not None else {}
     before: dict[str, int] = figures["before"]
-    gone_now = sum(result.created + result.updated for result in leaving.results)
+    turn_has_come = states.get("left", 0)
+    # An answer may count more patrons than there were.
+    gone_now = min(sum(result.created + result.updated for result in leaving.results), turn_has_come)
     held = figures["due"] if figures["too_many"] else 0
     actions: dict[str, int] = ((left.plan.effects if left.plan else None) or {}).get("actions", {})
     return People(
@@ -201,27 +202,10 @@ def _people(left: LeftBehind, leaving: Progress) -> People | None:
         inactive=states.get("inactive", 0) + before.get("left", 0) + before.get("inactive", 0),
         exempt=states.get("exempt", 0),
         gone=states.get("gone", 0) + before.get("gone", 0),
-        waiting=held + (leaving.rows.height if leaving.rows is not None else 0) - gone_now,
+        waiting=held + turn_has_come - gone_now,
         announced=figures["announced"],
         returned=actions.get("return", 0),
     )
-
-
-def _people_in_words(people: People | None) -> Iterator[str]:
-    """Who of the patrons of earlier loads is not in the file, in a sentence; none if they all are."""
-    if people is None or people.known == people.in_file:
-        return
-    named = {
-        "missing so far": people.missing,
-        "made inactive by this load": people.left,
-        "inactive before": people.inactive,
-        "kept by an exception": people.exempt,
-        "no longer in the library system": people.gone,
-        "waiting": people.waiting,
-    }
-    others = ", ".join(f"{number:,} {words}" for words, number in named.items() if number)
-    known = counted(people.known, "patron")
-    yield f"Of {known} from earlier loads, {people.in_file:,} are in the file. Not in the file: {others}."
 
 
 def _outcome(failure: Failure | None, counts: Counts, *, ended_early: bool, dry_run: bool) -> Outcome:

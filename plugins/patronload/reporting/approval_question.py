@@ -7,11 +7,15 @@ No patron is named in it: only what the gates found, the file, and counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 from patronload import dates
+from patronload.reporting.plan_summary import PlanSummary
+
+MOST = 8
+"""How many fields and transitions a question lists."""
 
 
 class Figure(NamedTuple):
@@ -24,14 +28,15 @@ class Figure(NamedTuple):
 
 class Question(NamedTuple):
     """
-    Whether a load is right: what is unusual about it, its file and the last load's (if there was one), the figures, and
-    until when an answer counts (aware).
+    Whether a load is right: what is unusual about it, its file and the last load's (if there was one), the figures,
+    until when an answer counts (aware), and which fields the plan changes.
     """
 
     sentences: tuple[str, ...]
     files: tuple[str, ...]
     figures: tuple[Figure, ...]
     until: datetime
+    plan: PlanSummary = PlanSummary((), (), ())
 
     @property
     def compared(self) -> bool:
@@ -54,6 +59,7 @@ def markdown(question: Question, target: str) -> str:
             "",
             *(f"* {plain(sentence)}" for sentence in question.files),
             "",
+            *_changes(question.plan),
             "### What follows",
             "",
             f"* **Approve**: the load goes on, into {plain(target)}.",
@@ -63,6 +69,19 @@ def markdown(question: Question, target: str) -> str:
             "The reason goes into the report and the mail, with your name. Name no patron in it.",
         ]
     )
+
+
+def _changes(plan: PlanSummary) -> Iterator[str]:
+    """Which fields would change, and the most frequent transitions between codes; nothing if none does."""
+    if not plan.fields:
+        return
+    yield from ("### What would change", "", _line(["Field", "Patrons"]), _line(["---", "---:"]))
+    for field in plan.fields[:MOST]:
+        yield _line([plain(field.name), f"{field.count:,}"])
+    yield ""
+    for each in plan.transitions[:MOST]:
+        yield f"* {plain(f'{each.field}: {each.before} to {each.after}, {each.count:,}')}"
+    yield from ("", "The tab *Plan* of this run shows each patron before and after.", "")
 
 
 def plain(text: str) -> str:

@@ -71,10 +71,27 @@ def _look(*, good: bool) -> Look:
     return LOOKS["loaded" if good else "loaded_with_rejects"]._replace(word="The week")
 
 
-def _line(load: Report) -> tuple[str, str, str, Report]:
-    """A load's day as it stands in a list, its outcome and that one's colour, and its figures."""
+class Line(NamedTuple):
+    """A load in a list: its day, its outcome and that one's colour, its figures, and what else is worth a mention."""
+
+    day: str
+    word: str
+    colour: str
+    load: Report
+    besides: str
+
+
+def _line(load: Report) -> Line:
     look = LOOKS[load.outcome]
-    return f"{load.day:%a} {load.day.day} {load.day:%b}", look.word, look.colour, load
+    word = f"{look.word}, corrected rows" if load.corrected else look.word
+    return Line(f"{load.day:%a} {load.day.day} {load.day:%b}", word, look.colour, load, _besides(load))
+
+
+def _besides(load: Report) -> str:
+    """19,968 unchanged, 9 left, 2 returned, 24 to correct."""
+    left, returned = (load.people.left, load.people.returned) if load.people else (0, 0)
+    parts = {"unchanged": load.unchanged, "left": left, "returned": returned, "to correct": load.to_correct}
+    return ", ".join(f"{number:,} {words}" for words, number in parts.items() if number)
 
 
 def _loads(tenant: Tenant, until: datetime) -> Iterator[Report]:

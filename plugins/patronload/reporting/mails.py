@@ -89,6 +89,7 @@ def question_mail(tenant: Tenant, run_id: str, day: date, question: Question, li
         "look": ASKED,
         "headline": headline,
         "question": question,
+        "most_changes": words.CHANGES,
         "link": link,
         "steps": _to_answer(link, dates.with_weekday(question.until, tenant.zone)),
     }

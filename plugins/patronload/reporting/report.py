@@ -132,6 +132,8 @@ class Report(_Part):
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
     skipped: int = 0
+    corrected: bool = False
+    """Whether the file was a corrected rejects file: its few rows say nothing about the library's usual file."""
     people: People | None = None
     effects: dict[str, Any] | None = None
     """What the load changes, or would change; see checks.effects.Effects."""

@@ -4,8 +4,10 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from patronload import dates
+from patronload.reporting import plan_summary
 from patronload.reporting.next_steps import next_steps
-from patronload.reporting.report import UNCONFIRMED, Noted, Outcome, Reason, Report, counted
+from patronload.reporting.plan_summary import PlanSummary
+from patronload.reporting.report import UNCONFIRMED, Noted, Outcome, People, Reason, Report, counted
 
 SCOPE_WORDS = {
     "file": "stops the run",
@@ -28,6 +30,9 @@ GATE_WORDS = {
 
 REASONS = 5
 """How many reasons a mail tells; the page tells all of them."""
+
+CHANGES = 8
+"""How many fields and transitions of a plan a mail lists; the page lists all of them."""
 
 
 class Look(NamedTuple):
@@ -72,7 +77,7 @@ def headline(report: Report) -> str:
     """What happened, in one line."""
     nothing = "" if report.sent else ", nothing was sent"
     plain = {
-        "dry_run": f"Dry run: {counted(report.not_sent, 'patron')} would be sent",
+        "dry_run": f"Dry run: {_would(report)}",
         "already_loaded": "Nothing to do: the file was loaded before",
         "stopped": f"The load was stopped{nothing}",
         "no_file": f"No file came{nothing}",
@@ -81,6 +86,16 @@ def headline(report: Report) -> str:
         "loaded": f"{_are(report.loaded, 'patron')} loaded",
     }
     return _failed(report) if report.outcome == "failed" else plain[report.outcome]
+
+
+def _would(report: Report) -> str:
+    """What the load would do; a run that ended before its plan cannot say."""
+    planned = _plan(report).sentence
+    return f"would {planned}" if planned else f"{counted(report.not_sent, 'patron')} would be sent"
+
+
+def _plan(report: Report) -> PlanSummary:
+    return plan_summary.summary(report.effects, report.target)
 
 
 def _unanswered(report: Report) -> bool:
@@ -145,10 +160,10 @@ def _numbers(report: Report) -> list[Number]:
     """The account, top to bottom: the lines after the first add up to it."""
     target = report.target
     same = Number("Unchanged", report.unchanged, f"{target} already has exactly this", "good")
+    would = _would_be_sent(report)
     lines = [
         Number("Rows", report.rows, "in the export", "rows"),
-        Number("Created", report.created, f"new in {target}", "good"),
-        Number("Updated", report.updated, f"were in {target} before", "good"),
+        *(would or _sent_numbers(report)),
         *([same] if report.unchanged else []),
         Number("Failed", report.failed, f"refused by {target}", "bad"),
         Number("Rejected", report.rejected, "left out before sending", "bad"),
@@ -157,10 +172,49 @@ def _numbers(report: Report) -> list[Number]:
     skips = ", ".join(f"{skip.reason} ({skip.count:,})" for skip in report.skips[:3])
     rest = [
         Number("Skipped", report.skipped, skips or "by a rule of the mapping", "open"),
-        Number("Not sent", report.not_sent, waiting, "open"),
+        Number("Not sent", report.not_sent - sum(line.amount for line in would), waiting, "open"),
         Number("Unconfirmed", report.unconfirmed, "sent, the answer was lost", "unknown"),
     ]
     return lines + [line for line in rest if line.amount]
+
+
+def _sent_numbers(report: Report) -> list[Number]:
+    return [
+        Number("Created", report.created, f"new in {report.target}", "good"),
+        Number("Updated", report.updated, f"were in {report.target} before", "good"),
+    ]
+
+
+def _would_be_sent(report: Report) -> list[Number]:
+    """What a dry run would send, by what becomes of it; none if its plan does not say so."""
+    plan = _plan(report)
+    if report.outcome != "dry_run" or not 0 < plan.count(*plan_summary.SENT) <= report.not_sent:
+        return []
+    return [
+        Number(each.name.replace("To", "Would", 1), each.count, each.meaning, "open")
+        for each in plan.actions
+        if each.action in plan_summary.SENT
+    ]
+
+
+def _people_numbers(people: People | None, target: str) -> list[Number]:
+    """The patrons of earlier loads: the lines after the first add up to it. None for a file that is not complete."""
+    if people is None:
+        return []
+    lines = [
+        Number("Missing", people.missing, "not in the file so far", "open"),
+        Number("Made inactive", people.left, "left with this load", "bad"),
+        Number("Already inactive", people.inactive, "not in the file, inactive before", "open"),
+        Number("Exempt", people.exempt, "not in the file, kept by an exception", "open"),
+        Number("Gone", people.gone, f"no longer in {target}", "open"),
+        Number("Waiting", people.waiting, "their turn to leave has come, and they are as they were", "unknown"),
+    ]
+    in_file = f"{people.returned:,} of them had left, and returned" if people.returned else "still here"
+    return [
+        Number("Known patrons", people.known, "from earlier loads", "rows"),
+        Number("In the file", people.in_file, in_file, "good"),
+        *(line for line in lines if line.amount),
+    ]
 
 
 def _shares(report: Report) -> list[tuple[str, float]]:
@@ -209,6 +263,9 @@ def content(report: Report, dag_id: str) -> dict[str, Any]:
         "lead": _lead(report),
         "numbers": _numbers(report) if report.rows or report.outcome not in NO_ROWS else [],
         "shares": _shares(report),
+        "people": _people_numbers(report.people, report.target),
+        "plan": _plan(report),
+        "most_changes": CHANGES,
         "reasons": [
             (reason, reason.reason, _found_by(report, reason), _row_numbers(reason)) for reason in report.reasons
         ],

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable
 
 from patronload import connections, targets
-from patronload.artifacts import names, tables
-from patronload.artifacts.models import Delivery, Validation
+from patronload.artifacts import names, questions, tables
+from patronload.artifacts.models import Delivery, Plan, Validation
+from patronload.artifacts.progress import Progress
 from patronload.errors import RefusedError
 from patronload.loads import approval, delivery, failures, gatekeeper, ledger_updates, planning, reruns
 from patronload.loads.load import Counts, Load
@@ -38,7 +39,7 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
         if totals.created + totals.updated or tables.unchanged(load.run).height:
             gatekeeper.record(load, rejected + totals.failed, tables.read(load.run, names.PATRONS))
     log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
-    return _about(load) | totals._asdict()
+    return totals._asdict() | _about(load)
 
 
 def _send(load: Load, target: Target, tell: Callable[[str], None]) -> Totals:
@@ -80,11 +81,19 @@ def check_loaded(load: Load, totals: Totals, rejected: int) -> None:
 
 
 def _about(load: Load) -> Counts:
-    """Which load the figures are about: day, file, rows, and how many rows were rejected before sending."""
-    delivery = Delivery.find(load.run)
+    """Which load the event of the asset is about, and the figures of its file and of those who left."""
+    delivered, validation = Delivery.find(load.run), Validation.read(load.run)
+    of_file, leaving = Progress.of(load.run).parted()
+    actions: dict[str, int] = (Plan.read(load.run).effects or {}).get("actions", {})
     return {
         "day": f"{load.day}",
-        "file": delivery.name if delivery else None,
-        "rows": Validation.read(load.run).rows,
+        "file": delivered.name if delivered else None,
+        "corrected": questions.figures(load.run).mended,
+        "rows": validation.rows,
+        "created": sum(result.created for result in of_file.results),
+        "updated": sum(result.updated for result in of_file.results),
+        "unchanged": tables.unchanged(load.run).height,
+        "returned": actions.get("return", 0),
+        "left": sum(result.created + result.updated for result in leaving.results),
         "rejected": tables.rejects(load.run)["row"].n_unique(),
     }

@@ -12,13 +12,16 @@ from patronload.artifacts.run import Run
 from patronload.exports import reject_files
 from patronload.loads import delivery, leases
 from patronload.loads.load import Counts, Load
-from patronload.reporting import account, fates, report_page, validation_page
+from patronload.reporting import account, fates, plan_summary, report_page, validation_page
 from patronload.reporting.report import Report
 
 log = logging.getLogger(__name__)
 
 FIGURES = ("rows", "created", "updated", "unchanged", "failed", "rejected", "skipped", "not_sent", "unconfirmed")
 """The figures that the stage hands on: Airflow keeps them, and the pages over all libraries show them."""
+
+FIGURES_OF_PEOPLE = ("left", "returned")
+"""The same of the patrons of earlier loads."""
 
 
 def report(load: Load) -> Counts:
@@ -34,16 +37,24 @@ def report(load: Load) -> Counts:
     _write_noted_file(load, left)
     _write_rejects_file(load, left)
     figures = {name: getattr(made, name) for name in FIGURES}
+    figures |= {name: getattr(made.people, name) if made.people else 0 for name in FIGURES_OF_PEOPLE}
     log.info("%s: %s", made.outcome, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
     export = made.export
-    from_archive = {"archive": export.archive.run} if export and export.archive else {}
     return {
         "outcome": made.outcome,
         "day": f"{load.day}",
         "file": export.name if export else None,
-        **from_archive,
+        **({"archive": export.archive.run} if export and export.archive else {}),
+        **({"corrected": True} if made.corrected else {}),
+        **_would(made),
         **figures,
     }
+
+
+def _would(made: Report) -> dict[str, str]:
+    """What a dry run would do, in words; a dry run has done nothing, so its other figures are zeros."""
+    planned = plan_summary.summary(made.effects, made.target).sentence
+    return {"would": planned} if made.outcome == "dry_run" and planned else {}
 
 
 def _write_validation_page(run: Run, made: Report, left: LeftBehind) -> None:

@@ -121,8 +121,9 @@ class Change(NamedTuple):
 CHANGES = {"row": pl.UInt32, **dict.fromkeys(("key", "action", "field", "before", "after", "why"), pl.String)}
 """
 What a plan would do: one line for each patron that is not changed field by field, with a null in `field`, and one for
-each field that is. `action` is create, update, unchanged or leave; the key is the target's. `before` and `after` are
-JSON: of a patron who is created, `after` is the whole record.
+each field that is. `action` is create, update, return (had left, and is in the file again), unchanged, leave, or
+inactive (would leave, and was inactive before); the key is the target's. `before` and `after` are JSON: of a patron who
+is created, `after` is the whole record.
 """
 
 BEFORE = {"row": pl.UInt32, "key": pl.String, "stored": pl.String}

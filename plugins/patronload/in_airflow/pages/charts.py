@@ -35,14 +35,18 @@ class Trend(NamedTuple):
 
 
 def trend(loads: Sequence[Load]) -> Trend:
-    """The trend of loads that come newest first; what had nothing to load, or is under way, is left out."""
-    shown = [load for load in reversed(loads[:TREND]) if not load.under_way and load.outcome not in NO_LOADS]
+    """The trend of loads that come newest first, without those under way, corrected rows, and what had no load."""
+    shown = [load for load in reversed(loads[:TREND]) if _is_a_load(load)]
     tallest = max((load.loaded + load.to_correct for load in shown), default=0) or 1
     # The newest stands at the right, however many there are.
     first = TREND - len(shown)
     return Trend(
         tuple(_bar(load, STEP * (first + place), HEIGHT / tallest) for place, load in enumerate(shown)), _words(shown)
     )
+
+
+def _is_a_load(load: Load) -> bool:
+    return not (load.under_way or load.corrected or load.outcome in NO_LOADS)
 
 
 def shares(counts: Sequence[int]) -> list[float]:

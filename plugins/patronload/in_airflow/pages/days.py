@@ -70,7 +70,7 @@ def repeats(loads: Sequence[Load]) -> Mapping[str, int]:
     seen: Counter[str] = Counter()
     found = {}
     for load in reversed(loads):
-        if load.outcome in LOADED:
+        if load.outcome in LOADED and not load.corrected:
             seen[load.day] += 1
             if seen[load.day] > 1:
                 found[load.run_id] = seen[load.day]

@@ -35,8 +35,8 @@ class Load(NamedTuple):
     """
     One run: Airflow's state of it, and what its report counted (`outcome` is None when there is no report, or not yet).
 
-    `waiting` says what it waits for, if it does: its file, a backfill of earlier days, or a person's answer. The times
-    are aware, in UTC.
+    `would` says what a dry run would do; `corrected`: its file was a corrected rejects file. `waiting` says what it waits
+    for, if it does: its file, a backfill of earlier days, or a person's answer. The times are aware, in UTC.
     """
 
     run_id: str
@@ -48,11 +48,19 @@ class Load(NamedTuple):
     waiting: str
     outcome: str | None
     figures: Mapping[str, int]
+    would: str = ""
+    corrected: bool = False
 
     @property
     def loaded(self) -> int:
         """How many patrons are in the target as the export has them."""
         return sum(self.figures.get(name, 0) for name in ("created", "updated", "unchanged"))
+
+    @property
+    def besides(self) -> str:
+        """What is worth a mention beside the loaded patrons: 19,968 unchanged, 9 left, 2 returned."""
+        parts = ((name, self.figures.get(name, 0)) for name in ("unchanged", "left", "returned"))
+        return ", ".join(f"{number:,} {name}" for name, number in parts if number)
 
     @property
     def to_correct(self) -> int:
@@ -82,8 +90,8 @@ class Library(NamedTuple):
 
     @property
     def last(self) -> Load | None:
-        """The newest load, under way or ended."""
-        return self.loads[0] if self.loads else None
+        """The newest load, under way or ended; a few corrected rows are not the library's load."""
+        return next((load for load in self.loads if not load.corrected), None)
 
 
 def libraries(session: Session, readable: Collection[str], most: int = TREND) -> list[Library]:
@@ -190,6 +198,8 @@ def _load(row: Any, waiting: str) -> Load:
         waiting=waiting,
         outcome=told.get("outcome"),
         figures={name: number for name, number in told.items() if isinstance(number, int)},
+        would=str(told.get("would", "")),
+        corrected=bool(told.get("corrected")),
     )
 
 

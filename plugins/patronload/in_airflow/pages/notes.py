@@ -33,6 +33,14 @@ WORDS = {
     "declined": "not approved, nothing was sent",
 }
 
+OTHERS = {
+    "not_sent": "not sent",
+    "unconfirmed": "unconfirmed",
+    "left": "made inactive because they left",
+    "returned": "returned",
+}
+"""Figures that are mentioned where they are not zero."""
+
 
 @hookimpl
 def on_dag_run_success(dag_run: DagRun) -> None:
@@ -51,12 +59,16 @@ def sentence(told: dict[str, Any]) -> str:
     outcome = str(told.get("outcome", ""))
     file = f", {told['file']}" if told.get("file") else ""
     file += f" (taken from the archive of run {told['archive']})" if told.get("archive") else ""
+    file += " (corrected rows)" if told.get("corrected") else ""
     text = f"{MARK}{told.get('day', 'unknown')}{file}: {WORDS.get(outcome, outcome)}"
+    if told.get("would"):
+        return f"{text}; would {told['would']}"
     if not told.get("rows"):
         return text
-    text += f"; {told.get('created', 0) + told.get('updated', 0):,} of {told['rows']:,} rows"
-    parts = {"to correct": told.get("rejected", 0) + told.get("failed", 0)}
-    parts |= {name.replace("_", " "): told.get(name, 0) for name in ("not_sent", "unconfirmed")}
+    loaded = sum(told.get(name, 0) for name in ("created", "updated", "unchanged"))
+    text += f"; {loaded:,} of {told['rows']:,} rows"
+    parts = {"unchanged": told.get("unchanged", 0), "to correct": told.get("rejected", 0) + told.get("failed", 0)}
+    parts |= {words: told.get(name, 0) for name, words in OTHERS.items()}
     return text + "".join(f", {number:,} {name}" for name, number in parts.items() if number)
 
 

@@ -47,14 +47,18 @@ class Reading(NamedTuple):
 
 
 class Departures(NamedTuple):
-    """Those who leave, what becomes of each patron whose turn it is (see DEPARTURES), and sentences for the report."""
+    """
+    Those who leave, what becomes of each patron whose turn it is (see DEPARTURES), sentences for the report, and the
+    rows and keys of those who are inactive already.
+    """
 
     leave: list[Departure]
     outcomes: pl.DataFrame
     warnings: list[str]
+    inactive: list[tuple[int, str]]
 
 
-NOBODY = Departures([], pl.DataFrame(schema=DEPARTURES), [])
+NOBODY = Departures([], pl.DataFrame(schema=DEPARTURES), [], [])
 """A load in which no patron's turn to leave has come."""
 
 
@@ -84,14 +88,17 @@ class _Departing:
     def plan(self) -> Departures:
         found = list(self._looked_at())
         open_cases = self._open_cases([user["id"] for _, user, _, reason in found if user and not reason])
-        leave, outcomes = [], []
+        leave, outcomes, inactive = [], [], []
         for (key, user, theirs, reason), row in zip(found, range(self.leaving.first_row, 1 << 32), strict=False):
             kept = reason or (open_cases.get(user["id"], "") if user else "")
             state = "gone" if user is None else self._state(user, kept)
             if user is not None and theirs is not None and state == "left":
                 leave.append(Departure(row, user, theirs, self._record(theirs)))
+            if state == "inactive":
+                inactive.append((row, key))
             outcomes.append(_outcome(key, row, user, theirs, state, kept))
-        return Departures(leave, pl.DataFrame(outcomes, schema=DEPARTURES, orient="row"), self.warnings)
+        found_out = pl.DataFrame(outcomes, schema=DEPARTURES, orient="row")
+        return Departures(leave, found_out, self.warnings, inactive)
 
     def _looked_at(self) -> Iterator[tuple[str, Record | None, Record | None, str]]:
         """Each patron's key, the stored user, the same as the import would write it, and why the user stays."""

@@ -136,6 +136,8 @@ class _Planning:
         going.sort(key=lambda line: levels[line.row])
         gone = self._departures(leaving, stored, values.reference)
         departing = [self._departing(one, stored) for one in gone.leave]
+        for row, key in gone.inactive:
+            self.changes.add(row, key, "inactive", None, None, None, changes.LEFT)
         last = max(levels.values(), default=0) + 1
         levels |= {line.row: last for line in departing}
         rejects = pl.DataFrame(self.rejects, schema=rows.REJECTS, orient="row")
