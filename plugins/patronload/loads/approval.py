@@ -195,10 +195,10 @@ def _figures(run: Run, last: Loaded | None, planned: PlanSummary) -> Iterator[Fi
     yield Figure("Rows", f"{Validation.read(run).rows:,}", f"{last.rows:,}" if last else "")
     yield Figure("Rejected", f"{counted.rejected:,}", f"{last.rejected:,}" if last else "")
     yield Figure("To create", f"{plan.new:,}", "")
-    yield Figure("To update", f"{plan.known - planned.count('return'):,}", "")
+    yield Figure("To update", f"{plan.known - planned.number_of('return'):,}", "")
     for each in planned.actions:
         if each.action not in ("create", "update"):
-            yield Figure(each.name, f"{each.count:,}", "")
+            yield Figure(each.name, f"{each.patrons:,}", "")
     yield from _groups(counted.groups, last.groups if last else {})
 
 

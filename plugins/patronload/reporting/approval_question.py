@@ -77,10 +77,10 @@ def _changes(plan: PlanSummary) -> Iterator[str]:
         return
     yield from ("### What would change", "", _line(["Field", "Patrons"]), _line(["---", "---:"]))
     for field in plan.fields[:MOST]:
-        yield _line([plain(field.name), f"{field.count:,}"])
+        yield _line([plain(field.name), f"{field.patrons:,}"])
     yield ""
     for each in plan.transitions[:MOST]:
-        yield f"* {plain(f'{each.field}: {each.before} to {each.after}, {each.count:,}')}"
+        yield f"* {plain(f'{each.field}: {each.before} to {each.after}, {each.patrons:,}')}"
     yield from ("", "The tab *Plan* of this run shows each patron before and after.", "")
 
 

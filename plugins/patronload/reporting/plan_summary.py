@@ -41,7 +41,7 @@ class Action(NamedTuple):
 
     action: str
     name: str
-    count: int
+    patrons: int
     meaning: str
 
 
@@ -49,7 +49,7 @@ class Field(NamedTuple):
     """How many patrons get another value in a field."""
 
     name: str
-    count: int
+    patrons: int
 
 
 class Transition(NamedTuple):
@@ -58,7 +58,7 @@ class Transition(NamedTuple):
     field: str
     before: str
     after: str
-    count: int
+    patrons: int
 
 
 class PlanSummary(NamedTuple):
@@ -68,14 +68,14 @@ class PlanSummary(NamedTuple):
     fields: tuple[Field, ...]
     transitions: tuple[Transition, ...]
 
-    def count(self, *actions: str) -> int:
+    def number_of(self, *actions: str) -> int:
         """How many patrons some actions are about."""
-        return sum(each.count for each in self.actions if each.action in actions)
+        return sum(each.patrons for each in self.actions if each.action in actions)
 
     @property
     def sentence(self) -> str:
         """Create 20, update 12, leave 19,968 unchanged: to be read after "would"; empty without a plan."""
-        phrases = [words(each.action, "").phrase.format(each.count) for each in self.actions]
+        phrases = [words(each.action, "").phrase.format(each.patrons) for each in self.actions]
         return ", ".join(phrase for phrase in phrases if phrase)
 
 
@@ -92,7 +92,7 @@ def summary(effects: Mapping[str, Any] | None, target: str) -> PlanSummary:
     return PlanSummary(
         actions=tuple(_action(action, counts[action], target) for action in order if counts.get(action)),
         fields=tuple(Field(name, count) for name, count in found.get("fields", {}).items()),
-        transitions=tuple(sorted(transitions, key=lambda one: -one.count)),
+        transitions=tuple(sorted(transitions, key=lambda one: -one.patrons)),
     )
 
 

@@ -188,10 +188,10 @@ def _sent_numbers(report: Report) -> list[Number]:
 def _would_be_sent(report: Report) -> list[Number]:
     """What a dry run would send, by what becomes of it; none if its plan does not say so."""
     plan = _plan(report)
-    if report.outcome != "dry_run" or not 0 < plan.count(*plan_summary.SENT) <= report.not_sent:
+    if report.outcome != "dry_run" or not 0 < plan.number_of(*plan_summary.SENT) <= report.not_sent:
         return []
     return [
-        Number(each.name.replace("To", "Would", 1), each.count, each.meaning, "open")
+        Number(each.name.replace("To", "Would", 1), each.patrons, each.meaning, "open")
         for each in plan.actions
         if each.action in plan_summary.SENT
     ]

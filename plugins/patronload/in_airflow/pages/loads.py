@@ -35,8 +35,8 @@ class Load(NamedTuple):
     """
     One run: Airflow's state of it, and what its report counted (`outcome` is None when there is no report, or not yet).
 
-    `would` says what a dry run would do; `corrected`: its file was a corrected rejects file. `waiting` says what it waits
-    for, if it does: its file, a backfill of earlier days, or a person's answer. The times are aware, in UTC.
+    `would` says what a dry run would do; `corrected`: the file was a corrected rejects file. `waiting` says what it
+    waits for: its file, a backfill of earlier days, or a person's answer. The times are aware, in UTC.
     """
 
     run_id: str
