@@ -137,6 +137,7 @@ lookups:
   states: {A: true, otherwise: false}
   groups: {UG: undergrad, "007": staff}
 blank_words: ["NULL", "-"]
+newcomers: create
 skip:
   - {column: ROLE, is: [ALUM, GUEST], reason: alumni are not loaded}
   - {column: CARD, matches: "^TMP", and: [{column: ROLE, is_not: FAC}, {column: CARD, blank: true}]}

@@ -109,6 +109,13 @@ MISTAKES = [
         "cases[0] has no 'when', so it is for all rows. Make it",
     ),
     (PRONOUNS, "[]", f"{CASES}.cases", "needs at least one."),
+    ("newcomers: create", "newcomers: ignore", "newcomers", "takes 'create', 'reject' or 'skip'; 'ignore' was given."),
+    (
+        "{today: next 31 August}",
+        "{today: group offset}",
+        "fields.customFields.until",
+        "only FOLIO's expirationDate can",
+    ),
     (
         PRONOUNS,
         "[{when: {column: SEX, is: F}}]",

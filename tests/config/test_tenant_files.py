@@ -189,6 +189,20 @@ MISTAKES = [
     ("encoding: cp1252", "encoding: unicode_escape", "source.encoding", "is not an encoding"),
     ("encoding: cp1252", "encoding: idna", "source.encoding", "is not an encoding"),
     (
+        "unknown_values: stop",
+        "unknown_values: {departmnts: leave_out}",
+        "target.unknown_values",
+        "'departmnts' has no such values; did you mean 'departments'?",
+    ),
+    (
+        "unknown_values: stop",
+        "unknown_values: {patronGroup: leave_out}",
+        "target.unknown_values",
+        "patronGroup cannot be left out",
+    ),
+    ("unknown_values: stop", "unknown_values: leave_out", "target.unknown_values", "takes reject, stop, or a choice"),
+    ("unknown_values: stop", "unknown_values: {departments: x}", "target.unknown_values", "departments takes reject"),
+    (
         "tenant: riverside",
         "tenant: other",
         "tenant",

@@ -126,7 +126,9 @@ def test_every_refusal_of_infiniti_is_explained():
         assert any(says(message, text) for message in messages()), text
 
 
-PLANNING = (*("folio/plan", "folio/values", "folio/identity_conflicts", "folio/field_formats", "infiniti/plan"),)
+PLANNING = (
+    *("folio/plan", "folio/values", "folio/identity_conflicts", "folio/field_formats", "infiniti/plan", "delivery"),
+)
 
 
 def reasons_of_the_plan() -> Iterator[str]:
@@ -136,7 +138,7 @@ def reasons_of_the_plan() -> Iterator[str]:
         text = template(node.args[place]) if isinstance(node, ast.Call) and place else template(node)
         if text and parts(text) and (place or text.startswith("FOLIO's custom field")):
             yield text
-    yield from (folio_plan.UNREADABLE, folio_plan.OTHER_PREFIX, folio_plan.SAME_TYPE)
+    yield from (folio_plan.UNREADABLE, folio_plan.OTHER_PREFIX, folio_plan.SAME_TYPE, folio_plan.INCOMPLETE)
     yield from (infiniti_plan.NO_YEAR, infiniti_plan.ODD_YEAR, infiniti_plan.ODD_GENDER)
     yield from (infiniti_plan.NEW_USERNAME, infiniti_plan.OTHERS_CARD)
 
@@ -158,7 +160,7 @@ def test_every_finding_of_the_plan_is_explained():
     on_page = [quoted(cells[0])[0] for cells in table(section(FAILURES, "## plan")) if cells[0].startswith("`")]
     said = [
         text
-        for node in nodes("targets/folio/plan.py", "targets/folio/preflight.py", "targets/folio/values.py")
+        for node in nodes(*(f"targets/folio/{module}.py" for module in ("plan", "preflight", "values")))
         if isinstance(node, ast.Call) and called(node) == "Finding"
         if (text := template(node.args[2])) and parts(text)
     ]

@@ -50,7 +50,10 @@ def test_a_new_patron_is_explicit(server: FolioServer, rules: Mapping):
     planned = plan(server, [MINE], rules)
     assert sent(planned) == {2: MINE | {"type": "patron", "active": True}}
     assert planned.summary["new"] == 1
-    assert planned.stops == planned.summary["warnings"] == []
+    assert planned.stops == []
+    assert [warning.split(",")[0] for warning in planned.summary["warnings"]] == [
+        "In row 2 a new patron has no patron group"
+    ]
 
 
 KEPT = {

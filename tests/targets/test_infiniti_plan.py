@@ -210,3 +210,23 @@ def test_a_letter_that_the_file_cannot_hold(mapping):
     planned = plan(mapping(), pupil(1, givenname="Łukasz"), pupil(2), encoding="cp1252")
     assert reasons(planned)[2].startswith("givenname 'Łukasz': a letter cannot be written in cp1252")
     assert list(sent(planned)) == [3]
+
+
+@pytest.mark.parametrize("newcomers", ["reject", "skip"])
+def test_form_classes_go_to_known_pupils_only(tmp_path, newcomers):
+    """A pupil is known from this library's loads or from another tenant's; only the username is required."""
+    path = tmp_path / "mapping.yaml"
+    fields = {"username": "LOGIN", "formclass": "CLASS"}
+    path.write_text(yaml.safe_dump({"target": "infiniti", "newcomers": newcomers, "fields": fields}))
+    records = [{"username": f"pupil{number}", "formclass": "7B"} for number in (1, 2, 3)]
+    background = Background(ledger_of(pupil(1)), elsewhere=frozenset({"pupil2"}))
+    rules = mapping_files.load_file(path)
+    planned = infiniti_plan.plan(school_target(), frame(records), rules, background)
+    assert sent(planned) == {2: records[0], 3: records[1]}
+    assert planned.summary["warnings"] == []
+    if newcomers == "skip":
+        assert planned.skipped.rows() == [(4, "Infiniti does not have this patron", "pupil3")]
+        assert reasons(planned) == {}
+    else:
+        assert planned.skipped.is_empty()
+        assert reasons(planned)[4].startswith("LOGIN 'pupil3': Infiniti does not have this patron")

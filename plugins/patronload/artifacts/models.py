@@ -84,6 +84,8 @@ class Validation(Content):
     columns: tuple[str, ...] = ()
     great_expectations: str = "unknown"
     checks: tuple[CheckResult, ...] = ()
+    unread: dict[str, int] = Field(default_factory=dict)
+    """Columns that no rule reads and that no earlier load had, each with its number of filled cells."""
 
 
 GateState = Literal["passed", "failed", "overridden", "warned", "asked", "approved", "declined"]

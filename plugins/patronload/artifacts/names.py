@@ -67,6 +67,7 @@ TRANSFORM_REJECTS = Artifact("rejects/transform.parquet", "transform", patrons=T
 PLAN = Artifact("plan.json", "plan", patrons=False)
 PLANNED = Artifact("planned.parquet", "plan", patrons=True)
 PLAN_REJECTS = Artifact("rejects/plan.parquet", "plan", patrons=True)
+PLAN_SKIPPED = Artifact("skipped_plan.parquet", "plan", patrons=True)
 UNCHANGED = Artifact("unchanged.parquet", "plan", patrons=True)
 CHANGES = Artifact("changes.parquet", "plan", patrons=True)
 BEFORE = Artifact("before.parquet", "plan", patrons=True)

@@ -50,8 +50,9 @@ def noted(run: Run) -> pl.DataFrame:
 
 
 def skipped(run: Run) -> pl.DataFrame:
-    """The rows that the mapping skips by rule; see rows.SKIPPED."""
-    return read(run, names.SKIPPED) if run.has(names.SKIPPED) else rows.no_skipped()
+    """The rows that the mapping skips: by rule, or as newcomers; see rows.SKIPPED."""
+    found = [read(run, name) for name in (names.SKIPPED, names.PLAN_SKIPPED) if run.has(name)]
+    return pl.concat([rows.no_skipped(), *found])
 
 
 def unchanged(run: Run) -> pl.DataFrame:

@@ -9,16 +9,15 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from patronload import rows, targets
-from patronload.checks import gates, limits, validation
-from patronload.config import expectations, mapping_files, tenants
-from patronload.config.mapping import Expectations, Mapping
+from patronload.checks import gates, limits, unread, validation
+from patronload.config import mapping_files, tenants
+from patronload.config.mapping import Expectations
 from patronload.config.source import Layout
 from patronload.config.tenants import Limits
 from patronload.errors import ConfigError
 from patronload.exports import merging, pgp, reading, reject_files
 from patronload.exports.reading import Export
 from patronload.mapping import transform
-from patronload.rows import ROW
 
 PATRONS = "patrons.jsonl"
 REJECTS = "rejects.csv"
@@ -125,22 +124,12 @@ def preview(  # noqa: PLR0913 - the keys of a tenant file, for those who have no
     delivered = pl.concat([read.frame, read.ragged]).rename(read.names)
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, read.encoding)
     # If the run would stop for a missing column, its effect does not matter.
-    warnings = [*([] if found.refusals else whole.lacking(read.columns)), *_unread(read.frame, whole), *known.warnings]
-    return Preview(read.rows, patrons, rejects, noted, found.skipped, refusals, rejects_file, known.posted, warnings)
-
-
-def _unread(frame: pl.DataFrame, mapping: Mapping) -> list[str]:
-    """Columns with values that neither a rule nor a check reads: something may have been forgotten."""
-    checked = [
-        column
-        for checks in mapping.expect.scopes().values()
-        for check in checks
-        for column in expectations.columns(check.name, check.arguments)
+    warnings = [
+        *([] if found.refusals else whole.lacking(read.columns)),
+        *unread.sentences(unread.filled(read.frame, whole)),
+        *known.warnings,
     ]
-    left = [column for column in frame.columns if column not in (ROW, *mapping.columns, *checked)]
-    filled = frame.select((pl.col(column).str.strip_chars() != "").sum() for column in left).row(0) if left else ()
-    named = [f"{column} ({number:,} filled)" for column, number in zip(left, filled, strict=True) if number]
-    return [f"No rule reads these columns: {', '.join(named)}."] if named else []
+    return Preview(read.rows, patrons, rejects, noted, found.skipped, refusals, rejects_file, known.posted, warnings)
 
 
 def _read(file: Path, layout: Layout, key: pgp.Key | None) -> Export:

@@ -62,6 +62,10 @@ MONTHS = [date(2029, month, 1).strftime("%B") for month in range(1, 13)]
 UNITS = {"day": "d", "week": "w", "month": "mo", "year": "y"}
 
 
+GROUP_OFFSET = "group offset"
+"""Today, and the expiration offset that the library system has for the patron's group."""
+
+
 class Adjustment(NamedTuple):
     """
     A change to a date: an offset like 6mo; a day of a month, in the same year or the next one that comes; or, without

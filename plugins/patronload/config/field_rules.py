@@ -21,7 +21,7 @@ def mistakes(path: str, kind: Kind, rule: Rule, mapping: Mapping) -> Iterator[tu
         if variant.lookup is not None and variant.lookup not in mapping.lookups:
             known = models.suggestion(variant.lookup, mapping.lookups) if mapping.lookups else "there are none."
             yield (*at, "lookup"), f"no such table in 'lookups'; {known}"
-        elif sentence := _misfit(kind, variant, mapping):
+        elif sentence := _misfit(path, kind, variant, mapping):
             yield at, sentence
         else:
             shapes.add(_shape(variant, mapping))
@@ -37,12 +37,14 @@ def _shape(variant: Variant, mapping: Mapping) -> str:
     return "text"
 
 
-def _misfit(kind: Kind, rule: Variant, mapping: Mapping) -> str | None:
+def _misfit(path: str, kind: Kind, rule: Variant, mapping: Mapping) -> str | None:
     """The reason why the rule cannot fill a field of this kind, if there is one."""
     for fixed, key in ((rule.value, "value"), (rule.default, "default")):
         if fixed is not None and (sentence := _wrong_constant(kind, fixed, key)):
             return sentence
     given = list(mapping.lookups[rule.lookup].values()) if rule.lookup else []
+    if rule.is_group_offset and path not in mapping.system.by_group:
+        return "cannot have a group's offset; only FOLIO's expirationDate can. Write a date like {today: +365 days}."
     return _wrong_lookup(kind, given, rule) or _wrong_making(kind, rule, given)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr, WithJsonSchema
 
@@ -101,6 +101,11 @@ class Mapping(Document):
     target: TargetType
     description: str | None = None
     expect: Expectations = Expectations()
+    newcomers: Literal["create", "reject", "skip"] = Field(
+        "create",
+        description="patrons of the file whom the library system does not have: create them, reject their rows, or "
+        "skip their rows; with reject and skip, only the key is required",
+    )
     skip: tuple[Skip, ...] = Field(
         (), description="rows that are not loaded, and are neither checked nor rejected: those that meet a condition"
     )
@@ -159,7 +164,9 @@ class Mapping(Document):
 
     @property
     def insisted_on(self) -> list[str]:
-        """The fields without which the target refuses a patron, mapped or not."""
+        """The fields without which the target refuses a patron, mapped or not; of known patrons only the key."""
+        if self.newcomers != "create":
+            return [self.system.key]
         within = self.system.required_within.items()
         needed = [path for parent, path in within if any(field.startswith(f"{parent}.") for field in self.fields)]
         return [*self.system.required, *needed]
@@ -178,13 +185,18 @@ class Mapping(Document):
         """
         The mapping for an export that has only these columns: without the rules that read a missing column.
 
-        Required fields stay, and so do the checks of existing columns and those of the column names.
+        Required fields stay, and so do the checks of existing columns and those of the column names. A field that is
+        only required within an object goes if the export has nothing else for that object.
         """
-        kept = {
-            path: rule
-            for path, rule in self.fields.items()
-            if path in self.required or all(column in columns for column in rule.columns)
+        there = {path for path, rule in self.fields.items() if all(column in columns for column in rule.columns)}
+        untouched = {
+            path
+            for parent, path in self.system.required_within.items()
+            if path in self.fields and not self.fields[path].required
+            if not any(self.fields[field].columns for field in there if field.startswith(f"{parent}."))
         }
+        needed = set(self.required) - untouched
+        kept = {path: rule for path, rule in self.fields.items() if path in needed or path in there}
         gone = {column for path, rule in self.fields.items() if path not in kept for column in rule.columns}
         missing = gone - set(columns)
         checks = {

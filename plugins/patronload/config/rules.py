@@ -74,8 +74,11 @@ class Variant(Document):
         min_length=2,
         description="the values of these columns in one text, without the blank ones; {text: ...} is constant text",
     )
-    today: Adjustments | None = Field(
-        None, description="the day of the load, changed like a date with `adjust`", examples=["+120 days"]
+    today: Adjustments | Literal["group offset"] | None = Field(
+        None,
+        description="the day of the load, changed like a date with `adjust`; or `group offset`: plus the expiration "
+        "offset of the patron group in FOLIO",
+        examples=["+120 days"],
     )
     between: str | None = Field(None, alias="with", description="the text between joined columns; left out: a space")
     json_keys: JsonKeys | None = Field(
@@ -154,6 +157,11 @@ class Variant(Document):
     def adjustments(self) -> list[date_forms.Adjustment]:
         """The changes to the date, in order."""
         return [date_forms.adjustment(written) for written in self.adjust or self.today or ()]
+
+    @property
+    def is_group_offset(self) -> bool:
+        """Whether the library system knows the date, by the patron's group."""
+        return self.today == date_forms.GROUP_OFFSET
 
     @property
     def is_fixed(self) -> bool:

@@ -22,6 +22,7 @@ from patronload.artifacts import names, questions
 from patronload.artifacts.history import History
 from patronload.artifacts.models import Delivery, GateFigures, Gates, GatesOfStage, GateState, GateVerdict, Validation
 from patronload.checks import effects, gates
+from patronload.checks import unread as unread_columns
 from patronload.checks.gates import LAST, Loaded, Verdict
 from patronload.errors import ValidationError
 from patronload.exports.reading import Export, Facts
@@ -91,6 +92,14 @@ def check_file(load: Load, export: Export, more: Iterable[Verdict]) -> None:
         *more,
     ]
     _hold(load, "validate", verdicts, GateFigures(mended=False, newest=_newest_of(history)))
+
+
+def unread(load: Load, export: Export) -> dict[str, int]:
+    """The filled columns that neither a rule nor a check reads, if the last load did not have them already."""
+    last = History(load.run).last(1)
+    reported = last[-1].columns if last else ()
+    found = {} if export.mended else unread_columns.filled(export.frame, load.mapping(export.columns))
+    return {column: count for column, count in found.items() if column not in reported}
 
 
 def _first_load(load: Load, rows: int, last: list[Loaded]) -> list[Verdict]:

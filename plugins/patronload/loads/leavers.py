@@ -103,7 +103,7 @@ def consider(load: Load, mapping: Mapping, ledger: PatronLedger | None) -> tuple
         return None, {}
     rules = load.tenant.leavers or BY_DEFAULT
     found = missing(ledger, ledger.hashes(keys_in_file(load, mapping)), load.day, rules)
-    others = _of_other_tenants(load, found.due["key"].to_list())
+    others = of_other_tenants(load, found.due["key"].to_list())
     due = found.due.filter(~pl.col("key").is_in(list(others)))
     allowed = rules.allowed(found.known - sum(found.before.values()))
     too_many = rules.action != "report" and due.height > allowed
@@ -182,8 +182,8 @@ def _last_row(load: Load) -> int:
     return max((int(one) for one in last if isinstance(one, int)), default=1)
 
 
-def _of_other_tenants(load: Load, keys: list[str]) -> set[str]:
-    """Those of the keys whom another tenant's loads have in the same library system: they have not left it."""
+def of_other_tenants(load: Load, keys: list[str]) -> set[str]:
+    """Those of the keys whom another tenant's loads have in the same library system."""
     found: set[str] = set()
     for name, other in tenants.load_all():
         # Of a tenant whose file is broken it is not known which system it feeds, so its patrons stay.

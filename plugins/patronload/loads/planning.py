@@ -50,7 +50,8 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
     patrons, mapping = tables.read(load.run, names.PATRONS), load.mapping(facts.columns)
     ledger = ledger_store.read(load.run, load.tenant.system)
     leaving, people = leavers.consider(load, mapping, ledger)
-    background = Background(ledger, _rejected_keys(load, mapping), leaving, load.day)
+    elsewhere = _keys_elsewhere(load, mapping, patrons)
+    background = Background(ledger, _rejected_keys(load, mapping), leaving, load.day, elsewhere)
     planned = target.plan(patrons, mapping, load.tenant.zone, background)
     # Comparing takes long: another process of the task may have planned meanwhile, and be sending what it planned.
     if not load.dry_run:
@@ -58,6 +59,8 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
     # Not earlier: while the library system does not answer, an earlier plan stands as it was approved.
     reruns.forget_plan(load.run)
     tables.write(load.run, names.PLAN_REJECTS, planned.rejects)
+    if planned.skipped is not None and planned.skipped.height:
+        tables.write(load.run, names.PLAN_SKIPPED, planned.skipped)
     numbered = chunks.write(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
     effect = _write_effects(load, planned, ledger)
     warnings = [
@@ -134,6 +137,13 @@ def _rejected_keys(load: Load, mapping: Mapping) -> list[tuple[int, str]]:
         keys = expressions.of_fields(left, mapping, [key])[key]
         found += left.select(ROW, key=keys).drop_nulls().with_columns(pl.col("key").cast(pl.String)).iter_rows()
     return found
+
+
+def _keys_elsewhere(load: Load, mapping: Mapping, patrons: pl.DataFrame) -> frozenset[str]:
+    """The patrons whom other tenants' loads brought to the same library system, where only ledgers tell who is new."""
+    if mapping.newcomers == "create" or mapping.system.can_be_asked:
+        return frozenset()
+    return frozenset(leavers.of_other_tenants(load, patrons[mapping.system.key].drop_nulls().to_list()))
 
 
 def _write_planned(run: Run, patrons: pl.DataFrame, numbered: list[int]) -> None:

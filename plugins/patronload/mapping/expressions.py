@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from patronload.config import value_steps
+from patronload.config import date_forms, value_steps
 from patronload.config.mapping import BLANK, OTHERWISE, Lookup, Mapping
 from patronload.config.rules import Case, Constant, Rule, Variant
 from patronload.mapping import cells, date_values, packed_cells
@@ -62,6 +62,8 @@ def fixed_value(rule: Variant) -> Constant:
     """The value of a rule that does not depend on the row."""
     if rule.value is not None:
         return rule.value
+    if rule.is_group_offset:
+        return date_forms.GROUP_OFFSET
     return date_values.fixed(rule.adjustments)
 
 

@@ -15,6 +15,7 @@ from patronload import dates
 from patronload.artifacts.left_behind import LeftBehind
 from patronload.artifacts.models import Approval, Delivery, Failure, Gates, GateVerdict, Validation
 from patronload.artifacts.progress import Progress
+from patronload.checks import unread
 from patronload.config.tenants import Tenant
 from patronload.reporting.fates import Counts, count, fates_of, with_failed
 from patronload.reporting.report import (
@@ -69,6 +70,7 @@ def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: 
         checks=tuple(_checks(left.validation)),
         warnings=(
             *_warnings_of_checks(left.validation),
+            *unread.sentences(left.validation.unread if left.validation else {}),
             *_warnings_of_approval(gates, approval, tenant),
             *_warnings_of_gates(gates, left.gates.load_anyway if left.gates else None, dry_run=dry_run),
             *(left.plan.warnings if left.plan else ()),

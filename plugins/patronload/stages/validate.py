@@ -60,6 +60,7 @@ def _check(load: Load) -> Counts:
         columns=() if found.refusals else tuple(export.columns),
         great_expectations=great_expectations.VERSION,
         checks=tuple(CheckResult(**check._asdict()) for check in found.checks),
+        unread={} if found.refusals else gatekeeper.unread(load, export),
     ).write(load.run)
     skipped = found.skipped.height
     log.info("Validated %s rows: %s rejected, %s skipped", f"{export.rows:,}", f"{rejected:,}", f"{skipped:,}")

@@ -97,6 +97,8 @@ class System:
     """The only values of a field, where the system defines them."""
     ranges: dict[str, tuple[str, str]] = field(default_factory=dict)
     """The first and last sensible day of a date field, unless a mapping says `earliest` or `latest`."""
+    by_group: tuple[str, ...] = ()
+    """Date fields for which the system has an offset from today for each patron group."""
     placeholders: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Days that other systems write in a date field when there is no date."""
     apart: tuple[str, ...] = ()

@@ -1,10 +1,11 @@
 """FOLIO: the properties of its users, and the keys of a FOLIO target in a tenant file."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator
 
-from patronload.documents.models import Document
+from patronload.documents.models import Document, suggestion
 from patronload.systems.description import Kind, Owner, System, Target
 
 _ADDRESS = {
@@ -101,6 +102,8 @@ FOLIO = System(
         "enrollmentDate": ("1900-01-01", "+10 years"),
         "personal.dateOfBirth": ("1900-01-01", "today"),
     },
+    # FOLIO: mod-users usergroup.json, expirationOffsetInDays.
+    by_group=("expirationDate",),
     # Empty dates of SQL Server, Excel and Unix, and "never".
     placeholders={"expirationDate": ("1899-12-30", "1900-01-01", "1970-01-01", "9999-12-31")},
     # FOLIO: userdataimport.json and userImportRequestPreference.json, the enums.
@@ -144,6 +147,43 @@ class Protected(Document):
     )
 
 
+FIELDS_OF_KNOWN_VALUES = ("patronGroup", "departments", "requestPreference.defaultServicePointId")
+"""Fields whose values FOLIO has to know; so does it the custom fields, and their options."""
+
+NEVER_LEFT_OUT = ("patronGroup",)
+"""A patron without a group could not borrow."""
+
+
+CUSTOM = "customFields.NAME"
+
+
+def _unknown_values(written: Any) -> Any:
+    if not isinstance(written, dict):
+        if written in ("reject", "stop"):
+            return written
+        raise ValueError(f"takes reject, stop, or a choice for each field like {LEAVE_OUT}; '{written}' was given.")
+    for path, choice in written.items():
+        if path not in FIELDS_OF_KNOWN_VALUES and not re.fullmatch(r"customFields\.[A-Za-z0-9_-]+", str(path)):
+            raise ValueError(f"'{path}' has no such values; {suggestion(path, [*FIELDS_OF_KNOWN_VALUES, CUSTOM])}")
+        if choice not in ("reject", "stop", "leave_out"):
+            raise ValueError(f"{path} takes reject, stop or leave_out; '{choice}' was given.")
+        if choice == "leave_out" and path in NEVER_LEFT_OUT:
+            raise ValueError(f"{path} cannot be left out, because a patron needs one. Write reject or stop.")
+    return written
+
+
+LEAVE_OUT = "{departments: leave_out, customFields.homeCampus: leave_out}"
+
+UnknownValues = Annotated[
+    Literal["reject", "stop"] | dict[str, Literal["reject", "stop", "leave_out"]],
+    PlainValidator(
+        _unknown_values,
+        json_schema_input_type=Literal["reject", "stop"] | dict[str, Literal["reject", "stop", "leave_out"]],
+    ),
+]
+"""What to do with unknown values: the same everywhere, or by field; fields that are not listed reject their rows."""
+
+
 class FolioTarget(Target):
     """A FOLIO tenant, loaded by mod-user-import's POST /user-import."""
 
@@ -170,9 +210,11 @@ class FolioTarget(Target):
     send: Literal["changed", "all"] = Field(
         "changed", description="patrons whose record differs from what FOLIO has, or every patron of the file"
     )
-    unknown_values: Literal["reject", "stop"] = Field(
+    unknown_values: UnknownValues = Field(
         "reject",
-        description="a patron group, department or custom field unknown to FOLIO: reject its rows, or stop the run",
+        description="a patron group, department, custom field, option or service point unknown to FOLIO: reject its "
+        "rows, stop the run, or, field by field, leave the value out",
+        examples=["reject", LEAVE_OUT],
     )
     dropped_values: Literal["warn", "stop"] = Field(
         "warn", description="an address type or contact type that FOLIO would drop silently: warn, or stop the run"
@@ -197,3 +239,9 @@ class FolioTarget(Target):
         description="what may be created in FOLIO if the file has it and FOLIO does not",
         examples=["[departments]"],
     )
+
+    def unknown_value(self, path: str) -> Literal["reject", "stop", "leave_out"]:
+        """What to do with a value of this field that FOLIO does not know."""
+        if isinstance(self.unknown_values, str):
+            return self.unknown_values
+        return self.unknown_values.get(path, "reject")

@@ -15,6 +15,7 @@ import polars as pl
 from patronload.config.leavers import Leavers
 from patronload.config.mapping import Mapping
 from patronload.errors import Defect, PatronloadError, TargetError
+from patronload.rows import SKIPPED
 from patronload.targets.patron_ledger import PatronLedger
 from patronload.targets.spool import Spool
 
@@ -170,13 +171,15 @@ class Background(NamedTuple):
 
     ledger: what earlier loads brought to the target and what their files said; None before the first load. refused: the
     rows of the file that did not become patrons, with their keys, as far as they have one. leaving: patrons of earlier
-    loads who are not in the file; None when no patron's turn to leave has come. day: of the load.
+    loads who are not in the file; None when no patron's turn to leave has come. day: of the load. elsewhere: keys of
+    the file that other tenants' loads brought to the same target; only for a target that cannot be read.
     """
 
     ledger: PatronLedger | None = None
     refused: Sequence[tuple[int, str]] = ()
     leaving: Leaving | None = None
     day: date | None = None
+    elsewhere: frozenset[str] = frozenset()
 
 
 NO_BACKGROUND = Background()
@@ -196,6 +199,7 @@ class Planned(NamedTuple):
     go; a level is through before the next one begins, and where there is a column `apart`, no two of its values go in
     one chunk. rejects: see rows.REJECTS. stops: sentences why nothing may be sent. summary: figures and findings for
     plan.json, without personal data; `create` is what has to be made in the target before the first chunk.
+    skipped: rows that the mapping does not load because the target does not have their patron, see rows.SKIPPED.
     unchanged, changes, before, departures: see UNCHANGED, CHANGES, BEFORE, DEPARTURES; rows
     that were rejected may still be in `changes` and `before`.
     """
@@ -204,6 +208,7 @@ class Planned(NamedTuple):
     rejects: pl.DataFrame
     stops: list[str]
     summary: dict[str, Any]
+    skipped: pl.DataFrame | None = None
     unchanged: pl.DataFrame | None = None
     changes: Spool | None = None
     before: Spool | None = None
@@ -289,6 +294,24 @@ class Patience(NamedTuple):
     """After a chunk was answered, the target is no longer at work on it once nothing has changed for so long."""
     at_most: float = 900
     """Until the target must have come to rest."""
+
+
+def newcomer(field: str, key: str, target: str) -> Problem:
+    """The problem of a patron whom the target does not have, when the mapping loads known patrons only."""
+    words = f"{target} does not have this patron, and the mapping loads only patrons that it has"
+    return Problem(field, key, words)
+
+
+def only_known(mapping: Mapping) -> list[str]:
+    """The warning without asking the target, when the mapping loads known patrons only."""
+    done = {"reject": "rejects", "skip": "skips"}.get(mapping.newcomers)
+    return [f"A load {done} the rows of patrons whom {mapping.system.name} does not have."] if done else []
+
+
+def skip_newcomers(found: Sequence[tuple[int, str]], target: str) -> pl.DataFrame:
+    """Rows, with their keys, of patrons whom the target does not have, as skipped rows; see rows.SKIPPED."""
+    lines = [(row, f"{target} does not have this patron", key) for row, key in found]
+    return pl.DataFrame(lines, schema=SKIPPED, orient="row")
 
 
 def reject(row: int, problem: Problem, mapping: Mapping) -> dict[str, Any]:

@@ -69,6 +69,34 @@ def kept_back(rows: int) -> Iterator[Finding]:
         )
 
 
+def without_offset(lacking: dict[str, int]) -> Iterator[Finding]:
+    """Patrons whose group has no expiration offset in FOLIO, by its name."""
+    if lacking:
+        named = ", ".join(
+            f"'{group}' ({_count(rows)})" if group else f"none ({_count(rows)})" for group, rows in lacking.items()
+        )
+        yield Finding(
+            "expirationDate",
+            "warn",
+            f"FOLIO has no expiration offset for the patron group {named}. These patrons are loaded without a new "
+            "expiry date. Set the offset in FOLIO (Settings, Users, Patron groups), or map another date.",
+            [],
+        )
+
+
+def without_group(rows: list[int]) -> Iterator[Finding]:
+    """Rows of new patrons without a patron group."""
+    if rows:
+        what = "a new patron has" if len(rows) == 1 else "new patrons have"
+        yield Finding(
+            "patronGroup",
+            "warn",
+            f"In {_named(rows)} {what} no patron group, so they cannot borrow. Fill in the group, or give the rule for "
+            "patronGroup a 'default' in the mapping.",
+            [],
+        )
+
+
 def _count(rows: int) -> str:
     return f"{rows:,} {'row' if rows == 1 else 'rows'}"
 

@@ -161,7 +161,13 @@ def _without(rules: Rules, dropped: Collection[str]) -> Rules:
     """The rules for a patron some of whose fields are left as FOLIO has them."""
     if not dropped:
         return rules
-    return rules._replace(fields=[field for field in rules.fields if field.path not in dropped])
+    parts = frozenset(path.split(".")[1] for path in dropped if path.startswith("requestPreference."))
+    left = rules.preference_fields - parts
+    return rules._replace(
+        fields=[field for field in rules.fields if field.path not in dropped],
+        preference_fields=left,
+        preference=rules.preference if left or not parts else None,
+    )
 
 
 def _field(mapping: Mapping, path: str, erase: bool) -> Field:

@@ -29,11 +29,14 @@ from patronload.targets.delivery import (
     Planned,
     Problem,
     Record,
+    newcomer,
     reject,
+    skip_newcomers,
 )
 from patronload.targets.folio import (
     changes,
     departures,
+    group_offsets,
     identity_conflicts,
     merge,
     preflight,
@@ -47,6 +50,7 @@ from patronload.targets.folio.client import Folio
 from patronload.targets.folio.comparison import Comparison
 from patronload.targets.folio.departures import Departure, Departures, Reading
 from patronload.targets.folio.findings import Finding
+from patronload.targets.folio.group_offsets import GroupOffsets
 from patronload.targets.folio.identity_conflicts import Order
 from patronload.targets.folio.lines import Line, claim, ids, to_json, to_send, to_text, unchanged_rows
 from patronload.targets.folio.preflight import Drift, Permissions
@@ -61,6 +65,7 @@ TRIAL = 10
 
 UNREADABLE = "FOLIO's user import cannot read this user: it has a property that the import does not know"
 OTHER_PREFIX = "FOLIO has this user under an externalSystemId whose prefix is spelt otherwise"
+INCOMPLETE = "FOLIO refuses a patron without it, and neither the file nor FOLIO has one"
 SAME_TYPE = "two addresses are of the same address type"
 
 
@@ -105,6 +110,8 @@ class _Planning:
         self.changes, self.before = Spool(CHANGES), Spool(BEFORE)
         self.stored = self.active = 0
         """How many of the file's patrons FOLIO has, and how many of those are active."""
+        self.newcomers: list[tuple[int, str]] = []
+        """Rows that are skipped because FOLIO does not have their patron, with its key."""
         self.other_ids = 0
         """Rows with an id whose user has another one in FOLIO."""
 
@@ -131,6 +138,8 @@ class _Planning:
             *about_rows.other_ids(self.other_ids),
             *about_rows.same_emails(order.same_email if self.folio.target.same_email == "report" else []),
             *about_rows.kept_back(self.kept_back),
+            *about_rows.without_offset(self._group_offsets.lacking if self._group_offsets else {}),
+            *about_rows.without_group([line.row for line in going if _has_no_group(line)]),
         ]
         levels = self._after_a_trial(going, order.levels)
         going.sort(key=lambda line: levels[line.row])
@@ -152,6 +161,7 @@ class _Planning:
             | {"rejected": rejects["row"].n_unique()}
             | summary
             | {"warnings": warnings + summary["warnings"] + gone.warnings},
+            skipped=skip_newcomers(self.newcomers, FOLIO.name),
             unchanged=unchanged,
             changes=self.changes,
             before=self.before,
@@ -193,8 +203,11 @@ class _Planning:
     def _line(self, row: int, text: str, stored: Stored, values: Values) -> Line | None:
         """The merged patron, or None when the row is set aside."""
         written = json.loads(text)
+        user = stored.user(self.folio.prefix + written["externalSystemId"])
+        if user is None and self.mapping.newcomers != "create":
+            self._refuse_newcomer(row, written["externalSystemId"])
+            return None
         ours, dropped = values.without_dropped(written)
-        user = stored.user(self.folio.prefix + ours["externalSystemId"])
         stored_id = user["id"] if user else None
         self.other_ids += "id" in ours and stored_id is not None and fold(ours["id"]) != fold(stored_id)
         self.stored += user is not None
@@ -203,11 +216,14 @@ class _Planning:
         if not problems:
             theirs = self._as_import(user, stored, values.reference)
             rules = self._rules_for(written)
+            if group_offsets.is_open(ours):
+                group = merge.merged(group_offsets.without(ours), theirs, rules, dropped).get("patronGroup")
+                ours = self._offsets(values.reference).dated(ours, group)
             record = merge.merged(ours, theirs, rules, dropped)
             self._count_protected(ours, theirs, rules, dropped)
             if theirs and record["active"] and not theirs["active"]:
                 self.reactivated.add(row)
-            problems = values.problems(record)
+            problems = [*values.problems(record), *self._incomplete(record)]
             if not problems:
                 line = Line(row, record, stored_id, self._changed(record, theirs), self._unsaid(written, ours))
                 return self._settled(line, user, theirs, stored)
@@ -216,6 +232,31 @@ class _Planning:
         if stored_id:
             self.gone[stored_id] = row
         return None
+
+    def _refuse_newcomer(self, row: int, key: str) -> None:
+        """A patron whom FOLIO does not have, when the mapping loads known patrons only."""
+        if self.mapping.newcomers == "skip":
+            self.newcomers.append((row, key))
+        else:
+            self._reject(row, newcomer(FOLIO.key, key, FOLIO.name))
+
+    def _incomplete(self, record: Record) -> Iterator[Problem]:
+        """Required fields that neither the file nor FOLIO has."""
+        for path in FOLIO.required:
+            if not record.get(path):
+                yield Problem(path, "", INCOMPLETE)
+        for parent, path in FOLIO.required_within.items():
+            inside = record.get(parent)
+            if inside and not inside.get(path.rpartition(".")[2]):
+                yield Problem(path, "", INCOMPLETE)
+
+    def _offsets(self, reference: Reference) -> GroupOffsets:
+        if self._group_offsets is None:
+            today = self.folio.clock().astimezone(self.zone).date()
+            self._group_offsets = GroupOffsets(reference.groups, today)
+        return self._group_offsets
+
+    _group_offsets: GroupOffsets | None = None
 
     def _count_protected(
         self, ours: Record, theirs: Record | None, rules: merge.Rules, dropped: Collection[str]
@@ -368,7 +409,12 @@ def _texts(patrons: pl.DataFrame) -> Iterable[tuple[int, str]]:
 def as_new(mapping: Mapping, patrons: Iterable[str], zone: ZoneInfo) -> list[str]:
     """Each patron as a load posts it that finds nobody of that externalSystemId; texts in, texts out."""
     rules = merge.rules(mapping, zone, datetime.now(UTC))
-    return [to_text(merge.merged(json.loads(patron), None, rules)) for patron in patrons]
+    records = map(json.loads, patrons)
+    return [to_text(merge.merged(group_offsets.without(record), None, rules)) for record in records]
+
+
+def _has_no_group(line: Line) -> bool:
+    return line.stored_id is None and not line.record.get("patronGroup")
 
 
 def _same_types(ours: Record) -> Iterator[Problem]:

@@ -54,6 +54,16 @@ class Reference:
         """For each custom field with options: the id of each option by its name."""
         return {key: option_ids(field) for key, field in self.custom_fields.items() if field.get("selectField")}
 
+    def service_point(self, named: str) -> str | None:
+        """The id of the service point with this id, code or name."""
+        return named if named in self.service_points else self.service_point_names.get(named)
+
+    @cached_property
+    def service_point_names(self) -> dict[str, str]:
+        """The ids of the service points by name and code; where a code is another one's name, the code counts."""
+        points = self.service_points.items()
+        return {point[key]: one for key in ("name", "code") for one, point in points if point.get(key)}
+
     @cached_property
     def option_names(self) -> dict[str, dict[str, str]]:
         """For each custom field with options: the name of each option by its id."""

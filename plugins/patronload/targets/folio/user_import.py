@@ -14,7 +14,16 @@ from patronload.config.mapping import Mapping
 from patronload.rows import no_rejects
 from patronload.systems.folio import FOLIO, FolioTarget
 from patronload.targets.connection import Connection
-from patronload.targets.delivery import NO_BACKGROUND, Background, Chunk, Offline, Outcome, Patience, Planned
+from patronload.targets.delivery import (
+    NO_BACKGROUND,
+    Background,
+    Chunk,
+    Offline,
+    Outcome,
+    Patience,
+    Planned,
+    only_known,
+)
 from patronload.targets.folio import plan as folio_plan
 from patronload.targets.folio import reference_data
 from patronload.targets.folio.client import Folio
@@ -31,7 +40,7 @@ def connect(settings: FolioTarget, connection: Connection, patience: Patience) -
 
 def offline(mapping: Mapping, patrons: pl.DataFrame, zone: ZoneInfo) -> Offline:
     """The patrons as they are posted for people whom FOLIO does not have; what it would refuse, only FOLIO knows."""
-    return Offline(folio_plan.as_new(mapping, patrons["patron"], zone), no_rejects(), [])
+    return Offline(folio_plan.as_new(mapping, patrons["patron"], zone), no_rejects(), only_known(mapping))
 
 
 class UserImport(Folio):

@@ -12,6 +12,7 @@ from patronload.systems.folio import FolioTarget
 from patronload.targets.delivery import Problem, Record
 from patronload.targets.folio.field_formats import misfit
 from patronload.targets.folio.findings import Finding
+from patronload.targets.folio.left_out import LeftOut
 from patronload.targets.folio.merge import DELIVERY
 from patronload.targets.folio.reference_data import CONTACT_TYPES, Reference
 from patronload.targets.folio.shown_values import Shown, are_too_many, describe, may_be_shown
@@ -39,32 +40,37 @@ class Values:
         self.reference = reference
         self.unknown: dict[str, Counter[str]] = {}
         self.dropped: dict[str, Counter[str]] = {}
+        self._stopping: set[str] = set()
+        """The kinds of unknown values that stop the run."""
         self.departments: Counter[str] = Counter()
         """To be created: names of departments, with the rows that have them."""
         self.options: dict[str, Counter[str]] = {}
         """To be created: options of each custom field, with their rows."""
         self._codes: dict[str, str] = {}
         """Of departments that may be created, by name."""
+        self._left_out = LeftOut(target, reference, self._could_create_department, self._may_create_option)
         self._taken = {fold(one) for entry in reference.departments.values() for one in _name_and_code(entry)}
 
     def without_dropped(self, ours: Record) -> tuple[Record, tuple[str, ...]]:
         """
-        A patron of the file without the values that FOLIO would drop, and the fields that lost theirs.
+        A patron of the file without the values that FOLIO would drop or that are left out, and the fields that lost
+        theirs; see LeftOut.
 
         What FOLIO has in their place is kept, whatever a blank cell would do.
 
         FOLIO: UserDataProcessingService leaves out addresses and contact types whose names it does not know.
         """
+        ours, gone = self._left_out.without(ours)
         personal = dict(ours.get("personal") or {})
         contact, given = personal.get("preferredContactTypeId"), personal.get("addresses", [])
         addresses = [address for address in given if self._has_type(address)]
         if contact is not None and str(contact).lower() not in CONTACT_TYPES:
             self._count(self.dropped, "contact type", str(contact))
             del personal["preferredContactTypeId"]
-            return ours | {"personal": personal | {"addresses": addresses}}, (CONTACT_TYPE,)
+            return ours | {"personal": personal | {"addresses": addresses}}, (CONTACT_TYPE, *gone)
         if len(addresses) == len(given):
-            return ours, ()
-        return ours | {"personal": personal | {"addresses": addresses}}, ()
+            return ours, gone
+        return ours | {"personal": personal | {"addresses": addresses}}, gone
 
     def problems(self, record: Record) -> list[Problem]:
         """Why FOLIO would refuse a merged record, as far as this is known without asking it."""
@@ -100,10 +106,13 @@ class Values:
 
     def findings(self) -> list[Finding]:
         """All findings, one line each."""
-        stop = self.target.unknown_values == "stop"
         found = [
-            self._finding(kind, counter, "stop" if stop else "reject", self._known(kind))
+            self._finding(kind, counter, "stop" if kind in self._stopping else "reject", self._known(kind))
             for kind, counter in self.unknown.items()
+        ]
+        found += [
+            self._finding(kind, counter, "leave out", self._known(kind))._replace(effect="warn")
+            for kind, counter in self._left_out.counts.items()
         ]
         found += [
             self._finding(kind, counter, self.target.dropped_values, self._known(kind))
@@ -194,15 +203,17 @@ class Values:
 
     def _may_create_department(self, name: str) -> bool:
         """Only one that is new in name and code: an import that finds the code would rename the department."""
-        if "departments" not in self.target.create or not may_be_shown(name):
+        if not self._could_create_department(name):
             return False
         if name not in self._codes:
-            code = name.upper().replace(" ", "_")
-            if fold(name) in self._taken or fold(code) in self._taken:
-                return False
-            self._codes[name] = code
-            self._taken |= {fold(name), fold(code)}
+            self._codes[name] = _code(name)
+            self._taken |= {fold(name), fold(_code(name))}
         return True
+
+    def _could_create_department(self, name: str) -> bool:
+        if "departments" not in self.target.create or not may_be_shown(name):
+            return False
+        return name in self._codes or self._taken.isdisjoint((fold(name), fold(_code(name))))
 
     def _forget_codes(self, before: int) -> None:
         """The row that wanted the last departments is not sent; somebody else may want them spelt otherwise."""
@@ -218,6 +229,8 @@ class Values:
 
     def _unknown(self, field: str, kind: str, value: str) -> Problem:
         self._count(self.unknown, kind, value)
+        if self.target.unknown_value(field) == "stop":
+            self._stopping.add(kind)
         return Problem(field, value, f"FOLIO does not know the {kind}")
 
     def _count(self, counters: dict[str, Counter[str]], kind: str, value: str) -> None:
@@ -230,6 +243,7 @@ class Values:
             "department": self.reference.departments,
             "custom field": self.reference.custom_fields,
             "address type": self.reference.address_types,
+            "service point": self.reference.service_point_names,
         }
         return {fold(name): name for name in lists.get(kind, ())}
 
@@ -237,6 +251,7 @@ class Values:
         what = {
             "reject": "These rows are rejected.",
             "stop": "The tenant file says to stop.",
+            "leave out": "The tenant file says to leave it out; the patrons are loaded without it.",
             "warn": "FOLIO would drop it silently, so it is left out; the patrons are loaded without it.",
         }[effect]
         told = describe(counter, known)
@@ -264,6 +279,11 @@ def _creation(counter: Counter[str]) -> tuple[str, Shown, str]:
     """The finding about new values: its effect, the description of the values, and advice."""
     told = describe(counter, {})
     return ("stop", told, TOO_MANY_TO_CREATE) if are_too_many(counter) else ("create", told, "")
+
+
+def _code(name: str) -> str:
+    """The code of a department that is created."""
+    return name.upper().replace(" ", "_")
 
 
 def _name_and_code(entry: Record) -> Iterable[str]:

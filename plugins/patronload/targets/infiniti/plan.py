@@ -30,7 +30,10 @@ from patronload.targets.delivery import (
     Planned,
     Problem,
     Record,
+    newcomer,
+    only_known,
     reject,
+    skip_newcomers,
 )
 from patronload.targets.patron_ledger import PatronLedger
 from patronload.targets.spool import Spool
@@ -71,11 +74,17 @@ def plan(
     ledger = background.ledger
     made = _sorted(patrons, mapping)
     lines, problems = list[_Line](), made.problems
+    newcomers: list[tuple[int, str]] = []
     for line in (_with_password_or_not(line, settings, ledger) for line in made.lines):
+        if mapping.newcomers != "create" and not _is_known(line, background):
+            newcomers.append((line.row, line.record[INFINITI.key]))
+            continue
         found = [*_unwritable(line, settings.encoding), *_renamed(line, settings, ledger)]
         problems += ((line.row, problem) for problem in found)
         if not found:
             lines.append(line)
+    if mapping.newcomers == "reject":
+        problems += [(row, newcomer(INFINITI.key, key, INFINITI.name)) for row, key in newcomers]
     lines = [line._replace(action=_action(line, ledger)) for line in lines]
     confirmed = _confirmed(lines, settings, background)
     unchanged = [line for line in lines if line.row in confirmed]
@@ -98,6 +107,7 @@ def plan(
             "findings": [],
             "create": {},
         },
+        skipped=skip_newcomers(newcomers if mapping.newcomers == "skip" else [], INFINITI.name),
         unchanged=pl.DataFrame([(line.row, line.record[INFINITI.key]) for line in unchanged], UNCHANGED, orient="row"),
         changes=_changes([*going, *departing], unchanged),
         departures=outcomes,
@@ -106,6 +116,12 @@ def plan(
 
 def _action(line: _Line, ledger: PatronLedger | None) -> str:
     return "update" if ledger is not None and line.record[INFINITI.key] in ledger else "create"
+
+
+def _is_known(line: _Line, background: Background) -> bool:
+    """Whether a load of this library, or of another tenant into the same Infiniti, has brought the patron in."""
+    key, ledger = line.record[INFINITI.key], background.ledger
+    return (ledger is not None and key in ledger) or key in background.elsewhere
 
 
 def _confirmed(lines: list[_Line], settings: InfinitiTarget, background: Background) -> set[int]:
@@ -178,7 +194,8 @@ def offline(mapping: Mapping, patrons: pl.DataFrame) -> Offline:
     """The patrons as they are posted, without passwords, and the errors of the others."""
     made = _sorted(patrons, mapping)
     posted = [_text(_without_password(line.record)) for line in made.lines]
-    return Offline(posted, _rejects(made.problems, mapping), _without_barcode(made.lines, mapping))
+    warnings = [*_without_barcode(made.lines, mapping), *only_known(mapping)]
+    return Offline(posted, _rejects(made.problems, mapping), warnings)
 
 
 def _sorted(patrons: pl.DataFrame, mapping: Mapping) -> _Sorted:
@@ -201,7 +218,7 @@ def _whole(record: Record, mapping: Mapping) -> Record:
 def _problems(record: Record) -> Iterator[Problem]:
     """Why Infiniti would refuse a patron, as far as the file shows it."""
     year, gender = record.get("graduationyear"), record.get("gender")
-    if year is None and not record["staffmember"]:
+    if year is None and record.get("staffmember") is False:
         yield Problem("graduationyear", "", NO_YEAR)
     if year is not None and not re.fullmatch(r"\d{4}", year, re.ASCII):
         yield Problem("graduationyear", year, ODD_YEAR)
@@ -292,6 +309,8 @@ def _rejects(problems: Iterable[tuple[int, Problem]], mapping: Mapping) -> pl.Da
 
 def _without_barcode(lines: list[_Line], mapping: Mapping) -> list[str]:
     """Infiniti: without a barcode nobody can borrow; one is never made up."""
+    if mapping.newcomers != "create":
+        return []
     if "librarybarcode" not in mapping.fields:
         return ["The mapping fills no librarybarcode; a new patron cannot borrow without one."]
     without = [line.row for line in lines if not line.record["librarybarcode"]]
