@@ -132,15 +132,7 @@ class _Planning:
         settled = [line for line in lines if line.row in order.levels]
         going = [line for line in settled if not line.is_unchanged]
         values.create_for(line.record for line in going)
-        findings = [
-            *self._findings(values),
-            *about_rows.prefixed(stored.prefixed, self.folio.prefix),
-            *about_rows.other_ids(self.other_ids),
-            *about_rows.same_emails(order.same_email if self.folio.target.same_email == "report" else []),
-            *about_rows.kept_back(self.kept_back),
-            *about_rows.without_offset(self._group_offsets.lacking if self._group_offsets else {}),
-            *about_rows.without_group([line.row for line in going if _has_no_group(line)]),
-        ]
+        findings = self._findings(values, order, going, stored.prefixed)
         levels = self._after_a_trial(going, order.levels)
         going.sort(key=lambda line: levels[line.row])
         gone = self._departures(leaving, stored, values.reference)
@@ -382,7 +374,18 @@ class _Planning:
             column = self.mapping.source_of(conflict.field) or conflict.field
             self.rejects.append((row, column, value, f"{column} '{value}': {conflict.reason}", conflict.summary))
 
-    def _findings(self, values: Values) -> list[Finding]:
+    def _findings(self, values: Values, order: Order, going: list[Line], prefixed: int) -> list[Finding]:
+        return [
+            *self._findings_of_values(values),
+            *about_rows.prefixed(prefixed, self.folio.prefix),
+            *about_rows.other_ids(self.other_ids),
+            *about_rows.same_emails(order.same_email if self.folio.target.same_email == "report" else []),
+            *about_rows.kept_back(self.kept_back),
+            *about_rows.without_offset(self._group_offsets.lacking if self._group_offsets else {}),
+            *about_rows.without_group([line.row for line in going if _has_no_group(line)]),
+        ]
+
+    def _findings_of_values(self, values: Values) -> list[Finding]:
         found = [*preflight.drift_findings(self.drifts, self.mapping.fields), *values.findings()]
         if self.unreadable:
             sentence = (
