@@ -22,6 +22,8 @@ COPY plugins plugins
 COPY dags dags
 COPY include include
 COPY deploy deploy
+RUN printf '#!/bin/sh\nPYTHONPATH=/opt/patronload/plugins exec python -m patronload "$@"\n' > /usr/local/bin/patronload \
+    && chmod 755 /usr/local/bin/patronload
 USER airflow
 CMD ["airflow", "version"]
 

@@ -77,7 +77,20 @@ install_with_pip() {
     "$VENV/bin/python" -m pip install --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
 }
 
-if is_up_to_date; then exit 0; fi
+# `.venv/bin/patronload` runs the package in plugins/, from any folder.
+write_command() {
+    bin="$(cd "$VENV/bin" && pwd)"
+    cat > "$bin/patronload" <<EOF
+#!/bin/sh
+PYTHONPATH="$PWD/plugins\${PYTHONPATH:+:\$PYTHONPATH}" exec "$bin/python" -m patronload "\$@"
+EOF
+    chmod +x "$VENV/bin/patronload"
+}
+
+if is_up_to_date; then
+    [ -x "$VENV/bin/patronload" ] || write_command
+    exit 0
+fi
 
 find_python
 say "Making $VENV with $python ($version) and the pinned packages; this takes a few minutes the first time."
@@ -87,5 +100,6 @@ if ! install_with_uv; then
     say "uv could not install the packages; trying pip, which is slower."
     install_with_pip || stop "The packages could not be installed; the reason is in pip's lines above."
 fi
+write_command
 wanted > "$STAMP"
 say "Ready: $VENV with Python $version."

@@ -150,7 +150,7 @@ def test_preview_stops_for_a_missing_column_where_the_tenants_load_would(include
     [
         (["--mapping", "folio/nope", "--export", "EXPORT"], "nope.yaml"),
         (["--mapping", "folio/flat_patrons", "--export", "nope.csv"], "nope.csv"),
-        (["--tenant", "nope", "--export", "EXPORT"], "nope.yaml"),
+        (["--tenant", "nope", "--export", "EXPORT"], "'nope'"),
     ],
 )
 def test_preview_says_in_one_sentence_what_is_not_there(arguments, told, export, tmp_path, capsys):

@@ -1,11 +1,14 @@
+# PYTHON_ARGCOMPLETE_OK
 """
 Patronload without Airflow: check the YAML, and preview a load.
 
-  python -m patronload check                      every tenant and mapping file
+  python -m patronload check                      every tenant and mapping file, or only those that are named
+  python -m patronload doctor northfield          a library's connections, servers, permissions, mail and storage
   python -m patronload preview --tenant northfield --export patrons.csv --out DIR
   python -m patronload preview --mapping folio/flat_patrons --export patrons.csv --out DIR
   python -m patronload draft --export patrons.csv --name northfield --out DIR
   python -m patronload decrypt --artifact rejects.csv --out DIR
+  python -m patronload init --out DIR             the folders of a deployment of your own
   python -m patronload schemas                    write include/schemas from the models
 """
 
@@ -15,8 +18,9 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from patronload import settings, systems
+from patronload import __version__, settings, systems
 from patronload.config import mapping_files, schemas, tenants
 from patronload.config.source import Layout
 from patronload.config.tenants import Limits, Tenant
@@ -43,13 +47,19 @@ PASSPHRASE = "PATRONLOAD_PGP_PASSPHRASE"  # noqa: S105 - its name, not a passphr
 LOOK = 2
 """The number of records that a preview shows."""
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# Lines are wrapped for a screen only: in a pipe a sentence stays in one piece.
+out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
 def main(arguments: list[str] | None = None) -> int:
     """0: no mistakes; 1: mistakes, which were reported; 2: wrong arguments."""
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:  # set by the shell that wants to complete a word
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    parsed = parser.parse_args(arguments)
     try:
         return int(parsed.command(parsed))
     except (PatronloadError, OSError) as error:
@@ -66,12 +76,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m patronload", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(required=True, metavar="check | preview | draft | decrypt | schemas")
-    check = commands.add_parser("check", help="check every tenant and mapping file")
+    parser.add_argument("--version", action="version", version=f"Patronload {__version__}")
+    commands = parser.add_subparsers(
+        required=True, metavar="check | doctor | preview | draft | decrypt | init | schemas"
+    )
+    check = commands.add_parser("check", help="check every tenant and mapping file, or only some")
+    check.add_argument(
+        "names", metavar="TENANT_OR_FILE", nargs="*", help="a tenant, or a YAML file; all of them if left out"
+    )
     check.set_defaults(command=_check)
+    doctor = commands.add_parser(
+        "doctor", help="examine a library's connections, servers, permissions, mail and storage"
+    )
+    _completed(doctor.add_argument("tenant", metavar="TENANT"))
+    doctor.set_defaults(command=_doctor)
     preview = commands.add_parser("preview", help="validate and map an export; send nothing")
     which = preview.add_mutually_exclusive_group(required=True)
-    which.add_argument("--tenant", metavar="T", help="use this tenant's mapping, layout and limits")
+    _completed(which.add_argument("--tenant", metavar="T", help="use this tenant's mapping, layout and limits"))
     which.add_argument("--mapping", metavar="M", help="use this mapping, such as folio/flat_patrons")
     preview.add_argument("--export", metavar="F", type=Path, nargs="+", required=True, help="the file or files")
     preview.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write the result")
@@ -92,9 +113,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     decrypt.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write")
     decrypt.set_defaults(command=_decrypt)
+    init = commands.add_parser("init", help="write the folders of a deployment of your own")
+    init.add_argument("--out", metavar="DIR", type=Path, required=True, help="an empty or new folder")
+    init.set_defaults(command=_init)
     write = commands.add_parser("schemas", help="write the JSON Schemas for editors")
     write.set_defaults(command=_schemas)
     return parser
+
+
+def _completed(tenant: argparse.Action) -> None:
+    """Let a shell complete the names of tenants; see docs/command-line.md."""
+    tenant.completer = lambda **_: tenants.names()  # type: ignore[attr-defined] # argcomplete's way to ask
 
 
 def _name(given: str) -> str:
@@ -105,14 +134,47 @@ def _name(given: str) -> str:
         raise argparse.ArgumentTypeError(sentence) from None
 
 
-def _check(_: argparse.Namespace) -> int:
-    files = list(_checked())
+def _check(parsed: argparse.Namespace) -> int:
+    files = list(_checked_files(parsed.names) if parsed.names else _checked())
     mistakes = [mistake for _, mistake in files if mistake]
     for name, mistake in files:
         out.print(f"[red]✗[/] {name}" if mistake else f"[green]✓[/] {name}")
     for mistake in mistakes:
         err.print(f"\n{mistake}", style="red", markup=False)
     return 1 if mistakes else 0
+
+
+def _checked_files(names: list[str]) -> Iterator[tuple[str, ConfigError | None]]:
+    """Each named tenant with its mapping file, and each named file, with its mistake, if any."""
+    for name in names:
+        path = Path(name)
+        if path.suffix != ".yaml":
+            yield _checked_tenant(name)
+        elif path.resolve().is_relative_to(settings.tenants().resolve()):
+            yield _checked_tenant(path.stem)
+        else:
+            yield name, _mistake(partial(mapping_files.load_file, path))
+
+
+def _checked_tenant(name: str) -> tuple[str, ConfigError | None]:
+    return f"tenants/{name}.yaml", _mistake(partial(_load_tenant, name))
+
+
+def _load_tenant(name: str) -> None:
+    """The tenant, its own expectations and its mapping file. Raises ConfigError."""
+    _known_tenant(name)
+    tenant = tenants.load(name)
+    mapping_files.load(tenant.mapping)
+    if mistake := _expected(tenant):
+        raise mistake
+
+
+def _mistake(load: Callable[[], object]) -> ConfigError | None:
+    try:
+        load()
+    except ConfigError as error:
+        return error
+    return None
 
 
 def _checked() -> Iterator[tuple[str, ConfigError | None]]:
@@ -140,11 +202,35 @@ def _expected(tenant: Tenant) -> ConfigError | None:
     return None
 
 
+def _doctor(parsed: argparse.Namespace) -> int:
+    from patronload.doctor import examination  # it asks Airflow for the connections, which takes seconds to import
+
+    _known_tenant(parsed.tenant)
+    failed = 0
+    for check in examination.examine(parsed.tenant):
+        failed += check.state == "failed"
+        colour, mark = {"passed": ("green", "✓"), "warning": ("yellow", "!"), "failed": ("red", "✗")}[check.state]
+        out.print(Text(f"{mark} {check.subject}", style=colour))
+        for sentence in check.sentences:
+            out.print(Text(f"    {sentence}"))
+    return 1 if failed else 0
+
+
+def _known_tenant(name: str) -> None:
+    """Raises ConfigError, with the known ones, if there is no tenant of this name."""
+    known = tenants.names()
+    if name in known:
+        return
+    there = models.suggestion(name, known) if known else f"There are no files in {settings.tenants()}."
+    raise ConfigError(f"No tenant is called '{name}'. {there[:1].upper()}{there[1:]}")
+
+
 def _preview(parsed: argparse.Namespace) -> int:
     from patronload.cli import preview  # polars and Great Expectations take seconds to import
 
     key = _pgp_key(parsed.pgp_key) if parsed.pgp_key else None
     if parsed.tenant:
+        _known_tenant(parsed.tenant)
         made = preview.of_tenant(parsed.tenant, parsed.export, key)
     else:
         layout = Layout(delimiter=parsed.delimiter.replace("\\t", "\t"), encoding=parsed.encoding)
@@ -223,6 +309,15 @@ def _write_decrypted(path: Path, cipher: Cipher, to: Path) -> None:
     to.touch(mode=0o600)
     to.write_bytes(content)
     out.print(f"Written to {to}", markup=False)
+
+
+def _init(parsed: argparse.Namespace) -> int:
+    from patronload.cli import new_deployment
+
+    written = new_deployment.write(parsed.out)
+    out.print(f"Written to {parsed.out}: {len(written)} files in dags, plugins and include", markup=False)
+    out.print("Next: `patronload draft` writes a first tenant file and mapping file from a sample of an export.")
+    return 0
 
 
 def _schemas(_: argparse.Namespace) -> int:

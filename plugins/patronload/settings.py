@@ -6,9 +6,20 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 
 
+def deployment() -> Path:
+    """The folder with the dags/, plugins/ and include/ that come with Patronload: the project, or in the package."""
+    installed = Path(__file__).parent / "deployment"
+    return installed if installed.is_dir() else PROJECT
+
+
+def _home() -> Path:
+    """Where include/ and artifacts/ are: the project, or for an installed package the current folder."""
+    return PROJECT if deployment() == PROJECT else Path.cwd()
+
+
 def include() -> Path:
-    """The folder with all configuration: $PATRONLOAD_INCLUDE, or the project's own include/."""
-    return Path(os.environ.get("PATRONLOAD_INCLUDE") or PROJECT / "include")
+    """The folder with all configuration: $PATRONLOAD_INCLUDE, or include/ of the project or the current folder."""
+    return Path(os.environ.get("PATRONLOAD_INCLUDE") or _home() / "include")
 
 
 def tenants() -> Path:
@@ -27,15 +38,20 @@ def schemas() -> Path:
 
 
 def templates() -> Path:
-    """The templates of mails and pages: those in $PATRONLOAD_INCLUDE if it has any, otherwise the project's own."""
+    """The templates of mails and pages: those in $PATRONLOAD_INCLUDE if it has any, otherwise those shipped."""
     own = include() / "templates"
-    return own if own.is_dir() else PROJECT / "include" / "templates"
+    return own if own.is_dir() else shipped_templates()
+
+
+def shipped_templates() -> Path:
+    """The templates that come with Patronload."""
+    return deployment() / "include" / "templates"
 
 
 def artifacts() -> str:
-    """The root of all run artifacts, as a URL: $PATRONLOAD_ARTIFACTS, or the project's own artifacts/."""
+    """The root of all run artifacts, as a URL: $PATRONLOAD_ARTIFACTS, or artifacts/ beside include/."""
     # Path.as_uri() would write a blank as %20, which ObjectStoragePath would use literally.
-    return os.environ.get("PATRONLOAD_ARTIFACTS") or f"file://{PROJECT / 'artifacts'}"
+    return os.environ.get("PATRONLOAD_ARTIFACTS") or f"file://{_home() / 'artifacts'}"
 
 
 def artifacts_keys() -> str:

@@ -12,7 +12,7 @@ from tests.documentation.pages import DOCS, PAGES, PROJECT, anchors, blocks, pag
 NAMES = (
     *("add-a-library", "mapping-files", "tenant-files", "plan", "when-a-run-fails", "run-artifacts", "folio"),
     *("infiniti", "in-airflow", "add-a-target", "architecture", "glossary"),
-    *("operations", "kubernetes"),
+    *("operations", "kubernetes", "command-line"),
 )
 
 
@@ -40,11 +40,11 @@ def test_every_make_target_is_explained_and_exists():
 
 
 def test_every_command_and_option_is_explained():
-    """The README lists all commands and options of `python -m patronload`."""
-    on_page = page("README.md")
+    """The page lists all commands and options."""
+    on_page = page("docs/command-line.md")
     (commands,) = [action for action in command_line._parser()._actions if action.choices]
     for command, parser in dict(commands.choices).items():
-        assert f"`python -m patronload {command}`" in on_page
+        assert f"`patronload {command}" in on_page
         for option in parser._option_string_actions:
             assert option in ("-h", "--help") or f"`{option}`" in on_page, option
 

@@ -81,6 +81,12 @@ def send(mail: Mail, waits: Sequence[float] = WAITS) -> None:
     log.info("The mail went to %s.", _recipients(mail))
 
 
+def log_in() -> None:
+    """Connect to the mail server and log in; nothing is sent. Raises as `send` does."""
+    with _server():
+        pass
+
+
 def _recipients(mail: Mail) -> str:
     return "1 recipient" if len(mail.to) == 1 else f"{len(mail.to)} recipients"
 

@@ -8,7 +8,7 @@ from patronload.reporting.report import counted
 
 def environment() -> jinja2.Environment:
     """The templates of this installation; those it does not bring are the project's own."""
-    folders = [settings.templates(), settings.PROJECT / "include" / "templates"]
+    folders = [settings.templates(), settings.shipped_templates()]
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
         autoescape=jinja2.select_autoescape(["html"]),

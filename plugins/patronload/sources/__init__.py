@@ -5,9 +5,9 @@ from typing import IO
 
 from patronload.config.source import FolderSource, SftpSource
 from patronload.sources import folder, sftp
-from patronload.sources.deliveries import Delivered, matching, take
+from patronload.sources.deliveries import Delivered, Entry, find, matching, take
 
-__all__ = ["Delivered", "fetch", "names"]
+__all__ = ["Delivered", "fetch", "names", "newest"]
 
 
 def names(source: SftpSource | FolderSource, path: str, until: datetime | None = None) -> list[str]:
@@ -17,6 +17,15 @@ def names(source: SftpSource | FolderSource, path: str, until: datetime | None =
             return matching(place, path, until)
     with folder.opened(path) as (place, inside):
         return matching(place, inside, until)
+
+
+def newest(source: SftpSource | FolderSource, path: str) -> Entry:
+    """The file that `fetch` would take; it is not read. Raises as `fetch` does."""
+    if isinstance(source, SftpSource):
+        with sftp.opened(source.connection) as place:
+            return find(place, path)
+    with folder.opened(path) as (place, inside):
+        return find(place, inside)
 
 
 def fetch(source: SftpSource | FolderSource, path: str, into: IO[bytes], until: datetime | None = None) -> Delivered:

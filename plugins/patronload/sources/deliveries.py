@@ -71,12 +71,26 @@ class Place(Protocol):
 
 def take(place: Place, path: str, into: IO[bytes], quiet_seconds: float, until: datetime | None = None) -> Delivered:
     """Write the file at `path` into `into` if it is complete. Raises as sources.fetch does."""
-    entry = _find(place, path, until)
+    entry = find(place, path, until)
     time.sleep(quiet_seconds)
     _expect_unchanged(place, entry, f"{quiet_seconds:g} s later")
     sha256 = _copy(place, entry, into)
     _expect_unchanged(place, entry, "after it had been read")
     return Delivered(entry.name, place.address(entry.path), entry.size, entry.modified, sha256)
+
+
+def find(place: Place, path: str, until: datetime | None = None) -> Entry:
+    """The file at `path`, or the newest that matches it. Raises as sources.fetch does."""
+    if not _is_pattern(path):
+        entry = _look(place, path)
+        if entry.kind != "file":
+            what = "a folder" if entry.kind == "folder" else "neither a file nor a folder"
+            raise SourceError(f"{place.called(path)} is {what}. Give the path of the export itself.")
+        _expect_written(place, path, [entry], until)
+        return entry
+    with _in_words(place, path):
+        found = _files_until(place, path, until)
+    return max(found, key=lambda entry: (entry.modified, entry.path))
 
 
 def matching(place: Place, path: str, until: datetime | None = None) -> list[str]:
@@ -96,19 +110,6 @@ def utc(seconds: float) -> datetime:
 def inside(folder: str, name: str) -> str:
     """The path of `name` in a folder; "." is the folder where an account begins."""
     return name if folder == "." else posixpath.join(folder, name)
-
-
-def _find(place: Place, path: str, until: datetime | None) -> Entry:
-    if not _is_pattern(path):
-        entry = _look(place, path)
-        if entry.kind != "file":
-            what = "a folder" if entry.kind == "folder" else "neither a file nor a folder"
-            raise SourceError(f"{place.called(path)} is {what}. Give the path of the export itself.")
-        _expect_written(place, path, [entry], until)
-        return entry
-    with _in_words(place, path):
-        found = _files_until(place, path, until)
-    return max(found, key=lambda entry: (entry.modified, entry.path))
 
 
 def _files_until(place: Place, path: str, until: datetime | None) -> list[Entry]:

@@ -35,6 +35,13 @@ class Target(Protocol):
     def clock(self) -> datetime:
         """What the server's clock shows now. Raises TransientError or TargetError."""
 
+    def readiness(self, mapping: Mapping) -> list[str]:
+        """
+        Find out whether a load could work, and describe the server in sentences; nothing is changed there.
+
+        Raises TargetError for everything that has to be fixed first, all of it together, or TransientError.
+        """
+
     def plan(
         self,
         patrons: pl.DataFrame,

@@ -129,7 +129,7 @@ class Login(httpx.Auth):
         if status in (codes.BAD_REQUEST, codes.UNAUTHORIZED, codes.UNPROCESSABLE_ENTITY):
             return TargetError(
                 f"{self._who()} cannot log in: FOLIO does not accept the user name and password ({status}). "
-                f"Correct the connection '{self._connection.id}', then clear this task."
+                f"Correct the connection '{self._connection.id}'."
             )
         if status == codes.NOT_FOUND:
             other = "legacy" if "expiry" in self._path else "expiring"

@@ -25,6 +25,7 @@ from patronload.targets.delivery import (
     only_known,
 )
 from patronload.targets.folio import plan as folio_plan
+from patronload.targets.folio import readiness as folio_readiness
 from patronload.targets.folio import reference_data
 from patronload.targets.folio.client import Folio
 from patronload.targets.folio.read_back import ReadBack
@@ -47,6 +48,10 @@ class UserImport(Folio):
     """A FOLIO tenant as a target; see targets.Target."""
 
     key = FOLIO.key
+
+    def readiness(self, mapping: Mapping) -> list[str]:
+        """What FOLIO has, in sentences; raises TargetError for all that has to be fixed first."""
+        return list(folio_readiness.readiness(self, mapping))
 
     def plan(
         self,

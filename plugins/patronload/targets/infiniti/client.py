@@ -111,6 +111,23 @@ class Infiniti:
         """Our own: nothing is compared with Infiniti's."""
         return datetime.now(UTC)
 
+    def readiness(self, mapping: Mapping) -> list[str]:  # noqa: ARG002 - Infiniti has no reference data to compare
+        """
+        Log in by sending a file with a header and no patron.
+
+        Infiniti: "the CSV may be empty"; a school that takes an empty file for an error says so in its answer.
+        """
+        try:
+            response = self._post(written([], self.settings))
+            answer = Answer.of(response.text)
+            if answer is None:
+                raise self._not_an_answer(response)
+        except NothingWritten as nothing:
+            raise nothing.reason from nothing
+        if answer.is_unauthorised:
+            raise self._unauthorised()
+        return ["The login works. Infiniti cannot be asked what it has."]
+
     def plan(
         self,
         patrons: pl.DataFrame,
@@ -213,7 +230,7 @@ class Infiniti:
         return TargetError(
             f"{self} does not let us in: Unauthorised. The account of the connection needs system administration "
             "privileges, and a password of Infiniti's own (single sign-on by SAML will not do). Correct the "
-            "connection, then clear this task; nothing of this file was taken."
+            "connection; nothing of this file was taken."
         )
 
     def _lost(self, why: str) -> TransientError:
