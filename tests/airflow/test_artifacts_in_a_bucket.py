@@ -56,6 +56,7 @@ def test_a_load_with_its_artifacts_in_a_bucket(bucket_world: BucketWorld):
         "rejects/transform.parquet",
         "rejects/plan.parquet",
         "rejects.csv",
+        "rejects.xlsx",
         "patrons.parquet",
         "plan.json",
         "planned.parquet",

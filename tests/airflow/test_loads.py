@@ -154,6 +154,7 @@ def test_the_artifacts_are_complete(world: World, loads, tenant: str):
         "noted_transform.parquet",
         "rejects/plan.parquet",
         "rejects.csv",
+        "rejects.xlsx",
         "patrons.parquet",
         "plan.json",
         "planned.parquet",

@@ -107,6 +107,22 @@ def test_rejects_are_for_those_who_may_start_a_load(site: Site, library: str):
     assert site.audit == [("patron_rejects_taken", "patron_load__riverside", "somebody")]
 
 
+def test_the_rejects_are_offered_as_a_workbook_too(site: Site, library: str):
+    """Where the run left one; any other ending is no page."""
+    own = frozenset({"patron_load__riverside"})
+    site.rights = Rights(read=own, start=own)
+    assert not [
+        link for link in Page(site.get(f"/runs/{library}").text).all("a") if "rejects.xlsx" in str(link["href"])
+    ]
+    assert site.get(f"/runs/{library}/rejects.xlsx").status_code == 404
+    site.put(*library.split("/"), "rejects.xlsx", "a workbook")
+    page = Page(site.get(f"/runs/{library}").text)
+    (link,) = [str(link["href"]) for link in page.all("a") if "rejects.xlsx" in str(link["href"])]
+    answer = site.get(link.removeprefix("/patron-loads"))
+    assert (answer.text, "spreadsheetml" in answer.headers["content-type"]) == ("a workbook", True)
+    assert site.get(f"/runs/{library}/rejects.exe").status_code in (404, 422)
+
+
 def test_what_is_encrypted_is_shown_to_those_who_may_see_it(site: Site, library: str, encrypt):
     """The tab, the figures and the download decrypt; on the disk nothing can be read; a missing key is told."""
     dag_id, run_id = library.split("/")

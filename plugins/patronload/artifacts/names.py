@@ -89,6 +89,7 @@ REPORT_PAGE = Artifact("report.html", "report", patrons=False)
 VALIDATION_PAGE = Artifact("validation.html", "report", patrons=False)
 NOTED_FILE = Artifact("noted.csv", "report", patrons=True)
 REJECTS = Artifact("rejects.csv", "report", patrons=True)
+REJECTS_WORKBOOK = Artifact("rejects.xlsx", "report", patrons=True)
 PURGED = Artifact("purged.json", "purge", patrons=False)
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Artifact))

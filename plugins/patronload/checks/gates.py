@@ -76,6 +76,17 @@ def loaded_before(found: Loaded | None) -> Verdict:
     return Verdict("same_file", False, told)
 
 
+def corrected_rejects(*, is_compared: bool) -> Verdict:
+    """Whether the rows of a corrected rejects file could be compared with the rows that were rejected."""
+    if is_compared:
+        return Verdict("corrected_rejects", True, "Each corrected row was compared with the row that was rejected.")
+    told = (
+        "The rejects that this file corrects are not there any more, so it is not known whether a spreadsheet has "
+        "changed ids. Check that they have their leading zeros."
+    )
+    return Verdict("corrected_rejects", False, told, effect="warn")
+
+
 def first_load(rows: int, last: Loaded | None) -> Verdict:
     """Whether the library has been loaded before; the first load has nothing to be compared with."""
     if last is not None:

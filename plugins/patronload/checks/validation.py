@@ -169,7 +169,8 @@ def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 MATTERS = {
-    "not whole": "a row has too few or too many cells, or its person is in another file of the delivery too",
+    "not whole": "a row has too few or too many cells, its person is in another file of the delivery too, or a "
+    "corrected row has changed in other cells",
     "repeated": "a row is an exact copy of another one",
     "spoilt number": "a spreadsheet has changed a number, like 2.13E+12",
     "garbled text": "a text was read in the wrong encoding before it reached us, like JosÃ©",

@@ -39,6 +39,7 @@ def merged(files: list[tuple[str, Export]], mapping: Mapping, same_person: SameP
         rejects=pl.concat(export.rejects for export in exports),
         # The limits apply to a complete export, even together with corrected rejects.
         mended=all(export.mended for export in exports),
+        ours=pl.concat([export.ours for export in exports], how="diagonal"),
         trailer=trailers.of_all([export.trailer for export in exports]),
     )
     if same_person == "reject" or mapping.system.key not in mapping.fields or len(exports) == 1:
@@ -57,6 +58,7 @@ def _after(before: list[Export], export: Export, columns: list[str]) -> Export:
         frame=export.frame.select(pl.col(ROW) + shift, *columns),
         ragged=export.ragged.select(pl.col(ROW) + shift, *columns),
         rejects=export.rejects.with_columns(pl.col("row") + shift),
+        ours=export.ours.with_columns(pl.col(ROW) + shift),
     )
 
 

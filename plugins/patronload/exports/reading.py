@@ -15,7 +15,15 @@ import polars as pl
 from patronload.config.conditions import is_usable
 from patronload.config.source import Layout
 from patronload.errors import SourceError
-from patronload.exports import csv_records, fixed_width, reject_files, spreadsheet_damage, trailers, unpacking
+from patronload.exports import (
+    csv_records,
+    fixed_width,
+    reject_files,
+    spreadsheet_damage,
+    trailers,
+    unpacking,
+    workbooks,
+)
 from patronload.exports.csv_records import Part, Ragged
 from patronload.exports.trailers import Trailer
 from patronload.rows import REJECTS, ROW
@@ -40,6 +48,13 @@ MARKS = {
 """The byte order marks; the one of UTF-32 begins like that of UTF-16."""
 
 
+DELIMITERS = (",", ";", "\t", "|")
+"""The delimiters with which spreadsheets save a file."""
+
+HEAD = 1 << 20
+"""Bytes at the beginning of a file that are searched for our columns."""
+
+
 class Facts(NamedTuple):
     """The description of an export without its rows; see Export."""
 
@@ -57,7 +72,8 @@ class Export(NamedTuple):
     frame: ROW and the library's own columns, all text, only complete rows; ragged: the rows with too few or too many
     cells, cut to the columns or filled up with empty text; rejects: the reason for each of these, and the cells that
     have lost digits; `mended`: whether it is a corrected rejects file; encoding: the detected one; names: the original
-    names of renamed columns; trailer: its last line, if the layout has one.
+    names of renamed columns; trailer: its last line, if the layout has one; ours: of a corrected rejects file, our
+    columns (see reject_files.ours); compared: whether its rows were compared with the rejected rows.
     """
 
     frame: pl.DataFrame
@@ -67,6 +83,8 @@ class Export(NamedTuple):
     encoding: str = "utf-8"
     names: dict[str, str] = {}  # noqa: RUF012 - the default of a tuple never changes
     trailer: Trailer | None = None
+    ours: pl.DataFrame = pl.DataFrame(schema={ROW: pl.UInt32})
+    compared: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -86,21 +104,32 @@ class Export(NamedTuple):
 
 def read(content: bytes, layout: Layout) -> Export:
     """
-    The export in `content`, which may be compressed. A corrected rejects file is always read as CSV.
+    The export in `content`, which may be compressed.
 
-    Raises SourceError if the bytes are not text in the layout's encoding, are not CSV, or have no usable header.
+    A corrected rejects file is recognised by our columns, whatever its delimiter and encoding; it may also be an Excel
+    workbook. Raises SourceError if the bytes are not text in the layout's encoding, are not CSV, or have no usable
+    header.
     """
+    if workbooks.is_workbook(content) and (sheet := _sheet_of_rejects(content)):
+        export = _of_sheet(*sheet, layout)
+        return _with_lost_digits(export, layout)
     content = unpacking.unpacked(content, layout.member)
     _refuse_what_is_no_text(content)
+    if written := _of_rejects(content, layout):
+        return _with_lost_digits(_of_csv(content, written)._replace(encoding=written.encoding), layout)
     layout = layout.model_copy(update={"encoding": _encoding(content, layout.encoding)})
     content, trailer = trailers.split(content, layout)
-    if layout.widths and not _comes_back(content, layout):
+    if layout.widths:
         _check_encoding(content, layout.encoding)
         export = _of_fixed_width(_text(content, layout.encoding).read(), layout.widths)
     else:
         export = _of_csv(content, layout)
+    return _with_lost_digits(export._replace(encoding=layout.encoding, trailer=trailer), layout)
+
+
+def _with_lost_digits(export: Export, layout: Layout) -> Export:
     lost = spreadsheet_damage.lost(export.frame, layout.digits)
-    return export._replace(encoding=layout.encoding, trailer=trailer, rejects=pl.concat([export.rejects, lost]))
+    return export._replace(rejects=pl.concat([export.rejects, lost]))
 
 
 def _of_csv(content: bytes, layout: Layout) -> Export:
@@ -122,13 +151,79 @@ def _of_fixed_width(text: str, widths: dict[str, int]) -> Export:
     return Export(whole, cut, pl.DataFrame(rejects, schema=REJECTS, orient="row"))
 
 
-def _comes_back(content: bytes, layout: Layout) -> bool:
-    """Whether this is a rejects file of a library whose exports are not CSV."""
+def _sheet_of_rejects(content: bytes) -> tuple[int, list[list[str]]] | None:
+    """The first sheet of a workbook that has our columns, and the place of its header; None if no sheet has."""
     try:
-        _, names = csv_records.header(_text(content, layout.encoding), layout.delimiter)
-    except (SourceError, UnicodeDecodeError):
+        sheets = list(workbooks.sheets(content))
+    except SourceError:
+        return None
+    for rows in sheets:
+        place = next((place for place, cells in enumerate(rows) if any(cell.strip() for cell in cells)), 0)
+        if rows and reject_files.is_rejects_file(rows[place]):
+            return place, rows
+    return None
+
+
+def _of_sheet(place: int, rows: list[list[str]], layout: Layout) -> Export:
+    header = rows[place]
+    while not header[-1].strip():
+        header = header[:-1]
+    columns = _columns(header)
+    whole: Ragged = []
+    ragged: Ragged = []
+    for number, cells in enumerate(rows[place + 1 :], place + 2):
+        beyond = any(cells[len(columns) :])
+        (ragged if beyond else whole).append((number, cells if beyond else cells[: len(columns)]))
+    part = Part(csv_records.frame_of(whole, columns), ragged)
+    return _export(_Opened(columns, iter([part])), layout)
+
+
+def _of_rejects(content: bytes, layout: Layout) -> Layout | None:
+    """The layout of a corrected rejects file, as the library's spreadsheet saved it; None for any other content."""
+    found: list[tuple[int, Layout]] = []
+    for encoding in _possible_encodings(content, layout):
+        for delimiter in dict.fromkeys((layout.delimiter, *DELIMITERS)):
+            ours = _columns_of_ours(content, encoding, delimiter)
+            found.append((ours, layout.model_copy(update={"encoding": encoding, "delimiter": delimiter})))
+    best = max(found, key=lambda pair: pair[0], default=(0, layout))
+    return best[1].model_copy(update={"widths": None, "trailer": None}) if best[0] else None
+
+
+def _possible_encodings(content: bytes, layout: Layout) -> list[str]:
+    """The encodings in which the content may be a rejects file; none for nearly every export."""
+    head = content[:HEAD]
+    try:
+        own = _encoding(content, layout.encoding)
+    except SourceError:
+        own = "utf-8"
+    ours = "reject_"
+    if ours.encode() in head:
+        of_ascii = [each for each in (own, "utf-8", "cp1252") if ours.encode(each, errors="replace") in head]
+        return [each for each in dict.fromkeys(of_ascii) if _decodes(content, each)] or of_ascii
+    return [each for each in dict.fromkeys((own, "utf-16-le", "utf-16-be")) if _has(head, ours, each)]
+
+
+def _has(head: bytes, text: str, encoding: str) -> bool:
+    bare = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(encoding, encoding)
+    others = {"utf-16": "utf-16-be", "utf-32": "utf-32-be"}.get(encoding, encoding)
+    return any(text.encode(each, errors="replace") in head for each in (bare, others))
+
+
+def _decodes(content: bytes, encoding: str) -> bool:
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError:
         return False
-    return reject_files.is_rejects_file(names)
+    return True
+
+
+def _columns_of_ours(content: bytes, encoding: str, delimiter: str) -> int:
+    """How many of our columns the header has, split at this delimiter."""
+    try:
+        _, names = csv_records.header(_text(content, encoding), delimiter)
+    except (SourceError, UnicodeError):
+        return 0
+    return len({name.strip() for name in names} & {*reject_files.COLUMNS})
 
 
 def _encoding(content: bytes, named: str) -> str:
@@ -187,11 +282,12 @@ def _export(opened: _Opened, layout: Layout) -> Export:
         ragged += part.ragged
     frame = pl.concat(frames)
     cut = csv_records.frame_of([_cut(row, len(columns)) for row in ragged], columns)
-    mended = reject_files.is_rejects_file(columns)
-    if mended:
-        frame, cut = reject_files.restore(frame), reject_files.restore(cut)
     rejects = _rejects(ragged, len(columns), layout.delimiter)
-    return _renamed(Export(frame, cut, rejects, mended), layout.rename)
+    export = Export(frame, cut, rejects)
+    if reject_files.is_rejects_file(columns):
+        ours = reject_files.ours(pl.concat([frame, cut]))
+        export = Export(reject_files.restore(frame), reject_files.restore(cut), rejects, mended=True, ours=ours)
+    return _renamed(export, layout.rename)
 
 
 def _renamed(export: Export, rename: dict[str, str]) -> Export:

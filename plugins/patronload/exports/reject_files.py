@@ -14,6 +14,7 @@ import codecs
 import csv
 import io
 import logging
+import re
 from collections.abc import Callable, Iterable
 
 import polars as pl
@@ -51,25 +52,33 @@ def write(export: pl.DataFrame, rejects: pl.DataFrame, delimiter: str, encoding:
 
     UTF-8 begins with a byte order mark, because Excel would garble accents without it. A character that the encoding
     lacks becomes a question mark in our columns. In the library's own columns that would lose data, so the whole file
-    is then UTF-8, and the log says so.
+    is then UTF-8, and the log says so. It is also UTF-8 if its bytes could be read as either.
     """
-    lines = _lines(rejects).join(_own(export), on=ROW, how="left", maintain_order="left").fill_null("")
-    own = [name for name in export.columns if name not in (ROW, *COLUMNS)]
+    found = lines(export, rejects)
     codec = codecs.lookup(encoding).name
-    if not codec.startswith("utf") and not _holds(codec, _csv(lines.select(own), delimiter)):
+    own = found.select(pl.exclude(COLUMNS))
+    if not codec.startswith("utf") and not _holds(codec, _csv(own, delimiter)):
         log.warning("The rejects file is written in UTF-8: %s lacks some of its characters.", encoding)
         codec = "utf-8"
-    text = _csv(_changed(lines.select(*own, *COLUMNS), _guarded), delimiter)
-    return text.encode("utf-8-sig" if codec == "utf-8" else codec, errors="replace")
+    text = _csv(guarded(found), delimiter)
+    content = text.encode("utf-8-sig" if codec == "utf-8" else codec, errors="replace")
+    return text.encode("utf-8-sig") if not codec.startswith("utf") and _is_utf8(content) else content
+
+
+def lines(export: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
+    """The lines of the rejects file as `write` says, as text: the library's own columns, then ours."""
+    own = [name for name in export.columns if name not in (ROW, *COLUMNS)]
+    found = _lines(rejects).join(_own(export), on=ROW, how="left", maintain_order="left").fill_null("")
+    return found.select(*own, *COLUMNS)
 
 
 def write_notes(noted: pl.DataFrame, delimiter: str, encoding: str) -> bytes:
     """The notes (rows.NOTED), one line each, with NOTE_COLUMNS; for reading, not for sending back."""
-    lines = (
+    notes = (
         noted.sort("row", maintain_order=True).select(pl.col("row").cast(pl.String), *NOTE_COLUMNS[1:]).fill_null("")
     )
     codec = codecs.lookup(encoding).name
-    text = _csv(_changed(lines, _guarded), delimiter)
+    text = _csv(guarded(notes), delimiter)
     codec = codec if codec.startswith("utf") or _holds(codec, text) else "utf-8"
     return text.encode("utf-8-sig" if codec == "utf-8" else codec)
 
@@ -81,7 +90,7 @@ def is_rejects_file(columns: Iterable[str]) -> bool:
     A library's own export with such a column would lose it, and no limits would apply. But no known system has a column
     of this name, and a corrected file taken for an export would load apostrophes into telephone numbers.
     """
-    return not set(COLUMNS).isdisjoint(columns)
+    return not set(COLUMNS).isdisjoint(name.strip() for name in columns)
 
 
 def restore(frame: pl.DataFrame) -> pl.DataFrame:
@@ -93,6 +102,22 @@ def restore(frame: pl.DataFrame) -> pl.DataFrame:
     if not is_rejects_file(frame.columns):
         return frame
     return _changed(frame.drop(COLUMNS, strict=False), _unguarded)
+
+
+def ours(frame: pl.DataFrame) -> pl.DataFrame:
+    """Of a corrected rejects file, ROW and those of our columns that it still has."""
+    return _changed(frame.select(ROW, *(name for name in COLUMNS if name in frame.columns)), _unguarded)
+
+
+def columns_named(reported: str) -> set[str]:
+    """The columns in a reject_column: ID and CARD of 'ID; CARD', 'ID + CARD' and 'ID and CARD'."""
+    parts = reported.split("; ")
+    return {reported, *parts, *(name for part in parts for name in re.split(r" \+ | and |, ", part))}
+
+
+def guarded(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with an apostrophe before everything that a spreadsheet could take for a formula."""
+    return _changed(frame, _guarded)
 
 
 def _guarded(text: pl.Expr) -> pl.Expr:
@@ -129,8 +154,18 @@ def _own(export: pl.DataFrame) -> pl.DataFrame:
 
 def _holds(codec: str, text: str) -> bool:
     try:
-        text.encode(codec)
-    except UnicodeEncodeError:
+        return text.encode(codec).decode(codec) == text
+    except UnicodeError:
+        return False
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Whether bytes in another encoding are UTF-8 as well, like 0xC2 0x85, and not just ASCII."""
+    if content.isascii():
+        return False
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
         return False
     return True
 

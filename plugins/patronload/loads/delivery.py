@@ -13,17 +13,23 @@ from patronload.artifacts.run import Run
 from patronload.config import mapping_files
 from patronload.exports import merging, pgp, reading
 from patronload.exports.reading import Export, Facts
+from patronload.loads import corrected_rejects
 from patronload.loads.load import Load
 from patronload.mapping import transform
 
 
 def read_export(load: Load) -> Export:
-    """The export, with all files of its delivery merged. Raises SourceError, ConfigError."""
+    """
+    The export, with all files of its delivery merged, and corrected rejects compared.
+
+    Raises SourceError, ConfigError.
+    """
     source, mapping = load.tenant.source, mapping_files.load(load.tenant.mapping)
     delivery = Delivery.find(load.run)
     delivered = [file.name for file in delivery.files] if delivery else ["the export"]
     files = [_read_file(load, name) for name in (names.EXPORT, *load.run.names(names.MORE))]
-    return merging.merged(list(zip(delivered, files, strict=True)), mapping, source.same_person)
+    export = merging.merged(list(zip(delivered, files, strict=True)), mapping, source.same_person)
+    return corrected_rejects.compared(load, export, mapping)
 
 
 def _read_file(load: Load, name: str) -> Export:

@@ -6,7 +6,8 @@ does not stop the run: it continues as far as the plan, and waits for the answer
 that a stopped file is right starts the load again with a reason ('Load anyway'). The report has the answer or the
 reason, and each gate that it opened.
 
-A corrected rejects file has only a few rows: no gate applies to it, and the next export is not compared with it.
+A corrected rejects file has only a few rows: no gate but its own applies to it, and the next export is not compared
+with it.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def check_file(load: Load, export: Export, more: Iterable[Verdict]) -> None:
     `more` are further verdicts that apply. Raises ValidationError.
     """
     if export.mended:
-        _hold(load, "validate", [], GateFigures(mended=True))
+        verdicts = [gates.corrected_rejects(is_compared=export.compared)]
+        _hold(load, "validate", verdicts, GateFigures(mended=True))
         return
     history, limits, arrival = History(load.run), load.tenant.limits, _arrival(load)
     last = history.last(LAST)

@@ -40,7 +40,7 @@ def forget_checks(run: Run) -> None:
     forget_plan(run)
     for name in (names.VALIDATION, names.PATRONS, names.VALIDATE_REJECTS, names.TRANSFORM_REJECTS, names.REJECTS):
         run.remove(name)
-    for name in (names.SKIPPED, names.NOTED, names.TRANSFORM_NOTED, names.FAILING):
+    for name in (names.REJECTS_WORKBOOK, names.SKIPPED, names.NOTED, names.TRANSFORM_NOTED, names.FAILING):
         run.remove(name)
 
 

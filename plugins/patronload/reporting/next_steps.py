@@ -134,8 +134,11 @@ def _correct(report: Report) -> list[str]:
     if not report.to_correct:
         return []
     return [
-        f"Open rejects.csv in a spreadsheet: it has the {counted(report.to_correct, 'row')} and the reasons.",
+        (
+            f"Open rejects.xlsx (or rejects.csv) in a spreadsheet: it has the {counted(report.to_correct, 'row')} and "
+            "the reasons."
+        ),
         "Correct them there, and in the system that the export comes from: or the next export brings the errors back.",
-        "Save the file as CSV, with the reject_ columns left in, and put it where the exports lie.",
+        "Save the file with the reject_ columns left in, as a workbook or as CSV, and put it where the exports lie.",
         "Start the load in Airflow with the path of that file as 'Source path'; it loads these rows only.",
     ]

@@ -1,4 +1,4 @@
-"""Report: account for every row, as report.json, report.html, validation.html, noted.csv and rejects.csv."""
+"""Report: account for every row, as report.json, report.html, validation.html, noted.csv, rejects.csv and .xlsx."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 from patronload.artifacts import names, tables
 from patronload.artifacts.left_behind import LeftBehind
 from patronload.artifacts.run import Run
-from patronload.exports import reject_files
+from patronload.exports import reject_files, reject_workbooks
 from patronload.loads import delivery, leases
 from patronload.loads.load import Counts, Load
 from patronload.reporting import account, fates, plan_summary, report_page, validation_page
@@ -80,3 +80,7 @@ def _write_rejects_file(load: Load, left: LeftBehind) -> None:
     delivered = pl.concat([tables.read(load.run, names.ROWS), tables.read(load.run, names.RAGGED)]).rename(facts.names)
     refused = fates.with_failed(left.rejects, left.progress.results)
     load.run.write(names.REJECTS, reject_files.write(delivered, refused, load.tenant.source.delimiter, facts.encoding))
+    load.run.remove(names.REJECTS_WORKBOOK)
+    workbook = reject_workbooks.write(delivered, refused, facts.names) if refused.height else None
+    if workbook:
+        load.run.write(names.REJECTS_WORKBOOK, workbook)

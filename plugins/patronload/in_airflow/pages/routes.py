@@ -51,6 +51,8 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
+MEDIA_TYPES = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+
 ICON_COLORS = {"light": "#27272a", "dark": "#fafafa"}
 """As Airflow's own icons are, in its light and in its dark looks."""
 
@@ -71,7 +73,12 @@ def application() -> FastAPI:
         ("/libraries/{dag_id}", library, may_read),
         ("/runs/{dag_id}/{run_id}", report, may_read),
         ("/runs/{dag_id}/{run_id}/report.json", report_json, may_read),
-        ("/runs/{dag_id}/{run_id}/rejects.csv", rejects, may_load, Depends(action_logging("patron_rejects_taken"))),
+        (
+            "/runs/{dag_id}/{run_id}/rejects.{ending}",
+            rejects,
+            may_load,
+            Depends(action_logging("patron_rejects_taken")),
+        ),
     ):
         app.get(path, dependencies=guards, response_class=HTMLResponse)(show)
     return app
@@ -135,6 +142,7 @@ def report(request: Request, session: SessionDep, user: GetUserDep, dag_id: str,
         lengths=charts.shares([reason.count for reason, *_ in content["reasons"]]),
         may_load=_may_load(session, user, dag_id),
         has_rejects=made.to_correct > 0 and _has(run, names.REJECTS),
+        has_workbook=made.to_correct > 0 and _has(run, names.REJECTS_WORKBOOK),
     )
 
 
@@ -147,22 +155,23 @@ def report_json(session: SessionDep, dag_id: str, run_id: str) -> Response:
     return Response(made.model_dump_json(indent=2), media_type="application/json", headers=HEADERS)
 
 
-def rejects(session: SessionDep, dag_id: str, run_id: str) -> Response:
+def rejects(session: SessionDep, dag_id: str, run_id: str, ending: Literal["csv", "xlsx"]) -> Response:
     """The rows to correct, as a file to keep."""
+    artifact = names.REJECTS if ending == "csv" else names.REJECTS_WORKBOOK
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
-    if not _has(run, names.REJECTS):
+    if not _has(run, artifact):
         raise HTTPException(404, "This run has no rejects any more, or never had any.")
-    name = f"{loads.tenant_of(dag_id)}_{run_id}_{names.REJECTS}"
+    name = f"{loads.tenant_of(dag_id)}_{run_id}_{artifact}"
     safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-._") else "_" for sign in name)
     headers = HEADERS | {"Content-Disposition": f'attachment; filename="{safe}"'}
-    blocks = _blocks(run, names.REJECTS)
+    blocks = _blocks(run, artifact)
     try:
         # Once a download has begun there is no way left to tell what is wrong with it.
         first = next(blocks, b"")
     except PatronloadError as error:
         raise HTTPException(503, str(error)) from error
-    return StreamingResponse(chain([first], blocks), media_type="text/csv", headers=headers)
+    return StreamingResponse(chain([first], blocks), media_type=MEDIA_TYPES[ending], headers=headers)
 
 
 def style() -> Response:
