@@ -41,6 +41,7 @@ target:
   send: all
   staff: {expirationDate: load}
   same_email: ignore
+  match: {users_without_id: [barcode, username], identities: identities/riverside.csv}
   protected: {custom_field: protectedFields, tags: {keep: all, own-email: [personal.email]}}
   create: [departments, options]
 expect:

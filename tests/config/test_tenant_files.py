@@ -59,6 +59,7 @@ def test_reads_every_key(include: Path) -> None:
         "send": "all",
         "staff": {"expirationDate": "load"},
         "same_email": "ignore",
+        "match": {"users_without_id": ("barcode", "username"), "identities": "identities/riverside.csv"},
         "protected": {
             "custom_field": "protectedFields",
             "tags": {"keep": "all", "own-email": ("personal.email",)},

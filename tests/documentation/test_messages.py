@@ -10,6 +10,7 @@ from patronload import errors, stages
 from patronload.reporting import words
 from patronload.targets.folio import answers as folio_answers
 from patronload.targets.folio import errors as folio_faults
+from patronload.targets.folio import new_ids, taking_over
 from patronload.targets.folio import plan as folio_plan
 from patronload.targets.folio import values as folio_values
 from patronload.targets.infiniti import answers as infiniti_answers
@@ -107,6 +108,7 @@ def test_every_refusal_of_folio_is_explained():
     """In the words of the mail."""
     on_page = [cells[0] for cells in table(section(FAILURES, "## post"))]
     said = {words for _, words in folio_answers._SUMMARIES} | set(folio_answers._HELD.values())
+    said |= {new_ids.GONE, new_ids.CHANGED, new_ids.STAFF}
     assert said | {folio_answers.UNKNOWN, folio_answers.UNEXPLAINED} <= set(on_page)
 
 
@@ -127,7 +129,8 @@ def test_every_refusal_of_infiniti_is_explained():
 
 
 PLANNING = (
-    *("folio/plan", "folio/values", "folio/identity_conflicts", "folio/field_formats", "infiniti/plan", "delivery"),
+    *("folio/plan", "folio/values", "folio/identity_conflicts", "folio/field_formats", "folio/taking_over"),
+    *("infiniti/plan", "delivery"),
 )
 
 
@@ -136,9 +139,12 @@ def reasons_of_the_plan() -> Iterator[str]:
     for node in nodes(*(f"targets/{module}.py" for module in PLANNING)):
         place = {"Problem": 2, "_set_aside": 3}.get(called(node))
         text = template(node.args[place]) if isinstance(node, ast.Call) and place else template(node)
-        if text and parts(text) and (place or text.startswith("FOLIO's custom field")):
+        of_plan = place or (text and (text.startswith("FOLIO's custom field") or "; perhaps the same person" in text))
+        if text and parts(text) and of_plan:
             yield text
-    yield from (folio_plan.UNREADABLE, folio_plan.OTHER_PREFIX, folio_plan.SAME_TYPE, folio_plan.INCOMPLETE)
+    yield from (taking_over.NO_STAFF, taking_over.TWO_USERS, taking_over.TWO_ROWS, taking_over.STAFF_ID)
+    yield from (taking_over.BOTH_IN_FILE, taking_over.KEPT, taking_over.DISAGREE.replace("{}", HOLE))
+    yield from (folio_plan.UNREADABLE, folio_plan.OTHER_PREFIX, folio_plan.INCOMPLETE, folio_values.SAME_TYPE)
     yield from (infiniti_plan.NO_YEAR, infiniti_plan.ODD_YEAR, infiniti_plan.ODD_GENDER)
     yield from (infiniti_plan.NEW_USERNAME, infiniti_plan.OTHERS_CARD)
 

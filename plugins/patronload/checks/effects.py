@@ -8,7 +8,7 @@ limits of its own, which stop the load or ask a person like those on the file.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -128,8 +128,15 @@ WORDS: Mapping[str, str] = {
     "becoming_inactive": "{count:,} of {whole:,} active users would become inactive",
     "created": "{count:,} users would be created, beside {whole:,} in the file who are known already",
     "changed": "{count:,} of {whole:,} known users would be changed",
+    "taken_over": "{count:,} users without an externalSystemId would be taken over",
     "changed_fields": "the {field} of {count:,} of {whole:,} known users would change",
 }
+
+
+def taken_over(users: int) -> Iterator[Verdict]:
+    """The gate that asks a person before a load takes over users whom other people made."""
+    if users:
+        yield Verdict("taken_over", False, f"{WORDS['taken_over'].format(count=users)}.")
 
 
 def _held(gate: str, limit: str | int | None, count: int, whole: int, field: str = "") -> Verdict | None:

@@ -18,7 +18,7 @@ from patronload.config import mapping_files
 from patronload.config.mapping import Mapping
 from patronload.errors import TargetError
 from patronload.exports.reading import Facts
-from patronload.loads import approval, delivery, gatekeeper, leavers, ledger_store, reruns
+from patronload.loads import approval, delivery, gatekeeper, identities, leavers, ledger_store, reruns
 from patronload.loads.leases import Lease
 from patronload.loads.load import Counts, Load
 from patronload.loads.posting import chunks
@@ -50,8 +50,8 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
     patrons, mapping = tables.read(load.run, names.PATRONS), load.mapping(facts.columns)
     ledger = ledger_store.read(load.run, load.tenant.system)
     leaving, people = leavers.consider(load, mapping, ledger)
-    elsewhere = _keys_elsewhere(load, mapping, patrons)
-    background = Background(ledger, _rejected_keys(load, mapping), leaving, load.day, elsewhere)
+    elsewhere, decided = _keys_elsewhere(load, mapping, patrons), identities.of(load.tenant)
+    background = Background(ledger, _rejected_keys(load, mapping), leaving, load.day, elsewhere, decided)
     planned = target.plan(patrons, mapping, load.tenant.zone, background)
     # Comparing takes long: another process of the task may have planned meanwhile, and be sending what it planned.
     if not load.dry_run:
@@ -78,6 +78,8 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
     unusual = [
         *limits.verdicts(load.tenant.limits, facts, rejected),
         *effects.verdicts(load.tenant.limits, effect, is_first=gatekeeper.is_first(load)),
+        # Where nobody can be asked, the tenant file has the answer.
+        *effects.taken_over(planned.summary.get("taken_over", 0) if load.tenant.approval else 0),
     ]
     gatekeeper.check_rejects(load, facts, rejected, unusual)
     _write_planned(load.run, planned.patrons, numbered)

@@ -39,6 +39,11 @@ class Target(Document):
     chunk_size: int
     chunk_bytes: int
 
+    @property
+    def identities(self) -> str | None:
+        """A file beside the tenant file that says which changed keys are the same person's; None without one."""
+        return None
+
 
 @dataclass(frozen=True)
 class System:

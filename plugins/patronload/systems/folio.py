@@ -184,6 +184,22 @@ UnknownValues = Annotated[
 """What to do with unknown values: the same everywhere, or by field; fields that are not listed reject their rows."""
 
 
+class Match(Document):
+    """Who a row is, when FOLIO does not have its externalSystemId."""
+
+    users_without_id: tuple[Literal["barcode", "username"], ...] = Field(
+        (),
+        description="take over users without an externalSystemId who have the row's barcode, or username",
+        examples=["[barcode, username]"],
+    )
+    identities: str | None = Field(
+        None,
+        pattern=r"^[\w./-]+\.csv$",
+        description="a file beside the tenant file with changed externalSystemIds: old_id, new_id, decision",
+        examples=["identities/elmwood.csv"],
+    )
+
+
 class FolioTarget(Target):
     """A FOLIO tenant, loaded by mod-user-import's POST /user-import."""
 
@@ -231,6 +247,9 @@ class FolioTarget(Target):
         "report",
         description="a new patron with the e-mail address of a user who is not in the file: perhaps the same person",
     )
+    match: Match = Field(
+        default_factory=Match, description="who a row is, when FOLIO does not have its externalSystemId"
+    )
     protected: Protected = Field(
         default_factory=Protected, description="users, or fields, that someone protects by hand in FOLIO"
     )
@@ -245,3 +264,8 @@ class FolioTarget(Target):
         if isinstance(self.unknown_values, str):
             return self.unknown_values
         return self.unknown_values.get(path, "reject")
+
+    @property
+    def identities(self) -> str | None:
+        """The tenant's list of changed externalSystemIds."""
+        return self.match.identities

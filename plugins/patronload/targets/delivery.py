@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
@@ -64,7 +64,7 @@ class Chunk:
     first chunk: one that is refused altogether tells that the mapping is wrong, not that its patrons are. `so_far` is
     what became of the patrons before these. `known` are the rows whose patrons the target had when the load was
     planned; `changed` is what the plan changes of a patron, by row, in the target's own words; None in a plan that does
-    not say.
+    not say. `former` are patrons whom the target has under another key than the row's, by row; "" stands for no key.
     """
 
     number: int
@@ -76,6 +76,7 @@ class Chunk:
     so_far: SoFar = NOTHING_SO_FAR
     known: frozenset[int] = frozenset()
     changed: dict[int, str | None] | None = None
+    former: dict[int, str] = field(default_factory=dict)
 
     @cached_property
     def patrons(self) -> list[Patron]:
@@ -165,6 +166,14 @@ class Leaving(NamedTuple):
     mentioned: frozenset[str] = frozenset()
 
 
+class Identity(NamedTuple):
+    """A person's decision about two keys: whether `new`, of a row, is the same person as `old`, of a stored user."""
+
+    old: str
+    new: str
+    is_same: bool
+
+
 class Background(NamedTuple):
     """
     What a plan takes into account beside the patrons of the file.
@@ -172,7 +181,8 @@ class Background(NamedTuple):
     ledger: what earlier loads brought to the target and what their files said; None before the first load. refused: the
     rows of the file that did not become patrons, with their keys, as far as they have one. leaving: patrons of earlier
     loads who are not in the file; None when no patron's turn to leave has come. day: of the load. elsewhere: keys of
-    the file that other tenants' loads brought to the same target; only for a target that cannot be read.
+    the file that other tenants' loads brought to the same target; only for a target that cannot be read. identities:
+    what the tenant has decided about changed keys.
     """
 
     ledger: PatronLedger | None = None
@@ -180,6 +190,7 @@ class Background(NamedTuple):
     leaving: Leaving | None = None
     day: date | None = None
     elsewhere: frozenset[str] = frozenset()
+    identities: Sequence[Identity] = ()
 
 
 NO_BACKGROUND = Background()

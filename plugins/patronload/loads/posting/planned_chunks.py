@@ -11,7 +11,7 @@ from patronload.artifacts.run import Run
 from patronload.errors import Defect
 from patronload.targets.delivery import Chunk
 
-OPTIONAL = ("known", "changed")
+OPTIONAL = ("known", "changed", "former")
 """Columns of planned.parquet that only some targets have, and plans of earlier versions do not."""
 
 
@@ -36,7 +36,9 @@ class PlannedChunks:
         first, keys = number == self.numbers[0], rows[self._key].to_list()
         known = frozenset(rows.filter("known")["row"].to_list()) if "known" in rows.columns else frozenset[int]()
         changed = dict(rows.select("row", "changed").iter_rows()) if "changed" in rows.columns else None
-        return Chunk(number, first, rows["row"].to_list(), self._key, keys, body, known=known, changed=changed)
+        former = dict(rows.select("row", "former").drop_nulls().iter_rows()) if "former" in rows.columns else {}
+        numbers = rows["row"].to_list()
+        return Chunk(number, first, numbers, self._key, keys, body, known=known, changed=changed, former=former)
 
     def size(self, number: int) -> int:
         """How many patrons a chunk has."""

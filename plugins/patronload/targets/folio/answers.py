@@ -282,7 +282,9 @@ def is_unreadable(failed: Failed) -> bool:
 
 def held(row: int, field: str, value: str, holder: dict[str, Any]) -> Failed:
     """A patron who cannot be created, because another user has one of its ids."""
-    message = f"{_HELD[field]}: {field} '{value}', externalSystemId '{holder.get('externalSystemId', '')}'"
+    key = holder.get("externalSystemId")
+    whose = f"externalSystemId '{key}'" if key else "no externalSystemId"
+    message = f"{_HELD[field]}: {field} '{value}', {whose}"
     return Failed(row, message, _HELD[field])
 
 

@@ -23,6 +23,8 @@ BY_OWNER = {"campus": "the file", "first": "empty in FOLIO", "last": "changed la
 BLANK = "blank cell"
 EXPIRY = "expiry date"
 LEFT = "no longer in the file"
+TAKEN_OVER = "taken over: a user without an externalSystemId"
+NEW_ID = "new id, accepted in the tenant's list"
 CLEAN_UP = "points to something that FOLIO no longer has"
 
 NOTHING = Change("", None, None, "sent although nothing differs in what the import takes")
@@ -34,6 +36,13 @@ def changes(before: Record, after: Record, mapping: Mapping) -> list[Change]:
     old, new = flat(before), flat(after)
     paths = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
     return [Change(path, old.get(path), new.get(path), _why(path, after, new.get(path), mapping)) for path in paths]
+
+
+def of_key(former: str | None, key: str) -> list[Change]:
+    """The change of a user's externalSystemId; `former` is "" for a user without one, None for one who keeps theirs."""
+    if former is None:
+        return []
+    return [Change("externalSystemId", former or None, key, NEW_ID if former else TAKEN_OVER)]
 
 
 def flat(record: Record) -> dict[str, Any]:

@@ -39,6 +39,9 @@ QUERY_IDS = 100
 PAGE = 1000
 """Users or preferences in one answer, when all of them are read."""
 
+SOMEONE, SOMEONE_ELSE = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+"""Two ids in one PUT. FOLIO: mod-users UsersAPI refuses it with 400 before it looks for a user."""
+
 NO_USERS = b'{"users":[],"totalRecords":0}'
 """FOLIO: UserImportAPI answers a totalRecords of 0 at once, whatever else is there, and does nothing."""
 
@@ -139,6 +142,26 @@ class Folio:
         if response.status_code != codes.OK:
             raise errors.refusal(self._place, what, response)
 
+    def may_change_users(self) -> None:
+        """Find out whether the user may change users, by a change that FOLIO refuses. Raises TargetError when not."""
+        path = f"/users/{SOMEONE}"
+        response = self._changed("PUT", path, {"id": SOMEONE_ELSE})
+        if response.status_code not in (codes.BAD_REQUEST, codes.UNPROCESSABLE_ENTITY):
+            raise errors.refusal(self._place, "PUT /users", response)
+
+    def change_user(self, user: Record) -> str | None:
+        """
+        Put a user in place of the stored one with its id; return why FOLIO refuses the user, or None.
+
+        FOLIO: mod-users UsersAPI; 400 and 422 are about the user, and 404 is for one who is gone.
+        """
+        response = self._changed("PUT", f"/users/{user['id']}", user)
+        if response.is_success:
+            return None
+        if response.status_code in (codes.BAD_REQUEST, codes.UNPROCESSABLE_ENTITY, codes.NOT_FOUND):
+            return response.text
+        raise errors.refusal(self._place, "PUT /users", response)
+
     def users_by_external_system_ids(self, ids: Iterable[str]) -> dict[str, Record]:
         """The stored users by externalSystemId. `ids` and keys are without source_type's prefix, and spelt as given."""
         found = self.users_by("externalSystemId", [self.prefix + one for one in ids])
@@ -213,12 +236,15 @@ class Folio:
         self._change("PUT", f"{CUSTOM_FIELDS}/{field['id']}", field)
 
     def _change(self, method: str, path: str, content: Record) -> None:
-        try:
-            response = self._busy_retried(lambda: self._answer(method, path, json=content, headers=self._headers(path)))
-        except httpx.RequestError as error:
-            raise errors.unreachable(self._place, error) from error
+        response = self._changed(method, path, content)
         if not response.is_success:
             raise errors.refusal(self._place, f"{method} {path.rpartition('/')[0] or path}", response)
+
+    def _changed(self, method: str, path: str, content: Record) -> httpx.Response:
+        try:
+            return self._busy_retried(lambda: self._answer(method, path, json=content, headers=self._headers(path)))
+        except httpx.RequestError as error:
+            raise errors.unreachable(self._place, error) from error
 
     def _pages(self, path: str, key: str) -> Iterator[Record]:
         """By id, each page after the last one's: FOLIO's offset may repeat and miss what changes meanwhile."""

@@ -25,6 +25,7 @@ NOT_PASSED_ON = (
 _PERMISSIONS = {
     "POST /user-import": "user-import.post",
     "GET /users": "users.collection.get",
+    "PUT /users": "users.item.put",
     "GET /groups": "usergroups.collection.get",
     "GET /addresstypes": "addresstypes.collection.get",
     "GET /departments": "departments.collection.get",

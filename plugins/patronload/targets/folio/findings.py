@@ -56,6 +56,50 @@ def same_emails(rows: list[int]) -> Iterator[Finding]:
         )
 
 
+def new_ids(taken_over: int, renamed: int, doubles: int) -> Iterator[Finding]:
+    """Users who get an externalSystemId, or another one; and lines of the tenant's list that come too late."""
+    yield from _taken_over(taken_over)
+    yield from _renamed(renamed)
+    yield from _doubles(doubles)
+
+
+def _taken_over(users: int) -> Iterator[Finding]:
+    """Users without an externalSystemId who get the one of a row."""
+    if users:
+        yield Finding(
+            "externalSystemId",
+            "warn",
+            f"{_count(users, 'user')} in FOLIO without an externalSystemId {_has(users)} the barcode or username of a "
+            "row. The load takes them over: it gives them the row's externalSystemId and updates them. before.parquet "
+            "keeps the users as they are now.",
+            [],
+        )
+
+
+def _renamed(users: int) -> Iterator[Finding]:
+    """Users whose externalSystemId changes as the tenant's list says."""
+    if users:
+        yield Finding(
+            "externalSystemId",
+            "warn",
+            f"{_count(users, 'user')} in FOLIO {'gets' if users == 1 else 'get'} a new externalSystemId, as the list "
+            "of target.match.identities says.",
+            [],
+        )
+
+
+def _doubles(lines: int) -> Iterator[Finding]:
+    """Lines of the tenant's list that come too late."""
+    if lines:
+        yield Finding(
+            "externalSystemId",
+            "warn",
+            f"{_count(lines, 'line')} of the list of target.match.identities {'names' if lines == 1 else 'name'} two "
+            "users whom FOLIO has both. Nothing is changed for them: merge them in FOLIO, or correct the list.",
+            [],
+        )
+
+
 def kept_back(rows: int) -> Iterator[Finding]:
     """Rows that would change what staff keep."""
     if rows:
@@ -97,8 +141,12 @@ def without_group(rows: list[int]) -> Iterator[Finding]:
         )
 
 
-def _count(rows: int) -> str:
-    return f"{rows:,} {'row' if rows == 1 else 'rows'}"
+def _count(number: int, what: str = "row") -> str:
+    return f"{number:,} {what if number == 1 else f'{what}s'}"
+
+
+def _has(number: int) -> str:
+    return "has" if number == 1 else "have"
 
 
 def _named(rows: list[int]) -> str:

@@ -33,13 +33,14 @@ class Holder(NamedTuple):
 class Claim(NamedTuple):
     """
     The ids that a row will have. `stored_id`: of the stored user with its externalSystemId, who also wants that and no
-    other; `wants`: folded.
+    other; `wants`: folded; `others`: the ids of stored users of whom somebody has decided that they are other people.
     """
 
     row: int
     stored_id: str | None
     wants: dict[str, str]
     email: str | None
+    others: frozenset[str] = frozenset()
 
 
 class Conflict(NamedTuple):
@@ -132,13 +133,9 @@ class _Settling:
             if holder is None or holder.id == claim.stored_id:
                 continue
             other = self.by_stored.get(holder.id)
-            if other is None and claim.stored_id is None and holder.id not in self.gone:
-                self._set_aside(
-                    claim, field,
-                    f"the {field} is that of {_named(holder)} in FOLIO, who is not in this load: perhaps the same "
-                    "person, whose externalSystemId has changed. Change it in FOLIO, or correct the row",
-                    f"the {field} is another user's in FOLIO; perhaps the same person under another externalSystemId",
-                )  # fmt: skip
+            if other is None and claim.stored_id is None and holder.id not in {*self.gone, *claim.others}:
+                reason, summary = _perhaps_the_same(field, holder)
+                self._set_aside(claim, field, reason, summary)
             elif other is None or other.wants.get(field) == value:
                 self._set_aside(
                     claim, field, f"the {field} is held in FOLIO by {_named(holder)}, {self._where(holder, other)}",
@@ -158,17 +155,13 @@ class _Settling:
         """A newcomer with the e-mail address of one who is there and whom the file does not have any more."""
         found = self.holders_of.get(claim.email or "", [])
         alone = len(found) == 1 and len(self.claims_of[claim.email or ""]) == 1
-        if not alone or found[0].is_staff or found[0].id in self.by_stored or found[0].id in self.gone:
+        if not alone or found[0].is_staff or found[0].id in {*self.by_stored, *self.gone, *claim.others}:
             return
         if not self.rejects_same_email:
             self.same_email.append(claim.row)
             return
-        self._set_aside(
-            claim, "personal.email",
-            f"the e-mail address is that of {_named(found[0])} in FOLIO, who is not in this load: perhaps the same "
-            "person, whose externalSystemId has changed. Change it in FOLIO, or correct the row",
-            "the e-mail address is another user's in FOLIO; perhaps the same person under another externalSystemId",
-        )  # fmt: skip
+        reason, summary = _perhaps_the_same("e-mail address", found[0])
+        self._set_aside(claim, "personal.email", reason, summary)
 
     def _spread(self) -> None:
         """Who waits for a row that is set aside is set aside too."""
@@ -223,6 +216,22 @@ class _Settling:
 
     def _set_aside(self, claim: Claim, field: str, reason: str, summary: str) -> None:
         self.conflicts.setdefault(claim.row, Conflict(claim.row, field, reason, summary))
+
+
+def _perhaps_the_same(what: str, holder: Holder) -> tuple[str, str]:
+    """The reason and the summary for a new patron who has the username, barcode or address of a stored user."""
+    reason = f"the {what} is that of {_named(holder)} in FOLIO, who is not in this load: perhaps the same person, "
+    if holder.external_system_id:
+        reason += (
+            "whose externalSystemId has changed. Change it in FOLIO, add both ids to the list of "
+            "target.match.identities, or correct the row"
+        )
+        return reason, f"the {what} is another user's in FOLIO; perhaps the same person under another externalSystemId"
+    reason += (
+        "added by hand. Give the user the externalSystemId of the row in FOLIO, or let the load do it "
+        "(target.match.users_without_id)"
+    )
+    return reason, f"the {what} is that of a user without an externalSystemId in FOLIO; perhaps the same person"
 
 
 def _named(holder: Holder) -> str:

@@ -35,20 +35,22 @@ class Line(NamedTuple):
     """What is done with the patron: create, update or leave."""
     is_unchanged: bool = False
     """FOLIO has all that the record says. Of the record only the ids and the e-mail address are kept then."""
+    former: str | None = None
+    """The externalSystemId that the user has until the load gives them the record's; see taking_over.Found."""
 
 
 def to_send(lines: list[Line], levels: dict[int, int]) -> pl.DataFrame:
     """
     The patrons to send, in their order.
 
-    Columns: row, level, action, known, changed, externalSystemId, username, barcode, unsaid, patron.
+    Columns: row, level, action, known, changed, former, externalSystemId, username, barcode, unsaid, patron.
     """
     ids = dict.fromkeys(merge.IDS, pl.String())
     schema = {
         **dict.fromkeys(("row", "level"), pl.UInt32()),
         "action": pl.String(),
         "known": pl.Boolean(),
-        "changed": pl.String(),
+        **dict.fromkeys(("changed", "former"), pl.String()),
         **ids,
         "unsaid": pl.List(pl.String()),
         "patron": pl.String(),
@@ -60,6 +62,7 @@ def to_send(lines: list[Line], levels: dict[int, int]) -> pl.DataFrame:
             line.action,
             line.stored_id is not None,
             line.changed,
+            line.former,
             *(line.record.get(name) for name in merge.IDS),
             line.unsaid,
             to_text(line.record),
@@ -93,10 +96,19 @@ def to_text(record: Record) -> str:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
-def claim(line: Line, *, brings_ids: bool) -> Claim:
-    """The ids that a line wants, folded; brings_ids: the file has ids, and FOLIO keeps its own."""
+def former_keys(lines: list[Line]) -> dict[str, int]:
+    """How many users get an externalSystemId, and how many get another one."""
+    former = [line.former for line in lines if line.former is not None]
+    return {"taken_over": former.count(""), "renamed": len(former) - former.count("")}
+
+
+def claim(line: Line, others: frozenset[str], *, brings_ids: bool) -> Claim:
+    """
+    The ids that a line wants, folded; brings_ids: the file has ids, and FOLIO keeps its own. `others` are ids of stored
+    users who are certainly other people.
+    """
     record = line.record
     if brings_ids and line.stored_id:
         record = record | {"id": line.stored_id}
     wants = {name: fold(record[name]) for name in identity_conflicts.SHARED if record.get(name) is not None}
-    return Claim(line.row, line.stored_id, wants, touched_users.email(record))
+    return Claim(line.row, line.stored_id, wants, touched_users.email(record), others)

@@ -52,12 +52,13 @@ from patronload.targets.folio.departures import Departure, Departures, Reading
 from patronload.targets.folio.findings import Finding
 from patronload.targets.folio.group_offsets import GroupOffsets
 from patronload.targets.folio.identity_conflicts import Order
-from patronload.targets.folio.lines import Line, claim, ids, to_json, to_send, to_text, unchanged_rows
+from patronload.targets.folio.lines import Line, claim, former_keys, ids, to_json, to_send, to_text, unchanged_rows
 from patronload.targets.folio.preflight import Drift, Permissions
 from patronload.targets.folio.protection import Protection, is_staff
 from patronload.targets.folio.reference_data import Reference
+from patronload.targets.folio.taking_over import TakingOver
 from patronload.targets.folio.touched_users import Stored
-from patronload.targets.folio.values import Values
+from patronload.targets.folio.values import Values, same_types
 from patronload.targets.spool import Spool
 
 TRIAL = 10
@@ -66,7 +67,6 @@ TRIAL = 10
 UNREADABLE = "FOLIO's user import cannot read this user: it has a property that the import does not know"
 OTHER_PREFIX = "FOLIO has this user under an externalSystemId whose prefix is spelt otherwise"
 INCOMPLETE = "FOLIO refuses a patron without it, and neither the file nor FOLIO has one"
-SAME_TYPE = "two addresses are of the same address type"
 
 
 def plan(
@@ -98,6 +98,7 @@ class _Planning:
         self.zone = zone
         self.ledger = background.ledger
         self.contested = last_changed.paths(mapping)
+        self.identities = background.identities
         self.rejects: list[tuple[int, str, str | None, str, str]] = []
         self.gone: dict[str, int] = {}
         self.drifts: list[Drift] = []
@@ -119,15 +120,9 @@ class _Planning:
         reference, stored, warnings = self._read(patrons, leaving)
         self.gone |= self._refused_before(stored)
         values = Values(self.folio.target, reference)
+        self.taking_over = TakingOver(self.folio, self.identities, stored, patrons)
         lines = [line for row, text in _texts(patrons) if (line := self._line(row, text, stored, values))]
-        brings_ids = "id" in self.mapping.fields
-        claims = [claim(line, brings_ids=brings_ids) for line in lines]
-        order = identity_conflicts.settle(
-            claims,
-            stored.holders.values(),
-            self.gone,
-            rejects_same_email=self.folio.target.same_email == "reject",
-        )
+        order = self._order(lines, stored)
         self._reject_conflicts(order, lines)
         settled = [line for line in lines if line.row in order.levels]
         going = [line for line in settled if not line.is_unchanged]
@@ -164,13 +159,15 @@ class _Planning:
         """FOLIO's lists, the users whom the load touches, and warnings. Raises one TargetError for all refusals."""
         permissions = Permissions()
         permissions.attempt(self.folio.may_import, None)
+        if self.folio.target.match.users_without_id or self.identities:
+            permissions.attempt(self.folio.may_change_users, None)
         if not self.folio.is_logged_in:
             permissions.check()  # a wrong password is reported once, not tried ten times
         self.drifts, warnings = preflight.drifts(self.folio)
         reference = preflight.reference(self.folio, permissions)
-        stored = permissions.attempt(
-            lambda: touched_users.read(self.folio, patrons, leaving.keys if leaving else ()), touched_users.NONE
-        )
+        others = [one.old.removeprefix(self.folio.prefix) for one in self.identities]
+        others += leaving.keys if leaving else []
+        stored = permissions.attempt(lambda: touched_users.read(self.folio, patrons, others), touched_users.NONE)
         permissions.check()
         return reference, stored, warnings
 
@@ -185,7 +182,17 @@ class _Planning:
             "staff": self.staff,
             "protected": self.protected,
             "becoming_active": len(self.reactivated.intersection(rows_settled)),
+            **former_keys(going),
         }
+
+    def _order(self, lines: list[Line], stored: Stored) -> Order:
+        brings_ids, others = "id" in self.mapping.fields, self.taking_over.others
+        return identity_conflicts.settle(
+            [claim(line, others(line.record[FOLIO.key]), brings_ids=brings_ids) for line in lines],
+            stored.holders.values(),
+            self.gone,
+            rejects_same_email=self.folio.target.same_email == "reject",
+        )
 
     def _refused_before(self, stored: Stored) -> dict[str, int]:
         """The stored users whose own rows did not get as far as here."""
@@ -195,7 +202,8 @@ class _Planning:
     def _line(self, row: int, text: str, stored: Stored, values: Values) -> Line | None:
         """The merged patron, or None when the row is set aside."""
         written = json.loads(text)
-        user = stored.user(self.folio.prefix + written["externalSystemId"])
+        found = self.taking_over.find(written)
+        user = found.user
         if user is None and self.mapping.newcomers != "create":
             self._refuse_newcomer(row, written["externalSystemId"])
             return None
@@ -204,7 +212,7 @@ class _Planning:
         self.other_ids += "id" in ours and stored_id is not None and fold(ours["id"]) != fold(stored_id)
         self.stored += user is not None
         self.active += bool(user and user.get("active"))
-        problems = [*self._of_user(user, ours), *_same_types(ours)]
+        problems = [*found.problems, *self._of_user(user, ours), *same_types(ours)]
         if not problems:
             theirs = self._as_import(user, stored, values.reference)
             rules = self._rules_for(written)
@@ -215,9 +223,11 @@ class _Planning:
             self._count_protected(ours, theirs, rules, dropped)
             if theirs and record["active"] and not theirs["active"]:
                 self.reactivated.add(row)
-            problems = [*values.problems(record), *self._incomplete(record)]
+            problems = [*found.protected(theirs, rules.protection), *values.problems(record), *self._incomplete(record)]
             if not problems:
-                line = Line(row, record, stored_id, self._changed(record, theirs), self._unsaid(written, ours))
+                record |= found.ids(ours)
+                changed, unsaid = self._changed(record, theirs), self._unsaid(written, ours)
+                line = Line(row, record, stored_id, changed, unsaid, former=found.former)
                 return self._settled(line, user, theirs, stored)
         for problem in problems:
             self._reject(row, problem)
@@ -268,10 +278,10 @@ class _Planning:
             self.changes.add(line.row, key, "create", None, None, to_text(line.record), None)
             return line._replace(action="create")
         preference = stored.preferences.get(user["id"])
-        if self.folio.target.send == "changed" and self._holds(line.record, user, preference):
+        if self.folio.target.send == "changed" and line.former is None and self._holds(line.record, user, preference):
             self.changes.add(line.row, key, "unchanged", None, None, None, None)
             return line._replace(record=ids(line.record), is_unchanged=True)
-        found = changes.changes(theirs, line.record, self.mapping)
+        found = [*changes.of_key(line.former, key), *changes.changes(theirs, line.record, self.mapping)]
         for change in found or [changes.NOTHING]:
             before, after = to_json(change.before), to_json(change.after)
             self.changes.add(line.row, key, "update", change.field or None, before, after, change.why)
@@ -283,9 +293,15 @@ class _Planning:
             return departures.NOBODY
         reading = Reading(
             as_import=lambda user: self._as_import(user, stored, reference) or {},
-            obstacle=lambda user: "; ".join(problem.words for problem in self._of_user(user, user)),
+            obstacle=self._obstacle,
         )
         return departures.plan(self.folio, leaving, stored, reading, self.rules)
+
+    def _obstacle(self, user: Record) -> str:
+        """Why a stored user cannot be made one who has left."""
+        if user["id"] in self.taking_over.renamed:
+            return "has a new externalSystemId, which is in the file"
+        return "; ".join(problem.words for problem in self._of_user(user, user))
 
     def _departing(self, one: Departure, stored: Stored) -> Line:
         """A user who leaves, as a line of the plan."""
@@ -355,12 +371,13 @@ class _Planning:
         if user is None:
             return
         unknown = stored_users.unknown_properties(user)
-        unknown += [drift.property for drift in self.drifts if _has(user, drift.property)]
+        unknown += [drift.property for drift in self.drifts if stored_users.has(user, drift.property)]
         if unknown:
             self.unreadable |= set(unknown)
             yield Problem("externalSystemId", ours["externalSystemId"], f"{UNREADABLE}: {', '.join(unknown)}")
-        if not user["externalSystemId"].startswith(self.folio.prefix):
-            yield Problem("externalSystemId", user["externalSystemId"], OTHER_PREFIX)
+        key = user.get("externalSystemId")
+        if key and not key.startswith(self.folio.prefix):
+            yield Problem("externalSystemId", key, OTHER_PREFIX)
 
     def _reject(self, row: int, problem: Problem) -> None:
         line = reject(row, problem, self.mapping)
@@ -377,6 +394,7 @@ class _Planning:
     def _findings(self, values: Values, order: Order, going: list[Line], prefixed: int) -> list[Finding]:
         return [
             *self._findings_of_values(values),
+            *about_rows.new_ids(**former_keys(going), doubles=self.taking_over.doubles),
             *about_rows.prefixed(prefixed, self.folio.prefix),
             *about_rows.other_ids(self.other_ids),
             *about_rows.same_emails(order.same_email if self.folio.target.same_email == "report" else []),
@@ -418,17 +436,3 @@ def as_new(mapping: Mapping, patrons: Iterable[str], zone: ZoneInfo) -> list[str
 
 def _has_no_group(line: Line) -> bool:
     return line.stored_id is None and not line.record.get("patronGroup")
-
-
-def _same_types(ours: Record) -> Iterator[Problem]:
-    """FOLIO: mod-users AddressValidator."""
-    types = [address["addressTypeId"] for address in (ours.get("personal") or {}).get("addresses", ())]
-    for name in sorted({name for name in types if types.count(name) > 1}):
-        yield Problem("personal.addresses[0].addressTypeId", name, SAME_TYPE)
-
-
-def _has(user: Record, path: str) -> bool:
-    """Whether a property is there; an empty one cannot be read either."""
-    inside, _, name = path.rpartition(".")
-    holder = (user.get(inside) or {}) if inside else user
-    return holder.get(name) is not None

@@ -21,7 +21,7 @@ import polars as pl
 from patronload.errors import PatronloadError, TargetError, TransientError
 from patronload.systems.folio import FolioTarget
 from patronload.targets.delivery import Chunk, Failed, NothingWritten, Outcome, Patience, Patron, Record
-from patronload.targets.folio import answers
+from patronload.targets.folio import answers, new_ids
 from patronload.targets.folio.answers import Answer, count, failed_patron, summary
 from patronload.targets.folio.client import Folio
 from patronload.targets.folio.read_back import ReadBack, is_created_since
@@ -93,16 +93,18 @@ class Sending:
 
         Between the plan and a chunk lie half a minute for every 5,000 users, and a library goes on working.
         """
-        planned = self.chunk.patrons
         if self.chunk.changed is None:
-            self.post(planned, self.chunk.body)
+            self.post(self.chunk.patrons, self.chunk.body)
             return
         try:
-            stored = self.read_back.users(planned)
-            patrons = self._as_planned(planned, stored)
+            patrons = self._after_new_ids()
+            patrons = self._as_planned(patrons, self.read_back.users(patrons))
         except PatronloadError as error:
+            if self.taken:
+                raise
             raise NothingWritten(error) from error
-        self.post(patrons, self.chunk.body if patrons == planned else None)
+        if patrons:
+            self.post(patrons, self.chunk.body if patrons == self.chunk.patrons else None)
 
     def post(self, patrons: list[Patron], body: bytes | None = None, tries: int = 0) -> None:
         """
@@ -130,10 +132,11 @@ class Sending:
         `last`: when something of it was sent for the last time. Raises as targets.Target.resolve.
         """
         self.posted = True
-        stored = self._after_lost_answer(last)
-        rest = self._count_held(stored, self.chunk.patrons)
+        patrons = self._after_new_ids()
+        stored = self._after_lost_answer(patrons, last)
+        rest = self._count_held(stored, patrons)
         if rest:
-            logger.info("%d of %d patrons did not arrive and are sent now", len(rest), len(self.chunk.patrons))
+            logger.info("%d of %d patrons did not arrive and are sent now", len(rest), len(patrons))
             try:
                 self._post_again(rest, stored, tries=0)
             except NothingWritten as nothing:
@@ -152,6 +155,15 @@ class Sending:
             )
 
     # Requests
+
+    def _after_new_ids(self) -> list[Patron]:
+        """Give users the externalSystemId that the chunk has for them; the patrons that can be sent then."""
+        failed = new_ids.give(self.folio, self.chunk, self._note_change)
+        self.failed += failed.values()
+        return [patron for patron in self.chunk.patrons if patron.row not in failed]
+
+    def _note_change(self) -> None:
+        self.taken = True
 
     def _send(self, body: bytes) -> Answer:
         if self.posted:
@@ -357,7 +369,7 @@ class Sending:
             time.sleep(pause)
             pause = min(2 * pause, self.patience.rest)
 
-    def _after_lost_answer(self, last: datetime) -> dict[str, Record]:
+    def _after_lost_answer(self, patrons: list[Patron], last: datetime) -> dict[str, Record]:
         """
         The stored users of a chunk that was never answered and of which something was sent `last`, once it is over.
 
@@ -367,8 +379,8 @@ class Sending:
         deadline = time.monotonic() + self.patience.at_most
         before = None
         while time.monotonic() < deadline:
-            now = self.read_back.users(self.chunk.patrons)
-            if self._hold_all(self.chunk.patrons, now):
+            now = self.read_back.users(patrons)
+            if self._hold_all(patrons, now):
                 return now
             if now == before and (self.folio.clock() - last).total_seconds() > self.patience.settle:
                 return now

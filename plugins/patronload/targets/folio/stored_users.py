@@ -67,7 +67,7 @@ def as_import(user: Record, prefix: str, reference: Reference, preference: Recor
     Left out is what the server sets itself, what is empty, and what points to something that is gone: an address type,
     a department, a custom field, an option.
     """
-    record: Record = {"externalSystemId": str(user.get("externalSystemId", "")).removeprefix(prefix)}
+    record: Record = {"externalSystemId": (user.get("externalSystemId") or "").removeprefix(prefix)}
     record |= _given(user, PLAIN)
     record["active"] = bool(user.get("active"))
     record |= _given(user, ("meta", "tags"))
@@ -125,3 +125,10 @@ def _preference(preference: Record, reference: Reference) -> Record:
     made = _given(preference, PREFERENCE)
     type_name = reference.address_type_names.get(preference.get("defaultDeliveryAddressTypeId") or "")
     return made | ({"defaultDeliveryAddressTypeId": type_name} if type_name else {})
+
+
+def has(user: Record, path: str) -> bool:
+    """Whether a property is there; an empty one cannot be read either."""
+    inside, _, name = path.rpartition(".")
+    holder = (user.get(inside) or {}) if inside else user
+    return holder.get(name) is not None

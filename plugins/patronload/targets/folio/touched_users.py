@@ -32,6 +32,8 @@ class Stored(NamedTuple):
     holders: dict[str, Holder]
     preferences: dict[str, Record]
     read: str
+    without_id: dict[str, bytes] = {}  # noqa: RUF012 - it is never changed
+    """By id, users without an externalSystemId who have a username or barcode of the load; for target.match only."""
     prefixed: int = 0
     """Rows whose externalSystemId begins with source_type already, and with just that one FOLIO has a user."""
 
@@ -45,13 +47,13 @@ NONE = Stored({}, {}, {}, "")
 """No users, for a load whose users could not be read."""
 
 
-def read(folio: Folio, patrons: pl.DataFrame, leaving: Iterable[str] = ()) -> Stored:
+def read(folio: Folio, patrons: pl.DataFrame, others: Iterable[str] = ()) -> Stored:
     """
     The users whom the load touches: each looked up when the load is small beside FOLIO, else all of them read.
 
-    `leaving` are keys of users who are not in the file.
+    `others` are keys of users who are not in the file.
     """
-    wanted = _Wanted(folio.prefix, patrons, leaving)
+    wanted = _Wanted(folio, patrons, others)
     if not wanted.keys:
         return Stored({}, {}, {}, "nothing")
     by_id = len(wanted.keys) * QUERIES / QUERY_IDS <= 1 + folio.count_users() * PAGE_COST / PAGE
@@ -61,15 +63,18 @@ def read(folio: Folio, patrons: pl.DataFrame, leaving: Iterable[str] = ()) -> St
         preferences = folio.preferences_by_user_ids(wanted.ours)
     else:
         preferences = {one["userId"]: one for one in folio.all_preferences() if one["userId"] in wanted.ours}
-    return Stored(wanted.users, wanted.holders, preferences, "by id" if by_id else "all", wanted.prefixed)
+    how = "by id" if by_id else "all"
+    return Stored(wanted.users, wanted.holders, preferences, how, wanted.without_id, wanted.prefixed)
 
 
 class _Wanted:
     """The ids of a load, folded, and the stored users who have one of them."""
 
-    def __init__(self, prefix: str, patrons: pl.DataFrame, leaving: Iterable[str]) -> None:
+    def __init__(self, folio: Folio, patrons: pl.DataFrame, others: Iterable[str]) -> None:
+        prefix = folio.prefix
+        self.takes_over = bool(folio.target.match.users_without_id)
         of_file = [prefix + key for key in patrons["externalSystemId"]]
-        self.keys = [*of_file, *(prefix + key for key in leaving)]
+        self.keys = [*of_file, *(prefix + key for key in others)]
         self.prefixed_keys = [
             key for key in patrons["externalSystemId"] if prefix and fold(key).startswith(fold(prefix))
         ]
@@ -84,6 +89,7 @@ class _Wanted:
         self._prefixed = {fold(key) for key in self.prefixed_keys}
         self.prefixed = 0
         self.users: dict[str, bytes] = {}
+        self.without_id: dict[str, bytes] = {}
         self.holders: dict[str, Holder] = {}
         self.ours: set[str] = set()
         """The ids of the stored users whom the load is about."""
@@ -105,6 +111,9 @@ class _Wanted:
             self.ours.add(user["id"])
         elif fold(user["id"]) not in self._ids and not self._holds(username, barcode, email(user)):
             return
+        if not key and self.takes_over:
+            self.without_id[user["id"]] = json.dumps(user, ensure_ascii=False).encode()
+            self.ours.add(user["id"])
         self.holders[user["id"]] = Holder(user["id"], key or "", username, barcode, email(user), is_staff(user))
 
     def _holds(self, username: str | None, barcode: str | None, email: str | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from patronload.folding import fold
@@ -288,3 +288,13 @@ def _code(name: str) -> str:
 
 def _name_and_code(entry: Record) -> Iterable[str]:
     return (entry[key] for key in ("name", "code") if entry.get(key))
+
+
+SAME_TYPE = "two addresses are of the same address type"
+
+
+def same_types(ours: Record) -> Iterator[Problem]:
+    """FOLIO: mod-users AddressValidator."""
+    types = [address["addressTypeId"] for address in (ours.get("personal") or {}).get("addresses", ())]
+    for name in sorted({name for name in types if types.count(name) > 1}):
+        yield Problem("personal.addresses[0].addressTypeId", name, SAME_TYPE)

@@ -1,0 +1,153 @@
+"""
+Find the user behind a row whose externalSystemId FOLIO does not have.
+
+Both ways are opt-in: a user without an externalSystemId has the row's barcode or username
+(`target.match.users_without_id`), or the tenant's list says that the row's id is the new one of a stored user. Staff
+are never taken over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from patronload.folding import fold
+from patronload.systems.folio import FOLIO
+from patronload.targets.delivery import Identity, Problem, Record
+from patronload.targets.folio.client import Folio
+from patronload.targets.folio.protection import ALL, Protection, is_staff
+from patronload.targets.folio.touched_users import Stored
+
+NO_STAFF = "the user without an externalSystemId who has it in FOLIO is staff; a load never takes over staff"
+TWO_USERS = "the barcode and the username are those of two users without an externalSystemId in FOLIO"
+TWO_ROWS = "the user without an externalSystemId who has it in FOLIO could be that of another row too"
+DISAGREE = (
+    "the user without an externalSystemId in FOLIO who has the {} of this row has another {}; a load takes over only "
+    "users whose ids agree"
+)
+STAFF_ID = "the list of changed ids names a user who is staff; change the externalSystemId of staff in FOLIO"
+BOTH_IN_FILE = "the list of changed ids says that this is another row's patron under a new id; correct the list"
+KEPT = "the user in FOLIO whom this row would take over is protected by hand"
+
+
+class Found(NamedTuple):
+    """
+    The stored user of a row, if any, and what is against sending the row.
+
+    former: the externalSystemId, without the prefix, that a user has until the load gives them the row's; "" for none;
+    None for a user who keeps theirs.
+    """
+
+    user: Record | None = None
+    problems: Sequence[Problem] = ()
+    former: str | None = None
+
+    def protected(self, theirs: Record | None, protection: Protection) -> Iterator[Problem]:
+        """Who is protected by hand is not taken over."""
+        if theirs and self.former is not None and protection.by_hand(theirs) & {ALL, FOLIO.key}:
+            yield Problem(FOLIO.key, "", KEPT)
+
+    def ids(self, ours: Record) -> Record:
+        """What the record of a user who is taken over has besides: the row's externalSystemId, and the user's id."""
+        if self.user is None or self.former is None:
+            return {}
+        return {"externalSystemId": ours["externalSystemId"], "id": self.user["id"]}
+
+
+class TakingOver:
+    """The stored users of a file's rows."""
+
+    def __init__(self, folio: Folio, identities: Sequence[Identity], stored: Stored, patrons: pl.DataFrame) -> None:
+        self._fields = folio.target.match.users_without_id
+        self._prefix = folio.prefix
+        self._stored = stored
+        self._in_file = {fold(key) for key in patrons["externalSystemId"]}
+        self._old = {fold(self._bare(one.new)): self._bare(one.old) for one in identities if one.is_same}
+        self._another: dict[str, list[str]] = defaultdict(list)
+        for one in identities:
+            if not one.is_same:
+                self._another[fold(self._bare(one.new))].append(fold(self._prefix + self._bare(one.old)))
+        self._ids = {fold(holder.external_system_id): holder.id for holder in stored.holders.values()}
+        users = [json.loads(text) for text in stored.without_id.values()]
+        self._by = {name: {fold(user[name]): user for user in users if user.get(name)} for name in self._fields}
+        self._rows = self._rows_by_user(patrons)
+
+    def find(self, ours: Record) -> Found:
+        """The stored user of a row: the one with its externalSystemId, or one who is taken over."""
+        key = ours["externalSystemId"]
+        if user := self._stored.user(self._prefix + key):
+            return Found(user)
+        if fold(key) in self._old:
+            return self._renamed(key, self._old[fold(key)])
+        return self._without_id(ours)
+
+    def others(self, key: str) -> frozenset[str]:
+        """The ids of stored users of whom the tenant's list says that the patron with this key is another person."""
+        return frozenset(self._ids[old] for old in self._another.get(fold(key), ()) if old in self._ids)
+
+    @property
+    def renamed(self) -> frozenset[str]:
+        """The ids of stored users whose new externalSystemId, according to the tenant's list, is in the file."""
+        old = [self._stored.user(self._prefix + old) for new, old in self._old.items() if new in self._in_file]
+        return frozenset(user["id"] for user in old if user)
+
+    @property
+    def doubles(self) -> int:
+        """Lines of the tenant's list whose two ids FOLIO has both, as two users."""
+        pairs = ((self._stored.user(self._prefix + one) for one in pair) for pair in self._old.items())
+        return sum(all(pair) for pair in pairs)
+
+    def _bare(self, key: str) -> str:
+        """A key of the list, which may have been copied from a reject with FOLIO's prefix."""
+        return key.removeprefix(self._prefix)
+
+    def _renamed(self, key: str, old: str) -> Found:
+        user = self._stored.user(self._prefix + old)
+        if user is None:
+            return Found()
+        former = user["externalSystemId"].removeprefix(self._prefix)
+        if is_staff(user):
+            return Found(user, [Problem("externalSystemId", key, STAFF_ID)], former)
+        if fold(old) in self._in_file:
+            return Found(user, [Problem("externalSystemId", key, BOTH_IN_FILE)], former)
+        return Found(user, former=former)
+
+    def _without_id(self, ours: Record) -> Found:
+        found = list(self._matches(ours))
+        if not found:
+            return Found()
+        name, user = found[0]
+        return Found(user, list(self._problems(ours, name, user, found))[:1], "")
+
+    def _matches(self, ours: Record) -> Iterator[tuple[str, Record]]:
+        """Each id that a user without an externalSystemId shares with the row, and that user."""
+        for name, users in self._by.items():
+            user = users.get(fold(ours[name])) if ours.get(name) else None
+            if user is not None:
+                yield name, user
+
+    def _problems(self, ours: Record, name: str, user: Record, found: list[tuple[str, Record]]) -> Iterator[Problem]:
+        if len({other["id"] for _, other in found}) > 1:
+            yield Problem(name, ours[name], TWO_USERS)
+        for other in self._fields:
+            if ours.get(other) and user.get(other) and fold(ours[other]) != fold(user[other]):
+                yield Problem(other, ours[other], DISAGREE.format(name, other))
+        if is_staff(user):
+            yield Problem(name, ours[name], NO_STAFF)
+        if len(self._rows[user["id"]]) > 1:
+            yield Problem(name, ours[name], TWO_ROWS)
+
+    def _rows_by_user(self, patrons: pl.DataFrame) -> dict[str, set[str]]:
+        """The keys of the rows that share an id with a user without an externalSystemId, by that user's id."""
+        found: dict[str, set[str]] = defaultdict(set)
+        if not any(self._by.values()):
+            return found
+        for ours in patrons.select("externalSystemId", *self._fields).iter_rows(named=True):
+            if self._stored.user(self._prefix + ours["externalSystemId"]) is None:
+                for _, user in self._matches(ours):
+                    found[user["id"]].add(ours["externalSystemId"])
+        return found
