@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from faults import oracle, schedule, surprises, verdict, world
+from faults import by_hand, oracle, schedule, surprises, verdict, world
 from faults.campaign import Figures
 from faults.load import Stage
 from faults.schedule import Schedule
@@ -54,7 +54,7 @@ def one(stage: Stage[World], seed: int) -> Figures:
     """The verdict on one run."""
     ground = stage.ground
     assert isinstance(ground, FolioGround)
-    made = surprises.add(world.make(seed))
+    made = by_hand.add(surprises.add(world.make(seed)))
     fresh = Store()
     made.fill(fresh)
     expected = oracle.expect(made.edited(), fresh)

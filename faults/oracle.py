@@ -75,7 +75,7 @@ class _Oracle:
             for field in custom_fields()
             if "selectField" in field
         }
-        self.stored = {user["externalSystemId"].lower(): user for user in world.stored}
+        self.stored = {user["externalSystemId"].lower(): user for user in world.stored if "externalSystemId" in user}
         self.mails = Counter(row.cells["EMAIL"].lower() for row in world.rows)
         self.by_mail: dict[str, list[User]] = {}
         for user in world.stored:
@@ -91,11 +91,22 @@ class _Oracle:
         return [one._replace(fate=fates[one.row.number]) for one in made]
 
     def _one(self, row: Row) -> Expected:
-        before = self.stored.get(self._key(row).lower())
+        before = self.stored.get(self._key(row).lower()) or self._taken_over(row)
         user = self._merged(row, before)
         keeps_all = before is not None and "all" in self._kept(before)
         preference = self.preferences.get(before["id"]) if before and keeps_all else self._preference(before)
         return Expected(row, "load", before, user, preference)
+
+    def _taken_over(self, row: Row) -> User | None:
+        """The user without an externalSystemId whom the row is; never staff, and no one whose ids contradict it."""
+        ids = {"username": row.cells["LOGIN"], "barcode": row.cells["CARD"] if "barcode" in self.world.fields else ""}
+        ids = {name: value.lower() for name, value in ids.items() if value}
+        found = [self.holders[key] for key in ids.items() if key in self.holders]
+        found = [user for user in found if "externalSystemId" not in user]
+        if not found or not self.world.takes_over or (found[0].get("type") or "").lower() in PROTECTED:
+            return None
+        agrees = all(found[0].get(name, value).lower() == value for name, value in ids.items())
+        return found[0] if agrees and "all" not in self._kept(found[0]) else None
 
     def _key(self, row: Row) -> str:
         return self.world.prefix + row.cells["ID"]
@@ -108,7 +119,7 @@ class _Oracle:
             if not path.startswith(("personal.addresses", "requestPreference", "active", "type", "externalSystemId")):
                 self._lay(user, path, self._value(path, row), before)
         self._lay_addresses(user, row, before)
-        user["externalSystemId"] = before["externalSystemId"] if before else self._key(row)
+        user["externalSystemId"] = (before or {}).get("externalSystemId") or self._key(row)
         for key in KEYS:
             if before and before.get(key) and user.get(key) and before[key].lower() == user[key].lower():
                 user[key] = before[key]
@@ -306,7 +317,7 @@ class _Oracle:
         in_file = {self._key(row).lower() for row in self.world.rows} if same else set()
         once = self.mails[mail] == 1
         staff = any((user.get("type") or "").lower() in PROTECTED for user in same)
-        return once and len(same) == 1 and not staff and same[0]["externalSystemId"].lower() not in in_file
+        return once and len(same) == 1 and not staff and same[0].get("externalSystemId", "").lower() not in in_file
 
     def _share_cards(self, made: list[Expected], fates: dict[int, Fate]) -> None:
         """A barcode in several rows belongs to the row whose user has it; if there is none, to no row."""

@@ -99,7 +99,7 @@ class _Judge:
                 yield "a stored user is lost"
             elif user_id not in ours and json.dumps(found, sort_keys=True) != user:
                 yield "a user who is not in the file was changed"
-        keys = Counter(user["externalSystemId"].lower() for user in self.store.users)
+        keys = Counter((user.get("externalSystemId") or user["id"]).lower() for user in self.store.users)
         if twice := [key for key, count in keys.items() if count > 1]:
             yield f"{len(twice)} users are there twice"
         wanted = {one.key.lower() for one in self.expected}

@@ -123,6 +123,8 @@ class World:
     """Rows whose barcodes are then given to another user, so that FOLIO refuses them."""
     keeps_created_date: bool = True
     """Whether an update leaves createdDate alone. FOLIO: mod-users since 19.6."""
+    takes_over: bool = False
+    """Whether the load takes over users without an externalSystemId."""
     late_seconds: float = 0.0
     """How long FOLIO continues after it has reported a refused update."""
     duplicates: set[int] = field(default_factory=set)
@@ -141,6 +143,7 @@ class World:
             "staff": self.staff,
             "same_email": self.same_email,
             "protected": {"tags": PROTECTING} if self.protects else {},
+            "match": {"users_without_id": ["barcode", "username"]} if self.takes_over else {},
             **({"source_type": self.source_type} if self.source_type else {}),
         }
         return {"mapping": "folio/campaign", "timezone": self.zone.key, "target": target}

@@ -9,7 +9,8 @@ import pytest
 
 from faults import oracle, school, world
 from faults.campaign import Figures, several
-from patronload.targets.folio import merge, sending, three_way, user_import
+from patronload.targets.folio import answers as answers_of_folio
+from patronload.targets.folio import identity_conflicts, merge, sending, taking_over, three_way, user_import
 from patronload.targets.infiniti import answers, client, plan
 from sandbox.folio import Store
 
@@ -105,6 +106,24 @@ def forgets_edits(current: Any, planned: Any, paths: Any) -> Any:
     return planned
 
 
+def believes_the_list_of_failed_users(answer: Any, patrons: Any, source_type: Any) -> Any:
+    """All users of a request stand in the list once one update of a partition was refused."""
+    failed = list(answers_of_folio.named(answer, patrons, source_type).values())
+    return answers_of_folio.Counted(0, len(patrons) - len(failed), failed)
+
+
+def rejects_every_row_with_a_shared_barcode(self: Any) -> None:
+    for field in identity_conflicts.SHARED:
+        for claim in self.claims:
+            value = claim.wants.get(field)
+            if value and sum(other.wants.get(field) == value for other in self.claims) > 1:
+                self._set_aside(claim, field, "shared", "shared")
+
+
+def takes_over_whoever_has_one_id(self: Any, ours: Any, name: str, user: Any, found: Any) -> Any:
+    return iter(())
+
+
 def believes_created_date(self: Any, patron: Any, user: Any) -> bool:
     return str(user.get("createdDate")) >= self.sent_at.isoformat()
 
@@ -115,13 +134,32 @@ def believes_created_date(self: Any, patron: Any, user: Any) -> bool:
         (merge, "restore", loads_staff_like_patrons, "must be loaded: active is False, must be True"),
         (three_way, "apply", forgets_edits, "by hand"),
         (sending.Sending, "_is_created", believes_created_date, "created, FOLIO made"),
+        (sending, "count", believes_the_list_of_failed_users, "are reported as failed and are loaded"),
+        (
+            identity_conflicts._Settling,
+            "_find_doubles",
+            rejects_every_row_with_a_shared_barcode,
+            "must be loaded: untouched",
+        ),
     ],
-    ids=["staff made inactive", "edits of librarians lost", "updates counted as created"],
+    ids=[
+        "staff made inactive",
+        "edits of librarians lost",
+        "updates counted as created",
+        "a refused update fails its neighbours",
+        "a shared barcode rejects its owner too",
+    ],
 )
 def test_a_load_that_harms_people_is_noticed(wrong, thing, name, change, complaint):
     """Each of what the real FOLIO taught: without its rule, the oracle complains."""
     complaints = wrong(3000, thing, name, change).complaints
     assert any(complaint in sentence for sentence in complaints), complaints
+
+
+def test_taking_over_the_wrong_people_is_noticed(wrong):
+    """Without its rules, a load takes over staff, and users of whom only one id fits."""
+    complaints = wrong(3001, taking_over.TakingOver, "_problems", takes_over_whoever_has_one_id).complaints
+    assert any("a user who is not in the file was changed" in sentence for sentence in complaints), complaints
 
 
 def sends_passwords_again(self: Any, chunk: Any, sent_at: Any, last: Any, again: Any) -> Any:
