@@ -36,11 +36,16 @@ def by_hand(server: FolioServer, number: int, **more: Any) -> dict[str, Any]:
 
 
 def decided(
-    server: FolioServer, records: list[dict[str, Any]], rules: Mapping, *identities: Identity, **given: Any
+    server: FolioServer,
+    records: list[dict[str, Any]],
+    rules: Mapping,
+    *identities: Identity,
+    refused: tuple[tuple[int, str], ...] = (),
+    **given: Any,
 ) -> Planned:
-    """A plan with a list of changed ids."""
+    """A plan with a list of changed ids; `refused` are rows that did not get as far, with their ids."""
     with UserImport(folio_target(**given), account(server), QUICK) as folio:
-        return folio.plan(frame(records), rules, CHICAGO, Background(identities=identities))
+        return folio.plan(frame(records), rules, CHICAGO, Background(refused=refused, identities=identities))
 
 
 def words(planned: Planned) -> str:
@@ -251,6 +256,15 @@ def test_ids_that_were_changed_by_mistake(server: FolioServer, rules: Mapping):
     assert "names a user who is staff" in reasons(planned)[2]
     assert "another row's patron under a new id" in reasons(planned)[3]
     assert "1 line of the list of target.match.identities names two users whom FOLIO has both" in words(planned)
+
+
+def test_an_old_id_in_a_row_that_was_refused(server: FolioServer, rules: Mapping):
+    """The file has the old id too, so the new one is not the same person's; no list can be right about that."""
+    stored_user(server, person(900, username="patron1"))
+    pair = Identity("00000900", "00000001", is_same=True)
+    planned = decided(server, [person(1)], rules, pair, refused=((7, "00000900"),))
+    assert sent(planned) == {}
+    assert "another row's patron under a new id" in reasons(planned)[2]
 
 
 def test_another_person(server: FolioServer, rules: Mapping):

@@ -11,6 +11,7 @@ from patronload import settings
 from patronload.config.tenants import Tenant
 from patronload.documents import yaml_files
 from patronload.errors import ConfigError
+from patronload.folding import fold
 from patronload.targets.delivery import Identity
 
 COLUMNS = ("old_id", "new_id", "decision")
@@ -56,7 +57,8 @@ def _identity(place: str, cells: list[str]) -> Identity:
 def _check_once(name: str, found: dict[int, Identity]) -> None:
     """An id can become one other, and stand for one other. Raises ConfigError."""
     for column in ("old", "new"):
-        count = Counter(getattr(one, column) for one in found.values() if one.is_same)
-        lines = [str(line) for line, one in found.items() if one.is_same and count[getattr(one, column)] > 1]
+        ids = {line: fold(getattr(one, column)) for line, one in found.items() if one.is_same}
+        count = Counter(ids.values())
+        lines = [str(line) for line, key in ids.items() if count[key] > 1]
         if lines:
             raise ConfigError(f"{name}: lines {', '.join(lines)} have the same {column}_id; only one can be right.")

@@ -120,7 +120,7 @@ class _Planning:
         reference, stored, warnings = self._read(patrons, leaving)
         self.gone |= self._refused_before(stored)
         values = Values(self.folio.target, reference)
-        self.taking_over = TakingOver(self.folio, self.identities, stored, patrons)
+        self.taking_over = TakingOver(self.folio, self.identities, stored, patrons, self.refused)
         lines = [line for row, text in _texts(patrons) if (line := self._line(row, text, stored, values))]
         order = self._order(lines, stored)
         self._reject_conflicts(order, lines)

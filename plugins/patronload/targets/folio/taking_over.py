@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import polars as pl
@@ -59,13 +60,20 @@ class Found(NamedTuple):
 
 
 class TakingOver:
-    """The stored users of a file's rows."""
+    """The stored users of a file's rows. `refused` are the folded keys, with the prefix, of rows refused before."""
 
-    def __init__(self, folio: Folio, identities: Sequence[Identity], stored: Stored, patrons: pl.DataFrame) -> None:
+    def __init__(
+        self,
+        folio: Folio,
+        identities: Sequence[Identity],
+        stored: Stored,
+        patrons: pl.DataFrame,
+        refused: Collection[str] = (),
+    ) -> None:
         self._fields = folio.target.match.users_without_id
         self._prefix = folio.prefix
         self._stored = stored
-        self._in_file = {fold(key) for key in patrons["externalSystemId"]}
+        self._in_file = {fold(self._prefix + key) for key in patrons["externalSystemId"]} | set(refused)
         self._old = {fold(self._bare(one.new)): self._bare(one.old) for one in identities if one.is_same}
         self._another: dict[str, list[str]] = defaultdict(list)
         for one in identities:
@@ -89,10 +97,10 @@ class TakingOver:
         """The ids of stored users of whom the tenant's list says that the patron with this key is another person."""
         return frozenset(self._ids[old] for old in self._another.get(fold(key), ()) if old in self._ids)
 
-    @property
+    @cached_property
     def renamed(self) -> frozenset[str]:
         """The ids of stored users whose new externalSystemId, according to the tenant's list, is in the file."""
-        old = [self._stored.user(self._prefix + old) for new, old in self._old.items() if new in self._in_file]
+        old = [self._stored.user(self._prefix + old) for new, old in self._old.items() if self._is_in_file(new)]
         return frozenset(user["id"] for user in old if user)
 
     @property
@@ -100,6 +108,9 @@ class TakingOver:
         """Lines of the tenant's list whose two ids FOLIO has both, as two users."""
         pairs = ((self._stored.user(self._prefix + one) for one in pair) for pair in self._old.items())
         return sum(all(pair) for pair in pairs)
+
+    def _is_in_file(self, key: str) -> bool:
+        return fold(self._prefix + key) in self._in_file
 
     def _bare(self, key: str) -> str:
         """A key of the list, which may have been copied from a reject with FOLIO's prefix."""
@@ -112,7 +123,7 @@ class TakingOver:
         former = user["externalSystemId"].removeprefix(self._prefix)
         if is_staff(user):
             return Found(user, [Problem("externalSystemId", key, STAFF_ID)], former)
-        if fold(old) in self._in_file:
+        if self._is_in_file(old):
             return Found(user, [Problem("externalSystemId", key, BOTH_IN_FILE)], former)
         return Found(user, former=former)
 
