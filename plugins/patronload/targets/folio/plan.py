@@ -223,9 +223,10 @@ class _Planning:
             self._count_protected(ours, theirs, rules, dropped)
             if theirs and record["active"] and not theirs["active"]:
                 self.reactivated.add(row)
-            problems = [*found.protected(theirs, rules.protection), *values.problems(record), *self._incomplete(record)]
+            problems = [*found.protected(theirs, rules.protection), *values.problems(record)]
+            record |= found.ids(ours)
+            problems += self._incomplete(record)
             if not problems:
-                record |= found.ids(ours)
                 changed, unsaid = self._changed(record, theirs), self._unsaid(written, ours)
                 line = Line(row, record, stored_id, changed, unsaid, former=found.former)
                 return self._settled(line, user, theirs, stored)
