@@ -145,7 +145,7 @@ class _Judge:
         self.loaded = {one.row.number for one in self.expected if self._is_loaded(one)}
 
     def all(self) -> Iterator[str]:
-        """What is wrong, in sentences; none when all is well."""
+        """The complaints, in sentences; none when all is well."""
         yield from self._ended()
         yield from self._users()
         yield from self._rows()

@@ -58,7 +58,7 @@ class Claim(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What a run left behind."""
+    """The results of a run."""
 
     run: Run
     schedule: Schedule
@@ -124,7 +124,7 @@ class Reaper:
 
 
 class Case(Protocol):
-    """What one run is about, whatever the target."""
+    """The circumstances of one run, for any target."""
 
     @property
     def seed(self) -> int:
@@ -164,13 +164,13 @@ class Ground(Protocol[AnyCase_contra]):
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong there."""
+        """The faults of the target."""
 
     def lay(self, world: AnyCase_contra, folder: Path) -> Schedule:
         """Make the stand-in as it is before the load, and arm what is to go wrong. `folder` is all the runs'."""
 
     def after_plan(self, world: AnyCase_contra) -> None:
-        """What people do there when the load has been planned; called once."""
+        """Make the edits of people in the target after the plan; called once."""
 
     def heal(self) -> None:
         """From now on nothing goes wrong."""

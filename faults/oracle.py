@@ -133,7 +133,7 @@ class _Oracle:
         return self._as_protected(row, user, before)
 
     def _as_protected(self, row: Row, user: User, before: User) -> User:
-        """What staff keep, and what a tag protects."""
+        """The fields that staff keep, and those that a tag protects."""
         kept = self._kept(before)
         if "all" in kept:
             return deepcopy(before)

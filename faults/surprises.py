@@ -1,4 +1,4 @@
-"""What a plan cannot know: later edits, reassigned barcodes, and how FOLIO's modules behave."""
+"""Facts that a plan cannot know: later edits, reassigned barcodes, and how FOLIO's modules behave."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Before:
 def complaints(
     world: World, expected: list[Expected], before: Before, store: Store, done: Done, imports: list[Seen]
 ) -> list[str]:
-    """What is wrong, in sentences; none when all is well."""
+    """The complaints, in sentences; none when all is well."""
     judge = _Judge(world, expected, before, store, done, imports)
     return list(judge.all())[:MOST_TOLD]
 

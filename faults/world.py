@@ -84,7 +84,7 @@ OWNABLE = (
 
 
 class Edit(NamedTuple):
-    """What a librarian changes in FOLIO after the plan: a field of a stored user, which no mapping fills."""
+    """An edit by a librarian in FOLIO after the plan: a field of a stored user, which no mapping fills."""
 
     user_id: str
     inside: str

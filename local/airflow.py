@@ -115,12 +115,12 @@ class LocalAirflow:
         self._guard.check()
 
     def log(self, part: str) -> Path:
-        """What a part (such as `scheduler`) printed."""
+        """The log of a part, such as `scheduler`."""
         return self.home / f"{part}.log"
 
     @staticmethod
     def command(part: str) -> list[str]:
-        """What starts a part, in this `environment`."""
+        """The command that starts a part, in this `environment`."""
         # -s: no server for the logs on all interfaces; the UI reads them from this machine's disk.
         quiet = ["-s"] if part in {"scheduler", "triggerer"} else []
         return [_airflow_command(), part, *quiet]

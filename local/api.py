@@ -111,7 +111,7 @@ class AirflowApi:
         return [TaskState(t["task_id"], t["state"], t["duration"], t["try_number"]) for t in found]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
-        """What a task logged, one event a line."""
+        """The log of a task, one event a line."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         return "\n".join(str(line.get("event", line)) for line in self._get(path)["content"])
 

@@ -51,7 +51,7 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def prepare(self) -> None:
-        """What is done once, before the first start."""
+        """Prepare the server once, before its first start."""
 
     def start(self) -> None:
         """Start it and wait until it answers. Raises RuntimeError with the end of its log."""
@@ -79,11 +79,11 @@ class Server:
 
     @property
     def log(self) -> Path:
-        """What it printed."""
+        """The server's log."""
         return self.folder / "server.log"
 
     def command(self) -> Sequence[str]:
-        """What starts it."""
+        """The command that starts the server."""
         raise NotImplementedError
 
     def answers(self) -> bool:

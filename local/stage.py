@@ -10,7 +10,7 @@ from local.stand_ins import StandIns
 
 
 class Stage(NamedTuple):
-    """What runs, and where the artifacts of the runs go."""
+    """The running servers, and the folder of the runs' artifacts."""
 
     airflow: LocalAirflow
     stand_ins: StandIns

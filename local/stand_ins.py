@@ -29,7 +29,7 @@ DAYS = 5
 
 
 class Library(NamedTuple):
-    """What the demo knows of one of its libraries beyond the tenant file."""
+    """A library of the demo, as far as the tenant file does not describe it."""
 
     tenant: str
     zone: str

@@ -1,4 +1,4 @@
-"""What all servers of the sandbox have in common: they start, stop, and serve for as long as a `with` block lasts."""
+"""The base of the sandbox's servers: they start, stop, and serve for as long as a `with` block lasts."""
 
 from __future__ import annotations
 

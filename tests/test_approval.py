@@ -563,4 +563,4 @@ def test_asked_is_once_for_each_sentence(asking):
     """Three steps may find the same of a limit."""
     asking.configure(approval={}, limits={"min_rows": 10})
     load = planned(asking)
-    assert len(questions.asked(load.run)) == 1
+    assert len(questions.verdicts_to_answer(load.run)) == 1

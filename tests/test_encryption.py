@@ -18,7 +18,7 @@ def cipher(keys: str = KEY) -> Cipher:
 
 
 def decrypted(content: bytes, keys: str = KEY) -> bytes:
-    return cipher(keys).decrypted(io.BytesIO(content), "file.csv").getvalue()
+    return cipher(keys).decrypt(io.BytesIO(content), "file.csv").getvalue()
 
 
 @given(st.lists(st.binary(max_size=50), max_size=8), st.integers(1, 60))
@@ -37,20 +37,20 @@ def test_what_is_written_in_whatever_pieces_is_read(pieces: list[bytes], block: 
 
 def test_the_same_content_never_looks_the_same():
     """Nobody sees that two exports are alike."""
-    assert cipher().encrypted(b"Abernathy") != cipher().encrypted(b"Abernathy")
+    assert cipher().encrypt(b"Abernathy") != cipher().encrypt(b"Abernathy")
 
 
 @pytest.mark.parametrize("between", [" ", ",", ", ", "\n", "\r\n"])
 def test_the_keys_may_stand_on_lines_or_behind_each_other(between: str):
     """The form in Airflow has one line for a password, a secrets backend may have several."""
-    assert decrypted(cipher(OTHER).encrypted(b"x"), f" {KEY}{between}{OTHER}\n") == b"x"
-    assert decrypted(cipher(f"{KEY}{between}{OTHER}").encrypted(b"x"), KEY) == b"x"
+    assert decrypted(cipher(OTHER).encrypt(b"x"), f" {KEY}{between}{OTHER}\n") == b"x"
+    assert decrypted(cipher(f"{KEY}{between}{OTHER}").encrypt(b"x"), KEY) == b"x"
 
 
 def test_a_file_in_which_anything_was_changed_is_refused(monkeypatch: pytest.MonkeyPatch):
     """Cut short, also between two blocks; a block of another file, out of its place, twice, or left out; one more."""
     monkeypatch.setattr(encryption, "BLOCK", 4)
-    whole, other = cipher().encrypted(b"12345678end"), cipher().encrypted(b"abcdefghend")
+    whole, other = cipher().encrypt(b"12345678end"), cipher().encrypt(b"abcdefghend")
     start, size = len(encryption.MAGIC), (len(whole) - len(encryption.MAGIC)) // 3
     first, second, third = (whole[start + size * number :][:size] for number in range(3))
     strange = other[start + size :][:size]

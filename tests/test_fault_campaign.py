@@ -108,7 +108,7 @@ def forgets_edits(current: Any, planned: Any, paths: Any) -> Any:
 
 def believes_the_list_of_failed_users(answer: Any, patrons: Any, source_type: Any) -> Any:
     """All users of a request stand in the list once one update of a partition was refused."""
-    failed = list(answers_of_folio.named(answer, patrons, source_type).values())
+    failed = list(answers_of_folio.named_failures(answer, patrons, source_type).values())
     return answers_of_folio.Counted(0, len(patrons) - len(failed), failed)
 
 

@@ -109,9 +109,9 @@ def test_what_was_planned_before_another_load_is_not_sent_after_it(tmp_path: Pat
 def test_a_plan_that_fails_leaves_no_lease_behind(tmp_path: Path) -> None:
     """The next load need not wait for somebody to clear it."""
     root = Run(tmp_path)
-    with pytest.raises(TargetError), Lease(root, SYSTEM, "northfield/a").kept_on_success():
+    with pytest.raises(TargetError), Lease(root, SYSTEM, "northfield/a").keep_on_success():
         raise TargetError("no such patron group")
-    with Lease(root, SYSTEM, "northfield/b").kept_on_success():
+    with Lease(root, SYSTEM, "northfield/b").keep_on_success():
         pass
     with pytest.raises(TransientError):
         Lease(root, SYSTEM, "northfield/c").hold()
@@ -125,7 +125,7 @@ def test_a_plan_that_fails_does_not_give_back_what_another_process_of_its_run_ho
     leftover, again = Lease(root, SYSTEM, "northfield/a"), Lease(root, SYSTEM, "northfield/a")
     with ExitStack() as stack:
         stack.enter_context(pytest.raises(TransientError, match="earlier process"))
-        stack.enter_context(leftover.kept_on_success())
+        stack.enter_context(leftover.keep_on_success())
         again.hold()
         leftover.renew()
     again.renew()
@@ -204,7 +204,7 @@ def test_a_lease_that_is_damaged_during_a_plan_does_not_hide_why_the_plan_failed
     root = Run(tmp_path)
 
     def plan() -> None:
-        with Lease(root, SYSTEM, "northfield/a").kept_on_success():
+        with Lease(root, SYSTEM, "northfield/a").keep_on_success():
             root.write("_leases/folio.example.edu_fs00001234.held.json", b"")
             raise TargetError("no such group")
 

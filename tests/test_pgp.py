@@ -24,7 +24,7 @@ def test_what_was_encrypted_for_us_is_read(key, armor):
     message = encrypt(EXPORT, recipients=[key.extract_certificate()], armor=armor)
     assert pgp.is_encrypted(message)
     assert not pgp.is_encrypted(EXPORT)
-    assert pgp.decrypted(message, ours(key)) == EXPORT
+    assert pgp.decrypt(message, ours(key)) == EXPORT
 
 
 def test_what_is_for_others_or_was_cut_short_is_refused(key):
@@ -34,12 +34,12 @@ def test_what_is_for_others_or_was_cut_short_is_refused(key):
     mine = encrypt(EXPORT, recipients=[key.extract_certificate()], armor=False)
     for wrong in (message, mine[:-9], EXPORT):
         with pytest.raises(SourceError, match="cannot be decrypted with the PGP key of the Airflow connection"):
-            pgp.decrypted(wrong, ours(key))
+            pgp.decrypt(wrong, ours(key))
 
 
 def test_a_key_that_is_none_is_a_mistake_of_the_connection():
     """The message says what belongs where, and shows nothing of what is there."""
     with pytest.raises(ConfigError, match="private_key in extra") as told:
-        pgp.decrypted(b"x", ours("s3cret nonsense"))
+        pgp.decrypt(b"x", ours("s3cret nonsense"))
     assert "s3cret" not in str(told.value)
     assert "s3cret" not in repr(ours("s3cret", "s3cret"))

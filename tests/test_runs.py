@@ -87,7 +87,7 @@ def test_what_another_process_puts_is_seen(run: Run, put: Put) -> None:
         ["export.json", "sent"],
     )
     assert [each.id for each in runs.all_runs("northfield")] == [RUN_ID]
-    before = run.touched()
+    before = run.last_written()
     put(run, "sent/0001.json", b"1, and more")
     put(run, "sent/0002.json", b"2")
     put(run, "results/0001.json", b"{}")
@@ -97,7 +97,7 @@ def test_what_another_process_puts_is_seen(run: Run, put: Put) -> None:
     assert run.read("sent/0001.json") == b"1, and more"
     assert (run.names("sent"), run.names("results")) == (["sent/0001.json", "sent/0002.json"], ["results/0001.json"])
     assert run.entries() == ["export.json", "report.json", "results", "sent"]
-    assert run.touched() >= before
+    assert run.last_written() >= before
     assert len(runs.all_runs("northfield")) == 2
 
 

@@ -109,7 +109,7 @@ def test_a_person_is_asked(library, monkeypatch):
     load = library.load("first")
     for step in (stages.fetch, stages.validate, stages.transform, stages.plan):
         step(load)
-    asked = [verdict.sentence for verdict in questions.asked(load.run)]
+    asked = [verdict.sentence for verdict in questions.verdicts_to_answer(load.run)]
     assert asked == ["9 users without an externalSystemId would be taken over."]
     stages.approve(load, Turn(1, None))
     stages.approve(load, Turn(1, None), Answer(approved=True, by="ann", at=NOW, reason="they are ours"))

@@ -88,11 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser(
         "doctor", help="examine a library's connections, servers, permissions, mail and storage"
     )
-    _completed(doctor.add_argument("tenant", metavar="TENANT"))
+    _complete_tenants(doctor.add_argument("tenant", metavar="TENANT"))
     doctor.set_defaults(command=_doctor)
     preview = commands.add_parser("preview", help="validate and map an export; send nothing")
     which = preview.add_mutually_exclusive_group(required=True)
-    _completed(which.add_argument("--tenant", metavar="T", help="use this tenant's mapping, layout and limits"))
+    _complete_tenants(which.add_argument("--tenant", metavar="T", help="use this tenant's mapping, layout and limits"))
     which.add_argument("--mapping", metavar="M", help="use this mapping, such as folio/flat_patrons")
     preview.add_argument("--export", metavar="F", type=Path, nargs="+", required=True, help="the file or files")
     preview.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write the result")
@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _completed(tenant: argparse.Action) -> None:
+def _complete_tenants(tenant: argparse.Action) -> None:
     """Let a shell complete the names of tenants; see docs/command-line.md."""
     tenant.completer = lambda **_: tenants.names()  # type: ignore[attr-defined] # argcomplete's way to ask
 
@@ -135,7 +135,7 @@ def _name(given: str) -> str:
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    files = list(_checked_files(parsed.names) if parsed.names else _checked())
+    files = list(_checked_files(parsed.names) if parsed.names else _check_files())
     mistakes = [mistake for _, mistake in files if mistake]
     for name, mistake in files:
         out.print(f"[red]✗[/] {name}" if mistake else f"[green]✓[/] {name}")
@@ -165,7 +165,7 @@ def _load_tenant(name: str) -> None:
     _known_tenant(name)
     tenant = tenants.load(name)
     mapping_files.load(tenant.mapping)
-    if mistake := _expected(tenant):
+    if mistake := _check_expectations(tenant):
         raise mistake
 
 
@@ -177,10 +177,10 @@ def _mistake(load: Callable[[], object]) -> ConfigError | None:
     return None
 
 
-def _checked() -> Iterator[tuple[str, ConfigError | None]]:
+def _check_files() -> Iterator[tuple[str, ConfigError | None]]:
     """Each tenant and mapping file with its mistake, if any."""
     for name, loaded in tenants.load_all():
-        yield f"tenants/{name}.yaml", loaded if isinstance(loaded, ConfigError) else _expected(loaded)
+        yield f"tenants/{name}.yaml", loaded if isinstance(loaded, ConfigError) else _check_expectations(loaded)
     for path in sorted(settings.mappings().rglob("*.yaml")):
         name = path.relative_to(settings.include()).as_posix()
         try:
@@ -192,7 +192,7 @@ def _checked() -> Iterator[tuple[str, ConfigError | None]]:
             yield name, ConfigError(f"{path.name}: this file causes an unexpected error. {Defect.hiding(error)}")
 
 
-def _expected(tenant: Tenant) -> ConfigError | None:
+def _check_expectations(tenant: Tenant) -> ConfigError | None:
     """The mistakes in the tenant's own expectations; those in the mapping file are reported separately."""
     with suppress(Exception):
         found = list(mapping_files.required_blanks(mapping_files.load(tenant.mapping), tenant.expect))
@@ -304,7 +304,7 @@ def _write_decrypted(path: Path, cipher: Cipher, to: Path) -> None:
     from patronload.artifacts import encryption
 
     with path.open("rb") as file:
-        content = cipher.decrypted(file, f"{path}").getvalue() if encryption.is_encrypted(file) else file.read()
+        content = cipher.decrypt(file, f"{path}").getvalue() if encryption.is_encrypted(file) else file.read()
     to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     to.touch(mode=0o600)
     to.write_bytes(content)

@@ -17,7 +17,7 @@ CAPITAL_SIGMA, SMALL_SIGMA = "\N{GREEK CAPITAL LETTER SIGMA}", "\N{GREEK SMALL L
 RULES = Path(__file__).with_name("unaccent.rules")
 
 
-def folded(text: pl.Expr) -> pl.Expr:
+def fold_cells(text: pl.Expr) -> pl.Expr:
     """Text folded so that values which FOLIO considers equal are equal."""
     letters, instead = _rules()
     plain = text.str.replace_many([*letters, CAPITAL_SIGMA], [*instead, SMALL_SIGMA])
@@ -27,7 +27,7 @@ def folded(text: pl.Expr) -> pl.Expr:
 def folded_column(texts: pl.Series) -> pl.Series:
     """As `folded`; the table is used only if one of the texts contains more than ASCII."""
     plain = not texts.str.contains(r"[^\x00-\x7F]").any()
-    return texts.str.to_lowercase() if plain else pl.select(folded(pl.lit(texts))).to_series()
+    return texts.str.to_lowercase() if plain else pl.select(fold_cells(pl.lit(texts))).to_series()
 
 
 def fold(text: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def pause_collection() -> Iterator[None]:
     """Turn off garbage collection during a large import; it finds nothing, and takes a fifth of the time."""
     collects = gc.isenabled()
     gc.disable()
@@ -20,7 +20,7 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def imported(name: str) -> None:
+def import_later(name: str) -> None:
     """Make later imports of the module return at once; it is loaded when it is first used."""
     if name in sys.modules:
         return

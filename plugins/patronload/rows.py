@@ -26,13 +26,13 @@ def no_notes() -> pl.DataFrame:
     return pl.DataFrame(schema=NOTED)
 
 
-def blanked(frame: pl.DataFrame, noted: pl.DataFrame) -> pl.DataFrame:
+def blank_noted(frame: pl.DataFrame, noted: pl.DataFrame) -> pl.DataFrame:
     """A frame (with ROW) in which cells with a note of the effect `blank` are empty."""
     cells = noted.filter(pl.col("effect") == "blank").group_by("column").agg(pl.col("row").unique())
-    return frame.with_columns(_emptied(column, rows) for column, rows in cells.iter_rows())
+    return frame.with_columns(_empty(column, rows) for column, rows in cells.iter_rows())
 
 
-def _emptied(column: str, rows: list[int]) -> pl.Expr:
+def _empty(column: str, rows: list[int]) -> pl.Expr:
     among = pl.col(ROW).is_in(pl.Series(rows, dtype=pl.UInt32).implode())
     return pl.when(among).then(pl.lit("")).otherwise(pl.col(column)).alias(column)
 

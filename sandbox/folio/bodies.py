@@ -1,5 +1,5 @@
 # ruff: noqa: N815 - the names are FOLIO's
-"""What FOLIO accepts as a request body: the users of /users and of /user-import, and the records beside them."""
+"""The request bodies that FOLIO accepts: the users of /users and of /user-import, and related records."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Body(BaseModel):
 
 
 class AddressLines(Body):
-    """What an address has beside its type."""
+    """The lines of an address, without its type."""
 
     id: Text = None
     countryId: Text = None
@@ -107,7 +107,7 @@ class RequestPreference(Body):
 
 
 class UserFields(Body):
-    """What a user has in /users and in /user-import."""
+    """The fields of a user in both /users and /user-import."""
 
     id: Text = None
     barcode: Text = None
@@ -280,7 +280,7 @@ class CustomFieldBody(Body):
 
 
 class Included(Body):
-    """What is to be created or changed before the users are."""
+    """Reference data to create or change before the users."""
 
     departments: list[IncludedDepartment] | None = None
     customFields: list[IncludedCustomField] | None = None

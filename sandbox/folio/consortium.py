@@ -1,4 +1,4 @@
-"""What changes for a tenant that belongs to an ECS consortium."""
+"""The rules for a tenant that belongs to an ECS consortium."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def _combine(word: str, left: Clause, right: Clause) -> Clause:
 
 
 def _either(left: dict[str, list[str]], right: dict[str, list[str]]) -> dict[str, list[str]]:
-    """What stays certain after an `or`: only an index that both sides pin down."""
+    """The indexes that are certain after an `or`: those that both sides pin down."""
     return {index: values + right[index] for index, values in left.items() if index in right}
 
 

@@ -1,4 +1,4 @@
-"""What folio-custom-fields checks when a custom field itself is created or changed."""
+"""The checks of folio-custom-fields when a custom field itself is created or changed."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ WITHOUT_TOKEN = ("/authn/login", "/authn/login-with-expiry", "/authn/refresh")
 
 
 class Folio:
-    """What the stand-in stores: tenants and their data, log-ins, faults, and the journal of requests."""
+    """The state of the stand-in: tenants and their data, log-ins, faults, and the journal of requests."""
 
     def __init__(self, tenants: Iterable[FolioTenant | str], clock: Callable[[], float] = time.time) -> None:
         known = [FolioTenant(tenant) if isinstance(tenant, str) else tenant for tenant in tenants]
@@ -38,7 +38,7 @@ class Folio:
         self.still_working: Working = set()
 
     def store(self, folio_tenant: str) -> Store:
-        """What is kept for a tenant."""
+        """The data of a tenant."""
         return self.stores[folio_tenant]
 
     @property
@@ -96,7 +96,7 @@ class Endpoint(NamedTuple):
 
 
 async def answer(folio: Folio, request: Request, handler: Endpoint) -> Response:
-    """What the gateway does with every request: journal, faults, tenant, token, permission, then the module."""
+    """Handle a request as the gateway does: journal, faults, tenant, token, permission, then the module."""
     seen = Seen(request.method, request.url.path, request.headers.get("x-okapi-tenant", ""), request.url.query)
     folio.journal.append(seen)
     started = time.monotonic()

@@ -16,7 +16,7 @@ PARTITION = 10
 
 
 class Done(NamedTuple):
-    """What became of one user."""
+    """The result for one user."""
 
     status: Literal["created", "updated", "failed"]
     username: str
@@ -25,7 +25,7 @@ class Done(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """What an import takes and what goes wrong inside it; see faults.Faults and faults.Fault.
+    """The duration of an import and its faults; see faults.Faults and faults.Fault.
 
     seconds: what the import takes at least, spread over its partitions. call_seconds: what each call takes at least.
     late_seconds: what the rest of a partition takes after one of its updates was refused.

@@ -1,4 +1,4 @@
-"""What mod-user-import does with one user: create or update, then the request preference."""
+"""Import one user as mod-user-import does: create or update, then the request preference."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _cut(message: str) -> str:
 
 
 def merge_users(user: Row, stored: Row) -> Row:
-    """What updateOnlyPresentFields really does.
+    """Merge users as updateOnlyPresentFields really does.
 
     FOLIO: UserDataProcessingService.updateExistingUserWithIncomingFields, a shallow merge: `personal` and
     `customFields` that are sent replace the stored ones whole; departments and proxyFor default to empty and so are

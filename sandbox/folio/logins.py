@@ -38,7 +38,7 @@ class FolioTenant:
 
 
 class Token(NamedTuple):
-    """What a token stands for."""
+    """The session behind a token."""
 
     kind: Literal["access", "refresh", "legacy"]
     tenant: str

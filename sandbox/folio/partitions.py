@@ -93,6 +93,6 @@ def map_users(found: list[Row], store: Store) -> dict[str, Row]:
 
 
 def _too_new(store: Store) -> set[str]:
-    """What this mod-user-import does not know yet. What is sent is checked by 3.11's schema all the same."""
+    """The properties that this mod-user-import does not know yet. Requests are checked by 3.11's schema."""
     version = store.version("mod-user-import")
     return {known for known, since in _SINCE.items() if version < since}

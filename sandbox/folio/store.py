@@ -1,4 +1,4 @@
-"""What one FOLIO tenant holds: users under FOLIO's unique rules, reference data, request preferences."""
+"""The data of one FOLIO tenant: users under FOLIO's unique rules, reference data, request preferences."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Page(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What happened to a stored user, and when. FOLIO: mod-users' domain events, one for every POST, PUT and DELETE."""
+    """A change of a stored user, with its time. FOLIO: mod-users' domain events, one for every POST, PUT and DELETE."""
 
     what: Literal["created", "updated", "deleted"]
     user_id: str

@@ -44,7 +44,7 @@ class Seen(faults.Seen):
 
 
 class Infiniti:
-    """What the stand-in stores: one school, the account that may import, faults, and the journal of requests."""
+    """The state of the stand-in: one school, the account that may import, faults, and the journal of requests."""
 
     def __init__(self, username: str = "autoimport", password: str = "Import-pass-1") -> None:
         self.username = username

@@ -77,7 +77,7 @@ class _RowRefused(Exception):  # noqa: N818 - becomes the row's outcome
 
 
 class School:
-    """What one school's Infiniti stores."""
+    """The data of one school's Infiniti."""
 
     def __init__(self, oddities: Oddities | None = None) -> None:
         self.oddities = oddities or Oddities()

@@ -115,7 +115,7 @@ def decrypted(files: dict[str, bytes], key: str) -> dict[str, bytes]:
     """Files that are encrypted, all of them."""
     assert all(content.startswith(MAGIC) for content in files.values())
     cipher = Cipher(key, "the test")
-    return {name: cipher.decrypted(io.BytesIO(content), name).getvalue() for name, content in files.items()}
+    return {name: cipher.decrypt(io.BytesIO(content), name).getvalue() for name, content in files.items()}
 
 
 def objects(sandbox: Sandbox, prefix: str) -> dict[str, bytes]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from patronload.folding import fold, folded, folded_column
+from patronload.folding import fold, fold_cells, folded_column
 
 TABLE = Path(__file__).parents[1] / "sandbox" / "postgresql_folding.tsv"
 
@@ -24,7 +24,7 @@ def test_every_letter_with_case_is_folded_as_postgresql_folds_it():
     assert [fold(letter) for letter in letters] == list(alone)
     assert [fold(word) for word in words] == list(behind)
     assert folded_column(pl.Series(words)).to_list() == list(behind)
-    assert pl.DataFrame({"word": words}).select(folded(pl.col("word")))["word"].to_list() == list(behind)
+    assert pl.DataFrame({"word": words}).select(fold_cells(pl.col("word")))["word"].to_list() == list(behind)
 
 
 def test_sigma_has_one_small_form():

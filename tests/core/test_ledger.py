@@ -102,8 +102,8 @@ def test_a_ledger_of_an_earlier_version_is_read():
     ledger = PatronLedger.from_json(json.loads(json.dumps(old)))
     assert "ann" in ledger
     assert ledger.is_anothers("librarybarcode", "b1", "bob")
-    assert ledger.changed("bob", {"personal.email": '"bob@x.example"'}) == {"personal.email": False}
-    assert ledger.changed("bob", {"personal.email": '"new@x.example"'}) == {"personal.email": True}
+    assert ledger.changed_fields("bob", {"personal.email": '"bob@x.example"'}) == {"personal.email": False}
+    assert ledger.changed_fields("bob", {"personal.email": '"new@x.example"'}) == {"personal.email": True}
     assert of(ledger, "ann")["key"] is None
     ledger.confirm(people("ann"), "key", DAY, complete=True)
     assert of(ledger, "ann")["key"] == "ann"
@@ -156,10 +156,10 @@ def test_what_became_of_the_missing():
 def test_what_the_file_said_before():
     """A field that a file is silent about keeps what the file before said."""
     ledger = PatronLedger.empty()
-    first = people("ann").with_columns(said=pl.Series([ledger.told({"a": "1", "b": "2"})]))
+    first = people("ann").with_columns(said=pl.Series([ledger.pack({"a": "1", "b": "2"})]))
     ledger.confirm(first, "key", DAY, complete=True)
-    second = people("ann").with_columns(said=pl.Series([ledger.told({"b": "3"})]))
+    second = people("ann").with_columns(said=pl.Series([ledger.pack({"b": "3"})]))
     ledger.confirm(second, "key", DAY, complete=True)
-    assert ledger.changed("ann", {"a": "1", "b": "3", "c": "9"}) == {"a": False, "b": False}
-    assert ledger.changed("ann", {"a": "2"}) == {"a": True}
-    assert ledger.changed("bob", {"a": "2"}) == {}
+    assert ledger.changed_fields("ann", {"a": "1", "b": "3", "c": "9"}) == {"a": False, "b": False}
+    assert ledger.changed_fields("ann", {"a": "2"}) == {"a": True}
+    assert ledger.changed_fields("bob", {"a": "2"}) == {}

@@ -27,7 +27,7 @@ def test_a_lost_answer_halves_it_and_never_below_a_partition():
     """Ten users are FOLIO's own unit; less gains nothing."""
     pace = Pace()
     for _ in range(9):
-        pace.lost(pace.next(250))
+        pace.note_lost(pace.next(250))
     assert pace.next(250) == FEWEST
 
 

@@ -43,11 +43,11 @@ def zipped(**files):
 def test_what_was_packed_comes_out_and_a_part_of_it_never_does(content, cut):
     """A file that was cut short must not be taken for a short file."""
     if not content.startswith((unpacking.GZIP, b"PK")):
-        assert unpacking.unpacked(content) == content
+        assert unpacking.unpack(content) == content
     for packed in (gzip.compress(content), zipped(patrons_csv=content)):
-        assert unpacking.unpacked(packed) == content
+        assert unpacking.unpack(packed) == content
         with pytest.raises(SourceError, match="damaged or incomplete"):
-            unpacking.unpacked(packed[: max(len(packed) - cut, 4)])
+            unpacking.unpack(packed[: max(len(packed) - cut, 4)])
 
 
 def test_a_damaged_zip_file_is_told_so_however_it_is_damaged():
@@ -62,7 +62,7 @@ def test_a_damaged_zip_file_is_told_so_however_it_is_damaged():
         damaged = bytearray(whole)
         damaged[place] = value
         with suppress(SourceError):
-            told.add(unpacking.unpacked(bytes(damaged)))
+            told.add(unpacking.unpack(bytes(damaged)))
     assert told == {content}
 
 
@@ -70,12 +70,12 @@ def test_a_file_that_unfolds_beyond_measure_is_refused_before_it_fills_the_memor
     """Also where the zip file's own list of sizes lies."""
     bomb = gzip.compress(b"0" * (unpacking.HARMLESS + (2 << 20)))
     with pytest.raises(SourceError, match="no export does"):
-        unpacking.unpacked(bomb)
+        unpacking.unpack(bomb)
     lying = bytearray(zipped(patrons_csv=b"0" * (unpacking.HARMLESS + (2 << 20))))
     place = bytes(lying).index(b"PK\x01\x02") + 24
     lying[place : place + 4] = (5).to_bytes(4, "little")
     with pytest.raises(SourceError):
-        unpacking.unpacked(bytes(lying))
+        unpacking.unpack(bytes(lying))
 
 
 @given(rows=st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=5))
@@ -137,7 +137,7 @@ def test_of_a_person_in_several_files_the_stated_row_counts(mapping, files, same
         )
         for place, ids in enumerate(files)
     ]
-    one = merging.merged(read, rules, same_person)
+    one = merging.merge(read, rules, same_person)
     assert one.rows == sum(map(len, files))
     assert sorted([*one.frame[ROW], *one.ragged[ROW]]) == list(range(2, one.rows + 2))
     if same_person != "reject":
@@ -155,7 +155,7 @@ def test_rows_of_several_fixed_width_files_have_a_number_each(mapping, files):
     layout = Layout(widths={"ID": 3, "LOGIN": 3})
     texts = ["\n".join(line.format(place) for place, line in enumerate(lines)) for lines in files]
     read = [(f"f{place}", reading.read(text.encode(), layout)) for place, text in enumerate(texts)]
-    one = merging.merged(read, mapping(MAPPING), "reject")
+    one = merging.merge(read, mapping(MAPPING), "reject")
     numbers = [*one.frame[ROW], *one.ragged[ROW]]
     assert len(set(numbers)) == one.rows == sum(line != "" for lines in files for line in lines)
     assert set(one.rejects["row"]) == set(one.ragged[ROW])
@@ -184,8 +184,8 @@ def test_an_export_beside_mended_rows_is_held_to_its_limits(mapping, names):
         "b": reading.read(b"ID,LOGIN,SURNAME\n2,b,M\n", Layout()),
     }
     rules = mapping(MAPPING)
-    assert not merging.merged([(name, read[name]) for name in names], rules, "reject").mended
-    assert merging.merged([("a", read["a"])] * 2, rules, "reject").mended
+    assert not merging.merge([(name, read[name]) for name in names], rules, "reject").mended
+    assert merging.merge([("a", read["a"])] * 2, rules, "reject").mended
 
 
 LETTERS = st.characters(min_codepoint=0xC0, max_codepoint=0x17F, exclude_characters="ŠšŽžŒœŸ")

@@ -101,7 +101,7 @@ def compared(content, rejects, rules, layout=None):
     assert export.mended
     found = returned_rejects.find(export, [rejects.original], rules)
     assert found is rejects.original
-    made = returned_rejects.compared(export, found, rules)
+    made = returned_rejects.compare(export, found, rules)
     assert made.rows == export.rows
     return made, made.rejects
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from patronload.checks import validation
 from patronload.exports.reading import Export
-from patronload.mapping.skipping import skipped
+from patronload.mapping.skipping import find_skipped
 from patronload.mapping.transform import transform
 from patronload.rows import ROW, no_rejects, without
 
@@ -29,7 +29,7 @@ def skipping(mapping, skip):
 
 
 def skipped_rows(frame, rules):
-    return skipped(frame, rules)["row"].to_list()
+    return find_skipped(frame, rules)["row"].to_list()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_condition_holds_for_these_rows(mapping, frame, condition, rows):
 def test_a_skipped_row_is_reported_once_with_the_first_rule_that_holds(mapping, frame):
     """A row that two rules skip is counted once; the key is there for whoever has to know the patron."""
     rules = skipping(mapping, "- {column: ROLE, is: ALUM, reason: alumni}\n  - {column: CARD, blank: true}")
-    found = skipped(frame(ID=["a", "b", "c"], ROLE=["ALUM", "UG", "UG"], CARD=["", "", "1"]), rules)
+    found = find_skipped(frame(ID=["a", "b", "c"], ROLE=["ALUM", "UG", "UG"], CARD=["", "", "1"]), rules)
     assert found.rows() == [(2, "alumni", "a"), (3, "CARD is blank", "b")]
 
 
@@ -85,8 +85,8 @@ def test_a_row_is_skipped_or_loaded_and_never_both_or_neither(mapping, frame, ce
     """Every row is accounted for."""
     rules = skipping(mapping, "- {column: ROLE, is: A}\n  - {column: ROLE, matches: 'B.*B'}")
     table = frame(ID=[f"{n}" for n in range(len(cells))], ROLE=cells, CARD=[""] * len(cells))
-    left_out = skipped(table, rules)["row"].to_list()
-    rest = without(table, skipped(table, rules))
+    left_out = find_skipped(table, rules)["row"].to_list()
+    rest = without(table, find_skipped(table, rules))
     assert sorted([*left_out, *rest[ROW]]) == table[ROW].to_list()
     for row, cell in zip(table[ROW].to_list(), cells, strict=True):
         assert (row in left_out) == (cell.strip() == "A" or cell.count("B") > 1)

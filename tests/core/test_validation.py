@@ -23,9 +23,9 @@ from patronload.config.tenants import Limits
 from patronload.errors import ConfigError
 from patronload.exports import reading
 from patronload.exports.reading import Export
-from patronload.folding import folded
+from patronload.folding import fold_cells
 from patronload.mapping.transform import transform
-from patronload.rows import ROW, blanked, no_rejects, without
+from patronload.rows import ROW, blank_noted, no_rejects, without
 
 MAPPING = """
 target: folio
@@ -484,8 +484,8 @@ def test_a_failed_expectation_of_blank_empties_the_cell_and_keeps_the_row(mappin
         "MAIL does not match the pattern ^[^@ ]+@[^@ ]+$; the cell counts as empty"
     ]
     table = frame(MAIL=["a@b.example", "secret", ""], CARD=["1", "2", "3"])
-    assert blanked(table, found.noted)["MAIL"].to_list() == ["a@b.example", "", ""]
-    assert blanked(table, found.noted)["CARD"].to_list() == ["1", "2", "3"]
+    assert blank_noted(table, found.noted)["MAIL"].to_list() == ["a@b.example", "", ""]
+    assert blank_noted(table, found.noted)["CARD"].to_list() == ["1", "2", "3"]
 
 
 def test_an_emptied_cell_is_an_empty_one_to_every_other_check(mapping, frame):
@@ -600,15 +600,15 @@ def test_the_limits_stop_a_run_that_is_too_short_or_too_faulty():
     """At the limit is within it."""
     allowed = Limits(min_rows=10, max_rejects="20%")
     nine, ten = (export(pl.DataFrame({ROW: range(rows)})) for rows in (9, 10))
-    assert limits.exceeded(allowed, ten, 2) == []
-    assert "wants at least 10" in "".join(limits.exceeded(allowed, nine, 0))
-    assert "3 of 10 rows are rejected" in "".join(limits.exceeded(allowed, ten, 3))
-    assert "allows 0" in "".join(limits.exceeded(Limits(max_rejects=0), ten, 1))
+    assert limits.breaches(allowed, ten, 2) == []
+    assert "wants at least 10" in "".join(limits.breaches(allowed, nine, 0))
+    assert "3 of 10 rows are rejected" in "".join(limits.breaches(allowed, ten, 3))
+    assert "allows 0" in "".join(limits.breaches(Limits(max_rejects=0), ten, 1))
 
 
 def test_the_limits_do_not_hold_for_a_rejects_file_that_comes_back():
     """The mail asks for it to be mended and sent again; it is a handful of rows, and some may still be wrong."""
-    assert limits.exceeded(Limits(min_rows=1000), export(pl.DataFrame({ROW: [2]}))._replace(mended=True), 1) == []
+    assert limits.breaches(Limits(min_rows=1000), export(pl.DataFrame({ROW: [2]}))._replace(mended=True), 1) == []
 
 
 def test_folding_is_that_of_postgresql():
@@ -624,7 +624,7 @@ def test_folding_is_that_of_postgresql():
     }
     kept = {"हिन्दी": "हिन्दी", "北京": "北京", "e\u0301": "e", "ё": "е", "a b": "a b"}
     pairs = told | kept
-    made = pl.DataFrame({"t": list(pairs)}).select(folded(pl.col("t")))["t"].to_list()
+    made = pl.DataFrame({"t": list(pairs)}).select(fold_cells(pl.col("t")))["t"].to_list()
     assert made == list(pairs.values())
 
 
@@ -643,7 +643,7 @@ def test_every_row_becomes_a_patron_or_a_reject(mapping, frame, rows):
     assert {*made.patrons["row"], *found.rejects["row"]} == set(table[ROW])
     assert made.patrons.height == without(table, found.rejects).height
     for key in ("externalSystemId", "username", "barcode"):
-        values = made.patrons.select(folded(pl.col(key)))[key].drop_nulls()
+        values = made.patrons.select(fold_cells(pl.col(key)))[key].drop_nulls()
         assert values.n_unique() == len(values)
 
 

@@ -76,7 +76,7 @@ def test_backfills(timetable, zone, schedule, change):
 def test_a_year_of_days(timetable, zone, schedule):
     """Exactly one run a local day, over both changes; the page that lists missed days expects the very same days."""
     first, last = date(2026, 8, 1), date(2027, 7, 31)
-    wanted = days.scheduled(schedule, first, last)
+    wanted = days.scheduled_days(schedule, first, last)
     runs = next_runs(timetable(zone, schedule), midnight(first, zone), len(wanted))
     assert [run.partition_key for run in runs] == [day.isoformat() for day in wanted]
     assert [run.run_after.astimezone(ZoneInfo(zone)).date() for run in runs] == list(wanted)

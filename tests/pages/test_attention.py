@@ -82,7 +82,7 @@ def library(*loads: Load, **changes: Any) -> Library:
 )
 def test_what_needs_attention(found: Library, sentences: list[str]):
     """Each thing that a person should see is said in a sentence, and nothing else is."""
-    assert attention.needed(found, NOW) == sentences
+    assert attention.needs(found, NOW) == sentences
 
 
 def test_a_trend():

@@ -50,7 +50,7 @@ def load(back: int, outcome: str | None = "loaded", **changes: Any) -> Load:
 )
 def test_missed_days(schedule: str | None, loads: list[Load], missed: dict[int, str]):
     """A day of the schedule without a good load, once there was one and until the last one; and why."""
-    found = {(DAY - day).days: why for day, why in days.missed(schedule, loads)}
+    found = {(DAY - day).days: why for day, why in days.missed_days(schedule, loads)}
     assert found == missed
     assert list(found) == sorted(found), "the newest comes first"
 
@@ -59,10 +59,10 @@ def test_days_whose_loads_are_not_shown_any_more_are_not_missed():
     """After a backfill of a month the last loads are of long ago, and those of the last days are not among them."""
     backfill = [load(back, kind="backfill") for back in range(40, 70)]
     loads = [load(0, kind="scheduled"), *backfill]
-    assert days.missed(EVERY_DAY, loads, more=True) == []
-    assert days.missed(EVERY_DAY, backfill, more=True) == []
+    assert days.missed_days(EVERY_DAY, loads, more=True) == []
+    assert days.missed_days(EVERY_DAY, backfill, more=True) == []
     loads = [load(0, kind="scheduled"), *backfill, load(2, kind="scheduled")]
-    assert [missed.day for missed in days.missed(EVERY_DAY, loads, more=True)] == [DAY - timedelta(days=1)]
+    assert [missed.day for missed in days.missed_days(EVERY_DAY, loads, more=True)] == [DAY - timedelta(days=1)]
 
 
 def test_the_pages_know_that_there_are_older_loads(site, counted):
@@ -90,14 +90,14 @@ def test_missed_days_need_attention_for_a_week():
     """Then the sentence goes by itself: the library's page still has the day."""
     loads = (load(0), load(3, "no_file"), load(9))
     library = Library("patron_load__x", "X", paused=False, gone=False, due=None, loads=loads, schedule=WEEKDAYS)
-    (missed,) = attention.needed(library, NOW)
+    (missed,) = attention.needs(library, NOW)
     assert missed == (
         "Missed in the week before the last load: "
         "13 Nov (no run), 16 Nov (no run), 17 Nov (no file), 18 Nov (no run), 19 Nov (no run)."
     )
-    (again,) = attention.needed(library._replace(loads=(load(0), load(1), load(2), load(4))), NOW)
+    (again,) = attention.needs(library._replace(loads=(load(0), load(1), load(2), load(4))), NOW)
     assert again == "Missed in the week before the last load: 17 Nov (no run)."
-    assert attention.needed(library._replace(loads=(*(load(back) for back in range(8)), load(20))), NOW) == []
+    assert attention.needs(library._replace(loads=(*(load(back) for back in range(8)), load(20))), NOW) == []
 
 
 def test_the_page_of_a_library_has_them(site, counted):

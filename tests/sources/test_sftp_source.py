@@ -208,7 +208,7 @@ def test_a_line_that_dies_before_the_goodbye(home: Path, server: SftpServer, con
     """The server is busy, so that paramiko does not know yet that its line is dead: what was read stays read."""
     put(home, "patrons.csv")
     connect()
-    with sftp.opened("stclare_sftp") as place:
+    with sftp.open_account("stclare_sftp") as place:
         assert isinstance(place, sftp._Account)
         content = b"".join(place.blocks(place.look("patrons.csv")))
         server._loop.call_soon_threadsafe(time.sleep, 1)

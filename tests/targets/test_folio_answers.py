@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patronload.targets.delivery import Patron
-from patronload.targets.folio.answers import SEARCH_FAILED, UNKNOWN, Answer, count, named, summary
+from patronload.targets.folio.answers import SEARCH_FAILED, UNKNOWN, Answer, count, named_failures, summary
 
 PATRONS = [Patron(row, f"id{row}", {}) for row in (2, 3, 4)]
 
@@ -75,7 +75,7 @@ def test_a_believed_answer_adds_up(keys: list[str], created: int):
 
 def test_strangers_are_not_named():
     """Only patrons that were sent are counted."""
-    assert list(named(answer(0, 0, ("banner_id2", "a"), ("stranger", "b")), PATRONS, "banner")) == [2]
+    assert list(named_failures(answer(0, 0, ("banner_id2", "a"), ("stranger", "b")), PATRONS, "banner")) == [2]
 
 
 NO_GROUP = "FOLIO does not know the patron group"

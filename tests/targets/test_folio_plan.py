@@ -230,7 +230,7 @@ def test_who_ran_out_comes_back_also_when_active_is_whose_who_changed_it_last(
     owned = mapping(tmp_path, ownership={"active": "last"})
     rules = merge.rules(owned, CHICAGO, datetime.now(UTC))._replace(changed={"active": False})
     stored = person(1, active=False, expirationDate=f"{ended}-01-01T00:00:00.000+00:00")
-    assert merge.merged(person(1, active=said), stored, rules)["active"] is active
+    assert merge.merge(person(1, active=said), stored, rules)["active"] is active
 
 
 def test_ids_are_spelt_as_folio_has_them(server: FolioServer, rules: Mapping):
@@ -616,7 +616,7 @@ def test_merging_leaves_its_parts_as_they_are(tmp_path: Path):
     rules = merge.rules(mapping(tmp_path), CHICAGO, datetime.now(UTC), erase=True)
     ours, stored = person(1, barcode=None), {**KEPT, "customFields": {"note": "x", "homeCampus": "Main"}}
     before = json.dumps([ours, stored])
-    record = merge.merged(ours, stored, rules)
+    record = merge.merge(ours, stored, rules)
     assert json.dumps([ours, stored]) == before
     assert "barcode" not in record
 

@@ -15,7 +15,7 @@ from patronload.loads.posting import post as posting
 from patronload.loads.posting.post import Totals, Watch
 from patronload.targets.delivery import Patron
 from patronload.targets.folio.client import gateway
-from patronload.targets.infiniti.client import school, written
+from patronload.targets.infiniti.client import school, to_csv
 from sandbox.infiniti import InfinitiServer
 from tests.targets.infiniti_loads import (
     FIRST_ROW,
@@ -264,7 +264,7 @@ def test_a_file_in_the_schools_encoding():
     """UTF-8 unless the tenant says otherwise; quotes and line breaks stay in their cell."""
     patrons = [Patron(2, "zoe", {"username": "zoe", "surname": 'Ó "Dé", \nfada'})]
     for encoding in ("utf-8", "cp1252"):
-        text = written(patrons, school_target(encoding=encoding)).decode(encoding)
+        text = to_csv(patrons, school_target(encoding=encoding)).decode(encoding)
         assert list(csv.reader(io.StringIO(text, newline=""))) == [["username", "surname"], ["zoe", 'Ó "Dé", \nfada']]
 
 
@@ -273,7 +273,7 @@ def test_a_chunk_as_json_is_no_smaller_than_its_file():
     short = {"username": "a", "enabled": "Y", "staffmember": "Y"}
     for record in (pupil(1), short, pupil(2, surname='"' * 99)):
         body = targets.request_body(school_target(), [json.dumps(record, ensure_ascii=False)] * 20)
-        assert len(written([Patron(2, "x", record)] * 20, school_target())) <= len(body)
+        assert len(to_csv([Patron(2, "x", record)] * 20, school_target())) <= len(body)
 
 
 @pytest.mark.parametrize(

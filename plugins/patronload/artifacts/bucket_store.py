@@ -75,7 +75,7 @@ class BucketStore:
             except FileNotFoundError:
                 return []
 
-    def modified(self, name: str) -> datetime:
+    def written_at(self, name: str) -> datetime:
         """See Store."""
         path = self._folder / name
         with self._errors():
@@ -93,7 +93,7 @@ class BucketStore:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """What a bucket says about a single name goes on as it is; every other error becomes a sentence."""
+        """Raise every error of a bucket as a sentence, except an answer about a single name."""
         from botocore.exceptions import BotoCoreError  # slow to import, and a folder does not need it
 
         bucket = f"{self._folder.protocol}://{self._folder.path.partition('/')[0]}"

@@ -52,7 +52,7 @@ class Cipher:
         self._where = where
         self._fernet = _fernet(keys, where)
 
-    def encrypted(self, content: bytes) -> bytes:
+    def encrypt(self, content: bytes) -> bytes:
         """All of a file."""
         file = io.BytesIO()
         with self.writing(file) as into:
@@ -66,7 +66,7 @@ class Cipher:
         yield writer  # type: ignore[misc] # a RawIOBase is as good as an IO[bytes] to those who only write
         writer.end()
 
-    def decrypted(self, file: IO[bytes], name: str) -> io.BytesIO:
+    def decrypt(self, file: IO[bytes], name: str) -> io.BytesIO:
         """
         The content of an encrypted, seekable file.
 

@@ -75,9 +75,9 @@ class FolderStore:
         except FileNotFoundError:
             return []
 
-    def modified(self, name: str) -> datetime:
+    def written_at(self, name: str) -> datetime:
         """See Store."""
-        return _modified(self._folder / name)
+        return _modification_time(self._folder / name)
 
     def remove_entry(self, name: str) -> None:
         """See Store."""
@@ -95,10 +95,10 @@ class FolderStore:
 def _entries(folder: Path) -> Iterator[Entry]:
     for path in folder.iterdir():
         with suppress(FileNotFoundError):  # it has gone meanwhile, like an unfinished file that gets its name now
-            yield Entry(path.name, None if path.is_dir() else _modified(path))
+            yield Entry(path.name, None if path.is_dir() else _modification_time(path))
 
 
-def _modified(path: Path) -> datetime:
+def _modification_time(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 

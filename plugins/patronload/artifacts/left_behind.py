@@ -49,9 +49,9 @@ class LeftBehind:
             plan=Plan.find(run),
             failure=Failure.find(run),
             rejects=tables.rejects(run),
-            noted=tables.noted(run),
-            skipped=tables.skipped(run),
-            unchanged=tables.unchanged(run),
+            noted=tables.read_notes(run),
+            skipped=tables.read_skipped(run),
+            unchanged=tables.read_unchanged(run),
             departures=tables.read(run, names.LEAVERS) if run.has(names.LEAVERS) else None,
             progress=Progress.of(run),
         )

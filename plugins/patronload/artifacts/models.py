@@ -1,5 +1,5 @@
 """
-What the JSON files in a run's folder contain. They are read and written through these models only.
+The models of the JSON files in a run's folder. The files are read and written through these models only.
 
 They are pydantic models, as the tenant file is: that library is loaded in every task anyway, checks what is read, and
 reads the times. Only what was set is written, so a file keeps its shape. Fields that were renamed are still read by
@@ -76,7 +76,7 @@ class CheckResult(Part):
 
 
 class Validation(Content):
-    """What validate found: the number of rows, the columns, and each check."""
+    """The findings of validate: the number of rows, the columns, and each check."""
 
     file = names.VALIDATION
 
@@ -93,9 +93,9 @@ GateState = Literal["passed", "failed", "overridden", "warned", "asked", "approv
 
 class GateVerdict(Part):
     """
-    What a gate expected of the file, and what it found: passed; failed (the run stopped); overridden (a person gave a
-    reason to load anyway); warned (the run continued, and reports it); asked (a person has to answer); and in a report
-    approved or declined (a person has answered).
+    The value that a gate expected and the one it found, with its verdict: passed; failed (the run stopped); overridden
+    (a person gave a reason to load anyway); warned (the run continued, and reports it); asked (a person has to
+    answer); and in a report approved or declined (a person has answered).
     """
 
     gate: str
@@ -104,7 +104,7 @@ class GateVerdict(Part):
 
 
 class GateFigures(Part):
-    """What the gates of a stage counted. `newest` is the hash of the newest file in the history."""
+    """The counts of a stage's gates. `newest` is the hash of the newest file in the history."""
 
     mended: bool = False
     newest: str | None = None
@@ -113,7 +113,7 @@ class GateFigures(Part):
 
 
 class GatesOfStage(Part):
-    """What the gates of one stage found."""
+    """The verdicts and counts of one stage's gates."""
 
     figures: GateFigures = GateFigures()
     verdicts: tuple[GateVerdict, ...] = ()
@@ -142,7 +142,7 @@ class Gates(Content):
 
     @property
     def figures(self) -> GateFigures:
-        """What the gates of all stages counted; a later stage counts more."""
+        """The counts of all stages' gates; a later stage counts more."""
         found: dict[str, Any] = {}
         for stage in self.stages.values():
             found |= {name: getattr(stage.figures, name) for name in stage.figures.model_fields_set}
@@ -180,7 +180,7 @@ class ApprovalRecord(Approval, Content):
 
 class Plan(Content):
     """
-    What is to be sent: how many patrons are `new` to the library system and `known` to it, in how many `chunks`, and
+    The patrons to send: how many patrons are `new` to the library system and `known` to it, in how many `chunks`, and
     when it was `planned`. `create` is what the target has to create before the first chunk, in the target's own form.
     A target may add figures of its own.
     """
@@ -201,7 +201,7 @@ class Plan(Content):
 
 
 class Created(Content):
-    """What was created in the target before the first chunk, as Plan.create has it."""
+    """The values created in the target before the first chunk, as in Plan.create."""
 
     model_config = ConfigDict(extra="allow")
     file = names.CREATED
@@ -226,7 +226,7 @@ class FailedPatron(Part):
 
 class ChunkResult(ChunkContent):
     """
-    What became of a chunk, or of a part of it: created + updated + failed + unconfirmed = patrons.
+    The result of a chunk, or of a part of it: created + updated + failed + unconfirmed = patrons.
 
     `unconfirmed` are rows; `looked_up`: not all of it comes from answers; `answers` are the target's own; `notes` are
     sentences for the report.
@@ -244,7 +244,7 @@ class ChunkResult(ChunkContent):
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def combined(cls, chunk: int, parts: Iterable[ChunkResult]) -> Self:
+    def combine(cls, chunk: int, parts: Iterable[ChunkResult]) -> Self:
         """The results of a chunk's parts as one."""
         parts = list(parts)
         notes = tuple(note for part in parts for note in part.notes)
@@ -347,7 +347,7 @@ class LateNotice(Content):
 
 
 class Failure(Content):
-    """What ended the run: the stage, the name of a class in errors.py, and its message."""
+    """The error that ended the run: the stage, the name of a class in errors.py, and its message."""
 
     file = names.FAILURE
 

@@ -36,11 +36,11 @@ class Progress(NamedTuple):
             if number not in answered:
                 marker = SentMarker.read(run, number)
                 if marker.parts:
-                    results.append(ChunkResult.combined(number, [part.result for part in marker.parts]))
+                    results.append(ChunkResult.combine(number, [part.result for part in marker.parts]))
                 rows = _with_marker(rows, marker)
         return cls(rows, results)
 
-    def parted(self) -> tuple[Progress, Progress]:
+    def split_leavers(self) -> tuple[Progress, Progress]:
         """The patrons of the file, and those who leave, who are in chunks of their own."""
         if self.rows is None or "action" not in self.rows.columns:
             return self, Progress(None, [])

@@ -40,7 +40,7 @@ def purge(tenant: str, keep: Keep, now: datetime, under_way: UnderWay) -> Delete
     """Purge one tenant's runs. `now` is aware. A second call, or one after a crash, finishes what is left."""
     patrons = whole = 0
     for run in runs.all_runs(tenant):
-        age = now - run.touched()
+        age = now - run.last_written()
         # Asked only of the few runs that are old enough, and again right before anything is deleted.
         if age >= timedelta(days=keep.report_days) and not under_way(tenant, run.id):
             run.remove_all()

@@ -1,4 +1,4 @@
-"""What a run asks a person, and the answer it has: read from gates.json, plan.json and approval.json."""
+"""The question of a run to a person, and the answer: read from gates.json, plan.json and approval.json."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from patronload.artifacts.models import ApprovalRecord, GateFigures, Gates, Gate
 from patronload.artifacts.run import Run
 
 
-def asked(run: Run) -> list[GateVerdict]:
+def verdicts_to_answer(run: Run) -> list[GateVerdict]:
     """The verdicts that a person has to answer for; none on ordinary days."""
     gates = Gates.find(run)
     return gates.asked if gates else []
 
 
 def figures(run: Run) -> GateFigures:
-    """What the gates of all stages counted so far."""
+    """The counts of all stages' gates so far."""
     gates = Gates.find(run)
     return gates.figures if gates else GateFigures()
 
@@ -29,7 +29,7 @@ def question_hash(run: Run) -> str | None:
     # The contents as they are in the files: an answer given to an earlier version stays valid.
     about = [
         run.read_json(names.DELIVERY),
-        [verdict.to_json() for verdict in asked(run)],
+        [verdict.to_json() for verdict in verdicts_to_answer(run)],
         run.read_json(names.PLAN),
     ]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
@@ -38,4 +38,4 @@ def question_hash(run: Run) -> str | None:
 def current(run: Run) -> ApprovalRecord | None:
     """The record of the question that the run asks now; None if nothing is asked, or was not asked yet."""
     record = ApprovalRecord.find(run)
-    return record if record and asked(run) and record.question == question_hash(run) else None
+    return record if record and verdicts_to_answer(run) and record.question == question_hash(run) else None

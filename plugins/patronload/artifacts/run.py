@@ -74,7 +74,7 @@ class Run:
         """The whole content of an artifact."""
         content = self._store.read(name)
         file = io.BytesIO(content)
-        return self._decrypted(file, name).getvalue() if encryption.is_encrypted(file) else content
+        return self._decrypt(file, name).getvalue() if encryption.is_encrypted(file) else content
 
     def write(self, name: str, content: bytes) -> None:
         """Write an artifact, in place of one of the same name."""
@@ -92,13 +92,13 @@ class Run:
     def create_json(self, name: str, content: Any) -> bool:
         """Write a JSON artifact unless there is one of this name; whether it was written. Of several, one wins."""
         text = _json(content)
-        return self._store.create(name, self._cipher.encrypted(text) if self._cipher else text)
+        return self._store.create(name, self._cipher.encrypt(text) if self._cipher else text)
 
     @contextmanager
     def reading(self, name: str) -> Iterator[IO[bytes]]:
         """An open artifact to read from; an encrypted one is held in memory."""
         with self._store.reading(name) as file:
-            yield self._decrypted(file, name) if encryption.is_encrypted(file) else file
+            yield self._decrypt(file, name) if encryption.is_encrypted(file) else file
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
@@ -119,11 +119,11 @@ class Run:
         """The names of files and folders in the run's folder, sorted."""
         return [each.name for each in self._store.entries()]
 
-    def modified(self, name: str) -> datetime | None:
+    def written_at(self, name: str) -> datetime | None:
         """When an artifact was written, in UTC; None if it is not there."""
-        return self._store.modified(name) if self._store.has(name) else None
+        return self._store.written_at(name) if self._store.has(name) else None
 
-    def touched(self) -> datetime:
+    def last_written(self) -> datetime:
         """When the run last wrote something into its folder, in UTC. Purging does not count."""
         written = [each.modified for each in self._store.entries() if each.modified and each.name != PURGED]
         return max(written, default=datetime.fromtimestamp(0, UTC))
@@ -144,13 +144,13 @@ class Run:
         connection = settings.artifacts_keys()
         return _cipher_of(connection) if connection else None
 
-    def _decrypted(self, file: IO[bytes], name: str) -> io.BytesIO:
+    def _decrypt(self, file: IO[bytes], name: str) -> io.BytesIO:
         if self._cipher is None:
             raise ConfigError(
                 f"{self.url}/{name} is encrypted, and no key is given. Set PATRONLOAD_ARTIFACTS_KEYS to the Airflow "
                 "connection that has it, for all of Airflow's parts."
             )
-        return self._cipher.decrypted(file, f"{self.url}/{name}")
+        return self._cipher.decrypt(file, f"{self.url}/{name}")
 
 
 def store_of(folder: ObjectStoragePath | Path) -> Store:

@@ -46,9 +46,9 @@ class Store(Protocol):
         """Delete a file, if it is there."""
 
     def entries(self, name: str = "") -> list[Entry]:
-        """What lies in a folder, sorted by name; nothing if there is no such folder. "" is the store's own folder."""
+        """The entries of a folder, sorted by name; none if there is no such folder. "" is the store's own folder."""
 
-    def modified(self, name: str) -> datetime:
+    def written_at(self, name: str) -> datetime:
         """When a file was written, in UTC."""
 
     def remove_entry(self, name: str) -> None:

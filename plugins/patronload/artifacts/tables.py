@@ -43,19 +43,19 @@ def no_rejects() -> pl.DataFrame:
     return pl.DataFrame(schema=REJECTS)
 
 
-def noted(run: Run) -> pl.DataFrame:
-    """What was noted about rows without rejecting them; see rows.NOTED."""
+def read_notes(run: Run) -> pl.DataFrame:
+    """The notes about rows that are not rejected; see rows.NOTED."""
     found = [read(run, name) for name in (names.NOTED, names.TRANSFORM_NOTED) if run.has(name)]
     return pl.concat([rows.no_notes(), *found])
 
 
-def skipped(run: Run) -> pl.DataFrame:
+def read_skipped(run: Run) -> pl.DataFrame:
     """The rows that the mapping skips: by rule, or as newcomers; see rows.SKIPPED."""
     found = [read(run, name) for name in (names.SKIPPED, names.PLAN_SKIPPED) if run.has(name)]
     return pl.concat([rows.no_skipped(), *found])
 
 
-def unchanged(run: Run) -> pl.DataFrame:
+def read_unchanged(run: Run) -> pl.DataFrame:
     """The rows that say what the library system has already: row, key."""
     if run.has(names.UNCHANGED):
         return read(run, names.UNCHANGED)

@@ -1,5 +1,5 @@
 """
-What a load would do to the patrons whom the library system has, in figures, and whether that is too much.
+Count the changes that a load would make to the patrons in the library system, and judge whether they are too many.
 
 A file can be valid and its effect absurd: a column of past dates makes a whole library inactive. So the effect has
 limits of its own, which stop the load or ask a person like those on the file.
@@ -69,12 +69,12 @@ class Tally:
         self._transitions.append(coded.group_by("field", "before", "after").len("count"))
 
     def effects(self, active: int, known: int) -> Effects:
-        """What all parts came to."""
+        """The sum of all parts."""
         actions = pl.concat(self._actions).unique() if self._actions else pl.DataFrame(schema={"action": pl.String})
         counted = actions.group_by("action").len().sort("action")
         return Effects(
             actions=dict(counted.iter_rows()),
-            fields=_summed(self._fields, "field"),
+            fields=_sums(self._fields, "field"),
             transitions=self._frequent(),
             active=active,
             known=known,
@@ -89,11 +89,11 @@ class Tally:
         for field, before, after, count in counted.sort(["count", *keys], descending=[True, *[False] * 3]).iter_rows():
             lines = found.setdefault(field, [])
             if len(lines) < TRANSITIONS:
-                lines.append((shown(before), shown(after), count))
+                lines.append((in_words(before), in_words(after), count))
         return found
 
 
-def shown(value: str | None) -> str:
+def in_words(value: str | None) -> str:
     """A value of the changes as people read it; nothing is (empty)."""
     if value is None:
         return "(empty)"
@@ -112,13 +112,15 @@ def verdicts(limits: Limits, effects: Effects, *, is_first: bool) -> list[Verdic
     created = None if is_first and isinstance(limits.created, str) else limits.created
     changed = effects.actions.get("update", 0) + effects.actions.get("return", 0)
     found = [
-        _held("becoming_inactive", limits.becoming_inactive, effects.moving("active", "true", "false"), effects.active),
-        _held("created", created, effects.actions.get("create", 0), effects.known),
-        _held("changed", limits.changed, changed, effects.known),
+        _check(
+            "becoming_inactive", limits.becoming_inactive, effects.moving("active", "true", "false"), effects.active
+        ),
+        _check("created", created, effects.actions.get("create", 0), effects.known),
+        _check("changed", limits.changed, changed, effects.known),
     ]
     if not is_first:
         found += [
-            _held("changed_fields", limit, effects.fields.get(field, 0), effects.known, field)
+            _check("changed_fields", limit, effects.fields.get(field, 0), effects.known, field)
             for field, limit in limits.changed_fields.items()
         ]
     return [verdict for verdict in found if verdict is not None]
@@ -139,7 +141,7 @@ def taken_over(users: int) -> Iterator[Verdict]:
         yield Verdict("taken_over", False, f"{WORDS['taken_over'].format(count=users)}.")
 
 
-def _held(gate: str, limit: str | int | None, count: int, whole: int, field: str = "") -> Verdict | None:
+def _check(gate: str, limit: str | int | None, count: int, whole: int, field: str = "") -> Verdict | None:
     if limit is None or not _is_over(limit, count, whole):
         return None
     key = f"{gate}.{field}" if field else gate
@@ -154,7 +156,7 @@ def _is_over(limit: str | int, count: int, whole: int) -> bool:
     return count > share(limit) * whole and (count >= AT_LEAST or count > HALF * whole)
 
 
-def _summed(parts: list[pl.DataFrame], key: str) -> dict[str, int]:
+def _sums(parts: list[pl.DataFrame], key: str) -> dict[str, int]:
     if not parts:
         return {}
     summed = pl.concat(parts).group_by(key).agg(pl.col("count").sum())

@@ -17,7 +17,7 @@ import polars as pl
 from patronload.config.tenants import Limits
 from patronload.dates import in_words, moment
 from patronload.exports.trailers import Trailer
-from patronload.folding import folded
+from patronload.folding import fold_cells
 
 LAST = 5
 """How many recent loads show what is usual."""
@@ -60,7 +60,7 @@ class Loaded(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What one gate says. A failed one stops the run, or with `effect` warn is only reported."""
+    """The verdict of one gate. A failed one stops the run, or with `effect` warn is only reported."""
 
     gate: str
     passed: bool
@@ -134,7 +134,7 @@ def columns(limits: Limits, found: Sequence[str], reference: Loaded | None) -> V
     more = [name for name in found if name not in reference.columns]
     told = (
         f"The columns are not those of the last load ({in_words(reference.day)}): expected {len(reference.columns)}, "
-        f"found {len(found)}{_named('; missing', missing)}{_named('; new', more)}."
+        f"found {len(found)}{_list_of('; missing', missing)}{_list_of('; new', more)}."
     )
     if missing:
         return Verdict("changed_columns", False, told, limits.changed_columns)
@@ -224,7 +224,7 @@ def fewest_known(limits: Limits, contains: str) -> float | None:
 
 def folded_ids(ids: pl.Series) -> pl.Series:
     """Ids as FOLIO compares them, each once."""
-    return ids.to_frame("id").select(folded(pl.col("id"))).to_series().drop_nulls().unique(maintain_order=True)
+    return ids.to_frame("id").select(fold_cells(pl.col("id"))).to_series().drop_nulls().unique(maintain_order=True)
 
 
 def marks(ids: pl.Series, salt: str) -> pl.Series:
@@ -264,7 +264,7 @@ def _parts(counts: Mapping[str, int]) -> dict[str, float]:
     return {name: count / whole for name, count in counts.items()} if whole else {}
 
 
-def _named(what: str, names: Iterable[str]) -> str:
+def _list_of(what: str, names: Iterable[str]) -> str:
     listed = list(names)
     if not listed:
         return ""

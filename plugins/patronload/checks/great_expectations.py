@@ -20,7 +20,7 @@ from patronload.config.mapping import Expectation
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 # This takes a third of its import time, and only one expectation needs it; it is imported when that one is used.
-lazy.imported("scipy.stats")
+lazy.import_later("scipy.stats")
 
 import great_expectations as gx  # noqa: E402  (see the lines above)
 from great_expectations.core.batch_definition import BatchDefinition  # noqa: E402
@@ -71,7 +71,7 @@ def results(table: pd.DataFrame, asked: list[Expectation]) -> list[Any]:
     if not asked:
         return []
     keys = [json.dumps([each.name, each.arguments], sort_keys=True, default=str) for each in asked]
-    made = [_made(each, meta={"key": key}) for key, each in dict(zip(keys, asked, strict=True)).items()]
+    made = [_build(each, meta={"key": key}) for key, each in dict(zip(keys, asked, strict=True)).items()]
     with ASKING:
         try:
             found = {result.expectation_config.meta["key"]: result for result in _put(table, made)}
@@ -87,7 +87,7 @@ def _put(table: pd.DataFrame, made: list[Any]) -> list[Any]:
     return put
 
 
-def _made(expectation: Expectation, **more: Any) -> Any:
+def _build(expectation: Expectation, **more: Any) -> Any:
     """The expectation as an object of Great Expectations; mapping files contain only valid ones, see expectations."""
     return get_expectation_impl(expectation.name)(**expectation.arguments, **more)
 
@@ -102,7 +102,7 @@ def failing_rows(expectation: str, result: Any | None) -> list[int] | None:
     if result is None:
         return None
     details = result.result if isinstance(result.result, dict) else {}
-    if raised(result) or (not result.success and not details):
+    if had_error(result) or (not result.success and not details):
         return None
     if not expectations.KNOWN[expectation].of_rows:
         return []
@@ -114,7 +114,7 @@ def failing_rows(expectation: str, result: Any | None) -> list[int] | None:
     return rows
 
 
-def raised(result: Any) -> bool:
+def had_error(result: Any) -> bool:
     """Whether Great Expectations had an internal error; it reports it once, or for each metric that it needed."""
     told = result.exception_info or {}
     return any(part.get("raised_exception") for part in (told, *told.values()) if isinstance(part, dict))

@@ -7,10 +7,10 @@ from patronload.exports.reading import Export, Facts
 
 def verdicts(limits: Limits, export: Export | Facts, rejected: int) -> list[Verdict]:
     """The limits that an export is outside of, as gates that failed."""
-    return [Verdict("limits", False, sentence) for sentence in exceeded(limits, export, rejected)]
+    return [Verdict("limits", False, sentence) for sentence in breaches(limits, export, rejected)]
 
 
-def exceeded(limits: Limits, export: Export | Facts, rejected: int) -> list[str]:
+def breaches(limits: Limits, export: Export | Facts, rejected: int) -> list[str]:
     """Which limits an export is outside of, in sentences. A corrected rejects file has only a few rows."""
     if export.mended:
         return []

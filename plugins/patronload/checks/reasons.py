@@ -38,7 +38,7 @@ class Expected(NamedTuple):
         return Expectation(name=self.expectation.name, arguments=self.expectation.arguments | {"column": self.number})
 
 
-def required(path: str, mapping: Mapping) -> Expected:
+def required_check(path: str, mapping: Mapping) -> Expected:
     """The built-in check that a field has a value in every row."""
     columns = mapping.fields[path].columns
     named = " and ".join(columns)
@@ -49,7 +49,7 @@ def required(path: str, mapping: Mapping) -> Expected:
     return Expected(expectation, "rows", columns, says, summary, f"{THERE}{path}")
 
 
-def unique(path: str, mapping: Mapping) -> Expected:
+def unique_check(path: str, mapping: Mapping) -> Expected:
     """The built-in check that no two rows have the same value, as the library system compares them."""
     columns = mapping.fields[path].columns
     expectation = Expectation(name="expect_column_values_to_be_unique", arguments={"column": f"folded {path}"})
@@ -61,7 +61,7 @@ def unique(path: str, mapping: Mapping) -> Expected:
     return Expected(expectation, "rows", columns, says, summary)
 
 
-def by_library(expectation: Expectation, scope: str) -> Expected:
+def library_check(expectation: Expectation, scope: str) -> Expected:
     """An expectation of a mapping file or a tenant file."""
     arguments = expectation.arguments
     columns = expectations.columns(expectation.name, arguments)

@@ -9,7 +9,7 @@ from patronload.config.mapping import Mapping
 from patronload.rows import ROW
 
 
-def filled(frame: pl.DataFrame, mapping: Mapping) -> dict[str, int]:
+def count_filled(frame: pl.DataFrame, mapping: Mapping) -> dict[str, int]:
     """These columns of an export, each with its number of filled cells."""
     checked = [
         column

@@ -26,7 +26,7 @@ from patronload.exports.reading import Export
 from patronload.folding import folded_column
 from patronload.mapping import blank_words, cells, expressions, skipping
 from patronload.mapping.cells import TEXT, VALUE
-from patronload.rows import NOTED, ROW, blanked, no_notes, no_rejects, no_skipped, without
+from patronload.rows import NOTED, ROW, blank_noted, no_notes, no_rejects, no_skipped, without
 
 PART = 1 << 13
 """Rows per block when rows are hashed, which needs a copy of them."""
@@ -98,22 +98,22 @@ def validate(
     missing = _missing_columns(export, mapping)
     if not missing.passed:
         return Validation([missing], export.rejects, no_notes(), _failing([]), no_skipped())
-    export = export._replace(frame=blank_words.emptied(export.frame, mapping))
-    skipped = skipping.skipped(export.frame, mapping)
+    export = export._replace(frame=blank_words.empty_cells(export.frame, mapping))
+    skipped = skipping.find_skipped(export.frame, mapping)
     export = export._replace(
         frame=without(export.frame, skipped), rejects=export.rejects.join(skipped, on="row", how="anti")
     )
     with nullcontext(beside) if beside else ThreadPoolExecutor(1) as pool:
         damage = pool.submit(
-            lambda: [look(export.frame, mapping) for look in (spreadsheet_damage.damaged, mojibake.garbled)]
+            lambda: [look(export.frame, mapping) for look in (spreadsheet_damage.find_damage, mojibake.find_garbled)]
         )
-        repeated = _repeated(export.frame)
+        repeated = _copies(export.frame)
         blanks = _own(export.frame, mapping, repeated, ("blank",))
-        frame = blanked(export.frame, blanks.noted)
+        frame = blank_noted(export.frame, blanks.noted)
         unique = mapping.unique_in_file if before_plan else mapping.unique
         keys, own = _keys(frame, mapping, unique, repeated), _own(frame, mapping, repeated, ("file", "rows", "warn"))
     delivered = [export.rejects, repeated, *damage.result()]
-    checks = [(missing, []), *_sound(export, delivered), *keys.checks, *own.checks, *blanks.checks]
+    checks = [(missing, []), *_check_delivered(export, delivered), *keys.checks, *own.checks, *blanks.checks]
     return Validation(
         [check for check, _ in checks],
         # A mapping and a tenant file may contain the same check.
@@ -143,7 +143,7 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
     sentence = f"The export has no column {', '.join(missing)}. Is there a header line, spelt as in the mapping file?"
     if len(export.columns) == 1:
         sentence += " It has one column only: is source.delimiter right?"
-    if result is None or great_expectations.raised(result):
+    if result is None or great_expectations.had_error(result):
         return _not_evaluated(Expected(wanted, "file", [], reasons.saying("", None, ""), ""))
     passed = bool(result.success) and not missing
     told = "" if passed else sentence
@@ -151,7 +151,7 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
     return Check(name, missing or mapping.columns, "file", passed, 0, told, dict(wanted.arguments), looks_for)
 
 
-def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
+def _copies(frame: pl.DataFrame) -> pl.DataFrame:
     """Rejects for rows that are exact copies; the first one is kept."""
     # Few rows share a hash with another row, so few have to be compared cell by cell.
     hashes = pl.concat([pl.Series(dtype=pl.UInt64), *(part.drop(ROW).hash_rows() for part in frame.iter_slices(PART))])
@@ -178,7 +178,7 @@ MATTERS = {
 """The defects of delivered rows, and their description for people; in the order in which they are found."""
 
 
-def _sound(export: Export, delivered: list[pl.DataFrame]) -> Iterable[tuple[Check, list[int]]]:
+def _check_delivered(export: Export, delivered: list[pl.DataFrame]) -> Iterable[tuple[Check, list[int]]]:
     """
     Check the delivered rows; `delivered` are the rejects for each of MATTERS.
 
@@ -199,13 +199,13 @@ def _sound(export: Export, delivered: list[pl.DataFrame]) -> Iterable[tuple[Chec
     ]
     for each, result in zip(asked, great_expectations.results(table, [each.put for each in asked]), strict=True):
         failing = great_expectations.failing_rows(each.expectation.name, result)
-        yield from [(_not_evaluated(each), [])] if failing is None else _judged(each, result, failing)
+        yield from [(_not_evaluated(each), [])] if failing is None else _to_checks(each, result, failing)
 
 
 def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: Iterable[str]) -> _Found:
     """Evaluate the mapping file's expectations of these scopes on the export as the library wrote it."""
     expected = mapping.expect.scopes()
-    asked = [reasons.by_library(each, scope) for scope in scopes for each in expected[scope]]
+    asked = [reasons.library_check(each, scope) for scope in scopes for each in expected[scope]]
     if not asked:
         return _Found([], no_rejects(), no_notes())
     used = list(_texts([each.expectation.arguments for each in asked]))
@@ -220,7 +220,7 @@ def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: 
     # Two checks may compare the same numbers.
     numbers = {each.number: _as_number(each) for each in asked if each.number}
     table = table.with_columns(*numbers.values())
-    return _put(table, table.collect_schema().names()[1:], asked, repeated)
+    return _evaluate(table, table.collect_schema().names()[1:], asked, repeated)
 
 
 def _as_number(asked: Expected) -> pl.Expr:
@@ -259,13 +259,13 @@ def _keys(frame: pl.DataFrame, mapping: Mapping, unique: list[str], repeated: pl
             ).to_series()
         if path in unique:
             columns[path], columns[f"folded {path}"] = made[VALUE], folded_column(made[VALUE])
-    asked = [reasons.required(path, mapping) for path in mapping.required]
-    asked += [reasons.unique(path, mapping) for path in unique]
+    asked = [reasons.required_check(path, mapping) for path in mapping.required]
+    asked += [reasons.unique_check(path, mapping) for path in unique]
     seen = [str(each.put.arguments["column"]) for each in asked]
-    return _put(frame.select(ROW, **columns).lazy(), seen, asked, repeated)
+    return _evaluate(frame.select(ROW, **columns).lazy(), seen, asked, repeated)
 
 
-def _put(table: pl.LazyFrame, seen: list[str], asked: list[Expected], repeated: pl.DataFrame) -> _Found:
+def _evaluate(table: pl.LazyFrame, seen: list[str], asked: list[Expected], repeated: pl.DataFrame) -> _Found:
     """
     Evaluate the expectations on a table with ROW, of which they use the columns `seen`, without the `repeated` rows.
 
@@ -279,7 +279,7 @@ def _put(table: pl.LazyFrame, seen: list[str], asked: list[Expected], repeated: 
         if failing is None:
             checks.append((_not_evaluated(each), []))
             continue
-        checks += _judged(each, result, failing)
+        checks += _to_checks(each, result, failing)
         # With `mostly`, a warning is about the file; single rows are not reported.
         if not failing or each.scope == "file" or (each.scope == "warn" and result.success):
             continue
@@ -307,7 +307,7 @@ def _for_pandas(table: pl.LazyFrame, names: list[str], repeated: pl.DataFrame) -
     return frame
 
 
-def _judged(asked: Expected, result: Any, failing: list[int]) -> Iterable[tuple[Check, list[int]]]:
+def _to_checks(asked: Expected, result: Any, failing: list[int]) -> Iterable[tuple[Check, list[int]]]:
     """Why the run stops: a failure in scope `file`; in `rows` and `blank` with `mostly`, if too few rows are good."""
     name, failed, success = asked.expectation.name, len(failing), bool(result.success)
     named = ", ".join(map(str, failing[:OTHERS_NAMED]))

@@ -103,7 +103,7 @@ def draft(content: bytes, name: str, target: str = "folio", encoding: str = "cp1
     export, delimiter = _read(content, encoding)
     made = _Drafting(export, systems.KNOWN[target])
     if export.encoding == encoding != "utf-8":
-        has = "has no accents" if unpacking.unpacked(content).isascii() else "is not UTF-8"
+        has = "has no accents" if unpacking.unpack(content).isascii() else "is not UTF-8"
         made.notes.append(f"The sample {has}; {encoding} is a guess. Check names with accents.")
     return Draft(_tenant(name, target, delimiter, export.encoding), made.mapping(), made.notes)
 
@@ -129,7 +129,7 @@ class _Drafting:
         self.system = system
         self.notes: list[str] = []
         self.lookups: dict[str, dict[str, Any]] = {}
-        known = self._known()
+        known = self._fields_by_column()
         self.rules: dict[str, object] = {}
         left = []
         for column in export.columns:
@@ -153,7 +153,7 @@ class _Drafting:
         notes = "".join(f"# {_on_one_line(note)}\n" for note in self.notes)
         return schema + notes + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120)
 
-    def _known(self) -> dict[str, str]:
+    def _fields_by_column(self) -> dict[str, str]:
         """Fields by the names of columns; a complete path has precedence over its last part."""
         names = self.system.names
         last = {_plain(path.rsplit(".", 1)[-1]): path for path in reversed(names) if path != "id"}

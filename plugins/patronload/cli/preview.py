@@ -101,10 +101,10 @@ def preview(  # noqa: PLR0913 - the keys of a tenant file, for those who have no
     """
     whole = mapping_files.load(mapping).expecting(more or Expectations())
     files = [export] if isinstance(export, Path) else export
-    read = merging.merged([(file.name, _read(file, layout, key)) for file in files], whole, same_person)
+    read = merging.merge([(file.name, _read(file, layout, key)) for file in files], whole, same_person)
     rules = whole.over(read.columns) if missing_columns == "keep" else whole
     found = validation.validate(read, rules)
-    accepted = rows.without(rows.blanked(read.frame, found.noted), found.skipped)
+    accepted = rows.without(rows.blank_noted(read.frame, found.noted), found.skipped)
     made = None if found.refusals else transform.transform(accepted, rules, found.rejects)
     noted = pl.concat([found.noted, made.noted]) if made else found.noted
     patrons = made.patrons if made else pl.DataFrame(schema={"row": pl.UInt32, transform.PATRON: pl.String})
@@ -119,14 +119,14 @@ def preview(  # noqa: PLR0913 - the keys of a tenant file, for those who have no
     )
     refusals = found.refusals or [
         *_incomplete(allowed, sum(file.stat().st_size for file in files), read),
-        *limits.exceeded(allowed, read, rejects["row"].n_unique()),
+        *limits.breaches(allowed, read, rejects["row"].n_unique()),
     ]
     delivered = pl.concat([read.frame, read.ragged]).rename(read.names)
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, read.encoding)
     # If the run would stop for a missing column, its effect does not matter.
     warnings = [
         *([] if found.refusals else whole.lacking(read.columns)),
-        *unread.sentences(unread.filled(read.frame, whole)),
+        *unread.sentences(unread.count_filled(read.frame, whole)),
         *known.warnings,
     ]
     return Preview(read.rows, patrons, rejects, noted, found.skipped, refusals, rejects_file, known.posted, warnings)

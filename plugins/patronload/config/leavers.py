@@ -29,7 +29,7 @@ class Exceptions(Document):
 
 
 class Leavers(Document):
-    """What happens to patrons whom earlier loads brought in and the complete files no longer have."""
+    """The rules for patrons from earlier loads who are no longer in a complete file."""
 
     action: Literal["report", "deactivate", "expire"] = Field(
         "report", description="only count them, or make them inactive, or make them inactive and end their expiry date"
@@ -62,6 +62,6 @@ class Leavers(Document):
         """Days in advance that a leaver is mentioned; 0 for never."""
         return int(days(self.announce)) if self.announce else 0
 
-    def allowed(self, known: int) -> float:
+    def max_leavers(self, known: int) -> float:
         """How many of the known patrons may leave at once."""
         return self.max if isinstance(self.max, int) else float(self.max.removesuffix("%")) / 100 * known

@@ -83,13 +83,13 @@ BLANK_WORDS_OUTSIDE_NAMES = ("NULL", "null")
 """These count as blank too, except in columns with names: there are people called Null."""
 
 
-def _quoted(word: Any) -> Any:
+def _require_quotes(word: Any) -> Any:
     if word is None:
         raise ValueError('YAML reads NULL, null and ~ as nothing. Write the word in quotes, like "NULL".')
     return word
 
 
-BlankWord = Annotated[Text, BeforeValidator(_quoted, json_schema_input_type=str)]
+BlankWord = Annotated[Text, BeforeValidator(_require_quotes, json_schema_input_type=str)]
 
 Lookup = Annotated[dict[str, Text | StrictBool], Field(min_length=1)]
 """The value of each code; `otherwise` is for all other codes, `blank` for a blank cell."""
@@ -149,9 +149,11 @@ class Mapping(Document):
             }
         )
         tables = {variant.lookup for _, rule in rules for variant in rule.variants if variant.lookup}
-        return frozenset(words.difference(*(self.lookups.get(name, {}) for name in tables), self._tested(column)))
+        return frozenset(
+            words.difference(*(self.lookups.get(name, {}) for name in tables), self._compared_texts(column))
+        )
 
-    def _tested(self, column: str) -> set[str]:
+    def _compared_texts(self, column: str) -> set[str]:
         """The texts that conditions compare a column with."""
         whens = [case.when for rule in self.fields.values() for case in rule.cases or () if case.when]
         return {text for condition in (*self.skip, *whens) for text in condition.texts(column)}

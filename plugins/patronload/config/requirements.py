@@ -27,18 +27,18 @@ def _wrong_choices(mapping: Mapping) -> Iterator[tuple[Key, str]]:
     """Fields that take only certain values and get another one."""
     for path, rule in mapping.fields.items():
         choices = mapping.system.choices.get(path)
-        wrong = [value for value in _given(rule, mapping) if choices and value not in choices]
+        wrong = [value for value in _possible_values(rule, mapping) if choices and value not in choices]
         if choices and wrong:
-            listed = " or ".join(map(_shown, choices))
+            listed = " or ".join(map(_in_words, choices))
             allowed = f"{mapping.system.name} takes {listed} here, in this spelling"
-            yield ("fields", path), f"{allowed}; {_shown(wrong[0])} was given."
+            yield ("fields", path), f"{allowed}; {_in_words(wrong[0])} was given."
 
 
 def _incomplete_entries(mapping: Mapping) -> Iterator[tuple[Key, str]]:
     """Addresses without a type."""
     seen = set()
     for path in mapping.fields:
-        entry, needed = _entry(path), mapping.system.needed_beside.get(_unnumbered(path))
+        entry, needed = _entry(path), mapping.system.needed_beside.get(_without_numbers(path))
         if needed and entry not in seen and f"{entry}.{needed}" not in mapping.fields:
             seen.add(entry)
             yield ("fields", path), f"{mapping.system.name} ignores {entry} without its {needed}. Add {entry}.{needed}."
@@ -59,13 +59,13 @@ def _incomplete_trues(mapping: Mapping) -> Iterator[tuple[Key, str]]:
     """Fields that are always true, without the fields that true requires."""
     for path, needed in mapping.system.needed_with.items():
         missing = [field for field in needed if field not in mapping.fields]
-        given = _given(mapping.fields[path], mapping) if path in mapping.fields else []
+        given = _possible_values(mapping.fields[path], mapping) if path in mapping.fields else []
         if missing and given and all(given):
             refusal = f"{mapping.system.name} refuses true without {' and '.join(missing)}"
             yield ("fields", path), f"{refusal}. Add {'it' if len(missing) == 1 else 'them'}, or write false."
 
 
-def _given(rule: Rule, mapping: Mapping) -> list[Value]:
+def _possible_values(rule: Rule, mapping: Mapping) -> list[Value]:
     """The values that a rule can produce, as far as the mapping file lists them: fixed ones and those of lookups."""
     return [value for variant in rule.variants for value in constants(variant, mapping)]
 
@@ -77,7 +77,7 @@ def constants(variant: Variant, mapping: Mapping) -> list[Value]:
     return [*listed, *mapping.lookups.get(variant.lookup or "", {}).values()]
 
 
-def _shown(value: Value) -> str:
+def _in_words(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else f"'{value}'"
 
 
@@ -86,7 +86,7 @@ def _entry(path: str) -> str:
     return path.rpartition(".")[0]
 
 
-def _unnumbered(path: str) -> str:
+def _without_numbers(path: str) -> str:
     """personal.addresses[0].city becomes personal.addresses; empty for a path outside a list."""
     found = re.match(r"(.+)\[\d\]\.", path)
     return found[1] if found else ""

@@ -244,7 +244,7 @@ def load_file(path: Path) -> Tenant:
 
 
 def _mistakes_about_leavers(tenant: Tenant) -> Iterator[tuple[yaml_files.Key, str]]:
-    """What `leavers` asks for and this library cannot do."""
+    """The mistakes in `leavers`: settings that this library's target or mapping cannot satisfy."""
     rules, system = tenant.leavers, tenant.system
     if rules is None:
         return

@@ -32,7 +32,7 @@ WORDS = {
 
 
 class Place(NamedTuple):
-    """What the models say about a key: its field, the model of its value, and for `type` the possible types."""
+    """The description of a key in the models: its field, the model of its value, and for `type` the possible types."""
 
     field: FieldInfo | None
     model: type[Document] | None
@@ -61,7 +61,7 @@ def sentences(model: type[Document], file: YamlFile, errors: Sequence[ErrorDetai
     found: dict[Key, ErrorDetails] = {}
     for error in errors:
         # Pydantic reports a value that fits none of several types once for each type; the first report is enough.
-        found.setdefault(_written(file, error), error)
+        found.setdefault(_key_in_file(file, error), error)
     for key, error in found.items():
         if error["type"] in ("missing", "union_tag_not_found"):
             yield key[:-1], _missing(_place(model, key, file.data), key)
@@ -121,7 +121,7 @@ def _of_another_kind(kind: str, given: object, place: Place) -> str:
     return f"takes keys.{place.listed or ' Write it like {UG: undergrad}.'}"
 
 
-def _written(file: YamlFile, error: ErrorDetails) -> Key:
+def _key_in_file(file: YamlFile, error: ErrorDetails) -> Key:
     """The key as it is in the file, or should be: pydantic puts the names of union members between the keys."""
     written: Key = ()
     data: Any = file.data
@@ -135,7 +135,7 @@ def _written(file: YamlFile, error: ErrorDetails) -> Key:
 
 
 def _place(model: type[Document], key: Key, data: Any) -> Place:
-    """What the models say about a key, found by following it from the top."""
+    """Follow a key from the top through the models."""
     annotation: Any = model
     field: FieldInfo | None = None
     types: list[str] = []

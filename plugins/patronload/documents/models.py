@@ -35,10 +35,10 @@ class Document(BaseModel):
 
 def complaint(file: YamlFile, key: Key, sentence: str) -> str:
     """`northfield.yaml, line 12: target.chunk_size: ...`"""
-    return f"{file.place(key)}: {dotted(key)}: {sentence}"
+    return f"{file.place(key)}: {dotted_path(key)}: {sentence}"
 
 
-def dotted(key: Key) -> str:
+def dotted_path(key: Key) -> str:
     """('expect', 'rows', 0) becomes expect.rows[0]."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
     return text.lstrip(".") or "the file"

@@ -55,7 +55,7 @@ class Part(NamedTuple):
     ragged: Ragged
 
 
-def numbered(text: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def number_records(text: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """
     Each record with its number from 1, according to Python's reader; a blank line is a record without cells.
 
@@ -79,7 +79,7 @@ def numbered(text: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[st
 
 def header(text: Iterable[str], delimiter: str) -> tuple[int, list[str]]:
     """The number and the cells of the first record that is not blank; 1 and no cells if there is none."""
-    for number, cells in numbered(text, delimiter):
+    for number, cells in number_records(text, delimiter):
         if any(cell.strip() for cell in cells):
             return number, cells
     return 1, []
@@ -89,7 +89,7 @@ def careful(text: Iterable[str], delimiter: str, start: int, columns: list[str])
     """The records after record `start`, read by Python. Raises SourceError for a stray quote."""
     whole: Ragged = []
     ragged: Ragged = []
-    for number, cells in numbered(text, delimiter):
+    for number, cells in number_records(text, delimiter):
         if number <= start:
             continue
         if len(cells) == len(columns):
@@ -153,11 +153,11 @@ class _Block(NamedTuple):
 def _part(block: _Block, delimiter: str, first: int, columns: list[str]) -> Part:
     names = [str(place) for place in range(len(columns))]
     if _is_regular(block, delimiter, len(columns)):
-        return Part(_numbered(_frame(block, _plain(block, delimiter, names), delimiter, names), columns, first), [])
-    mark, marked = _marked(block, delimiter, names)
+        return Part(_with_numbers(_frame(block, _plain(block, delimiter, names), delimiter, names), columns, first), [])
+    mark, marked = _mark(block, delimiter, names)
     frame = _frame(block, marked, delimiter, [*names, mark])
     whole = frame.drop_in_place(mark) == mark
-    frame = _numbered(frame, columns, first)
+    frame = _with_numbers(frame, columns, first)
     if whole.all():
         return Part(frame, [])
     places = (~whole).arg_true().to_list()
@@ -183,7 +183,7 @@ def _frame(block: _Block, content: bytes, delimiter: str, names: list[str]) -> p
     return frame
 
 
-def _numbered(frame: pl.DataFrame, columns: list[str], first: int) -> pl.DataFrame:
+def _with_numbers(frame: pl.DataFrame, columns: list[str], first: int) -> pl.DataFrame:
     frame.columns = columns
     # If columns are split in different places, every selection copies the whole frame.
     return frame.with_row_index(ROW, first).rechunk()
@@ -215,7 +215,7 @@ def _plain(block: _Block, delimiter: str, names: list[str]) -> bytes:
     return b"\n".join([delimiter.join(names).encode(), records, b""])
 
 
-def _marked(block: _Block, delimiter: str, names: list[str]) -> tuple[str, bytes]:
+def _mark(block: _Block, delimiter: str, names: list[str]) -> tuple[str, bytes]:
     """A header of these names and the records, each with one more cell; and the content of that cell."""
     mark = next((sign for each in MARKS if (sign := chr(each)) != delimiter and ord(sign) not in block.content), None)
     if mark is None:

@@ -15,7 +15,7 @@ from patronload.rows import REJECTS, ROW, no_rejects, without
 SamePerson = Literal["reject", "first", "last"]
 
 
-def merged(files: list[tuple[str, Export]], mapping: Mapping, same_person: SamePerson) -> Export:
+def merge(files: list[tuple[str, Export]], mapping: Mapping, same_person: SamePerson) -> Export:
     """
     The files, by name, as one export. Row numbers continue from one file to the next.
 

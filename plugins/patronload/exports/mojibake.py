@@ -28,7 +28,7 @@ which do not occur among Latin letters. Combining accents, and letters of Azerba
 REASON = "is garbled: it was read in the wrong encoding before it reached us; enter it again"
 
 
-def garbled(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+def find_garbled(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     """Rejects for garbled cells in the columns that the mapping uses."""
     found = [no_rejects()]
     for name in mapping.columns:

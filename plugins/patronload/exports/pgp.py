@@ -48,7 +48,7 @@ def read(content: bytes, layout: Layout, key: Key) -> Export:
     from patronload.exports import reading  # polars is slow to import, and not needed for a key
 
     if is_encrypted(content):
-        return reading.read(decrypted(content, key), layout)
+        return reading.read(decrypt(content, key), layout)
     export = reading.read(content, layout)
     if not export.mended:
         raise SourceError(
@@ -59,7 +59,7 @@ def read(content: bytes, layout: Layout, key: Key) -> Export:
     return export
 
 
-def decrypted(content: bytes, key: Key) -> bytes:
+def decrypt(content: bytes, key: Key) -> bytes:
     """The content of a PGP message. Raises ConfigError and SourceError as `read` does."""
     from pysequoia import Tsk, decrypt  # only needed for encrypted exports
 

@@ -113,7 +113,7 @@ def read(content: bytes, layout: Layout) -> Export:
     if workbooks.is_workbook(content) and (sheet := _sheet_of_rejects(content)):
         export = _of_sheet(*sheet, layout)
         return _with_lost_digits(export, layout)
-    content = unpacking.unpacked(content, layout.member)
+    content = unpacking.unpack(content, layout.member)
     _refuse_what_is_no_text(content)
     if written := _of_rejects(content, layout):
         return _with_lost_digits(_of_csv(content, written)._replace(encoding=written.encoding), layout)
@@ -128,7 +128,7 @@ def read(content: bytes, layout: Layout) -> Export:
 
 
 def _with_lost_digits(export: Export, layout: Layout) -> Export:
-    lost = spreadsheet_damage.lost(export.frame, layout.digits)
+    lost = spreadsheet_damage.find_lost_digits(export.frame, layout.digits)
     return export._replace(rejects=pl.concat([export.rejects, lost]))
 
 
@@ -287,10 +287,10 @@ def _export(opened: _Opened, layout: Layout) -> Export:
     if reject_files.is_rejects_file(columns):
         ours = reject_files.ours(pl.concat([frame, cut]))
         export = Export(reject_files.restore(frame), reject_files.restore(cut), rejects, mended=True, ours=ours)
-    return _renamed(export, layout.rename)
+    return _rename_columns(export, layout.rename)
 
 
-def _renamed(export: Export, rename: dict[str, str]) -> Export:
+def _rename_columns(export: Export, rename: dict[str, str]) -> Export:
     """The columns under the names that the mapping uses."""
     names = {old: new for old, new in rename.items() if old in export.columns}
     after = [names.get(name, name) for name in export.columns]

@@ -60,7 +60,7 @@ def write(export: pl.DataFrame, rejects: pl.DataFrame, delimiter: str, encoding:
     if not codec.startswith("utf") and not _holds(codec, _csv(own, delimiter)):
         log.warning("The rejects file is written in UTF-8: %s lacks some of its characters.", encoding)
         codec = "utf-8"
-    text = _csv(guarded(found), delimiter)
+    text = _csv(guard_cells(found), delimiter)
     content = text.encode("utf-8-sig" if codec == "utf-8" else codec, errors="replace")
     return text.encode("utf-8-sig") if not codec.startswith("utf") and _is_utf8(content) else content
 
@@ -78,7 +78,7 @@ def write_notes(noted: pl.DataFrame, delimiter: str, encoding: str) -> bytes:
         noted.sort("row", maintain_order=True).select(pl.col("row").cast(pl.String), *NOTE_COLUMNS[1:]).fill_null("")
     )
     codec = codecs.lookup(encoding).name
-    text = _csv(guarded(notes), delimiter)
+    text = _csv(guard_cells(notes), delimiter)
     codec = codec if codec.startswith("utf") or _holds(codec, text) else "utf-8"
     return text.encode("utf-8-sig" if codec == "utf-8" else codec)
 
@@ -101,12 +101,12 @@ def restore(frame: pl.DataFrame) -> pl.DataFrame:
     """
     if not is_rejects_file(frame.columns):
         return frame
-    return _changed(frame.drop(COLUMNS, strict=False), _unguarded)
+    return _change_texts(frame.drop(COLUMNS, strict=False), _unguard)
 
 
 def ours(frame: pl.DataFrame) -> pl.DataFrame:
     """Of a corrected rejects file, ROW and those of our columns that it still has."""
-    return _changed(frame.select(ROW, *(name for name in COLUMNS if name in frame.columns)), _unguarded)
+    return _change_texts(frame.select(ROW, *(name for name in COLUMNS if name in frame.columns)), _unguard)
 
 
 def columns_named(reported: str) -> set[str]:
@@ -115,21 +115,21 @@ def columns_named(reported: str) -> set[str]:
     return {reported, *parts, *(name for part in parts for name in re.split(r" \+ | and |, ", part))}
 
 
-def guarded(frame: pl.DataFrame) -> pl.DataFrame:
+def guard_cells(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with an apostrophe before everything that a spreadsheet could take for a formula."""
-    return _changed(frame, _guarded)
+    return _change_texts(frame, _guard)
 
 
-def _guarded(text: pl.Expr) -> pl.Expr:
+def _guard(text: pl.Expr) -> pl.Expr:
     return text.str.replace_all(_RISKY_BEHIND, "${1}'${2}").str.replace(_RISKY, "'${1}")
 
 
-def _unguarded(text: pl.Expr) -> pl.Expr:
+def _unguard(text: pl.Expr) -> pl.Expr:
     """Undo what `write` did, in reverse order."""
     return text.str.replace(_GUARDED, "${1}").str.replace_all(_GUARDED_BEHIND, "${1}${2}")
 
 
-def _changed(frame: pl.DataFrame, change: Callable[[pl.Expr], pl.Expr]) -> pl.DataFrame:
+def _change_texts(frame: pl.DataFrame, change: Callable[[pl.Expr], pl.Expr]) -> pl.DataFrame:
     """The frame with changed text and header; row numbers and their column name stay."""
     header = pl.DataFrame({"name": frame.columns}, schema={"name": pl.String}).select(change(pl.col("name")))["name"]
     changed = frame.with_columns(change(pl.col(pl.String)))

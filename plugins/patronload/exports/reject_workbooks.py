@@ -50,7 +50,7 @@ def write(export: pl.DataFrame, rejects: pl.DataFrame, names: Mapping[str, str])
     out = io.BytesIO()
     with Workbook(out, {"in_memory": True}) as book:
         looks = {name: book.add_format(look | {"num_format": TEXT}) for name, look in _LOOKS.items()}
-        _write_rows(book.add_worksheet(SHEET), lines, _highlighted(rejects, names), looks)
+        _write_rows(book.add_worksheet(SHEET), lines, _cells_to_highlight(rejects, names), looks)
         _write_help(book.add_worksheet(HELP), looks)
     return out.getvalue()
 
@@ -69,7 +69,7 @@ def _fits(lines: pl.DataFrame) -> bool:
     return lines.height <= MOST_ROWS and lines.width <= MOST_COLUMNS and (longest or 0) <= LONGEST
 
 
-def _highlighted(rejects: pl.DataFrame, names: Mapping[str, str]) -> dict[str, set[str]]:
+def _cells_to_highlight(rejects: pl.DataFrame, names: Mapping[str, str]) -> dict[str, set[str]]:
     """The columns to correct, by row number as text."""
     found: dict[str, set[str]] = {}
     for row, reported in rejects.select(pl.col("row").cast(pl.String), "column").drop_nulls().iter_rows():
@@ -81,10 +81,10 @@ def _write_rows(sheet: Any, lines: pl.DataFrame, bad: dict[str, set[str]], looks
     columns = lines.columns
     own = len(columns) - len(reject_files.COLUMNS)
     number = columns.index(reject_files.COLUMNS[0])
-    for place, name in enumerate(reject_files.guarded(lines.clear()).columns):
+    for place, name in enumerate(reject_files.guard_cells(lines.clear()).columns):
         sheet.set_column(place, place, 60 if name == "reject_reason" else 18, looks["plain"])
         sheet.write_string(0, place, name, looks["header"])
-    for line, cells in enumerate(reject_files.guarded(lines).iter_rows(), 1):
+    for line, cells in enumerate(reject_files.guard_cells(lines).iter_rows(), 1):
         named = bad.get(cells[number], set())
         for place, cell in enumerate(cells):
             look = "ours" if place >= own else "bad" if columns[place] in named else "plain"

@@ -76,12 +76,15 @@ def find(export: Export, candidates: Iterable[Export], mapping: Mapping) -> Expo
     return best
 
 
-def compared(export: Export, original: Export, mapping: Mapping) -> Export:
+def compare(export: Export, original: Export, mapping: Mapping) -> Export:
     """The corrected file, with the rows set aside that must not be loaded, and the reason for each."""
     pairs = _pairs(export, original, mapping)
-    found = [_strangers(pairs), *(_changed(pairs, column, mapping) for column in _common(export, original, mapping))]
+    found = [
+        _strangers(pairs),
+        *(_changed_cells(pairs, column, mapping) for column in _common(export, original, mapping)),
+    ]
     rejects = pl.concat(found)
-    aside = _restored(pairs, rejects).select(export.frame.columns)
+    aside = _restore(pairs, rejects).select(export.frame.columns)
     return export._replace(
         frame=without(export.frame, rejects),
         ragged=pl.concat([export.ragged, aside]),
@@ -103,13 +106,13 @@ def _ids(mapping: Mapping) -> list[str]:
 def _pairs(export: Export, original: Export, mapping: Mapping) -> pl.DataFrame:
     """The rows of the file with their originals: WAS and a column's name is its original cell, null without one."""
     columns = [column for column in original.columns if column in export.columns]
-    known = _marked(original)
+    known = _with_rejects(original)
     was = known.select(ORIGINAL, REPORTED, pl.col(columns).name.prefix(WAS)).unique(ORIGINAL, keep="first")
     numbers = _numbers(export, known, [column for column in _ids(mapping) if column in columns])
     return export.frame.with_columns(numbers.alias(ORIGINAL)).join(was, on=ORIGINAL, how="left", maintain_order="left")
 
 
-def _marked(original: Export) -> pl.DataFrame:
+def _with_rejects(original: Export) -> pl.DataFrame:
     """The original rows with the number and the cells that their rejects name."""
     ours = original.ours.select(
         ROW,
@@ -162,7 +165,7 @@ def _strangers(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _changed(pairs: pl.DataFrame, column: str, mapping: Mapping) -> pl.DataFrame:
+def _changed_cells(pairs: pl.DataFrame, column: str, mapping: Mapping) -> pl.DataFrame:
     """Rejects for the cells of a column that must not have changed in this way."""
     was, now = pl.col(f"{WAS}{column}").str.strip_chars(), pl.col(column).str.strip_chars()
     is_id, rejects = column in _ids(mapping), []
@@ -212,7 +215,7 @@ def _with_lost_letters(before: str) -> str:
     return "".join(re.escape(letter) if letter.isascii() else f"(?:{re.escape(letter)}|\\?)" for letter in before)
 
 
-def _restored(pairs: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
+def _restore(pairs: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
     """The refused rows, with the original values in the refused cells."""
     aside = pairs.filter(pl.col(ROW).is_in(rejects["row"].implode()))
     refused = rejects.drop_nulls("column").group_by("column").agg("row")

@@ -53,7 +53,7 @@ IN_NUMBERS = (
 )
 
 
-def lost(frame: pl.DataFrame, lengths: dict[str, int]) -> pl.DataFrame:
+def find_lost_digits(frame: pl.DataFrame, lengths: dict[str, int]) -> pl.DataFrame:
     """Rejects for cells with fewer digits than their column always has."""
     found = [no_rejects()]
     for name, length in lengths.items():
@@ -66,7 +66,7 @@ def lost(frame: pl.DataFrame, lengths: dict[str, int]) -> pl.DataFrame:
     return pl.concat(found)
 
 
-def damaged(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+def find_damage(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     """Rejects for cells that a spreadsheet has damaged in the columns that the mapping uses."""
     found = [no_rejects()]
     for name in mapping.columns:

@@ -21,20 +21,20 @@ STEP = 1 << 20
 PACKED = {GZIP: "a gzip file", ZIP: "a zip file"}
 
 
-def unpacked(content: bytes, member: str | None = None) -> bytes:
+def unpack(content: bytes, member: str | None = None) -> bytes:
     """
     The file in a gzip or zip file; other content unchanged. `member` names the file in a zip file with several.
 
     Raises SourceError for a file that is damaged, unpacks to an absurd size, or does not contain exactly one file.
     """
     if content.startswith(GZIP):
-        return _gunzipped(content)
+        return _gunzip(content)
     if content.startswith((ZIP, b"PK\x05\x06")):
-        return _unzipped(content, member)
+        return _unzip(content, member)
     return content
 
 
-def _gunzipped(content: bytes) -> bytes:
+def _gunzip(content: bytes) -> bytes:
     out, rest = io.BytesIO(), content
     while rest:  # as in gzip, several gzip files one after another are one file
         unfolding = zlib.decompressobj(wbits=31)
@@ -44,24 +44,24 @@ def _gunzipped(content: bytes) -> bytes:
                 rest = unfolding.unconsumed_tail
                 _check_size(out.tell(), len(content))
         except zlib.error:
-            raise _damaged("gzip") from None
+            raise _damage_error("gzip") from None
         if not unfolding.eof:
-            raise _damaged("gzip")
+            raise _damage_error("gzip")
         rest = unfolding.unused_data.lstrip(b"\0")
     return out.getvalue()
 
 
-def _unzipped(content: bytes, member: str | None) -> bytes:
+def _unzip(content: bytes, member: str | None) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            chosen = _chosen(packed.infolist(), member)
+            chosen = _choose(packed.infolist(), member)
             _check_size(chosen.file_size, max(chosen.compress_size, 1))
             with packed.open(chosen) as file:
                 return _read(file, chosen)
     except (SourceError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 - Python's reader raises a dozen kinds of errors for damaged files
-        raise _damaged("zip") from None
+        raise _damage_error("zip") from None
 
 
 def _read(file: IO[bytes], chosen: zipfile.ZipInfo) -> bytes:
@@ -73,7 +73,7 @@ def _read(file: IO[bytes], chosen: zipfile.ZipInfo) -> bytes:
     return out.getvalue()
 
 
-def _chosen(members: list[zipfile.ZipInfo], member: str | None) -> zipfile.ZipInfo:
+def _choose(members: list[zipfile.ZipInfo], member: str | None) -> zipfile.ZipInfo:
     if any(each.filename == "[Content_Types].xml" for each in members):
         raise SourceError("The export is a zip or Excel file, not a CSV file. Ask the sender for CSV.")
     files = [each for each in members if not each.is_dir() and not _is_litter(each.filename)]
@@ -113,5 +113,5 @@ def _check_size(unfolded: int, size: int) -> None:
         )
 
 
-def _damaged(kind: str) -> SourceError:
+def _damage_error(kind: str) -> SourceError:
     return SourceError(f"The {kind} file is damaged or incomplete. Ask the sender to send it again.")

@@ -1,5 +1,5 @@
 """
-What Airflow shows a person as the question of the task approve.
+Write the question that Airflow shows for the task approve.
 
 Airflow keeps the text of a question when its task is cleared in the middle of a run, and offers no public way to read
 it: its own function upsert_hitl_detail throws the answer away. So this module alone uses the task's private connection

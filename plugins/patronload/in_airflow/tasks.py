@@ -75,7 +75,7 @@ class RetryByKind(ExceptionRetryPolicy):
     """Whether to try again by the kind of error, and when: not before the far end asks for it."""
 
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
-        """What Airflow is to do after an exception; it asks in the task's own process."""
+        """Tell Airflow what to do after an exception; it asks in the task's own process."""
         decision = super().evaluate(exception, try_number, max_tries, context)
         pause = exception.retry_after if isinstance(exception, TransientError) else None
         # The task's own pauses, which get longer from try to try, stand when nothing is asked for.
@@ -374,7 +374,7 @@ def _load(name: str) -> Load:
 
 
 def _reason(written: str | None) -> str | None:
-    """What a person wrote as the reason, on one line, as it will stand in logs and mails; blanks are none."""
+    """The reason that a person wrote, on one line, for logs and mails; None if it is blank."""
     return "".join(sign for sign in " ".join((written or "").split()) if sign.isprintable()) or None
 
 

@@ -1,4 +1,4 @@
-"""What is done for all libraries at once, as Airflow tasks: clear away what is old, and send the weekly mails."""
+"""The Airflow tasks for all libraries together: purge old artifacts, and send the weekly mails."""
 
 from __future__ import annotations
 

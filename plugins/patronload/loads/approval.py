@@ -42,7 +42,7 @@ class Turn(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a person answered; `by` is None when nobody did in time. `at` is aware."""
+    """A person's answer; `by` is None when no one answered in time. `at` is aware."""
 
     approved: bool
     by: str | None
@@ -69,12 +69,12 @@ def record_answer(load: Load, turn: Turn, answer: Answer | None) -> ApprovalReco
             question=question, turn=turn.number, asked=now, until=now + wait, mailed=None, answer=None
         )
     if answer:
-        record = record.model_copy(update=_answered(answer))
+        record = record.model_copy(update=_fields_of(answer))
     record.write(load.run)
     return record
 
 
-def _answered(answer: Answer) -> dict[str, object]:
+def _fields_of(answer: Answer) -> dict[str, object]:
     # The form requires a reason; an answer by REST may lack one.
     if answer.approved and answer.by and not answer.reason:
         raise Declined(
@@ -104,7 +104,7 @@ def check_answer(load: Load, record: ApprovalRecord) -> None:
     """Raises Declined unless a person approved."""
     if record.answer == "approved":
         return
-    unusual = f"What was unusual: {' '.join(verdict.sentence for verdict in questions.asked(load.run))}"
+    unusual = f"What was unusual: {' '.join(verdict.sentence for verdict in questions.verdicts_to_answer(load.run))}"
     if record.answer == "no_answer" or record.answered is None:
         since = dates.moment(record.asked, load.tenant.zone)
         raise Declined(
@@ -128,7 +128,7 @@ def is_approved(run: Run) -> bool:
 
 def check(run: Run) -> None:
     """Raises Declined when something is asked and nobody has approved it."""
-    if questions.asked(run) and not is_approved(run):
+    if questions.verdicts_to_answer(run) and not is_approved(run):
         raise Declined(
             "Nothing was sent. A person has to approve this load as it is planned now, and nobody has. Clear the task "
             "'approve' in Airflow to be asked."
@@ -136,7 +136,7 @@ def check(run: Run) -> None:
 
 
 class Shown(NamedTuple):
-    """What a person has approved: the gates that asked, and the figures of the plan."""
+    """The question that a person answers: the gates that asked, and the figures of the plan."""
 
     gates: frozenset[str]
     create: int
@@ -144,10 +144,10 @@ class Shown(NamedTuple):
     rejected: int
 
 
-def shown(run: Run) -> Shown:
-    """What is asked about the run as it is planned now."""
+def current_question(run: Run) -> Shown:
+    """The question about the run as it is planned now."""
     plan = Plan.read(run)
-    gates = frozenset(verdict.gate for verdict in questions.asked(run))
+    gates = frozenset(verdict.gate for verdict in questions.verdicts_to_answer(run))
     return Shown(gates, plan.new, plan.known, questions.figures(run).rejected)
 
 
@@ -157,7 +157,7 @@ def carry_over(load: Load, before: Shown) -> None:
 
     Raises Declined otherwise, so that a person is asked about the new figures.
     """
-    now = shown(load.run)
+    now = current_question(load.run)
     if now != before:
         raise Declined(
             f"Nothing was sent. {load.tenant.system.name} has changed since this load was approved: it would create "
@@ -174,7 +174,7 @@ def question(load: Load, record: ApprovalRecord) -> Question:
     last = next(iter(History(load.run).last(1)), None)
     plan = plan_summary.summary(Plan.read(load.run).effects, load.tenant.system.name)
     return Question(
-        sentences=tuple(verdict.sentence for verdict in questions.asked(load.run)),
+        sentences=tuple(verdict.sentence for verdict in questions.verdicts_to_answer(load.run)),
         files=tuple(_files(load, last)),
         figures=tuple(_figures(load.run, last, plan)),
         until=record.until.astimezone(load.tenant.zone),

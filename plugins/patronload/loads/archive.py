@@ -33,7 +33,7 @@ NONE_KEPT = "No earlier run has kept an export of this day either."
 
 
 class Kept(NamedTuple):
-    """What an earlier run fetched for the same day, and whether all files of it are still there."""
+    """The files that an earlier run fetched for the same day, and whether all files of it are still there."""
 
     run: Run
     delivery: Delivery
@@ -61,7 +61,7 @@ def take(load: Load, missing: MissingError) -> Delivery:
         log.info("%s So this run keeps the export that it has fetched already.", missing)
         return newest.delivery
     first, *more = (
-        _copied(load, newest.run, name, file)
+        _copy(load, newest.run, name, file)
         for name, file in zip(_names(newest.run), newest.delivery.files, strict=True)
     )
     log.info("%s So it is taken from the archive of run %s, fetched %s.", missing, newest.run.id, newest.fetched)
@@ -76,11 +76,11 @@ def delivery(load: Load, first: DeliveredFile, more: list[DeliveredFile], archiv
 
 def _of_other_runs(load: Load) -> list[Kept | None]:
     with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(lambda run: _kept(load, run), load.run.others()))
+        return list(pool.map(lambda run: _kept_delivery(load, run), load.run.others()))
 
 
-def _kept(load: Load, run: Run) -> Kept | None:
-    """What a run has kept, if it was for the same day and the same path."""
+def _kept_delivery(load: Load, run: Run) -> Kept | None:
+    """The files of a run, if it was for the same day and the same path."""
     found = Delivery.find(run)
     if found is None or (found.day, found.asked) != (load.day.isoformat(), load.path):
         return None
@@ -91,8 +91,8 @@ def _kept(load: Load, run: Run) -> Kept | None:
 
 
 def _of_this_run(load: Load) -> Kept | None:
-    """What this run fetched before it was cleared, if all of it is still as it was fetched."""
-    kept = _kept(load, load.run)
+    """The files that this run fetched before it was cleared, if none has changed since."""
+    kept = _kept_delivery(load, load.run)
     if kept is None or not kept.complete:
         return None
     named = zip(_names(load.run), kept.delivery.files, strict=True)
@@ -111,7 +111,7 @@ def _names(run: Run) -> list[str]:
     return [names.EXPORT, *run.names(names.MORE)]
 
 
-def _copied(load: Load, kept: Run, name: str, about: DeliveredFile) -> DeliveredFile:
+def _copy(load: Load, kept: Run, name: str, about: DeliveredFile) -> DeliveredFile:
     digest = hashlib.sha256()
     with kept.reading(name) as file, load.run.writing(name) as into:
         while block := file.read(BLOCK):

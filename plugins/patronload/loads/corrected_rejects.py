@@ -21,7 +21,7 @@ MOST_LOADS = 60
 """How many of the last loads with rejects a corrected file may belong to."""
 
 
-def compared(load: Load, export: Export, mapping: Mapping) -> Export:
+def compare(load: Load, export: Export, mapping: Mapping) -> Export:
     """The export; its rows that are corrected rejects are compared with the rows that were rejected."""
     if not export.ours.height:
         return export
@@ -29,12 +29,12 @@ def compared(load: Load, export: Export, mapping: Mapping) -> Export:
     if original is None:
         log.warning("The rejects that this file corrects are not there any more, so its rows cannot be compared.")
         return export
-    return returned_rejects.compared(export, original, mapping)._replace(compared=True)
+    return returned_rejects.compare(export, original, mapping)._replace(compared=True)
 
 
 def _originals(run: Run, layout: Layout) -> Iterator[Export]:
     """The rejects of the other loads of the library, the newest first."""
-    written = [(other.modified(names.REJECTS), other) for other in run.others()]
+    written = [(other.written_at(names.REJECTS), other) for other in run.others()]
     known = [(moment, other) for moment, other in written if moment]
     for _, other in sorted(known, key=_moment, reverse=True)[:MOST_LOADS]:
         try:

@@ -28,8 +28,8 @@ def read_export(load: Load) -> Export:
     delivery = Delivery.find(load.run)
     delivered = [file.name for file in delivery.files] if delivery else ["the export"]
     files = [_read_file(load, name) for name in (names.EXPORT, *load.run.names(names.MORE))]
-    export = merging.merged(list(zip(delivered, files, strict=True)), mapping, source.same_person)
-    return corrected_rejects.compared(load, export, mapping)
+    export = merging.merge(list(zip(delivered, files, strict=True)), mapping, source.same_person)
+    return corrected_rejects.compare(load, export, mapping)
 
 
 def _read_file(load: Load, name: str) -> Export:

@@ -1,4 +1,4 @@
-"""What ended a run, kept as failure.json for its report."""
+"""Keep the error that ended a run as failure.json, for its report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from patronload.loads.load import Load
 
 
 @contextmanager
-def recorded(load: Load, stage: str) -> Iterator[None]:
+def recording(load: Load, stage: str) -> Iterator[None]:
     """Keep an error raised within for the report, and remove an earlier one when there is none."""
     try:
         yield

@@ -100,7 +100,7 @@ def unread(load: Load, export: Export) -> dict[str, int]:
     """The filled columns that neither a rule nor a check reads, if the last load did not have them already."""
     last = History(load.run).last(1)
     reported = last[-1].columns if last else ()
-    found = {} if export.mended else unread_columns.filled(export.frame, load.mapping(export.columns))
+    found = {} if export.mended else unread_columns.count_filled(export.frame, load.mapping(export.columns))
     return {column: count for column, count in found.items() if column not in reported}
 
 
@@ -148,7 +148,7 @@ def check_age(load: Load) -> None:
     history, figures = History(load.run), questions.figures(load.run)
     if not load.run.has(names.DELIVERY) or figures.mended:
         return
-    older = any(verdict.gate == "older_file" for verdict in questions.asked(load.run))
+    older = any(verdict.gate == "older_file" for verdict in questions.verdicts_to_answer(load.run))
     if older and approval.is_approved(load.run) and figures.newest == _newest_of(history):
         return
     _hold(load, "post", [_newest(load, _arrival(load), history)], GateFigures())
@@ -205,7 +205,7 @@ def is_complete(load: Load) -> bool:
 
 
 def _arrival(load: Load) -> Arrival:
-    """What arrived; several files of one delivery are taken for one, as new as the newest of them."""
+    """The delivery as one file; if it has several, it is as new as the newest of them."""
     delivery = Delivery.read(load.run)
     hashes = [file.sha256 for file in delivery.files]
     modified = max(file.modified for file in delivery.files).astimezone(load.tenant.zone)

@@ -78,7 +78,7 @@ class Lease:
             time.sleep(BETWEEN)
 
     @contextmanager
-    def kept_on_success(self) -> Iterator[None]:
+    def keep_on_success(self) -> Iterator[None]:
         """Hold the lease while something is prepared for sending; it is kept unless that fails."""
         self.hold()
         try:

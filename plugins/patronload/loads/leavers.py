@@ -28,7 +28,7 @@ from patronload.errors import ConfigError
 from patronload.loads import delivery, gatekeeper, ledger_store
 from patronload.loads.load import Load
 from patronload.mapping import expressions
-from patronload.reporting.report import counted
+from patronload.reporting.report import count_of
 from patronload.rows import ROW
 from patronload.targets.delivery import Leaving
 from patronload.targets.patron_ledger import EXEMPT, MISSING, PRESENT, PatronLedger
@@ -105,7 +105,7 @@ def consider(load: Load, mapping: Mapping, ledger: PatronLedger | None) -> tuple
     found = missing(ledger, ledger.hashes(keys_in_file(load, mapping)), load.day, rules)
     others = of_other_tenants(load, found.due["key"].to_list())
     due = found.due.filter(~pl.col("key").is_in(list(others)))
-    allowed = rules.allowed(found.known - sum(found.before.values()))
+    allowed = rules.max_leavers(found.known - sum(found.before.values()))
     too_many = rules.action != "report" and due.height > allowed
     figures = {
         "known": found.known,
@@ -126,7 +126,7 @@ def consider(load: Load, mapping: Mapping, ledger: PatronLedger | None) -> tuple
             rules=rules,
             day=load.day,
             first_row=_last_row(load) + 1,
-            excepted=frozenset(_excepted(load.tenant)),
+            excepted=frozenset(_exceptions(load.tenant)),
             records={} if load.tenant.system.can_be_asked else _last_records(load, keys),
             mentioned=frozenset(_cells_without_key(load, mapping)),
         ),
@@ -135,14 +135,14 @@ def consider(load: Load, mapping: Mapping, ledger: PatronLedger | None) -> tuple
 
 
 def sentences(figures: dict[str, Any]) -> Iterator[str]:
-    """What the report says about the missing, beside their numbers."""
+    """The report's sentences about missing patrons."""
     if figures.get("too_many"):
         yield (
             f"{figures['due']:,} of {figures['known']:,} known patrons would leave at once, more than leavers.max "
             "allows. None of them leaves with this load. If they really left, raise leavers.max in the tenant file."
         )
     if figures.get("announced"):
-        soon = counted(figures["announced"], "patron")
+        soon = count_of(figures["announced"], "patron")
         yield f"{soon} will leave soon if the next files do not have them either."
 
 
@@ -154,14 +154,14 @@ def keys_in_file(load: Load, mapping: Mapping) -> Iterator[str]:
     """
     for part in delivery.rows_in_parts(load.run):
         yield from _keys(part, mapping).drop_nulls()
-    yield from _keys(_ragged(load), mapping).drop_nulls()
+    yield from _keys(_ragged_rows(load), mapping).drop_nulls()
     yield from _cells_without_key(load, mapping)
 
 
 def _cells_without_key(load: Load, mapping: Mapping) -> Iterator[str]:
     """The cells of rows whose key cannot be read, or not be trusted because the row has too many or too few cells."""
     parts = (part.filter(_keys(part, mapping).is_null()) for part in delivery.rows_in_parts(load.run))
-    for rows in (*parts, _ragged(load)):
+    for rows in (*parts, _ragged_rows(load)):
         for cells in rows.drop(ROW).iter_rows():
             yield from (text for cell in cells if (text := (cell or "").strip()))
 
@@ -171,7 +171,7 @@ def _keys(rows: pl.DataFrame, mapping: Mapping) -> pl.Series:
     return expressions.of_fields(rows, mapping, [key])[key].cast(pl.String)
 
 
-def _ragged(load: Load) -> pl.DataFrame:
+def _ragged_rows(load: Load) -> pl.DataFrame:
     """Rows with too many or too few cells, as far as they fit under the header; and rows that were set aside."""
     return tables.read(load.run, names.RAGGED)
 
@@ -206,7 +206,7 @@ def _is_same_system(one: Tenant, other: Tenant) -> bool:
     return all(getattr(one.target, name, None) == getattr(other.target, name, None) for name in same)
 
 
-def _excepted(tenant: Tenant) -> Iterator[str]:
+def _exceptions(tenant: Tenant) -> Iterator[str]:
     """The keys in the tenant's list of exceptions. Raises ConfigError when the list cannot be read."""
     name = tenant.leavers.exceptions.ids if tenant.leavers else None
     if name is None:
@@ -222,7 +222,7 @@ def _last_records(load: Load, keys: list[str]) -> dict[str, str]:
     """The patrons as the last run that had them made them; without those whose runs were purged."""
     found: dict[str, str] = {}
     key = load.tenant.system.key
-    for run in sorted(load.run.others(), key=lambda run: run.touched(), reverse=True):
+    for run in sorted(load.run.others(), key=lambda run: run.last_written(), reverse=True):
         wanted = [one for one in keys if one not in found]
         if not wanted:
             break

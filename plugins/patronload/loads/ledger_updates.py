@@ -29,7 +29,7 @@ def update(load: Load) -> None:
     system, mapping = load.tenant.system, load.mapping(delivery.facts(load).columns)
     progress = Progress.of(load.run)
     sent, confirmed = progress.arrived, progress.confirmed
-    if sent.is_empty() and tables.unchanged(load.run).is_empty():
+    if sent.is_empty() and tables.read_unchanged(load.run).is_empty():
         return
     complete = posting.is_complete(load.run)
     state = Remembered(rows=sent["row"].to_list(), loaded=confirmed["row"].to_list(), complete=complete)
@@ -51,24 +51,26 @@ def _confirm(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed: pl.D
     key, complete = load.tenant.system.key, gatekeeper.is_complete(load)
     content = [pl.Series(ledger.contents(confirmed["content"]))] if "content" in confirmed.columns else []
     ledger.confirm(confirmed.select(pl.col(key).alias("key"), *content), "key", load.day, complete=complete)
-    unchanged = tables.unchanged(load.run)
+    unchanged = tables.read_unchanged(load.run)
     ledger.confirm(unchanged, "key", load.day, complete=complete)
     if fields := last_changed.paths(mapping):
         left_out = confirmed.select("row", "unsaid") if "unsaid" in confirmed.columns else confirmed.select("row")
         rows = pl.concat([left_out, unchanged.select("row")], how="diagonal")
-        said = _said(load, mapping, ledger, rows, fields)
+        said = _contested_values(load, mapping, ledger, rows, fields)
         ledger.confirm(said, "key", load.day, complete=complete)
 
 
-def _said(load: Load, mapping: Mapping, ledger: PatronLedger, rows: pl.DataFrame, fields: list[str]) -> pl.DataFrame:
-    """The values of contested fields in these rows, except those that FOLIO did not get; see `PatronLedger.told`."""
+def _contested_values(
+    load: Load, mapping: Mapping, ledger: PatronLedger, rows: pl.DataFrame, fields: list[str]
+) -> pl.DataFrame:
+    """The values of contested fields in these rows, except those that FOLIO did not get; see `PatronLedger.pack`."""
     patrons = tables.read(load.run, names.PATRONS).join(rows, on="row")
     if "unsaid" not in patrons.columns:
         patrons = patrons.with_columns(unsaid=pl.lit(None, pl.List(pl.String)))
     told = []
     for text, unsaid in patrons.select("patron", "unsaid").iter_rows():
         said = last_changed.values(json.loads(text), fields, mapping)
-        told.append(ledger.told({name: value for name, value in said.items() if name not in (unsaid or ())}))
+        told.append(ledger.pack({name: value for name, value in said.items() if name not in (unsaid or ())}))
     return patrons.select(key=load.tenant.system.key).with_columns(said=pl.Series(told, dtype=pl.String))
 
 

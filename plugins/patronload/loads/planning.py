@@ -113,13 +113,13 @@ def _write_parts(
     with closing(spool), run.writing(name) as file:
         writer = tables.Writer(file)
         for part in spool.parts():
-            kept = _returned(part.join(dropped, on="row", how="anti", maintain_order="left"), back)
+            kept = _with_returns(part.join(dropped, on="row", how="anti", maintain_order="left"), back)
             writer.write(kept)
             yield kept
         writer.close()
 
 
-def _returned(changes: pl.DataFrame, back: pl.DataFrame | None) -> pl.DataFrame:
+def _with_returns(changes: pl.DataFrame, back: pl.DataFrame | None) -> pl.DataFrame:
     """The changes, with the action `return` for patrons who had left and are in the file again."""
     if back is None or back.is_empty():
         return changes
@@ -170,7 +170,7 @@ def plan_again_if_needed(load: Load, target: Target, lease: Lease) -> None:
     Raises Declined when the figures differ from those that were approved, or when something new needs approval;
     ValidationError when a newer file was loaded; and TargetError when another load has sent anything since.
     """
-    planned, asks = planned_at(load.run), questions.asked(load.run)
+    planned, asks = planned_at(load.run), questions.verdicts_to_answer(load.run)
     # planned.parquet is written last: without it, the last attempt to plan did not finish.
     is_complete = load.run.has(names.PLANNED)
     if reruns.anything_sent(load.run) or not (asks or not is_complete or datetime.now(UTC) - planned > MAX_AGE):
@@ -179,7 +179,7 @@ def plan_again_if_needed(load: Load, target: Target, lease: Lease) -> None:
         lease.sending(planned)
     # A newer file may have been loaded while this load waited for the lease.
     gatekeeper.check_age(load)
-    before = approval.shown(load.run) if asks else None
+    before = approval.current_question(load.run) if asks else None
     log.info("Planning again, because the library system may have changed since")
     plan(load, delivery.facts(load), target, lease)
     if before:

@@ -1,5 +1,5 @@
 """
-What happens to a run's artifacts when a stage runs again.
+Keep or remove a run's artifacts when a stage runs again.
 
 A stage that runs again replaces what it wrote before. Once patrons were sent it does not: the load continues with what
 was planned, and another file needs another run.
@@ -23,7 +23,7 @@ def anything_sent(run: Run) -> bool:
 
 
 def keep(run: Run, what: str, name: str) -> Counts:
-    """What a stage hands on when it keeps the artifact `name` because patrons were sent."""
+    """The counts that a stage returns when it keeps the artifact `name` because patrons were sent."""
     log.warning("The %s is kept, because this run has already sent patrons. For another file, start another run.", what)
     return {"kept": f"{run.url}/{name}"}
 

@@ -14,7 +14,7 @@ def clean(column: str) -> pl.Expr:
     return _or_null(pl.col(column).str.strip_chars())
 
 
-def cleaned(rows: pl.DataFrame) -> pl.DataFrame:
+def clean_all(rows: pl.DataFrame) -> pl.DataFrame:
     """As `clean`, for all columns, in two steps so that each cell is stripped once."""
     return rows.select(pl.all().str.strip_chars()).select(_or_null(pl.col(name)) for name in rows.columns)
 

@@ -92,18 +92,18 @@ def read(texts: pl.DataFrame, rule: Variant, allowed: Span) -> pl.DataFrame:
         tried = pl.DataFrame([_days(left, form).alias(form) for form in rule.forms])
         found = tried.select(pl.coalesce(pl.all())).to_series()
         days = days.scatter(unread.arg_true(), found)
-    return _allowed(texts.with_columns(days.alias("day")), rule, allowed)
+    return _check_span(texts.with_columns(days.alias("day")), rule, allowed)
 
 
 def of_lookup(texts: pl.DataFrame, rule: Variant) -> pl.DataFrame:
     """The days in VALUE, which come from a lookup, adjusted."""
     day = pl.col(VALUE).str.to_date("%Y-%m-%d")
-    return texts.with_columns(_adjusted(day, rule.adjustments).dt.to_string("%Y-%m-%d").alias(VALUE))
+    return texts.with_columns(_adjust(day, rule.adjustments).dt.to_string("%Y-%m-%d").alias(VALUE))
 
 
-def fixed(adjustments: list[Adjustment]) -> str:
+def fixed_date(adjustments: list[Adjustment]) -> str:
     """Today, adjusted, like 2027-08-31."""
-    moved = pl.select(_adjusted(pl.lit(date.today()), adjustments)).item()
+    moved = pl.select(_adjust(pl.lit(date.today()), adjustments)).item()
     return str(moved.isoformat())
 
 
@@ -127,11 +127,11 @@ def _plain(written: pl.Expr) -> pl.Expr:
     return written.str.to_lowercase().str.replace_all(r"\s+", "").str.replace_all(r"(^|[^0-9])0+([0-9])", "${1}${2}")
 
 
-def _allowed(dated: pl.DataFrame, rule: Variant, allowed: Span) -> pl.DataFrame:
+def _check_span(dated: pl.DataFrame, rule: Variant, allowed: Span) -> pl.DataFrame:
     """The dates as text, each adjusted, and the fault of those that are not allowed."""
     iso = pl.col("day").dt.to_string("%Y-%m-%d")
     if rule.adjustments or allowed.placeholders:
-        written, value = iso, _adjusted(pl.col("day"), rule.adjustments).dt.to_string("%Y-%m-%d")
+        written, value = iso, _adjust(pl.col("day"), rule.adjustments).dt.to_string("%Y-%m-%d")
         is_placeholder = written.is_in(list(allowed.placeholders))
     else:
         value, is_placeholder = iso, pl.lit(value=False)
@@ -143,10 +143,10 @@ def _allowed(dated: pl.DataFrame, rule: Variant, allowed: Span) -> pl.DataFrame:
         beyond |= pl.col(VALUE) > allowed.latest
     fault = pl.when("placeholder").then(pl.lit(PLACEHOLDER)).when(beyond).then(pl.lit(f"is {allowed.words}"))
     dated = dated.with_columns(fault.otherwise(None).alias(OUTSIDE))
-    return dated.select(TEXT, _kept(allowed).alias(VALUE), OUTSIDE)
+    return dated.select(TEXT, _keep(allowed).alias(VALUE), OUTSIDE)
 
 
-def _kept(allowed: Span) -> pl.Expr:
+def _keep(allowed: Span) -> pl.Expr:
     """The value of a date that is allowed; with `clamp`, the nearest limit for one that is not."""
     value, fault = pl.col(VALUE), pl.col(OUTSIDE)
     kept = pl.when(fault.is_null()).then(value)
@@ -158,7 +158,7 @@ def _kept(allowed: Span) -> pl.Expr:
     return kept.when(early).then(pl.lit(allowed.earliest)).when(late).then(pl.lit(allowed.latest)).otherwise(None)
 
 
-def _adjusted(day: pl.Expr, adjustments: list[Adjustment]) -> pl.Expr:
+def _adjust(day: pl.Expr, adjustments: list[Adjustment]) -> pl.Expr:
     for adjustment in adjustments:
         day = _one_adjustment(day, adjustment)
     return day

@@ -44,14 +44,14 @@ def apply(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: S
 
 
 def _of_row(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span | None) -> pl.DataFrame:
-    return _made(_stepped(_texts(rows, rule), rule), rule, lookups, span or Span())
+    return _make(_apply_steps(_texts(rows, rule), rule), rule, lookups, span or Span())
 
 
 def _of_packed(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span | None) -> pl.DataFrame:
     """With MISREAD, for a cell that could not be read; TEXT is the whole cell then."""
     whole = _texts(rows, rule)[TEXT]
-    read = packed_cells.unpacked(whole, rule)
-    made = _made(_stepped(read.select(TEXT), rule), rule, lookups, span or Span())
+    read = packed_cells.unpack(whole, rule)
+    made = _make(_apply_steps(read.select(TEXT), rule), rule, lookups, span or Span())
     misread = read[MISREAD].is_not_null()
     return made.with_columns(
         pl.when(misread).then(whole).otherwise(pl.col(TEXT)).alias(TEXT), pl.col(UNMADE) | misread, read[MISREAD]
@@ -64,7 +64,7 @@ def fixed_value(rule: Variant) -> Constant:
         return rule.value
     if rule.is_group_offset:
         return date_forms.GROUP_OFFSET
-    return date_values.fixed(rule.adjustments)
+    return date_values.fixed_date(rule.adjustments)
 
 
 def constant(value: Constant) -> pl.Expr:
@@ -72,11 +72,11 @@ def constant(value: Constant) -> pl.Expr:
     return pl.lit(value, dtype=pl.List(pl.String) if isinstance(value, list) else None).alias(VALUE)
 
 
-def _made(texts: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span) -> pl.DataFrame:
+def _make(texts: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span) -> pl.DataFrame:
     if rule.split is not None:
         return _lists(texts, rule.split, lookups[rule.lookup] if rule.lookup is not None else None)
     if rule.lookup is not None:
-        values = texts.with_columns(looked_up(pl.col(TEXT), lookups[rule.lookup]).alias(VALUE))
+        values = texts.with_columns(look_up(pl.col(TEXT), lookups[rule.lookup]).alias(VALUE))
         values = date_values.of_lookup(values, rule) if rule.adjust else values
     elif rule.date is not None:
         values = date_values.read(texts, rule, span)
@@ -106,7 +106,7 @@ def by_case(rows: pl.DataFrame, cases: tuple[Case, ...]) -> list[Part]:
 
 
 def in_order(found: pl.DataFrame, positions: list[pl.Series], height: int) -> pl.DataFrame:
-    """What was found for the parts of `by_case`, one after the other, in the order of all rows; null for the others."""
+    """The values found for the parts of `by_case`, in the order of all rows; null for rows in no part."""
     places = np.full(height, -1, np.int64)
     places[np.concatenate([part.to_numpy() for part in positions])] = np.arange(found.height)
     indices = pl.Series(places)
@@ -118,7 +118,7 @@ def of_fields(rows: pl.DataFrame, mapping: Mapping, paths: list[str]) -> dict[st
     return {path: apply(rows, mapping.fields[path], mapping.lookups)[VALUE] for path in paths}
 
 
-def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
+def look_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
     """Each code's value in the table: `otherwise` for a code that is not listed, `blank` (or null) for no code."""
     listed = {code: meant for code, meant in table.items() if code not in (OTHERWISE, BLANK)}
     dtype = pl.Boolean if isinstance(next(iter(table.values())), bool) else pl.String
@@ -133,10 +133,10 @@ def looked_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
 
 def _texts(rows: pl.DataFrame, rule: Variant) -> pl.DataFrame:
     """The text that a rule takes from the row."""
-    return cells.cleaned(rows.select(*dict.fromkeys(rule.columns))).select(_taken(rule).alias(TEXT))
+    return cells.clean_all(rows.select(*dict.fromkeys(rule.columns))).select(_take(rule).alias(TEXT))
 
 
-def _stepped(taken: pl.DataFrame, rule: Variant) -> pl.DataFrame:
+def _apply_steps(taken: pl.DataFrame, rule: Variant) -> pl.DataFrame:
     """The text after the rule's steps; each step becomes a column, see above."""
     text = pl.col(TEXT)
     steps = [step.apply(text) for step in rule.steps]
@@ -144,10 +144,10 @@ def _stepped(taken: pl.DataFrame, rule: Variant) -> pl.DataFrame:
         steps.append(value_steps.phone(text, rule.phone))
     for step in steps:
         taken = taken.select(step)
-    return cells.cleaned(taken) if steps or rule.join is not None else taken
+    return cells.clean_all(taken) if steps or rule.join is not None else taken
 
 
-def _taken(rule: Variant) -> pl.Expr:
+def _take(rule: Variant) -> pl.Expr:
     if rule.first_of is not None:
         return pl.coalesce(rule.columns)
     if rule.join is not None:
@@ -166,7 +166,7 @@ def _lists(texts: pl.DataFrame, between: str, table: Lookup | None) -> pl.DataFr
     made = texts.with_columns(pl.col(TEXT).str.split(between).list.eval(element.str.strip_chars()).alias(VALUE))
     made = made.with_columns(value.list.eval(element.filter(element != "")).list.unique(maintain_order=True))
     if table is not None:
-        made = made.with_columns(value.list.eval(looked_up(element, table)))
+        made = made.with_columns(value.list.eval(look_up(element, table)))
         made = made.with_columns(value.list.eval(element.is_null()).list.any().fill_null(value=False).alias(UNMADE))
         made = made.with_columns(pl.when(~pl.col(UNMADE)).then(value.list.unique(maintain_order=True)).alias(VALUE))
     else:

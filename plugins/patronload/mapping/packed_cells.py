@@ -28,7 +28,7 @@ class _Texts(NamedTuple):
     fault: str | None = None
 
 
-def unpacked(cells: pl.Series, rule: Variant) -> pl.DataFrame:
+def unpack(cells: pl.Series, rule: Variant) -> pl.DataFrame:
     """
     The packed value of each cell, in TEXT. Several values become one text with the rule's `split` between them.
 
@@ -50,12 +50,12 @@ def unpacked(cells: pl.Series, rule: Variant) -> pl.DataFrame:
 def _texts(cell: str, rule: Variant) -> _Texts:
     try:
         values = _of_json(cell, rule.json_keys) if rule.json_keys is not None else _of_pairs(cell, rule.pair)
-        return _Texts(_joined(values, rule.split))
+        return _Texts(_join(values, rule.split))
     except _Misread as misread:
         return _Texts(None, str(misread))
 
 
-def _joined(values: list[str], split: str | None) -> str | None:
+def _join(values: list[str], split: str | None) -> str | None:
     if len(values) > 1:
         if split is None:
             raise _Misread(SEVERAL)
@@ -65,7 +65,7 @@ def _joined(values: list[str], split: str | None) -> str | None:
 
 
 def _of_json(cell: str, keys: tuple[str | int, ...]) -> list[str]:
-    value = _parsed(cell)
+    value = _parse(cell)
     for key in keys:
         if isinstance(key, str) and isinstance(value, dict):
             value = value.get(key)
@@ -76,18 +76,18 @@ def _of_json(cell: str, keys: tuple[str | int, ...]) -> list[str]:
     return [_text(one) for one in (value if isinstance(value, list) else [value]) if one is not None]
 
 
-def _parsed(cell: str) -> Any:
+def _parse(cell: str) -> Any:
     """The JSON in a cell; numbers stay as they are written, because 007 and 1.50 may be codes."""
     try:
         cell.encode()
         return json.loads(
-            cell, parse_int=str, parse_float=str, parse_constant=_refused, object_pairs_hook=_without_repeated_keys
+            cell, parse_int=str, parse_float=str, parse_constant=_refuse, object_pairs_hook=_without_repeated_keys
         )
     except (ValueError, RecursionError):
         raise _Misread(NOT_JSON) from None
 
 
-def _refused(_: str) -> None:
+def _refuse(_: str) -> None:
     raise ValueError
 
 

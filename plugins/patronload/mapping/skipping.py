@@ -8,7 +8,7 @@ from patronload.mapping.conditions import holds
 from patronload.rows import ROW, SKIPPED, no_skipped
 
 
-def skipped(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+def find_skipped(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     """The rows (ROW and the export's columns) that are skipped by rule, with the first rule that holds; see SKIPPED."""
     if not mapping.skip:
         return no_skipped()

@@ -85,7 +85,7 @@ def part_size(rows: int) -> int:
 
 
 def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Transformed:
-    frame = blank_words.emptied(frame, mapping)
+    frame = blank_words.empty_cells(frame, mapping)
     made = {path: _field(frame, path, rule, mapping) for path, rule in mapping.fields.items()}
     found = [field.rejects for field in made.values() if field.rejects is not None]
     # Several fields may read the same packed cell.
@@ -160,9 +160,9 @@ def _field(frame: pl.DataFrame, path: str, rule: Variant, mapping: Mapping) -> _
     return _Field(
         made[FRAGMENT],
         made[VALUE] if asked_for else None,
-        _unmade(frame[ROW], made, path, rule) if faulty else None,
+        _reject_unmade(frame[ROW], made, path, rule) if faulty else None,
         made[TEXT].is_not_null() if has_default else None,
-        _moved(frame[ROW], made, path, rule) if is_moved else None,
+        _note_moved(frame[ROW], made, path, rule) if is_moved else None,
     )
 
 
@@ -236,17 +236,17 @@ def _label(name: str | int) -> str:
     return "," if isinstance(name, int) else f",{json.dumps(name, ensure_ascii=False)}:"
 
 
-def _unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Variant) -> pl.DataFrame:
+def _reject_unmade(rows: pl.Series, made: pl.DataFrame, path: str, rule: Variant) -> pl.DataFrame:
     """Rejects for the rows whose value could not be made; see expressions.apply."""
     faulty = made.with_columns(rows.alias("row")).filter(UNMADE)
     if rule.is_packed:
         misread = pl.col(MISREAD).is_not_null()
         unread = _rejects(faulty.filter(misread), path, rule, pl.col(MISREAD), "correct the row")
-        return pl.concat([unread, _untranslated(faulty.filter(~misread), path, rule)]).sort("row")
-    return _untranslated(faulty, path, rule)
+        return pl.concat([unread, _reject_untranslated(faulty.filter(~misread), path, rule)]).sort("row")
+    return _reject_untranslated(faulty, path, rule)
 
 
-def _untranslated(faulty: pl.DataFrame, path: str, rule: Variant) -> pl.DataFrame:
+def _reject_untranslated(faulty: pl.DataFrame, path: str, rule: Variant) -> pl.DataFrame:
     """Rejects for texts that the rule's lookup or date does not take."""
     if rule.lookup is not None:
         code = "has a code that" if rule.split else "is a code that"
@@ -276,7 +276,7 @@ def _rejects(bad: pl.DataFrame, path: str, rule: Variant, fault: pl.Expr, advice
     )
 
 
-def _moved(rows: pl.Series, made: pl.DataFrame, path: str, rule: Variant) -> pl.DataFrame:
+def _note_moved(rows: pl.Series, made: pl.DataFrame, path: str, rule: Variant) -> pl.DataFrame:
     """Notes on the dates outside the span that were left out or replaced by the limit."""
     # A placeholder has no nearest limit.
     effect = "blank" if rule.outside == "blank" else "warn"
@@ -308,7 +308,7 @@ def _json(made: pl.DataFrame, mapping: Mapping) -> pl.Series:
     tree = _Branch({})
     for path in mapping.fields:
         _grow(tree, _steps(path), path)
-    made, (pieces, _) = _assembled(made, tree, "", "", mapping)
+    made, (pieces, _) = _assemble(made, tree, "", "", mapping)
     return made.select(pl.concat_str(pieces, ignore_nulls=True)).to_series()
 
 
@@ -327,7 +327,7 @@ def _grow(tree: _Branch, steps: list[str | int], path: str) -> None:
     _grow(branch, rest, path)
 
 
-def _assembled(
+def _assemble(
     made: pl.DataFrame, branch: _Branch, name: str, label: str, mapping: Mapping
 ) -> tuple[pl.DataFrame, _Json]:
     """
@@ -339,7 +339,7 @@ def _assembled(
     parts: list[_Json] = []
     for key, child in branch.children.items():
         if isinstance(child, _Branch):
-            made, part = _assembled(made, child, f"{name}.{key}", _label(key), mapping)
+            made, part = _assemble(made, child, f"{name}.{key}", _label(key), mapping)
             parts.append(part)
         else:
             parts.append(_Json([pl.col(child)], not made[child].null_count()))

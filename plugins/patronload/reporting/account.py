@@ -39,7 +39,7 @@ _FEW = 10
 
 def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: bool) -> Report:
     """The report of a run, from whatever it left behind."""
-    of_file, departing = left.progress.parted()
+    of_file, departing = left.progress.split_leavers()
     left = replace(left, progress=of_file)
     fates = fates_of(left)
     counts = count(left, fates)
@@ -78,7 +78,7 @@ def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: 
             *counts.warnings,
             *([_ENDED_EARLY] if ended_early else []),
         ),
-        noted=_noted(left.noted),
+        noted=_group_notes(left.noted),
         skips=_skips(left.skipped),
         gates=gates,
         load_anyway=left.gates.load_anyway if left.gates else None,
@@ -106,8 +106,8 @@ def _skips(skipped: pl.DataFrame) -> tuple[Skip, ...]:
     return tuple(Skip(reason=reason, count=count) for reason, count in counted.iter_rows())
 
 
-def _noted(noted: pl.DataFrame) -> tuple[Noted, ...]:
-    """What was noted, the most frequent first."""
+def _group_notes(noted: pl.DataFrame) -> tuple[Noted, ...]:
+    """The notes by reason, the most frequent first."""
     by_reason = (
         noted.sort("row", maintain_order=True)
         .group_by("effect", "column", "summary", maintain_order=True)
@@ -164,7 +164,7 @@ def _warnings_of_approval(gates: Iterable[GateVerdict], approval: Approval | Non
 
 
 def _warnings_of_gates(gates: Iterable[GateVerdict], reason: str | None, *, dry_run: bool) -> list[str]:
-    """What is unusual about a file that was loaded all the same."""
+    """Warnings about an unusual file that was loaded anyway."""
     overridden = [gate.sentence for gate in gates if gate.state == "overridden"]
     before = "In a real load this would need attention: " if dry_run else ""
     warned = [f"{before}{gate.sentence}" for gate in gates if gate.state == "warned"]

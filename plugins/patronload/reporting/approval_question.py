@@ -1,5 +1,5 @@
 """
-What a person is asked about an unusual load, and how Airflow's page puts it.
+Put the question about an unusual load into words, for mails and for Airflow's page.
 
 No patron is named in it: only what the gates found, the file, and counts.
 """

@@ -12,7 +12,7 @@ from patronload.artifacts import run as runs
 from patronload.config import tenants
 from patronload.config.tenants import Tenant
 from patronload.reporting import mails, templates
-from patronload.reporting.report import Report, counted
+from patronload.reporting.report import Report, count_of
 from patronload.reporting.smtp import Mail
 from patronload.reporting.words import LOOKS, Look
 
@@ -47,7 +47,7 @@ def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
     """One mail about a week of one or more libraries, which ends at `until` (aware)."""
     loads, well = sum(len(week.loads) for week in weeks), sum(week.well for week in weeks)
     quiet = [week.tenant.library for week in weeks if not week.loads]
-    headline = f"{well} of {counted(loads, 'load')} succeeded" if loads else "No load this week"
+    headline = f"{well} of {count_of(loads, 'load')} succeeded" if loads else "No load this week"
     last = (until - timedelta(days=1)).date()
     content = {
         "headline": headline,
@@ -98,7 +98,7 @@ def _loads(tenant: Tenant, until: datetime) -> Iterator[Report]:
     ended = [
         (touched, run)
         for run in runs.all_runs(tenant.tenant)
-        if (touched := run.modified(names.REPORT)) and until - WEEK <= touched < until
+        if (touched := run.written_at(names.REPORT)) and until - WEEK <= touched < until
     ]
     for _, run in sorted(ended, key=lambda pair: pair[0]):
         report = Report.from_json(run.read_json(names.REPORT))

@@ -46,7 +46,7 @@ def count(left: LeftBehind, fates: pl.DataFrame) -> Counts:
     unconfirmed if it was sent and not_sent if it was not, and a warning says so.
     """
     tally = dict(fates.group_by("fate").len().iter_rows())
-    confirmed = _confirmed(fates, left.progress.results)
+    confirmed = _confirm(fates, left.progress.results)
     unplaced = max((left.rows or 0) - fates.height, 0)
     return Counts(
         rows=fates.height + unplaced,
@@ -75,8 +75,8 @@ def fates_of(left: LeftBehind) -> pl.DataFrame:
         .otherwise(pl.lit("not_sent"))
         .alias("fate")
     )
-    named = _named(left.progress.results)
-    mapped = _mapped(left.progress.rows).join(named, on=["chunk", "row"], how="left").select("row", "chunk", fate)
+    named = _named_rows(left.progress.results)
+    mapped = _mapped_rows(left.progress.rows).join(named, on=["chunk", "row"], how="left").select("row", "chunk", fate)
     found = [mapped]
     for name, table in (("unchanged", left.unchanged), ("rejected", left.rejects), ("skipped", left.skipped)):
         known = pl.concat([part.select("row") for part in found])
@@ -89,7 +89,7 @@ def _rows(table: pl.DataFrame) -> pl.DataFrame:
     return table.select(pl.col("row").cast(pl.UInt32)).unique()
 
 
-def _mapped(rows: pl.DataFrame | None) -> pl.DataFrame:
+def _mapped_rows(rows: pl.DataFrame | None) -> pl.DataFrame:
     """The rows to be sent, once each: row, chunk, state."""
     if rows is None:
         return pl.DataFrame(schema={"row": pl.UInt32, "chunk": pl.UInt32, "state": pl.String})
@@ -97,7 +97,7 @@ def _mapped(rows: pl.DataFrame | None) -> pl.DataFrame:
     return columns.unique("row", keep="first", maintain_order=True)
 
 
-def _named(results: Iterable[ChunkResult]) -> pl.DataFrame:
+def _named_rows(results: Iterable[ChunkResult]) -> pl.DataFrame:
     """The rows that the results name, once each: chunk, row, named (failed or unconfirmed; failed comes first)."""
     found = [
         *((result.chunk, patron.row, "failed") for result in results for patron in result.failed),
@@ -114,7 +114,7 @@ class _Confirmed(NamedTuple):
     warnings: list[str]
 
 
-def _confirmed(fates: pl.DataFrame, results: Iterable[ChunkResult]) -> _Confirmed:
+def _confirm(fates: pl.DataFrame, results: Iterable[ChunkResult]) -> _Confirmed:
     """The created and updated patrons of all chunks. An answer that counts more patrons than it got is not believed."""
     sizes = dict(fates.filter(pl.col("fate") == "answered").group_by("chunk").len().iter_rows())
     created = updated = lacking = 0
@@ -136,10 +136,10 @@ def _confirmed(fates: pl.DataFrame, results: Iterable[ChunkResult]) -> _Confirme
 def _disagreements(left: LeftBehind, fates: pl.DataFrame) -> list[str]:
     """Where the parts of a run contradict each other, each as a sentence."""
     planned, results = left.progress.rows, left.progress.results
-    mapped = _mapped(planned)
+    mapped = _mapped_rows(planned)
     both = mapped.join(_rows(left.rejects), on="row", how="semi").height
     doubled = 0 if planned is None else planned.height - mapped.height
-    strangers = _named(results).join(mapped, on=["chunk", "row"], how="anti").height
+    strangers = _named_rows(results).join(mapped, on=["chunk", "row"], how="anti").height
     unknown = sorted({result.chunk for result in results} - set(mapped["chunk"]))
     missing = 0 if left.rows is None or planned is None else max(left.rows - fates.height, 0)
     excess = 0 if left.rows is None else max(fates.height - left.rows, 0)

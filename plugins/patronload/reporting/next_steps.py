@@ -1,10 +1,10 @@
-"""What to do next after a load, for the person who reads its report."""
+"""Advise the reader of a report what to do next."""
 
-from patronload.reporting.report import Report, counted
+from patronload.reporting.report import Report, count_of
 
 
 def next_steps(report: Report) -> list[str]:
-    """What to do next, in the order in which to do it."""
+    """The next steps, in order."""
     if report.outcome == "stopped":
         return [*_read_rejects(report), *_after_a_stop(report)]
     if report.outcome == "declined":
@@ -109,7 +109,7 @@ def _look_up(report: Report) -> list[str]:
     if not report.can_be_asked:
         does = "sends those whose answer got lost once more, which does no harm"
     sentence = (
-        f"It is not known whether {report.target} has {counted(report.unconfirmed, 'patron')}. The task 'post', "
+        f"It is not known whether {report.target} has {count_of(report.unconfirmed, 'patron')}. The task 'post', "
         f"once cleared, {does}. Rows that stay unconfirmed after that are for a person to look up in {report.target}."
     )
     return [sentence]
@@ -118,7 +118,7 @@ def _look_up(report: Report) -> list[str]:
 def _read_rejects(report: Report) -> list[str]:
     if not report.to_correct:
         return []
-    rows = f"it has {counted(report.to_correct, 'row')} and why they are rejected"
+    rows = f"it has {count_of(report.to_correct, 'row')} and why they are rejected"
     return [f"Open rejects.csv in a spreadsheet: {rows}. Correct them in the system that the export comes from."]
 
 
@@ -127,7 +127,7 @@ def _correct_later(report: Report) -> list[str]:
         return []
     if report.failure and report.failure.kind == "RefusedError":
         return _read_rejects(report)
-    return [f"The {counted(report.to_correct, 'row')} in rejects.csv can wait until the load is through."]
+    return [f"The {count_of(report.to_correct, 'row')} in rejects.csv can wait until the load is through."]
 
 
 def _correct(report: Report) -> list[str]:
@@ -135,7 +135,7 @@ def _correct(report: Report) -> list[str]:
         return []
     return [
         (
-            f"Open rejects.xlsx (or rejects.csv) in a spreadsheet: it has the {counted(report.to_correct, 'row')} and "
+            f"Open rejects.xlsx (or rejects.csv) in a spreadsheet: it has the {count_of(report.to_correct, 'row')} and "
             "the reasons."
         ),
         "Correct them there, and in the system that the export comes from: or the next export brings the errors back.",

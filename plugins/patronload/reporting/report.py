@@ -178,6 +178,6 @@ class Report(_Part):
         return cls.model_validate(content)
 
 
-def counted(number: int, thing: str) -> str:
+def count_of(number: int, thing: str) -> str:
     """1 row, 1,204 rows."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -3,7 +3,7 @@
 import jinja2
 
 from patronload import settings
-from patronload.reporting.report import counted
+from patronload.reporting.report import count_of
 
 
 def environment() -> jinja2.Environment:
@@ -26,7 +26,7 @@ def _size(count: int) -> str:
     for unit, size in (("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:,.1f} {unit}"
-    return counted(count, "byte")
+    return count_of(count, "byte")
 
 
 def _nth(number: int) -> str:

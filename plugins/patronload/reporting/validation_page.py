@@ -14,7 +14,7 @@ from patronload import dates
 from patronload.artifacts.models import CheckResult, Validation
 from patronload.checks import gates
 from patronload.reporting import templates, words
-from patronload.reporting.report import Report, counted
+from patronload.reporting.report import Report, count_of
 
 LEAST_SHARE = 0.001
 """A smaller one would be written as none."""
@@ -87,17 +87,17 @@ GATE_SIGNS = {
 
 
 def _headline(report: Report, checks: int, found: list[Line]) -> str:
-    if _refused(found):
+    if _is_refused(found):
         return "The file is refused"
     if not report.is_right_file:
         return "This may not be the right file"
     if not found:
         return f"{'The one check' if checks == 1 else f'All {checks} checks'} passed"
-    return f"{len(found)} of {counted(checks, 'check')} found something"
+    return f"{len(found)} of {count_of(checks, 'check')} found something"
 
 
 def _lead(report: Report, found: list[Line]) -> str:
-    if _refused(found) or not report.is_right_file:
+    if _is_refused(found) or not report.is_right_file:
         return "Nothing was sent. What stopped the run stands first."
     if not found:
         return "Every row passed every check."
@@ -105,12 +105,12 @@ def _lead(report: Report, found: list[Line]) -> str:
 
 
 def _colour(report: Report, found: list[Line]) -> str:
-    if _refused(found) or not report.is_right_file:
+    if _is_refused(found) or not report.is_right_file:
         return "file"
     return "rows" if found else "passed"
 
 
-def _refused(found: Iterable[Line]) -> bool:
+def _is_refused(found: Iterable[Line]) -> bool:
     return any(line.state == "failed-file" for line in found)
 
 
@@ -123,7 +123,7 @@ def _line(check: CheckResult) -> Line:
         looks_for=check.looks_for or check.sentence,
         costs=words.SCOPE_WORDS[check.scope],
         expectation=check.expectation,
-        arguments=[(name, _written(value)) for name, value in check.arguments.items()],
+        arguments=[(name, _to_text(value)) for name, value in check.arguments.items()],
         looked_at=looked_at,
         failed=failed,
         share=_share(failed, looked_at),
@@ -151,5 +151,5 @@ def _rows(rows: Iterable[int], failed: int) -> str:
     return ", ".join(map(str, shown)) + (f" and {more:,} more" if shown and more > 0 else "")
 
 
-def _written(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

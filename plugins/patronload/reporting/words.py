@@ -7,7 +7,7 @@ from patronload import dates
 from patronload.reporting import plan_summary
 from patronload.reporting.next_steps import next_steps
 from patronload.reporting.plan_summary import PlanSummary
-from patronload.reporting.report import UNCONFIRMED, Noted, Outcome, People, Reason, Report, counted
+from patronload.reporting.report import UNCONFIRMED, Noted, Outcome, People, Reason, Report, count_of
 
 SCOPE_WORDS = {
     "file": "stops the run",
@@ -74,84 +74,84 @@ NO_ROWS = ("failed", "no_file", "already_loaded")
 
 
 def headline(report: Report) -> str:
-    """What happened, in one line."""
+    """The result of a load in one line."""
     nothing = "" if report.sent else ", nothing was sent"
     plain = {
         "dry_run": f"Dry run: {_would(report)}",
         "already_loaded": "Nothing to do: the file was loaded before",
         "stopped": f"The load was stopped{nothing}",
         "no_file": f"No file came{nothing}",
-        "declined": f"{'Nobody approved the load' if _unanswered(report) else 'The load was declined'}{nothing}",
+        "declined": f"{'Nobody approved the load' if _is_unanswered(report) else 'The load was declined'}{nothing}",
         "loaded_with_rejects": f"{_are(report.loaded, 'patron')} loaded, {_are(report.to_correct, 'row')} not",
         "loaded": f"{_are(report.loaded, 'patron')} loaded",
     }
-    return _failed(report) if report.outcome == "failed" else plain[report.outcome]
+    return _failure_headline(report) if report.outcome == "failed" else plain[report.outcome]
 
 
 def _would(report: Report) -> str:
     """What the load would do; a run that ended before its plan cannot say."""
     planned = _plan(report).sentence
-    return f"would {planned}" if planned else f"{counted(report.not_sent, 'patron')} would be sent"
+    return f"would {planned}" if planned else f"{count_of(report.not_sent, 'patron')} would be sent"
 
 
 def _plan(report: Report) -> PlanSummary:
     return plan_summary.summary(report.effects, report.target)
 
 
-def _unanswered(report: Report) -> bool:
+def _is_unanswered(report: Report) -> bool:
     return report.approval is None or report.approval.answer != "declined"
 
 
-def _said_no(report: Report) -> str:
-    return "nobody said in time that it is right" if _unanswered(report) else "a person said no to it"
+def _declined_headline(report: Report) -> str:
+    return "nobody said in time that it is right" if _is_unanswered(report) else "a person said no to it"
 
 
-def _failed(report: Report) -> str:
+def _failure_headline(report: Report) -> str:
     if not report.sent:
         return "The load failed, nothing was sent"
     if report.not_sent:
-        return f"The load failed after {report.sent:,} of {counted(report.sent + report.not_sent, 'patron')}"
+        return f"The load failed after {report.sent:,} of {count_of(report.sent + report.not_sent, 'patron')}"
     if report.unconfirmed:
         return f"{_are(report.unconfirmed, 'patron')} unconfirmed"
     return "The load failed"
 
 
 def _are(number: int, thing: str) -> str:
-    return f"{counted(number, thing)} {'is' if number == 1 else 'are'}"
+    return f"{count_of(number, thing)} {'is' if number == 1 else 'are'}"
 
 
 def _lead(report: Report) -> str:
     """The second sentence: what the headline means."""
-    target, rows = report.target, counted(report.rows, "row")
+    target, rows = report.target, count_of(report.rows, "row")
     as_before = "" if report.sent else f" {target} is as it was before."
     wanted = " that is to be loaded" if report.skipped else ""
     plain = {
-        "dry_run": f"{_tried(report)} Nothing was sent to {target}.",
+        "dry_run": f"{_how_far_tried(report)} Nothing was sent to {target}.",
         "already_loaded": f"{report.nothing_to_do} {target} is as it was before.",
         "stopped": f"The export was read ({rows}) and refused.{as_before}",
         "no_file": f"There was no export for this day.{as_before}",
-        "declined": f"The export was read ({rows}), and {_said_no(report)}.{as_before}",
-        "failed": as_before.strip() or _sent(report),
+        "declined": f"The export was read ({rows}), and {_declined_headline(report)}.{as_before}",
+        "failed": as_before.strip() or _how_far_sent(report),
         "loaded_with_rejects": f"{report.to_correct:,} of the {rows} could not be loaded; the reasons are below.",
         "loaded": f"Every row of the export{wanted} is a patron in {target} now.",
     }
     return plain[report.outcome]
 
 
-def _tried(report: Report) -> str:
+def _how_far_tried(report: Report) -> str:
     """How far a dry run goes: a system that cannot be asked about its patrons is compared with nothing."""
     if report.can_be_asked:
         return f"The export was read, checked, mapped and compared with {report.target} as in a real load."
     return f"The export was read, checked and mapped as in a real load, but not compared with {report.target}."
 
 
-def _sent(report: Report) -> str:
+def _how_far_sent(report: Report) -> str:
     """How far a load came that failed; the library system may hold many patrons beside those of the file."""
     if not report.not_sent:
-        return f"{report.target} confirmed {report.loaded:,} of the {counted(report.sent, 'patron')} that were sent."
+        return f"{report.target} confirmed {report.loaded:,} of the {count_of(report.sent, 'patron')} that were sent."
     others = "is as it was" if report.not_sent == 1 else "are as they were"
     return (
-        f"{counted(report.sent, 'patron')} {'was' if report.sent == 1 else 'were'} sent before the load stopped; "
+        f"{count_of(report.sent, 'patron')} {'was' if report.sent == 1 else 'were'} sent before the load stopped; "
         f"the other {report.not_sent:,} {others} in {report.target}."
     )
 
@@ -229,14 +229,14 @@ def _shares(report: Report) -> list[tuple[str, float]]:
     return [(kind, round(100 * share / sum(seen.values()), 2)) for kind, share in seen.items()]
 
 
-def _found_by(report: Report, reason: Reason) -> str:
+def _finder(report: Report, reason: Reason) -> str:
     post = "Patronload" if reason.reason == UNCONFIRMED else report.target
     words = {"validate": "the checks", "transform": "the mapping", "plan": "the plan", "post": post}
     return words.get(reason.stage, reason.stage)
 
 
 def reason_words(report: Report) -> str:
-    """What stands before the reason that a person gave to load the file anyway."""
+    """The words before the reason that a person gave to load the file anyway."""
     used = any(gate.state == "overridden" for gate in report.gates)
     return "Loaded anyway; the reason given:" if used else "A reason to load it anyway was given, and not needed:"
 
@@ -267,7 +267,7 @@ def content(report: Report, dag_id: str) -> dict[str, Any]:
         "plan": _plan(report),
         "most_changes": CHANGES,
         "reasons": [
-            (reason, reason.reason, _found_by(report, reason), _row_numbers(reason)) for reason in report.reasons
+            (reason, reason.reason, _finder(report, reason), _row_numbers(reason)) for reason in report.reasons
         ],
         "most_reasons": REASONS,
         "noted": [(note, note.reason, _row_numbers(note)) for note in report.noted],

@@ -13,18 +13,18 @@ __all__ = ["Delivered", "fetch", "names", "newest"]
 def names(source: SftpSource | FolderSource, path: str, until: datetime | None = None) -> list[str]:
     """The sorted paths of all files that match `path`, for `fetch`. Raises as `fetch` does."""
     if isinstance(source, SftpSource):
-        with sftp.opened(source.connection) as place:
+        with sftp.open_account(source.connection) as place:
             return matching(place, path, until)
-    with folder.opened(path) as (place, inside):
+    with folder.open_place(path) as (place, inside):
         return matching(place, inside, until)
 
 
 def newest(source: SftpSource | FolderSource, path: str) -> Entry:
     """The file that `fetch` would take; it is not read. Raises as `fetch` does."""
     if isinstance(source, SftpSource):
-        with sftp.opened(source.connection) as place:
+        with sftp.open_account(source.connection) as place:
             return find(place, path)
-    with folder.opened(path) as (place, inside):
+    with folder.open_place(path) as (place, inside):
         return find(place, inside)
 
 
@@ -40,7 +40,7 @@ def fetch(source: SftpSource | FolderSource, path: str, into: IO[bytes], until: 
     refused or unsafe) and TransientError (the file is still being written, the server is down or disconnected).
     """
     if isinstance(source, SftpSource):
-        with sftp.opened(source.connection) as place:
+        with sftp.open_account(source.connection) as place:
             return take(place, path, into, source.quiet_seconds, until)
-    with folder.opened(path) as (place, inside):
+    with folder.open_place(path) as (place, inside):
         return take(place, inside, into, source.quiet_seconds, until)

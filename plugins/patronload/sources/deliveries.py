@@ -56,7 +56,7 @@ class Place(Protocol):
     def address(self, path: str) -> str:
         """The path as written in a tenant file, without a login."""
 
-    def called(self, path: str) -> str:
+    def display_name(self, path: str) -> str:
         """The path for people: 'outgoing/patrons.csv on northfield_sftp'."""
 
     def listing(self, folder: str) -> list[Entry]:
@@ -85,7 +85,7 @@ def find(place: Place, path: str, until: datetime | None = None) -> Entry:
         entry = _look(place, path)
         if entry.kind != "file":
             what = "a folder" if entry.kind == "folder" else "neither a file nor a folder"
-            raise SourceError(f"{place.called(path)} is {what}. Give the path of the export itself.")
+            raise SourceError(f"{place.display_name(path)} is {what}. Give the path of the export itself.")
         _expect_written(place, path, [entry], until)
         return entry
     with _in_words(place, path):
@@ -126,7 +126,7 @@ def _expect_written(place: Place, path: str, found: list[Entry], until: datetime
     if not old:
         oldest = min(entry.modified for entry in found)
         raise MissingError(
-            f"{place.called(path)} was written at {oldest:%Y-%m-%d %H:%M} UTC, after the requested day had "
+            f"{place.display_name(path)} was written at {oldest:%Y-%m-%d %H:%M} UTC, after the requested day had "
             "ended: it is not that day's export."
         )
     return old
@@ -182,7 +182,8 @@ def _copy(place: Place, entry: Entry, into: IO[bytes]) -> str:
     if received != entry.size:
         arrived = "more" if received > entry.size else f"{received}"
         raise TransientError(
-            f"{place.called(entry.path)} is still being written: it had {entry.size} bytes, and {arrived} arrived."
+            f"{place.display_name(entry.path)} is still being written: it had {entry.size} bytes, "
+            f"and {arrived} arrived."
         )
     return digest.hexdigest()
 
@@ -201,7 +202,7 @@ def _expect_unchanged(place: Place, before: Entry, when: str) -> None:
         change = f"it is of {before.modified:%H:%M:%S} UTC, and of {now.modified:%H:%M:%S} UTC {when}"
     else:
         return
-    raise TransientError(f"{place.called(before.path)} is still being written: {change}.")
+    raise TransientError(f"{place.display_name(before.path)} is still being written: {change}.")
 
 
 @contextmanager
@@ -210,7 +211,7 @@ def _in_words(place: Place, path: str) -> Iterator[None]:
         yield
     except PermissionError as error:
         raise SourceError(
-            f"We have no permission to read {place.called(path)}. Ask its owner to let our account read the file "
+            f"We have no permission to read {place.display_name(path)}. Ask its owner to let our account read the file "
             "and its folder."
         ) from error
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -222,15 +223,17 @@ def _missing(place: Place, path: str) -> str:
     folder = posixpath.dirname(path)
     verb = "No file matches" if _is_pattern(path) else "There is no file"
     if _is_pattern(folder):
-        return f"{verb} {place.called(path)}."
+        return f"{verb} {place.display_name(path)}."
     try:
         there = [
             entry for entry in place.listing(folder or ".") if entry.kind == "file" and not entry.name.startswith(".")
         ]
     except (FileNotFoundError, NotADirectoryError):
-        return f"{verb} {place.called(path)}: there is no such folder."
+        return f"{verb} {place.display_name(path)}: there is no such folder."
     except PermissionError:
-        return f"{verb} {place.called(path)}, and we have no permission to see what is in its folder."
+        return f"{verb} {place.display_name(path)}, and we have no permission to see what is in its folder."
     newest = sorted(there, key=lambda entry: (entry.modified, entry.name), reverse=True)[:NAMES_SHOWN]
     names = ", ".join(entry.name for entry in newest)
-    return f"{verb} {place.called(path)}. " + (f"The newest there: {names}." if names else "The folder holds no files.")
+    return f"{verb} {place.display_name(path)}. " + (
+        f"The newest there: {names}." if names else "The folder holds no files."
+    )

@@ -37,7 +37,7 @@ class _Folder(Place):
     def address(self, path: str) -> str:
         return path if _is_local(self.url) else f"{self.url.protocol}://{path}"
 
-    def called(self, path: str) -> str:
+    def display_name(self, path: str) -> str:
         return self.address(path) + (f" ({self.url.conn_id})" if self.url.conn_id else "")
 
     def listing(self, folder: str) -> list[Entry]:
@@ -93,7 +93,7 @@ class _Folder(Place):
 
 
 @contextmanager
-def opened(path: str) -> Iterator[tuple[Place, str]]:
+def open_place(path: str) -> Iterator[tuple[Place, str]]:
     """The place of a path such as s3://conn@bucket/exports/*.csv, and the path in it. Raises ConfigError."""
     # Takes seconds to import, and the command line does not need it.
     from airflow.sdk import ObjectStoragePath

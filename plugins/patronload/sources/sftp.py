@@ -43,7 +43,7 @@ class _Account(Place):
     def address(self, path: str) -> str:
         return path
 
-    def called(self, path: str) -> str:
+    def display_name(self, path: str) -> str:
         return f"{path} on {self.connection.id}"
 
     def listing(self, folder: str) -> list[Entry]:
@@ -52,7 +52,7 @@ class _Account(Place):
 
     def look(self, path: str) -> Entry:
         with self._answers():
-            return _described(path, self.client.stat(path))
+            return _describe(path, self.client.stat(path))
 
     def blocks(self, entry: Entry) -> Generator[bytes]:
         with self._answers(), self.client.open(entry.path, "rb") as file:
@@ -65,10 +65,10 @@ class _Account(Place):
 
     def _entry(self, path: str, attributes: SFTPAttributes) -> Entry:
         """One entry. For links, and where a server leaves fields out of a listing, ask for the entry alone."""
-        entry = _described(path, attributes)
+        entry = _describe(path, attributes)
         if entry.kind == "other" or attributes.st_size is None or attributes.st_mtime is None:
             try:
-                return _described(path, self.client.stat(path))
+                return _describe(path, self.client.stat(path))
             except OSError:
                 return entry
         return entry
@@ -113,14 +113,14 @@ def _is_asking(thread: threading.Thread | None) -> bool:
 
 
 @contextmanager
-def opened(connection_id: str) -> Iterator[Place]:
+def open_account(connection_id: str) -> Iterator[Place]:
     """The account of an Airflow connection. Raises ConfigError and TransientError, each with what to do."""
     connection = connections.get(connection_id)
     # It would log each attempt to connect, and print a traceback beside our own message for each failure.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     hook = _hook(connection)
     try:
-        with _connected(hook, connection) as client:
+        with _connect(hook, connection) as client:
             yield _Account(client, connection)
     finally:
         if hook.client:
@@ -146,7 +146,7 @@ def _hook(connection: Connection) -> SFTPHook:
 
 
 @contextmanager
-def _connected(hook: SFTPHook, connection: Connection) -> Iterator[SFTPClient]:
+def _connect(hook: SFTPHook, connection: Connection) -> Iterator[SFTPClient]:
     managed = hook.get_managed_conn()
     try:
         client = managed.__enter__()
@@ -243,7 +243,7 @@ def _reason(error: BaseException) -> str:
     return str(text).strip().rstrip(".")
 
 
-def _described(path: str, attributes: SFTPAttributes) -> Entry:
+def _describe(path: str, attributes: SFTPAttributes) -> Entry:
     mode = attributes.st_mode or 0
     kind: Kind = "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other"
     return Entry(path, attributes.st_size or 0, utc(attributes.st_mtime or 0), kind)

@@ -25,14 +25,14 @@ def approve(load: Load, turn: Turn, answer: Answer | None = None) -> Question | 
 
     The question is mailed once; waiting for the answer is up to Airflow. Raises Declined.
     """
-    if not questions.asked(load.run):
+    if not questions.verdicts_to_answer(load.run):
         load.run.remove(names.APPROVAL)
         log.info("Nothing is unusual: no approval is needed")
         return None
     if reruns.anything_sent(load.run):
         reruns.keep(load.run, "answer", names.APPROVAL)
         return None
-    with failures.recorded(load, "approve"):
+    with failures.recording(load, "approve"):
         reruns.check_plan(load.run)
         record = approval.record_answer(load, turn, answer)
         if not record.answer:

@@ -21,7 +21,7 @@ def fetch(load: Load) -> Counts:
     """Copy the export from its source, byte for byte. Raises SourceError, ConfigError, TransientError."""
     if reruns.anything_sent(load.run):
         return reruns.keep(load.run, "export", names.EXPORT)
-    with failures.recorded(load, "fetch"):
+    with failures.recording(load, "fetch"):
         # A plan made from another file must not be sent: it would count as this file, which is then never loaded.
         reruns.forget_plan(load.run)
         for name in (names.ROWS, names.RAGGED, names.FACTS):
@@ -39,7 +39,7 @@ def fetch(load: Load) -> Counts:
 def _delivery(load: Load) -> Delivery:
     """All files of the delivery: from the library, or for a past day from the run that fetched them at the time."""
     try:
-        first, *more = (_fetched(load, path, name) for path, name in zip(_paths(load), _file_names(), strict=False))
+        first, *more = (_fetch_file(load, path, name) for path, name in zip(_paths(load), _file_names(), strict=False))
     except MissingError as missing:
         if not load.of_day:
             raise
@@ -47,7 +47,7 @@ def _delivery(load: Load) -> Delivery:
     return archive.delivery(load, first, more)
 
 
-def _fetched(load: Load, path: str, name: str) -> DeliveredFile:
+def _fetch_file(load: Load, path: str, name: str) -> DeliveredFile:
     with load.run.writing(name) as file:
         delivered = sources.fetch(load.tenant.source, path, file, load.until)
     return DeliveredFile(**delivered._asdict(), fetched=datetime.now(UTC).replace(microsecond=0))

@@ -21,12 +21,12 @@ def plan(load: Load) -> Counts:
     """
     if reruns.anything_sent(load.run):
         return reruns.keep(load.run, "plan", names.PLAN)
-    with failures.recorded(load, "plan"):
+    with failures.recording(load, "plan"):
         reruns.forget_plan(load.run)
         with targets.open_target(load.tenant.target, connections.get) as target:
             lease = planning.lease_of(load, target)
             # From here until the report no other load may change what the plan is based on.
-            with nullcontext() if load.dry_run else lease.kept_on_success():
+            with nullcontext() if load.dry_run else lease.keep_on_success():
                 counts = planning.plan(load, delivery.facts(load), target, lease)
     log.info("Planned: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
     return counts

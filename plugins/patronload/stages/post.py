@@ -27,7 +27,7 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
     ValidationError when a newer file was loaded since. After the last one: RefusedError when too many were refused,
     whatever the library system answered to each request.
     """
-    with failures.recorded(load, "post"):
+    with failures.recording(load, "post"):
         if not reruns.anything_sent(load.run):
             reruns.check_plan(load.run)
             approval.check(load.run)
@@ -36,7 +36,7 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
             totals = _send(load, target, tell)
         rejected = tables.rejects(load.run)["row"].n_unique()
         check_loaded(load, totals, rejected)
-        if totals.created + totals.updated or tables.unchanged(load.run).height:
+        if totals.created + totals.updated or tables.read_unchanged(load.run).height:
             gatekeeper.record(load, rejected + totals.failed, tables.read(load.run, names.PATRONS))
     log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
     return totals._asdict() | _about(load)
@@ -63,7 +63,7 @@ def check_loaded(load: Load, totals: Totals, rejected: int) -> None:
     """
     if not totals.failed:
         return
-    if not totals.created + totals.updated + tables.unchanged(load.run).height:
+    if not totals.created + totals.updated + tables.read_unchanged(load.run).height:
         raise RefusedError(
             f"{load.tenant.system.name} refused all {totals.failed:,} patrons that it was sent; nothing was loaded. "
             "The reasons are in the report. Correct them, then start the load again."
@@ -83,7 +83,7 @@ def check_loaded(load: Load, totals: Totals, rejected: int) -> None:
 def _about(load: Load) -> Counts:
     """Which load the event of the asset is about, and the figures of its file and of those who left."""
     delivered, validation = Delivery.find(load.run), Validation.read(load.run)
-    of_file, leaving = Progress.of(load.run).parted()
+    of_file, leaving = Progress.of(load.run).split_leavers()
     actions: dict[str, int] = (Plan.read(load.run).effects or {}).get("actions", {})
     return {
         "day": f"{load.day}",
@@ -92,7 +92,7 @@ def _about(load: Load) -> Counts:
         "rows": validation.rows,
         "created": sum(result.created for result in of_file.results),
         "updated": sum(result.updated for result in of_file.results),
-        "unchanged": tables.unchanged(load.run).height,
+        "unchanged": tables.read_unchanged(load.run).height,
         "returned": actions.get("return", 0),
         "left": sum(result.created + result.updated for result in leaving.results),
         "rejected": tables.rejects(load.run)["row"].n_unique(),

@@ -58,14 +58,14 @@ def _would(made: Report) -> dict[str, str]:
 
 
 def _write_validation_page(run: Run, made: Report, left: LeftBehind) -> None:
-    """What the checks found, for people. There is no page when the export could not be read."""
+    """Write the results of the checks as a page. There is no page when the export could not be read."""
     run.remove(names.VALIDATION_PAGE)
     if left.validation:
         run.write(names.VALIDATION_PAGE, validation_page.page(made, left.validation).encode())
 
 
 def _write_noted_file(load: Load, left: LeftBehind) -> None:
-    """What was noted, row by row, for a spreadsheet. There is no file when nothing was noted."""
+    """Write the notes row by row, for a spreadsheet. There is no file when nothing was noted."""
     load.run.remove(names.NOTED_FILE)
     if left.noted.height:
         layout = load.tenant.source

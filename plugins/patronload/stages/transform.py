@@ -20,7 +20,7 @@ def transform(load: Load) -> Counts:
     """Map the accepted rows. Raises ValidationError for too many rejects, or patrons that are not the library's."""
     if reruns.anything_sent(load.run):
         return reruns.keep(load.run, "patrons", names.PATRONS)
-    with failures.recorded(load, "transform"):
+    with failures.recording(load, "transform"):
         reruns.forget_plan(load.run)
         counts = _map(load)
     log.info("Transformed: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
@@ -34,8 +34,8 @@ def _map(load: Load) -> Counts:
     with load.run.writing(names.PATRONS) as file:
         writer = tables.Writer(file)
         rejects, groups, notes = [], [], []
-        skipped = tables.skipped(load.run)
-        accepted = (rows.without(rows.blanked(part, noted), skipped) for part in delivery.rows_in_parts(load.run))
+        skipped = tables.read_skipped(load.run)
+        accepted = (rows.without(rows.blank_noted(part, noted), skipped) for part in delivery.rows_in_parts(load.run))
         for part in patrons.parts(accepted, mapping, refused):
             writer.write(part.patrons)
             rejects.append(part.rejects)

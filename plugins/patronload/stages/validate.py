@@ -28,7 +28,7 @@ def validate(load: Load) -> Counts:
     """
     if reruns.anything_sent(load.run):
         return reruns.keep(load.run, "validation", names.VALIDATION)
-    with failures.recorded(load, "validate"):
+    with failures.recording(load, "validate"):
         # A plan based on earlier verdicts must not be sent: those verdicts are about to be replaced.
         reruns.forget_plan(load.run)
         load.run.remove(names.GATES)
@@ -72,7 +72,7 @@ def _check(load: Load) -> Counts:
 
 def _import_checks() -> tuple[ModuleType, ModuleType]:
     """Imported here and not above, so that a thread does it while the export is read: it takes seconds."""
-    with lazy.uncollected():
+    with lazy.pause_collection():
         from patronload.checks import great_expectations, validation
     great_expectations.ready()
     return validation, great_expectations

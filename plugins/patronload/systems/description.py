@@ -32,7 +32,7 @@ class Kind(Enum):
 
 
 class Target(Document):
-    """What a tenant file says about any library system; each system has its own model with its own `type`."""
+    """The keys of a tenant file for any library system; each system has its own model with its own `type`."""
 
     type: str
     connection: ConnectionId

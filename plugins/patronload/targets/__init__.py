@@ -33,7 +33,7 @@ class Target(Protocol):
         """The field by which it knows a patron, such as externalSystemId; a column of planned.parquet."""
 
     def clock(self) -> datetime:
-        """What the server's clock shows now. Raises TransientError or TargetError."""
+        """The time of the server's clock. Raises TransientError or TargetError."""
 
     def readiness(self, mapping: Mapping) -> list[str]:
         """
@@ -83,7 +83,7 @@ class Target(Protocol):
 
 
 class Module(Protocol):
-    """What the module of a kind of target offers; see docs/add-a-target.md."""
+    """The interface of a target's module; see docs/add-a-target.md."""
 
     def connect(self, settings: Settings, connection: Connection, patience: Patience) -> AbstractContextManager[Target]:
         """
@@ -93,10 +93,10 @@ class Module(Protocol):
         """
 
     def offline(self, mapping: Mapping, patrons: pl.DataFrame, zone: ZoneInfo) -> Offline:
-        """What can be said of the patrons that `transform` made without asking the target."""
+        """Check the patrons from `transform` as far as possible without asking the target."""
 
     def request_body(self, settings: Settings, patrons: Iterable[str]) -> bytes:
-        """What is kept of a chunk: JSON with the patrons' texts under `users`, joined as they are."""
+        """The content of a chunk's file: JSON with the patrons' texts under `users`, joined as they are."""
 
 
 MODULES = {"folio": "patronload.targets.folio.user_import", "infiniti": "patronload.targets.infiniti.client"}
@@ -120,7 +120,7 @@ def open_target(
 
 
 def offline(mapping: Mapping, patrons: pl.DataFrame, zone: ZoneInfo) -> Offline:
-    """What can be said of the patrons that `transform` made without asking the target."""
+    """Check the patrons from `transform` as far as possible without asking the target."""
     return module(mapping.target).offline(mapping, patrons, zone)
 
 

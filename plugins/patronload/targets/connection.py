@@ -1,4 +1,4 @@
-"""What a target needs to know of a connection: the address and who logs in."""
+"""The part of a connection that a target needs: the address and the account."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Connection(Protocol):
 
     @property
     def id(self) -> str:
-        """What the connection is called in Airflow."""
+        """The connection's id in Airflow."""
 
     @property
     def host(self) -> str | None:
@@ -34,4 +34,4 @@ class Connection(Protocol):
 
     @property
     def extra(self) -> Mapping[str, Any]:
-        """What else the target wants to know, such as the kind of login."""
+        """Other settings for the target, such as the kind of login."""

@@ -28,7 +28,7 @@ REFUSALS = 8
 
 
 class SoFar(NamedTuple):
-    """What a load has come to: patrons that the target has, or may have, and patrons that it refused."""
+    """The state of a load: patrons that the target has, or may have, and patrons that it refused."""
 
     taken: int = 0
     refused: int = 0
@@ -176,7 +176,7 @@ class Identity(NamedTuple):
 
 class Background(NamedTuple):
     """
-    What a plan takes into account beside the patrons of the file.
+    Facts that a plan considers besides the patrons of the file.
 
     ledger: what earlier loads brought to the target and what their files said; None before the first load. refused: the
     rows of the file that did not become patrons, with their keys, as far as they have one. leaving: patrons of earlier
@@ -204,7 +204,7 @@ def none_unchanged() -> pl.DataFrame:
 
 class Planned(NamedTuple):
     """
-    What is to be sent, before it is cut into chunks.
+    The patrons to send, before they are divided into chunks.
 
     patrons: row, level, the target's unique fields, patron (the record as it is sent, JSON), in the order in which they
     go; a level is through before the next one begins, and where there is a column `apart`, no two of its values go in
@@ -228,7 +228,7 @@ class Planned(NamedTuple):
 
 class Offline(NamedTuple):
     """
-    What can be said of patrons without asking the target: the texts that are posted for newcomers, the rejects (see
+    The result of checks that do not ask the target: the texts that are posted for newcomers, the rejects (see
     rows.REJECTS; their rows are not among the texts), and sentences that the library should hear.
     """
 
@@ -250,7 +250,7 @@ TOO_LARGE = "the patron alone is larger than what the gateway takes in one reque
 
 class Outcome(NamedTuple):
     """
-    What became of the patrons of a chunk: created + updated + failed + unconfirmed are all of them.
+    The outcome for the patrons of a chunk: created + updated + failed + unconfirmed are all of them.
 
     `unconfirmed` are rows; `looked_up` tells that not all of it comes from answers; `answers` are the target's own, in
     the order they came; `notes` are sentences for the report, without personal data.

@@ -136,15 +136,15 @@ class PatronLedger:
         holder = self._holders(field).get(self._hash(value))
         return holder is not None and holder != self.hash(key)
 
-    def changed(self, key: str, said: Mapping[str, str]) -> dict[str, bool]:
+    def changed_fields(self, key: str, said: Mapping[str, str]) -> dict[str, bool]:
         """Which parts of what a file says of a patron differ from the last load; without those not known yet."""
         place = self._place(self.hash(key))
         known = self.patrons["said"][place] if place is not None else None
         before = json.loads(known) if known else {}
         return {name: before[name] != self._hex(text) for name, text in said.items() if name in before}
 
-    def told(self, said: Mapping[str, str]) -> str:
-        """What a file said of one patron's contested fields, as the column `said` keeps it."""
+    def pack(self, said: Mapping[str, str]) -> str:
+        """One patron's contested values as the column `said` keeps them."""
         return _json({name: self._hex(text) for name, text in said.items()})
 
     def take(self, patrons: pl.DataFrame, key: str, ids: Iterable[str] = ()) -> None:
@@ -183,7 +183,7 @@ class PatronLedger:
             found = found.with_columns(confirmed=pl.lit(day))
         if "said" in columns:
             found = found.join(self.patrons.select("hash", before="said"), on="hash", how="left", maintain_order="left")
-            found = found.with_columns(_laid_over(found["before"], found["said"])).drop("before")
+            found = found.with_columns(_overlay(found["before"], found["said"])).drop("before")
         self._merge(found, first=("first_load",), greatest=("last_load",))
         if complete and not is_older:
             self._return(found["hash"])
@@ -259,7 +259,7 @@ class PatronLedger:
     def _place(self, one: int) -> int | None:
         if self._sorted is None:
             self._sorted = self.patrons["hash"].to_numpy()
-        return _found(self._sorted, one)
+        return _find(self._sorted, one)
 
     def _holders(self, field: str) -> _Lookup:
         if field not in self._by_id:
@@ -283,11 +283,11 @@ class _Lookup:
         self._hashes = None if known is None else known["hash"]
 
     def get(self, one: int) -> int | None:
-        place = None if self._ids is None else _found(self._ids, one)
+        place = None if self._ids is None else _find(self._ids, one)
         return None if place is None or self._hashes is None else int(self._hashes[place])
 
 
-def _found(ordered: Any, one: int) -> int | None:
+def _find(ordered: Any, one: int) -> int | None:
     place = int(np.searchsorted(ordered, np.uint64(one)))
     return place if place < len(ordered) and int(ordered[place]) == one else None
 
@@ -303,8 +303,8 @@ def _latest(name: str, known: bool, first: bool, greatest: bool) -> pl.Expr:
     return pl.coalesce(new, old).alias(name)
 
 
-def _laid_over(before: pl.Series, after: pl.Series) -> pl.Series:
-    """What a file says over what it said before, patron by patron; what it is silent about stays."""
+def _overlay(before: pl.Series, after: pl.Series) -> pl.Series:
+    """The values of a file over earlier ones, patron by patron; fields that the file does not have keep theirs."""
     both = [
         new if not old else old if not new else _json(json.loads(old) | json.loads(new))
         for old, new in zip(before, after, strict=True)

@@ -23,7 +23,7 @@ class Pages:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer one request."""
-        await _built()(scope, receive, send)
+        await _build()(scope, receive, send)
 
 
 def views() -> list[dict[str, Any]]:
@@ -56,7 +56,7 @@ def views() -> list[dict[str, Any]]:
 
 
 @cache
-def _built() -> Asgi:
+def _build() -> Asgi:
     from patronload.in_airflow.pages import routes  # FastAPI, Airflow's models, polars: a second and more
 
     return routes.application()

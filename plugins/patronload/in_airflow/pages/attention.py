@@ -1,4 +1,4 @@
-"""What a person has to look at: of each library, in sentences, the most pressing one first."""
+"""List for each library the problems that need a person, in sentences, the most urgent first."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ NO_REPORT = "The last load ended without a report."
 UNTOLD = "The last load is through, but one of its last stages failed: a mail may not have been sent."
 
 
-def needed(library: Library, now: datetime) -> list[str]:
-    """What is wrong with a library; nothing, on a good day."""
+def needs(library: Library, now: datetime) -> list[str]:
+    """The problems of a library; none on a good day."""
     if library.gone:
         return ["Its tenant file does not load, or was taken away."]
     sentences = [*_of_the_last(library.loads, now), *_of_the_schedule(library, now), *_of_missed_days(library)]
@@ -79,7 +79,7 @@ def _of_missed_days(library: Library) -> list[str]:
         return []
     since = max(map(days.day_of, library.loads)) - RECENT
     found = [
-        missed for missed in days.missed(library.schedule, library.loads, more=library.more) if missed.day >= since
+        missed for missed in days.missed_days(library.schedule, library.loads, more=library.more) if missed.day >= since
     ]
     named = ", ".join(f"{missed.day:%d %b} ({missed.why})" for missed in reversed(found))
     return [f"Missed in the week before the last load: {named}."] if found else []

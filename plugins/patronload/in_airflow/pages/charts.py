@@ -72,7 +72,7 @@ def _bar(load: Load, left: int, scale: float) -> Bar:
 
 
 def _words(shown: Sequence[Load]) -> str:
-    """What somebody hears who does not see the bars."""
+    """The text that a screen reader reads in place of the bars."""
     if not shown:
         return "No load yet."
     went_well = [load.loaded for load in shown if load.outcome in ("loaded", "loaded_with_rejects")]

@@ -44,7 +44,7 @@ class Missed(NamedTuple):
 SCHEDULED = "scheduled"
 
 
-def missed(schedule: str | None, loads: Sequence[Load], *, more: bool = False) -> list[Missed]:
+def missed_days(schedule: str | None, loads: Sequence[Load], *, more: bool = False) -> list[Missed]:
     """
     The scheduled days between the first good load and the last load, without a good one; the newest day first.
 
@@ -61,7 +61,7 @@ def missed(schedule: str | None, loads: Sequence[Load], *, more: bool = False) -
         if not in_turn:
             return []
         first = max(first, min(in_turn))
-    days = scheduled(schedule, first, max(map(day_of, loads)) - timedelta(days=1))
+    days = scheduled_days(schedule, first, max(map(day_of, loads)) - timedelta(days=1))
     return [Missed(day, ends.get(day, "no run")) for day in reversed(days) if ends.get(day, "no run")]
 
 
@@ -78,7 +78,7 @@ def repeats(loads: Sequence[Load]) -> Mapping[str, int]:
 
 
 @lru_cache(maxsize=1024)
-def scheduled(schedule: str, first: date, last: date) -> tuple[date, ...]:
+def scheduled_days(schedule: str, first: date, last: date) -> tuple[date, ...]:
     """The days from `first` to `last`, both included, on which a cron line of five parts has a load."""
     days = schedule.split()[2:]
     if days == EVERY_DAY:  # nearly all are, and there may be hundreds

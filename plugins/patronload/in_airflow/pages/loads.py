@@ -1,5 +1,5 @@
 """
-What Airflow knows of the libraries' loads: two questions to its database for any number of libraries.
+Read the libraries' loads from Airflow's database, with two queries for any number of libraries.
 
 The figures are those that the task `report` handed on, so no artifact is read, and a load that never made a report is
 there all the same.

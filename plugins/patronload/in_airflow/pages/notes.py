@@ -81,15 +81,15 @@ def _note(dag_run: DagRun) -> None:
     if not dag_run.dag_id.startswith(DAG_PREFIX):
         return
     try:
-        told = _told(dag_run)
+        told = _figures_of(dag_run)
         if told:
             dag_run.note = with_sentence(dag_run.note, sentence(told))
     except Exception as error:  # noqa: BLE001 - a note is not worth a scheduler that stumbles
         log.warning("No note on %s %s: %s", dag_run.dag_id, dag_run.run_id, type(error).__name__)
 
 
-def _told(dag_run: DagRun) -> dict[str, Any] | None:
-    """What the report handed on. The session is the scheduler's, which allows no commit and no savepoint here."""
+def _figures_of(dag_run: DagRun) -> dict[str, Any] | None:
+    """The counts that the task report returned. The scheduler's session allows no commit and no savepoint here."""
     from airflow.models.xcom import XComModel
     from sqlalchemy import select
     from sqlalchemy.orm import object_session

@@ -65,7 +65,7 @@ Search = Annotated[str, Query(max_length=200)]
 def application() -> FastAPI:
     """All of it. Airflow's own pages about its API are not wanted here."""
     app = FastAPI(openapi_url=None)
-    app.exception_handler(HTTPException)(_refused)
+    app.exception_handler(HTTPException)(_refusal_page)
     for path, show, *guards in (
         ("/", overview),
         ("/style.css", style, Depends(get_user)),
@@ -90,7 +90,7 @@ def overview(
     """All libraries whose DAGs somebody may read; those that need attention come first."""
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
     now = datetime.now(UTC)
-    found = [(each, attention.needed(each, now)) for each in loads.libraries(session, readable)]
+    found = [(each, attention.needs(each, now)) for each in loads.libraries(session, readable)]
     wanted = [
         (each, sentences)
         for each, sentences in found
@@ -118,9 +118,9 @@ def library(request: Request, session: SessionDep, dag_id: str) -> HTMLResponse:
         request,
         "library.html",
         library=found[0],
-        sentences=attention.needed(found[0], datetime.now(UTC)),
+        sentences=attention.needs(found[0], datetime.now(UTC)),
         trend=charts.trend(found[0].loads),
-        missed=days.missed(found[0].schedule, found[0].loads, more=found[0].more),
+        missed=days.missed_days(found[0].schedule, found[0].loads, more=found[0].more),
         repeats=days.repeats(found[0].loads),
         most=HISTORY,
     )
@@ -180,7 +180,7 @@ def style() -> Response:
 
 
 def icon(looks: Literal["light", "dark"]) -> Response:
-    """What stands before the pages' names in Airflow's menu and tabs."""
+    """The icon before the pages' names in Airflow's menu and tabs."""
     return _the_same_for_all("pages/icon.svg", "image/svg+xml", color=ICON_COLORS[looks])
 
 
@@ -244,7 +244,7 @@ def _blocks(run: Run, name: str) -> Iterator[bytes]:
             yield block
 
 
-async def _refused(request: Request, error: Exception) -> HTMLResponse:
+async def _refusal_page(request: Request, error: Exception) -> HTMLResponse:
     """A refusal as a page for people: in its frame, nobody would see the status."""
     assert isinstance(error, HTTPException)
     words = {

@@ -26,7 +26,7 @@ def write(run: Run, target: systems.Target, patrons: pl.DataFrame) -> list[int]:
 
     Patrons of a later `level`, or with another value of `apart`, are in a later chunk.
     """
-    numbered = _numbered(target, patrons)
+    numbered = _chunk_numbers(target, patrons)
     local = threading.local()  # one compressor per thread: making one takes half as long as compressing a chunk
 
     def prepare() -> None:
@@ -44,7 +44,7 @@ def write(run: Run, target: systems.Target, patrons: pl.DataFrame) -> list[int]:
     return numbered
 
 
-def _numbered(target: systems.Target, patrons: pl.DataFrame) -> list[int]:
+def _chunk_numbers(target: systems.Target, patrons: pl.DataFrame) -> list[int]:
     room = target.chunk_bytes - targets.request_overhead(target)
     numbered: list[int] = []
     together = [name for name in ("level", "apart") if name in patrons.columns]

@@ -37,7 +37,7 @@ class Pace:
         elif self.size is not None and patrons >= self.size and seconds < self.goal * FASTER:
             self.size = self.size * 2
 
-    def lost(self, patrons: int) -> None:
+    def note_lost(self, patrons: int) -> None:
         """The answer to a request with this number of patrons was lost: probably it took too long."""
         self.size = max(FEWEST, patrons // 2)
 

@@ -132,7 +132,7 @@ class _Posting:
         chunk, started = self.chunks.chunk(number), time.monotonic()
         marker = SentMarker.find(self.run, number) or SentMarker(chunk=number, patrons=len(chunk.rows), parts=())
         sending = _Sending(self, chunk, marker)
-        result = ChunkResult.combined(number, sending.results())
+        result = ChunkResult.combine(number, sending.results())
         result.write(self.run)
         self.done += len(chunk.rows)
         self._log(result, time.monotonic() - started)
@@ -185,7 +185,7 @@ class _Sending:
         number, count = self.chunk.number, len(self.posting.chunks.numbers)
         logger.info("chunk %d of %d: was sent without an answer; looking it up", number, count)
         patrons = self.chunk.part(part.start, part.end)
-        self._keep(patrons, self._resolved(patrons, part))
+        self._keep(patrons, self._resolve(patrons, part))
 
     def _resolve_unconfirmed(self) -> None:
         """Look up again the parts with unconfirmed patrons, after a person deleted the chunk's result."""
@@ -208,8 +208,8 @@ class _Sending:
         parts[index] = parts[index].model_copy(update=changes)
         self.marker = self.marker.model_copy(update={"parts": tuple(parts)})
 
-    def _resolved(self, patrons: Chunk, part: SentPart) -> Outcome:
-        """What became of the part in flight; asked by the process that still has its turn, and by no earlier one."""
+    def _resolve(self, patrons: Chunk, part: SentPart) -> Outcome:
+        """Find the outcome of the part in flight; only the process that still has its turn asks."""
         self.posting.watch.before()
         return self._outcome(lambda: self.target.resolve(patrons, part.sent_at, part.last, self._note_again))
 
@@ -249,8 +249,8 @@ class _Sending:
             return
         except TransientError as error:
             logger.warning("chunk %d: %s", patrons.number, error)
-            self.posting.learn(self.posting.pace.lost, len(patrons.rows))
-            outcome = self._resolved(patrons, self.marker.in_flight or part)
+            self.posting.learn(self.posting.pace.note_lost, len(patrons.rows))
+            outcome = self._resolve(patrons, self.marker.in_flight or part)
         self._keep(patrons, outcome)
 
     def _not_written(self, patrons: Chunk, nothing: NothingWritten) -> None:
@@ -298,7 +298,7 @@ class _Sending:
 
 
 def _after(so_far: SoFar, results: Iterable[ChunkResult]) -> SoFar:
-    """What a load has come to after some more results. Unconfirmed patrons may have been accepted."""
+    """The state of a load after more results. Unconfirmed patrons may have been accepted."""
     for result in results:
         refused = len(result.failed)
         so_far = SoFar(so_far.taken + result.patrons - refused, so_far.refused + refused)

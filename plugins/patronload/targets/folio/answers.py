@@ -72,7 +72,7 @@ def summary(message: str) -> str:
 
 
 class Answer(NamedTuple):
-    """What POST /user-import answered: the status, the text, and the text as JSON if it is an object."""
+    """The answer to POST /user-import: the status, the text, and the text as JSON if it is an object."""
 
     status: int
     text: str
@@ -121,7 +121,7 @@ class Answer(NamedTuple):
     @property
     def message(self) -> str:
         """Why a request for one patron was refused, in FOLIO's own words; they may hold values."""
-        errors = [error for error in _listed(self.content or {}, "errors") if isinstance(error, dict)]
+        errors = [error for error in _list_in(self.content or {}, "errors") if isinstance(error, dict)]
         return "; ".join(_error_text(error) for error in errors) or self.text or f"FOLIO answered {self.status}"
 
     @property
@@ -132,7 +132,7 @@ class Answer(NamedTuple):
 
 def _error_text(error: dict[str, Any]) -> str:
     """FOLIO: RMB's errors.schema. `personal.lastName: must not be null`."""
-    keys = [str(parameter.get("key", "")) for parameter in _listed(error, "parameters") if isinstance(parameter, dict)]
+    keys = [str(parameter.get("key", "")) for parameter in _list_in(error, "parameters") if isinstance(parameter, dict)]
     field = re.sub(r"^users\[\d+\]\.", "", keys[0]) if keys else ""
     message = str(error.get("message", ""))
     return f"{field}: {message}" if field else message
@@ -152,16 +152,16 @@ def failed_users(answer: Answer) -> list[FailedUser]:
     FOLIO: mod-user-import 3.0 and later say failedUsers, 2.0 said failedExternalSystemIds and gave no reason.
     """
     content = answer.content or {}
-    old = [FailedUser(str(one), "") for one in _listed(content, "failedExternalSystemIds")]
+    old = [FailedUser(str(one), "") for one in _list_in(content, "failedExternalSystemIds")]
     return old + [
         FailedUser(str(user.get("externalSystemId", "")), str(user.get("errorMessage", "")))
         if isinstance(user, dict)
         else FailedUser("", "")
-        for user in _listed(content, "failedUsers")
+        for user in _list_in(content, "failedUsers")
     ]
 
 
-def _listed(content: dict[str, Any], key: str) -> list[Any]:
+def _list_in(content: dict[str, Any], key: str) -> list[Any]:
     """A list in an answer; anything else counts as one unknown entry, so that the answer is not believed."""
     found = content.get(key) or []
     return found if isinstance(found, list) else [found]
@@ -185,7 +185,7 @@ def count(answer: Answer, patrons: list[Patron], source_type: str | None) -> Cou
     """
     content = answer.content or {}
     created, updated = content.get("createdRecords", 0), content.get("updatedRecords", 0)
-    failed = named(answer, patrons, source_type)
+    failed = named_failures(answer, patrons, source_type)
     listed = len(failed_users(answer))
     if not len(failed) == listed == content.get("failedRecords", listed) or answer.searches_failed:
         return None
@@ -196,7 +196,7 @@ def count(answer: Answer, patrons: list[Patron], source_type: str | None) -> Cou
     return Counted(created, updated, list(failed.values()))
 
 
-def named(answer: Answer, patrons: Iterable[Patron], source_type: str | None) -> dict[int, Failed]:
+def named_failures(answer: Answer, patrons: Iterable[Patron], source_type: str | None) -> dict[int, Failed]:
     """
     The patrons that an answer names as failed, by row.
 
@@ -280,7 +280,7 @@ def is_unreadable(failed: Failed) -> bool:
     return failed.message.startswith(SEARCH_FAILED) and "schema mismatch" in failed.message
 
 
-def held(row: int, field: str, value: str, holder: dict[str, Any]) -> Failed:
+def id_conflict(row: int, field: str, value: str, holder: dict[str, Any]) -> Failed:
     """A patron who cannot be created, because another user has one of its ids."""
     key = holder.get("externalSystemId")
     whose = f"externalSystemId '{key}'" if key else "no externalSystemId"
@@ -288,7 +288,7 @@ def held(row: int, field: str, value: str, holder: dict[str, Any]) -> Failed:
     return Failed(row, message, _HELD[field])
 
 
-def explained(failed: Failed, obstacle: Failed | None) -> Failed:
+def explain(failed: Failed, obstacle: Failed | None) -> Failed:
     """A refusal without a reason, with the obstacle that was found."""
     if obstacle is None:
         return failed._replace(summary=UNEXPLAINED)

@@ -74,13 +74,13 @@ class Login(httpx.Auth):
         """The authentication flow of httpx: yields requests, receives responses."""
         fresh = self._token is None or self._token.ends - time.monotonic() < RENEW_BEFORE
         if fresh:
-            self._token = self._read((yield from self._answered(request)))
-        response = yield self._signed(request)
+            self._token = self._read((yield from self._answer_to(request)))
+        response = yield self._sign(request)
         if response.status_code == codes.UNAUTHORIZED and not fresh:
-            self._token = self._read((yield from self._answered(request)))
-            yield self._signed(request)
+            self._token = self._read((yield from self._answer_to(request)))
+            yield self._sign(request)
 
-    def _answered(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, httpx.Response]:
+    def _answer_to(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, httpx.Response]:
         """The answer to a login, after any short pauses that a busy FOLIO asks for."""
         for _ in range(TRIES - 1):
             response = yield self._request(request)
@@ -106,7 +106,7 @@ class Login(httpx.Auth):
             extensions=original.extensions,
         )
 
-    def _signed(self, request: httpx.Request) -> httpx.Request:
+    def _sign(self, request: httpx.Request) -> httpx.Request:
         assert self._token is not None  # set by whoever calls
         request.headers[self._token.header] = self._token.value
         return request

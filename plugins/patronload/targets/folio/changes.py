@@ -32,7 +32,7 @@ NOTHING = Change("", None, None, "sent although nothing differs in what the impo
 
 
 def changes(before: Record, after: Record, mapping: Mapping) -> list[Change]:
-    """What is different in `after`, a record to be sent, from `before`, the stored user; sorted by field."""
+    """The differences between `before`, the stored user, and `after`, the record to send; sorted by field."""
     old, new = flat(before), flat(after)
     paths = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
     return [Change(path, old.get(path), new.get(path), _why(path, after, new.get(path), mapping)) for path in paths]
@@ -95,7 +95,7 @@ def _why(path: str, record: Record, after: Any, mapping: Mapping) -> str:
         return EXPIRY
     if path == "active" and after is False and record.get("expirationDate") and not _file_says(mapping):
         return EXPIRY
-    mapped = _mapped(path, mapping)
+    mapped = _mapped_field(path, mapping)
     if mapped is None:
         return CLEAN_UP
     return BLANK if after is None else BY_OWNER.get(mapping.owner(mapped), BY_OWNER["campus"])
@@ -106,7 +106,7 @@ def _file_says(mapping: Mapping) -> bool:
     return bool(mapping.fields["active"].columns)
 
 
-def _mapped(path: str, mapping: Mapping) -> str | None:
+def _mapped_field(path: str, mapping: Mapping) -> str | None:
     """The mapping's field behind a path; None when nothing in the mapping fills it."""
     if path.startswith("personal.addresses "):
         name = path.rpartition(".")[2]

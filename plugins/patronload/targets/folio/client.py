@@ -117,7 +117,7 @@ class Folio:
         except PatronloadError as error:  # the login's; the request was not sent
             raise NothingWritten(error) from error
         except httpx.RequestError as error:
-            raise self._unanswered(error) from error
+            raise self._error_of_post(error) from error
 
     @property
     def is_logged_in(self) -> bool:
@@ -145,7 +145,7 @@ class Folio:
     def may_change_users(self) -> None:
         """Find out whether the user may change users, by a change that FOLIO refuses. Raises TargetError when not."""
         path = f"/users/{SOMEONE}"
-        response = self._changed("PUT", path, {"id": SOMEONE_ELSE})
+        response = self._send_change("PUT", path, {"id": SOMEONE_ELSE})
         if response.status_code not in (codes.BAD_REQUEST, codes.UNPROCESSABLE_ENTITY):
             raise errors.refusal(self._place, "PUT /users", response)
 
@@ -155,7 +155,7 @@ class Folio:
 
         FOLIO: mod-users UsersAPI; 400 and 422 are about the user, and 404 is for one who is gone.
         """
-        response = self._changed("PUT", f"/users/{user['id']}", user)
+        response = self._send_change("PUT", f"/users/{user['id']}", user)
         if response.is_success:
             return None
         if response.status_code in (codes.BAD_REQUEST, codes.UNPROCESSABLE_ENTITY, codes.NOT_FOUND):
@@ -185,7 +185,7 @@ class Folio:
 
     @property
     def prefix(self) -> str:
-        """What FOLIO puts before each externalSystemId. FOLIO: UserDataProcessingService."""
+        """The prefix that FOLIO adds to each externalSystemId. FOLIO: UserDataProcessingService."""
         return f"{self.target.source_type}_" if self.target.source_type else ""
 
     def preferences_by_user_ids(self, ids: Iterable[str]) -> dict[str, Record]:
@@ -236,11 +236,11 @@ class Folio:
         self._change("PUT", f"{CUSTOM_FIELDS}/{field['id']}", field)
 
     def _change(self, method: str, path: str, content: Record) -> None:
-        response = self._changed(method, path, content)
+        response = self._send_change(method, path, content)
         if not response.is_success:
             raise errors.refusal(self._place, f"{method} {path.rpartition('/')[0] or path}", response)
 
-    def _changed(self, method: str, path: str, content: Record) -> httpx.Response:
+    def _send_change(self, method: str, path: str, content: Record) -> httpx.Response:
         try:
             return self._busy_retried(lambda: self._answer(method, path, json=content, headers=self._headers(path)))
         except httpx.RequestError as error:
@@ -298,7 +298,7 @@ class Folio:
         return response
 
     def _refusal(self, request: str, response: httpx.Response) -> PatronloadError:
-        """What the refusal means; a pause that FOLIO asks for, and that is too long to be made here, goes with it."""
+        """The error for a refusal, with the pause that FOLIO asks for if it is too long to be made here."""
         refusal = errors.refusal(self._place, request, response)
         if isinstance(refusal, TransientError):
             refusal.retry_after = retry_after(response)
@@ -325,7 +325,7 @@ class Folio:
 
     def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         """
-        What is answered. All of it together may take as long as the answer to a chunk may: httpx's own time-outs are
+        The answer. All of it together may take as long as the answer to a chunk may: httpx's own time-outs are
         for each piece, and begin again with each piece of a very slow answer.
         """
         began, pieces = time.monotonic(), []
@@ -370,15 +370,15 @@ class Folio:
             refusal = self._refusal(f"POST {USER_IMPORT}", response)
             raise NothingWritten(refusal, too_large=too_large)
         if response.is_server_error:
-            raise errors.lost(self._place, f"the gateway answered {response.status_code}")
+            raise errors.lost_answer(self._place, f"the gateway answered {response.status_code}")
         raise errors.not_folio(self._place, f"POST {USER_IMPORT}")
 
-    def _unanswered(self, error: httpx.RequestError) -> Exception:
-        """What an exception in the midst of a POST means for the users in it."""
+    def _error_of_post(self, error: httpx.RequestError) -> Exception:
+        """The error for an exception during a POST, by what it means for the users in it."""
         posting = error.request.url.path.endswith(USER_IMPORT)
         if not posting or http_client.was_not_sent(error):
             return NothingWritten(errors.unreachable(self._place, error))
-        return errors.lost(self._place, http_client.cause(error))
+        return errors.lost_answer(self._place, http_client.cause(error))
 
 
 def gateway(connection: Connection) -> httpx.URL:

@@ -38,7 +38,7 @@ class Departure(NamedTuple):
 
 class Reading(NamedTuple):
     """
-    What the plan makes of a stored user: `as_import` writes the user as the import takes it, and `obstacle` says why
+    How the plan reads a stored user: `as_import` writes the user as the import takes it, and `obstacle` says why
     the import could not update the user at all; empty if it could.
     """
 
@@ -86,7 +86,7 @@ class _Departing:
         self.warnings: list[str] = []
 
     def plan(self) -> Departures:
-        found = list(self._looked_at())
+        found = list(self._candidates())
         open_cases = self._open_cases([user["id"] for _, user, _, reason in found if user and not reason])
         leave, outcomes, inactive = [], [], []
         for (key, user, theirs, reason), row in zip(found, range(self.leaving.first_row, 1 << 32), strict=False):
@@ -100,7 +100,7 @@ class _Departing:
         found_out = pl.DataFrame(outcomes, schema=DEPARTURES, orient="row")
         return Departures(leave, found_out, self.warnings, inactive)
 
-    def _looked_at(self) -> Iterator[tuple[str, Record | None, Record | None, str]]:
+    def _candidates(self) -> Iterator[tuple[str, Record | None, Record | None, str]]:
         """Each patron's key, the stored user, the same as the import would write it, and why the user stays."""
         for key in self.leaving.keys:
             user = self.stored.user(self.folio.prefix + key)

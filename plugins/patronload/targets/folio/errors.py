@@ -51,7 +51,7 @@ class Place(NamedTuple):
 
 
 def refusal(place: Place, what: str, response: httpx.Response) -> PatronloadError:
-    """What the status of an answer means; `what` is a method and a path, like GET /users."""
+    """The error for the status of an answer; `what` is a method and a path, like GET /users."""
     status = response.status_code
     if status in BUSY or response.is_server_error:
         return TransientError(f"{place} is busy or down ({what}, {status}).")
@@ -91,7 +91,7 @@ def unreachable(place: Place, error: httpx.RequestError) -> PatronloadError:
     return http_client.unreachable(str(place), error)
 
 
-def lost(place: Place, why: str) -> TransientError:
+def lost_answer(place: Place, why: str) -> TransientError:
     """A chunk was posted and not answered."""
     return TransientError(
         f"The answer of {place} to a chunk got lost: {why}. FOLIO may still be at work on it. What became of it "

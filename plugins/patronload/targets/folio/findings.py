@@ -1,4 +1,4 @@
-"""What a plan found, as lines of the report; none of them quotes a patron."""
+"""The findings of a plan, as lines of the report; none of them quotes a patron."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Finding(NamedTuple):
     values: list[dict[str, Any]]
 
 
-def prefixed(rows: int, prefix: str) -> Iterator[Finding]:
+def prefixed_ids(rows: int, prefix: str) -> Iterator[Finding]:
     """Rows whose externalSystemId has the prefix of target.source_type already."""
     if rows:
         yield Finding(
@@ -49,7 +49,7 @@ def same_emails(rows: list[int]) -> Iterator[Finding]:
         yield Finding(
             "personal.email",
             "warn",
-            f"In {_named(rows)} {what} the e-mail address of a user in FOLIO who is not in this file: perhaps the same "
+            f"In {_rows(rows)} {what} the e-mail address of a user in FOLIO who is not in this file: perhaps the same "
             "person, under a new externalSystemId. Such rows are loaded. To reject them, write same_email: reject "
             "under target in the tenant file.",
             [],
@@ -59,7 +59,7 @@ def same_emails(rows: list[int]) -> Iterator[Finding]:
 def new_ids(taken_over: int, renamed: int, doubles: int) -> Iterator[Finding]:
     """Users who get an externalSystemId, or another one; and lines of the tenant's list that come too late."""
     yield from _taken_over(taken_over)
-    yield from _renamed(renamed)
+    yield from _renames(renamed)
     yield from _doubles(doubles)
 
 
@@ -76,7 +76,7 @@ def _taken_over(users: int) -> Iterator[Finding]:
         )
 
 
-def _renamed(users: int) -> Iterator[Finding]:
+def _renames(users: int) -> Iterator[Finding]:
     """Users whose externalSystemId changes as the tenant's list says."""
     if users:
         yield Finding(
@@ -100,7 +100,7 @@ def _doubles(lines: int) -> Iterator[Finding]:
         )
 
 
-def kept_back(rows: int) -> Iterator[Finding]:
+def kept_back_rows(rows: int) -> Iterator[Finding]:
     """Rows that would change what staff keep."""
     if rows:
         yield Finding(
@@ -135,7 +135,7 @@ def without_group(rows: list[int]) -> Iterator[Finding]:
         yield Finding(
             "patronGroup",
             "warn",
-            f"In {_named(rows)} {what} no patron group, so they cannot borrow. Fill in the group, or give the rule for "
+            f"In {_rows(rows)} {what} no patron group, so they cannot borrow. Fill in the group, or give the rule for "
             "patronGroup a 'default' in the mapping.",
             [],
         )
@@ -149,7 +149,7 @@ def _has(number: int) -> str:
     return "has" if number == 1 else "have"
 
 
-def _named(rows: list[int]) -> str:
+def _rows(rows: list[int]) -> str:
     """Row 5; rows 5, 9 and 12; or the first twenty and how many more."""
     if len(rows) == 1:
         return f"row {rows[0]}"

@@ -33,7 +33,7 @@ class GroupOffsets:
         self._groups = groups
         self._today = today
 
-    def dated(self, ours: Record, group: str | None) -> Record:
+    def with_expiry_date(self, ours: Record, group: str | None) -> Record:
         """A patron of the file with the expiry date of this group; without one if FOLIO has no offset for it."""
         offset: Any = self._groups.get(group or "", {}).get(OFFSET)
         if offset is None:

@@ -138,7 +138,7 @@ class _Settling:
                 self._set_aside(claim, field, reason, summary)
             elif other is None or other.wants.get(field) == value:
                 self._set_aside(
-                    claim, field, f"the {field} is held in FOLIO by {_named(holder)}, {self._where(holder, other)}",
+                    claim, field, f"the {field} is held in FOLIO by {_name(holder)}, {self._where(holder, other)}",
                     f"the {field} is already used by another user in FOLIO",
                 )  # fmt: skip
             else:
@@ -206,7 +206,7 @@ class _Settling:
             )  # fmt: skip
 
     def _field_between(self, row: int, other: int) -> str:
-        """What the one wants of the other."""
+        """The field that one claim wants from the other."""
         stored = self.rows[other].stored_id
         for field, value in self.rows[row].wants.items():
             holder = self.holders[field].get(value)
@@ -220,7 +220,7 @@ class _Settling:
 
 def _perhaps_the_same(what: str, holder: Holder) -> tuple[str, str]:
     """The reason and the summary for a new patron who has the username, barcode or address of a stored user."""
-    reason = f"the {what} is that of {_named(holder)} in FOLIO, who is not in this load: perhaps the same person, "
+    reason = f"the {what} is that of {_name(holder)} in FOLIO, who is not in this load: perhaps the same person, "
     if holder.external_system_id:
         reason += (
             "whose externalSystemId has changed. Change it in FOLIO, add both ids to the list of "
@@ -234,7 +234,7 @@ def _perhaps_the_same(what: str, holder: Holder) -> tuple[str, str]:
     return reason, f"the {what} is that of a user without an externalSystemId in FOLIO; perhaps the same person"
 
 
-def _named(holder: Holder) -> str:
+def _name(holder: Holder) -> str:
     if holder.external_system_id:
         return f"the user with the externalSystemId '{holder.external_system_id}'"
     for field, value in (("username", holder.username), ("barcode", holder.barcode)):

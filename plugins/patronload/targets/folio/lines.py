@@ -80,7 +80,7 @@ def unchanged_rows(lines: list[Line]) -> pl.DataFrame:
 
 
 def ids(record: Record) -> Record:
-    """What of a record tells whose it is."""
+    """The ids and the e-mail address of a record."""
     ids = {name: record[name] for name in (*merge.IDS, "id") if name in record}
     address = (record.get("personal") or {}).get("email")
     return ids | ({"personal": {"email": address}} if address else {})

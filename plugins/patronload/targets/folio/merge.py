@@ -65,7 +65,7 @@ class Address(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What a mapping and a tenant say about merging; made by `rules`. An owner is None where the mapping is silent."""
+    """The rules for merging, see `rules`. An owner is None where the mapping names none."""
 
     fields: list[Field]
     addresses: list[Address]
@@ -87,7 +87,7 @@ class Rules(NamedTuple):
         apart = {"requestPreference": self.preference, "type": self.type}
         return apart.get(path) == "first" or any(field.path == path and field.owner == "first" for field in self.fields)
 
-    def settled(self, owner: Owner | None, contested: str) -> Owner | None:
+    def resolve_owner(self, owner: Owner | None, contested: str) -> Owner | None:
         """
         Who owns a field for this patron, when it belongs to whoever changed it last.
 
@@ -119,17 +119,17 @@ def rules(
     )
 
 
-def merged(ours: Record, stored: Record | None, rules: Rules, dropped: Collection[str] = ()) -> Record:
+def merge(ours: Record, stored: Record | None, rules: Rules, dropped: Collection[str] = ()) -> Record:
     """
     The record to send for a patron of the file (`ours`) whom FOLIO has as `stored`, or has not (None).
 
     `active` and `type` are always there: FOLIO takes a user without `active` for an inactive one. `dropped` are the
     fields whose values were left out because FOLIO does not know them; they are not blank cells, and erase nothing.
     """
-    ours, rules = _dated(ours, rules.zone), _without(rules, dropped)
-    record = _new(ours) if stored is None else _laid_over(stored, ours, rules)
+    ours, rules = _with_expiry_time(ours, rules.zone), _without(rules, dropped)
+    record = _new(ours) if stored is None else _overlay(stored, ours, rules)
     if "requestPreference" in record:
-        record["requestPreference"] = _sound(_delivered(record, ours, stored, rules))
+        record["requestPreference"] = _sound(_with_preference(record, ours, stored, rules))
     record["type"] = _type(ours, stored, rules)
     kept = rules.protection.fields(stored) if stored is not None else frozenset[str]()
     if stored is not None:
@@ -192,7 +192,7 @@ def _fixed_type(mapping: Mapping, path: str) -> str | None:
     return rule.value if rule is not None and isinstance(rule.value, str) else None
 
 
-def _dated(ours: Record, zone: ZoneInfo) -> Record:
+def _with_expiry_time(ours: Record, zone: ZoneInfo) -> Record:
     """With the day of expiry as its last second; midnight in Greenwich is the evening before in the Americas."""
     day = ours.get("expirationDate")
     if not isinstance(day, str) or len(day) != _DAY_LENGTH:
@@ -200,12 +200,12 @@ def _dated(ours: Record, zone: ZoneInfo) -> Record:
     return ours | {"expirationDate": end_of_day(day, zone)}
 
 
-def _laid_over(stored: Record, ours: Record, rules: Rules) -> Record:
+def _overlay(stored: Record, ours: Record, rules: Rules) -> Record:
     record: Record = {name: dict(value) if isinstance(value, dict) else value for name, value in stored.items()}
     for field in rules.fields:
         source = (ours.get(field.inside) or {}) if field.inside else ours
         inside = record.setdefault(field.inside, {}) if field.inside else record
-        _lay(inside, source.get(field.name), field, rules.settled(field.owner, field.contested))
+        _lay(inside, source.get(field.name), field, rules.resolve_owner(field.owner, field.contested))
     if is_staff(stored) and stored.get("username"):
         record["username"] = stored["username"]
     _lay_addresses(record, ours, rules)
@@ -238,7 +238,7 @@ def _lay_addresses(record: Record, ours: Record, rules: Rules) -> None:
         name = address["addressTypeId"]
         rule = _address_rule(rules.addresses, name)
         there = addresses.get(name)
-        owner = rules.settled(rule.owner, f"personal.addresses {name}")
+        owner = rules.resolve_owner(rule.owner, f"personal.addresses {name}")
         if owner == "campus" or (owner == "first" and there is None):
             emptied = rule.fields if rules.erase else frozenset[str]()
             kept = {key: value for key, value in (there or {}).items() if key not in emptied}
@@ -269,7 +269,7 @@ def _address_rule(addresses: list[Address], name: str) -> Address:
 
 def _lay_preference(record: Record, ours: Record, rules: Rules) -> None:
     given, stored = ours.get("requestPreference"), record.get("requestPreference")
-    owner = rules.settled(rules.preference, "requestPreference")
+    owner = rules.resolve_owner(rules.preference, "requestPreference")
     if owner == "campus":
         kept = {key: value for key, value in (stored or {}).items() if key not in rules.preference_fields}
         base = kept if rules.erase else stored or {}
@@ -281,7 +281,7 @@ def _lay_preference(record: Record, ours: Record, rules: Rules) -> None:
         record["requestPreference"] = dict(given)
 
 
-def _delivered(record: Record, ours: Record, stored: Record | None, rules: Rules) -> Record:
+def _with_preference(record: Record, ours: Record, stored: Record | None, rules: Rules) -> Record:
     """The preference; without delivery, once an erased cell has taken away the address that FOLIO delivers to."""
     preference: Record = record["requestPreference"]
     was_there = bool(stored and stored.get("requestPreference"))
@@ -307,7 +307,7 @@ def _type(ours: Record, stored: Record | None, rules: Rules) -> str:
     theirs = (stored or {}).get("type")
     if is_staff(stored):
         return str(theirs)
-    owner = rules.settled(rules.type, "type")
+    owner = rules.resolve_owner(rules.type, "type")
     if stored is None or owner == "campus" or (owner == "first" and not theirs):
         return str(ours.get("type") or theirs or PATRON)
     return str(theirs or PATRON)
@@ -318,7 +318,7 @@ def _active(ours: Record, stored: Record | None, record: Record, rules: Rules, k
     if stored is not None and ({"active", ALL} & set(kept)):
         has_new_date = record.get("expirationDate") != stored.get("expirationDate")
         return bool(stored.get("active")) and not (has_new_date and _is_over(record, rules.now))
-    owner = rules.settled(rules.active, "active")
+    owner = rules.resolve_owner(rules.active, "active")
     given = ours.get("active") if owner == "campus" or stored is None else None
     ends = record.get("expirationDate")
     if _is_over(record, rules.now):

@@ -217,19 +217,19 @@ class _Planning:
             theirs = self._as_import(user, stored, values.reference)
             rules = self._rules_for(written)
             if group_offsets.is_open(ours):
-                group = merge.merged(group_offsets.without(ours), theirs, rules, dropped).get("patronGroup")
-                ours = self._offsets(values.reference).dated(ours, group)
-            record = merge.merged(ours, theirs, rules, dropped)
+                group = merge.merge(group_offsets.without(ours), theirs, rules, dropped).get("patronGroup")
+                ours = self._offsets(values.reference).with_expiry_date(ours, group)
+            record = merge.merge(ours, theirs, rules, dropped)
             self._count_protected(ours, theirs, rules, dropped)
             if theirs and record["active"] and not theirs["active"]:
                 self.reactivated.add(row)
-            problems = [*found.protected(theirs, rules.protection), *values.problems(record)]
+            problems = [*found.protection_problems(theirs, rules.protection), *values.problems(record)]
             record |= found.ids(ours)
             problems += self._incomplete(record)
             if not problems:
-                changed, unsaid = self._changed(record, theirs), self._unsaid(written, ours)
+                changed, unsaid = self._changed_paths(record, theirs), self._dropped_values(written, ours)
                 line = Line(row, record, stored_id, changed, unsaid, former=found.former)
-                return self._settled(line, user, theirs, stored)
+                return self._settle(line, user, theirs, stored)
         for problem in problems:
             self._reject(row, problem)
         if stored_id:
@@ -269,10 +269,10 @@ class _Planning:
         self.protected += bool(rules.protection.by_hand(theirs))
         if is_staff(theirs):
             self.staff += 1
-            free = merge.merged(ours, theirs, rules._replace(protection=Protection()), dropped)
+            free = merge.merge(ours, theirs, rules._replace(protection=Protection()), dropped)
             self.kept_back += any(free.get(name) != theirs.get(name) for name in rules.protection.staff)
 
-    def _settled(self, line: Line, user: Record | None, theirs: Record | None, stored: Stored) -> Line:
+    def _settle(self, line: Line, user: Record | None, theirs: Record | None, stored: Stored) -> Line:
         """The line with what it changes noted; without most of its record when it changes nothing."""
         key = line.record[FOLIO.key]
         if user is None or theirs is None:
@@ -313,7 +313,7 @@ class _Planning:
             )
         preference = stored.preferences.get(one.user["id"])
         self.before.add(one.row, key, to_text({"user": one.user, "requestPreference": preference}))
-        changed = self._changed(one.record, one.theirs)
+        changed = self._changed_paths(one.record, one.theirs)
         return Line(one.row, one.record, one.user["id"], changed, [], action="leave")
 
     def _holds(self, record: Record, user: Record, preference: Record | None) -> bool:
@@ -347,14 +347,14 @@ class _Planning:
         if not self.contested or self.ledger is None:
             return self.rules
         said = last_changed.values(ours, self.contested, self.mapping)
-        return self.rules._replace(changed=self.ledger.changed(ours[FOLIO.key], said))
+        return self.rules._replace(changed=self.ledger.changed_fields(ours[FOLIO.key], said))
 
-    def _changed(self, record: Record, theirs: Record | None) -> str | None:
+    def _changed_paths(self, record: Record, theirs: Record | None) -> str | None:
         if theirs is None:
             return None
         return "\n".join(three_way.changed_paths(record, theirs, self.rules.fills_only_if_empty))
 
-    def _unsaid(self, written: Record, ours: Record) -> list[str]:
+    def _dropped_values(self, written: Record, ours: Record) -> list[str]:
         """Values that are dropped: as soon as FOLIO knows them they are as good as new."""
         if ours is written or not self.contested:
             return []
@@ -396,10 +396,10 @@ class _Planning:
         return [
             *self._findings_of_values(values),
             *about_rows.new_ids(**former_keys(going), doubles=self.taking_over.doubles),
-            *about_rows.prefixed(prefixed, self.folio.prefix),
+            *about_rows.prefixed_ids(prefixed, self.folio.prefix),
             *about_rows.other_ids(self.other_ids),
             *about_rows.same_emails(order.same_email if self.folio.target.same_email == "report" else []),
-            *about_rows.kept_back(self.kept_back),
+            *about_rows.kept_back_rows(self.kept_back),
             *about_rows.without_offset(self._group_offsets.lacking if self._group_offsets else {}),
             *about_rows.without_group([line.row for line in going if _has_no_group(line)]),
         ]
@@ -432,7 +432,7 @@ def as_new(mapping: Mapping, patrons: Iterable[str], zone: ZoneInfo) -> list[str
     """Each patron as a load posts it that finds nobody of that externalSystemId; texts in, texts out."""
     rules = merge.rules(mapping, zone, datetime.now(UTC))
     records = map(json.loads, patrons)
-    return [to_text(merge.merged(group_offsets.without(record), None, rules)) for record in records]
+    return [to_text(merge.merge(group_offsets.without(record), None, rules)) for record in records]
 
 
 def _has_no_group(line: Line) -> bool:

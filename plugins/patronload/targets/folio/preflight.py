@@ -90,14 +90,14 @@ def drifts(folio: Folio) -> tuple[list[Drift], list[str]]:
 
 
 def drift_findings(found: Iterable[Drift], filled: Iterable[str]) -> list[Finding]:
-    """What such a pair of versions means for a mapping that fills these fields."""
+    """The findings about incompatible versions, for a mapping that fills these fields."""
     fields = list(filled)
     return [
         Finding(
             "module versions",
             "stop" if drift.everybody or drift.property in fields else "warn",
             f"FOLIO's modules are incompatible: mod-users{_and_later(drift.users)} keeps "
-            f"{drift.property}, which mod-user-import before {_dotted(drift.user_import)} cannot read; "
+            f"{drift.property}, which mod-user-import before {_dotted_version(drift.user_import)} cannot read; "
             f"{'nearly every update' if drift.everybody else 'updates of users who have it'} would fail. "
             "Ask FOLIO's administrator for a mod-user-import that fits.",
             [],
@@ -113,9 +113,9 @@ def _version(modules: Iterable[str], name: str) -> tuple[int, int, int] | None:
     return None
 
 
-def _dotted(version: tuple[int, int, int]) -> str:
+def _dotted_version(version: tuple[int, int, int]) -> str:
     return ".".join(map(str, version))
 
 
 def _and_later(version: tuple[int, int, int] | None) -> str:
-    return f" {_dotted(version)} and later" if version else ""
+    return f" {_dotted_version(version)} and later" if version else ""

@@ -21,7 +21,7 @@ _BETWEEN = re.compile(r"[\s,;]+")
 
 class Protection(NamedTuple):
     """
-    What a tenant file says about protected users.
+    The tenant file's settings for protected users.
 
     staff: fields that staff keep. custom_field: the refId of a custom field that names a user's protected fields. tags:
     the fields that a tag on a user protects.

@@ -42,7 +42,7 @@ class ReadBack:
             for row, value in values.items():
                 holder = holders.get(fold(value))
                 if holder is not None and holder.get("externalSystemId") != own[row]:
-                    found.setdefault(row, answers.held(row, name, value, holder))
+                    found.setdefault(row, answers.id_conflict(row, name, value, holder))
         return found
 
     def holds(self, patron: Patron, user: Record | None) -> bool:

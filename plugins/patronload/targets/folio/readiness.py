@@ -44,7 +44,7 @@ def readiness(folio: Folio, mapping: Mapping) -> Iterator[str]:
         )
     yield f"The login works, and no permission is missing. FOLIO has {users:,} users."
     yield from _modules(folio)
-    yield _described(reference)
+    yield _in_words(reference)
 
 
 def _of_versions(folio: Folio, mapping: Mapping) -> list[Finding]:
@@ -70,7 +70,7 @@ def _modules(folio: Folio) -> Iterator[str]:
     yield f"Modules: {', '.join(sorted(modules)) or 'neither mod-users nor mod-user-import is listed'}."
 
 
-def _described(reference: Reference) -> str:
+def _in_words(reference: Reference) -> str:
     lists = {
         "patron groups": reference.groups,
         "address types": reference.address_types,

@@ -1,4 +1,4 @@
-"""What a FOLIO tenant knows beside its users: groups, address types, departments, custom fields, service points."""
+"""The reference data of a FOLIO tenant: groups, address types, departments, custom fields, service points."""
 
 from __future__ import annotations
 

@@ -260,7 +260,7 @@ class Sending:
         free = [patron for patron in missing if patron.row not in obstacles]
         free = self._count_held(self.read_back.users(free), free)
         self.failed += [
-            answers.explained(blind[patron.row], obstacles[patron.row]) for patron in missing if patron.row in obstacles
+            answers.explain(blind[patron.row], obstacles[patron.row]) for patron in missing if patron.row in obstacles
         ]
         self._create_once_more(free, blind, tries)
 
@@ -269,7 +269,7 @@ class Sending:
         for part in _in_tens(patrons):
             failed, done = len(self.failed), self.created + self.updated
             if tries:
-                self.failed += [answers.explained(blind[patron.row], None) for patron in part]
+                self.failed += [answers.explain(blind[patron.row], None) for patron in part]
                 continue
             self.post(part, tries=1)
             if self.created + self.updated == done and len(self.failed) > failed:
@@ -290,7 +290,7 @@ class Sending:
         if not tries:
             self._post_again(rest, stored, 1, _beside(refused, patrons))
             return
-        named = self._named(answer, rest)
+        named = self._named_failures(answer, rest)
         self.failed += named.values()
         rest = [patron for patron in rest if patron.row not in named]
         if not answer.searches_failed:
@@ -298,9 +298,9 @@ class Sending:
         elif rest:
             self._search_again(rest, stored, tries, alone=bool(refused))
 
-    def _named(self, answer: Answer, patrons: list[Patron]) -> dict[int, Failed]:
+    def _named_failures(self, answer: Answer, patrons: list[Patron]) -> dict[int, Failed]:
         """Patrons whom a request of one partition names as failed, for a reason of their own."""
-        found = answers.named(answer, patrons, self.folio.target.source_type)
+        found = answers.named_failures(answer, patrons, self.folio.target.source_type)
         return {row: failed for row, failed in found.items() if not answers.is_about_the_search(failed)}
 
     def _search_again(self, patrons: list[Patron], stored: dict[str, Record], tries: int, *, alone: bool) -> None:

@@ -38,7 +38,7 @@ class Shown(NamedTuple):
 
 def describe(counter: Counter[str], known: dict[str, str]) -> Shown:
     """The description of some values; `known` are those that FOLIO has, by their folded spelling."""
-    shown = _shown(counter, known)
+    shown = _values_to_show(counter, known)
     if not shown:
         rows = sum(counter.values())
         return Shown(f"{len(counter):,} different ones in {rows:,} rows; is the right column mapped?", [])
@@ -47,7 +47,7 @@ def describe(counter: Counter[str], known: dict[str, str]) -> Shown:
     return Shown(f"{sentence}{more}.", [{"value": value, "rows": count} for value, count in shown])
 
 
-def _shown(counter: Counter[str], known: dict[str, str]) -> list[tuple[str, int]]:
+def _values_to_show(counter: Counter[str], known: dict[str, str]) -> list[tuple[str, int]]:
     """
     The values that are probably not personal data: if nearly every row has a different one, only those in many rows, or
     those that FOLIO has in another spelling.

@@ -47,7 +47,7 @@ KNOWN_ADDRESS = frozenset((*ADDRESS, "id", "addressTypeId"))
 
 def unknown_properties(user: Record) -> list[str]:
     """
-    What a stored user has that mod-user-import cannot read; one such user makes its whole partition of ten fail.
+    Properties of a stored user that mod-user-import cannot read; one such user makes its whole partition of ten fail.
 
     FOLIO: UserDataProcessingService.extractExistingUsers maps users onto a class that takes no other properties.
     """
@@ -68,12 +68,12 @@ def as_import(user: Record, prefix: str, reference: Reference, preference: Recor
     a department, a custom field, an option.
     """
     record: Record = {"externalSystemId": (user.get("externalSystemId") or "").removeprefix(prefix)}
-    record |= _given(user, PLAIN)
+    record |= _pick(user, PLAIN)
     record["active"] = bool(user.get("active"))
-    record |= _given(user, ("meta", "tags"))
+    record |= _pick(user, ("meta", "tags"))
     record |= {
         "patronGroup": reference.group_names.get(user.get("patronGroup") or ""),
-        "departments": [*_known(user.get("departments"), reference.department_names)],
+        "departments": [*_known_names(user.get("departments"), reference.department_names)],
         "proxyFor": user.get("proxyFor"),
         "preferredEmailCommunication": user.get("preferredEmailCommunication"),
         "customFields": _custom_fields(user.get("customFields") or {}, reference),
@@ -88,41 +88,41 @@ def _beyond(record: Record, known: frozenset[str], where: str) -> Iterable[str]:
     return [f"{where}{name}" for name in record if name not in known]
 
 
-def _given(record: Record, names: Iterable[str]) -> Record:
+def _pick(record: Record, names: Iterable[str]) -> Record:
     return {name: record[name] for name in names if record.get(name) is not None}
 
 
-def _known(ids: Iterable[str] | None, names: dict[str, str]) -> Iterable[str]:
+def _known_names(ids: Iterable[str] | None, names: dict[str, str]) -> Iterable[str]:
     return (names[one] for one in ids or () if one in names)
 
 
 def _personal(personal: Record, reference: Reference) -> Record:
     contact = CONTACT_NAMES.get(str(personal.get("preferredContactTypeId")))
     addresses = [
-        _given(address, ("id", *ADDRESS)) | {"addressTypeId": reference.address_type_names[address["addressTypeId"]]}
+        _pick(address, ("id", *ADDRESS)) | {"addressTypeId": reference.address_type_names[address["addressTypeId"]]}
         for address in personal.get("addresses") or []
         if address.get("addressTypeId") in reference.address_type_names
     ]
-    made = _given(personal, PERSONAL)
+    made = _pick(personal, PERSONAL)
     made |= {"preferredContactTypeId": contact} if contact else {}
     return made | ({"addresses": addresses} if addresses else {})
 
 
 def _custom_fields(fields: Record, reference: Reference) -> Record:
-    made = {key: _named(key, value, reference) for key, value in fields.items() if key in reference.custom_fields}
+    made = {key: _label(key, value, reference) for key, value in fields.items() if key in reference.custom_fields}
     return {key: value for key, value in made.items() if value not in (None, "", [])}
 
 
-def _named(key: str, value: Any, reference: Reference) -> Any:
+def _label(key: str, value: Any, reference: Reference) -> Any:
     """FOLIO: a field with options keeps the options' ids; other fields keep what was written."""
     names = reference.option_names.get(key)
     if names is None or not isinstance(value, str | list):
         return value
-    return [*_known(value, names)] if isinstance(value, list) else names.get(value)
+    return [*_known_names(value, names)] if isinstance(value, list) else names.get(value)
 
 
 def _preference(preference: Record, reference: Reference) -> Record:
-    made = _given(preference, PREFERENCE)
+    made = _pick(preference, PREFERENCE)
     type_name = reference.address_type_names.get(preference.get("defaultDeliveryAddressTypeId") or "")
     return made | ({"defaultDeliveryAddressTypeId": type_name} if type_name else {})
 

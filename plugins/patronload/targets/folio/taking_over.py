@@ -47,7 +47,7 @@ class Found(NamedTuple):
     problems: Sequence[Problem] = ()
     former: str | None = None
 
-    def protected(self, theirs: Record | None, protection: Protection) -> Iterator[Problem]:
+    def protection_problems(self, theirs: Record | None, protection: Protection) -> Iterator[Problem]:
         """Who is protected by hand is not taken over."""
         if theirs and self.former is not None and protection.by_hand(theirs) & {ALL, FOLIO.key}:
             yield Problem(FOLIO.key, "", KEPT)
@@ -90,7 +90,7 @@ class TakingOver:
         if user := self._stored.user(self._prefix + key):
             return Found(user)
         if fold(key) in self._old:
-            return self._renamed(key, self._old[fold(key)])
+            return self._with_old_key(key, self._old[fold(key)])
         return self._without_id(ours)
 
     def others(self, key: str) -> frozenset[str]:
@@ -116,7 +116,7 @@ class TakingOver:
         """A key of the list, which may have been copied from a reject with FOLIO's prefix."""
         return key.removeprefix(self._prefix)
 
-    def _renamed(self, key: str, old: str) -> Found:
+    def _with_old_key(self, key: str, old: str) -> Found:
         user = self._stored.user(self._prefix + old)
         if user is None:
             return Found()

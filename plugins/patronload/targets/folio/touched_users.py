@@ -57,7 +57,7 @@ def read(folio: Folio, patrons: pl.DataFrame, others: Iterable[str] = ()) -> Sto
     if not wanted.keys:
         return Stored({}, {}, {}, "nothing")
     by_id = len(wanted.keys) * QUERIES / QUERY_IDS <= 1 + folio.count_users() * PAGE_COST / PAGE
-    for user in wanted.looked_up(folio) if by_id else folio.all_users():
+    for user in wanted.look_up(folio) if by_id else folio.all_users():
         wanted.take(user)
     if by_id:
         preferences = folio.preferences_by_user_ids(wanted.ours)
@@ -94,7 +94,7 @@ class _Wanted:
         self.ours: set[str] = set()
         """The ids of the stored users whom the load is about."""
 
-    def looked_up(self, folio: Folio) -> Iterator[Record]:
+    def look_up(self, folio: Folio) -> Iterator[Record]:
         yield from folio.users_by("externalSystemId", self.keys + self.prefixed_keys)
         yield from folio.users_by("username", self.usernames)
         yield from folio.users_by("barcode", self.barcodes)

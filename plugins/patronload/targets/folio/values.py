@@ -33,7 +33,7 @@ CONTACT_TYPE = "personal.preferredContactTypeId"
 
 
 class Values:
-    """What the patrons of a load need FOLIO to know, counted value by value."""
+    """Counts the values of a load that FOLIO has to know."""
 
     def __init__(self, target: FolioTarget, reference: Reference) -> None:
         self.target = target
@@ -97,7 +97,7 @@ class Values:
                     self.options.setdefault(key, Counter()).update(new)
 
     def to_create(self) -> dict[str, Any]:
-        """What `post` makes before the first patron; see Target.prepare. Nothing of a kind that is too much of it."""
+        """The values that `post` creates before the first patron, see Target.prepare; none of a kind with too many."""
         departments = [] if are_too_many(self.departments) else list(self.departments)
         return {
             "departments": [{"name": name, "code": self._codes[name]} for name in departments],
@@ -107,15 +107,15 @@ class Values:
     def findings(self) -> list[Finding]:
         """All findings, one line each."""
         found = [
-            self._finding(kind, counter, "stop" if kind in self._stopping else "reject", self._known(kind))
+            self._finding(kind, counter, "stop" if kind in self._stopping else "reject", self._stored_spellings(kind))
             for kind, counter in self.unknown.items()
         ]
         found += [
-            self._finding(kind, counter, "leave out", self._known(kind))._replace(effect="warn")
+            self._finding(kind, counter, "leave out", self._stored_spellings(kind))._replace(effect="warn")
             for kind, counter in self._left_out.counts.items()
         ]
         found += [
-            self._finding(kind, counter, self.target.dropped_values, self._known(kind))
+            self._finding(kind, counter, self.target.dropped_values, self._stored_spellings(kind))
             for kind, counter in self.dropped.items()
         ]
         if self.departments:
@@ -236,8 +236,8 @@ class Values:
     def _count(self, counters: dict[str, Counter[str]], kind: str, value: str) -> None:
         counters.setdefault(kind, Counter())[value] += 1
 
-    def _known(self, kind: str) -> dict[str, str]:
-        """What FOLIO has, by its folded spelling, to find a slip of case or accent."""
+    def _stored_spellings(self, kind: str) -> dict[str, str]:
+        """FOLIO's values by folded spelling, to find a slip of case or accent."""
         lists: dict[str, Iterable[str]] = {
             "patron group": self.reference.groups,
             "department": self.reference.departments,

@@ -96,7 +96,7 @@ def outcome(answer: Answer, patrons: list[Patron], first_row: int) -> Outcome:
     """
     try:
         counts = _counts(answer, len(patrons))
-        failed = list(_failed(answer, patrons, counts, first_row))
+        failed = list(_refused_patrons(answer, patrons, counts, first_row))
     except _Misfit as misfit:
         note = f"An answer from Infiniti is inconsistent: {misfit}. Its {len(patrons):,} patrons are unconfirmed."
         return Outcome(0, 0, [], [patron.row for patron in patrons], False, [answer.raw], (note,))
@@ -131,7 +131,7 @@ def _counts(answer: Answer, sent: int) -> _Counts:
     return counts
 
 
-def _failed(answer: Answer, patrons: list[Patron], counts: _Counts, first_row: int) -> Iterator[Failed]:
+def _refused_patrons(answer: Answer, patrons: list[Patron], counts: _Counts, first_row: int) -> Iterator[Failed]:
     """The patrons that were refused, by what the details say of each. Raises _Misfit."""
     if not answer.details:
         if counts.failed not in (0, len(patrons)):

@@ -67,7 +67,7 @@ def offline(mapping: Mapping, patrons: pl.DataFrame, zone: ZoneInfo) -> Offline:
 
 
 def request_body(settings: InfinitiTarget, patrons: Iterable[str]) -> bytes:  # noqa: ARG001 - as every target's
-    """What is kept of a chunk. As JSON it is never smaller than the CSV file that is made of it."""
+    """The content of a chunk's file. As JSON it is never smaller than the CSV file made from it."""
     return f'{{"users":[{",".join(patrons)}]}}'.encode()
 
 
@@ -118,14 +118,14 @@ class Infiniti:
         Infiniti: "the CSV may be empty"; a school that takes an empty file for an error says so in its answer.
         """
         try:
-            response = self._post(written([], self.settings))
+            response = self._post(to_csv([], self.settings))
             answer = Answer.of(response.text)
             if answer is None:
                 raise self._not_an_answer(response)
         except NothingWritten as nothing:
             raise nothing.reason from nothing
         if answer.is_unauthorised:
-            raise self._unauthorised()
+            raise self._login_error()
         return ["The login works. Infiniti cannot be asked what it has."]
 
     def plan(
@@ -170,12 +170,12 @@ class Infiniti:
 
         Raises NothingWritten if the file certainly did not reach the users, TransientError if that is not known.
         """
-        response = self._post(written(patrons, self.settings))
+        response = self._post(to_csv(patrons, self.settings))
         answer = Answer.of(response.text)
         if answer is None:
             raise self._not_an_answer(response)
         if answer.is_unauthorised:
-            raise NothingWritten(self._unauthorised())
+            raise NothingWritten(self._login_error())
         if not answer.is_refusal_of_the_file:
             return answers.outcome(answer, patrons, self.settings.first_row)
         if first:
@@ -192,17 +192,17 @@ class Infiniti:
         except httpx.RequestError as error:
             if http_client.was_not_sent(error):
                 raise NothingWritten(http_client.unreachable(str(self), error)) from error
-            raise self._lost(http_client.cause(error)) from error
+            raise self._lost_answer(http_client.cause(error)) from error
 
     def _not_an_answer(self, response: httpx.Response) -> Exception:
-        """What it means that something else was answered than Infiniti's JSON."""
+        """The error for an answer that is not Infiniti's JSON."""
         status = response.status_code
         if status in (codes.UNAUTHORIZED, codes.FORBIDDEN):
-            return NothingWritten(self._unauthorised())
+            return NothingWritten(self._login_error())
         if status in NOT_TAKEN or response.is_redirect:
             return NothingWritten(self._refusal(response), too_large=status == codes.REQUEST_ENTITY_TOO_LARGE)
         if response.is_server_error:
-            return self._lost(f"the server answered {status}")
+            return self._lost_answer(f"the server answered {status}")
         return Unreadable(
             f"{self} answers a file in a way Infiniti never does ({status}). Is the host of the connection the "
             "school's own address? What came is in sent/.",
@@ -226,14 +226,14 @@ class Infiniti:
             "https://yourschool.concordinfiniti.com?"
         )
 
-    def _unauthorised(self) -> TargetError:
+    def _login_error(self) -> TargetError:
         return TargetError(
             f"{self} does not let us in: Unauthorised. The account of the connection needs system administration "
             "privileges, and a password of Infiniti's own (single sign-on by SAML will not do). Correct the "
             "connection; nothing of this file was taken."
         )
 
-    def _lost(self, why: str) -> TransientError:
+    def _lost_answer(self, why: str) -> TransientError:
         return TransientError(
             f"The answer of {self} to a file got lost: {why}. Infiniti may still be at work on it. The file is sent "
             "again, without passwords; that does no harm."
@@ -256,7 +256,7 @@ def school(connection: Connection) -> httpx.URL:
     return url
 
 
-def written(patrons: list[Patron], settings: InfinitiTarget) -> bytes:
+def to_csv(patrons: list[Patron], settings: InfinitiTarget) -> bytes:
     """The patrons as a CSV file, with the header that the school's Infiniti knows."""
     columns = list(patrons[0].record) if patrons else [INFINITI.key]
     text = io.StringIO(newline="")
@@ -271,7 +271,7 @@ def _without_password(patron: Patron) -> Patron:
 
 
 def _together(outcomes: list[Outcome]) -> Outcome:
-    """What became of the patrons of several files."""
+    """The outcome for the patrons of several files."""
     return Outcome(
         created=sum(outcome.created for outcome in outcomes),
         updated=sum(outcome.updated for outcome in outcomes),
@@ -284,7 +284,7 @@ def _together(outcomes: list[Outcome]) -> Outcome:
 
 
 def _notes(outcome: Outcome, secret: list[int]) -> Iterator[str]:
-    """What a file that was sent twice leaves open, for the report."""
+    """Notes for the report on a file that was sent twice."""
     if outcome.updated:
         yield (
             "The answer to a file got lost, and it was sent again: those of its patrons whom Infiniti created by the "

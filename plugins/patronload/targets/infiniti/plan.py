@@ -72,21 +72,21 @@ def plan(
 ) -> Planned:
     """The plan for `patrons` (row, username, librarybarcode, adminsystemid, patron; see transform)."""
     ledger = background.ledger
-    made = _sorted(patrons, mapping)
+    made = _sort(patrons, mapping)
     lines, problems = list[_Line](), made.problems
     newcomers: list[tuple[int, str]] = []
     for line in (_with_password_or_not(line, settings, ledger) for line in made.lines):
         if mapping.newcomers != "create" and not _is_known(line, background):
             newcomers.append((line.row, line.record[INFINITI.key]))
             continue
-        found = [*_unwritable(line, settings.encoding), *_renamed(line, settings, ledger)]
+        found = [*_unwritable(line, settings.encoding), *_username_problems(line, settings, ledger)]
         problems += ((line.row, problem) for problem in found)
         if not found:
             lines.append(line)
     if mapping.newcomers == "reject":
         problems += [(row, newcomer(INFINITI.key, key, INFINITI.name)) for row, key in newcomers]
     lines = [line._replace(action=_action(line, ledger)) for line in lines]
-    confirmed = _confirmed(lines, settings, background)
+    confirmed = _confirmed_rows(lines, settings, background)
     unchanged = [line for line in lines if line.row in confirmed]
     going = [line for line in lines if line.row not in confirmed]
     departing, outcomes = _departures(background.leaving, mapping)
@@ -124,7 +124,7 @@ def _is_known(line: _Line, background: Background) -> bool:
     return (ledger is not None and key in ledger) or key in background.elsewhere
 
 
-def _confirmed(lines: list[_Line], settings: InfinitiTarget, background: Background) -> set[int]:
+def _confirmed_rows(lines: list[_Line], settings: InfinitiTarget, background: Background) -> set[int]:
     """The rows that say what Infiniti confirmed lately, and said the same then."""
     ledger, day = background.ledger, background.day
     if ledger is None or day is None or settings.send == "all" or not settings.refresh_days:
@@ -142,7 +142,7 @@ def _confirmed(lines: list[_Line], settings: InfinitiTarget, background: Backgro
 
 
 def _content(line: _Line) -> str:
-    """What is compared with the load before: all but the password, as a hash."""
+    """A hash of all fields except the password, to compare with the previous load."""
     return hashlib.sha256(_text(_without_password(line.record)).encode()).hexdigest()
 
 
@@ -180,7 +180,7 @@ def _stays(key: str, text: str | None, leaving: Leaving) -> str:
 
 
 def _changes(lines: list[_Line], unchanged: list[_Line]) -> Spool:
-    """What is known of the changes: Infiniti does not tell what it has, so the fields are not compared."""
+    """The changes as far as they are known: Infiniti does not show what it has, so fields are not compared."""
     changes = Spool(CHANGES)
     for line in lines:
         key, after = line.record[INFINITI.key], _text(_without_password(line.record))
@@ -192,13 +192,13 @@ def _changes(lines: list[_Line], unchanged: list[_Line]) -> Spool:
 
 def offline(mapping: Mapping, patrons: pl.DataFrame) -> Offline:
     """The patrons as they are posted, without passwords, and the errors of the others."""
-    made = _sorted(patrons, mapping)
+    made = _sort(patrons, mapping)
     posted = [_text(_without_password(line.record)) for line in made.lines]
     warnings = [*_without_barcode(made.lines, mapping), *only_known(mapping)]
     return Offline(posted, _rejects(made.problems, mapping), warnings)
 
 
-def _sorted(patrons: pl.DataFrame, mapping: Mapping) -> _Sorted:
+def _sort(patrons: pl.DataFrame, mapping: Mapping) -> _Sorted:
     lines, problems = [], []
     for row, text in patrons.select("row", "patron").iter_rows():
         record = json.loads(text)
@@ -235,7 +235,7 @@ def _unwritable(line: _Line, encoding: str) -> Iterator[Problem]:
             yield Problem(name, shown, f"a letter cannot be written in {encoding}; see target.encoding")
 
 
-def _renamed(line: _Line, settings: InfinitiTarget, ledger: PatronLedger | None) -> Iterator[Problem]:
+def _username_problems(line: _Line, settings: InfinitiTarget, ledger: PatronLedger | None) -> Iterator[Problem]:
     """
     A username that a patron did not have before would make a second account.
 
