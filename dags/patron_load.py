@@ -75,7 +75,7 @@ def stages(tenant: Tenant) -> None:
         tasks.validate(name),
         tasks.transform(name),
         tasks.plan(name),
-        # Without `approval` nobody is ever asked, so there is no such task.
+        # Without `approval` no one is ever asked, so there is no such task.
         *([tasks.approve(name)] if tenant.approval else []),
         tasks.post(name),
         # Teardowns run after a failure too. The run is red if post or notify is: Airflow looks at the last tasks, and a

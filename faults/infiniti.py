@@ -188,7 +188,7 @@ class _Judge:
                 yield f"row {one.row.number} must not be loaded ({one.fate}) and was"
 
     def _passwords(self) -> Iterator[str]:
-        """Nobody gets one twice, nobody whom an earlier load had gets one, and nobody's own one is lost."""
+        """No one gets one twice, no one whom an earlier load had gets one, and no one's own one is lost."""
         given = Counter(event.username for event in self.after.history if event.what == "password")
         if any(count > 1 for count in given.values()):
             yield "a password was sent twice"
@@ -197,7 +197,7 @@ class _Judge:
             yield f"{len(set(given) - entitled)} users were sent a password and must not be"
         for name in set(self.before) - set(given):
             if self.after.users.get(name, {}).get("password") != CHOSEN:
-                yield "a password that somebody chose is lost"
+                yield "a password that someone chose is lost"
 
     def _accounted(self, claim: Claim, *, last: bool) -> Iterator[str]:
         report = claim.report

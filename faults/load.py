@@ -47,7 +47,7 @@ QUICK = Patience(connect=5, answer=20, read=20, busy=2, settle=1.8, between=0.25
 
 
 class Killed(BaseException):
-    """The worker dies; nobody catches this."""
+    """The worker dies; no one catches this."""
 
 
 class Claim(NamedTuple):

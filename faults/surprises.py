@@ -16,7 +16,7 @@ def add(world: World) -> World:
     chance = random.Random(world.seed * 15485863 + 11)
     world.keeps_created_date = chance.random() < 0.5  # noqa: PLR2004 - one in two
     world.late_seconds = chance.choice([0.0, 0.0, 0.05, 0.2])
-    if chance.random() < 0.3:  # noqa: PLR2004 - in three runs of ten nobody works in FOLIO
+    if chance.random() < 0.3:  # noqa: PLR2004 - in three runs of ten no one works in FOLIO
         return world
     for user in chance.sample(world.stored, min(8, len(world.stored))):
         inside, name = chance.choice(

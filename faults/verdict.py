@@ -109,7 +109,7 @@ class _Judge:
         for name, rows in self.store.orphans.items():
             # FOLIO: mod-user-import writes the preference of a user whom it could not create.
             if name == "preferences" and len(rows) > len(self.world.refused):
-                yield f"{len(rows)} request preferences belong to nobody"
+                yield f"{len(rows)} request preferences belong to no one"
 
     def _rows(self) -> Iterator[str]:
         for one in self.expected:

@@ -61,7 +61,7 @@ class LocalAirflow:
     `home` keeps the database, the logs and the password from one start to the next. Of our own environment nothing
     of Airflow's and Patronload's is handed on; `environment` is added last and wins. The parts in `without` are not
     started: without the triggerer it is up sooner, and only deferrable tasks and deadlines need it; without the
-    scheduler somebody else starts that, by `command`. `tell` hears what is going on during the start.
+    scheduler someone else starts that, by `command`. `tell` hears what is going on during the start.
     """
 
     def __init__(

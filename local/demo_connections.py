@@ -1,4 +1,4 @@
-"""Give a running Airflow the sandbox's connections, and leave alone those that somebody else has made."""
+"""Give a running Airflow the sandbox's connections, and leave alone those that someone else has made."""
 
 import json
 from collections.abc import Mapping

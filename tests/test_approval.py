@@ -176,8 +176,8 @@ def test_approved(asking, mails):
     [
         (NO, "ann declined this load on 21 Nov 2026, 08:05 CST: 'it is last year's file'", "The load was declined"),
         (NO._replace(reason=None), "ann declined this load .*, without a reason", "The load was declined"),
-        (SILENCE, "Nobody answered in time whether this load is right; it was asked on", "Nobody approved the load"),
-        (YES._replace(reason=None), "ann approved the load without a reason", "Nobody approved the load"),
+        (SILENCE, "No one answered in time whether this load is right; it was asked on", "No one approved the load"),
+        (YES._replace(reason=None), "ann approved the load without a reason", "No one approved the load"),
     ],
 )
 def test_not_approved(asking, answer, says, headline):
@@ -232,7 +232,7 @@ def test_an_answer_is_no_good_for_other_figures(asking):
     stages.approve(load, TURN, YES)
     asking.deliver(range(4), day=days_after(1))
     planned(asking)
-    with pytest.raises(Declined, match=r"nobody has\. Clear the task 'approve'"):
+    with pytest.raises(Declined, match=r"no one has\. Clear the task 'approve'"):
         stages.post(load)
     report = told(load)
     assert (report.outcome, report.approval) == ("declined", None)
@@ -461,7 +461,7 @@ def test_what_is_unusual_only_when_it_is_planned_anew_is_asked_too(asking, no_st
     assert stages.approve(load, TURN) is None
     no_staff()
     monkeypatch.setattr(planning, "MAX_AGE", timedelta(0))
-    with pytest.raises(Declined, match="nobody has"):
+    with pytest.raises(Declined, match="no one has"):
         stages.post(load)
     assert load.run.names("sent") == []
     stages.approve(load, TURN)
@@ -482,7 +482,7 @@ def test_a_yes_to_other_figures_than_those_that_come_of_it_does_not_count(asking
         stages.post(load)
     assert load.run.names("sent") == []
     assert told(load).outcome == "declined"
-    with pytest.raises(Declined, match="nobody has"):
+    with pytest.raises(Declined, match="no one has"):
         stages.post(load)
     again = Turn(5, LINK)
     figures = {figure.name: figure.now for figure in stages.approve(load, again).figures}
@@ -513,7 +513,7 @@ def test_a_newer_file_that_is_loaded_while_post_waits_for_its_turn(asking, monke
 
 
 def test_a_yes_outlives_a_library_system_that_does_not_answer(asking, monkeypatch):
-    """Airflow tries post again; nobody is asked anew, and no row is lost from the account."""
+    """Airflow tries post again; no one is asked anew, and no row is lost from the account."""
     load = planned(asking)
     stages.approve(load, TURN)
     stages.approve(load, TURN, YES)

@@ -112,7 +112,7 @@ def test_no_package_can_import_one_above_it(contracts):
 
 
 def test_every_package_has_a_floor(contracts):
-    """A package that nobody has given a place breaks the contract, even if it imports nothing."""
+    """A package that no one has given a place breaks the contract, even if it imports nothing."""
     contracts.graph.add_module("patronload.a_new_package")
     assert contracts.broken("layers")
     contracts.graph.remove_module("patronload.a_new_package")

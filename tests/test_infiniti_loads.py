@@ -253,7 +253,7 @@ def test_passwords_go_to_newcomers_once(load, school, tmp_path, infiniti):
 
 
 def test_a_missing_column_is_not_sent(load, infiniti):
-    """What is made of it stays as Infiniti has it; a column that Infiniti insists on stops the run."""
+    """What is made of it stays as Infiniti has it; a column that Infiniti requires stops the run."""
     through(load([row(1)]))
     short = [{name: value for name, value in row(1).items() if name != "Form"}]
     assert through(load(short, day=DAY + timedelta(1)))["updated"] == 1

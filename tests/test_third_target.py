@@ -122,7 +122,7 @@ MAPPING = "mapping.schema.json"
 
 
 def test_what_it_lacks_is_told(shelf):
-    """A `type` that nobody has put in, and a mapping of another target."""
+    """A `type` that no one has put in, and a mapping of another target."""
     with pytest.raises(ConfigError, match="takes 'folio' or 'infiniti' or 'shelf'"):
         mapping_files.load_file(
             put(shelf.parent / "include/mappings/shelf/none.yaml", "target: none\nfields: {a: B}\n")

@@ -6,7 +6,7 @@ The errors, named by what to do next:
   + SourceError      the export is unreadable; ask the sender
     - MissingError   it is missing, or has not arrived yet
   + ValidationError  the export was read and refused; nothing was sent
-  + Declined         a person declined the load, or nobody approved it in time; nothing was sent
+  + Declined         a person declined the load, or no one approved it in time; nothing was sent
   + TargetError      the library system refused us; a retry cannot help
     - RefusedError   it refused too many patrons; load again once that is fixed
   + TransientError   the network or a server was busy; retry
@@ -44,7 +44,7 @@ class ValidationError(PatronloadError):
 
 
 class Declined(PatronloadError):  # noqa: N818 - the word for it
-    """A person declined the load, or nobody approved it in time; nothing was sent."""
+    """A person declined the load, or no one approved it in time; nothing was sent."""
 
 
 class TargetError(PatronloadError):

@@ -140,7 +140,7 @@ def _failed_user(done: Done) -> dict[str, str]:
 
 
 def _fail_all(request: Request, error: str) -> Answer:
-    """FOLIO: UserImportAPI.processErrorResponse; 500 with everybody in failedUsers."""
+    """FOLIO: UserImportAPI.processErrorResponse; 500 with everyone in failedUsers."""
     failed = [_failed_user(one) for one in request.fail_everybody(error)]
     counts = {"createdRecords": 0, "updatedRecords": 0, "failedRecords": len(failed), "totalRecords": len(failed)}
     return Answer(500, {"message": FAILED, "error": error, **counts, "failedUsers": failed})

@@ -160,4 +160,4 @@ def test_no_answer(world: World, runs: Runs):
     assert (report["outcome"], report["not_sent"]) == ("declined", 12)
     assert (report["approval"]["answer"], report["approval"]["by"]) == ("no_answer", None)
     (mail,) = ends(world, SILENT, run_id)
-    assert "Nobody approved the load, nothing was sent" in mail["Subject"]
+    assert "No one approved the load, nothing was sent" in mail["Subject"]

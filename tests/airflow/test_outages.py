@@ -80,7 +80,7 @@ def is_waiting(world: BucketWorld, run_id: str) -> bool:
 
 
 def is_taken_over(world: BucketWorld, run_id: str) -> bool:
-    """Whether the new scheduler's post is sending: beside that of the old one, which nobody has ended."""
+    """Whether the new scheduler's post is sending: beside that of the old one, which no one has ended."""
     post = world.task(NO_SCHEDULER, run_id, "post")
     if post.state != "running" or post.try_number == 1:
         return post.state == "success"

@@ -101,7 +101,7 @@ def test_what_sent_nothing_is_no_event(world: World, runs: Runs, tenant):
 
 
 def test_a_mail_that_cannot_be_sent(world: World, runs: Runs):
-    """Patrons are loaded, and the run is red all the same: nobody has been told."""
+    """Patrons are loaded, and the run is red all the same: no one has been told."""
     run_id = runs["ilminster"]
     assert world.api.run("patron_load__ilminster", run_id).state == "failed"
     states = world.states("ilminster", run_id)

@@ -67,7 +67,7 @@ def test_a_column_alone_is_short_for_a_rule(include: Path) -> None:
 
 
 def test_tells_what_a_row_cannot_do_without(include: Path) -> None:
-    """What the target insists on, whether or not the file says so, and what the file says."""
+    """What the target requires, whether or not the file says so, and what the file says."""
     assert sorted(mapping_files.load(NAME).required) == ["externalSystemId", "personal.lastName", "username"]
     change(include / "mappings/folio/people.yaml", "barcode: CARD", "barcode: {column: CARD, required: true}")
     assert "barcode" in mapping_files.load(NAME).required
@@ -522,7 +522,7 @@ def test_a_mistake_gives_file_line_key_and_a_way_out(
     ],
 )
 def test_what_is_missing_is_named(change_mapping: Change, left_out: str, sentence: str) -> None:
-    """What the target insists on is asked for before the first run, not by FOLIO in the night."""
+    """What the target requires is asked for before the first run, not by FOLIO in the night."""
     change_mapping(left_out, "")
     with pytest.raises(ConfigError) as caught:
         mapping_files.load(NAME)

@@ -105,7 +105,7 @@ def test_what_is_absent_stays_absent(name: str) -> None:
 @pytest.mark.parametrize("name", value_steps.STEPS)
 @given(text=st.text())
 def test_a_step_twice_is_a_step_once(name: str, text: str) -> None:
-    """So that nobody has to know whether a mapping applied it already."""
+    """So that no one has to know whether a mapping applied it already."""
     (once,) = through(name, text)
     assert through(name, once) == [once]
 

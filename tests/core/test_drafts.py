@@ -78,7 +78,7 @@ def test_how_dates_are_written(cells: list[str], form: str, told: bool):
 
 
 def test_a_school_for_infiniti(include: Path):
-    """What it insists on is filled; nobody is disabled or made staff for a missing column."""
+    """What it requires is filled; nobody is disabled or made staff for a missing column."""
     mapping, notes = written("Login,Last name,First name,Card\nann,Ash,Ann,001\n", "infiniti")
     assert mapping["target"] == "infiniti"
     assert mapping["fields"]["surname"] == "Last name"

@@ -51,7 +51,7 @@ def library(*loads: Load, **changes: Any) -> Library:
         ),
         pytest.param(
             library(load("declined", state="failed")),
-            ["Nobody approved the last load; nothing was sent."],
+            ["No one approved the last load; nothing was sent."],
             id="declined",
         ),
         pytest.param(

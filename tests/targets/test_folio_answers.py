@@ -116,8 +116,8 @@ UPDATE = "Failed to update user with externalSystemId: banner_7: Response status
             "An invalid user type has been populated to a user",
             "FOLIO does not take this type of user; write patron, staff, shadow, system or dcb",
         ),
-        ("personal.lastName: must not be null", "a field that FOLIO insists on is missing"),
-        ("Something about Zoë O'Brádaigh that nobody has ever read", UNKNOWN),
+        ("personal.lastName: must not be null", "a field that FOLIO requires is missing"),
+        ("Something about Zoë O'Brádaigh that no one has ever read", UNKNOWN),
     ],
 )
 def test_refusals_in_plain_words(message: str, words: str):

@@ -102,7 +102,7 @@ def holds(folio: UserImport, sent: dict[str, Any]) -> bool:
         ("active", False),
         ("type", "staff"),
         ("patronGroup", "faculty"),
-        ("patronGroup", "nobody has heard of it"),
+        ("patronGroup", "no one has heard of it"),
         ("departments", ["Physics"]),
         ("departments", ["Physics", "Law"]),
         ("departments", None),

@@ -138,7 +138,7 @@ def test_a_barcode_that_its_owner_keeps(server: FolioServer, rules: Mapping):
 
 
 def test_a_barcode_in_two_rows(server: FolioServer, rules: Mapping):
-    """Goes to the row whose user has it in FOLIO; only the other one is rejected. Where nobody has it, both are."""
+    """Goes to the row whose user has it in FOLIO; only the other one is rejected. Where no one has it, both are."""
     stored_user(server, person(1))
     stored_user(server, person(2))
     rows = [person(1), person(2, barcode="20000001"), person(3, barcode="9"), person(4, barcode="9"), person(5)]

@@ -152,7 +152,7 @@ class Gates(Content):
 class Approval(Part):
     """
     That a person was asked, and the answer. `mailed` is when the question was mailed, None if it could not be; `by` is
-    who answered, None if nobody did in time.
+    who answered, None if no one did in time.
     """
 
     asked: Moment

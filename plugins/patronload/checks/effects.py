@@ -108,7 +108,7 @@ def verdicts(limits: Limits, effects: Effects, *, is_first: bool) -> list[Verdic
     The limits on the effect that a plan is outside of, as gates that failed. `is_first`: no load of the library went
     through before, many changes are expected.
     """
-    # Nobody is known before the first load, so everybody would be over a share of the known.
+    # No one is known before the first load, so everyone would be over a share of the known.
     created = None if is_first and isinstance(limits.created, str) else limits.created
     changed = effects.actions.get("update", 0) + effects.actions.get("return", 0)
     found = [

@@ -29,12 +29,12 @@ NO_EARLIER = "There is no earlier load to compare with."
 
 KNOWN_OF_EVERYONE = 0.5
 """Where an export holds everyone and the tenant says nothing: at least half were in the last one. No change of a term
-renews half of a library's patrons, and another library's file has next to nobody in common."""
+renews half of a library's patrons, and another library's file has next to no one in common."""
 
 
 class Loaded(NamedTuple):
     """
-    A load that went through, as the ledger keeps it. `by_hand`: somebody named the file for that run.
+    A load that went through, as the ledger keeps it. `by_hand`: someone named the file for that run.
 
     `file_day` is the day that the file is of: the run's where the path has a date in it, else that of its modification.
     `earlier` are the runs that had loaded the same file before, the first one first.

@@ -236,7 +236,7 @@ def _tenant(name: str, target: str, delimiter: str, encoding: str) -> str:
             "encoding": encoding,
         },
         "target": connected | ({"folio_tenant": "fs00000000"} if target == "folio" else {}),
-        "notify": {"on_failure": ["somebody@library.example"]},
+        "notify": {"on_failure": ["someone@library.example"]},
     }  # fmt: skip
     schema = "# yaml-language-server: $schema=../schemas/tenant.schema.json\n"
     return schema + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120)

@@ -54,7 +54,7 @@ class Leavers(Document):
 
     @property
     def grace_days(self) -> int:
-        """Days that somebody has to be missing."""
+        """Days that someone has to be missing."""
         return int(days(self.after))
 
     @property

@@ -150,7 +150,7 @@ class Approval(HITLOperator):
         super().execute(context)
 
     def execute_complete(self, context: Any, event: Mapping[str, Any]) -> None:
-        """Take the answer. Airflow calls it, with REJECT by nobody when the time has passed."""
+        """Take the answer. Airflow calls it, with REJECT by no one when the time has passed."""
         from patronload.stages import approve as stage
 
         if "error" in event:

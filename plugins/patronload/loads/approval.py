@@ -35,7 +35,7 @@ MAX_GROUPS = 8
 
 
 class Turn(NamedTuple):
-    """One time of asking: a number that changes when somebody clears the task, and where to answer."""
+    """One time of asking: a number that changes when someone clears the task, and where to answer."""
 
     number: int
     link: str | None
@@ -54,7 +54,7 @@ def record_answer(load: Load, turn: Turn, answer: Answer | None) -> ApprovalReco
     """
     The record of the question that the run asks now, with the answer if there is one; a new record if needed.
 
-    A kept answer is valid when the task is retried, and not when somebody clears it. Raises Declined for an answer to
+    A kept answer is valid when the task is retried, and not when someone clears it. Raises Declined for an answer to
     another question than the one asked now.
     """
     record, question = ApprovalRecord.find(load.run), questions.question_hash(load.run)
@@ -108,7 +108,7 @@ def check_answer(load: Load, record: ApprovalRecord) -> None:
     if record.answer == "no_answer" or record.answered is None:
         since = dates.moment(record.asked, load.tenant.zone)
         raise Declined(
-            f"Nothing was sent. Nobody answered in time whether this load is right; it was asked on {since}. {unusual}"
+            f"Nothing was sent. No one answered in time whether this load is right; it was asked on {since}. {unusual}"
         )
     when = dates.moment(record.answered, load.tenant.zone)
     reason = f": '{record.reason}'. {unusual}" if record.reason else f", without a reason. {unusual}"
@@ -127,10 +127,10 @@ def is_approved(run: Run) -> bool:
 
 
 def check(run: Run) -> None:
-    """Raises Declined when something is asked and nobody has approved it."""
+    """Raises Declined when something is asked and no one has approved it."""
     if questions.verdicts_to_answer(run) and not is_approved(run):
         raise Declined(
-            "Nothing was sent. A person has to approve this load as it is planned now, and nobody has. Clear the task "
+            "Nothing was sent. A person has to approve this load as it is planned now, and no one has. Clear the task "
             "'approve' in Airflow to be asked."
         )
 

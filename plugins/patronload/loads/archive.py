@@ -2,7 +2,7 @@
 The archive of earlier runs: the export that was fetched for a past day, when the library no longer has it.
 
 Each run keeps its export byte for byte for as long as `keep.patrons` says. Of several runs for the same day the export
-that was fetched last is taken, with all files of its delivery. A file that somebody named for a single run is never
+that was fetched last is taken, with all files of its delivery. A file that someone named for a single run is never
 taken for another.
 """
 

@@ -181,7 +181,7 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
         rows=validation.rows,
         rejected=rejected,
         groups=figures.groups,
-        # The usual file that somebody names to load it again is the usual one still.
+        # The usual file that someone names to load it again is the usual one still.
         by_hand=_by_hand(load) and (before is None or before.by_hand),
         earlier=tuple(run for run in (*before.earlier, before.run) if run != load.run_id) if before else (),
     )

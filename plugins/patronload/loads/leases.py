@@ -125,7 +125,7 @@ class Lease:
         """
         Record that what was planned then is sent now. Raises TargetError when another run has sent something since.
 
-        That happens when somebody clears a failed run after a later one has finished.
+        That happens when someone clears a failed run after a later one has finished.
         """
         last = _read(self._root, self._last)
         if last and last["holder"] != self._holder and datetime.fromisoformat(last["at"]) > planned:
@@ -154,7 +154,7 @@ class Lease:
         self._renewed = time.monotonic()
 
     def _holding(self) -> dict[str, str]:
-        """Who holds the lease, and the time of the last heartbeat; empty if nobody does."""
+        """Who holds the lease, and the time of the last heartbeat; empty if no one does."""
         return _read(self._root, self._held)
 
     def _mark(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """
 Who has left: patrons of earlier loads of this library whom its complete files no longer have.
 
-A patron is missing when no row of the file is theirs, whatever became of the row. Somebody leaves after a grace period
+A patron is missing when no row of the file is theirs, whatever became of the row. Someone leaves after a grace period
 that is counted twice, in days and in complete loads, so that neither a quiet fortnight nor a burst of half files
 suffices. Which users may be touched at all is decided by the target, which reads them.
 """
@@ -97,7 +97,7 @@ def consider(load: Load, mapping: Mapping, ledger: PatronLedger | None) -> tuple
     The patrons whose turn it is to leave with this load, or None, and the figures on the missing for plan.json.
 
     The figures are empty unless the file is a complete one that no gate objected to, and when there was no load before
-    or a later day has been counted: a backfill of past days makes nobody leave.
+    or a later day has been counted: a backfill of past days makes no one leave.
     """
     if ledger is None or not gatekeeper.is_complete(load) or ledger.has_counted_later(load.day):
         return None, {}
@@ -150,7 +150,7 @@ def keys_in_file(load: Load, mapping: Mapping) -> Iterator[str]:
     """
     The keys of all rows of the file, also of those that were rejected, set aside or skipped.
 
-    Of a row whose key cannot be read, every cell counts as one: it may be anybody's, and must make nobody leave.
+    Of a row whose key cannot be read, every cell counts as one: it may be anyone's, and must make no one leave.
     """
     for part in delivery.rows_in_parts(load.run):
         yield from _keys(part, mapping).drop_nulls()

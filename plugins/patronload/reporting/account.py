@@ -236,9 +236,9 @@ def _who(tenant: Tenant, failure: Failure | None, *, ended_early: bool) -> str:
     if failure is None and not ended_early:
         return ""
     roles = {
-        "export": ("whoever sends the export", tenant.people.export),
-        "target": (f"whoever looks after {tenant.system.name}", tenant.people.target),
-        "airflow": ("whoever looks after Airflow and this library's files", tenant.people.airflow),
+        "export": ("the sender of the export", tenant.people.export),
+        "target": (f"the people who look after {tenant.system.name}", tenant.people.target),
+        "airflow": ("the people who look after Airflow and this library's files", tenant.people.airflow),
     }
     role, name = roles[_ACTS.get(failure.kind if failure else "", "airflow")]
     return f"{role}: {name}" if name else role

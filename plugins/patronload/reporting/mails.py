@@ -107,7 +107,7 @@ def _mail(template: str, line: str, to: Sequence[str], content: Mapping[str, Any
 def _to_answer(link: str | None, until: str) -> list[str]:
     where = "by the link above" if link else "in Airflow: the run named below, its task 'approve', tab Required Action"
     return [
-        "Find out whether this is as it should be; whoever sends the export will know.",
+        "Find out whether this is as it should be; the sender of the export will know.",
         f"Answer {where}: Approve, and it is loaded; Reject, and nothing is sent. A reason has to be given.",
         f"Without an answer by {until}, nothing is sent, and another mail says so.",
     ]

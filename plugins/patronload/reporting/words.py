@@ -81,7 +81,7 @@ def headline(report: Report) -> str:
         "already_loaded": "Nothing to do: the file was loaded before",
         "stopped": f"The load was stopped{nothing}",
         "no_file": f"No file came{nothing}",
-        "declined": f"{'Nobody approved the load' if _is_unanswered(report) else 'The load was declined'}{nothing}",
+        "declined": f"{'No one approved the load' if _is_unanswered(report) else 'The load was declined'}{nothing}",
         "loaded_with_rejects": f"{_are(report.loaded, 'patron')} loaded, {_are(report.to_correct, 'row')} not",
         "loaded": f"{_are(report.loaded, 'patron')} loaded",
     }
@@ -89,7 +89,7 @@ def headline(report: Report) -> str:
 
 
 def _would(report: Report) -> str:
-    """What the load would do; a run that ended before its plan cannot say."""
+    """The effect that the load would have; a run that ended before its plan cannot say."""
     planned = _plan(report).sentence
     return f"would {planned}" if planned else f"{count_of(report.not_sent, 'patron')} would be sent"
 
@@ -103,7 +103,7 @@ def _is_unanswered(report: Report) -> bool:
 
 
 def _declined_headline(report: Report) -> str:
-    return "nobody said in time that it is right" if _is_unanswered(report) else "a person said no to it"
+    return "no one said in time that it is right" if _is_unanswered(report) else "a person declined it"
 
 
 def _failure_headline(report: Report) -> str:
@@ -186,7 +186,7 @@ def _sent_numbers(report: Report) -> list[Number]:
 
 
 def _would_be_sent(report: Report) -> list[Number]:
-    """What a dry run would send, by what becomes of it; none if its plan does not say so."""
+    """The patrons that a dry run would send, by action; none if its plan does not say so."""
     plan = _plan(report)
     if report.outcome != "dry_run" or not 0 < plan.number_of(*plan_summary.SENT) <= report.not_sent:
         return []

@@ -52,7 +52,7 @@ def report(load: Load) -> Counts:
 
 
 def _would(made: Report) -> dict[str, str]:
-    """What a dry run would do, in words; a dry run has done nothing, so its other figures are zeros."""
+    """The effect that a dry run would have, in words; a dry run has done nothing, so its other figures are zeros."""
     planned = plan_summary.summary(made.effects, made.target).sentence
     return {"would": planned} if made.outcome == "dry_run" and planned else {}
 

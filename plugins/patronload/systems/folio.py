@@ -96,7 +96,7 @@ FOLIO = System(
         "personal.middleName",
         "personal.preferredFirstName",
     ),
-    # Nobody is born tomorrow, and no card is valid for ever.
+    # No one is born tomorrow, and no card is valid for ever.
     ranges={
         "expirationDate": ("1900-01-01", "+30 years"),
         "enrollmentDate": ("1900-01-01", "+10 years"),
@@ -260,7 +260,7 @@ class FolioTarget(Target):
     )
 
     def unknown_value(self, path: str) -> Literal["reject", "stop", "leave_out"]:
-        """What to do with a value of this field that FOLIO does not know."""
+        """The action for a value of this field that FOLIO does not know."""
         if isinstance(self.unknown_values, str):
             return self.unknown_values
         return self.unknown_values.get(path, "reject")

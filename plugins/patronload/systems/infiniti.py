@@ -69,7 +69,7 @@ class InfinitiTarget(Target):
     encoding: Encoding = Field("utf-8", description="Python's name of the encoding of the files that are sent")
     passwords: Literal["never", "newcomers", "everyone_at_first"] = Field(
         "never",
-        description="who is sent a password: nobody, patrons new to our loads, or those and everyone in the first load",
+        description="who is sent a password: no one, patrons new to our loads, or those and everyone in the first load",
     )
     send: Literal["changed", "all"] = Field(
         "changed", description="patrons whose row differs from the one that Infiniti confirmed last, or every patron"

@@ -142,7 +142,7 @@ DEPARTURES = {
 }
 """
 Patrons whose turn it is to leave, and what becomes of each: `state` is left, inactive (before this load), exempt or
-gone (no longer in the library system), as in the patron ledger; the reason says why somebody is exempt. Those who leave
+gone (no longer in the library system), as in the patron ledger; the reason says why someone is exempt. Those who leave
 have a row of their own in the plan, after the file's last one.
 """
 

@@ -50,7 +50,7 @@ SCHEMA: dict[str, Any] = {
 }
 """
 One line for each patron, by `hash`, the hash of the key. `last_load` is the day of the last file whose row for the
-patron was confirmed; null for somebody who was sent and never confirmed. `missing_loads` counts complete files since.
+patron was confirmed; null for someone who was sent and never confirmed. `missing_loads` counts complete files since.
 `since` is the day of the state. `content` is the hash of the record as confirmed on the day `confirmed`. `said` is
 JSON: a hash (hexadecimal) for each contested field. A column `id.NAME` has the hash of each remembered id. The key is
 null for a patron whom an older version of this ledger knew, until the file has the patron again.
@@ -167,7 +167,7 @@ class PatronLedger:
         Note patrons whom the library system is known to have as the file says.
 
         `patrons` has `key`, and may have `content` and `said` as `contents` and `told` make them. `complete`: the file
-        was a complete one. A file of a day before the last one counted takes nobody's count back.
+        was a complete one. A file of a day before the last one counted takes no one's count back.
         """
         columns = [name for name in ("content", "said") if name in patrons.columns]
         found = patrons.select(pl.Series("hash", self.hashes(patrons[key])), pl.col(key).alias("key"), *columns)

@@ -20,7 +20,7 @@ OUTCOMES = {
     "stopped": "The last load was stopped; nothing was sent.",
     "failed": "The last load failed.",
     "no_file": "There was no file for the last load.",
-    "declined": "Nobody approved the last load; nothing was sent.",
+    "declined": "No one approved the last load; nothing was sent.",
 }
 
 WAITS = {

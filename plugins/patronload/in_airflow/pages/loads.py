@@ -58,7 +58,7 @@ class Load(NamedTuple):
 
     @property
     def besides(self) -> str:
-        """What is worth a mention beside the loaded patrons: 19,968 unchanged, 9 left, 2 returned."""
+        """Other counts worth a mention: 19,968 unchanged, 9 left, 2 returned."""
         parts = ((name, self.figures.get(name, 0)) for name in ("unchanged", "left", "returned"))
         return ", ".join(f"{number:,} {name}" for name, number in parts if number)
 
@@ -95,7 +95,7 @@ class Library(NamedTuple):
 
 
 def libraries(session: Session, readable: Collection[str], most: int = TREND) -> list[Library]:
-    """The libraries among the DAGs that somebody may read, with their last `most` loads, sorted by name."""
+    """The libraries among the DAGs that someone may read, with their last `most` loads, sorted by name."""
     from airflow.models.dag import DagModel
     from sqlalchemy import select
 

@@ -2,7 +2,7 @@
 The pages' addresses, and who may see what.
 
 Airflow does not guard a plugin's pages; each one here asks for itself. Who is not logged in gets 401, who may not read
-a DAG's runs gets 403 for that library, and the page over all libraries shows those that somebody may read. The rejects
+a DAG's runs gets 403 for that library, and the page over all libraries shows those that someone may read. The rejects
 hold personal data and a report does not: they are for those who may also start a load of that library, in Airflow's own
 roles "user" and above, and who took them stands in Airflow's audit log.
 """
@@ -87,7 +87,7 @@ def application() -> FastAPI:
 def overview(
     request: Request, session: SessionDep, user: GetUserDep, q: Search = "", show: Search = "all"
 ) -> HTMLResponse:
-    """All libraries whose DAGs somebody may read; those that need attention come first."""
+    """All libraries whose DAGs someone may read; those that need attention come first."""
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
     now = datetime.now(UTC)
     found = [(each, attention.needs(each, now)) for each in loads.libraries(session, readable)]
@@ -191,7 +191,7 @@ def _the_same_for_all(template: str, media_type: str, **given: Any) -> Response:
 
 
 def _load(session: SessionDep, dag_id: str, run_id: str) -> loads.Load:
-    """The run, which Airflow knows: so no path is made of what somebody typed."""
+    """The run, which Airflow knows: so no path is made of what someone typed."""
     found = loads.load(session, dag_id, run_id) if loads.is_ours(dag_id) else None
     if found is None:
         raise _foreign(session, dag_id, "There is no such run of this library.")
@@ -205,7 +205,7 @@ def _foreign(session: SessionDep, dag_id: str, otherwise: str = "There is no suc
 
 
 def _may_load(session: SessionDep, user: GetUserDep, dag_id: str) -> bool:
-    """Whether somebody may start loads of this library, and so may have its rejects."""
+    """Whether someone may start loads of this library, and so may have its rejects."""
     details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id, session=session))
     entity = DagAccessEntity.RUN
     return get_auth_manager().is_authorized_dag(method="POST", access_entity=entity, details=details, user=user)
@@ -245,10 +245,10 @@ def _blocks(run: Run, name: str) -> Iterator[bytes]:
 
 
 async def _refusal_page(request: Request, error: Exception) -> HTMLResponse:
-    """A refusal as a page for people: in its frame, nobody would see the status."""
+    """A refusal as a page for people: in its frame, no one would see the status."""
     assert isinstance(error, HTTPException)
     words = {
-        401: ("Nobody is logged in", "Log in to Airflow, and open this page again."),
+        401: ("No one is logged in", "Log in to Airflow, and open this page again."),
         403: (
             "You do not have access to this page",
             "Your account in Airflow may not see these loads, or not their rejects.",

@@ -56,7 +56,7 @@ _SUMMARIES: tuple[tuple[str, str], ...] = (
         "FOLIO could not create the user and does not say why; often the username or the barcode is another user's",
     ),
     (rf"^{SEARCH_FAILED}", "FOLIO could not read the users it has; its administrator has to look at it"),
-    (r"must not be null", "a field that FOLIO insists on is missing"),
+    (r"must not be null", "a field that FOLIO requires is missing"),
     (r"Unrecognized (field|property)", "one of the fields is not known to FOLIO"),
     (r"^Json content error|Cannot deserialize", "a date or another value is written in a way that FOLIO cannot read"),
 )

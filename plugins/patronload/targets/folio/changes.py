@@ -102,7 +102,7 @@ def _why(path: str, record: Record, after: Any, mapping: Mapping) -> str:
 
 
 def _file_says(mapping: Mapping) -> bool:
-    """Whether `active` comes from the file's cells, and not from one value for everybody."""
+    """Whether `active` comes from the file's cells, and not from one value for everyone."""
     return bool(mapping.fields["active"].columns)
 
 

@@ -50,7 +50,7 @@ class Folio:
     """
     One FOLIO tenant, connected for the length of a `with` block.
 
-    All methods raise TransientError when a retry may help and TargetError when somebody has to act; what httpx raises
+    All methods raise TransientError when a retry may help and TargetError when someone has to act; what httpx raises
     stays in here. What was posted is posted again only where FOLIO said that it did not take it.
     """
 

@@ -3,7 +3,7 @@ Find out, before anything is sent, which patrons cannot get the ids they want, a
 
 FOLIO: mod-users keeps externalSystemId, username and barcode unique, without case and accents; mod-user-import finds a
 user by externalSystemId alone and changes all users of a request at once. So a username that one patron gives up and
-another takes over is free only in a later request. The id, a UUID, is given up by nobody.
+another takes over is free only in a later request. The id, a UUID, is given up by no one.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def end_of_day(day: str, zone: ZoneInfo) -> str:
 
 def _new(ours: Record) -> Record:
     """
-    The record of somebody whom FOLIO does not have; the one who may bring an id along.
+    The record of someone whom FOLIO does not have; the one who may bring an id along.
 
     FOLIO: mod-user-import gives an id to who has none, and puts the stored one in the place of what an update brings.
     PostgreSQL writes the letters of a UUID small.
@@ -292,7 +292,7 @@ def _with_preference(record: Record, ours: Record, stored: Record | None, rules:
 
 
 def _sound(preference: Record) -> Record:
-    """FOLIO: holdShelf and delivery are insisted on; without delivery there is nothing to say about it."""
+    """FOLIO: holdShelf and delivery are required; without delivery there is nothing to say about it."""
     whole = {"holdShelf": True, "delivery": False} | preference
     if whole["delivery"] is False:
         return {name: value for name, value in whole.items() if name not in DELIVERY}

@@ -2,7 +2,7 @@
 Plan a load: compare the file with what FOLIO has, and say what is to be sent, in which order, and what is not.
 
 Nothing is changed in FOLIO. What is sent later are complete records, each the stored user with the file's values laid
-over it; rows that FOLIO would refuse, or that would touch somebody else's ids, are set aside here.
+over it; rows that FOLIO would refuse, or that would touch someone else's ids, are set aside here.
 """
 
 from __future__ import annotations
@@ -333,7 +333,7 @@ class _Planning:
 
     @property
     def rules(self) -> merge.Rules:
-        """How the file is laid over FOLIO's users."""
+        """How the file is merged into FOLIO's users."""
         if self._rules is None:
             erase = self.folio.target.blank_cells == "erase"
             protection = protected_fields.of_target(self.folio.target)
@@ -429,7 +429,7 @@ def _texts(patrons: pl.DataFrame) -> Iterable[tuple[int, str]]:
 
 
 def as_new(mapping: Mapping, patrons: Iterable[str], zone: ZoneInfo) -> list[str]:
-    """Each patron as a load posts it that finds nobody of that externalSystemId; texts in, texts out."""
+    """Each patron as a load posts it that finds no one of that externalSystemId; texts in, texts out."""
     rules = merge.rules(mapping, zone, datetime.now(UTC))
     records = map(json.loads, patrons)
     return [to_text(merge.merge(group_offsets.without(record), None, rules)) for record in records]

@@ -30,15 +30,15 @@ class Drift(NamedTuple):
     property: str
     users: tuple[int, int, int] | None
     user_import: tuple[int, int, int]
-    everybody: bool
+    everyone: bool
     """Whether nearly every user has it, so that nearly every update would fail."""
 
 
 DRIFTS = (
-    Drift("personal.preferredContactTypeIds", (19, 7, 0), (3, 12, 0), everybody=True),
-    Drift("personal.pronouns", (19, 5, 0), (3, 10, 2), everybody=False),
-    Drift("personal.profilePictureLink", None, (3, 8, 1), everybody=False),
-    Drift("preferredEmailCommunication", None, (3, 8, 1), everybody=False),
+    Drift("personal.preferredContactTypeIds", (19, 7, 0), (3, 12, 0), everyone=True),
+    Drift("personal.pronouns", (19, 5, 0), (3, 10, 2), everyone=False),
+    Drift("personal.profilePictureLink", None, (3, 8, 1), everyone=False),
+    Drift("preferredEmailCommunication", None, (3, 8, 1), everyone=False),
 )
 """
 FOLIO: NEWS.md of both modules; mod-user-import 3.11.0, the newest that is known here, cannot read the first.
@@ -95,10 +95,10 @@ def drift_findings(found: Iterable[Drift], filled: Iterable[str]) -> list[Findin
     return [
         Finding(
             "module versions",
-            "stop" if drift.everybody or drift.property in fields else "warn",
+            "stop" if drift.everyone or drift.property in fields else "warn",
             f"FOLIO's modules are incompatible: mod-users{_and_later(drift.users)} keeps "
             f"{drift.property}, which mod-user-import before {_dotted_version(drift.user_import)} cannot read; "
-            f"{'nearly every update' if drift.everybody else 'updates of users who have it'} would fail. "
+            f"{'nearly every update' if drift.everyone else 'updates of users who have it'} would fail. "
             "Ask FOLIO's administrator for a mod-user-import that fits.",
             [],
         )

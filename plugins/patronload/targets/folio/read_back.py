@@ -55,7 +55,7 @@ class ReadBack:
 
     def as_planned(self, patron: Patron, user: Record | None, chunk: Chunk) -> Patron:
         """
-        The patron with what the plan changes laid over the user that FOLIO has now, as `users` returns it.
+        The patron with the plan's changes merged into the user that FOLIO has now, as `users` returns it.
 
         So an edit made in FOLIO since the plan is kept. Without a user, or where a plan does not say what it changes,
         the patron stays as planned.

@@ -186,7 +186,7 @@ class Sending:
         """
         Send patrons whom FOLIO does not hold as they were sent: rows in `alone` one by one, the others in tens.
 
-        Nobody is sent who cannot be created: each attempt leaves a permission user behind (FOLIO: UserImportAPI).
+        No one is sent who cannot be created: each attempt leaves a permission user behind (FOLIO: UserImportAPI).
         """
         new = [patron for patron in patrons if patron.key not in stored]
         obstacles = self.read_back.obstacles(new)

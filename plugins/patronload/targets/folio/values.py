@@ -167,7 +167,7 @@ class Values:
             return
         point = preference.get("defaultServicePointId")
         if preference["holdShelf"] is not True:
-            yield Problem("requestPreference.holdShelf", "false", "FOLIO insists on holdShelf: true")
+            yield Problem("requestPreference.holdShelf", "false", "FOLIO requires holdShelf: true")
         if point is not None and point not in self.reference.service_points:
             yield self._unknown("requestPreference.defaultServicePointId", "service point", point)
         if preference["delivery"]:
@@ -216,7 +216,7 @@ class Values:
         return name in self._codes or self._taken.isdisjoint((fold(name), fold(_code(name))))
 
     def _forget_codes(self, before: int) -> None:
-        """The row that wanted the last departments is not sent; somebody else may want them spelt otherwise."""
+        """The row that wanted the last departments is not sent; someone else may want them spelt otherwise."""
         for name in list(self._codes)[before:]:
             self._taken -= {fold(name), fold(self._codes.pop(name))}
 

@@ -32,7 +32,7 @@ _SUMMARIES: tuple[tuple[str, str], ...] = (
     (r"not a well-formed e-?mail address", "the e-mail address is not one that Infiniti takes"),
     (r"barcode\W.*(in use|taken|exists|unique)", "the barcode is already used by another patron in Infiniti"),
     (r"graduation\s?year", "the graduation year is not one that Infiniti takes"),
-    (r"may not be (blank|null|empty)|is (mandatory|required)", "a field that Infiniti insists on is empty"),
+    (r"may not be (blank|null|empty)|is (mandatory|required)", "a field that Infiniti requires is empty"),
 )
 
 

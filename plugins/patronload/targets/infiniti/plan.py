@@ -45,9 +45,9 @@ GENDERS = ("M", "F")
 
 FEW = 10
 
-NO_YEAR = "a student (staffmember false) has no graduation year, and Infiniti insists on one"
+NO_YEAR = "a student (staffmember false) has no graduation year, and Infiniti requires one"
 ODD_YEAR = "the graduation year is not written with four digits, like 2031"
-ODD_GENDER = "the gender is neither M nor F; leave it empty for everybody else"
+ODD_GENDER = "the gender is neither M nor F; leave it empty for everyone else"
 NEW_USERNAME = "the patron had another username in the last load; sent like this, there would be a second account"
 OTHERS_CARD = "the barcode was another username's in the last load; perhaps the same patron, under a second account"
 
@@ -150,7 +150,7 @@ def _departures(leaving: Leaving | None, mapping: Mapping) -> tuple[list[_Line],
     """
     Those who leave, sent as their last row with `enabled` N; see delivery.DEPARTURES.
 
-    Infiniti: a row needs all required columns, so somebody whose last row is not kept any more is not sent.
+    Infiniti: a row needs all required columns, so someone whose last row is not kept any more is not sent.
     """
     lines: list[_Line] = []
     outcomes: list[tuple[Any, ...]] = []
@@ -239,7 +239,7 @@ def _username_problems(line: _Line, settings: InfinitiTarget, ledger: PatronLedg
     """
     A username that a patron did not have before would make a second account.
 
-    An adminsystemid tells who somebody is. A card goes from hand to hand, so a barcode tells it of newcomers only.
+    An adminsystemid tells who someone is. A card goes from hand to hand, so a barcode tells it of newcomers only.
     """
     if ledger is None or settings.changed_usernames == "send":
         return
@@ -253,7 +253,7 @@ def _username_problems(line: _Line, settings: InfinitiTarget, ledger: PatronLedg
 
 
 def _with_password_or_not(line: _Line, settings: InfinitiTarget, ledger: PatronLedger | None) -> _Line:
-    """The password goes to those alone who are new, if the tenant wants it: it could undo what somebody chose."""
+    """The password goes to those alone who are new, if the tenant wants it: it could undo what someone chose."""
     if ledger is None:
         wanted = settings.passwords == "everyone_at_first"
     else:
@@ -308,7 +308,7 @@ def _rejects(problems: Iterable[tuple[int, Problem]], mapping: Mapping) -> pl.Da
 
 
 def _without_barcode(lines: list[_Line], mapping: Mapping) -> list[str]:
-    """Infiniti: without a barcode nobody can borrow; one is never made up."""
+    """Infiniti: without a barcode no one can borrow; one is never made up."""
     if mapping.newcomers != "create":
         return []
     if "librarybarcode" not in mapping.fields:
@@ -326,7 +326,7 @@ def _of_ledger(settings: InfinitiTarget, ledger: PatronLedger | None, lines: lis
         return []
     passwords = {
         "never": "",
-        "newcomers": " Nobody is known to be new either, so no password is sent.",
+        "newcomers": " No one is known to be new either, so no password is sent.",
         "everyone_at_first": " All of them are sent their password, also those whom Infiniti has already.",
     }[settings.passwords]
     return [f"No load of this library is known yet, so that changed usernames are not noticed this time.{passwords}"]
