@@ -50,7 +50,7 @@ class UserImport(Folio):
     key = FOLIO.key
 
     def readiness(self, mapping: Mapping) -> list[str]:
-        """What FOLIO has, in sentences; raises TargetError for all that has to be fixed first."""
+        """Sentences about what FOLIO has; raises TargetError for everything that has to be fixed first."""
         return list(folio_readiness.readiness(self, mapping))
 
     def plan(
