@@ -17,7 +17,7 @@ from patronload.exports import reject_files
 log = logging.getLogger(__name__)
 
 MOST_ROWS, MOST_COLUMNS, LONGEST = 50_000, 16_384, 32_767
-"""Nobody corrects more rows by hand; the other two are Excel's own limits, of columns and of characters in a cell."""
+"""No one corrects more rows by hand; the other two are Excel's own limits, of columns and of characters in a cell."""
 
 TEXT = 49
 """Excel's own number of the format Text, @."""
