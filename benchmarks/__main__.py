@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import core, dag_run, loaders, many_tenants, pieces, posting
+from benchmarks import core, dag_run, finding, loaders, many_tenants, pieces, posting
 from patronload import settings
 
 TENANTS = 100
@@ -81,6 +81,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "parse": lambda _: parse(),
     "tenants": lambda _: many_tenants.thousand(),
     "run": lambda _: many_tenants.overhead(),
+    "find": lambda _: finding.measure(ROWS),
     "loaders": lambda _: loaders.loaders(ROWS),
 }
 

@@ -13,11 +13,12 @@ import yaml
 
 from local.exports import wattlegrove
 from patronload import targets
-from patronload.artifacts import names
+from patronload.artifacts import names, tables
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.errors import TargetError, TransientError
 from patronload.loads.load import Load
+from patronload.targets.infiniti import changes
 from sandbox.infiniti import InfinitiServer
 from tests import stages
 from tests.targets.infiniti_loads import QUICK
@@ -306,6 +307,35 @@ def test_a_row_that_infiniti_confirmed_is_not_sent_again(load, school, infiniti)
     assert (told["unchanged"], told["updated"]) == (1, 1), "the second pupil was confirmed a week ago"
 
 
+def changes_of(load):
+    """The lines of a plan: key, action, field, before, after, why."""
+    lines = tables.read(load.run, names.CHANGES)
+    return lines.select("key", "action", "field", "before", "after", "why").rows()
+
+
+def test_the_plan_compares_with_the_row_that_was_confirmed(load, school):
+    """Field by field; once that run is purged, or when it never was confirmed, the plan says that it does not know."""
+    school(send="changed")
+    through(load([row(1), row(2)]))
+    second = load([row(1, Email="new@school.example", Form=""), row(2)], day=DAY + timedelta(1))
+    assert through(second)["updated"] == 1
+    assert changes_of(second) == [
+        ("pupil1", "update", "emailaddress", None, '"new@school.example"', "the file"),
+        ("pupil1", "update", "formclass", '"7A"', None, "the file"),
+        ("pupil2", "unchanged", None, None, None, None),
+    ]
+    weekly = load([row(1, Email="new@school.example", Form=""), row(2)], day=DAY + timedelta(7))
+    through(weekly)
+    assert [line for line in changes_of(weekly) if line[0] == "pupil2"] == [
+        ("pupil2", "update", None, None, None, changes.AGAIN.why)
+    ]
+    for each in (second, weekly):
+        each.run.remove(names.PATRONS)
+    third = load([row(1, Email="other@school.example", Form=""), row(2)], day=DAY + timedelta(8))
+    through(third)
+    assert changes_of(third)[0] == ("pupil1", "update", None, None, None, changes.UNKNOWN.why)
+
+
 def test_a_pupil_who_left_is_disabled(load, school, infiniti, tmp_path):
     """With the columns of the last row that was sent, which every row of Infiniti's needs."""
     school(send="changed")
@@ -321,5 +351,6 @@ def test_a_pupil_who_left_is_disabled(load, school, infiniti, tmp_path):
         through(told)
     people = told.run.read_json(names.REPORT)["people"]
     assert (people["left"], people["known"], people["in_file"]) == (1, 3, 2)
+    assert ("pupil3", "leave", "enabled", '"Y"', '"N"', "no longer in the file") in changes_of(told)
     users = infiniti.school.users
     assert {name: user["enabled"] for name, user in users.items()} == {"pupil1": True, "pupil2": True, "pupil3": False}

@@ -7,6 +7,7 @@ Patronload without Airflow: check the YAML, and preview a load.
   python -m patronload preview --tenant northfield --export patrons.csv --out DIR
   python -m patronload preview --mapping folio/flat_patrons --export patrons.csv --out DIR
   python -m patronload draft --export patrons.csv --name northfield --out DIR
+  python -m patronload find northfield            every run of the last weeks that had a person
   python -m patronload decrypt --artifact rejects.csv --out DIR
   python -m patronload init --out DIR             the folders of a deployment of your own
   python -m patronload schemas                    write include/schemas from the models
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"Patronload {__version__}")
     commands = parser.add_subparsers(
-        required=True, metavar="check | doctor | preview | draft | decrypt | init | schemas"
+        required=True, metavar="check | doctor | preview | draft | find | decrypt | init | schemas"
     )
     check = commands.add_parser("check", help="check every tenant and mapping file, or only some")
     check.add_argument(
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     draft.add_argument("--name", type=_name, default="draft", help="the library's short name (draft)")
     draft.add_argument("--out", metavar="DIR", type=Path, default=Path("draft"), help="where to write (draft)")
     draft.set_defaults(command=_draft)
+    _add_find(commands)
     decrypt = commands.add_parser("decrypt", help="decrypt artifacts")
     decrypt.add_argument("--artifact", metavar="F", type=Path, required=True, help="a file, or a run's folder")
     decrypt.add_argument(
@@ -119,6 +121,15 @@ def _parser() -> argparse.ArgumentParser:
     write = commands.add_parser("schemas", help="write the JSON Schemas for editors")
     write.set_defaults(command=_schemas)
     return parser
+
+
+def _add_find(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    find = commands.add_parser("find", help="every run of the last weeks that had a person, and what came of it")
+    _complete_tenants(find.add_argument("tenant", metavar="TENANT", help="the library's short name"))
+    find.add_argument(
+        "value", metavar="VALUE", nargs="?", help="an id, username, barcode or e-mail address; without it you are asked"
+    )
+    find.set_defaults(command=_find)
 
 
 def _complete_tenants(tenant: argparse.Action) -> None:
@@ -283,6 +294,15 @@ def _draft(parsed: argparse.Namespace) -> int:
         out.print(f"Written to {path}", markup=False)
     for note in made.notes:
         out.print(f"Please check: {note}", style="yellow", markup=False)
+    return 0
+
+
+def _find(parsed: argparse.Namespace) -> int:
+    from patronload.cli import find  # polars is slow to import
+
+    value = getpass.getpass("ID, username, barcode or e-mail address: ") if parsed.value is None else parsed.value
+    for line in find.lines(find.find(parsed.tenant, value)):
+        out.print(line, markup=False)
     return 0
 
 

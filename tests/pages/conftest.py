@@ -1,7 +1,9 @@
 """The pages with a database of Airflow's own making behind them, and no Airflow running."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -25,6 +27,11 @@ from sqlalchemy.pool import StaticPool
 from patronload.in_airflow.pages import routes
 
 NOW = datetime.now(UTC)
+
+
+def in_words(html: str) -> str:
+    """The words of a page, also those of neighbouring cells apart."""
+    return " ".join(unescape(re.sub(r"<style.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL)).split())
 
 
 class Rights(NamedTuple):
@@ -100,9 +107,14 @@ class Site:
         file.write_text(content, encoding="utf-8")
 
     @property
+    def lines(self) -> list[Log]:
+        """The lines of Airflow's audit log."""
+        return self.session.query(Log).all()
+
+    @property
     def audit(self) -> list[tuple[str, str, str | None]]:
         """Airflow's audit log: what, of which DAG, by whom."""
-        return [(line.event, line.dag_id, line.owner) for line in self.session.query(Log).all()]
+        return [(line.event, line.dag_id, line.owner) for line in self.lines]
 
 
 @pytest.fixture

@@ -64,12 +64,19 @@ def everywhere(library: str) -> list[str]:
     ]
 
 
+def with_patrons(library: str) -> list[str]:
+    """The other addresses with patrons on them; see test_plan_page.py and test_find_page.py."""
+    dag_id = library.partition("/")[0]
+    return [*(f"/runs/{library}/{name}" for name in ("plan", "plan.csv", "plan.xlsx")), f"/libraries/{dag_id}/find"]
+
+
 def test_nobody_sees_anything_without_a_login(site: Site, library: str):
     """Each address answers 401 to a visitor who is not logged in, as a page that says so."""
     site.rights = None
     routes = {route.path for route in site.client.app.routes if route.path != "/openapi.json"}
-    assert len(everywhere(library)) == len(routes)
-    for path in everywhere(library):
+    every = [*everywhere(library), *with_patrons(library)]
+    assert len(every) == len(routes)
+    for path in every:
         answer = site.get(path)
         assert answer.status_code == 401, path
         assert "Log in" in Page(answer.text).words

@@ -40,6 +40,21 @@ class Progress(NamedTuple):
                 rows = _with_marker(rows, marker)
         return cls(rows, results)
 
+    @classmethod
+    def of_chunk(cls, run: Run, number: int) -> Progress:
+        """The progress of one chunk of a run that has a plan."""
+        every = rows_to_send(run)
+        assert every is not None  # the caller has seen that there is a plan
+        rows = every.filter(pl.col("chunk") == number)
+        result, marker = ChunkResult.find(run, number), SentMarker.find(run, number)
+        if result is not None:
+            return cls(with_state(rows, {number}), [result])
+        rows = with_state(rows, set())
+        if marker is None:
+            return cls(rows, [])
+        answered = [ChunkResult.combine(number, [part.result for part in marker.parts])] if marker.parts else []
+        return cls(_with_marker(rows, marker), answered)
+
     def split_leavers(self) -> tuple[Progress, Progress]:
         """The patrons of the file, and those who leave, who are in chunks of their own."""
         if self.rows is None or "action" not in self.rows.columns:

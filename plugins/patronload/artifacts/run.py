@@ -185,6 +185,11 @@ def all_runs(tenant: str) -> list[Run]:
     return _runs(_root() / tenant)
 
 
+def runs_in(folder: Path) -> list[Run]:
+    """The same of a tenant's folder on a disk; it takes no Airflow."""
+    return _runs(folder)
+
+
 def _runs(folder: Any) -> list[Run]:
     return [run for run in map(Run, _folders(folder)) if any(name in RUN_MARKERS for name in run.entries())]
 

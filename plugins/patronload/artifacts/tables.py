@@ -75,8 +75,9 @@ class Writer:
         """Append the rows of a part; all parts have the same columns."""
         table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
         if self._parquet is None:
-            # No text occurs twice, so a dictionary would only cost space.
-            options = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}
+            # No text occurs twice, so a dictionary would only cost space. With the least and the greatest row of each
+            # part, the lines of a few rows are found without reading the others.
+            options = {"compression": "lz4", "use_dictionary": False, "write_statistics": ["row"]}
             self._parquet = parquet.ParquetWriter(self._file, table.schema, **options)
         self._parquet.write_table(table)
         self.height += part.height

@@ -83,6 +83,12 @@ def write_notes(noted: pl.DataFrame, delimiter: str, encoding: str) -> bytes:
     return text.encode("utf-8-sig" if codec == "utf-8" else codec)
 
 
+def safe_csv(table: pl.DataFrame, *, header: bool) -> bytes:
+    """A table of texts for reading: comma-separated UTF-8 in which no cell runs a formula. `header`: with it."""
+    text = _csv(_change_texts(table, _guard), ",")
+    return f"\ufeff{text}".encode() if header else text.partition("\r\n")[2].encode()
+
+
 def is_rejects_file(columns: Iterable[str]) -> bool:
     """
     Whether a header is that of a rejects file. One of our columns is enough; the others may have been deleted.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -127,7 +127,7 @@ def consider(load: Load, mapping: Mapping, ledger: PatronLedger | None) -> tuple
             day=load.day,
             first_row=_last_row(load) + 1,
             excepted=frozenset(_exceptions(load.tenant)),
-            records={} if load.tenant.system.can_be_asked else _last_records(load, keys),
+            records={} if load.tenant.system.can_be_asked else last_records(load, keys),
             mentioned=frozenset(_cells_without_key(load, mapping)),
         ),
         figures,
@@ -218,7 +218,7 @@ def _exceptions(tenant: Tenant) -> Iterator[str]:
     yield from (line[0].strip() for line in lines if line and line[0].strip())
 
 
-def _last_records(load: Load, keys: list[str]) -> dict[str, str]:
+def last_records(load: Load, keys: Sequence[str]) -> dict[str, str]:
     """The patrons as the last run that had them made them; without those whose runs were purged."""
     found: dict[str, str] = {}
     key = load.tenant.system.key

@@ -50,8 +50,7 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
     patrons, mapping = tables.read(load.run, names.PATRONS), load.mapping(facts.columns)
     ledger = ledger_store.read(load.run, load.tenant.system)
     leaving, people = leavers.consider(load, mapping, ledger)
-    elsewhere, decided = _keys_elsewhere(load, mapping, patrons), identities.of(load.tenant)
-    background = Background(ledger, _rejected_keys(load, mapping), leaving, load.day, elsewhere, decided)
+    background = _background(load, mapping, patrons)._replace(ledger=ledger, leaving=leaving)
     planned = target.plan(patrons, mapping, load.tenant.zone, background)
     # Comparing takes long: another process of the task may have planned meanwhile, and be sending what it planned.
     if not load.dry_run:
@@ -85,6 +84,17 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
     _write_planned(load.run, planned.patrons, numbered)
     counts = {name: planned.summary.get(name, 0) for name in ("new", "known", "unchanged")}
     return counts | {"chunks": len(set(numbered)), "rejected": rejected}
+
+
+def _background(load: Load, mapping: Mapping, patrons: pl.DataFrame) -> Background:
+    """What the plan takes into account beside the patrons, without the ledger and those who leave."""
+    return Background(
+        refused=_rejected_keys(load, mapping),
+        day=load.day,
+        elsewhere=_keys_elsewhere(load, mapping, patrons),
+        identities=identities.of(load.tenant),
+        recall=lambda keys: leavers.last_records(load, keys),
+    )
 
 
 def _write_effects(load: Load, planned: Planned, ledger: PatronLedger | None) -> Effects:

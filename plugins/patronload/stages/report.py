@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 
-import polars as pl
-
-from patronload.artifacts import names, tables
+from patronload.artifacts import names
 from patronload.artifacts.left_behind import LeftBehind
 from patronload.artifacts.run import Run
 from patronload.exports import reject_files, reject_workbooks
-from patronload.loads import delivery, leases
+from patronload.loads import delivery, leases, rejects_file
 from patronload.loads.load import Counts, Load
-from patronload.reporting import account, fates, plan_summary, report_page, validation_page
+from patronload.reporting import account, plan_summary, report_page, validation_page
 from patronload.reporting.report import Report
 
 log = logging.getLogger(__name__)
@@ -35,7 +33,7 @@ def report(load: Load) -> Counts:
     load.run.write(names.REPORT_PAGE, report_page.page(load.tenant, made).encode())
     _write_validation_page(load.run, made, left)
     _write_noted_file(load, left)
-    _write_rejects_file(load, left)
+    _write_rejects_file(load)
     figures = {name: getattr(made, name) for name in FIGURES}
     figures |= {name: getattr(made.people, name) if made.people else 0 for name in FIGURES_OF_PEOPLE}
     log.info("%s: %s", made.outcome, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
@@ -72,13 +70,12 @@ def _write_noted_file(load: Load, left: LeftBehind) -> None:
         load.run.write(names.NOTED_FILE, reject_files.write_notes(left.noted, layout.delimiter, layout.encoding))
 
 
-def _write_rejects_file(load: Load, left: LeftBehind) -> None:
+def _write_rejects_file(load: Load) -> None:
     """The rows that the library has to correct, as delivered. There is no file when the export could not be read."""
     if not load.run.has(names.VALIDATE_REJECTS):
         return
     facts = delivery.facts(load)
-    delivered = pl.concat([tables.read(load.run, names.ROWS), tables.read(load.run, names.RAGGED)]).rename(facts.names)
-    refused = fates.with_failed(left.rejects, left.progress.results)
+    delivered, refused = rejects_file.collected(load.run, facts)
     load.run.write(names.REJECTS, reject_files.write(delivered, refused, load.tenant.source.delimiter, facts.encoding))
     load.run.remove(names.REJECTS_WORKBOOK)
     workbook = reject_workbooks.write(delivered, refused, facts.names) if refused.height else None

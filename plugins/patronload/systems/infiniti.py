@@ -38,6 +38,7 @@ INFINITI = System(
     owners=None,
     group="presentationgrouplabel",
     names_of_people=("givenname", "surname", "middlename", "preferredname"),
+    coded=("enabled", "staffmember"),
     remembered=("librarybarcode", "adminsystemid"),
 )
 

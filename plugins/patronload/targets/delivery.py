@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as AnyMapping
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -174,6 +174,11 @@ class Identity(NamedTuple):
     is_same: bool
 
 
+def _recall_no_one(_keys: Sequence[str]) -> AnyMapping[str, str]:
+    """Before there are earlier runs."""
+    return {}
+
+
 class Background(NamedTuple):
     """
     Facts that a plan considers besides the patrons of the file.
@@ -183,6 +188,8 @@ class Background(NamedTuple):
     loads who are not in the file; None when no patron's turn to leave has come. day: of the load. elsewhere: keys of
     the file that other tenants' loads brought to the same target; only for a target that cannot be read. identities:
     what the tenant has decided about changed keys.
+    recall: finds patrons by their keys as the last run that had them made them, as JSON; without those whose runs were
+    purged.
     """
 
     ledger: PatronLedger | None = None
@@ -191,6 +198,7 @@ class Background(NamedTuple):
     day: date | None = None
     elsewhere: frozenset[str] = frozenset()
     identities: Sequence[Identity] = ()
+    recall: Callable[[Sequence[str]], AnyMapping[str, str]] = _recall_no_one
 
 
 NO_BACKGROUND = Background()

@@ -38,10 +38,22 @@ def views() -> list[dict[str, Any]]:
             "url_route": "load-report",
         },
         {
+            "name": "Plan",
+            "href": f"{root}/runs/{{DAG_ID}}/{{RUN_ID}}/plan",
+            "destination": "dag_run",
+            "url_route": "load-plan",
+        },
+        {
             "name": "Patron loads",
             "href": f"{root}/libraries/{{DAG_ID}}",
             "destination": "dag",
             "url_route": "library-loads",
+        },
+        {
+            "name": "Find a patron",
+            "href": f"{root}/libraries/{{DAG_ID}}/find",
+            "destination": "dag",
+            "url_route": "find-a-patron",
         },
         {
             # Airflow's menu has no room for a longer word.

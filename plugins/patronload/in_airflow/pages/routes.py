@@ -10,27 +10,31 @@ roles "user" and above, and who took them stands in Airflow's audit log.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import quote
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
 from airflow.api_fastapi.logging.decorators import action_logging
+from airflow.configuration import conf
 from airflow.models.dag import DagModel
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import Depends, FastAPI, Form, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from patronload.artifacts import names
 from patronload.artifacts import run as runs
+from patronload.artifacts.plan_changes import Choice
 from patronload.artifacts.run import Run
 from patronload.errors import PatronloadError
 from patronload.in_airflow.pages import attention, charts, days, loads
-from patronload.reporting import templates, words
+from patronload.in_airflow.pages import plan as plan_page
+from patronload.reporting import finding, templates, words
 from patronload.reporting.report import Report
 
 log = logging.getLogger(__name__)
@@ -59,7 +63,16 @@ ICON_COLORS = {"light": "#27272a", "dark": "#fafafa"}
 may_read = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
 may_load = Depends(requires_access_dag("POST", DagAccessEntity.RUN))
 
+T = TypeVar("T")
+
 Search = Annotated[str, Query(max_length=200)]
+
+
+def _choice(action: Search = "", field: Search = "") -> Choice:
+    return Choice(action, field)
+
+
+Chosen = Annotated[Choice, Depends(_choice)]
 
 
 def application() -> FastAPI:
@@ -79,8 +92,15 @@ def application() -> FastAPI:
             may_load,
             Depends(action_logging("patron_rejects_taken")),
         ),
+        ("/runs/{dag_id}/{run_id}/plan", plan, may_load, Depends(action_logging("patron_plan_seen"))),
+        ("/runs/{dag_id}/{run_id}/plan.csv", plan_csv, may_load, Depends(action_logging("patron_plan_taken"))),
+        ("/runs/{dag_id}/{run_id}/plan.xlsx", plan_xlsx, may_load, Depends(action_logging("patron_plan_taken"))),
+        ("/libraries/{dag_id}/find", find, may_load),
     ):
         app.get(path, dependencies=guards, response_class=HTMLResponse)(show)
+    # By POST, so that whom someone looks for is in no address, and so in no log and no history of a browser.
+    searched = Depends(action_logging("patron_searched"))
+    app.post("/libraries/{dag_id}/find", dependencies=[may_load, searched], response_class=HTMLResponse)(find_patron)
     return app
 
 
@@ -109,7 +129,7 @@ def overview(
     )
 
 
-def library(request: Request, session: SessionDep, dag_id: str) -> HTMLResponse:
+def library(request: Request, session: SessionDep, user: GetUserDep, dag_id: str) -> HTMLResponse:
     """One library's loads."""
     found = loads.libraries(session, [dag_id], HISTORY)
     if not found:
@@ -123,6 +143,7 @@ def library(request: Request, session: SessionDep, dag_id: str) -> HTMLResponse:
         missed=days.missed_days(found[0].schedule, found[0].loads, more=found[0].more),
         repeats=days.repeats(found[0].loads),
         most=HISTORY,
+        may_load=_may_load(session, user, dag_id),
     )
 
 
@@ -132,7 +153,16 @@ def report(request: Request, session: SessionDep, user: GetUserDep, dag_id: str,
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
     made, trouble = _report_of(run)
     if made is None:
-        return _page(request, "no_report.html", dag_id=dag_id, load=load, trouble=trouble)
+        return _page(
+            request,
+            "no_report.html",
+            dag=dag_id,
+            load=load,
+            trouble=trouble,
+            **_question(run, dag_id, run_id),
+            may_load=_may_load(session, user, dag_id),
+            has_plan=_has(run, names.PLAN),
+        )
     content = words.content(made, dag_id)
     return _page(
         request,
@@ -141,6 +171,7 @@ def report(request: Request, session: SessionDep, user: GetUserDep, dag_id: str,
         load=load,
         lengths=charts.shares([reason.count for reason, *_ in content["reasons"]]),
         may_load=_may_load(session, user, dag_id),
+        has_plan=_has(run, names.PLAN),
         has_rejects=made.to_correct > 0 and _has(run, names.REJECTS),
         has_workbook=made.to_correct > 0 and _has(run, names.REJECTS_WORKBOOK),
     )
@@ -160,18 +191,65 @@ def rejects(session: SessionDep, dag_id: str, run_id: str, ending: Literal["csv"
     artifact = names.REJECTS if ending == "csv" else names.REJECTS_WORKBOOK
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
-    if not _has(run, artifact):
+    if _has(run, artifact):
+        return _download(_blocks(run, artifact), dag_id, run_id, artifact, MEDIA_TYPES[ending])
+    # The file is made at the end of a run, and someone may be asked about the load before that.
+    tenant = plan_page.tenant_of(loads.tenant_of(dag_id))
+    made = _or_503(lambda: plan_page.rejects_so_far(run, tenant)) if tenant and ending == "csv" else None
+    if made is None:
         raise HTTPException(404, "This run has no rejects any more, or never had any.")
-    name = f"{loads.tenant_of(dag_id)}_{run_id}_{artifact}"
-    safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-._") else "_" for sign in name)
-    headers = HEADERS | {"Content-Disposition": f'attachment; filename="{safe}"'}
-    blocks = _blocks(run, artifact)
-    try:
-        # Once a download has begun there is no way left to tell what is wrong with it.
-        first = next(blocks, b"")
-    except PatronloadError as error:
-        raise HTTPException(503, str(error)) from error
-    return StreamingResponse(chain([first], blocks), media_type=MEDIA_TYPES[ending], headers=headers)
+    return _download(iter([made]), dag_id, run_id, names.REJECTS)
+
+
+def plan(
+    request: Request, session: SessionDep, dag_id: str, run_id: str, choice: Chosen, page: int = 1
+) -> HTMLResponse:
+    """What a run changes or would change, in figures and patron by patron; with the question, if one waits."""
+    load = _load(session, dag_id, run_id)
+    run, tenant = runs.open_run(loads.tenant_of(dag_id), run_id), plan_page.tenant_of(loads.tenant_of(dag_id))
+    shown = _or_503(lambda: plan_page.content(run, tenant, choice, page))
+    return _page(
+        request,
+        "plan.html",
+        **shown,
+        **_question(run, dag_id, run_id),
+        dag=dag_id,
+        library=_library_name(session, dag_id),
+        load=load,
+        may_load=True,
+        plan_shown=True,
+    )
+
+
+def plan_csv(session: SessionDep, dag_id: str, run_id: str, choice: Chosen) -> Response:
+    """The lines of the plan as CSV."""
+    run = _run_with_changes(session, dag_id, run_id)
+    return _download(plan_page.csv(run, choice), dag_id, run_id, "plan.csv")
+
+
+def plan_xlsx(session: SessionDep, dag_id: str, run_id: str, choice: Chosen) -> Response:
+    """The lines of the plan as an Excel workbook."""
+    run = _run_with_changes(session, dag_id, run_id)
+    made = _or_503(lambda: plan_page.workbook(run, choice))
+    if made is None:
+        raise HTTPException(413, "An Excel file would be too large: choose an action or a field, or take the CSV file.")
+    return _download(iter([made]), dag_id, run_id, "plan.xlsx", MEDIA_TYPES["xlsx"])
+
+
+def find(request: Request, session: SessionDep, dag_id: str) -> HTMLResponse:
+    """The form in which someone looks for a patron."""
+    return _page(request, "find.html", dag=dag_id, library=_library_name(session, dag_id), value="", found=None)
+
+
+def find_patron(
+    request: Request, session: SessionDep, dag_id: str, value: Annotated[str, Form(max_length=200)] = ""
+) -> HTMLResponse:
+    """Every run of the last weeks that had the patron."""
+    name, tenant = _library_name(session, dag_id), plan_page.tenant_of(loads.tenant_of(dag_id))
+    if tenant is None:
+        raise HTTPException(503, "The tenant file of this library does not load.")
+    found = _or_503(lambda: finding.search(runs.all_runs(tenant.tenant), tenant, value)) if value.strip() else None
+    return _page(request, "find.html", dag=dag_id, library=name, value=value, found=found, kinds=finding.KINDS)
 
 
 def style() -> Response:
@@ -188,6 +266,53 @@ def _the_same_for_all(template: str, media_type: str, **given: Any) -> Response:
     text = _templates().get_template(template).render(given)
     headers = HEADERS | {"Cache-Control": "private, max-age=3600"}
     return Response(text, media_type=media_type, headers=headers)
+
+
+def _download(
+    blocks: Iterator[bytes], dag_id: str, run_id: str, name: str, media_type: str = "text/csv"
+) -> StreamingResponse:
+    """A file of a run to keep."""
+    whole = f"{loads.tenant_of(dag_id)}_{run_id}_{name}"
+    safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-._") else "_" for sign in whole)
+    headers = HEADERS | {"Content-Disposition": f'attachment; filename="{safe}"'}
+    # Once a download has begun there is no way left to tell what is wrong with it.
+    first = _or_503(lambda: next(blocks, b""))
+    return StreamingResponse(chain([first], blocks), media_type=media_type, headers=headers)
+
+
+def _or_503(read: Callable[[], T]) -> T:
+    """What is read; a page that says what is wrong if artifacts cannot be read."""
+    try:
+        return read()
+    except Exception as error:
+        raise HTTPException(503, _trouble(error)) from error
+
+
+def _run_with_changes(session: SessionDep, dag_id: str, run_id: str) -> Run:
+    _load(session, dag_id, run_id)
+    run = runs.open_run(loads.tenant_of(dag_id), run_id)
+    if not _has(run, names.CHANGES):
+        raise HTTPException(404, "This run has no plan, or its patrons are no longer kept.")
+    return run
+
+
+def _question(run: Run, dag_id: str, run_id: str) -> dict[str, Any]:
+    """The question that waits, and where it is answered; nothing if none waits, or if it cannot be read."""
+    try:
+        found = plan_page.waiting(run, run_id, plan_page.tenant_of(loads.tenant_of(dag_id)))
+    except Exception as error:  # noqa: BLE001 - the page is worth showing without it
+        _trouble(error)
+        found = {"question": None}
+    path = (quote(part, safe="") for part in (dag_id, "runs", run_id, "tasks", "approve"))
+    base = conf.get("api", "base_url", fallback="").rstrip("/")
+    return found | {"answer": f"{base}/dags/{'/'.join(path)}/required_actions"}
+
+
+def _library_name(session: SessionDep, dag_id: str) -> str:
+    found = session.get(DagModel, dag_id) if loads.is_ours(dag_id) else None
+    if found is None:
+        raise _foreign(session, dag_id)
+    return str(found.dag_display_name).removeprefix(loads.TITLE)
 
 
 def _load(session: SessionDep, dag_id: str, run_id: str) -> loads.Load:
@@ -247,15 +372,16 @@ def _blocks(run: Run, name: str) -> Iterator[bytes]:
 async def _refusal_page(request: Request, error: Exception) -> HTMLResponse:
     """A refusal as a page for people: in its frame, no one would see the status."""
     assert isinstance(error, HTTPException)
-    words = {
+    titles = {
+        413: ("This is too much", str(error.detail)),
         401: ("No one is logged in", "Log in to Airflow, and open this page again."),
         403: (
             "You do not have access to this page",
-            "Your account in Airflow may not see these loads, or not their rejects.",
+            "Your account in Airflow may not see these loads, or not their patrons.",
         ),
         503: ("This cannot be read", str(error.detail)),
     }
-    title, sentence = words.get(error.status_code, ("There is nothing here", str(error.detail)))
+    title, sentence = titles.get(error.status_code, ("There is nothing here", str(error.detail)))
     return _page(request, "refused.html", error.status_code, title=title, sentence=sentence)
 
 

@@ -35,6 +35,7 @@ from patronload.targets.delivery import (
     reject,
     skip_newcomers,
 )
+from patronload.targets.infiniti import changes
 from patronload.targets.patron_ledger import PatronLedger
 from patronload.targets.spool import Spool
 
@@ -58,6 +59,8 @@ class _Line(NamedTuple):
     row: int
     record: Record
     action: str = "update"
+    before: Record | None = None
+    """The row that Infiniti has confirmed last, if it is known."""
 
 
 class _Sorted(NamedTuple):
@@ -88,7 +91,7 @@ def plan(
     lines = [line._replace(action=_action(line, ledger)) for line in lines]
     confirmed = _confirmed_rows(lines, settings, background)
     unchanged = [line for line in lines if line.row in confirmed]
-    going = [line for line in lines if line.row not in confirmed]
+    going = _with_before([line for line in lines if line.row not in confirmed], mapping, background)
     departing, outcomes = _departures(background.leaving, mapping)
     known = sum(line.action == "update" for line in going)
     rejects = _rejects(problems, mapping)
@@ -101,6 +104,7 @@ def plan(
             "new": len(going) - known,
             "known": known,
             "unchanged": len(unchanged),
+            "stored": known + len(unchanged),
             "rejected": rejects["row"].n_unique(),
             "read": "nothing" if ledger is None else "the ledger",
             "warnings": [*_without_barcode(lines, mapping), *_of_ledger(settings, ledger, lines)],
@@ -146,6 +150,24 @@ def _content(line: _Line) -> str:
     return hashlib.sha256(_text(_without_password(line.record)).encode()).hexdigest()
 
 
+def _with_before(lines: list[_Line], mapping: Mapping, background: Background) -> list[_Line]:
+    """The lines, those of known patrons with the row that Infiniti has confirmed last, as far as it is still kept."""
+    ledger, keys = background.ledger, [line.record[INFINITI.key] for line in lines if line.action == "update"]
+    if ledger is None or not keys:
+        return lines
+    kept = {key: _without_password(_whole(json.loads(text), mapping)) for key, text in background.recall(keys).items()}
+    said = pl.DataFrame(
+        {
+            "key": pl.Series(list(kept), dtype=pl.String),
+            "hash": ledger.hashes(kept),
+            "content": ledger.contents(_content(_Line(0, record)) for record in kept.values()),
+        }
+    )
+    proven = set(said.join(ledger.patrons, on=["hash", "content"], how="semi")["key"])
+    known = {key: record for key, record in kept.items() if key in proven}
+    return [line._replace(before=known.get(line.record[INFINITI.key])) for line in lines]
+
+
 def _departures(leaving: Leaving | None, mapping: Mapping) -> tuple[list[_Line], pl.DataFrame]:
     """
     Those who leave, sent as their last row with `enabled` N; see delivery.DEPARTURES.
@@ -163,7 +185,8 @@ def _departures(leaving: Leaving | None, mapping: Mapping) -> tuple[list[_Line],
         row, record = leaving.first_row + len(lines), json.loads(text)
         name = ", ".join(part for part in (record.get("surname"), record.get("givenname")) if part)
         outcomes.append((key, row, name or None, record.get(INFINITI.group), "left", None))
-        lines.append(_Line(row, {**_without_password(_whole(record, mapping)), "enabled": YES_NO[False]}, "leave"))
+        last = _without_password(_whole(record, mapping))
+        lines.append(_Line(row, {**last, "enabled": YES_NO[False]}, "leave", last))
     return lines, pl.DataFrame(outcomes, schema=DEPARTURES, orient="row")
 
 
@@ -180,14 +203,20 @@ def _stays(key: str, text: str | None, leaving: Leaving) -> str:
 
 
 def _changes(lines: list[_Line], unchanged: list[_Line]) -> Spool:
-    """The changes as far as they are known: Infiniti does not show what it has, so fields are not compared."""
-    changes = Spool(CHANGES)
+    """Each patron's fields as they were sent last and as they are sent now; see infiniti.changes."""
+    spool = Spool(CHANGES)
     for line in lines:
-        key, after = line.record[INFINITI.key], _text(_without_password(line.record))
-        changes.add(line.row, key, line.action, None, None, after if line.action == "create" else None, None)
+        key, after = line.record[INFINITI.key], _without_password(line.record)
+        if line.action == "create":
+            spool.add(line.row, key, "create", None, None, _text(after), None)
+            continue
+        why = changes.LEFT if line.action == "leave" else changes.FILE
+        for change in changes.changes(line.before, after, why):
+            before, now = (None if value is None else _text(value) for value in (change.before, change.after))
+            spool.add(line.row, key, line.action, change.field or None, before, now, change.why)
     for line in unchanged:
-        changes.add(line.row, line.record[INFINITI.key], "unchanged", None, None, None, None)
-    return changes
+        spool.add(line.row, line.record[INFINITI.key], "unchanged", None, None, None, None)
+    return spool
 
 
 def offline(mapping: Mapping, patrons: pl.DataFrame) -> Offline:
@@ -298,7 +327,7 @@ def _frame(lines: list[_Line]) -> pl.DataFrame:
     return pl.DataFrame(made, schema=schema, orient="row").sort("level", "apart", maintain_order=True)
 
 
-def _text(record: Record) -> str:
+def _text(record: Any) -> str:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
