@@ -10,6 +10,9 @@ BIN := .venv/bin
 # Where the tests keep files for people: screenshots, logs of Airflow.
 KEEP ?= .local/tests
 
+# Airflow's tests mostly wait for Airflow, two at a time in a worker each; the third worker runs all others meanwhile.
+WORKERS ?= 3
+
 # Another day, time of day or time zone, or a machine that is busy with other programs; see local/conditions.py.
 CONDITIONS = $(if $(DAY),--day $(DAY)) $(if $(TIME),--time $(TIME)) $(if $(ZONE),--zone $(ZONE)) $(if $(BUSY),--busy)
 UNDER = $(if $(strip $(CONDITIONS)),$(BIN)/python -m local.conditions $(CONDITIONS))
@@ -40,7 +43,7 @@ preview: setup ## try a mapping on an export; sends nothing: MAPPING=folio/... (
 
 test: setup ## run the tests, or some (TESTS=tests/dags); DAY=2028-02-29 TIME=23:50 ZONE=Asia/Tokyo BUSY=1 change day, time, zone, load
 	@mkdir -p $(KEEP)
-	PATRONLOAD_TEST_KEEP=$(abspath $(KEEP)) $(UNDER) $(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+	PATRONLOAD_TEST_KEEP=$(abspath $(KEEP)) $(UNDER) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
 
 check: setup ## lint, strict types, import contracts, every tenant and mapping file, docker-compose.yaml
 	$(BIN)/ruff check

@@ -16,6 +16,9 @@ PATIENCE = 600.0
 ANSWER_PATIENCE = 120.0
 """Seconds to wait for one answer of Airflow."""
 
+TRIES = 5
+"""Requests until an answer of 500 counts."""
+
 
 class Run(NamedTuple):
     """A DAG run: its id, its state (queued, running, success, failed), its partition key and who started it."""
@@ -36,6 +39,24 @@ class TaskState(NamedTuple):
     try_number: int
 
 
+class _Patient(httpx.HTTPTransport):
+    """
+    Asks again after a 500.
+
+    With SQLite, Airflow's server answers so if a task writes at the same moment: its event loop waits for a lock whose
+    owner waits for the event loop. Such a request has changed nothing.
+    """
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The first answer that is not a 500, or the last of TRIES."""
+        for _ in range(TRIES - 1):
+            response = super().handle_request(request)
+            if response.status_code != httpx.codes.INTERNAL_SERVER_ERROR:
+                return response
+            response.close()
+        return super().handle_request(request)
+
+
 class AirflowApi:
     """Airflow's REST API for one user; `http` is the client underneath, logged in, for everything else."""
 
@@ -49,7 +70,13 @@ class AirflowApi:
         answer = httpx.post(f"{self.url}/auth/token", json=self._login, timeout=ANSWER_PATIENCE, trust_env=False)
         token = answer.raise_for_status().json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=f"{self.url}/api/v2", headers=headers, timeout=ANSWER_PATIENCE, trust_env=False)
+        return httpx.Client(
+            base_url=f"{self.url}/api/v2",
+            headers=headers,
+            timeout=ANSWER_PATIENCE,
+            trust_env=False,
+            transport=_Patient(),
+        )
 
     def close(self) -> None:
         """Close the connections; the next call logs in again."""

@@ -4,7 +4,8 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,40 @@ settings.load_profile("repeatable")
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+IN_USE = pytest.StashKey[dict[str, ExitStack]]()
+"""Fixture that tests of several files share -> what it keeps running."""
+
 
 def pytest_unconfigure() -> None:
     """Leave nothing in the temporary folder."""
     _home.cleanup()
+
+
+@pytest.fixture(scope="session")
+def until_last_use(request: pytest.FixtureRequest) -> Iterator[Callable[[str], ExitStack]]:
+    """
+    A stack that is closed after the last test that uses the fixture of this name.
+
+    A fixture of the session would end with the session, and an Airflow that idles takes a quarter of a core.
+    """
+    in_use = request.config.stash.setdefault(IN_USE, {})
+    yield lambda name: in_use.setdefault(name, ExitStack())
+    for stack in in_use.values():  # of tests that did not come to their end
+        stack.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """See until_last_use. Each worker collects all tests, and runs those of a group in their order."""
+    yield
+    in_use = item.config.stash.get(IN_USE, {})
+    for name in [name for name in in_use if name in _fixtures(item)]:
+        if item is next(each for each in reversed(item.session.items) if name in _fixtures(each)):
+            in_use.pop(name).close()
+
+
+def _fixtures(item: pytest.Item) -> Collection[str]:
+    return getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")

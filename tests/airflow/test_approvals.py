@@ -1,16 +1,14 @@
 """An unusual load waits for a person, and no worker with it: a yes, a no, and no answer."""
 
-import time
-from collections.abc import Mapping
+import re
 from typing import Any
 
 import httpx
-import pytest
 
+from tests.airflow.beginnings import Runs
 from tests.airflow.libraries import (
     World,
     as_csv,
-    ask,
     dag_id,
     people,
     question_mails,
@@ -21,22 +19,21 @@ from tests.airflow.libraries import (
 
 APPROVED, REJECTED, SILENT = "marden", "norwell", "ordway"
 
-Runs = Mapping[str, str]
 
+def wait_for_the_process(world: World, tenant: str, run_id: str) -> None:
+    """
+    Until the process that asked is gone, and the scheduler knows it; a person takes longer.
 
-@pytest.fixture(scope="module")
-def runs(world: World) -> Runs:
-    """Library -> its run that waits, or has waited, for an answer."""
-    return ask(world, APPROVED, REJECTED, SILENT)
-
-
-A_LOOK = 12.0
-"""Seconds that a person takes at least. A task that is answered while its process is still on its way out, which takes
-up to six, is taken by Airflow for one that was killed; it is tried again after its pause."""
+    A task that is answered before is taken by Airflow for one that was killed; it is tried again after its pause.
+    """
+    key = f"{dag_id(tenant)}'.*'approve'.*{re.escape(run_id)}"
+    event = re.compile(rf"Received executor event with state (\w+) for task instance .*{key}")
+    log = world.airflow.log("scheduler")
+    wait_until(lambda: event.findall(log.read_text())[-1:] == ["success"])
 
 
 def answer(world: World, role: str, tenant: str, run_id: str, chosen: str, reason: str) -> httpx.Response:
-    time.sleep(A_LOOK)
+    wait_for_the_process(world, tenant, run_id)
     login = {"username": role, "password": world.airflow.passwords[role]}
     token = httpx.post(f"{world.airflow.url}/auth/token", json=login).raise_for_status().json()["access_token"]
     return httpx.patch(
@@ -54,9 +51,9 @@ def question_of(world: World, tenant: str, run_id: str) -> Any:
     return world.api.http.get(detail_of(tenant, run_id)).raise_for_status().json()
 
 
-def test_the_question_in_airflow(world: World, runs: Runs):
+def test_the_question_in_airflow(world: World, questions: Runs):
     """Subject, figures beside those of the last load, two answers, the safe one as the default, and a reason."""
-    found = question_of(world, APPROVED, runs[APPROVED])
+    found = question_of(world, APPROVED, questions[APPROVED])
     assert found["subject"].startswith("Marden Library, ")
     assert found["subject"].endswith(": is this load right?")
     assert (found["options"], found["defaults"]) == (["Approve", "Reject"], ["Reject"])
@@ -66,10 +63,10 @@ def test_the_question_in_airflow(world: World, runs: Runs):
     assert found["params"]["reason"]["schema"]["type"] == "string"
 
 
-def test_nothing_is_sent_and_the_mail_leads_there(world: World, runs: Runs):
+def test_nothing_is_sent_and_the_mail_leads_there(world: World, questions: Runs):
     """One mail, to whoever is to answer; FOLIO has the patrons of the first load only."""
     assert sum(len(seen.external_system_ids) for seen in world.imports(REJECTED)) == 40
-    assert world.states(REJECTED, runs[REJECTED])["approve"] == "awaiting_input"
+    assert world.states(REJECTED, questions[REJECTED])["approve"] == "awaiting_input"
     (mail,) = question_mails(world, REJECTED)
     assert "Is this load right? Please answer (Norwell Library" in mail["Subject"]
     (link,) = [line for line in text_of(mail).splitlines() if line.startswith("http")]
@@ -77,24 +74,24 @@ def test_nothing_is_sent_and_the_mail_leads_there(world: World, runs: Runs):
     assert link.endswith("/tasks/approve/required_actions")
 
 
-def test_it_can_be_seen(world: World, runs: Runs):
+def test_it_can_be_seen(world: World, questions: Runs):
     """The page over all libraries says so, and so does the tab of the run."""
     seen = world.api.http.get(f"{world.airflow.url}/patron-loads/?q={APPROVED}").text
     assert "Waiting for an answer" in seen
     assert "The load is unusual: a person is asked" in seen
-    run = f"{world.airflow.url}/patron-loads/runs/{dag_id(APPROVED)}/{runs[APPROVED]}"
+    run = f"{world.airflow.url}/patron-loads/runs/{dag_id(APPROVED)}/{questions[APPROVED]}"
     assert "Is this load right?" in world.api.http.get(run).text
 
 
-def test_who_may_only_look_may_not_answer(world: World, runs: Runs):
+def test_who_may_only_look_may_not_answer(world: World, questions: Runs):
     """A viewer is refused, and the load goes on waiting."""
-    assert answer(world, "viewer", APPROVED, runs[APPROVED], "Approve", "why not").status_code == 403
-    assert world.states(APPROVED, runs[APPROVED])["approve"] == "awaiting_input"
+    assert answer(world, "viewer", APPROVED, questions[APPROVED], "Approve", "why not").status_code == 403
+    assert world.states(APPROVED, questions[APPROVED])["approve"] == "awaiting_input"
 
 
-def test_a_yes(world: World, runs: Runs):
+def test_a_yes(world: World, questions: Runs):
     """The load goes through; report and mail say who let it, and why; there was one mail with the question."""
-    run_id = runs[APPROVED]
+    run_id = questions[APPROVED]
     assert answer(world, "user", APPROVED, run_id, "Approve", "half of them left, says the registry").is_success
     assert world.ended(APPROVED, run_id).state == "success"
     report = world.report(APPROVED, run_id)
@@ -112,9 +109,9 @@ def ends(world: World, tenant: str, run_id: str) -> list[Any]:
     return [mail for mail in world.mails(run_id) if mail["Message-ID"] not in [each["Message-ID"] for each in asked]]
 
 
-def test_a_no_and_another_question(world: World, runs: Runs):
+def test_a_no_and_another_question(world: World, questions: Runs):
     """The run is red, nothing was sent, and who said no is told; cleared, the task asks again, and a yes loads."""
-    run_id = runs[REJECTED]
+    run_id = questions[REJECTED]
     assert answer(world, "op", REJECTED, run_id, "Reject", "it is last year's file").is_success
     assert world.ended(REJECTED, run_id).state == "failed"
     report = world.report(REJECTED, run_id)
@@ -152,9 +149,9 @@ def asks_again(world: World, run_id: str, rows: int, cleared: str) -> None:
     assert f"| Rows | {rows} | 40 |" in question_of(world, REJECTED, run_id)["body"]
 
 
-def test_no_answer(world: World, runs: Runs):
+def test_no_answer(world: World, questions: Runs):
     """When the time has passed nothing is sent, and the mail says that nobody answered."""
-    run_id = runs[SILENT]
+    run_id = questions[SILENT]
     assert world.ended(SILENT, run_id).state == "failed"
     report = world.report(SILENT, run_id)
     assert (report["outcome"], report["not_sent"]) == ("declined", 12)

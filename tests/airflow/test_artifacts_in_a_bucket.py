@@ -18,8 +18,8 @@ from sandbox import connections
 from sandbox.everything import BUCKET, Sandbox
 from tests.airflow.libraries import BucketWorld, accounted, dag_id, text_of
 
-# An Airflow of its own, so it may run beside the others.
-pytestmark = pytest.mark.xdist_group("airflow-with-a-bucket")
+# An Airflow of its own, so it may run beside that of most tests; but no third one beside them.
+pytestmark = pytest.mark.xdist_group("other-airflows")
 
 TENANT = LIBRARIES[1].tenant
 

@@ -1,41 +1,17 @@
 """Several loads of one library at once: past days, and two by hand."""
 
 import json
-import subprocess
-import sys
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime
 from itertools import pairwise
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import httpx
 import pytest
 
 from local.api import Run
-from tests.airflow.libraries import ZONE, Times, World, as_csv, dag_id, people, person, text_of, today, wait_until
-
-
-def past_days() -> list[date]:
-    """The three days before today."""
-    return [today() - timedelta(days=back) for back in (3, 2, 1)]
-
-
-def deliver_days(world: World, tenant: str) -> None:
-    """A file for each past day: five people of that day, and one whose name tells the day."""
-    for place, day in enumerate(past_days()):
-        known = person(tenant, 999) | {"lastName": f"zqx of {day}"}
-        world.deliver(tenant, f"patrons_{day:%Y%m%d}.csv", as_csv([*people(tenant, 5, first=1 + 5 * place), known]))
-    # A DAG that has never run makes up for today's load, too, as soon as a backfill has run.
-    world.deliver(tenant, f"patrons_{today():%Y%m%d}.csv", as_csv(people(tenant, 5, first=101)))
-
-
-def bounds() -> tuple[datetime, datetime]:
-    """From midnight to midnight, in the library's own time."""
-    first, *_, last = past_days()
-    return (
-        datetime(first.year, first.month, first.day, tzinfo=ZONE),
-        datetime(last.year, last.month, last.day, 23, 59, tzinfo=ZONE),
-    )
+from tests.airflow.beginnings import PastDays, past_days
+from tests.airflow.libraries import ZONE, Times, World, as_csv, dag_id, people, person, text_of, today
 
 
 def assert_one_at_a_time(times: list[Times]) -> None:
@@ -72,56 +48,19 @@ def check_order(world: World, tenant: str) -> None:
     assert known["personal"]["lastName"] == f"zqx of {past_days()[-1]}"
 
 
-class Asked(NamedTuple):
-    """What came of several loads of `dunmore` at once: a backfill by command, one by REST, a load by hand."""
-
-    printed: str
-    refused: httpx.Response
-    by_hand: str
-    page: str
-    """The page over the libraries while today's load waited."""
-
-
 @pytest.fixture(scope="module")
-def backfills(world: World) -> Asked:
-    """Two libraries' past days: one run at a time, by command, and, as the REST API has it by default, up to ten."""
-    for tenant in ("dunmore", "elmhurst"):
-        deliver_days(world, tenant)
-        world.unlock(tenant)
-    first, last = bounds()
-    days = {"from_date": first.isoformat(), "to_date": last.isoformat()}
-    hasty = world.api.http.post("backfills", json={"dag_id": dag_id("elmhurst"), **days}).raise_for_status().json()
-    assert hasty["max_active_runs"] == 10
-    printed = backfill_by_command(world, "dunmore", first, last)
-    refused = world.api.http.post("backfills", json={"dag_id": dag_id("dunmore"), **days})
-    by_hand = world.start("dunmore")
-    asked = Asked(printed, refused, by_hand, wait_until(lambda: page_of_a_load_that_waits(world)))
+def backfills(world: World, begun: Mapping[str, Any]) -> PastDays:
+    """The past days of `dunmore` and `elmhurst`, loaded."""
+    past: PastDays = begun["backfills"]
     for tenant in ("dunmore", "elmhurst"):
         found = world.api.http.get("backfills", params={"dag_id": dag_id(tenant)}).raise_for_status().json()
         (backfill,) = found["backfills"]
         world.api.wait_for_backfill(backfill["id"])
-    world.ended("dunmore", asked.by_hand)
-    return asked
+    world.ended("dunmore", past.by_hand)
+    return past
 
 
-def page_of_a_load_that_waits(world: World) -> str:
-    page = world.api.http.get(f"{world.airflow.url}/patron-loads/?q=dunmore").raise_for_status().text
-    return page if "Waiting for " in page else ""
-
-
-def backfill_by_command(world: World, tenant: str, first: datetime, last: datetime) -> str:
-    """Ask for past days as somebody does who is logged in to Airflow's machine; what it prints."""
-    days = ["--from-date", first.isoformat(), "--to-date", last.isoformat()]
-    command = ["backfill", "create", "--dag-id", dag_id(tenant), *days, "--max-active-runs", "1"]
-    program = Path(sys.executable).with_name("airflow")
-    done = subprocess.run(
-        [program, *command], env=world.airflow.environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_past_days_by_command(world: World, backfills: Asked):
+def test_past_days_by_command(world: World, backfills: PastDays):
     """Three days give three loads, in order, each begun when the one before has ended."""
     check_days(world, "dunmore")
     check_order(world, "dunmore")
@@ -130,7 +69,7 @@ def test_past_days_by_command(world: World, backfills: Asked):
         assert ended[earlier.day] <= later.began
 
 
-def test_a_second_backfill_and_a_load_by_hand_at_the_same_time(world: World, backfills: Asked):
+def test_a_second_backfill_and_a_load_by_hand_at_the_same_time(world: World, backfills: PastDays):
     """The second backfill is refused, with words; the load by hand waits: no two overlap, and everybody is there."""
     assert backfills.refused.status_code == httpx.codes.CONFLICT
     assert "already" in backfills.refused.text
@@ -146,7 +85,7 @@ def test_a_second_backfill_and_a_load_by_hand_at_the_same_time(world: World, bac
     assert stored == {person("dunmore", number)["externalSystemId"] for number in everybody}
 
 
-def test_past_days_as_the_rest_api_has_it_by_default(world: World, backfills: Asked):
+def test_past_days_as_the_rest_api_has_it_by_default(world: World, backfills: PastDays):
     """Ten runs at a time may be asked for: no step of a library runs twice at once, and the days stay in order."""
     check_days(world, "elmhurst")
     for task in ("fetch", "validate", "transform", "plan", "post", "report", "notify"):

@@ -11,8 +11,9 @@ import httpx
 import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, expect, sync_playwright
 
-from tests.airflow.libraries import World, ask, dag_id, question_mails, text_of
-from tests.airflow.test_backfills import bounds, check_days, check_order, deliver_days
+from tests.airflow.beginnings import Runs, bounds, deliver_days
+from tests.airflow.libraries import World, dag_id, question_mails, text_of
+from tests.airflow.test_backfills import check_days, check_order
 
 pytestmark = pytest.mark.browser
 
@@ -252,9 +253,9 @@ def open_form(page: Page, tenant: str) -> Locator:
     return form
 
 
-def test_an_unusual_load_is_approved(world: World, page: Page, shoot: Shoot):
+def test_an_unusual_load_is_approved(world: World, questions: Runs, page: Page, shoot: Shoot):
     """From the home page and by the link in the mail to the question; with a reason the load goes on, and tells it."""
-    run_id = ask(world, "penrose")["penrose"]
+    run_id = questions["penrose"]
     page.goto("/")
     expect(page.get_by_role("button", name=re.compile("Required Action"))).to_be_visible()
     shoot("c-home-asks")
@@ -276,9 +277,9 @@ def test_an_unusual_load_is_approved(world: World, page: Page, shoot: Shoot):
     shoot("c-approved")
 
 
-def test_an_unusual_load_is_rejected(world: World, page: Page, shoot: Shoot):
+def test_an_unusual_load_is_rejected(world: World, questions: Runs, page: Page, shoot: Shoot):
     """The page over all libraries says that it waits; a no ends the run, and its report says whose it was, and why."""
-    run_id = ask(world, "quarley")["quarley"]
+    run_id = questions["quarley"]
     page.goto("/")
     menu = page.get_by_role("link", name="Loads", exact=True).first
     drawn = "image => image.complete && image.naturalWidth > 0"

@@ -1,6 +1,6 @@
 """One cluster for all tests of this folder; they are skipped where PostgreSQL or Redis is not installed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -29,35 +29,35 @@ HASTE = {
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They share one cluster, so they run in one worker."""
+    """They share one cluster, so they run in one worker: that of all Airflows but the one of most tests."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.timeout(600))
-            item.add_marker(pytest.mark.xdist_group("cluster"))
+            item.add_marker(pytest.mark.xdist_group("other-airflows"))
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory, keep: Path) -> Iterator[Cluster]:
+def cluster(
+    tmp_path_factory: pytest.TempPathFactory, keep: Path, until_last_use: Callable[[str], ExitStack]
+) -> Cluster:
     """Airflow with CeleryExecutor, PostgreSQL, Redis, S3, and two workers with one slot each."""
     if lacking := missing():
         pytest.skip(f"not installed: {', '.join(lacking)} (.ci/run installs them on Debian and Ubuntu)")
-    folder = tmp_path_factory.mktemp("cluster")
+    folder, running = tmp_path_factory.mktemp("cluster"), until_last_use("cluster")
     (folder / "auth").mkdir()
     include = copy_of_include(folder / "include")
     for name in LIBRARIES:
         library_file(include, name, folder / "exports")
-    with ExitStack() as running:
-        servers = Servers(
-            running.enter_context(Postgres(free_port())),
-            running.enter_context(Redis(free_port())),
-            running.enter_context(S3Server(folder / "s3", ["patronload"])),
-            running.enter_context(FolioServer([f"fs{name}" for name in LIBRARIES])),
-            running.enter_context(MailServer(folder / "mail", page=False)),
-        )
-        cluster = Cluster(folder, servers, include, 2, HASTE)
-        running.callback(_keep_logs, folder, keep)
-        yield running.enter_context(cluster)
+    servers = Servers(
+        running.enter_context(Postgres(free_port())),
+        running.enter_context(Redis(free_port())),
+        running.enter_context(S3Server(folder / "s3", ["patronload"])),
+        running.enter_context(FolioServer([f"fs{name}" for name in LIBRARIES])),
+        running.enter_context(MailServer(folder / "mail", page=False)),
+    )
+    running.callback(_keep_logs, folder, keep)
+    return running.enter_context(Cluster(folder, servers, include, 2, HASTE))
 
 
 def _keep_logs(folder: Path, keep: Path) -> None:

@@ -6,10 +6,11 @@ import io
 import os
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from local import stand_ins
 from local.exports import (
     NORTHFIELD_DEPARTMENTS,
     UNKNOWN_DEPARTMENT,
@@ -155,3 +156,15 @@ def test_nobody_can_be_written_to_or_called():
 def test_days_before_end_with_the_day():
     """The oldest comes first."""
     assert days_before(DAY, 2) == [date(2026, 11, 18), date(2026, 11, 19), DAY]
+
+
+def test_a_demo_that_runs_past_midnight_keeps_its_day(monkeypatch):
+    """The load that the demo starts is for the day whose export it has put on the server."""
+    moments = iter((datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)))
+
+    class Clock:
+        now = staticmethod(lambda _: next(moments))
+
+    monkeypatch.setattr(stand_ins, "datetime", Clock)
+    library = stand_ins.LIBRARIES[0]._replace(zone="Etc/GMT+1")
+    assert [library.today, library.today] == [date(2026, 12, 31)] * 2

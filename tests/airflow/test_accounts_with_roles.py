@@ -9,10 +9,10 @@ import pytest
 
 from local.airflow import LocalAirflow
 from local.api import AirflowApi
-from tests.airflow.libraries import PROJECT, TESTS_TOO, copy_of_include
+from tests.airflow.libraries import OF_TESTS, PROJECT, copy_of_include
 
 pytest.importorskip("airflow.providers.fab")
-pytestmark = pytest.mark.xdist_group("airflow-with-fab")
+pytestmark = pytest.mark.xdist_group("other-airflows")
 
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 PASSWORD = "of-the-test-account"
@@ -28,7 +28,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     home = folder / "airflow"
     home.mkdir()
     environment = {
-        **TESTS_TOO,
+        **OF_TESTS,
         "AIRFLOW__CORE__AUTH_MANAGER": FAB,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "PATRONLOAD_INCLUDE": str(copy_of_include(folder / "include")),
