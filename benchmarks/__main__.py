@@ -12,6 +12,9 @@ Measure: python -m benchmarks [rows] [part ...]
   creates new versions of the DAGs;
 * run: a load of ten patrons compared with a DAG of the same number of empty tasks, with Airflow's defaults and as
   `make up` starts it;
+* night: a complete file of which little has changed: requests and seconds beside folio_data_import's;
+* stored: the plan of a complete file, with 100,000 and 1,000,000 stored users: seconds for each, and memory;
+* ledger: the patron ledger of a million patrons, on disk, in memory and in seconds;
 * loaders: the same patrons planned and posted by Patronload, and loaded by folio_data_import if that is installed.
 """
 
@@ -22,7 +25,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import core, dag_run, finding, loaders, many_tenants, pieces, posting
+from benchmarks import core, dag_run, finding, ledger, loaders, many_tenants, night, pieces, posting, stored
 from patronload import settings
 
 TENANTS = 100
@@ -82,6 +85,9 @@ PARTS: dict[str, Callable[[int], None]] = {
     "tenants": lambda _: many_tenants.thousand(),
     "run": lambda _: many_tenants.overhead(),
     "find": lambda _: finding.measure(ROWS),
+    "night": night.measure,
+    "stored": lambda _: stored.measure(),
+    "ledger": lambda _: ledger.measure(),
     "loaders": lambda _: loaders.loaders(ROWS),
 }
 

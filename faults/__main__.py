@@ -14,6 +14,9 @@ from collections.abc import Sequence
 
 from faults.campaign import TARGETS, Figures, campaign
 
+RUNS = {"folio": 500, "infiniti": 500, "folio-weeks": 300, "infiniti-weeks": 150}
+"""How many loads or weeks are played of each part, unless --runs says otherwise."""
+
 JOBS = 8
 """A run spends much time waiting for FOLIO, so two cores can run more than two processes."""
 
@@ -21,13 +24,13 @@ JOBS = 8
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the figures; returns 1 if any run failed."""
     given = _parser().parse_args(arguments)
-    seeds = range(given.seed, given.seed + given.runs)
-    wrong = [_run(target, seeds, given) for target in ([given.target] if given.target else TARGETS)]
+    wrong = [_run(target, given) for target in ([given.target] if given.target else TARGETS)]
     return 1 if any(wrong) else 0
 
 
-def _run(target: str, seeds: Sequence[int], given: argparse.Namespace) -> bool:
+def _run(target: str, given: argparse.Namespace) -> bool:
     """Run the campaign on one target; returns whether any run failed."""
+    seeds = range(given.seed, given.seed + (given.runs or RUNS[target]))
     started = time.monotonic()
     done = []
     print(f"{target}:", flush=True)
@@ -70,8 +73,9 @@ def _sum_up(target: str, done: list[Figures], seconds: float) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
-    parser.add_argument("--target", choices=TARGETS, help="which stand-in (default: both, one after the other)")
-    parser.add_argument("--runs", type=int, default=500, help="number of random loads (default: 500)")
+    parser.add_argument("--target", choices=TARGETS, help="which part (default: all, one after the other)")
+    default = ", ".join(f"{count} {target}" for target, count in RUNS.items())
+    parser.add_argument("--runs", type=int, help=f"number of random loads or weeks (default: {default})")
     parser.add_argument(
         "--seed", type=int, default=1, help="seed of the first run; the next ones count up (default: 1)"
     )

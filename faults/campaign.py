@@ -33,7 +33,8 @@ class Figures(NamedTuple):
     errors: list[str]
 
 
-TARGETS = ("folio", "infiniti")
+TARGETS = ("folio", "infiniti", "folio-weeks", "infiniti-weeks")
+"""Single loads into each stand-in, and whole weeks."""
 
 
 def campaign(seeds: Sequence[int], jobs: int = 1, target: str = "folio") -> Iterator[Figures]:
@@ -54,12 +55,19 @@ def _several(part: tuple[Sequence[int], str]) -> list[Figures]:
 def several(seeds: Sequence[int], target: str = "folio") -> Iterator[Figures]:
     """Some runs in this process, one after the other, with one stand-in."""
     # polars and the product are slow to import, and the parent process does not need them
-    from faults import folio, infiniti
+    from faults import folio, infiniti, weeks
     from faults.load import Stage
+    from faults.week_load import WeekStage
 
     place = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="patronload-faults-", dir=place) as folder:
-        if target == "folio":
+        if target == "folio-weeks":
+            with weeks.FolioWeeks() as shared, WeekStage(Path(folder), shared) as stage_of_weeks:
+                yield from (_judged(weeks.folio_week, stage_of_weeks, seed) for seed in seeds)
+        elif target == "infiniti-weeks":
+            with weeks.InfinitiWeeks() as own, WeekStage(Path(folder), own) as stage_of_weeks:
+                yield from (_judged(weeks.infiniti_week, stage_of_weeks, seed) for seed in seeds)
+        elif target == "folio":
             with folio.FolioGround() as ground, Stage(Path(folder), ground) as stage:
                 yield from (_judged(folio.one, stage, seed) for seed in seeds)
         else:

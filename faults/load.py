@@ -176,12 +176,20 @@ class Ground(Protocol[AnyCase_contra]):
         """From now on nothing goes wrong."""
 
 
-class Stage(Generic[AnyCase_contra]):
-    """One stand-in on loopback and one folder, for run after run; the product works on it for a `with` block."""
+class Account(Protocol):
+    """A stand-in with someone who may log in."""
 
-    def __init__(self, folder: Path, ground: Ground[AnyCase_contra]) -> None:
+    @property
+    def account(self) -> Connection:
+        """Who logs in there."""
+
+
+class Product:
+    """The product works on one stand-in on loopback, with one folder, for a `with` block."""
+
+    def __init__(self, folder: Path, there: Account) -> None:
         self.folder = folder
-        self.ground = ground
+        self._there = there
         self._set = ExitStack()
 
     def __enter__(self) -> Self:
@@ -189,7 +197,7 @@ class Stage(Generic[AnyCase_contra]):
         no_certificates = ssl.create_default_context()
         for change in (
             patch.dict(os.environ, {"PATRONLOAD_INCLUDE": str(self.folder / "include")}),
-            patch.object(connections, "get", lambda _: self.ground.account),
+            patch.object(connections, "get", lambda _: self._there.account),
             patch.object(targets, "open_target", _quickly(targets.open_target)),
             patch("httpx._transports.default.create_ssl_context", lambda **_: no_certificates),
         ):
@@ -203,6 +211,14 @@ class Stage(Generic[AnyCase_contra]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._set.close()
+
+
+class Stage(Product, Generic[AnyCase_contra]):
+    """One stand-in and one folder, for run after run."""
+
+    def __init__(self, folder: Path, ground: Ground[AnyCase_contra]) -> None:
+        super().__init__(folder, ground)
+        self.ground = ground
 
     def take(self, world: AnyCase_contra) -> Done:
         """Load a world into a stand-in that is as the world says."""

@@ -16,7 +16,7 @@ from patronload import targets
 from patronload.artifacts import names, tables
 from patronload.artifacts.run import Run
 from patronload.config import tenants
-from patronload.errors import TargetError, TransientError
+from patronload.errors import ConfigError, TargetError, TransientError
 from patronload.loads.load import Load
 from patronload.targets.infiniti import changes
 from sandbox.infiniti import InfinitiServer
@@ -354,3 +354,10 @@ def test_a_pupil_who_left_is_disabled(load, school, infiniti, tmp_path):
     assert ("pupil3", "leave", "enabled", '"Y"', '"N"', "no longer in the file") in changes_of(told)
     users = infiniti.school.users
     assert {name: user["enabled"] for name, user in users.items()} == {"pupil1": True, "pupil2": True, "pupil3": False}
+
+
+def test_no_users_can_be_taken_over(load, school):
+    """Infiniti cannot be queried, and the run says so before anything is sent."""
+    school(send="changed")
+    with pytest.raises(ConfigError, match="Infiniti cannot be queried"):
+        through(load([row(1)], load_anyway=None, adopt="prefix"))

@@ -3,15 +3,20 @@
 import csv
 import io
 import json
+import re
 import shutil
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
-from patronload.artifacts import names, tables
+from patronload.artifacts import names, questions, tables
 from patronload.errors import ValidationError
 from patronload.loads import ledger_store
+from patronload.loads.approval import Answer, Turn
+from patronload.reporting import smtp
 from patronload.reporting.mails import result_mail
+from patronload.reporting.report import Report
 from patronload.systems.folio import FOLIO
 from tests import stages
 from tests.one_library import days_after
@@ -330,3 +335,121 @@ def test_open_loans_keep_a_patron(library):
     assert (report.people.exempt, report.people.left) == (1, 0)
     store.loans.put(loan | {"status": {"name": "Closed"}})
     assert night(library, 5, range(1, 9)).people.left == 1
+
+
+YES = Answer(approved=True, by="ann", at=datetime(2026, 11, 24, 14, 5, tzinfo=UTC), reason="a faculty was closed")
+WITHOUT = YES._replace(leavers=False, reason="the file is cut off")
+SILENCE = Answer(approved=False, by=None, at=YES.at, reason=None)
+TURN = Turn(1, None)
+
+
+@pytest.fixture
+def asking(library, monkeypatch):
+    """Half of the patrons are missing for the third time, and a person is asked; the load before its answer."""
+    monkeypatch.setattr(smtp, "send", lambda _: None)
+    rules = AFTER_TWO | {"max": 1}
+    library.configure(contains="everyone", target=CHANGED, leavers=rules, limits=ANY_IDS, approval={})
+    night(library, 1, range(1, 10))
+    night(library, 2, range(1, 5))
+    night(library, 3, range(1, 5))
+    library.deliver(range(1, 5), day=days_after(4), cells={"phone": "555-0100"})
+    load = library.load("night4", day=days_after(4))
+    for step in (stages.fetch, stages.validate, stages.transform, stages.plan):
+        step(load)
+    return load
+
+
+def answered(library, load, answer):
+    """The report of the load after the answer."""
+    question = stages.approve(load, TURN)
+    listed = list(csv.DictReader(io.StringIO(load.run.read(names.LEAVERS_FILE).decode())))
+    assert sorted(line["key"] for line in listed) == [f"u-{number}" for number in range(5, 10)], "the list to review"
+    assert "5 of 9 known patrons would leave at once" in question.sentences[0]
+    assert [choice.name for choice in question.choices] == ["Approve", "Approve without leavers"]
+    assert stages.approve(load, TURN, answer) is None
+    stages.post(load)
+    stages.report(load)
+    report = Report.from_json(load.run.read_json(names.REPORT))
+    assert report.updated == 4, "the patrons in the file are loaded whatever the answer is"
+    assert report.outcome == "loaded"
+    sums_up(report)
+    return report
+
+
+def test_too_many_leavers_leave_if_a_person_says_so(library, asking):
+    """The question has their number, leavers.csv lists them, and the report says who approved."""
+    report = answered(library, asking, YES)
+    assert (report.people.left, report.people.waiting) == (5, 0)
+    assert not any(user(library, number)["active"] for number in range(5, 10))
+    assert any(sentence.startswith("Approved by ann") for sentence in report.warnings)
+
+
+@pytest.mark.parametrize(("answer", "says"), [(WITHOUT, "as decided by ann"), (SILENCE, "no person answered in time")])
+def test_too_many_leavers_wait_without_a_yes(library, asking, answer, says):
+    """A no and no answer let them wait; the next complete file asks again."""
+    report = answered(library, asking, answer)
+    assert (report.people.left, report.people.waiting) == (0, 5)
+    assert all(user(library, number)["active"] for number in range(1, 10))
+    assert any(says in sentence for sentence in report.warnings)
+    (states,) = {line["state"] for line in csv.DictReader(io.StringIO(asking.run.read(names.LEAVERS_FILE).decode()))}
+    assert states == "waiting"
+    library.deliver(range(1, 5), day=days_after(5), cells={"phone": "555-0101"})
+    load = library.load("night5", day=days_after(5))
+    for step in (stages.fetch, stages.validate, stages.transform, stages.plan):
+        step(load)
+    assert questions.asks_only_about_leavers(load.run)
+
+
+def test_leavers_are_announced(library):
+    """The mail says some days in advance how many patrons will leave."""
+    rules = AFTER_TWO | {"after": "3 days", "missing_loads": 1, "announce": "2 days"}
+    library.configure(contains="everyone", target=CHANGED, leavers=rules, limits=ANY_IDS)
+    night(library, 1, range(1, 10))
+    reports = [night(library, number, range(1, 9)) for number in (2, 3, 4, 5)]
+    assert [report.people.announced for report in reports] == [0, 1, 1, 0]
+    assert [report.people.left for report in reports] == [0, 0, 0, 1]
+    sentence = "1 patron will leave within 2 days if the next files do not have them either; see leavers.announce."
+    assert [sentence in report.warnings for report in reports] == [False, True, True, False]
+    assert sentence in result_mail(library.load("night3").tenant, reports[1]).text.replace("\n", " ")
+
+
+def test_fields_are_set_with_the_departure(library):
+    """`today` is the day of the load; other text is taken as it is."""
+    rules = AFTER_TWO | {"set": {"personal.middleName": "left", "enrollmentDate": "today"}}
+    library.configure(contains="everyone", target=CHANGED, leavers=rules, limits=ANY_IDS)
+    for number, count in ((1, 10), (2, 9), (3, 9), (4, 9)):
+        night(library, number, range(1, count))
+    gone = user(library, 9)
+    assert gone["personal"]["middleName"] == "left"
+    assert gone["enrollmentDate"].startswith(f"{days_after(4)}")
+    assert gone["personal"]["lastName"] == "Adams"
+
+
+def test_whoever_returns_gets_the_card_back(library):
+    """The file has no expiry date, and the mapping does not fill `active`: what `expire` did is taken back."""
+    mapping = library.folder / "include" / "mappings" / "folio" / "flat_patrons.yaml"
+    mapping.write_text(re.sub(r"(?m)^  active: .*\n", "", mapping.read_text()))
+    library.configure(contains="everyone", target=CHANGED, leavers=AFTER_TWO | {"action": "expire"}, limits=ANY_IDS)
+    for number, count in ((1, 10), (2, 9), (3, 9), (4, 9)):
+        night(library, number, range(1, count))
+    assert not user(library, 9)["active"]
+    report = night(library, 5, range(1, 10))
+    assert (report.people.returned, report.updated) == (1, 1)
+    assert user(library, 9)["active"]
+    assert "expirationDate" not in user(library, 9)
+
+
+def test_a_rolling_expiry_date_is_renewed_when_it_is_near(library):
+    """Patrons with more than 30 days left are unchanged; nearer dates get the full time again."""
+    mapping = library.folder / "include" / "mappings" / "folio" / "flat_patrons.yaml"
+    rolling = '{today: "+120 days", renew_within: 30 days}'
+    mapping.write_text(re.sub(r"(?m)^(  expirationDate:) .*\n", rf"\1 {rolling}\n", mapping.read_text()))
+    assert night(library, 1, range(1, 10)).created == 9
+    full = user(library, 9)["expirationDate"]
+    store, now = library.folio.store("main"), datetime.now(UTC)
+    for number, days in ((1, 29), (2, 31), (3, 400)):
+        ends = (now + timedelta(days=days)).isoformat(timespec="milliseconds")
+        store.users.put(user(library, number) | {"expirationDate": ends})
+    report = night(library, 2, range(1, 10))
+    assert (report.updated, report.unchanged) == (1, 8)
+    assert user(library, 1)["expirationDate"] >= full

@@ -10,6 +10,7 @@ Patronload without Airflow: check the YAML, and preview a load.
   python -m patronload find northfield            every run of the last weeks that had a person
   python -m patronload decrypt --artifact rejects.csv --out DIR
   python -m patronload init --out DIR             the folders of a deployment of your own
+  python -m patronload ledger --tenant northfield build the patron ledger again from the archive of runs
   python -m patronload schemas                    write include/schemas from the models
 """
 
@@ -30,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from patronload import __version__, settings, systems
+from patronload import __version__, dates, settings, systems
 from patronload.config import mapping_files, schemas, tenants
 from patronload.config.source import Layout
 from patronload.config.tenants import Limits, Tenant
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"Patronload {__version__}")
     commands = parser.add_subparsers(
-        required=True, metavar="check | doctor | preview | draft | find | decrypt | init | schemas"
+        required=True, metavar="check | doctor | preview | draft | find | decrypt | init | ledger | schemas"
     )
     check = commands.add_parser("check", help="check every tenant and mapping file, or only some")
     check.add_argument(
@@ -118,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="write the folders of a deployment of your own")
     init.add_argument("--out", metavar="DIR", type=Path, required=True, help="an empty or new folder")
     init.set_defaults(command=_init)
+    ledger = commands.add_parser("ledger", help="build a library's patron ledger again from the archive of its runs")
+    _complete_tenants(ledger.add_argument("--tenant", metavar="T", required=True, help="the library's tenant file"))
+    ledger.set_defaults(command=_ledger)
     write = commands.add_parser("schemas", help="write the JSON Schemas for editors")
     write.set_defaults(command=_schemas)
     return parser
@@ -337,6 +341,23 @@ def _init(parsed: argparse.Namespace) -> int:
     written = new_deployment.write(parsed.out)
     out.print(f"Written to {parsed.out}: {len(written)} files in dags, plugins and include", markup=False)
     out.print("Next: `patronload draft` writes a first tenant file and mapping file from a sample of an export.")
+    return 0
+
+
+def _ledger(parsed: argparse.Namespace) -> int:
+    from patronload.loads import ledger_rebuild  # polars and Airflow are slow to import
+
+    _known_tenant(parsed.tenant)
+    made = ledger_rebuild.rebuild(parsed.tenant)
+    runs = f"{len(made.days):,} run{'s' if made.days[1:] else ''}, of {dates.in_words(made.days[0])}"
+    until = f" to {dates.in_words(made.days[-1])}" if made.days[1:] else ""
+    out.print(
+        f"Built the patron ledger of {parsed.tenant} again: {made.patrons:,} patrons from {runs}{until}.", markup=False
+    )
+    if made.purged:
+        out.print(
+            f"{made.purged:,} earlier runs have no patron data any more; whom only they had is unknown.", markup=False
+        )
     return 0
 
 

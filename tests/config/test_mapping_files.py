@@ -390,6 +390,24 @@ MISTAKES = [
         "fields.expirationDate.outside",
         "takes 'reject', 'clamp' or 'blank'",
     ),
+    (
+        EXPIRES,
+        "{column: EXPIRES, date: '%Y-%m-%d', renew_within: 30 days}",
+        "fields.expirationDate",
+        "together with 'today'",
+    ),
+    (
+        EXPIRES,
+        "{today: +120 days, renew_within: a month}",
+        "fields.expirationDate.renew_within",
+        "not a number of days",
+    ),
+    (
+        "barcode: CARD",
+        "enrollmentDate: {today: +1 days, renew_within: 3 days}",
+        "fields.enrollmentDate.renew_within",
+        "is for expirationDate only.",
+    ),
     (EXPIRES, "{today: 31 August, column: EXPIRES}", "fields.expirationDate", "there are column and today."),
     (EXPIRES, "{today: 31 August, default: '2027-08-31'}", "fields.expirationDate", "a fixed value cannot be combined"),
     (
@@ -778,8 +796,9 @@ def test_the_mappings_of_the_project_load(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_file_of_these_tests_uses_every_key() -> None:
     """A new key comes with a test."""
+    rolling = "expirationDate: {today: +120 days, renew_within: 30 days}"  # a second rule for the same field
     for name, field in [*mappings.Mapping.model_fields.items(), *Rule.model_fields.items()]:
-        assert f"{field.alias or name}:" in MAPPING
+        assert f"{field.alias or name}:" in MAPPING + rolling
 
 
 def test_a_table_may_be_a_file_beside_the_mapping(include: Path) -> None:

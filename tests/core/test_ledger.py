@@ -45,8 +45,8 @@ def test_it_knows_who_was_loaded(ledger):
 def test_folio_takes_two_spellings_for_one_patron():
     """mod-users finds a key without case and accents."""
     ledger = PatronLedger.empty(folds=True)
-    ledger.confirm(people("É1"), "key", DAY, complete=True)
-    ledger.confirm(people("e1"), "key", DAY + timedelta(1), complete=True)
+    ledger.confirm(people("É1"), "key", DAY)
+    ledger.confirm(people("e1"), "key", DAY + timedelta(1))
     assert "E1" in ledger
     assert len(ledger) == 1
     assert of(ledger, "e1")["key"] == "e1", "as the last file spelled it"
@@ -105,7 +105,7 @@ def test_a_ledger_of_an_earlier_version_is_read():
     assert ledger.changed_fields("bob", {"personal.email": '"bob@x.example"'}) == {"personal.email": False}
     assert ledger.changed_fields("bob", {"personal.email": '"new@x.example"'}) == {"personal.email": True}
     assert of(ledger, "ann")["key"] is None
-    ledger.confirm(people("ann"), "key", DAY, complete=True)
+    ledger.confirm(people("ann"), "key", DAY)
     assert of(ledger, "ann")["key"] == "ann"
     assert ledger.is_anothers("librarybarcode", "b1", "bob")
 
@@ -113,7 +113,7 @@ def test_a_ledger_of_an_earlier_version_is_read():
 def test_it_counts_days_and_loads_of_those_who_are_missing():
     """From the first complete file without them; whoever comes back starts again."""
     ledger = PatronLedger.empty()
-    ledger.confirm(people("ann", "bob"), "key", DAY, complete=True)
+    ledger.confirm(people("ann", "bob"), "key", DAY)
     for night in (1, 2):
         ledger.count_missing(ledger.hashes(["ann"]), DAY + timedelta(night))
     bob = of(ledger, "bob")
@@ -135,7 +135,7 @@ def test_the_first_and_the_last_file_of_a_patron():
     """An older file that is loaded later changes no days backwards."""
     ledger = PatronLedger.empty()
     for day in (DAY, DAY + timedelta(5), DAY + timedelta(2)):
-        ledger.confirm(people("ann"), "key", day, complete=True)
+        ledger.confirm(people("ann"), "key", day)
     ann = of(ledger, "ann")
     assert (ann["first_load"], ann["last_load"]) == (DAY, DAY + timedelta(5))
 
@@ -143,13 +143,13 @@ def test_the_first_and_the_last_file_of_a_patron():
 def test_what_became_of_the_missing():
     """The state has a day; whoever is in a file again is present."""
     ledger = PatronLedger.empty()
-    ledger.confirm(people("ann", "bob"), "key", DAY, complete=True)
+    ledger.confirm(people("ann", "bob"), "key", DAY)
     ledger.settle(ledger.hashes(["bob"]), "left", DAY + timedelta(14))
     bob = of(ledger, "bob")
     assert (bob["state"], bob["since"]) == ("left", DAY + timedelta(14))
     ledger.count_missing(ledger.hashes(["ann"]), DAY + timedelta(15))
     assert of(ledger, "bob")["state"] == "left", "who has left is not missing again"
-    ledger.confirm(people("bob"), "key", DAY + timedelta(20), complete=True)
+    ledger.confirm(people("bob"), "key", DAY + timedelta(20))
     assert of(ledger, "bob")["state"] == "present"
 
 
@@ -157,9 +157,9 @@ def test_what_the_file_said_before():
     """A field that a file is silent about keeps what the file before said."""
     ledger = PatronLedger.empty()
     first = people("ann").with_columns(said=pl.Series([ledger.pack({"a": "1", "b": "2"})]))
-    ledger.confirm(first, "key", DAY, complete=True)
+    ledger.confirm(first, "key", DAY)
     second = people("ann").with_columns(said=pl.Series([ledger.pack({"b": "3"})]))
-    ledger.confirm(second, "key", DAY, complete=True)
+    ledger.confirm(second, "key", DAY)
     assert ledger.changed_fields("ann", {"a": "1", "b": "3", "c": "9"}) == {"a": False, "b": False}
     assert ledger.changed_fields("ann", {"a": "2"}) == {"a": True}
     assert ledger.changed_fields("bob", {"a": "2"}) == {}

@@ -111,16 +111,17 @@ def test_report_and_notify_run_after_a_failure_and_leave_the_run_red(northfield:
 def test_the_form(northfield: DAG):
     """Each parameter of the form has a title, a description and a type; left alone, they ask for an ordinary load."""
     params = {name: northfield.params.get_param(name) for name in northfield.params}
-    assert list(params) == ["dry_run", "source_path", "load_anyway"]
+    assert list(params) == ["dry_run", "source_path", "load_anyway", "adopt"]
     assert all(param.schema["title"] and param.description for param in params.values())
     assert {name: param.schema["type"] for name, param in params.items()} == {
         "dry_run": "boolean",
         "source_path": ["null", "string"],
         "load_anyway": ["null", "string"],
+        "adopt": ["null", "string"],
     }
     # Each task having a copy would take Airflow more than twice as long to read a library's DAG.
     assert [dict(task.params) for task in northfield.tasks] == [{}] * 8
-    assert northfield.params.dump() == {"dry_run": False, "source_path": None, "load_anyway": None}
+    assert northfield.params.dump() == {"dry_run": False, "source_path": None, "load_anyway": None, "adopt": None}
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,8 @@ class Gates(Content):
 class Approval(Part):
     """
     That a person was asked, and the answer. `mailed` is when the question was mailed, None if it could not be; `by` is
-    who answered, None if no one did in time.
+    who answered, None if no one did in time. `leavers`: where there were too many leavers, whether they leave with this
+    load or wait.
     """
 
     asked: Moment
@@ -162,6 +163,7 @@ class Approval(Part):
     by: str | None = None
     answered: Moment | None = None
     reason: str | None = None
+    leavers: Literal["leave", "wait"] | None = None
 
 
 class ApprovalRecord(Approval, Content):
@@ -196,6 +198,8 @@ class Plan(Content):
     create: dict[str, Any] = Field(default_factory=dict)
     people: dict[str, Any] | None = None
     """The patrons of earlier loads, counted; see loads.leavers."""
+    adopt: dict[str, Any] | None = None
+    """The users who are to be taken over, counted; see loads.adoption."""
     effects: dict[str, Any] | None = None
     """What the load changes; see checks.effects.Effects."""
 
@@ -327,7 +331,8 @@ class SentMarker(ChunkContent):
 class Remembered(Content):
     """
     The rows of this run that are in the patron ledger: those sent, and those `loaded` for certain. `complete`: all was
-    sent, and those whom the file lacks are counted.
+    sent. `counted`: the file was a complete one, and those whom it lacks are counted; None in a run of an earlier
+    version.
     """
 
     file = names.REMEMBERED
@@ -335,6 +340,7 @@ class Remembered(Content):
     rows: list[int]
     loaded: list[int] | None = None
     complete: bool = False
+    counted: bool | None = None
 
 
 class LateNotice(Content):

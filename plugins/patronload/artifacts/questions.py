@@ -9,11 +9,27 @@ from patronload.artifacts import names
 from patronload.artifacts.models import ApprovalRecord, GateFigures, Gates, GateVerdict
 from patronload.artifacts.run import Run
 
+LEAVERS = "leavers"
+"""The gate of too many leavers; it is about people, and not about the file."""
+
+ADOPT = "adopt"
+"""The gate of users who are to be taken over."""
+
 
 def verdicts_to_answer(run: Run) -> list[GateVerdict]:
     """The verdicts that a person has to answer for; none on ordinary days."""
     gates = Gates.find(run)
     return gates.asked if gates else []
+
+
+def asks_about_leavers(run: Run) -> bool:
+    """Whether a person has to say if more patrons than usual may leave."""
+    return any(verdict.gate == LEAVERS for verdict in verdicts_to_answer(run))
+
+
+def asks_only_about_leavers(run: Run) -> bool:
+    """Whether nothing else is asked: then the patrons in the file are loaded, whatever the answer."""
+    return asks_about_leavers(run) and all(verdict.gate == LEAVERS for verdict in verdicts_to_answer(run))
 
 
 def figures(run: Run) -> GateFigures:

@@ -60,12 +60,15 @@ class Loaded(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The verdict of one gate. A failed one stops the run, or with `effect` warn is only reported."""
+    """
+    What one gate says. A failed one stops the run; with `effect` warn it is only reported, and with ask a person is
+    asked, whatever the tenant file says.
+    """
 
     gate: str
     passed: bool
     sentence: str
-    effect: Literal["stop", "warn"] = "stop"
+    effect: Literal["stop", "warn", "ask"] = "stop"
 
 
 def loaded_before(found: Loaded | None) -> Verdict:

@@ -16,6 +16,9 @@ def mistakes(path: str, kind: Kind, rule: Rule, mapping: Mapping) -> Iterator[tu
     """Mistakes in the rule for a field of this kind."""
     key: Key = ("fields", path)
     keys = [(*key, "cases", place) for place in range(len(rule.cases))] if rule.cases else [key]
+    if rule.renew_within and path not in mapping.system.renewable:
+        names = " or ".join(mapping.system.renewable)
+        yield (*key, "renew_within"), f"is for {names} only." if names else f"is not for {mapping.system.name}."
     shapes = set()
     for at, variant in zip(keys, rule.variants, strict=True):
         if variant.lookup is not None and variant.lookup not in mapping.lookups:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Str
 from patronload.config import date_forms, value_steps
 from patronload.config.conditions import Condition, is_usable
 from patronload.config.packed import JsonKeys, Pair
+from patronload.config.tenant_values import Age, days
 from patronload.documents.models import Document
 
 SOURCES = ("column", "value", "first_of", "join", "today")
@@ -116,7 +117,7 @@ class Variant(Document):
     @model_validator(mode="after")
     def _check_keys_fit(self) -> "Variant":
         self._check_source()
-        if self.is_fixed and len(self.model_fields_set - {"when"}) > 1:
+        if self.is_fixed and len(self.model_fields_set - {"when", "renew_within"}) > 1:
             raise ValueError(
                 "a fixed value cannot be combined with other keys such as steps, lookup, date, split or required."
             )
@@ -200,16 +201,26 @@ class Rule(Variant):
         None, min_length=1, description="rules for different rows; the first case whose condition holds is used"
     )
     required: StrictBool = Field(False, description="a row without a value is rejected")
+    renew_within: Age | None = Field(
+        None, description="with `today`: a stored date stays until it is less than this many days away"
+    )
 
     def _check_source(self) -> None:
+        if self.renew_within and not all(case.today for case in self.variants):
+            raise ValueError("'renew_within' can only be used together with 'today', in each case if there are any.")
         if self.cases is None:
             super()._check_source()
             return
-        if others := self.model_fields_set - {"cases", "required"}:
+        if others := self.model_fields_set - {"cases", "required", "renew_within"}:
             raise ValueError(f"'cases' can only be combined with 'required'. Move '{min(others)}' into the cases.")
         for place, case in enumerate(self.cases[:-1]):
             if case.when is None:
                 raise ValueError(f"cases[{place}] has no 'when', so it is for all rows. Make it the last case.")
+
+    @property
+    def renew_days(self) -> int | None:
+        """How many days before it ends a stored date is renewed; None if every load renews it."""
+        return days(self.renew_within) if self.renew_within else None
 
     @property
     def variants(self) -> tuple[Variant, ...]:

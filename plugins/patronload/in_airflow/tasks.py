@@ -65,6 +65,18 @@ PARAMS = {
             "outside the limits): write the reason. It goes into the report and the mail; name no patron."
         ),
     ),
+    "adopt": Param(
+        None,
+        type=["null", "string"],
+        maxLength=500,
+        title="Take over users",
+        source="dag",
+        description=(
+            "Take over users whom earlier programs loaded, so that they can leave: write 'prefix' for all whose "
+            "externalSystemId starts with this library's prefix, or the names of patron groups with commas between. "
+            "Start a dry run with the same text first. A person is always asked."
+        ),
+    ),
 }
 
 LONGEST_PAUSE = timedelta(hours=1)
@@ -119,14 +131,12 @@ class Approval(HITLOperator):
     has passed, wake it up. On ordinary days it ends at once.
     """
 
-    APPROVE, REJECT = "Approve", "Reject"
-
     def __init__(self, *, tenant: str, **options: Any) -> None:
         # What is asked, and until when, is known when it is asked. What no answer means is said here.
         super().__init__(
             subject="",
-            options=[self.APPROVE, self.REJECT],
-            defaults=self.REJECT,
+            options=[choice.name for choice in approval_question.CHOICES],
+            defaults=approval_question.REJECT,
             response_timeout=tenant_values.LONGEST_WAIT,
             **options,
         )
@@ -142,6 +152,8 @@ class Approval(HITLOperator):
             return
         self.subject = f"{load.tenant.library}, {dates.in_words(load.day)}: is this load right?"
         self.body = approval_question.markdown(question, load.tenant.system.name)
+        self.options = [choice.name for choice in question.choices]
+        self.defaults = self.options[-1:]
         self.params = ParamsDict({"reason": REASON})
         # It may have been asked before the worker died.
         self.response_timeout = max(question.until - datetime.now(UTC), timedelta(seconds=1))
@@ -150,17 +162,18 @@ class Approval(HITLOperator):
         super().execute(context)
 
     def execute_complete(self, context: Any, event: Mapping[str, Any]) -> None:
-        """Take the answer. Airflow calls it, with REJECT by no one when the time has passed."""
+        """Take the answer. Airflow calls it, with the last choice by no person when the time has passed."""
         from patronload.stages import approve as stage
 
         if "error" in event:
             self.process_trigger_event_error(dict(event))
         user = event["responded_by_user"] or {}
         answer = approval.Answer(
-            approved=event["chosen_options"] == [self.APPROVE],
+            approved=event["chosen_options"] != [approval_question.REJECT] and bool(user),
             by=user.get("name") or user.get("id"),
             at=event["responded_at"],
             reason=_reason((event["params_input"] or {}).get("reason")),
+            leavers=event["chosen_options"] == [approval_question.APPROVE],
         )
         stage.approve(_load(self.tenant), self._turn(context), answer)
 
@@ -370,6 +383,7 @@ def _load(name: str) -> Load:
         # A run that was started by an earlier version, and is cleared now, has no such parameter.
         load_anyway=_reason(params.get("load_anyway")),
         past=_is_past(run, tenant),
+        adopt=_reason(params.get("adopt")),
     )
 
 

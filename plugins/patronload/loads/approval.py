@@ -24,7 +24,7 @@ from patronload.errors import Declined
 from patronload.loads import failures
 from patronload.loads.load import Load
 from patronload.reporting import plan_summary
-from patronload.reporting.approval_question import Figure, Question
+from patronload.reporting.approval_question import CHOICES, WITH_LEAVERS, Choice, Figure, Question
 from patronload.reporting.plan_summary import PlanSummary
 
 if TYPE_CHECKING:  # it brings polars, and only an unusual load needs it
@@ -42,12 +42,16 @@ class Turn(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A person's answer; `by` is None when no one answered in time. `at` is aware."""
+    """
+    What a person answered; `by` is None when no one did in time. `at` is aware. `leavers`: where there are too many
+    leavers, whether an approval is one of them too.
+    """
 
     approved: bool
     by: str | None
     at: datetime
     reason: str | None
+    leavers: bool = True
 
 
 def record_answer(load: Load, turn: Turn, answer: Answer | None) -> ApprovalRecord:
@@ -70,6 +74,9 @@ def record_answer(load: Load, turn: Turn, answer: Answer | None) -> ApprovalReco
         )
     if answer:
         record = record.model_copy(update=_fields_of(answer))
+        if questions.asks_about_leavers(load.run):
+            leave = answer.approved and answer.leavers
+            record = record.model_copy(update={"leavers": "leave" if leave else "wait"})
     record.write(load.run)
     return record
 
@@ -101,8 +108,8 @@ def refuse_old_question(load: Load) -> NoReturn:
 
 
 def check_answer(load: Load, record: ApprovalRecord) -> None:
-    """Raises Declined unless a person approved."""
-    if record.answer == "approved":
+    """Raises Declined unless a person approved. Where only the leavers were asked about, every answer will do."""
+    if record.answer == "approved" or (record.answer and questions.asks_only_about_leavers(load.run)):
         return
     unusual = f"What was unusual: {' '.join(verdict.sentence for verdict in questions.verdicts_to_answer(load.run))}"
     if record.answer == "no_answer" or record.answered is None:
@@ -121,9 +128,17 @@ def record_mail(load: Load, record: ApprovalRecord) -> None:
 
 
 def is_approved(run: Run) -> bool:
-    """Whether a person has approved exactly this load."""
+    """Whether a person has approved exactly this load, with or without its leavers."""
     record = questions.current(run)
-    return record is not None and record.answer == "approved"
+    if record is None or record.answer is None:
+        return False
+    return record.answer == "approved" or questions.asks_only_about_leavers(run)
+
+
+def leavers_may_leave(run: Run) -> bool:
+    """Whether a person has said that too many leavers may leave with this load."""
+    record = questions.current(run)
+    return record is not None and record.leavers == "leave"
 
 
 def check(run: Run) -> None:
@@ -136,19 +151,25 @@ def check(run: Run) -> None:
 
 
 class Shown(NamedTuple):
-    """The question that a person answers: the gates that asked, and the figures of the plan."""
+    """
+    What a person has approved: the gates that asked, and the figures of the plan. `due` are too many leavers, `adopt`
+    users to take over.
+    """
 
     gates: frozenset[str]
     create: int
     update: int
     rejected: int
+    due: int
+    adopt: int = 0
 
 
 def current_question(run: Run) -> Shown:
     """The question about the run as it is planned now."""
     plan = Plan.read(run)
     gates = frozenset(verdict.gate for verdict in questions.verdicts_to_answer(run))
-    return Shown(gates, plan.new, plan.known, questions.figures(run).rejected)
+    due = (plan.people or {}).get("due", 0) if questions.asks_about_leavers(run) else 0
+    return Shown(gates, plan.new, plan.known, questions.figures(run).rejected, due, (plan.adopt or {}).get("users", 0))
 
 
 def carry_over(load: Load, before: Shown) -> None:
@@ -162,11 +183,21 @@ def carry_over(load: Load, before: Shown) -> None:
         raise Declined(
             f"Nothing was sent. {load.tenant.system.name} has changed since this load was approved: it would create "
             f"{now.create:,} and update {now.update:,} patrons now, and reject {now.rejected:,} rows (approved were "
-            f"{before.create:,}, {before.update:,} and {before.rejected:,}). Clear the task 'approve' in Airflow to be "
-            "asked again."
+            f"{before.create:,}, {before.update:,} and {before.rejected:,}).{_people_now(now, before)} Clear the task "
+            "'approve' in Airflow to be asked again."
         )
     record = ApprovalRecord.read(load.run)
     record.model_copy(update={"question": questions.question_hash(load.run)}).write(load.run)
+
+
+def _people_now(now: Shown, before: Shown) -> str:
+    """What differs about leavers and users to take over, in sentences."""
+    found = ""
+    if now.due != before.due:
+        found += f" It was approved that {before.due:,} patrons leave; now {now.due:,} would."
+    if now.adopt != before.adopt:
+        found += f" It was approved to take over {before.adopt:,} users; now there are {now.adopt:,}."
+    return found
 
 
 def question(load: Load, record: ApprovalRecord) -> Question:
@@ -179,7 +210,16 @@ def question(load: Load, record: ApprovalRecord) -> Question:
         figures=tuple(_figures(load.run, last, plan)),
         until=record.until.astimezone(load.tenant.zone),
         plan=plan,
+        choices=_choices(load),
     )
+
+
+def _choices(load: Load) -> tuple[Choice, ...]:
+    """What can be answered; the last one is what no answer means."""
+    if not questions.asks_about_leavers(load.run):
+        return CHOICES
+    only = questions.asks_only_about_leavers(load.run)
+    return WITH_LEAVERS if only else (*WITH_LEAVERS, CHOICES[-1])
 
 
 def _files(load: Load, last: Loaded | None) -> Iterator[str]:
@@ -199,6 +239,10 @@ def _figures(run: Run, last: Loaded | None, planned: PlanSummary) -> Iterator[Fi
     for each in planned.actions:
         if each.action not in ("create", "update"):
             yield Figure(each.name, f"{each.patrons:,}", "")
+    if adopt := plan.adopt:
+        yield Figure("To take over", f"{adopt['users']:,}", "")
+    if people := plan.people:
+        yield Figure("Not in the file", f"{people['known'] - people['in_file']:,}", "")
     yield from _groups(counted.groups, last.groups if last else {})
 
 

@@ -41,6 +41,9 @@ ONLY_WARN_IN_A_DRY_RUN = ("same_file", "older_file")
 """A dry run sends nothing, so an old file does no harm, and it is with a known one that a mapping is tried."""
 
 
+ABOUT_PEOPLE = (questions.LEAVERS, questions.ADOPT)
+"""Gates that say nothing about the file."""
+
 NEVER_ASKED = ("trailer",)
 """The file itself says that it is incomplete, and a person cannot know better."""
 
@@ -64,7 +67,7 @@ def already_loaded(load: Load) -> str | None:
     if not load.run.has(names.DELIVERY):
         return None
     verdict = _same_file(load, _arrival(load))
-    skips = load.tenant.limits.same_file == "skip" and not load.load_anyway and not load.dry_run
+    skips = load.tenant.limits.same_file == "skip" and not (load.load_anyway or load.dry_run or load.adopt)
     if verdict.passed or not skips:
         return None
     sentence = f"{verdict.sentence} There is nothing to do."
@@ -200,7 +203,7 @@ def is_complete(load: Load) -> bool:
     kept = Gates.find(load.run) or Gates()
     if load.tenant.source.contains != "everyone" or load.source_path or kept.figures.mended:
         return False
-    about_file = [verdict for verdict in kept.verdicts if verdict.gate not in effects.WORDS]
+    about_file = [verdict for verdict in kept.verdicts if verdict.gate not in (*effects.WORDS, *ABOUT_PEOPLE)]
     return all(verdict.state in ("passed", "warned") for verdict in about_file)
 
 
@@ -227,7 +230,9 @@ def _by_hand(load: Load) -> bool:
 def _same_file(load: Load, arrival: Arrival) -> Verdict:
     found = History(load.run).find(arrival.sha256)
     # A run that is cleared does not stand in its own way.
-    return gates.loaded_before(None if found and found.run == load.run_id else found)
+    verdict = gates.loaded_before(None if found and found.run == load.run_id else found)
+    # Users can be taken over although nothing in the file has changed.
+    return verdict._replace(effect="warn") if load.adopt else verdict
 
 
 def _newest_of(history: History) -> str | None:
@@ -277,6 +282,8 @@ def _state(load: Load, stage: str, verdict: Verdict) -> GateState:
     asks = load.tenant.approval is not None and stage != ORDER[-1] and verdict.gate not in NEVER_ASKED
     if verdict.passed:
         return "passed"
+    if verdict.effect == "ask":
+        return "asked"
     if verdict.effect == "warn" or (load.dry_run and (asks or verdict.gate in ONLY_WARN_IN_A_DRY_RUN)):
         return "warned"
     if load.load_anyway:

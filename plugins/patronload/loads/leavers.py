@@ -12,13 +12,14 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
 from patronload import settings
-from patronload.artifacts import names, tables
+from patronload.artifacts import names, questions, tables
 from patronload.artifacts.run import Run
+from patronload.checks.gates import Verdict
 from patronload.config import tenants
 from patronload.config.leavers import Leavers
 from patronload.config.mapping import Mapping
@@ -32,6 +33,12 @@ from patronload.reporting.report import count_of
 from patronload.rows import ROW
 from patronload.targets.delivery import Leaving
 from patronload.targets.patron_ledger import EXEMPT, MISSING, PRESENT, PatronLedger
+
+Decision = Literal["ask", "leave", "wait", "unasked"]
+"""
+What happens to too many leavers: a person is asked, where the tenant wants that; a person has said that they leave, or
+that they wait; or no person can be asked any more, and they wait.
+"""
 
 BY_DEFAULT = Leavers()
 """What a tenant file without `leavers` asks for: that the missing are counted."""
@@ -92,21 +99,25 @@ def _is_due(day: date, ahead: int, rules: Leavers) -> pl.Expr:
     return long_enough & (pl.col("missing_loads") + ahead >= rules.missing_loads)
 
 
-def consider(load: Load, mapping: Mapping, ledger: PatronLedger | None) -> tuple[Leaving | None, dict[str, Any]]:
+def consider(
+    load: Load, mapping: Mapping, ledger: PatronLedger | None, decision: Decision
+) -> tuple[Leaving | None, dict[str, Any]]:
     """
     The patrons whose turn it is to leave with this load, or None, and the figures on the missing for plan.json.
 
     The figures are empty unless the file is a complete one that no gate objected to, and when there was no load before
-    or a later day has been counted: a backfill of past days makes no one leave.
+    or a later day has been counted: a backfill of past days makes no one leave. Without a person's consent too many
+    leavers wait: they are planned to be listed, and not to be sent.
     """
     if ledger is None or not gatekeeper.is_complete(load) or ledger.has_counted_later(load.day):
         return None, {}
     rules = load.tenant.leavers or BY_DEFAULT
     found = missing(ledger, ledger.hashes(keys_in_file(load, mapping)), load.day, rules)
-    others = of_other_tenants(load, found.due["key"].to_list())
+    others = of_other_tenants(load, found.due["key"].to_list(), leaving=True)
     due = found.due.filter(~pl.col("key").is_in(list(others)))
     allowed = rules.max_leavers(found.known - sum(found.before.values()))
     too_many = rules.action != "report" and due.height > allowed
+    asked = too_many and decision != "unasked" and load.tenant.approval is not None and not load.load_anyway
     figures = {
         "known": found.known,
         "in_file": found.present,
@@ -115,9 +126,11 @@ def consider(load: Load, mapping: Mapping, ledger: PatronLedger | None) -> tuple
         "due": due.height,
         "announced": found.announced.height,
         "too_many": too_many,
+        "asked": asked,
         "action": rules.action,
+        "announce_days": rules.announce_days,
     }
-    if rules.action == "report" or too_many or due.is_empty():
+    if rules.action == "report" or due.is_empty():
         return None, figures
     keys = due["key"].to_list()
     return (
@@ -129,21 +142,39 @@ def consider(load: Load, mapping: Mapping, ledger: PatronLedger | None) -> tuple
             excepted=frozenset(_exceptions(load.tenant)),
             records={} if load.tenant.system.can_be_asked else last_records(load, keys),
             mentioned=frozenset(_cells_without_key(load, mapping)),
+            waits=too_many and not (asked and decision in ("ask", "leave")),
         ),
         figures,
     )
 
 
+def verdicts(figures: dict[str, Any]) -> Iterator[Verdict]:
+    """What a person is asked about too many leavers."""
+    if figures.get("asked"):
+        yield Verdict(
+            questions.LEAVERS,
+            False,
+            f"{_too_many(figures)} leavers.csv in the run's artifacts lists them. The patrons in the file are loaded "
+            "whatever the answer is.",
+        )
+
+
 def sentences(figures: dict[str, Any]) -> Iterator[str]:
-    """The report's sentences about missing patrons."""
-    if figures.get("too_many"):
+    """What the report says about the missing, beside their numbers."""
+    if figures.get("too_many") and not figures.get("asked"):
         yield (
-            f"{figures['due']:,} of {figures['known']:,} known patrons would leave at once, more than leavers.max "
-            "allows. None of them leaves with this load. If they really left, raise leavers.max in the tenant file."
+            f"{_too_many(figures)} None of them leaves with this load; leavers.csv in the run's artifacts lists them. "
+            "If they really left, raise leavers.max in the tenant file."
         )
     if figures.get("announced"):
-        soon = count_of(figures["announced"], "patron")
-        yield f"{soon} will leave soon if the next files do not have them either."
+        soon, days = count_of(figures["announced"], "patron"), count_of(figures["announce_days"], "day")
+        yield f"{soon} will leave within {days} if the next files do not have them either; see leavers.announce."
+
+
+def _too_many(figures: dict[str, Any]) -> str:
+    return (
+        f"{figures['due']:,} of {figures['known']:,} known patrons would leave at once, more than leavers.max allows."
+    )
 
 
 def keys_in_file(load: Load, mapping: Mapping) -> Iterator[str]:
@@ -182,8 +213,13 @@ def _last_row(load: Load) -> int:
     return max((int(one) for one in last if isinstance(one, int)), default=1)
 
 
-def of_other_tenants(load: Load, keys: list[str]) -> set[str]:
-    """Those of the keys whom another tenant's loads have in the same library system."""
+def of_other_tenants(load: Load, keys: list[str], *, leaving: bool = False) -> set[str]:
+    """
+    Those of the keys whom another tenant's loads have in the same library system.
+
+    `leaving`: they are to leave it. Whoever is missing there too, for as long as that tenant's own rules wait, has left
+    it as well: otherwise two tenants would keep each other's leavers for ever.
+    """
     found: set[str] = set()
     for name, other in tenants.load_all():
         # Of a tenant whose file is broken it is not known which system it feeds, so its patrons stay.
@@ -191,7 +227,10 @@ def of_other_tenants(load: Load, keys: list[str]) -> set[str]:
             continue
         ledger = ledger_store.read(Run(load.run.root.folder / name / "none"), load.tenant.system)
         if ledger is not None:
-            here = ledger.patrons.filter(pl.col("state").is_in([PRESENT, MISSING]))["hash"]
+            rules = None if isinstance(other, ConfigError) or not leaving else other.leavers or BY_DEFAULT
+            is_over = _is_due(load.day, 0, rules) if rules else pl.lit(value=False)
+            stays = (pl.col("state") == PRESENT) | ((pl.col("state") == MISSING) & ~is_over)
+            here = ledger.patrons.filter(stays)["hash"]
             own = pl.DataFrame({"key": keys, "hash": ledger.hashes(keys)}, schema={"key": pl.String, "hash": pl.UInt64})
             found |= set(own.filter(pl.col("hash").is_in(here.implode()))["key"])
     return found
@@ -241,4 +280,4 @@ def to_csv(leavers: pl.DataFrame, known: pl.DataFrame) -> bytes:
     days = known.select("key", last_seen="last_load", missing_since="missing_since")
     joined = leavers.join(days, on="key", how="left", maintain_order="left")
     columns = ["key", "name", "group", "last_seen", "missing_since", "state", "reason"]
-    return joined.select(columns).write_csv().encode()
+    return joined.select(columns).sort("group", "name", "key").write_csv().encode()

@@ -10,10 +10,11 @@ from patronload.artifacts import names, tables
 from patronload.artifacts.models import Remembered
 from patronload.artifacts.progress import Progress
 from patronload.config.mapping import Mapping
-from patronload.loads import delivery, gatekeeper, leavers, ledger_store
+from patronload.loads import adoption, delivery, gatekeeper, leavers, ledger_store
 from patronload.loads.load import Load
 from patronload.loads.posting import post as posting
 from patronload.mapping import last_changed
+from patronload.targets.delivery import WAITING
 from patronload.targets.patron_ledger import LEFT, PatronLedger
 
 
@@ -24,40 +25,71 @@ def update(load: Load) -> None:
 
     It is done once for each new state of the run: clearing a run of long ago changes nothing.
     """
-    if not load.run.has(names.PLANNED):
-        return
-    system, mapping = load.tenant.system, load.mapping(delivery.facts(load).columns)
-    progress = Progress.of(load.run)
-    sent, confirmed = progress.arrived, progress.confirmed
-    if sent.is_empty() and tables.read_unchanged(load.run).is_empty():
+    progress = _progress(load)
+    if progress is None:
         return
     complete = posting.is_complete(load.run)
-    state = Remembered(rows=sent["row"].to_list(), loaded=confirmed["row"].to_list(), complete=complete)
-    if Remembered.find(load.run) == state:
+    state = Remembered(
+        rows=progress.arrived["row"].to_list(),
+        loaded=progress.confirmed["row"].to_list(),
+        complete=complete,
+        counted=complete and gatekeeper.is_complete(load),
+    )
+    before = Remembered.find(load.run)
+    if before in (state, state.model_copy(update={"counted": None})):
         return
-    known = ledger_store.read(load.run, system)
-    ledger = PatronLedger.empty(folds=system.folds_keys) if known is None else known
-    of_file = pl.col("action") != "leave" if "action" in sent.columns else pl.lit(True)
-    ledger.take(sent.filter(of_file), system.key, system.remembered)
-    _confirm(load, mapping, ledger, confirmed.filter(of_file))
-    if complete and gatekeeper.is_complete(load):
-        _count_missing(load, mapping, ledger, confirmed)
+    system = load.tenant.system
+    ledger = ledger_store.read(load.run, system) or PatronLedger.empty(folds=system.folds_keys)
+    add(load, ledger, progress, state)
     ledger_store.write(load.run, ledger)
     state.write(load.run)
 
 
+def _progress(load: Load) -> Progress | None:
+    """How far the run came; None when there is nothing of it to remember."""
+    if not load.run.has(names.PLANNED):
+        return None
+    progress = Progress.of(load.run)
+    is_empty = progress.arrived.is_empty() and tables.read_unchanged(load.run).is_empty()
+    return None if is_empty and not load.run.has(names.ADOPTED) else progress
+
+
+def remembered_again(load: Load, ledger: PatronLedger) -> bool:
+    """Add a run of the archive to a ledger that is built again; whether there was anything to add."""
+    progress, state = _progress(load), Remembered.find(load.run)
+    if progress is None or state is None:
+        return False
+    if state.counted is None:
+        state = state.model_copy(update={"counted": state.complete and gatekeeper.is_complete(load)})
+    add(load, ledger, progress, state)
+    return True
+
+
+def add(load: Load, ledger: PatronLedger, progress: Progress, state: Remembered) -> None:
+    """Add what a run has sent to a ledger."""
+    system, mapping = load.tenant.system, load.mapping(delivery.facts(load).columns)
+    sent, confirmed = progress.arrived, progress.confirmed
+    of_file = pl.col("action") != "leave" if "action" in sent.columns else pl.lit(True)
+    ledger.take(sent.filter(of_file), system.key, system.remembered)
+    _confirm(load, mapping, ledger, confirmed.filter(of_file))
+    if state.complete:
+        adoption.take_over(load, ledger)
+    if state.counted:
+        _count_missing(load, mapping, ledger, confirmed)
+
+
 def _confirm(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed: pl.DataFrame) -> None:
     """Those who were loaded, and those who were unchanged."""
-    key, complete = load.tenant.system.key, gatekeeper.is_complete(load)
+    key = load.tenant.system.key
     content = [pl.Series(ledger.contents(confirmed["content"]))] if "content" in confirmed.columns else []
-    ledger.confirm(confirmed.select(pl.col(key).alias("key"), *content), "key", load.day, complete=complete)
+    ledger.confirm(confirmed.select(pl.col(key).alias("key"), *content), "key", load.day)
     unchanged = tables.read_unchanged(load.run)
-    ledger.confirm(unchanged, "key", load.day, complete=complete)
+    ledger.confirm(unchanged, "key", load.day)
     if fields := last_changed.paths(mapping):
         left_out = confirmed.select("row", "unsaid") if "unsaid" in confirmed.columns else confirmed.select("row")
         rows = pl.concat([left_out, unchanged.select("row")], how="diagonal")
         said = _contested_values(load, mapping, ledger, rows, fields)
-        ledger.confirm(said, "key", load.day, complete=complete)
+        ledger.confirm(said, "key", load.day)
 
 
 def _contested_values(
@@ -83,6 +115,9 @@ def _count_missing(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed
     if not load.run.has(names.LEAVERS):
         return
     departures = tables.read(load.run, names.LEAVERS)
+    # Half a file says nothing of anyone's state.
+    if (departures["state"] == WAITING).any():
+        return
     arrived = pl.col("row").is_in(confirmed["row"].implode())
     for state, keys in departures.filter((pl.col("state") != LEFT) | arrived).group_by("state").agg("key").iter_rows():
         ledger.settle(ledger.hashes(keys), state, load.day)

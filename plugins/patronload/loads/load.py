@@ -19,7 +19,8 @@ class Load(NamedTuple):
     One load of one library's patrons: the run, the library's local day it is for, and how it was asked for.
 
     `load_anyway` is the reason why a person wants the file to be loaded although it may not be the right one. `past`
-    says that a person asked for this day, by a backfill or a partition key, when it was over.
+    says that a person asked for this day, by a backfill or a partition key, when it was over. `adopt`
+    names users to take over; see adoption.
     """
 
     tenant: Tenant
@@ -30,6 +31,7 @@ class Load(NamedTuple):
     source_path: str | None = None
     load_anyway: str | None = None
     past: bool = False
+    adopt: str | None = None
 
     @property
     def called(self) -> str:

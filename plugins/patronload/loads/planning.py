@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -18,7 +19,7 @@ from patronload.config import mapping_files
 from patronload.config.mapping import Mapping
 from patronload.errors import TargetError
 from patronload.exports.reading import Facts
-from patronload.loads import approval, delivery, gatekeeper, identities, leavers, ledger_store, reruns
+from patronload.loads import adoption, approval, delivery, gatekeeper, identities, leavers, ledger_store, reruns
 from patronload.loads.leases import Lease
 from patronload.loads.load import Counts, Load
 from patronload.loads.posting import chunks
@@ -40,16 +41,18 @@ def lease_of(load: Load, target: Target) -> Lease:
     return Lease(load.run.root, target.address, load.called)
 
 
-def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
+def plan(load: Load, facts: Facts, target: Target, lease: Lease, decision: leavers.Decision = "ask") -> Counts:
     """
     Compare the patrons with what the target has, and cut what is to be sent into chunks. Nothing is changed there.
+
+    `decision`: what happens to too many leavers.
 
     Raises TargetError for what has to be fixed first, ValidationError when too many are rejected, TransientError.
     """
     started = datetime.now(UTC)
     patrons, mapping = tables.read(load.run, names.PATRONS), load.mapping(facts.columns)
     ledger = ledger_store.read(load.run, load.tenant.system)
-    leaving, people = leavers.consider(load, mapping, ledger)
+    leaving, people = leavers.consider(load, mapping, ledger, decision)
     background = _background(load, mapping, patrons)._replace(ledger=ledger, leaving=leaving)
     planned = target.plan(patrons, mapping, load.tenant.zone, background)
     # Comparing takes long: another process of the task may have planned meanwhile, and be sending what it planned.
@@ -62,13 +65,15 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
         tables.write(load.run, names.PLAN_SKIPPED, planned.skipped)
     numbered = chunks.write(load.run, load.tenant.target, planned.patrons) if not planned.stops else []
     effect = _write_effects(load, planned, ledger)
+    adopted = _adopted(load, planned, mapping, ledger)
     warnings = [
         *mapping_files.load(load.tenant.mapping).lacking(facts.columns),
         *planned.summary["warnings"],
         *leavers.sentences(people),
+        *adoption.sentences(adopted),
     ]
     summary = {"warnings": warnings, "chunks": len(set(numbered)), "planned": started}
-    Plan(**planned.summary | summary, people=people, effects=effect.to_json()).write(load.run)
+    Plan(**planned.summary | summary, people=people, adopt=adopted, effects=effect.to_json()).write(load.run)
     for sentence in warnings:
         log.warning("%s", sentence)
     if planned.stops:
@@ -79,6 +84,8 @@ def plan(load: Load, facts: Facts, target: Target, lease: Lease) -> Counts:
         *effects.verdicts(load.tenant.limits, effect, is_first=gatekeeper.is_first(load)),
         # Where nobody can be asked, the tenant file has the answer.
         *effects.taken_over(planned.summary.get("taken_over", 0) if load.tenant.approval else 0),
+        *leavers.verdicts(people),
+        *adoption.verdicts(adopted, dry_run=load.dry_run),
     ]
     gatekeeper.check_rejects(load, facts, rejected, unusual)
     _write_planned(load.run, planned.patrons, numbered)
@@ -93,8 +100,17 @@ def _background(load: Load, mapping: Mapping, patrons: pl.DataFrame) -> Backgrou
         day=load.day,
         elsewhere=_keys_elsewhere(load, mapping, patrons),
         identities=identities.of(load.tenant),
+        adopting=adoption.wanted(load),
         recall=lambda keys: leavers.last_records(load, keys),
     )
+
+
+def _adopted(load: Load, planned: Planned, mapping: Mapping, ledger: PatronLedger | None) -> dict[str, Any] | None:
+    """The users who are to be taken over, in figures."""
+    if planned.adopted is None:
+        return None
+    hashing = ledger or PatronLedger.empty(folds=load.tenant.system.folds_keys)
+    return adoption.settle(load, planned.adopted, hashing.hashes(leavers.keys_in_file(load, mapping)), hashing)
 
 
 def _write_effects(load: Load, planned: Planned, ledger: PatronLedger | None) -> Effects:
@@ -191,7 +207,10 @@ def plan_again_if_needed(load: Load, target: Target, lease: Lease) -> None:
     gatekeeper.check_age(load)
     before = approval.current_question(load.run) if asks else None
     log.info("Planning again, because the library system may have changed since")
-    plan(load, delivery.facts(load), target, lease)
+    decision: leavers.Decision = "unasked"
+    if questions.asks_about_leavers(load.run):
+        decision = "leave" if approval.leavers_may_leave(load.run) else "wait"
+    plan(load, delivery.facts(load), target, lease, decision)
     if before:
         approval.carry_over(load, before)
     # Something that was usual in the first plan may be unusual now.

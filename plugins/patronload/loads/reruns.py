@@ -31,7 +31,8 @@ def keep(run: Run, what: str, name: str) -> Counts:
 def forget_plan(run: Run) -> None:
     """Remove what an earlier attempt planned, so that it is neither sent nor counted."""
     planned = (names.PLANNED, names.PLAN, names.PLAN_REJECTS, names.UNCHANGED, names.CHANGES, names.BEFORE)
-    for name in (*planned, names.PLAN_SKIPPED, names.LEAVERS, names.LEAVERS_FILE, *run.names(names.CHUNKS)):
+    people = (names.PLAN_SKIPPED, names.LEAVERS, names.LEAVERS_FILE, names.ADOPTED)
+    for name in (*planned, *people, *run.names(names.CHUNKS)):
         run.remove(name)
 
 

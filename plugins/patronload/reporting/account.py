@@ -15,6 +15,7 @@ from patronload import dates
 from patronload.artifacts.left_behind import LeftBehind
 from patronload.artifacts.models import Approval, Delivery, Failure, Gates, GateVerdict, Validation
 from patronload.artifacts.progress import Progress
+from patronload.artifacts.questions import LEAVERS
 from patronload.checks import unread
 from patronload.config.tenants import Tenant
 from patronload.reporting.fates import Counts, count, fates_of, with_failed
@@ -151,16 +152,24 @@ def _with_answer(verdict: GateVerdict, approval: Approval | None) -> GateVerdict
     """A verdict that a person was asked about, with the answer."""
     if verdict.state != "asked" or approval is None or approval.answer is None:
         return verdict
-    return verdict.model_copy(update={"state": "approved" if approval.answer == "approved" else "declined"})
+    said = approval.leavers == "leave" if verdict.gate == LEAVERS else approval.answer == "approved"
+    return verdict.model_copy(update={"state": "approved" if said else "declined"})
 
 
 def _warnings_of_approval(gates: Iterable[GateVerdict], approval: Approval | None, tenant: Tenant) -> list[str]:
-    """Who approved an unusual load, when and why."""
-    if approval is None or approval.answer != "approved" or approval.answered is None:
+    """Who approved an unusual load, when and why; and what was answered about too many leavers."""
+    if approval is None or approval.answered is None:
         return []
+    waiting = [verdict.sentence for verdict in gates if (verdict.gate, verdict.state) == (LEAVERS, "declined")]
     approved = " ".join(verdict.sentence for verdict in gates if verdict.state == "approved")
-    said = f"Approved by {approval.by} on {dates.moment(approval.answered, tenant.zone)}"
-    return [f"{said}; the reason given: '{approval.reason}'. {approved}"]
+    who = f"by {approval.by} on {dates.moment(approval.answered, tenant.zone)}"
+    reason = f"; the reason given: '{approval.reason}'." if approval.reason else "."
+    said = [f"Approved {who}{reason} {approved}"] if approval.answer == "approved" and approved else []
+    if waiting and approval.by:
+        said.append(f"The leavers wait, as decided {who}{reason} {waiting[0]}")
+    elif waiting:
+        said.append(f"The leavers wait, because no person answered in time. {waiting[0]}")
+    return said
 
 
 def _warnings_of_gates(gates: Iterable[GateVerdict], reason: str | None, *, dry_run: bool) -> list[str]:
@@ -194,17 +203,16 @@ def _people(left: LeftBehind, leaving: Progress) -> People | None:
     turn_has_come = states.get("left", 0)
     # An answer may count more patrons than there were.
     gone_now = min(sum(result.created + result.updated for result in leaving.results), turn_has_come)
-    held = figures["due"] if figures["too_many"] else 0
     actions: dict[str, int] = ((left.plan.effects if left.plan else None) or {}).get("actions", {})
     return People(
         known=figures["known"],
         in_file=figures["in_file"],
-        missing=figures["missing"] - sum(states.values()) - held,
+        missing=figures["missing"] - sum(states.values()),
         left=gone_now,
         inactive=states.get("inactive", 0) + before.get("left", 0) + before.get("inactive", 0),
         exempt=states.get("exempt", 0),
         gone=states.get("gone", 0) + before.get("gone", 0),
-        waiting=held + turn_has_come - gone_now,
+        waiting=states.get("waiting", 0) + turn_has_come - gone_now,
         announced=figures["announced"],
         returned=actions.get("return", 0),
     )

@@ -26,10 +26,30 @@ class Figure(NamedTuple):
     before: str
 
 
+class Choice(NamedTuple):
+    """A possible answer: the words on its button, and what follows."""
+
+    name: str
+    follows: str
+
+
+APPROVE, WITHOUT_LEAVERS, REJECT = "Approve", "Approve without leavers", "Reject"
+
+CHOICES = (Choice(APPROVE, "the load goes on"), Choice(REJECT, "nothing is sent, and the run ends"))
+"""What can be answered on whether a load is right; the last one is what no answer means."""
+
+WITH_LEAVERS = (
+    Choice(APPROVE, "the load goes on, and the patrons in leavers.csv leave with it"),
+    Choice(WITHOUT_LEAVERS, "the patrons in the file are loaded, and the leavers wait"),
+)
+"""What can be answered where too many patrons would leave."""
+
+
 class Question(NamedTuple):
     """
     Whether a load is right: what is unusual about it, its file and the last load's (if there was one), the figures,
-    until when an answer counts (aware), and which fields the plan changes.
+    until when an answer counts (aware), which fields the plan changes, and what can be answered; the last choice is
+    what no answer means.
     """
 
     sentences: tuple[str, ...]
@@ -37,6 +57,7 @@ class Question(NamedTuple):
     figures: tuple[Figure, ...]
     until: datetime
     plan: PlanSummary = PlanSummary((), (), ())
+    choices: tuple[Choice, ...] = CHOICES
 
     @property
     def compared(self) -> bool:
@@ -53,7 +74,7 @@ def markdown(question: Question, target: str) -> str:
             "",
             *(f"* {plain(sentence)}" for sentence in question.sentences),
             "",
-            "### What would be loaded",
+            f"### What would be loaded into {plain(target)}",
             "",
             *_table(question),
             "",
@@ -62,9 +83,8 @@ def markdown(question: Question, target: str) -> str:
             *_changes(question.plan),
             "### What follows",
             "",
-            f"* **Approve**: the load goes on, into {plain(target)}.",
-            "* **Reject**: nothing is sent, and the run ends.",
-            f"* **No answer** by {until}: nothing is sent.",
+            *(f"* **{choice.name}**: {choice.follows}." for choice in question.choices),
+            f"* **No answer** by {until}: {question.choices[-1].follows}.",
             "",
             "The reason goes into the report and the mail, with your name. Name no patron in it.",
         ]

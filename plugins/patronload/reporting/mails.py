@@ -12,7 +12,7 @@ from typing import Any
 from patronload import dates
 from patronload.config.tenants import Notify, Tenant
 from patronload.reporting import templates, words
-from patronload.reporting.approval_question import Question
+from patronload.reporting.approval_question import Choice, Question
 from patronload.reporting.report import Outcome, Report
 from patronload.reporting.smtp import Mail
 from patronload.reporting.words import ASKED, LATE
@@ -91,7 +91,7 @@ def question_mail(tenant: Tenant, run_id: str, day: date, question: Question, li
         "question": question,
         "most_changes": words.CHANGES,
         "link": link,
-        "steps": _to_answer(link, dates.with_weekday(question.until, tenant.zone)),
+        "steps": _to_answer(link, dates.with_weekday(question.until, tenant.zone), question.choices),
     }
     asked = tenant.approval.ask if tenant.approval else None
     to = _once(tenant.notify.on_failure if asked is None else asked)
@@ -104,10 +104,11 @@ def _mail(template: str, line: str, to: Sequence[str], content: Mapping[str, Any
     return Mail(line, tuple(to), html, text)
 
 
-def _to_answer(link: str | None, until: str) -> list[str]:
+def _to_answer(link: str | None, until: str, choices: Sequence[Choice]) -> list[str]:
+    follows = " ".join(f"{choice.name}: {choice.follows}." for choice in choices)
     where = "by the link above" if link else "in Airflow: the run named below, its task 'approve', tab Required Action"
     return [
-        "Find out whether this is as it should be; the sender of the export will know.",
-        f"Answer {where}: Approve, and it is loaded; Reject, and nothing is sent. A reason has to be given.",
-        f"Without an answer by {until}, nothing is sent, and another mail says so.",
+        "Find out whether this is as it should be; whoever sends the export will know.",
+        f"Answer {where}. {follows} A reason has to be given.",
+        f"Without an answer by {until}: {choices[-1].follows}. Another mail tells how the load ended.",
     ]

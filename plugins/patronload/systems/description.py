@@ -117,6 +117,8 @@ class System:
     """The owner of a field when a mapping names none. None if the system cannot be read: the campus owns all then."""
     once: tuple[str, ...] = ()
     """Fields that are set for a new patron and never change after that."""
+    renewable: tuple[str, ...] = ()
+    """Dates that can be left alone until they are near (renew_within)."""
     whole: tuple[str, ...] = ()
     """Objects that have a single owner, because parts from two owners make no sense together."""
 

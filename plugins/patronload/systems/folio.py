@@ -85,6 +85,7 @@ FOLIO = System(
     owners=_OWNERS,
     once=("id",),
     # A mixture of the file's half and the library's half would make no sense.
+    renewable=("expirationDate",),
     whole=("requestPreference", "tags"),
     group="patronGroup",
     # FOLIO: mod-users finds a user by externalSystemId without case and accents.

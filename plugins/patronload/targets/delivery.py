@@ -16,7 +16,7 @@ from patronload.config.leavers import Leavers
 from patronload.config.mapping import Mapping
 from patronload.errors import Defect, PatronloadError, TargetError
 from patronload.rows import SKIPPED
-from patronload.targets.patron_ledger import PatronLedger
+from patronload.targets.patron_ledger import LEFT, PatronLedger
 from patronload.targets.spool import Spool
 
 Record: TypeAlias = dict[str, Any]
@@ -142,9 +142,14 @@ DEPARTURES = {
 }
 """
 Patrons whose turn it is to leave, and what becomes of each: `state` is left, inactive (before this load), exempt or
-gone (no longer in the library system), as in the patron ledger; the reason says why someone is exempt. Those who leave
-have a row of their own in the plan, after the file's last one.
+gone (no longer in the library system), as in the patron ledger, or waiting; the reason says why someone is exempt or
+waits. Those who leave have a row of their own in the plan, after the file's last one.
 """
+
+WAITING = "waiting"
+"""Of a patron whose turn it is, while more are than may leave at once."""
+
+TOO_MANY = "more patrons than leavers.max allows would leave at once"
 
 
 class Leaving(NamedTuple):
@@ -154,7 +159,8 @@ class Leaving(NamedTuple):
     keys: as earlier loads brought them in. rules: the tenant's. day: of the load. first_row: the number of the first
     one's row in the plan. excepted: keys that never leave, from the tenant's list and from other tenants' ledgers.
     records: by key, the patron as `transform` last made them, for a target that cannot be read. mentioned: the cells of
-    rows whose key cannot be read; whoever has one of them as an id may be in the file.
+    rows whose key cannot be read; whoever has one of them as an id may be in the file. waits: there are too many, so
+    none of them leaves with this load; they are only listed.
     """
 
     keys: list[str]
@@ -164,6 +170,28 @@ class Leaving(NamedTuple):
     excepted: frozenset[str] = frozenset()
     records: AnyMapping[str, str] = {}
     mentioned: frozenset[str] = frozenset()
+    waits: bool = False
+
+    @property
+    def state(self) -> str:
+        """What becomes of a patron whom nothing keeps: `left`, or `waiting`."""
+        return WAITING if self.waits else LEFT
+
+
+ADOPTED = dict.fromkeys(("key", "group", "type", "state"), pl.String)
+"""
+Users whom earlier programs loaded, as far as they are asked for. `state`: `taken over`, or why not: `staff`, `known`
+(in the patron ledger), `another library` (in its patron ledger), or `without an id` of this library, which has no key.
+"""
+
+TAKEN_OVER = "taken over"
+
+
+class Adopting(NamedTuple):
+    """Which users are to be taken over: all with the library's prefix, or else those of some patron groups."""
+
+    by_prefix: bool
+    groups: tuple[str, ...] = ()
 
 
 class Identity(NamedTuple):
@@ -187,7 +215,7 @@ class Background(NamedTuple):
     rows of the file that did not become patrons, with their keys, as far as they have one. leaving: patrons of earlier
     loads who are not in the file; None when no patron's turn to leave has come. day: of the load. elsewhere: keys of
     the file that other tenants' loads brought to the same target; only for a target that cannot be read. identities:
-    what the tenant has decided about changed keys.
+    what the tenant has decided about changed keys. adopting: users of earlier programs who are to be taken over.
     recall: finds patrons by their keys as the last run that had them made them, as JSON; without those whose runs were
     purged.
     """
@@ -199,6 +227,7 @@ class Background(NamedTuple):
     elsewhere: frozenset[str] = frozenset()
     identities: Sequence[Identity] = ()
     recall: Callable[[Sequence[str]], AnyMapping[str, str]] = _recall_no_one
+    adopting: Adopting | None = None
 
 
 NO_BACKGROUND = Background()
@@ -219,7 +248,7 @@ class Planned(NamedTuple):
     one chunk. rejects: see rows.REJECTS. stops: sentences why nothing may be sent. summary: figures and findings for
     plan.json, without personal data; `create` is what has to be made in the target before the first chunk.
     skipped: rows that the mapping does not load because the target does not have their patron, see rows.SKIPPED.
-    unchanged, changes, before, departures: see UNCHANGED, CHANGES, BEFORE, DEPARTURES; rows
+    unchanged, changes, before, departures: see UNCHANGED, CHANGES, BEFORE, DEPARTURES; adopted: see ADOPTED; rows
     that were rejected may still be in `changes` and `before`.
     """
 
@@ -232,6 +261,7 @@ class Planned(NamedTuple):
     changes: Spool | None = None
     before: Spool | None = None
     departures: pl.DataFrame | None = None
+    adopted: pl.DataFrame | None = None
 
 
 class Offline(NamedTuple):

@@ -162,12 +162,13 @@ class PatronLedger:
         for name in names:
             self._one_holder(f"{ID}{name}", found)
 
-    def confirm(self, patrons: pl.DataFrame, key: str, day: date, *, complete: bool) -> None:
+    def confirm(self, patrons: pl.DataFrame, key: str, day: date) -> None:
         """
         Note patrons whom the library system is known to have as the file says.
 
-        `patrons` has `key`, and may have `content` and `said` as `contents` and `told` make them. `complete`: the file
-        was a complete one. A file of a day before the last one counted takes no one's count back.
+        `patrons` has `key`, and may have `content` and `said` as `contents` and `told` make them. They are not missing
+        any more, whether the file was a complete one or not; but a file of a day before the last one counted takes
+        no one's count back.
         """
         columns = [name for name in ("content", "said") if name in patrons.columns]
         found = patrons.select(pl.Series("hash", self.hashes(patrons[key])), pl.col(key).alias("key"), *columns)
@@ -185,7 +186,7 @@ class PatronLedger:
             found = found.join(self.patrons.select("hash", before="said"), on="hash", how="left", maintain_order="left")
             found = found.with_columns(_overlay(found["before"], found["said"])).drop("before")
         self._merge(found, first=("first_load",), greatest=("last_load",))
-        if complete and not is_older:
+        if not is_older:
             self._return(found["hash"])
 
     def has_counted_later(self, day: date) -> bool:
@@ -219,6 +220,11 @@ class PatronLedger:
                 state=pl.when(chosen).then(pl.lit(state, SCHEMA["state"])).otherwise("state"),
             )
         )
+
+    def left(self) -> dict[str, date | None]:
+        """The patrons whom a load made inactive, by folded key, each with the day on which it did."""
+        found = self.patrons.filter(pl.col("state") == LEFT, pl.col("key").is_not_null())
+        return {fold(key): since for key, since in found.select("key", "since").iter_rows()}
 
     def _return(self, hashes: pl.Series) -> None:
         back = pl.col("hash").is_in(hashes.implode())

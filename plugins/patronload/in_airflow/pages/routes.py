@@ -96,6 +96,7 @@ def application() -> FastAPI:
         ("/runs/{dag_id}/{run_id}/plan.csv", plan_csv, may_load, Depends(action_logging("patron_plan_taken"))),
         ("/runs/{dag_id}/{run_id}/plan.xlsx", plan_xlsx, may_load, Depends(action_logging("patron_plan_taken"))),
         ("/libraries/{dag_id}/find", find, may_load),
+        ("/runs/{dag_id}/{run_id}/leavers.csv", leavers, may_load, Depends(action_logging("patron_leavers_taken"))),
     ):
         app.get(path, dependencies=guards, response_class=HTMLResponse)(show)
     # By POST, so that whom someone looks for is in no address, and so in no log and no history of a browser.
@@ -162,6 +163,7 @@ def report(request: Request, session: SessionDep, user: GetUserDep, dag_id: str,
             **_question(run, dag_id, run_id),
             may_load=_may_load(session, user, dag_id),
             has_plan=_has(run, names.PLAN),
+            has_leavers=_has(run, names.LEAVERS_FILE),
         )
     content = words.content(made, dag_id)
     return _page(
@@ -172,6 +174,7 @@ def report(request: Request, session: SessionDep, user: GetUserDep, dag_id: str,
         lengths=charts.shares([reason.count for reason, *_ in content["reasons"]]),
         may_load=_may_load(session, user, dag_id),
         has_plan=_has(run, names.PLAN),
+        has_leavers=_has(run, names.LEAVERS_FILE),
         has_rejects=made.to_correct > 0 and _has(run, names.REJECTS),
         has_workbook=made.to_correct > 0 and _has(run, names.REJECTS_WORKBOOK),
     )
@@ -250,6 +253,15 @@ def find_patron(
         raise HTTPException(503, "The tenant file of this library does not load.")
     found = _or_503(lambda: finding.search(runs.all_runs(tenant.tenant), tenant, value)) if value.strip() else None
     return _page(request, "find.html", dag=dag_id, library=name, value=value, found=found, kinds=finding.KINDS)
+
+
+def leavers(session: SessionDep, dag_id: str, run_id: str) -> Response:
+    """The patrons whose turn it is to leave, as a file to keep; also while a person is asked about them."""
+    _load(session, dag_id, run_id)
+    run = runs.open_run(loads.tenant_of(dag_id), run_id)
+    if not _has(run, names.LEAVERS_FILE):
+        raise HTTPException(404, "This run lists no leavers, or no longer.")
+    return _download(_blocks(run, names.LEAVERS_FILE), dag_id, run_id, names.LEAVERS_FILE)
 
 
 def style() -> Response:

@@ -15,7 +15,7 @@ import polars as pl
 from patronload.config.leavers import Exceptions
 from patronload.errors import TargetError
 from patronload.folding import fold
-from patronload.targets.delivery import DEPARTURES, Leaving, Record
+from patronload.targets.delivery import DEPARTURES, TOO_MANY, WAITING, Leaving, Record
 from patronload.targets.folio import merge
 from patronload.targets.folio.client import Folio
 from patronload.targets.folio.protection import ALL, is_staff
@@ -96,7 +96,8 @@ class _Departing:
                 leave.append(Departure(row, user, theirs, self._record(theirs)))
             if state == "inactive":
                 inactive.append((row, key))
-            outcomes.append(_outcome(key, row, user, theirs, state, kept))
+            why = TOO_MANY if state == WAITING else kept
+            outcomes.append(_outcome(key, row, user, theirs, state, why))
         found_out = pl.DataFrame(outcomes, schema=DEPARTURES, orient="row")
         return Departures(leave, found_out, self.warnings, inactive)
 
@@ -136,11 +137,10 @@ class _Departing:
             found |= dict.fromkeys(users, REASONS[check])
         return found
 
-    @staticmethod
-    def _state(user: Record, kept: str) -> str:
+    def _state(self, user: Record, kept: str) -> str:
         if kept:
             return "exempt"
-        return "left" if user.get("active") else "inactive"
+        return self.leaving.state if user.get("active") else "inactive"
 
     def _record(self, theirs: Record) -> Record:
         """The whole user, inactive; and with the day of the load as the last one if the action is `expire`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -79,6 +79,10 @@ class Rules(NamedTuple):
     protection: Protection = Protection()
     changed: dict[str, bool] = {}  # noqa: RUF012 - it is never changed
     """Of one patron: which contested fields the campus has changed since the last load; without those not known."""
+    left: date | None = None
+    """Of one patron: the day on which a load made them inactive as a leaver. Who is in the file again is active."""
+    renew_days: int | None = None
+    """How near the stored expiry date has to be for the file's to replace it; None: it always does."""
 
     def fills_only_if_empty(self, path: str) -> bool:
         """Whether the campus fills a path of a record (see three_way) only where FOLIO has nothing."""
@@ -116,6 +120,7 @@ def rules(
         zone=zone,
         now=now,
         protection=protection or Protection(),
+        renew_days=mapping.fields["expirationDate"].renew_days if "expirationDate" in mapping.fields else None,
     )
 
 
@@ -126,7 +131,8 @@ def merge(ours: Record, stored: Record | None, rules: Rules, dropped: Collection
     `active` and `type` are always there: FOLIO takes a user without `active` for an inactive one. `dropped` are the
     fields whose values were left out because FOLIO does not know them; they are not blank cells, and erase nothing.
     """
-    ours, rules = _with_expiry_time(ours, rules.zone), _without(rules, dropped)
+    stored = _returned(stored, rules)
+    ours, rules = _renewed(_with_expiry_time(ours, rules.zone), stored, rules), _without(rules, dropped)
     record = _new(ours) if stored is None else _overlay(stored, ours, rules)
     if "requestPreference" in record:
         record["requestPreference"] = _sound(_with_preference(record, ours, stored, rules))
@@ -136,6 +142,25 @@ def merge(ours: Record, stored: Record | None, rules: Rules, dropped: Collection
         record = restore(record, stored, kept)
     record["active"] = _active(ours, stored, record, rules, kept)
     return {name: value for name, value in record.items() if not _is_empty(value)}
+
+
+def _returned(stored: Record | None, rules: Rules) -> Record | None:
+    """A leaver's stored user, without the expiry date that the load gave them when they left."""
+    if stored is None or rules.left is None or not stored.get("expirationDate") or rules.protection.fields(stored):
+        return stored
+    given = moment(end_of_day(rules.left.isoformat(), rules.zone))
+    if moment(str(stored["expirationDate"])) != given:
+        return stored
+    return {name: value for name, value in stored.items() if name != "expirationDate"}
+
+
+def _renewed(ours: Record, stored: Record | None, rules: Rules) -> Record:
+    """The file's record, with the stored expiry date as long as that is not near."""
+    ends = (stored or {}).get("expirationDate")
+    if rules.renew_days is None or not ends or "expirationDate" not in ours:
+        return ours
+    is_near = moment(str(ends)) < rules.now + timedelta(rules.renew_days)
+    return ours if is_near else ours | {"expirationDate": ends}
 
 
 def end_of_day(day: str, zone: ZoneInfo) -> str:
@@ -325,7 +350,7 @@ def _active(ours: Record, stored: Record | None, record: Record, rules: Rules, k
         return False
     if given is not None:
         return bool(given)
-    if stored is None or stored.get("active"):
+    if stored is None or stored.get("active") or (rules.left and ours.get("active") is not False):
         return True
     was = stored.get("expirationDate")
     renewed = bool(was and ends and moment(was) < rules.now)

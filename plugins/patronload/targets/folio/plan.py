@@ -34,6 +34,7 @@ from patronload.targets.delivery import (
     skip_newcomers,
 )
 from patronload.targets.folio import (
+    adoption,
     changes,
     departures,
     group_offsets,
@@ -93,10 +94,12 @@ class _Planning:
         background: Background,
     ) -> None:
         self.folio = folio
+        self.adopting = background.adopting
         self.refused = {fold(folio.prefix + key): row for row, key in background.refused}
         self.mapping = mapping
         self.zone = zone
         self.ledger = background.ledger
+        self.left = self.ledger.left() if self.ledger else {}
         self.contested = last_changed.paths(mapping)
         self.identities = background.identities
         self.rejects: list[tuple[int, str, str | None, str, str]] = []
@@ -153,6 +156,7 @@ class _Planning:
             changes=self.changes,
             before=self.before,
             departures=gone.outcomes,
+            adopted=adoption.found(self.folio, self.adopting, self.ledger, reference) if self.adopting else None,
         )
 
     def _read(self, patrons: pl.DataFrame, leaving: Leaving | None) -> tuple[Reference, Stored, list[str]]:
@@ -344,10 +348,12 @@ class _Planning:
 
     def _rules_for(self, ours: Record) -> merge.Rules:
         """The rules for one patron of the file."""
+        left = self.left.get(fold(ours[FOLIO.key]))
+        rules = self.rules._replace(left=left) if left else self.rules
         if not self.contested or self.ledger is None:
-            return self.rules
+            return rules
         said = last_changed.values(ours, self.contested, self.mapping)
-        return self.rules._replace(changed=self.ledger.changed_fields(ours[FOLIO.key], said))
+        return rules._replace(changed=self.ledger.changed_fields(ours[FOLIO.key], said))
 
     def _changed_paths(self, record: Record, theirs: Record | None) -> str | None:
         if theirs is None:

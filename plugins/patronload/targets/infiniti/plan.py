@@ -23,6 +23,7 @@ from patronload.targets.delivery import (
     CHANGES,
     DEPARTURES,
     NO_BACKGROUND,
+    TOO_MANY,
     UNCHANGED,
     Background,
     Leaving,
@@ -36,7 +37,7 @@ from patronload.targets.delivery import (
     skip_newcomers,
 )
 from patronload.targets.infiniti import changes
-from patronload.targets.patron_ledger import PatronLedger
+from patronload.targets.patron_ledger import LEFT, PatronLedger
 from patronload.targets.spool import Spool
 
 YES_NO = {True: "Y", False: "N"}
@@ -141,7 +142,8 @@ def _confirmed_rows(lines: list[_Line], settings: InfinitiTarget, background: Ba
         }
     )
     since = day - timedelta(settings.refresh_days)
-    fresh = ledger.patrons.filter(pl.col("confirmed") > since).select("hash", "content")
+    # Whoever was disabled as a leaver has to be enabled again, even by the same row.
+    fresh = ledger.patrons.filter(pl.col("confirmed") > since, pl.col("state") != LEFT).select("hash", "content")
     return set(said.join(fresh, on=["hash", "content"], how="semi")["row"])
 
 
@@ -184,7 +186,11 @@ def _departures(leaving: Leaving | None, mapping: Mapping) -> tuple[list[_Line],
             continue
         row, record = leaving.first_row + len(lines), json.loads(text)
         name = ", ".join(part for part in (record.get("surname"), record.get("givenname")) if part)
-        outcomes.append((key, row, name or None, record.get(INFINITI.group), "left", None))
+        group = record.get(INFINITI.group)
+        if leaving.waits:
+            outcomes.append((key, None, name or None, group, leaving.state, TOO_MANY))
+            continue
+        outcomes.append((key, row, name or None, group, leaving.state, None))
         last = _without_password(_whole(record, mapping))
         lines.append(_Line(row, {**last, "enabled": YES_NO[False]}, "leave", last))
     return lines, pl.DataFrame(outcomes, schema=DEPARTURES, orient="row")
