@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 from rich.console import Console
@@ -119,12 +119,16 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="write the folders of a deployment of your own")
     init.add_argument("--out", metavar="DIR", type=Path, required=True, help="an empty or new folder")
     init.set_defaults(command=_init)
-    ledger = commands.add_parser("ledger", help="build a library's patron ledger again from the archive of its runs")
-    _complete_tenants(ledger.add_argument("--tenant", metavar="T", required=True, help="the library's tenant file"))
-    ledger.set_defaults(command=_ledger)
+    _add_ledger(commands)
     write = commands.add_parser("schemas", help="write the JSON Schemas for editors")
     write.set_defaults(command=_schemas)
     return parser
+
+
+def _add_ledger(commands: Any) -> None:
+    ledger = commands.add_parser("ledger", help="build a library's patron ledger again from the archive of its runs")
+    _complete_tenants(ledger.add_argument("--tenant", metavar="T", required=True, help="the library's tenant file"))
+    ledger.set_defaults(command=_ledger)
 
 
 def _add_find(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
