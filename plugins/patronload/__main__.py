@@ -160,6 +160,9 @@ def _check(parsed: argparse.Namespace) -> int:
         out.print(f"[red]✗[/] {name}" if mistake else f"[green]✓[/] {name}")
     for mistake in mistakes:
         err.print(f"\n{mistake}", style="red", markup=False)
+    for name, tenant in tenants.load_all():
+        for doubt in [] if isinstance(tenant, ConfigError) else tenant.source.doubts:
+            err.print(f"\nWarning: {name}.yaml: {doubt}", style="yellow", markup=False, highlight=False)
     return 1 if mistakes else 0
 
 

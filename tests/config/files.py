@@ -14,6 +14,9 @@ source:
   path: out/people_{date:%Y%m%d}.csv
   delimiter: ";"
   encoding: cp1252
+  quote: double
+  sheet: Patrons
+  skip_lines: 1
   trailer: "TRAILER;*;{rows}"
   rename: {Staff No: ID}
   widths: {ID: 8, LOGIN: 20}
@@ -139,6 +142,7 @@ lookups:
   groups: {UG: undergrad, "007": staff}
 blank_words: ["NULL", "-"]
 newcomers: create
+prefer: {column: ROLE, order: [FAC, UG]}
 skip:
   - {column: ROLE, is: [ALUM, GUEST], reason: alumni are not loaded}
   - {column: CARD, matches: "^TMP", and: [{column: ROLE, is_not: FAC}, {column: CARD, blank: true}]}

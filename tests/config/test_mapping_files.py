@@ -109,6 +109,8 @@ MISTAKES = [
         "cases[0] has no 'when', so it is for all rows. Make it",
     ),
     (PRONOUNS, "[]", f"{CASES}.cases", "needs at least one."),
+    ("order: [FAC, UG]", "order: [FAC]", "prefer.order", "needs at least two."),
+    ("order: [FAC, UG]", "order: [FAC, FAC]", "prefer.order", "'FAC' is there twice"),
     ("newcomers: create", "newcomers: ignore", "newcomers", "takes 'create', 'reject' or 'skip'; 'ignore' was given."),
     (
         "{today: next 31 August}",

@@ -31,6 +31,10 @@ def test_reads_every_key(include: Path) -> None:
         "path": "out/people_{date:%Y%m%d}.csv",
         "delimiter": ";",
         "encoding": "cp1252",
+        "quote": "double",
+        "columns": None,
+        "sheet": "Patrons",
+        "skip_lines": 1,
         "trailer": "TRAILER;*;{rows}",
         "rename": {"Staff No": "ID"},
         "widths": {"ID": 8, "LOGIN": 20},
@@ -159,6 +163,9 @@ def test_is_never_changed_once_read(include: Path) -> None:
     [
         ("out/people_{date:%Y%m%d}.csv", "out/people_20261105.csv"),
         ("{date:%Y}/{date:%m}/people.csv", "2026/11/people.csv"),
+        ("people_{date-1:%Y%m%d}.csv", "people_20261104.csv"),
+        ("people_{date-5:%Y%m%d}_{date:%d}.csv", "people_20261031_05.csv"),
+        ("people_{date+30:%Y-%m}.csv", "people_2026-12.csv"),
         ("people_{date:%d.%m.%y}_*.csv", "people_05.11.26_*.csv"),
         ("people_{date:%j}.csv", "people_309.csv"),
         ("people.csv", "people.csv"),
@@ -187,8 +194,13 @@ MISTAKES = [
     ("tenant: riverside", "tenant: riverside\ntype: sftp", "type", "no such key"),
     ("tenant: riverside", f"tenant: {'r' * 94}", "tenant", "too long"),
     ("out/people_{date:%Y%m%d}.csv", "x{date:%Y{0}}.csv", "source.path", "Braces"),
+    ("out/people_{date:%Y%m%d}.csv", "x{date-x:%Y}.csv", "source.path", "Day before: {date-1:%Y%m%d}."),
+    ("out/people_{date:%Y%m%d}.csv", "x{date-1}.csv", "source.path", "Braces"),
     ("encoding: cp1252", "encoding: unicode_escape", "source.encoding", "is not an encoding"),
     ("encoding: cp1252", "encoding: idna", "source.encoding", "is not an encoding"),
+    ("  quote: double", "  quote: off", "source.quote", "takes 'double' or 'none'"),
+    ("  widths: {ID: 8, LOGIN: 20}", "  columns: [ID, ID]", "source.columns", "'ID' cannot be a column's name, or is"),
+    ("  skip_lines: 1", "  skip_lines: -1", "source.skip_lines", "too small"),
     (
         "unknown_values: stop",
         "unknown_values: {departmnts: leave_out}",
@@ -566,3 +578,24 @@ leavers:
     lines = str(error.value).splitlines()
     assert [line.split(": ")[1] for line in lines] == ["leavers.except.patron_groups", "leavers.while"]
     assert all("Infiniti cannot be asked about its patrons" in line for line in lines)
+
+
+@pytest.mark.parametrize("part", ["YYYYMMDD", "yyyy-mm-dd", "DDMMYYYY", "MM_DD_YYYY"])
+def test_a_placeholder_of_other_programs_is_doubted(include: Path, part: str) -> None:
+    """It is looked for literally, so `check` warns and says what to write."""
+    change(include / "tenants/riverside.yaml", "path: out/people_{date:%Y%m%d}.csv", f"path: out/whitman_{part}.txt")
+    (doubt,) = tenants.load("riverside").source.doubts
+    assert doubt.startswith(f"source: '{part}' in out/whitman_{part}.txt is not filled in")
+    assert "{date-1:%Y%m%d}" in doubt
+
+
+def test_a_path_that_is_filled_in_is_not_doubted(include: Path) -> None:
+    """Neither is a name that has no date."""
+    assert tenants.load("riverside").source.doubts == []
+
+
+def test_a_fixed_width_file_has_its_columns_from_the_widths(include: Path) -> None:
+    """So a second list of them is refused."""
+    change(include / "tenants/riverside.yaml", "  skip_lines: 1", "  skip_lines: 1\n  columns: [ID]")
+    with pytest.raises(ConfigError, match=r"riverside.yaml, line \d+: source\.?\w*: 'widths' names the columns"):
+        tenants.load("riverside")

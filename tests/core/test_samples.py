@@ -5,6 +5,7 @@ Each folder below tests/samples/<target>/<mapping>/ is an export with what must 
     layout.yaml     how it is written, if not with commas in UTF-8: what `source` in a tenant file says of it
     patrons.jsonl   the patrons, one a line, as they are posted
     rejects.txt     row, column and reason of each reject
+    skipped.txt     row and reason of each skipped row
     stops.txt       why the run stops, if it does; then there are no patrons
 
 To write down what a new case gives now, and read it with care: PATRONLOAD_WRITE_SAMPLES=1 make test
@@ -27,7 +28,7 @@ CASES = sorted(path.parent for path in SAMPLES.glob("*/*/*/export.csv"))
 
 
 def outcome(case: Path) -> dict[str, str]:
-    """What the case gives: the texts of patrons.jsonl, rejects.txt and stops.txt, those that are not empty."""
+    """What the case gives: the text of each file that has any."""
     layout = case / "layout.yaml"
     settings = yaml.safe_load(layout.read_text()) if layout.exists() else {}
     mapping = case.parent.relative_to(SAMPLES).as_posix()
@@ -44,9 +45,11 @@ def outcome(case: Path) -> dict[str, str]:
             f"row {line['row']}, {line['stage']}, {line['column'] or '-'}: {line['reason']}\n"
             for line in rejects.iter_rows(named=True)
         ),
+        "skipped.txt": "".join(f"row {row}: {reason}\n" for row, reason, _ in made.skipped.iter_rows()),
         "stops.txt": "".join(f"{refusal}\n" for refusal in made.refusals),
     }
-    assert made.patrons.height + made.rejected == made.rows or made.refusals, "every row is accounted for"
+    found = made.patrons.height + made.rejected + made.skipped.height
+    assert found == made.rows or made.refusals, "every row is accounted for"
     return {name: text for name, text in texts.items() if text}
 
 
@@ -57,7 +60,7 @@ def test_a_sample_gives_the_expected_patrons_and_rejects(case):
     for line in given.get("patrons.jsonl", "").split("\n")[:-1]:
         json.loads(line)
     if os.environ.get("PATRONLOAD_WRITE_SAMPLES"):
-        for name in ("patrons.jsonl", "rejects.txt", "stops.txt"):
+        for name in ("patrons.jsonl", "rejects.txt", "skipped.txt", "stops.txt"):
             (case / name).unlink(missing_ok=True)
         for name, text in given.items():
             (case / name).write_text(text, encoding="utf-8", newline="")

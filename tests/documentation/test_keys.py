@@ -23,8 +23,8 @@ def test_the_tenant_file_that_a_page_shows_has_every_key():
     """The example uses every key."""
     written = yaml.safe_load(files_of_the_pages()["tenants/elmwood.yaml"])
     assert set(written) == set(tenants.Tenant.model_fields)
-    # These two have pages of their own: a file cannot be CSV and of fixed width, and few are encrypted.
-    written["source"] |= dict.fromkeys(("widths", "pgp"))
+    # These have parts of their own: a file cannot be CSV with a header and of fixed width, and few are encrypted.
+    written["source"] |= dict.fromkeys(("widths", "columns", "pgp"))
     for part, model in PARTS.items():
         assert set(written[part]) == set(keys(model)), part
 

@@ -84,6 +84,8 @@ class Validation(Content):
     columns: tuple[str, ...] = ()
     great_expectations: str = "unknown"
     checks: tuple[CheckResult, ...] = ()
+    notices: tuple[str, ...] = ()
+    """Sentences about how the file was read, for the report."""
     unread: dict[str, int] = Field(default_factory=dict)
     """Columns that no rule reads and that no earlier load had, each with its number of filled cells."""
 

@@ -4,20 +4,13 @@ from collections.abc import Mapping as AnyMapping
 
 import polars as pl
 
-from patronload.config import expectations
 from patronload.config.mapping import Mapping
 from patronload.rows import ROW
 
 
 def count_filled(frame: pl.DataFrame, mapping: Mapping) -> dict[str, int]:
     """These columns of an export, each with its number of filled cells."""
-    checked = [
-        column
-        for checks in mapping.expect.scopes().values()
-        for check in checks
-        for column in expectations.columns(check.name, check.arguments)
-    ]
-    left = [column for column in frame.columns if column not in (ROW, *mapping.columns, *checked)]
+    left = [column for column in frame.columns if column not in (ROW, *mapping.columns, *mapping.checked_columns)]
     counts = frame.select((pl.col(column).str.strip_chars() != "").sum() for column in left).row(0) if left else ()
     return {column: count for column, count in zip(left, counts, strict=True) if count}
 

@@ -21,10 +21,10 @@ import pyarrow as pa
 from patronload.checks import great_expectations, reasons
 from patronload.checks.reasons import OTHERS_NAMED, THERE, TOO_SMALL, Expected
 from patronload.config.mapping import Expectation, Mapping
-from patronload.exports import mojibake, spreadsheet_damage
+from patronload.exports import headers, mojibake, spreadsheet_damage
 from patronload.exports.reading import Export
 from patronload.folding import folded_column
-from patronload.mapping import blank_words, cells, expressions, skipping
+from patronload.mapping import blank_words, cells, expressions, invisible, preferring, skipping
 from patronload.mapping.cells import TEXT, VALUE
 from patronload.rows import NOTED, ROW, blank_noted, no_notes, no_rejects, no_skipped, without
 
@@ -98,14 +98,19 @@ def validate(
     missing = _missing_columns(export, mapping)
     if not missing.passed:
         return Validation([missing], export.rejects, no_notes(), _failing([]), no_skipped())
-    export = export._replace(frame=blank_words.empty_cells(export.frame, mapping))
+    delivered_frame = export.frame
+    export = export._replace(frame=blank_words.empty_cells(export.visible, mapping))
     skipped = skipping.find_skipped(export.frame, mapping)
+    skipped = pl.concat([skipped, preferring.passed_over(without(export.frame, skipped), mapping)])
+    delivered_frame = without(delivered_frame, skipped)
+    odd = invisible.notes(delivered_frame, mapping) if export.may_have_invisible else no_notes()
     export = export._replace(
         frame=without(export.frame, skipped), rejects=export.rejects.join(skipped, on="row", how="anti")
     )
     with nullcontext(beside) if beside else ThreadPoolExecutor(1) as pool:
         damage = pool.submit(
-            lambda: [look(export.frame, mapping) for look in (spreadsheet_damage.find_damage, mojibake.find_garbled)]
+            # Garbled text has invisible characters, as in JosÃ<soft hyphen>.
+            lambda: [look(delivered_frame, mapping) for look in (spreadsheet_damage.find_damage, mojibake.find_garbled)]
         )
         repeated = _copies(export.frame)
         blanks = _own(export.frame, mapping, repeated, ("blank",))
@@ -118,7 +123,7 @@ def validate(
         [check for check, _ in checks],
         # A mapping and a tenant file may contain the same check.
         pl.concat([*delivered, keys.rejects, own.rejects.unique(maintain_order=True)]).sort("row", maintain_order=True),
-        pl.concat([blanks.noted, own.noted]).unique(maintain_order=True).sort("row", maintain_order=True),
+        pl.concat([odd, blanks.noted, own.noted]).unique(maintain_order=True).sort("row", maintain_order=True),
         _failing([rows for _, rows in checks]),
         skipped,
     )
@@ -139,8 +144,8 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
     header = pd.DataFrame(columns=export.columns)
     (result,) = great_expectations.results(header, [wanted])
     missing = [column for column in mapping.columns if column not in export.columns]
-    # The header is left out: in a file without a header line it would be a patron.
     sentence = f"The export has no column {', '.join(missing)}. Is there a header line, spelt as in the mapping file?"
+    sentence += headers.shown(export.columns)
     if len(export.columns) == 1:
         sentence += " It has one column only: is source.delimiter right?"
     if result is None or great_expectations.had_error(result):

@@ -104,7 +104,7 @@ def preview(  # noqa: PLR0913 - the keys of a tenant file, for those who have no
     read = merging.merge([(file.name, _read(file, layout, key)) for file in files], whole, same_person)
     rules = whole.over(read.columns) if missing_columns == "keep" else whole
     found = validation.validate(read, rules)
-    accepted = rows.without(rows.blank_noted(read.frame, found.noted), found.skipped)
+    accepted = rows.without(rows.blank_noted(read.visible, found.noted), found.skipped)
     made = None if found.refusals else transform.transform(accepted, rules, found.rejects)
     noted = pl.concat([found.noted, made.noted]) if made else found.noted
     patrons = made.patrons if made else pl.DataFrame(schema={"row": pl.UInt32, transform.PATRON: pl.String})

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictS
 
 from patronload import systems
 from patronload.config import expectations, ownership
-from patronload.config.conditions import Skip
+from patronload.config.conditions import ColumnName, Skip
 from patronload.config.ownership import Owner
 from patronload.config.rules import Rule, Text
 from patronload.documents.models import Document
@@ -91,8 +91,25 @@ def _require_quotes(word: Any) -> Any:
 
 BlankWord = Annotated[Text, BeforeValidator(_require_quotes, json_schema_input_type=str)]
 
+
+def _different(order: tuple[str, ...]) -> tuple[str, ...]:
+    for value in order:
+        if order.count(value) > 1 or value != value.strip():
+            raise ValueError(f"'{value}' is there twice, or has blanks around it. Write each value once.")
+    return order
+
+
 Lookup = Annotated[dict[str, Text | StrictBool], Field(min_length=1)]
 """The value of each code; `otherwise` is for all other codes, `blank` for a blank cell."""
+
+
+class Prefer(Document):
+    """Which row of a person is loaded, if the file has several."""
+
+    column: ColumnName = Field(description="the column that decides")
+    order: Annotated[tuple[Text, ...], Field(min_length=2), AfterValidator(_different)] = Field(
+        description="its values, the preferred one first", examples=["[FAC, STF, UG]"]
+    )
 
 
 class Mapping(Document):
@@ -105,6 +122,9 @@ class Mapping(Document):
         "create",
         description="patrons of the file whom the library system does not have: create them, reject their rows, or "
         "skip their rows; with reject and skip, only the key is required",
+    )
+    prefer: Prefer | None = Field(
+        None, description="the row that is loaded if a person has several; the others are skipped"
     )
     skip: tuple[Skip, ...] = Field(
         (), description="rows that are not loaded, and are neither checked nor rejected: those that meet a condition"
@@ -133,7 +153,14 @@ class Mapping(Document):
     def columns(self) -> list[str]:
         """The columns of the export that the rules read, in the order of the file, each once."""
         lists = [*(rule.columns for rule in self.fields.values()), *(rule.columns for rule in self.skip)]
+        lists += [[self.prefer.column]] if self.prefer else []
         return list(dict.fromkeys(column for columns in lists for column in columns))
+
+    @property
+    def checked_columns(self) -> list[str]:
+        """The columns that the expectations look at."""
+        asked = [check for checks in self.expect.scopes().values() for check in checks]
+        return [column for check in asked for column in expectations.columns(check.name, check.arguments)]
 
     def blank_words_in(self, column: str) -> frozenset[str]:
         """The words that count as blank in a column: by default none that is a code or may be a name there."""
@@ -156,7 +183,8 @@ class Mapping(Document):
     def _compared_texts(self, column: str) -> set[str]:
         """The texts that conditions compare a column with."""
         whens = [case.when for rule in self.fields.values() for case in rule.cases or () if case.when]
-        return {text for condition in (*self.skip, *whens) for text in condition.texts(column)}
+        preferred = set(self.prefer.order) if self.prefer and self.prefer.column == column else set()
+        return preferred.union(text for condition in (*self.skip, *whens) for text in condition.texts(column))
 
     @property
     def required(self) -> list[str]:

@@ -5,13 +5,29 @@ import string
 from datetime import date, time
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
-from patronload.config.tenant_values import ClockTime, ColumnName, DatedPath, Delimiter, TrailerLine
+from patronload.config.conditions import is_usable
+from patronload.config.tenant_values import (
+    ClockTime,
+    ColumnName,
+    DatedPath,
+    Delimiter,
+    TrailerLine,
+    dated,
+    looks_dated,
+)
 from patronload.documents.models import Document
 from patronload.documents.text_encodings import Encoding
 from patronload.errors import ConfigError
 from patronload.systems.description import ConnectionId
+
+
+def _distinct(columns: tuple[str, ...]) -> tuple[str, ...]:
+    for name in columns:
+        if columns.count(name) > 1 or not is_usable(name):
+            raise ValueError(f"'{name}' cannot be a column's name, or is there twice. Give each column its own.")
+    return columns
 
 
 class Layout(Document):
@@ -23,6 +39,21 @@ class Layout(Document):
         description="Python's name of the encoding, for a file that has no byte order mark and is not UTF-8",
         examples=["cp1252"],
     )
+    quote: Literal["double", "none"] = Field(
+        "double",
+        description="double: a cell may be in double quotes, and a quote in it is doubled; none: a quote is a "
+        "character like any other",
+    )
+    columns: Annotated[tuple[ColumnName, ...], AfterValidator(_distinct)] | None = Field(
+        None,
+        min_length=1,
+        description="the names of the columns, in order, for a file without a header line",
+        examples=["[ID, LOGIN, CARD]"],
+    )
+    sheet: str | None = Field(
+        None, min_length=1, description="in an Excel workbook: the name of the sheet; left out: the first one"
+    )
+    skip_lines: int = Field(0, strict=True, ge=0, le=1000, description="lines before the header, such as a title")
     trailer: TrailerLine | None = Field(
         None,
         description="the last line of a complete file, with {rows} for the number of rows and * for any text",
@@ -44,11 +75,20 @@ class Layout(Document):
         None, min_length=1, description="the name of the export in a zip file of several files; may hold * or ?"
     )
 
+    @model_validator(mode="after")
+    def _check_keys_fit(self) -> "Layout":
+        if self.widths and (self.columns or self.quote == "none"):
+            raise ValueError("'widths' names the columns of a file without cells, so leave out 'columns' and 'quote'.")
+        return self
+
 
 class Source(Layout):
     """Where the export is, and how it is written."""
 
-    path: DatedPath = Field(description="may hold {date:%Y%m%d} (the run's day in the tenant's time zone), * and ?")
+    path: DatedPath = Field(
+        description="may hold {date:%Y%m%d} (the run's day in the tenant's time zone), {date-1:%Y%m%d} (the day "
+        "before), * and ?"
+    )
     files: Literal["newest", "all"] | Annotated[tuple[DatedPath, ...], Field(min_length=1)] = Field(
         "newest",
         description="take the newest of the files that match the path, or all of them; or a list of further paths",
@@ -86,7 +126,7 @@ class Source(Layout):
     @property
     def is_dated(self) -> bool:
         """Whether the path holds the day of the file."""
-        return any(name == "date" for _, name, _, _ in string.Formatter().parse(self.path))
+        return any(name is not None for _, name, _, _ in string.Formatter().parse(self.path))
 
     @property
     def expected_time(self) -> time:
@@ -95,7 +135,22 @@ class Source(Layout):
 
     def path_on(self, day: date) -> str:
         """The path for a day, with each {date:...} filled in."""
-        return self.path.format(date=day)
+        return dated(self.path, day)
+
+    def more_paths_on(self, day: date) -> list[str]:
+        """The further paths of the delivery for a day."""
+        return [dated(path, day) for path in self.files] if isinstance(self.files, tuple) else []
+
+    @property
+    def doubts(self) -> list[str]:
+        """What `check` warns about."""
+        paths = [self.path, *(self.files if isinstance(self.files, tuple) else ())]
+        found = [(path, part) for path in paths if (part := looks_dated(path))]
+        return [
+            f"source: '{part}' in {path} is not filled in, so a file of just this name is looked for. For the day of "
+            "the run write {date:%Y%m%d}, for the day before {date-1:%Y%m%d}."
+            for path, part in found
+        ]
 
     def path_instead(self, path: str) -> str:
         """The path to use when a person enters one for a single run. Raises ConfigError if it is not allowed."""

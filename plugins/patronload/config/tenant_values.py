@@ -2,7 +2,7 @@
 
 import re
 import string
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,15 +11,45 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 
 def _dated_path(path: str) -> str:
-    """Only {date:...} may stand in braces, and strftime has to understand what follows the colon."""
+    """Only {date:...} and {date-1:...} may stand in braces, and strftime has to understand what follows the colon."""
     try:
         parts = list(string.Formatter().parse(path))
     except ValueError as error:
         raise ValueError(f"the braces do not match in '{path}'. Write {{date:%Y%m%d}}, for example.") from error
     for _, name, form, conversion in parts:
-        if name is not None and (name != "date" or conversion or "%" not in (form or "") or "{" in (form or "")):
-            raise ValueError(f"{{{name}}} is not known. Braces can only hold a date, like {{date:%Y%m%d}}.")
+        is_day = re.fullmatch(DAY, name or "")
+        if name is not None and (not is_day or conversion or "%" not in (form or "") or "{" in (form or "")):
+            raise ValueError(
+                f"{{{name}}} is not known. Braces can only hold a date, like {{date:%Y%m%d}}. "
+                "Day before: {date-1:%Y%m%d}."
+            )
     return path
+
+
+DAY = r"date(?:([+-][0-9]{1,2}))?"
+"""The day of the run, or a number of days before or after it."""
+
+
+class _Days(dict[str, date]):
+    """The days that a path may name, by what stands before the colon."""
+
+    def __init__(self, day: date) -> None:
+        self.day = day
+
+    def __missing__(self, name: str) -> date:
+        found = re.fullmatch(DAY, name)
+        return self.day + timedelta(days=int(found[1] or 0) if found else 0)
+
+
+def dated(path: str, day: date) -> str:
+    """A path with each {date:...} and {date-1:...} filled in."""
+    return path.format_map(_Days(day))
+
+
+def looks_dated(path: str) -> str | None:
+    """A part of a path that stands for a date in other programs, like YYYYMMDD, and that is not filled in here."""
+    found = re.search(r"YYYY[-_.]?MM[-_.]?DD|DD[-_.]?MM[-_.]?YYYY|MM[-_.]?DD[-_.]?YYYY|YYMMDD", path, re.IGNORECASE)
+    return found[0] if found else None
 
 
 def _time_zone(name: str) -> str:

@@ -13,7 +13,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from polars.exceptions import PolarsError
 
 from patronload.errors import SourceError
 from patronload.rows import ROW
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 # With Python's limit of 128 kB, a long note would look like an unclosed quote.
 LONGEST = 1 << 24
@@ -55,13 +58,13 @@ class Part(NamedTuple):
     ragged: Ragged
 
 
-def number_records(text: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def number_records(text: Iterable[str], delimiter: str, *, quoted: bool = True) -> Iterator[tuple[int, list[str]]]:
     """
     Each record with its number from 1, according to Python's reader; a blank line is a record without cells.
 
-    Raises SourceError for a stray quote.
+    Without `quoted`, a double quote is a character like any other. Raises SourceError for a stray quote.
     """
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    reader = _reader(text, delimiter, quoted=quoted)
     number = 0
     while True:
         number += 1
@@ -73,23 +76,31 @@ def number_records(text: Iterable[str], delimiter: str) -> Iterator[tuple[int, l
             raise SourceError(
                 f"Row {number} of the export (near line {reader.line_num}) cannot be read: it has a stray double "
                 'quote, or a quoted cell that is not closed. Inside a cell a quote must be doubled: "5\'10""". '
-                "Ask the sender to correct it."
+                "Ask the sender to correct it. If the file has no quoted cells at all, write quote: none under source "
+                "in the tenant file."
             ) from None
 
 
-def header(text: Iterable[str], delimiter: str) -> tuple[int, list[str]]:
+def _reader(text: Iterable[str], delimiter: str, *, quoted: bool) -> "Reader":
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    return csv.reader(text, delimiter=delimiter, quoting=quoting, strict=True)
+
+
+def header(text: Iterable[str], delimiter: str, *, quoted: bool = True) -> tuple[int, list[str]]:
     """The number and the cells of the first record that is not blank; 1 and no cells if there is none."""
-    for number, cells in number_records(text, delimiter):
+    for number, cells in number_records(text, delimiter, quoted=quoted):
         if any(cell.strip() for cell in cells):
             return number, cells
     return 1, []
 
 
-def careful(text: Iterable[str], delimiter: str, start: int, columns: list[str]) -> Iterator[Part]:
+def careful(
+    text: Iterable[str], delimiter: str, start: int, columns: list[str], *, quoted: bool = True
+) -> Iterator[Part]:
     """The records after record `start`, read by Python. Raises SourceError for a stray quote."""
     whole: Ragged = []
     ragged: Ragged = []
-    for number, cells in number_records(text, delimiter):
+    for number, cells in number_records(text, delimiter, quoted=quoted):
         if number <= start:
             continue
         if len(cells) == len(columns):
@@ -108,7 +119,9 @@ def frame_of(rows: Ragged, columns: list[str]) -> pl.DataFrame:
     return frame.insert_column(0, pl.Series(ROW, [number for number, _ in rows], dtype=pl.UInt32))
 
 
-def quick(content: Iterable[bytes], delimiter: str, start: int, columns: list[str]) -> Iterator[Part]:
+def quick(
+    content: Iterable[bytes], delimiter: str, start: int, columns: list[str], *, quoted: bool = True
+) -> Iterator[Part]:
     """
     The records after record `start`, read by polars from blocks of UTF-8: the same as `careful`.
 
@@ -120,11 +133,11 @@ def quick(content: Iterable[bytes], delimiter: str, start: int, columns: list[st
     # The next block is split while polars reads this one.
     with ThreadPoolExecutor(1) as pool:
         before: Future[Part] | None = None
-        for block in _whole_records(content, delimiter.encode()):
+        for block in _whole_records(content, delimiter.encode(), quoted=quoted):
             first, last = last + 1, last + len(block)
             if last > start:
                 skipped = max(start + 1 - first, 0)
-                after = pool.submit(_part, block.after(skipped), delimiter, first + skipped, columns)
+                after = pool.submit(_part, block.after(skipped), delimiter, first + skipped, columns, quoted=quoted)
                 if before:
                     yield before.result()
                 before = after
@@ -150,23 +163,24 @@ class _Block(NamedTuple):
         return self.content[self.begins[place] : self.ends[place]]
 
 
-def _part(block: _Block, delimiter: str, first: int, columns: list[str]) -> Part:
+def _part(block: _Block, delimiter: str, first: int, columns: list[str], *, quoted: bool) -> Part:
     names = [str(place) for place in range(len(columns))]
     if _is_regular(block, delimiter, len(columns)):
-        return Part(_with_numbers(_frame(block, _plain(block, delimiter, names), delimiter, names), columns, first), [])
+        frame = _frame(block, _plain(block, delimiter, names), delimiter, names, quoted=quoted)
+        return Part(_with_numbers(frame, columns, first), [])
     mark, marked = _mark(block, delimiter, names)
-    frame = _frame(block, marked, delimiter, [*names, mark])
+    frame = _frame(block, marked, delimiter, [*names, mark], quoted=quoted)
     whole = frame.drop_in_place(mark) == mark
     frame = _with_numbers(frame, columns, first)
     if whole.all():
         return Part(frame, [])
     places = (~whole).arg_true().to_list()
-    records = ((place, _cells(block.record(place), delimiter)) for place in places)
+    records = ((place, _cells(block.record(place), delimiter, quoted=quoted)) for place in places)
     ragged = [(first + place, cells) for place, cells in records if any(cell.strip() for cell in cells)]
     return Part(frame.filter(whole), ragged)
 
 
-def _frame(block: _Block, content: bytes, delimiter: str, names: list[str]) -> pl.DataFrame:
+def _frame(block: _Block, content: bytes, delimiter: str, names: list[str], *, quoted: bool) -> pl.DataFrame:
     """The records of a block, read by polars with a header of these names."""
     try:
         frame = pl.read_csv(
@@ -175,6 +189,7 @@ def _frame(block: _Block, content: bytes, delimiter: str, names: list[str]) -> p
             separator=delimiter,
             truncate_ragged_lines=True,
             empty_string_is_null=False,
+            quote_char='"' if quoted else None,
         )
     except PolarsError:
         raise Irregular from None
@@ -225,30 +240,30 @@ def _mark(block: _Block, delimiter: str, names: list[str]) -> tuple[str, bytes]:
     return mark, f"{delimiter}{mark}\n".encode().join([delimiter.join(names).encode(), *records, b""])
 
 
-def _cells(record: bytes, delimiter: str) -> list[str]:
-    return next(csv.reader(io.StringIO(record.decode(), newline=""), delimiter=delimiter, strict=True), [])
+def _cells(record: bytes, delimiter: str, *, quoted: bool) -> list[str]:
+    return next(_reader(io.StringIO(record.decode(), newline=""), delimiter, quoted=quoted), [])
 
 
-def _whole_records(content: Iterable[bytes], delimiter: bytes) -> Iterator[_Block]:
+def _whole_records(content: Iterable[bytes], delimiter: bytes, *, quoted: bool) -> Iterator[_Block]:
     """The blocks, split again so that each ends with a record."""
     rest = b""
     for piece in content:
         rest += piece
-        block, used = _cut(rest, delimiter, is_all=False)
+        block, used = _cut(rest, delimiter, quoted=quoted, is_all=False)
         rest = rest[used:]
         if len(block):
             yield block
         elif len(rest) > 2 * LONGEST:
             raise Irregular
-    block, _ = _cut(rest, delimiter, is_all=True)
+    block, _ = _cut(rest, delimiter, quoted=quoted, is_all=True)
     if len(block):
         yield block
 
 
-def _cut(content: bytes, delimiter: bytes, *, is_all: bool) -> tuple[_Block, int]:
+def _cut(content: bytes, delimiter: bytes, *, quoted: bool, is_all: bool) -> tuple[_Block, int]:
     """The complete records at the beginning, and their number of bytes. Raises Irregular for a misplaced quote."""
     signs = np.frombuffer(content, np.uint8)
-    quotes = np.flatnonzero(signs == QUOTE) if b'"' in content else np.empty(0, np.int64)
+    quotes = np.flatnonzero(signs == QUOTE) if quoted and b'"' in content else np.empty(0, np.int64)
     begins, ends = _between_line_ends(content, signs, quotes, is_all=is_all)
     used = int(begins[-1]) if len(begins) else 0
     begins = begins[:-1]

@@ -6,7 +6,7 @@ import polars as pl
 
 from patronload.config.mapping import Mapping
 from patronload.errors import SourceError
-from patronload.exports import trailers
+from patronload.exports import reading, trailers
 from patronload.exports.reading import Export
 from patronload.folding import folded_column
 from patronload.mapping import expressions
@@ -24,6 +24,8 @@ def merge(files: list[tuple[str, Export]], mapping: Mapping, same_person: SamePe
 
     Raises SourceError if a file has other columns than the first.
     """
+    wanted = [*mapping.columns, *mapping.checked_columns]
+    files = [(name, _without_number_ids(reading.with_names(export, wanted), mapping)) for name, export in files]
     (name, whole), *others = files
     exports = [whole]
     for other_name, other in others:
@@ -41,11 +43,37 @@ def merge(files: list[tuple[str, Export]], mapping: Mapping, same_person: SamePe
         mended=all(export.mended for export in exports),
         ours=pl.concat([export.ours for export in exports], how="diagonal"),
         trailer=trailers.of_all([export.trailer for export in exports]),
+        may_have_invisible=any(export.may_have_invisible for export in exports),
+        notices=tuple(dict.fromkeys(notice for export in exports for notice in export.notices)),
     )
     if same_person == "reject" or mapping.system.key not in mapping.fields or len(exports) == 1:
         return one
     names = [file for file, _ in files]
     return _set_aside(one, _in_two(exports, names, mapping, same_person))
+
+
+def _without_number_ids(export: Export, mapping: Mapping) -> Export:
+    """The export with a reject for each id that a workbook has as a number: it has lost its leading zeros, if any."""
+    columns = {column for path in mapping.unique for column in mapping.fields[path].columns}
+    found = export.numbers.filter(pl.col("column").is_in(columns))
+    if found.is_empty():
+        return export
+    rejects = [
+        (
+            row,
+            column,
+            export.frame.filter(pl.col(ROW) == row)[column].item(),
+            f"{column} {NUMBER}",
+            f"{column} {NUMBER}",
+        )
+        for row, column in found.iter_rows()
+    ]
+    return export._replace(rejects=pl.concat([export.rejects, pl.DataFrame(rejects, schema=REJECTS, orient="row")]))
+
+
+NUMBER = (
+    "is a number in the workbook, not text, so leading zeros are lost; format the column as text, enter the ids again"
+)
 
 
 def _after(before: list[Export], export: Export, columns: list[str]) -> Export:
@@ -68,7 +96,7 @@ def _in_two(exports: list[Export], names: list[str], mapping: Mapping, same_pers
         export.frame.select(
             ROW,
             file=pl.lit(place, dtype=pl.Int64),
-            key=folded_column(expressions.of_fields(export.frame, mapping, [mapping.system.key])[mapping.system.key]),
+            key=folded_column(expressions.of_fields(export.visible, mapping, [mapping.system.key])[mapping.system.key]),
         )
         for place, export in enumerate(exports)
     ).drop_nulls("key")

@@ -6,8 +6,7 @@ with Python's strict CSV reader, if it does not. The result is the same.
 """
 
 import codecs
-import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import polars as pl
@@ -17,8 +16,14 @@ from patronload.config.source import Layout
 from patronload.errors import SourceError
 from patronload.exports import (
     csv_records,
+    encodings,
+    excel_exports,
+    first_lines,
     fixed_width,
+    headers,
+    json_exports,
     reject_files,
+    rejects_found,
     spreadsheet_damage,
     trailers,
     unpacking,
@@ -26,6 +31,7 @@ from patronload.exports import (
 )
 from patronload.exports.csv_records import Part, Ragged
 from patronload.exports.trailers import Trailer
+from patronload.mapping import invisible
 from patronload.rows import REJECTS, ROW
 
 NOT_TEXT = {
@@ -35,24 +41,14 @@ NOT_TEXT = {
     b"-----BEGIN PGP MESSAGE": "encrypted with PGP (see source.pgp in docs/tenant-files.md)",
     b"<!DOCTYPE": "a web page",
     b"<html": "a web page",
-    b"<?xml": "an XML file",
+    b"<?xml": "an XML file, which is not read",
 }
 
-MARKS = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-"""The byte order marks; the one of UTF-32 begins like that of UTF-16."""
+NUMBERS = {"row": pl.UInt32, "column": pl.String}
+"""The row and the column of a cell."""
 
-
-DELIMITERS = (",", ";", "\t", "|")
-"""The delimiters with which spreadsheets save a file."""
-
-HEAD = 1 << 20
-"""Bytes at the beginning of a file that are searched for our columns."""
+HEAD = 4096
+"""The bytes that show whether a file is JSON."""
 
 
 class Facts(NamedTuple):
@@ -63,6 +59,8 @@ class Facts(NamedTuple):
     mended: bool
     encoding: str = "utf-8"
     names: dict[str, str] = {}  # noqa: RUF012 - the default of a tuple never changes
+    may_have_invisible: bool = True
+    """Whether a cell may have characters that mapping.invisible leaves out."""
 
 
 class Export(NamedTuple):
@@ -72,8 +70,10 @@ class Export(NamedTuple):
     frame: ROW and the library's own columns, all text, only complete rows; ragged: the rows with too few or too many
     cells, cut to the columns or filled up with empty text; rejects: the reason for each of these, and the cells that
     have lost digits; `mended`: whether it is a corrected rejects file; encoding: the detected one; names: the original
-    names of renamed columns; trailer: its last line, if the layout has one; ours: of a corrected rejects file, our
-    columns (see reject_files.ours); compared: whether its rows were compared with the rejected rows.
+    names of renamed columns; trailer: its last line, if the layout has one; notices: sentences for the report, without
+    personal data; may_have_invisible: see Facts; numbers: the cells of a workbook that are numbers;
+    ours: of a corrected rejects file, our columns (see reject_files.ours); compared: whether its rows were compared
+    with the rejected rows.
     """
 
     frame: pl.DataFrame
@@ -83,6 +83,9 @@ class Export(NamedTuple):
     encoding: str = "utf-8"
     names: dict[str, str] = {}  # noqa: RUF012 - the default of a tuple never changes
     trailer: Trailer | None = None
+    notices: tuple[str, ...] = ()
+    may_have_invisible: bool = True
+    numbers: pl.DataFrame = pl.DataFrame(schema=NUMBERS)
     ours: pl.DataFrame = pl.DataFrame(schema={ROW: pl.UInt32})
     compared: bool = False
 
@@ -99,44 +102,130 @@ class Export(NamedTuple):
     @property
     def facts(self) -> Facts:
         """Its description without the rows."""
-        return Facts(self.columns, self.rows, self.mended, self.encoding, self.names)
+        return Facts(self.columns, self.rows, self.mended, self.encoding, self.names, self.may_have_invisible)
+
+    @property
+    def visible(self) -> pl.DataFrame:
+        """The frame without invisible characters; see mapping.invisible."""
+        return invisible.cleaned(self.frame) if self.may_have_invisible else self.frame
 
 
 def read(content: bytes, layout: Layout) -> Export:
     """
-    The export in `content`, which may be compressed.
+    The export in `content`, which may be compressed: CSV, fixed width, JSON, or an Excel workbook.
 
     A corrected rejects file is recognised by our columns, whatever its delimiter and encoding; it may also be an Excel
     workbook. Raises SourceError if the bytes are not text in the layout's encoding, are not CSV, or have no usable
     header.
     """
-    if workbooks.is_workbook(content) and (sheet := _sheet_of_rejects(content)):
-        export = _of_sheet(*sheet, layout)
+    if not workbooks.is_workbook(content):
+        content = unpacking.unpack(content, layout.member)
+    if workbooks.is_workbook(content):
+        found = rejects_found.sheet(content)
+        export = _of_rows(_numbered(*found), layout) if found else _of_workbook(content, layout)
         return _with_lost_digits(export, layout)
-    content = unpacking.unpack(content, layout.member)
     _refuse_what_is_no_text(content)
-    if written := _of_rejects(content, layout):
+    if written := rejects_found.layout_of(content, layout):
         return _with_lost_digits(_of_csv(content, written)._replace(encoding=written.encoding), layout)
-    layout = layout.model_copy(update={"encoding": _encoding(content, layout.encoding)})
+    layout = layout.model_copy(update={"encoding": encodings.detected(content, layout.encoding)})
     content, trailer = trailers.split(content, layout)
-    if layout.widths:
-        _check_encoding(content, layout.encoding)
-        export = _of_fixed_width(_text(content, layout.encoding).read(), layout.widths)
-    else:
-        export = _of_csv(content, layout)
-    return _with_lost_digits(export._replace(encoding=layout.encoding, trailer=trailer), layout)
+    export = _of_text(content, layout)._replace(
+        encoding=layout.encoding,
+        trailer=trailer,
+        may_have_invisible=invisible.may_occur(content, codecs.lookup(layout.encoding).name),
+    )
+    return _with_lost_digits(export, layout)
 
 
 def _with_lost_digits(export: Export, layout: Layout) -> Export:
+    export = with_names(export, layout.digits)
     lost = spreadsheet_damage.find_lost_digits(export.frame, layout.digits)
     return export._replace(rejects=pl.concat([export.rejects, lost]))
+
+
+def _numbered(place: int, rows: list[list[str]]) -> list[tuple[int, list[str]]]:
+    """The rows of a sheet from the header on, each with its number."""
+    return [(number, cells) for number, cells in enumerate(rows, 1) if number > place]
+
+
+def _of_text(content: bytes, layout: Layout) -> Export:
+    try:
+        begun = first_lines.without(content, layout)
+    except UnicodeDecodeError:
+        encodings.check(content, layout.encoding)
+        raise
+    content, layout = begun.content, begun.layout
+    if json_exports.is_json(_head(content, layout.encoding)):
+        encodings.check(content, layout.encoding)
+        export = _of_rows(json_exports.read(encodings.text(content, layout.encoding).read()), layout)
+    elif layout.widths:
+        encodings.check(content, layout.encoding)
+        export = _of_fixed_width(encodings.text(content, layout.encoding).read(), layout.widths)
+    else:
+        export = _of_csv(content, layout)
+    return _shifted(export, begun.lines) if begun.lines else export
+
+
+def _head(content: bytes, encoding: str) -> str:
+    return content[:HEAD].decode(encoding, errors="ignore").removeprefix("\ufeff")
+
+
+def _of_workbook(content: bytes, layout: Layout) -> Export:
+    """The sheet of a workbook; a number is text, and the export knows where it was one."""
+    sheet = excel_exports.read(content, layout)
+    rows = [row for row in sheet.rows if row[0] > layout.skip_lines]
+    export = _of_rows([(0, list(layout.columns)), *rows] if layout.columns else rows, layout)
+    found = [(row, export.columns[place]) for row, place in sorted(sheet.numbers) if place < len(export.columns)]
+    numbers = pl.DataFrame(found, schema=NUMBERS, orient="row").join(export.frame.select(row=ROW), on="row", how="semi")
+    return export._replace(numbers=numbers)
+
+
+def _of_rows(rows: list[tuple[int, list[str]]], layout: Layout) -> Export:
+    """Rows of text, of which the first is the header."""
+    header = rows[0][1] if rows else []
+    while header and not header[-1].strip():
+        header = header[:-1]
+    columns = _columns(header)
+    whole, ragged = Ragged(), Ragged()
+    for number, cells in rows[1:]:
+        if any(cell.strip() for cell in cells[len(columns) :]):
+            ragged.append((number, cells))
+        else:
+            whole.append(_cut((number, cells), len(columns)))
+    part = Part(csv_records.frame_of(whole, columns), ragged)
+    return _export(_Opened(columns, header, iter([part])), layout)
+
+
+def _shifted(export: Export, lines: int) -> Export:
+    """The export with the row numbers of a file that has more lines before it."""
+    down = pl.col(ROW) + lines
+    return export._replace(
+        frame=export.frame.with_columns(down),
+        ragged=export.ragged.with_columns(down),
+        rejects=export.rejects.with_columns(pl.col("row") + lines),
+    )
+
+
+def with_names(export: Export, wanted: Iterable[str]) -> Export:
+    """The export with the wanted columns under their names, if their case or their blanks differ only."""
+    names = headers.spelt(export.columns, wanted)
+    if not names:
+        return export
+    back = {new: export.names.get(old, old) for old, new in names.items()}
+    kept = {new: old for new, old in export.names.items() if new not in names}
+    return export._replace(
+        frame=export.frame.rename(names),
+        ragged=export.ragged.rename(names),
+        names=kept | back,
+        notices=(*export.notices, *headers.notice(names)),
+    )
 
 
 def _of_csv(content: bytes, layout: Layout) -> Export:
     try:
         return _export(_quickly(content, layout), layout)
     except (csv_records.Irregular, UnicodeDecodeError):
-        _check_encoding(content, layout.encoding)
+        encodings.check(content, layout.encoding)
         return _export(_carefully(content, layout), layout)
 
 
@@ -151,134 +240,42 @@ def _of_fixed_width(text: str, widths: dict[str, int]) -> Export:
     return Export(whole, cut, pl.DataFrame(rejects, schema=REJECTS, orient="row"))
 
 
-def _sheet_of_rejects(content: bytes) -> tuple[int, list[list[str]]] | None:
-    """The first sheet of a workbook that has our columns, and the place of its header; None if no sheet has."""
-    try:
-        sheets = list(workbooks.sheets(content))
-    except SourceError:
-        return None
-    for rows in sheets:
-        place = next((place for place, cells in enumerate(rows) if any(cell.strip() for cell in cells)), 0)
-        if rows and reject_files.is_rejects_file(rows[place]):
-            return place, rows
-    return None
-
-
-def _of_sheet(place: int, rows: list[list[str]], layout: Layout) -> Export:
-    header = rows[place]
-    while not header[-1].strip():
-        header = header[:-1]
-    columns = _columns(header)
-    whole: Ragged = []
-    ragged: Ragged = []
-    for number, cells in enumerate(rows[place + 1 :], place + 2):
-        beyond = any(cells[len(columns) :])
-        (ragged if beyond else whole).append((number, cells if beyond else cells[: len(columns)]))
-    part = Part(csv_records.frame_of(whole, columns), ragged)
-    return _export(_Opened(columns, iter([part])), layout)
-
-
-def _of_rejects(content: bytes, layout: Layout) -> Layout | None:
-    """The layout of a corrected rejects file, as the library's spreadsheet saved it; None for any other content."""
-    found: list[tuple[int, Layout]] = []
-    for encoding in _possible_encodings(content, layout):
-        for delimiter in dict.fromkeys((layout.delimiter, *DELIMITERS)):
-            ours = _columns_of_ours(content, encoding, delimiter)
-            found.append((ours, layout.model_copy(update={"encoding": encoding, "delimiter": delimiter})))
-    best = max(found, key=lambda pair: pair[0], default=(0, layout))
-    return best[1].model_copy(update={"widths": None, "trailer": None}) if best[0] else None
-
-
-def _possible_encodings(content: bytes, layout: Layout) -> list[str]:
-    """The encodings in which the content may be a rejects file; none for nearly every export."""
-    head = content[:HEAD]
-    try:
-        own = _encoding(content, layout.encoding)
-    except SourceError:
-        own = "utf-8"
-    ours = "reject_"
-    if ours.encode() in head:
-        of_ascii = [each for each in (own, "utf-8", "cp1252") if ours.encode(each, errors="replace") in head]
-        return [each for each in dict.fromkeys(of_ascii) if _decodes(content, each)] or of_ascii
-    return [each for each in dict.fromkeys((own, "utf-16-le", "utf-16-be")) if _has(head, ours, each)]
-
-
-def _has(head: bytes, text: str, encoding: str) -> bool:
-    bare = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(encoding, encoding)
-    others = {"utf-16": "utf-16-be", "utf-32": "utf-32-be"}.get(encoding, encoding)
-    return any(text.encode(each, errors="replace") in head for each in (bare, others))
-
-
-def _decodes(content: bytes, encoding: str) -> bool:
-    try:
-        content.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _columns_of_ours(content: bytes, encoding: str, delimiter: str) -> int:
-    """How many of our columns the header has, split at this delimiter."""
-    try:
-        _, names = csv_records.header(_text(content, encoding), delimiter)
-    except (SourceError, UnicodeError):
-        return 0
-    return len({name.strip() for name in names} & {*reject_files.COLUMNS})
-
-
-def _encoding(content: bytes, named: str) -> str:
-    """
-    The encoding of the bytes: that of the byte order mark; UTF-8 if they are valid UTF-8, which other text practically
-    never is; otherwise the layout's. It is never guessed. Raises SourceError if the layout's encoding needs a mark.
-    """
-    for mark, encoding in MARKS.items():
-        if content.startswith(mark):
-            return encoding
-    known = codecs.lookup(named).name
-    if known in ("utf-16", "utf-32") and content:
-        raise SourceError(
-            f"The export is not {known}: it has no byte order mark, which {known} needs. Write {known}-le "
-            f"(usual on Windows), {known}-be or the sender's other encoding as source.encoding in the tenant file, or "
-            "ask the sender for UTF-8."
-        )
-    if known == "utf-8" or known.startswith(("utf-16", "utf-32")) or content.isascii():
-        return named
-    try:
-        for _ in _utf8(content, "utf-8-sig"):
-            pass
-    except UnicodeDecodeError:
-        return named
-    return "utf-8"
-
-
 class _Opened(NamedTuple):
-    """The header, and the text after it."""
+    """The header, and the text after it; cells: the header's own, as delivered."""
 
     columns: list[str]
+    cells: list[str]
     parts: Iterator[Part]
 
 
 def _quickly(content: bytes, layout: Layout) -> _Opened:
-    start, columns = _header(content, layout)
-    return _Opened(columns, csv_records.quick(_utf8(content, layout.encoding), layout.delimiter, start, columns))
+    start, cells = _header(content, layout)
+    columns, quoted, blocks = _columns(cells), layout.quote == "double", encodings.utf8_blocks(content, layout.encoding)
+    return _Opened(columns, cells, csv_records.quick(blocks, layout.delimiter, start, columns, quoted=quoted))
 
 
 def _carefully(content: bytes, layout: Layout) -> _Opened:
-    start, columns = _header(content, layout)
-    return _Opened(columns, csv_records.careful(_text(content, layout.encoding), layout.delimiter, start, columns))
+    start, cells = _header(content, layout)
+    columns, quoted, text = _columns(cells), layout.quote == "double", encodings.text(content, layout.encoding)
+    return _Opened(columns, cells, csv_records.careful(text, layout.delimiter, start, columns, quoted=quoted))
 
 
 def _header(content: bytes, layout: Layout) -> tuple[int, list[str]]:
-    """The record number of the header, and its column names."""
-    start, cells = csv_records.header(_text(content, layout.encoding), layout.delimiter)
-    return start, _columns(cells)
+    """The record number of the header, and its cells; without a header line 0, and the names that the layout gives."""
+    if layout.columns:
+        return 0, list(layout.columns)
+    text = encodings.text(content, layout.encoding)
+    return csv_records.header(text, layout.delimiter, quoted=layout.quote == "double")
 
 
 def _export(opened: _Opened, layout: Layout) -> Export:
-    columns, parts = opened
-    frames, ragged = [csv_records.frame_of([], columns)], Ragged()
+    columns, cells, parts = opened
+    frames, ragged, again = [csv_records.frame_of([], columns)], Ragged(), list[int]()
     for part in parts:
-        frames.append(_without_blank_rows(part.frame))
+        repeated = headers.repeated(part.frame, cells)
+        again.extend(repeated.to_list())
+        frame = part.frame.filter(~pl.col(ROW).is_in(repeated.implode())) if len(repeated) else part.frame
+        frames.append(_without_blank_rows(frame))
         ragged += part.ragged
     frame = pl.concat(frames)
     cut = csv_records.frame_of([_cut(row, len(columns)) for row in ragged], columns)
@@ -287,7 +284,8 @@ def _export(opened: _Opened, layout: Layout) -> Export:
     if reject_files.is_rejects_file(columns):
         ours = reject_files.ours(pl.concat([frame, cut]))
         export = Export(reject_files.restore(frame), reject_files.restore(cut), rejects, mended=True, ours=ours)
-    return _rename_columns(export, layout.rename)
+    export = export._replace(notices=tuple(headers.repeated_notice(again)))
+    return _rename_columns(with_names(export, layout.rename), layout.rename)
 
 
 def _rename_columns(export: Export, rename: dict[str, str]) -> Export:
@@ -300,7 +298,7 @@ def _rename_columns(export: Export, rename: dict[str, str]) -> Export:
                 f"Two columns of the export would be called {new}: source.rename gives this name to {old}, and "
                 "another column already has it. Remove that line, or ask the sender for a single column."
             )
-    back = {new: old for old, new in names.items()}
+    back = {new: export.names.get(old, old) for old, new in names.items()}
     return export._replace(frame=export.frame.rename(names), ragged=export.ragged.rename(names), names=back)
 
 
@@ -312,41 +310,7 @@ def _cut(row: tuple[int, list[str]], width: int) -> tuple[int, list[str]]:
 def _refuse_what_is_no_text(content: bytes) -> None:
     for magic, what in NOT_TEXT.items():
         if content[:64].removeprefix(codecs.BOM_UTF8).lstrip().lower().startswith(magic.lower()):
-            raise SourceError(f"The export is {what}, not a CSV file. Ask the sender for CSV.")
-
-
-def _text(content: bytes, encoding: str) -> io.TextIOWrapper:
-    """The text line by line, with its line ends, without a byte order mark."""
-    text = io.TextIOWrapper(io.BytesIO(content), encoding, newline="")
-    if text.read(1) != "\ufeff":
-        text.seek(0)
-    return text
-
-
-def _utf8(content: bytes, encoding: str) -> Iterator[bytes]:
-    """The text in UTF-8, block by block, without a byte order mark."""
-    view = memoryview(content)[len(codecs.BOM_UTF8) if content.startswith(codecs.BOM_UTF8) else 0 :]
-    blocks = (view[at : at + csv_records.BLOCK] for at in range(0, len(view), csv_records.BLOCK))
-    if codecs.lookup(encoding).name == "utf-8":  # polars checks this itself
-        yield from map(bytes, blocks)
-        return
-    decoder = codecs.getincrementaldecoder(encoding)()
-    yield decoder.decode(next(blocks, b"")).removeprefix("\ufeff").encode()
-    for block in blocks:
-        yield decoder.decode(block).encode()
-    yield decoder.decode(b"", final=True).encode()
-
-
-def _check_encoding(content: bytes, encoding: str) -> None:
-    try:
-        content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise SourceError(
-            f"The export is not {encoding}: line {line} has the byte 0x{content[error.start]:02X}, which is not valid "
-            f"{encoding} there. Write the sender's encoding as source.encoding in the tenant file (often cp1252 or "
-            "utf-16), or ask the sender for UTF-8."
-        ) from None
+            raise SourceError(f"The export is {what}, not a CSV file. Ask the sender for CSV, Excel (XLSX) or JSON.")
 
 
 def _columns(header: list[str]) -> list[str]:

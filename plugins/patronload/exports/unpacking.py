@@ -42,7 +42,7 @@ def _gunzip(content: bytes) -> bytes:
             while rest and not unfolding.eof:
                 out.write(unfolding.decompress(rest, STEP))
                 rest = unfolding.unconsumed_tail
-                _check_size(out.tell(), len(content))
+                check_size(out.tell(), len(content))
         except zlib.error:
             raise _damage_error("gzip") from None
         if not unfolding.eof:
@@ -55,7 +55,7 @@ def _unzip(content: bytes, member: str | None) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             chosen = _choose(packed.infolist(), member)
-            _check_size(chosen.file_size, max(chosen.compress_size, 1))
+            check_size(chosen.file_size, max(chosen.compress_size, 1))
             with packed.open(chosen) as file:
                 return _read(file, chosen)
     except (SourceError, MemoryError):
@@ -69,13 +69,15 @@ def _read(file: IO[bytes], chosen: zipfile.ZipInfo) -> bytes:
     out = io.BytesIO()
     while block := file.read(STEP):
         out.write(block)
-        _check_size(out.tell(), max(chosen.compress_size, 1))
+        check_size(out.tell(), max(chosen.compress_size, 1))
     return out.getvalue()
 
 
 def _choose(members: list[zipfile.ZipInfo], member: str | None) -> zipfile.ZipInfo:
     if any(each.filename == "[Content_Types].xml" for each in members):
-        raise SourceError("The export is a zip or Excel file, not a CSV file. Ask the sender for CSV.")
+        raise SourceError(
+            "The export is a document in a zip file, but not an Excel workbook (XLSX). Ask the sender for CSV or XLSX."
+        )
     files = [each for each in members if not each.is_dir() and not _is_litter(each.filename)]
     if any(each.filename.startswith(("/", "\\")) or ".." in each.filename or ":" in each.filename for each in files):
         raise SourceError(
@@ -105,7 +107,8 @@ def _is_litter(name: str) -> bool:
     return name.startswith("__MACOSX/") or name.rpartition("/")[2] in (".DS_Store", "Thumbs.db")
 
 
-def _check_size(unfolded: int, size: int) -> None:
+def check_size(unfolded: int, size: int) -> None:
+    """Raise SourceError for a file that unpacks to a size that only an attack explains."""
     if unfolded > MOST_BYTES or (unfolded > HARMLESS and unfolded > BOMB * size):
         raise SourceError(
             f"The file unpacks to more than {unfolded >> 20:,} MB, {unfolded // size:,} times its size; no export "

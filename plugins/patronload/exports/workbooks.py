@@ -35,7 +35,7 @@ def sheets(content: bytes) -> Iterator[list[list[str]]]:
     """
     from python_calamine import load_workbook  # only needed for workbooks
 
-    _check_size(content)
+    check_size(content)
     try:
         book = load_workbook(io.BytesIO(content))
         found = [book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names]
@@ -58,7 +58,8 @@ def in_text(cell: Cell) -> str:
     return f"{cell}"
 
 
-def _check_size(content: bytes) -> None:
+def check_size(content: bytes) -> None:
+    """Raise SourceError for a workbook that is damaged or unpacks to an absurd size."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             size = sum(part.file_size for part in packed.infolist())

@@ -15,7 +15,7 @@ from patronload.exports import merging, pgp, reading
 from patronload.exports.reading import Export, Facts
 from patronload.loads import corrected_rejects
 from patronload.loads.load import Load
-from patronload.mapping import transform
+from patronload.mapping import invisible, transform
 
 
 def read_export(load: Load) -> Export:
@@ -58,9 +58,11 @@ def facts(load: Load) -> Facts:
 
 
 def rows_in_parts(run: Run) -> Iterator[pl.DataFrame]:
-    """The export's rows, one part at a time; at least one part, which has the columns."""
+    """The export's rows, one part at a time, without invisible characters; at least one part, which has the columns."""
+    odd = not run.has(names.FACTS) or Facts(**run.read_json(names.FACTS)).may_have_invisible
     rows = pl.scan_parquet(run.read(names.ROWS))
     height = rows.select(pl.len()).collect().item()
     size = transform.part_size(height)
     for start in range(0, max(height, 1), size):
-        yield rows.slice(start, size).collect()
+        part = rows.slice(start, size).collect()
+        yield invisible.cleaned(part) if odd else part

@@ -71,7 +71,6 @@ def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: 
         checks=tuple(_checks(left.validation)),
         warnings=(
             *_warnings_of_checks(left.validation),
-            *unread.sentences(left.validation.unread if left.validation else {}),
             *_warnings_of_approval(gates, approval, tenant),
             *_warnings_of_gates(gates, left.gates.load_anyway if left.gates else None, dry_run=dry_run),
             *(left.plan.warnings if left.plan else ()),
@@ -130,8 +129,13 @@ def _group_notes(noted: pl.DataFrame) -> tuple[Noted, ...]:
 
 
 def _warnings_of_checks(validation: Validation | None) -> list[str]:
-    """The failed checks of the whole file that only warn. What is about single rows is reported as Noted."""
-    return [
+    """
+    The failed checks of the whole file that only warn, how it was read, and columns that no rule reads.
+
+    What is about single rows is reported as Noted.
+    """
+    told = [*validation.notices, *unread.sentences(validation.unread)] if validation else []
+    return told + [
         f"A check that only warns: {check.sentence}"
         for check in _checks(validation)
         if check.scope == "warn" and not check.passed and not check.failed

@@ -60,8 +60,7 @@ def _paths(load: Load) -> list[str]:
         return [load.path]
     if source.files == "all":
         return sources.names(source, load.path, load.until)
-    more = source.files if isinstance(source.files, tuple) else ()
-    return [load.path, *(each.format(date=load.day) for each in more)]
+    return [load.path, *source.more_paths_on(load.day)]
 
 
 def _file_names() -> Iterator[str]:

@@ -60,6 +60,7 @@ def _check(load: Load) -> Counts:
         columns=() if found.refusals else tuple(export.columns),
         great_expectations=great_expectations.VERSION,
         checks=tuple(CheckResult(**check._asdict()) for check in found.checks),
+        notices=() if found.refusals else export.notices,
         unread={} if found.refusals else gatekeeper.unread(load, export),
     ).write(load.run)
     skipped = found.skipped.height

@@ -1,0 +1,95 @@
+"""
+Invisible characters in cells: zero-width and direction marks, byte order marks, soft hyphens, control characters.
+
+They are left out of all values, or two ids that look alike would be two patrons. Accents that are characters of their
+own are combined with their letters (Unicode's NFC), as FOLIO and people's keyboards write them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import polars as pl
+
+from patronload.config.mapping import Mapping
+from patronload.rows import NOTED, ROW, no_notes
+
+JOINERS = r"\x{200C}\x{200D}\x{FE00}-\x{FE0F}"
+"""Persian, the languages of India, and emoji need them between characters."""
+
+# Line breaks and tabs are text. NUL rejects the row, because the text before it is damaged too.
+INVISIBLE = rf"[[\x01-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F\p{{Cf}}\x{{034F}}]--[{JOINERS}]]"
+
+# After a Latin letter, a digit, a punctuation mark or a blank, a joiner joins nothing.
+LONE_JOINERS = rf"(^|[\p{{Latin}}\p{{N}}\p{{P}}\p{{Z}}\p{{Cc}}])[{JOINERS}]+"
+
+DOUBTFUL = rf"{INVISIBLE}|{LONE_JOINERS}"
+
+CONTROLS = bytes([*range(1, 9), 11, 12, *range(14, 32), 127])
+
+STARTS = (
+    b"\xc2",
+    b"\xcc",
+    b"\xcd",
+    b"\xd8\x9c",
+    b"\xdb\x9d",
+    b"\xe1",
+    b"\xe2\x80",
+    b"\xe2\x81",
+    b"\xef\xb8",
+    b"\xef\xbb",
+)
+"""The bytes, in UTF-8, with which invisible characters and separate accents begin; the first is also that of °."""
+
+
+def may_occur(content: bytes, encoding: str) -> bool:
+    """Whether the bytes of an export may have such characters. It is quick, and true in doubt."""
+    if encoding != "utf-8" and not content.isascii():
+        return True
+    body = content.removeprefix(b"\xef\xbb\xbf")
+    return len(body.translate(None, CONTROLS)) < len(body) or (
+        not body.isascii() and any(start in body for start in STARTS)
+    )
+
+
+def cleaned(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with visible characters only; ROW stays as it is."""
+    return frame.with_columns(_visible(pl.col(pl.String)).str.normalize("NFC"))
+
+
+def _visible(text: pl.Expr) -> pl.Expr:
+    return text.str.replace_all(INVISIBLE, "").str.replace_all(LONE_JOINERS, "${1}")
+
+
+def notes(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """A note (see rows.NOTED) for each cell with an invisible character, in the columns that rules read."""
+    found = [no_notes()]
+    for column in mapping.columns:
+        cells = frame.select(pl.col(ROW).cast(pl.UInt32).alias("row"), value=pl.col(column))
+        cells = cells.filter(pl.col("value").str.contains(DOUBTFUL))
+        if cells.height:
+            found.append(_notes_of(cells, column))
+    return pl.concat(found)
+
+
+def _notes_of(cells: pl.DataFrame, column: str) -> pl.DataFrame:
+    shown = [_shown(cell) for cell in cells["value"]]
+    return cells.with_columns(
+        effect=pl.lit("warn"),
+        column=pl.lit(column),
+        value=pl.Series(shown, dtype=pl.String),
+        reason=pl.Series([f"{column}: '{cell}' has invisible characters, which are left out" for cell in shown]),
+        summary=pl.lit(f"{column} has invisible characters, which are left out"),
+    ).select(*NOTED)
+
+
+def _shown(cell: str) -> str:
+    """The cell with invisible characters as their numbers, like 1001<U+200B>."""
+    return re.sub(r"[^ -~]", _number, cell)
+
+
+def _number(found: re.Match[str]) -> str:
+    sign = found[0]
+    odd = unicodedata.category(sign) in ("Cf", "Cc") or sign == "\u034f" or "\ufe00" <= sign <= "\ufe0f"
+    return f"<U+{ord(sign):04X}>" if odd and sign not in "\t\r\n" else sign

@@ -1,0 +1,148 @@
+"""Exports as Excel workbooks and as JSON, read as strictly as CSV."""
+
+import io
+import json
+from datetime import date, datetime
+
+import pytest
+import xlsxwriter
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from patronload.config.source import Layout
+from patronload.errors import SourceError
+from patronload.exports import merging, reading
+from patronload.rows import ROW
+
+MAPPING = "target: folio\nfields:\n  externalSystemId: ID\n  username: LOGIN\n  personal.lastName: LAST\n"
+
+
+def workbook(**sheets):
+    """A workbook with these sheets; a text is a text cell."""
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
+        day = book.add_format({"num_format": "mm/dd/yyyy"})
+        for name, rows in sheets.items():
+            sheet = book.add_worksheet(name)
+            for row, cells in enumerate(rows):
+                for column, cell in enumerate(cells):
+                    if isinstance(cell, date):
+                        sheet.write_datetime(row, column, cell, day)
+                    elif isinstance(cell, str) and cell.startswith("="):
+                        sheet.write_formula(row, column, cell, None, "of a formula")
+                    elif isinstance(cell, str):
+                        sheet.write_string(row, column, cell)
+                    else:
+                        sheet.write(row, column, cell)
+    return file.getvalue()
+
+
+def test_cells_of_a_workbook_are_text():
+    """Text as it is, with its zeros; a date by its type, a formula by its value, and row numbers of the sheet."""
+    rows = [
+        ["ID", "EXPIRES", "NOTE", "YEAR", "OK"],
+        ["00123", date(2027, 8, 31), "=A2", 2027, True],
+        ["", "", "", "", ""],
+        ["1E5", datetime(2027, 8, 31, 10, 30), " x ", 1.5, ""],  # noqa: DTZ001 - cells have no zone
+    ]
+    read = reading.read(workbook(Patrons=rows, Other=[["X"]]), Layout(delimiter="|"))
+    assert read.frame.rows() == [
+        (2, "00123", "2027-08-31", "of a formula", "2027", "TRUE"),
+        (4, "1E5", "2027-08-31 10:30:00", " x ", "1.5", ""),
+    ]
+
+
+def test_a_number_is_no_id(mapping):
+    """Its zeros are lost. The row is rejected with advice; the other rows are loaded."""
+    content = workbook(S=[["ID", "LOGIN", "LAST", "ROOM"], [413, "ann", "Adams", 7], ["0000414", "bob", "Baker", 8]])
+    merged = merging.merge([("a.xlsx", reading.read(content, Layout()))], mapping(MAPPING), "reject")
+    assert merged.rejects.select("row", "column", "value").rows() == [(2, "ID", "413")]
+    assert "format the column as text" in merged.rejects["reason"].item()
+    assert merged.frame[ROW].to_list() == [2, 3]
+
+
+def test_the_sheet_can_be_named():
+    """And lines before the header, and a sheet without a header."""
+    content = workbook(Notes=[["x"]], Patrons=[["Title"], ["ID", "LOGIN"], ["1", "ann"]])
+    assert reading.read(content, Layout(sheet="Patrons", skip_lines=1)).frame.rows() == [(3, "1", "ann")]
+    bare = workbook(S=[["1", "ann"]])
+    assert reading.read(bare, Layout(columns=["ID", "LOGIN"])).frame.rows() == [(1, "1", "ann")]
+    with pytest.raises(SourceError, match="no sheet called Patron;"):
+        reading.read(content, Layout(sheet="Patron"))
+
+
+def test_a_row_with_more_cells_than_the_header_is_rejected():
+    """As in CSV."""
+    read = reading.read(workbook(S=[["ID", "LOGIN"], ["1", "a", "more"], ["2", "b"]]), Layout())
+    assert read.ragged[ROW].to_list() == [2]
+    assert read.frame.rows() == [(3, "2", "b")]
+
+
+@pytest.mark.parametrize("cut", [100, 1000, -30])
+def test_a_damaged_workbook_is_refused(cut):
+    """With a message, not with an unexpected error."""
+    with pytest.raises(SourceError):
+        reading.read(workbook(S=[["ID"], ["1"]])[:cut], Layout())
+
+
+LINES = (
+    '{"ID": "007", "LAST": "Zoë", "n": 1.50, "tags": ["a", "b"]}\n\n'
+    '{"LAST": null, "ID": 12345678901234567890, "ok": true}\n'
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_json_lines(encoding):
+    """Keys are columns, numbers keep their digits, and the row number is that of the line."""
+    read = reading.read(LINES.encode(encoding), Layout(encoding=encoding))
+    assert read.columns == ["ID", "LAST", "n", "tags", "ok"]
+    assert read.frame.rows() == [
+        (1, "007", "Zoë", "1.50", '["a","b"]', ""),
+        (3, "12345678901234567890", "", "", "", "true"),
+    ]
+
+
+def test_a_json_array():
+    """Its entries are numbered from 1."""
+    read = reading.read(b' [\n {"ID": "1"},\n {"ID": "2", "A": "x"}\n]', Layout())
+    assert read.frame.rows() == [(1, "1", ""), (2, "2", "x")]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"ID": "1"}\n{"ID": "2"', "line 2 is not JSON"),
+        ('[{"ID": "1"},\n{"ID": }]', "line 2 is not JSON"),
+        ('{"ID": "1", "ID": "2"}', "the same key twice"),
+        ('{"ID": "1"}\n["x"]', "line 2 is not an object"),
+        ('{"a":' * 100_000, "nested too deep|is not JSON"),
+        ("[]", "empty"),
+    ],
+)
+def test_wrong_json_is_refused_with_its_line(text, words):
+    """Without quoting the file."""
+    with pytest.raises(SourceError, match=words):
+        reading.read(text.encode(), Layout())
+
+
+@pytest.mark.parametrize("header", ["[ID],[LOGIN]", "{ID},x", '"[x]",b'])
+def test_a_header_with_brackets_is_still_csv(header):
+    """Databases put names into brackets."""
+    assert reading.read(f"{header}\n1,2\n".encode(), Layout()).rows == 1
+
+
+def test_xml_is_refused_with_advice():
+    """Nothing guesses which element is a patron."""
+    with pytest.raises(SourceError, match=r"an XML file, which is not read, .*Ask the sender for CSV, Excel"):
+        reading.read(b"<?xml version='1.0'?><patrons/>", Layout())
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.dictionaries(st.sampled_from(["A", "B"]), st.text(), min_size=1), min_size=1))
+def test_any_text_in_json_is_read_as_it_is(objects):
+    """As long as something is in the row; a row that repeats the header does not count."""
+    objects = [{"A": "a", "B": "b"}, *objects]
+    read = reading.read("\n".join(map(json.dumps, objects)).encode(), Layout())
+    cells = [(one.get("A", ""), one.get("B", "")) for one in objects]
+    wanted = [row for row in cells if any(cell.strip() for cell in row) and row != ("A", "B")]
+    assert [row[1:] for row in read.frame.select(ROW, "A", "B").rows()] == wanted

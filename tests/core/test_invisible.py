@@ -1,0 +1,128 @@
+"""Invisible characters never reach an id, names are in Unicode's NFC, and what was left out is listed."""
+
+import json
+import unicodedata
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from patronload.checks import validation
+from patronload.config.source import Layout
+from patronload.exports import reading, reject_files
+from patronload.mapping import invisible
+from patronload.mapping.transform import transform
+from patronload.rows import blank_noted, without
+
+MAPPING = """
+target: folio
+fields:
+  externalSystemId: ID
+  username: ID
+  barcode: CARD
+  personal.lastName: LAST
+"""
+
+
+def loaded(mapping, *rows, encoding="utf-8"):
+    """The patrons, the rejects and the notes of an export."""
+    export = reading.read("\n".join(["ID,CARD,LAST", *rows]).encode(encoding), Layout(encoding=encoding))
+    rules = mapping(MAPPING)
+    found = validation.validate(export, rules)
+    accepted = without(blank_noted(export.visible, found.noted), found.skipped)
+    made = transform(accepted, rules, found.rejects)
+    return [json.loads(text) for text in made.patrons["patron"]], found
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "\u200b",
+        "\u200e",
+        "\u200f",
+        "\ufeff",
+        "\u00ad",
+        "\u202e",
+        "\u2066",
+        "\u2060",
+        "\u200d",
+        "\u200c",
+        "\x07",
+        "\x85",
+        "\ufe0f",
+    ],
+)
+@pytest.mark.parametrize("cell", ["{}1001", "10{}01", "1001{}", "1001{} ", "\u00a01001{}"])
+def test_an_invisible_character_never_reaches_an_id(mapping, sign, cell):
+    """Wherever it is in the cell; the note shows its number."""
+    (patron,), found = loaded(mapping, f"{cell.format(sign)},{cell.format(sign)},Adams")
+    assert (patron["externalSystemId"], patron["barcode"]) == ("1001", "1001")
+    assert found.rejects.is_empty()
+    assert set(found.noted["summary"]) == {
+        "ID has invisible characters, which are left out",
+        "CARD has invisible characters, which are left out",
+    }
+    assert all(f"<U+{ord(sign):04X}>" in value for value in found.noted["value"])
+
+
+def test_ids_that_look_alike_are_one_patron(mapping):
+    """They share an id, and the reason shows the same text for both."""
+    _, found = loaded(mapping, "1001,1,Adams", "1001\u200b,2,Adams")
+    assert set(found.rejects["row"]) == {2, 3}
+    assert set(found.rejects["value"]) == {"1001"}
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "iso-8859-15", "utf-16", "utf-8-sig"])
+def test_in_every_encoding(mapping, encoding):
+    """A soft hyphen in Latin-1 is a single byte."""
+    (patron,), found = loaded(mapping, "10\u00ad01,7,Müller", encoding=encoding)
+    assert patron["externalSystemId"] == "1001"
+    assert patron["personal"]["lastName"] == "Müller"
+    assert found.noted["row"].to_list() == [2]
+
+
+def test_names_are_composed_and_keep_their_joiners(mapping):
+    """An accent of its own joins its letter; Persian keeps its zero-width non-joiner."""
+    patrons, found = loaded(mapping, "1,1,Jose\u0301", "2,2,می\u200cخواهم", "3,3,A\u030angstro\u0308m")
+    assert [patron["personal"]["lastName"] for patron in patrons] == ["José", "می\u200cخواهم", "Ångström"]
+    assert found.noted.is_empty()
+
+
+def test_garbled_text_is_still_found(mapping):
+    """The í of a wrong encoding has a soft hyphen in it."""
+    patrons, found = loaded(mapping, "1,1,GarcÃ\u00ada", "2,2,Adams")
+    assert [patron["externalSystemId"] for patron in patrons] == ["2"]
+    assert "is garbled" in found.rejects["reason"].item()
+
+
+def test_a_plain_file_is_not_searched():
+    """Accents alone give no reason to."""
+    assert not invisible.may_occur("ID,LAST\n1,Müller\n".encode(), "utf-8")
+    assert invisible.may_occur("ID,LAST\n1,Mu\u0308ller\n".encode(), "utf-8")
+    assert not invisible.may_occur(b"ID\r\n1\t2\r\n", "cp1252")
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text())
+@example("a\u200db")
+@example("e\u0301\u200b\u0301")
+def test_whatever_would_change_is_found_beforehand(text):
+    """The quick look at the bytes misses nothing, and cleaning twice is cleaning once."""
+    import polars as pl
+
+    frame = pl.DataFrame({"A": [text]})
+    once = invisible.cleaned(frame)
+    assert invisible.cleaned(once).equals(once)
+    assert unicodedata.is_normalized("NFC", once["A"].item())
+    if once["A"].item() != text:
+        assert invisible.may_occur(text.encode(), "utf-8")
+
+
+def test_the_rejects_file_has_the_cells_as_they_came():
+    """What the library sent is what it gets back."""
+    export = reading.read("ID,LAST\n1001\u200b,Jose\u0301\n".encode(), Layout())
+    import polars as pl
+
+    rejects = pl.DataFrame({"row": [2], "stage": ["x"], "column": ["ID"], "value": ["1"], "reason": ["r"]})
+    written = reject_files.write(export.frame, rejects, ",", "utf-8")
+    assert "1001\u200b,Jose\u0301," in written.decode("utf-8-sig")
