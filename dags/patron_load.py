@@ -9,8 +9,8 @@ This DAG loads one library's patron export into its library system.
 * **transform** maps the rows to patrons, with the mapping file.
 * **plan** compares them with the library system and changes nothing there. It keeps what the library owns, sets aside
   what cannot be loaded, and cuts the rest into chunks.
-* **approve** asks a person if something about the load is unusual, and waits for the answer. Only libraries with
-  `approval` in their tenant file have this task; for the others an unusual load stops.
+* **approve** asks a person if something about the load is unusual, and waits for the answer. Without `approval` in the
+  tenant file, an unusual load stops instead; an undo is always asked about.
 * **post** sends the chunks one after the other, each once, and keeps every answer. You can clear it at any time.
 * **report** counts what happened to every row: rows = created + updated + unchanged + failed + rejected + skipped +
   not sent + unconfirmed.
@@ -28,6 +28,8 @@ This DAG loads one library's patron export into its library system.
   are stopped, unless *Load anyway* has a reason.
 * **Answer for an unusual load:** open *Required Actions* on the home page, or the link in the mail. It shows what is
   unusual and what would be loaded. Approve or Reject, with a reason. Nothing is sent without approval.
+* **Undo a load:** press Trigger and write the run id of the load into *Undo*. No file is loaded; fields go back to
+  what they were, unless someone has changed them since. You are always asked first. See `docs/undo.md`.
 * **See the result:** open the tab *Load report* of a run. The tab *Patron loads* above lists all of its library's
   loads.
 * **When a task is red:** the last lines of its log say what is wrong and what to do. See also
@@ -75,8 +77,8 @@ def stages(tenant: Tenant) -> None:
         tasks.validate(name),
         tasks.transform(name),
         tasks.plan(name),
-        # Without `approval` no one is ever asked, so there is no such task.
-        *([tasks.approve(name)] if tenant.approval else []),
+        # Without `approval` a person is asked about an undo only, and the task ends at once on all other days.
+        tasks.approve(name),
         tasks.post(name),
         # Teardowns run after a failure too. The run is red if post or notify is: Airflow looks at the last tasks, and a
         # teardown that counts hides the task before it. So report must not count, or it would hide post.

@@ -1,6 +1,7 @@
 """One mail a week: to whom, and what it tells."""
 
 import os
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -67,6 +68,20 @@ def test_the_mail(libraries: Path):
         assert told in mail.html
     assert "&lt;Library&gt;" in mail.html
     assert "<Library>" not in mail.html
+
+
+def test_undone_loads_are_counted_apart(libraries: Path):
+    """An undo is no load, and the mail says how many loads were undone."""
+    leave(libraries, "ashford", date(2026, 11, 20))
+    leave(libraries, "ashford", date(2026, 11, 21))
+    file = libraries / "ashford" / "manual__2026-11-21" / "report.json"
+    written = file.stat()
+    file.write_text(re.sub('"outcome":"\\w+"', '"outcome":"undone"', file.read_text()))
+    os.utime(file, (written.st_atime, written.st_mtime))
+    mail = digests.mail("Head@a.example", digests.digests(UNTIL)["Head@a.example"], UNTIL)
+    assert mail.subject.startswith("1 of 1 load succeeded")
+    assert "Undone: 1 load." in mail.text
+    assert "Undone: 1 load." in mail.html
 
 
 def test_a_week_without_a_load(libraries: Path):

@@ -44,6 +44,7 @@ INVENTED = (
     "ordway",
     "penrose",
     "quarley",
+    "radnor",
 )
 """Libraries with a folder as their source and a FOLIO tenant of their own, so that no test stands in another's way."""
 

@@ -18,6 +18,8 @@ from tests.airflow.libraries import (
 )
 
 APPROVED, REJECTED, SILENT = "marden", "norwell", "ordway"
+UNDONE = "radnor"
+"""A library without `approval` in its tenant file."""
 
 
 def wait_for_the_process(world: World, tenant: str, run_id: str) -> None:
@@ -158,3 +160,24 @@ def test_no_answer(world: World, questions: Runs):
     assert (report["approval"]["answer"], report["approval"]["by"]) == ("no_answer", None)
     (mail,) = ends(world, SILENT, run_id)
     assert "No one approved the load, nothing was sent" in mail["Subject"]
+
+
+def test_an_undo(world: World):
+    """A person is asked although the tenant file has no `approval`; a yes undoes the load, and its file loads again."""
+    world.deliver(UNDONE, f"patrons_{today():%Y%m%d}.csv", as_csv(people(UNDONE, 5)))
+    loaded = world.ended(UNDONE, world.start(UNDONE)).run_id
+    undo = world.start(UNDONE, undo=loaded)
+    wait_until(lambda: world.states(UNDONE, undo)["approve"] == "awaiting_input")
+    found = question_of(world, UNDONE, undo)
+    assert found["subject"].endswith(": undo an earlier load?")
+    assert f"run {loaded}" in found["body"].replace("\\", "")
+    assert "| Become inactive | 5 |" in found["body"]
+    assert answer(world, "user", UNDONE, undo, "Approve", "it was the wrong file").is_success
+    assert world.ended(UNDONE, undo).state == "success"
+    report = world.report(UNDONE, undo)
+    assert (report["outcome"], report["updated"], report["approval"]["by"]) == ("undone", 5, "user")
+    assert not any(user.get("active") for user in world.folio.store(f"fs{UNDONE}").users if "externalSystemId" in user)
+    page = world.api.http.get(f"{world.airflow.url}/patron-loads/libraries/{dag_id(UNDONE)}").text
+    assert "undone since" in page
+    again = world.ended(UNDONE, world.start(UNDONE)).run_id
+    assert world.report(UNDONE, again)["outcome"] == "loaded"

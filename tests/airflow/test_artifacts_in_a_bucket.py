@@ -66,6 +66,7 @@ def test_a_load_with_its_artifacts_in_a_bucket(bucket_world: BucketWorld):
         "changes.parquet",
         "before.parquet",
         "remembered.json",
+        "ledger_changes.parquet",
         *(f"{place}/000{chunk}.json{end}" for chunk in (1, 2) for place, end in PARTS.items()),
         "report.json",
         "report.html",

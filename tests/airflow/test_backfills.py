@@ -118,7 +118,7 @@ def test_a_file_that_was_loaded_already(world: World):
     assert len(world.imports("fairholm")) == sent
     assert world.states("fairholm", second.run_id) == {
         "fetch": "success",
-        **dict.fromkeys(("validate", "transform", "plan", "post"), "skipped"),
+        **dict.fromkeys(("validate", "transform", "plan", "approve", "post"), "skipped"),
         "report": "success",
         "notify": "success",
     }

@@ -46,7 +46,7 @@ def test_what_cannot_get_better_is_not_tried_again(world: World, stopped: Runs, 
     """The step that failed was tried once, those behind it were not begun, report and notify went through."""
     tasks = {task.task_id: task for task in world.api.tasks(f"patron_load__{tenant}", stopped[tenant])}
     assert (tasks[failed].state, tasks[failed].try_number) == ("failed", 1)
-    order = ("fetch", "validate", "transform", "plan", "post")
+    order = ("fetch", "validate", "transform", "plan", "approve", "post")
     behind = order[order.index(failed) + 1 :]
     assert {tasks[name].state for name in behind} == {"upstream_failed"}
     assert tasks["report"].state == tasks["notify"].state == "success"
@@ -61,6 +61,7 @@ def test_a_dry_run(world: World, stopped: Runs):
         "validate": "success",
         "transform": "success",
         "plan": "success",
+        "approve": "success",
         "post": "skipped",
         "report": "success",
         "notify": "success",

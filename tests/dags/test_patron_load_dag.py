@@ -71,12 +71,10 @@ def test_the_stages_run_one_after_the_other(northfield: DAG):
     ]
 
 
-def test_who_asks_nobody_has_no_task_to_ask(read):
-    """A library without `approval` in its tenant file costs no task for it."""
+def test_every_library_has_the_task_that_asks(read):
+    """Also one without `approval` in its tenant file: an undo is always asked about."""
     dags = dags_in(read("patron_load"))
-    assert [task.task_id for task in dags["patron_load__stclare"].topological_sort()] == [
-        name for name in STAGES if name != "approve"
-    ]
+    assert [task.task_id for task in dags["patron_load__stclare"].topological_sort()] == STAGES
 
 
 def test_what_no_answer_means(northfield: DAG):
@@ -111,17 +109,26 @@ def test_report_and_notify_run_after_a_failure_and_leave_the_run_red(northfield:
 def test_the_form(northfield: DAG):
     """Each parameter of the form has a title, a description and a type; left alone, they ask for an ordinary load."""
     params = {name: northfield.params.get_param(name) for name in northfield.params}
-    assert list(params) == ["dry_run", "source_path", "load_anyway", "adopt"]
+    assert list(params) == ["dry_run", "source_path", "load_anyway", "adopt", "undo", "leave"]
     assert all(param.schema["title"] and param.description for param in params.values())
     assert {name: param.schema["type"] for name, param in params.items()} == {
         "dry_run": "boolean",
         "source_path": ["null", "string"],
         "load_anyway": ["null", "string"],
         "adopt": ["null", "string"],
+        "undo": ["null", "string"],
+        "leave": "boolean",
     }
     # Each task having a copy would take Airflow more than twice as long to read a library's DAG.
     assert [dict(task.params) for task in northfield.tasks] == [{}] * 8
-    assert northfield.params.dump() == {"dry_run": False, "source_path": None, "load_anyway": None, "adopt": None}
+    assert northfield.params.dump() == {
+        "dry_run": False,
+        "source_path": None,
+        "load_anyway": None,
+        "adopt": None,
+        "undo": None,
+        "leave": False,
+    }
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,24 @@ def test_missed_days(schedule: str | None, loads: list[Load], missed: dict[int, 
     assert list(found) == sorted(found), "the newest comes first"
 
 
+def an_undo(called: str, run: str, minutes: int) -> Load:
+    """A run of today that undoes another one."""
+    return load(0, "undone", run_id=called, undo=run, began=NOW + timedelta(minutes=minutes))
+
+
+def test_a_day_whose_load_was_undone_is_missed():
+    """Until its file is loaded again, or the undo is undone; the undo itself is no load of a day."""
+    loads = [load(0), load(1, run_id="wrong"), load(2)]
+    undone = [an_undo("undo", "wrong", 1), *loads]
+    assert days.missed_days(EVERY_DAY, undone) == [days.Missed(DAY - timedelta(days=1), "undone")]
+    assert days.undone(undone) == {"wrong"}
+    again = [an_undo("redo", "undo", 2), *undone]
+    assert days.missed_days(EVERY_DAY, again) == []
+    assert days.undone(again) == {"undo"}
+    assert days.missed_days(EVERY_DAY, [load(1, run_id="right"), *undone]) == []
+    assert days.undone([an_undo("third", "redo", 3), *again]) == {"redo", "wrong"}
+
+
 def test_days_whose_loads_are_not_shown_any_more_are_not_missed():
     """After a backfill of a month the last loads are of long ago, and those of the last days are not among them."""
     backfill = [load(back, kind="backfill") for back in range(40, 70)]

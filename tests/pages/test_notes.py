@@ -43,6 +43,10 @@ ZEROS = dict.fromkeys(("updated", "failed", "rejected", "not_sent", "unconfirmed
             {"outcome": "loaded", "rows": 15, "created": 15, "corrected": True},
             "Day 2026-11-24, patrons.csv (corrected rows): loaded; 15 of 15 rows",
         ),
+        (
+            {"outcome": "undone", "undo": "day2", "file": None, "rows": 9, "updated": 7, "rejected": 2},
+            "Day 2026-11-24: undo of run day2, complete; 7 of 9 patrons, 2 not undone",
+        ),
         ({"outcome": "no_file", "rows": 0, "file": None}, "Day 2026-11-24: no file"),
     ],
 )

@@ -5,7 +5,16 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patronload.targets.folio.three_way import apply, changed_paths, every_path
+from patronload.targets.folio.three_way import (
+    apply,
+    changed_paths,
+    every_path,
+    if_same,
+    is_same,
+    path_of,
+    undone,
+    value_at,
+)
 
 WORDS = st.sampled_from(["a", "b", "c"])
 HOME, WORK = ({"addressTypeId": name, "city": "Cork"} for name in ("Home", "Work"))
@@ -71,3 +80,52 @@ def test_a_new_patron_who_is_there_by_now():
     now = {"username": "z", "barcode": "7", "personal": {"lastName": "X", "phone": "1"}}
     merged = {"username": "a", "barcode": "7", "personal": {"lastName": "L", "phone": "1"}}
     assert apply(now, planned, every_path(planned)) == merged
+
+
+@given(RECORDS, RECORDS)
+def test_a_load_that_nobody_touched_since_goes_back_whole(before: dict[str, Any], written: dict[str, Any]):
+    """Each field that the load has written gets the value of before."""
+    paths = changed_paths(written, before)
+    taken = undone(before, written, written, paths)
+    assert (taken.back, taken.changed) == (paths, [])
+    assert by_type(apply(written, before, taken.back)) == by_type(before)
+
+
+@given(RECORDS, RECORDS, RECORDS)
+def test_an_undo_never_goes_over_an_edit(before: dict[str, Any], written: dict[str, Any], now: dict[str, Any]):
+    """Whatever FOLIO has: a field that is not as the load wrote it stays, and is listed unless it is as before."""
+    paths = changed_paths(written, before)
+    taken = undone(before, written, now, paths)
+    after = apply(now, before, taken.back)
+    for path in {*every_path(now), *every_path(after), *paths}:
+        has, wrote, was = (value_at(record, path) for record in (now, written, before))
+        if path in paths and is_same(path, has, wrote):
+            assert is_same(path, value_at(after, path), was)
+        else:
+            assert value_at(after, path) == has
+            assert (path in taken.changed) == (path in paths and not is_same(path, has, was))
+
+
+@given(RECORDS, RECORDS, RECORDS)
+def test_the_condition_is_checked_again_when_a_patron_is_sent(
+    planned_on: dict[str, Any], before: dict[str, Any], now: dict[str, Any]
+):
+    """A field that was edited between the plan and the request stays; doing it twice is once."""
+    paths = [if_same(path, value_at(planned_on, path)) for path in changed_paths(before, planned_on)]
+    after = apply(now, before, paths)
+    for path in {*every_path(now), *every_path(after)}:
+        goes_back = path in map(path_of, paths) and is_same(path, value_at(now, path), value_at(planned_on, path))
+        assert value_at(after, path) == value_at(before if goes_back else now, path)
+    assert by_type(apply(after, before, paths)) == by_type(after)
+
+
+def test_what_is_the_same_to_folio():
+    """However it is written: dates, lists without order, an address without its id, a contact type in capitals."""
+    assert is_same("expirationDate", "2027-05-31T23:59:59.000+00:00", "2027-05-31T23:59:59Z")
+    assert is_same("enrollmentDate", "2020-01-01", "2020-01-01T00:00:00.000+00:00")
+    assert is_same("departments", ["b", "a"], ["a", "b"])
+    assert is_same("personal.addresses.Home", HOME | {"id": "1", "primaryAddress": False}, HOME)
+    assert is_same("personal.preferredContactTypeId", "Email", "email")
+    assert is_same("barcode", "", None)
+    assert not is_same("active", True, False)
+    assert not is_same("personal.addresses.Home", HOME, HOME | {"city": "Kerry"})

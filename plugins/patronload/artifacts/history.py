@@ -35,21 +35,25 @@ class History:
         self._files = Run(run.folder.parent)
 
     def find(self, sha256: str) -> Loaded | None:
-        """The load of a file with this hash."""
+        """The load of a file with this hash; None if there is none, or if it was undone."""
+        found = self.entry(sha256)
+        return None if found is None or found.undone else found
+
+    def entry(self, sha256: str) -> Loaded | None:
+        """The load of a file with this hash, also if it was undone."""
         names = [name for name in self._names() if name.endswith(f"_{sha256}.json")]
         return self._read(names[-1]) if names else None
 
     def newest(self) -> Loaded | None:
-        """The load of the newest export."""
-        names = self._names()
-        return self._read(names[-1]) if names else None
+        """The load of the newest export that was not undone."""
+        return next((loaded for name in reversed(self._names()) if not (loaded := self._read(name)).undone), None)
 
     def last(self, most: int) -> list[Loaded]:
-        """The last loads in the order of their exports, the newest last; without exports given by hand."""
+        """The last loads in the order of their exports, the newest last; without those by hand or undone."""
         found: list[Loaded] = []
         for name in reversed(self._names()):
             loaded = self._read(name)
-            if not loaded.by_hand:
+            if not loaded.by_hand and not loaded.undone:
                 found.insert(0, loaded)
             if len(found) == most:
                 break
@@ -79,6 +83,13 @@ class History:
         for name in self._files.names(FOLDER):
             if name.endswith(".parquet") and name.removesuffix(".parquet") not in kept:
                 self._files.remove(name)
+
+    def mark_undone(self, run: str, by: str | None) -> None:
+        """Note which run has undone a run's load; None if it counts again. A load that is not there is left out."""
+        for name in self._names():
+            loaded = self._read(name)
+            if loaded.run == run and loaded.undone != by:
+                self._files.write_json(f"{FOLDER}/{_stem(loaded)}.json", _as_json(loaded._replace(undone=by)))
 
     def _names(self) -> list[str]:
         """The entries in the order of their exports, the oldest first."""
@@ -120,4 +131,5 @@ def _from_json(content: dict[str, Any]) -> Loaded:
         by_hand=bool(content["by_hand"]),
         # An entry of an earlier version lacks it.
         earlier=tuple(map(str, content.get("earlier", ()))),
+        undone=content.get("undone"),
     )

@@ -10,6 +10,7 @@ from patronload.artifacts import names, questions, tables
 from patronload.artifacts.models import ApprovalRecord, Delivery, Failure, Gates, Plan, Validation
 from patronload.artifacts.progress import Progress
 from patronload.artifacts.run import Run
+from patronload.artifacts.undo import Undo
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class LeftBehind:
 
     `url` is where a person finds the run's folder. `rejects` has the rows rejected before sending (see tables.REJECTS),
     `noted` and `skipped` are as rows.NOTED and rows.SKIPPED say. `unchanged` has the rows (row, key) that were not sent
-    because they change nothing, `departures` the patrons whose turn it was to leave. To report another artifact, add a
-    field here.
+    because they change nothing, `departures` the patrons whose turn it was to leave, `undo` which run it undoes.
+    To report another artifact, add a field here.
     """
 
     url: str
@@ -36,6 +37,7 @@ class LeftBehind:
     unchanged: pl.DataFrame
     departures: pl.DataFrame | None
     progress: Progress
+    undo: Undo | None = None
 
     @classmethod
     def of(cls, run: Run) -> LeftBehind:
@@ -48,6 +50,7 @@ class LeftBehind:
             approval=questions.current(run),
             plan=Plan.find(run),
             failure=Failure.find(run),
+            undo=Undo.find(run),
             rejects=tables.rejects(run),
             noted=tables.read_notes(run),
             skipped=tables.read_skipped(run),

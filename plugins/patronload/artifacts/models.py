@@ -194,6 +194,7 @@ class Plan(Content):
 
     new: int = 0
     known: int = 0
+    unchanged: int = 0
     chunks: int = 0
     planned: Moment | None = None
     warnings: tuple[str, ...] = ()
@@ -204,6 +205,8 @@ class Plan(Content):
     """The users who are to be taken over, counted; see loads.adoption."""
     effects: dict[str, Any] | None = None
     """What the load changes; see checks.effects.Effects."""
+    undo: dict[str, Any] | None = None
+    """What undoing a load does; see targets.delivery.UndoFigures."""
 
 
 class Created(Content):

@@ -39,12 +39,12 @@ def figures(run: Run) -> GateFigures:
 
 
 def question_hash(run: Run) -> str | None:
-    """A hash of what is asked: the file, the verdicts and the plan. None while there is no plan."""
+    """A hash of what is asked: the file or the undone load, the verdicts and the plan. None while there is no plan."""
     if not run.has(names.PLAN):
         return None
     # The contents as they are in the files: an answer given to an earlier version stays valid.
     about = [
-        run.read_json(names.DELIVERY),
+        run.read_json(names.DELIVERY if run.has(names.DELIVERY) else names.UNDO),
         [verdict.to_json() for verdict in verdicts_to_answer(run)],
         run.read_json(names.PLAN),
     ]

@@ -23,7 +23,7 @@ from patronload.artifacts import encryption
 from patronload.artifacts.bucket_store import BucketStore
 from patronload.artifacts.encryption import Cipher
 from patronload.artifacts.folder_store import FolderStore
-from patronload.artifacts.names import PURGED, RUN_MARKERS, SHARED
+from patronload.artifacts.names import PURGED, RUN_MARKERS, SHARED, UNDONE
 from patronload.artifacts.store import Store
 from patronload.errors import ConfigError
 
@@ -65,6 +65,10 @@ class Run:
     def others(self) -> list[Run]:
         """The folders beside it, by name: the tenant's other runs, and what belongs to all of them."""
         return [Run(path) for path in _folders(self.folder.parent) if path.name != self.folder.name]
+
+    def sibling(self, run_id: str) -> Run:
+        """The folder of another run of the tenant."""
+        return Run(self.folder.parent / _folder_name(run_id))
 
     def has(self, name: str) -> bool:
         """Whether the artifact is there; if it is, it is complete."""
@@ -124,8 +128,9 @@ class Run:
         return self._store.written_at(name) if self._store.has(name) else None
 
     def last_written(self) -> datetime:
-        """When the run last wrote something into its folder, in UTC. Purging does not count."""
-        written = [each.modified for each in self._store.entries() if each.modified and each.name != PURGED]
+        """When the run last wrote something into its folder, in UTC. Purging does not count, nor does an undo."""
+        by_others = (PURGED, UNDONE)
+        written = [each.modified for each in self._store.entries() if each.modified and each.name not in by_others]
         return max(written, default=datetime.fromtimestamp(0, UTC))
 
     def remove_entry(self, name: str) -> None:

@@ -37,7 +37,8 @@ class Loaded(NamedTuple):
     A load that went through, as the ledger keeps it. `by_hand`: someone named the file for that run.
 
     `file_day` is the day that the file is of: the run's where the path has a date in it, else that of its modification.
-    `earlier` are the runs that had loaded the same file before, the first one first.
+    `earlier` are the runs that had loaded the same file before, the first one first. `undone` is the run that has
+    undone the load.
     """
 
     run: str
@@ -52,6 +53,7 @@ class Loaded(NamedTuple):
     groups: Mapping[str, int]
     by_hand: bool
     earlier: tuple[str, ...] = ()
+    undone: str | None = None
 
     @property
     def position(self) -> tuple[date, datetime]:

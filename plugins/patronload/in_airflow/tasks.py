@@ -77,6 +77,22 @@ PARAMS = {
             "Start a dry run with the same text first. A person is always asked."
         ),
     ),
+    "undo": Param(
+        None,
+        type=["null", "string"],
+        maxLength=500,
+        title="Undo",
+        description=(
+            "Undo an earlier load of this library: write its run id. No file is loaded. A person is always asked "
+            "before anything is sent. With Dry run, the report says what would go back."
+        ),
+    ),
+    "leave": Param(
+        False,
+        type="boolean",
+        title="Leave created users",
+        description="With Undo: leave users whom that load created as they are. Otherwise they become inactive.",
+    ),
 }
 
 LONGEST_PAUSE = timedelta(hours=1)
@@ -150,7 +166,7 @@ class Approval(HITLOperator):
         question = stage.approve(load, self._turn(context))
         if question is None:
             return
-        self.subject = f"{load.tenant.library}, {dates.in_words(load.day)}: is this load right?"
+        self.subject = f"{load.tenant.library}, {dates.in_words(load.day)}: {question.subject}"
         self.body = approval_question.markdown(question, load.tenant.system.name)
         self.options = [choice.name for choice in question.choices]
         self.defaults = self.options[-1:]
@@ -384,11 +400,13 @@ def _load(name: str) -> Load:
         load_anyway=_reason(params.get("load_anyway")),
         past=_is_past(run, tenant),
         adopt=_reason(params.get("adopt")),
+        undo=_reason(params.get("undo")),
+        leave=bool(params.get("leave")),
     )
 
 
 def _reason(written: str | None) -> str | None:
-    """The reason that a person wrote, on one line, for logs and mails; None if it is blank."""
+    """What a person wrote, on one line, for logs and mails; None if it is blank."""
     return "".join(sign for sign in " ".join((written or "").split()) if sign.isprintable()) or None
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from patronload import dates
-from patronload.artifacts import questions
+from patronload.artifacts import names, questions
 from patronload.artifacts.history import History
 from patronload.artifacts.models import ApprovalRecord, Delivery, Plan, Validation
 from patronload.artifacts.run import Run
@@ -202,6 +202,8 @@ def _people_now(now: Shown, before: Shown) -> str:
 
 def question(load: Load, record: ApprovalRecord) -> Question:
     """The question, with what helps to answer it. It names no patron."""
+    if load.undo:
+        return _undo_question(load, record)
     last = next(iter(History(load.run).last(1)), None)
     plan = plan_summary.summary(Plan.read(load.run).effects, load.tenant.system.name)
     return Question(
@@ -220,6 +222,29 @@ def _choices(load: Load) -> tuple[Choice, ...]:
         return CHOICES
     only = questions.asks_only_about_leavers(load.run)
     return WITH_LEAVERS if only else (*WITH_LEAVERS, CHOICES[-1])
+
+
+def _undo_question(load: Load, record: ApprovalRecord) -> Question:
+    """Whether a load is to be undone, with what that would do."""
+    plan = Plan.read(load.run)
+    undo: dict[str, int] = plan.undo or {}
+    figures = {
+        "Patrons sent by that load": undo["patrons"],
+        "Go back": undo["back"],
+        "of these only in part": undo["partly"],
+        "Become inactive": undo["becoming_inactive"],
+        "Become active": undo["becoming_active"],
+        "Are as before already": plan.unchanged,
+        "Cannot go back": questions.figures(load.run).rejected,
+    }
+    return Question(
+        sentences=tuple(verdict.sentence for verdict in questions.verdicts_to_answer(load.run)),
+        files=(f"What stays as it is, and why, is in {load.run.url}/{names.NOT_UNDONE}.",),
+        figures=tuple(Figure(name, f"{number:,}", "") for name, number in figures.items()),
+        until=record.until.astimezone(load.tenant.zone),
+        plan=plan_summary.summary(plan.effects, load.tenant.system.name),
+        is_undo=True,
+    )
 
 
 def _files(load: Load, last: Loaded | None) -> Iterator[str]:

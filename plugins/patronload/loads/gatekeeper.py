@@ -142,6 +142,11 @@ def check_rejects(load: Load, export: Facts, rejected: int, more: Iterable[Verdi
     _hold(load, "plan", verdicts, GateFigures(rejected=rejected))
 
 
+def ask_undo(load: Load, sentence: str, rejected: int) -> None:
+    """After the plan of an undo: a person is always asked about it. A dry run sends nothing, and asks nobody."""
+    _hold(load, "plan", [Verdict("undo", load.dry_run, sentence, "ask")], GateFigures(rejected=rejected))
+
+
 def check_age(load: Load) -> None:
     """
     Before the first patron is sent: no newer file was loaded since this run began. Raises ValidationError.
@@ -172,7 +177,7 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
     if figures.mended:
         return
     history, arrival, validation = History(load.run), _arrival(load), Validation.read(load.run)
-    before = history.find(arrival.sha256)
+    before = history.entry(arrival.sha256)
     loaded = Loaded(
         run=load.run_id,
         day=load.day,
@@ -201,7 +206,7 @@ def is_complete(load: Load) -> bool:
     have stopped, whoever let it through. What is said about the effect of the load says nothing about the file.
     """
     kept = Gates.find(load.run) or Gates()
-    if load.tenant.source.contains != "everyone" or load.source_path or kept.figures.mended:
+    if load.tenant.source.contains != "everyone" or load.source_path or load.undo or kept.figures.mended:
         return False
     about_file = [verdict for verdict in kept.verdicts if verdict.gate not in (*effects.WORDS, *ABOUT_PEOPLE)]
     return all(verdict.state in ("passed", "warned") for verdict in about_file)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 
-from patronload.artifacts import names
+import polars as pl
+
+from patronload.artifacts import names, tables
 from patronload.artifacts.run import Run
 from patronload.systems import System
+from patronload.targets.ledger_changes import LedgerChanges
 from patronload.targets.patron_ledger import PatronLedger
 
 
@@ -19,6 +22,28 @@ def read(run: Run, system: System) -> PatronLedger | None:
     if shared.has(names.OLD_LEDGER):
         return PatronLedger.from_json(shared.read_json(names.OLD_LEDGER), folds=system.folds_keys)
     return None
+
+
+def changes(run: Run) -> LedgerChanges | None:
+    """What a run changed in the ledger; None if it changed nothing yet."""
+    if not run.has(names.LEDGER_CHANGES):
+        return None
+    content = io.BytesIO(run.read(names.LEDGER_CHANGES))
+    metadata = pl.read_parquet_metadata(content)
+    content.seek(0)
+    return LedgerChanges.of(pl.read_parquet(content), metadata)
+
+
+def write_changed(run: Run, before: PatronLedger, ledger: PatronLedger) -> None:
+    """
+    Replace the library's ledger, and note before what the run changes in it.
+
+    `before` is the ledger as it was read. A process that ends in between does the same again.
+    """
+    found, earlier = LedgerChanges.between(before, ledger), changes(run)
+    found = earlier.followed_by(found) if earlier else found
+    tables.write(run, names.LEDGER_CHANGES, found.lines, metadata=found.metadata)
+    write(run, ledger)
 
 
 def write(run: Run, ledger: PatronLedger) -> None:

@@ -9,8 +9,9 @@ import polars as pl
 from patronload.artifacts import names, tables
 from patronload.artifacts.models import Remembered
 from patronload.artifacts.progress import Progress
+from patronload.artifacts.undo import Undo
 from patronload.config.mapping import Mapping
-from patronload.loads import adoption, delivery, gatekeeper, leavers, ledger_store
+from patronload.loads import adoption, delivery, gatekeeper, leavers, ledger_store, reruns
 from patronload.loads.load import Load
 from patronload.loads.posting import post as posting
 from patronload.mapping import last_changed
@@ -25,6 +26,9 @@ def update(load: Load) -> None:
 
     It is done once for each new state of the run: clearing a run of long ago changes nothing.
     """
+    if load.undo:
+        _undo(load)
+        return
     progress = _progress(load)
     if progress is None:
         return
@@ -40,8 +44,9 @@ def update(load: Load) -> None:
         return
     system = load.tenant.system
     ledger = ledger_store.read(load.run, system) or PatronLedger.empty(folds=system.folds_keys)
+    known = ledger.copy()
     add(load, ledger, progress, state)
-    ledger_store.write(load.run, ledger)
+    ledger_store.write_changed(load.run, known, ledger)
     state.write(load.run)
 
 
@@ -56,6 +61,8 @@ def _progress(load: Load) -> Progress | None:
 
 def remembered_again(load: Load, ledger: PatronLedger) -> bool:
     """Add a run of the archive to a ledger that is built again; whether there was anything to add."""
+    if load.run.has(names.UNDO) or load.run.has(names.UNDONE):
+        return False
     progress, state = _progress(load), Remembered.find(load.run)
     if progress is None or state is None:
         return False
@@ -76,6 +83,17 @@ def add(load: Load, ledger: PatronLedger, progress: Progress, state: Remembered)
         adoption.take_over(load, ledger)
     if state.counted:
         _count_missing(load, mapping, ledger, confirmed)
+
+
+def _undo(load: Load) -> None:
+    """Undo what the load wrote into the ledger, once."""
+    if Remembered.find(load.run) or not (reruns.anything_sent(load.run) or posting.is_complete(load.run)):
+        return
+    ledger = ledger_store.read(load.run, load.tenant.system)
+    changes = ledger_store.changes(load.run.sibling(Undo.read(load.run).run))
+    if ledger is not None and changes is not None:
+        ledger_store.write_changed(load.run, ledger, changes.undo(ledger))
+    Remembered(rows=[], loaded=[], complete=True).write(load.run)
 
 
 def _confirm(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed: pl.DataFrame) -> None:

@@ -13,13 +13,24 @@ import polars as pl
 from patronload.artifacts import names, questions, tables
 from patronload.artifacts.models import Plan
 from patronload.artifacts.run import Run
+from patronload.artifacts.undo import Undo
 from patronload.checks import effects, limits
 from patronload.checks.effects import Effects, Tally
 from patronload.config import mapping_files
 from patronload.config.mapping import Mapping
 from patronload.errors import TargetError
 from patronload.exports.reading import Facts
-from patronload.loads import adoption, approval, delivery, gatekeeper, identities, leavers, ledger_store, reruns
+from patronload.loads import (
+    adoption,
+    approval,
+    delivery,
+    gatekeeper,
+    identities,
+    leavers,
+    ledger_store,
+    reruns,
+    undoing,
+)
 from patronload.loads.leases import Lease
 from patronload.loads.load import Counts, Load
 from patronload.loads.posting import chunks
@@ -41,14 +52,41 @@ def lease_of(load: Load, target: Target) -> Lease:
     return Lease(load.run.root, target.address, load.called)
 
 
-def plan(load: Load, facts: Facts, target: Target, lease: Lease, decision: leavers.Decision = "ask") -> Counts:
+def plan(load: Load, target: Target, lease: Lease, decision: leavers.Decision = "ask") -> Counts:
     """
     Compare the patrons with what the target has, and cut what is to be sent into chunks. Nothing is changed there.
 
     `decision`: what happens to too many leavers.
 
-    Raises TargetError for what has to be fixed first, ValidationError when too many are rejected, TransientError.
+    Raises TargetError for what has to be fixed first, ValidationError when too many are rejected, or when a load cannot
+    be undone, and TransientError.
     """
+    if load.undo:
+        return _plan_undo(load, target, lease)
+    return _plan_file(load, delivery.facts(load), target, lease, decision)
+
+
+def _plan_undo(load: Load, target: Target, lease: Lease) -> Counts:
+    """The way back from a load; see undoing."""
+    started = datetime.now(UTC)
+    planned = target.plan_undo(undoing.undoing(load))
+    if not load.dry_run:
+        lease.renew()
+    reruns.forget_plan(load.run)
+    tables.write(load.run, names.PLAN_REJECTS, planned.rejects)
+    numbered = chunks.write(load.run, load.tenant.target, planned.patrons)
+    if planned.stays is not None:
+        load.run.write(names.NOT_UNDONE, planned.stays.write_csv().encode())
+    effect = _write_effects(load, planned, None)
+    summary = planned.summary | {"chunks": len(set(numbered)), "planned": started}
+    Plan(**summary, effects=effect.to_json()).write(load.run)
+    rejected = planned.rejects["row"].n_unique()
+    gatekeeper.ask_undo(load, undoing.sentence(Undo.read(load.run), load.tenant.system.name), rejected)
+    _write_planned(load.run, planned.patrons, numbered)
+    return {"known": planned.patrons.height, "unchanged": planned.summary["unchanged"], "rejected": rejected}
+
+
+def _plan_file(load: Load, facts: Facts, target: Target, lease: Lease, decision: leavers.Decision) -> Counts:
     started = datetime.now(UTC)
     patrons, mapping = tables.read(load.run, names.PATRONS), load.mapping(facts.columns)
     ledger = ledger_store.read(load.run, load.tenant.system)
@@ -210,7 +248,7 @@ def plan_again_if_needed(load: Load, target: Target, lease: Lease) -> None:
     decision: leavers.Decision = "unasked"
     if questions.asks_about_leavers(load.run):
         decision = "leave" if approval.leavers_may_leave(load.run) else "wait"
-    plan(load, delivery.facts(load), target, lease, decision)
+    plan(load, target, lease, decision)
     if before:
         approval.carry_over(load, before)
     # Something that was usual in the first plan may be unusual now.

@@ -12,7 +12,7 @@ import logging
 from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.errors import TargetError
-from patronload.loads.load import Counts
+from patronload.loads.load import Counts, Load
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +28,16 @@ def keep(run: Run, what: str, name: str) -> Counts:
     return {"kept": f"{run.url}/{name}"}
 
 
+def nothing_to_do(load: Load, why: str) -> Counts:
+    """What a stage hands on that has nothing to do, because the run undoes another one."""
+    log.info("%s: this run undoes run %s", why, load.undo)
+    return {"undo": load.undo}
+
+
 def forget_plan(run: Run) -> None:
     """Remove what an earlier attempt planned, so that it is neither sent nor counted."""
     planned = (names.PLANNED, names.PLAN, names.PLAN_REJECTS, names.UNCHANGED, names.CHANGES, names.BEFORE)
-    people = (names.PLAN_SKIPPED, names.LEAVERS, names.LEAVERS_FILE, names.ADOPTED)
+    people = (names.PLAN_SKIPPED, names.LEAVERS, names.LEAVERS_FILE, names.ADOPTED, names.NOT_UNDONE)
     for name in (*planned, *people, *run.names(names.CHUNKS)):
         run.remove(name)
 

@@ -18,6 +18,7 @@ from patronload.artifacts.progress import Progress
 from patronload.artifacts.questions import LEAVERS
 from patronload.checks import unread
 from patronload.config.tenants import Tenant
+from patronload.reporting import undo_words
 from patronload.reporting.fates import Counts, count, fates_of, with_failed
 from patronload.reporting.report import (
     UNCONFIRMED,
@@ -29,6 +30,7 @@ from patronload.reporting.report import (
     Reason,
     Report,
     Skip,
+    Undo,
 )
 
 ENDS: dict[str, Outcome] = {"ValidationError": "stopped", "MissingError": "no_file", "Declined": "declined"}
@@ -38,8 +40,15 @@ _FEW = 10
 """How many row numbers a reason names: enough to find it in a spreadsheet; all of them are in rejects.csv."""
 
 
-def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: bool) -> Report:
-    """The report of a run, from whatever it left behind."""
+def build(
+    tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: bool, undo: str | None = None
+) -> Report:
+    """The report of a run, from whatever it left behind. `undo` is the run that it undoes."""
+    report = _of_load(tenant, run_id, day, left, dry_run=dry_run)
+    return _of_undo(report, undo, left) if undo else report
+
+
+def _of_load(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: bool) -> Report:
     of_file, departing = left.progress.split_leavers()
     left = replace(left, progress=of_file)
     fates = fates_of(left)
@@ -87,6 +96,16 @@ def build(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: 
         who=_who(tenant, left.failure, ended_early=ended_early),
         can_be_asked=tenant.system.can_be_asked,
     )
+
+
+def _of_undo(report: Report, run: str, left: LeftBehind) -> Report:
+    """The report of a run that undoes another one, as far as that was found and planned."""
+    figures = (left.plan.undo if left.plan else None) or {}
+    names = ("run", "day", "export", "undoes_load") if left.undo else ()
+    undo = Undo(**{"run": run} | {name: getattr(left.undo, name) for name in names} | figures)
+    ended: Outcome = "undone" if report.outcome in ("loaded", "loaded_with_rejects") else report.outcome
+    warnings = (*report.warnings, *undo_words.sentences(undo, report.target))
+    return report.model_copy(update={"undo": undo, "outcome": ended, "warnings": warnings})
 
 
 def _export(delivery: Delivery | None) -> Export | None:

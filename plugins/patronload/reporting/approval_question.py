@@ -58,6 +58,37 @@ class Question(NamedTuple):
     until: datetime
     plan: PlanSummary = PlanSummary((), (), ())
     choices: tuple[Choice, ...] = CHOICES
+    is_undo: bool = False
+    """Whether a load is to be undone; then there is no file."""
+
+    @property
+    def headline(self) -> str:
+        """The question in one line."""
+        return "Undo this load?" if self.is_undo else "Is this load right?"
+
+    @property
+    def subject(self) -> str:
+        """The question as Airflow lists it, after library and day."""
+        return "undo an earlier load?" if self.is_undo else "is this load right?"
+
+    @property
+    def lead(self) -> str:
+        """Why there is a question."""
+        if self.is_undo:
+            return "A run that undoes an earlier load waits for a person. Nothing was changed yet."
+        follows = self.choices[-1].follows
+        why = "Something about it is unusual, so it waits for a person. Nothing was sent yet."
+        return f"{why} Without an answer {follows}."
+
+    @property
+    def first(self) -> str:
+        """What is above the sentences."""
+        return "What is asked" if self.is_undo else "What is unusual"
+
+    @property
+    def second(self) -> str:
+        """What is above the figures."""
+        return "What would happen" if self.is_undo else "What would be loaded"
 
     @property
     def compared(self) -> bool:
@@ -70,11 +101,13 @@ def markdown(question: Question, target: str) -> str:
     until = dates.with_weekday(question.until, question.until.tzinfo)
     return "\n".join(
         [
-            "### What is unusual",
+            f"### {question.first}",
             "",
             *(f"* {plain(sentence)}" for sentence in question.sentences),
             "",
-            f"### What would be loaded into {plain(target)}",
+            f"### {question.second} in {plain(target)}"
+            if question.is_undo
+            else f"### {question.second} into {plain(target)}",
             "",
             *_table(question),
             "",

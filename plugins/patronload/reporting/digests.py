@@ -30,6 +30,11 @@ class Week(NamedTuple):
         """How many succeeded."""
         return sum(load.outcome in ("loaded", "loaded_with_rejects") for load in self.loads)
 
+    @property
+    def undone(self) -> int:
+        """How many of the runs undid a load instead of loading."""
+        return sum(load.outcome == "undone" for load in self.loads)
+
 
 def digests(until: datetime) -> dict[str, list[Week]]:
     """Address -> the libraries whose weeks it is to hear of, up to `until` (aware)."""
@@ -45,14 +50,15 @@ def digests(until: datetime) -> dict[str, list[Week]]:
 
 def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
     """One mail about a week of one or more libraries, which ends at `until` (aware)."""
-    loads, well = sum(len(week.loads) for week in weeks), sum(week.well for week in weeks)
-    quiet = [week.tenant.library for week in weeks if not week.loads]
+    undone, well = sum(week.undone for week in weeks), sum(week.well for week in weeks)
+    loads = sum(len(week.loads) for week in weeks) - undone
+    quiet = [week.tenant.library for week in weeks if len(week.loads) == week.undone]
     headline = f"{well} of {count_of(loads, 'load')} succeeded" if loads else "No load this week"
     last = (until - timedelta(days=1)).date()
     content = {
         "headline": headline,
         "looks": LOOKS,
-        "lead": f"There was no load of {', '.join(quiet)}." if quiet else "",
+        "lead": _lead(quiet, undone),
         "look": _look(good=bool(loads) and well == loads and not quiet),
         "week": f"{dates.short(last - timedelta(days=6))} to {dates.short(last)}",
         "weeks": [(week.tenant.library, [_line(load) for load in week.loads]) for week in weeks],
@@ -64,6 +70,11 @@ def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
         html=templates.environment().get_template("digest.html").render(content),
         text=templates.environment().get_template("digest.txt").render(content),
     )
+
+
+def _lead(quiet: Sequence[str], undone: int) -> str:
+    none = [f"There was no load of {', '.join(quiet)}."] if quiet else []
+    return " ".join([*none, *([f"Undone: {count_of(undone, 'load')}."] if undone else [])])
 
 
 def _look(*, good: bool) -> Look:

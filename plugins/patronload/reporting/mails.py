@@ -12,7 +12,7 @@ from typing import Any
 from patronload import dates
 from patronload.config.tenants import Notify, Tenant
 from patronload.reporting import templates, words
-from patronload.reporting.approval_question import Choice, Question
+from patronload.reporting.approval_question import Question
 from patronload.reporting.report import Outcome, Report
 from patronload.reporting.smtp import Mail
 from patronload.reporting.words import ASKED, LATE
@@ -22,7 +22,7 @@ def recipients(tenant: Tenant, report: Report) -> list[str]:
     """Those whom the tenant names for this outcome, each once."""
     contacts = tenant.notify
     named = list(contacts.always)
-    if report.outcome == "loaded":
+    if report.outcome in ("loaded", "undone"):
         named += contacts.on_success
     if report.to_correct:
         named += contacts.on_rejects
@@ -80,7 +80,7 @@ def late_mail(tenant: Tenant, day: date, expected: datetime) -> Mail:
 
 def question_mail(tenant: Tenant, run_id: str, day: date, question: Question, link: str | None) -> Mail:
     """The mail that asks whether an unusual load is right; `link` leads to where the answer is given."""
-    headline = "Is this load right? Please answer"
+    headline = f"{question.headline} Please answer"
     content = {
         "tenant": tenant,
         "dag": tenant.dag_id,
@@ -91,7 +91,7 @@ def question_mail(tenant: Tenant, run_id: str, day: date, question: Question, li
         "question": question,
         "most_changes": words.CHANGES,
         "link": link,
-        "steps": _to_answer(link, dates.with_weekday(question.until, tenant.zone), question.choices),
+        "steps": _to_answer(link, dates.with_weekday(question.until, tenant.zone), question),
     }
     asked = tenant.approval.ask if tenant.approval else None
     to = _once(tenant.notify.on_failure if asked is None else asked)
@@ -104,9 +104,16 @@ def _mail(template: str, line: str, to: Sequence[str], content: Mapping[str, Any
     return Mail(line, tuple(to), html, text)
 
 
-def _to_answer(link: str | None, until: str, choices: Sequence[Choice]) -> list[str]:
+def _to_answer(link: str | None, until: str, question: Question) -> list[str]:
+    choices = question.choices
     follows = " ".join(f"{choice.name}: {choice.follows}." for choice in choices)
     where = "by the link above" if link else "in Airflow: the run named below, its task 'approve', tab Required Action"
+    if question.is_undo:
+        return [
+            "Find out whether the load has to be undone. The run's report in Airflow lists every change.",
+            f"Answer {where}: Approve, and it is undone; Reject, and nothing is sent. A reason has to be given.",
+            f"Without an answer by {until}, nothing is sent, and another mail says so.",
+        ]
     return [
         "Find out whether this is as it should be; whoever sends the export will know.",
         f"Answer {where}. {follows} A reason has to be given.",

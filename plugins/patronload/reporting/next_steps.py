@@ -1,10 +1,15 @@
 """Advise the reader of a report what to do next."""
 
+from patronload.reporting import undo_words
 from patronload.reporting.report import Report, count_of
 
 
 def next_steps(report: Report) -> list[str]:
     """The next steps, in order."""
+    return undo_words.next_steps(report) if report.undo and report.outcome != "failed" else _after_a_load(report)
+
+
+def _after_a_load(report: Report) -> list[str]:
     if report.outcome == "stopped":
         return [*_read_rejects(report), *_after_a_stop(report)]
     if report.outcome == "declined":

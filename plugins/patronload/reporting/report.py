@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from patronload.artifacts.models import Approval, Archived, Failure, GateVerdict
 
 Outcome = Literal[
-    "loaded", "loaded_with_rejects", "already_loaded", "stopped", "failed", "no_file", "declined", "dry_run"
+    "loaded", "loaded_with_rejects", "already_loaded", "stopped", "failed", "no_file", "declined", "dry_run", "undone"
 ]
 
 UNCONFIRMED = "sent, but no answer tells whether the patron was loaded"
@@ -98,6 +98,27 @@ class People(_Part):
     returned: int = 0
 
 
+class Undo(_Part):
+    """
+    The run that a run undoes, with its day and file, and what that does; see targets.delivery.UndoFigures.
+
+    `undoes_load`: a load is undone. If not, an undo is, and the load counts again. The day is None if the run could
+    not be found.
+    """
+
+    run: str
+    day: date | None = None
+    export: str | None = None
+    undoes_load: bool = True
+    patrons: int = 0
+    back: int = 0
+    partly: int = 0
+    becoming_inactive: int = 0
+    becoming_active: int = 0
+    left: int = 0
+    stays: tuple[tuple[str, str, int], ...] = ()
+
+
 class Report(_Part):
     """
     One run, counted. Always: rows = created + updated + unchanged + failed + rejected + skipped + not_sent +
@@ -107,6 +128,9 @@ class Report(_Part):
     target. `rejected` rows were never sent because of their content, and `skipped` rows because of a rule of the
     mapping. `not_sent` rows were not sent because the run ended first or was a dry run. `unconfirmed` rows were sent,
     but it is not known whether they were loaded.
+
+    The rows of an `undo` are the patrons whom that load had sent: `updated` have what they had before, `unchanged` had
+    it already, and `rejected` cannot go back.
     """
 
     tenant: str
@@ -137,6 +161,7 @@ class Report(_Part):
     people: People | None = None
     effects: dict[str, Any] | None = None
     """What the load changes, or would change; see checks.effects.Effects."""
+    undo: Undo | None = None
     skips: tuple[Skip, ...] = ()
     noted: tuple[Noted, ...] = ()
     gates: tuple[GateVerdict, ...] = ()
@@ -166,7 +191,7 @@ class Report(_Part):
     @property
     def to_correct(self) -> int:
         """How many rows are in rejects.csv."""
-        return self.rejected + self.failed
+        return 0 if self.undo else self.rejected + self.failed
 
     def to_json(self) -> dict[str, Any]:
         """The content of report.json."""

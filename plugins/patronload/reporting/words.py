@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from patronload import dates
-from patronload.reporting import plan_summary
+from patronload.reporting import plan_summary, undo_words
 from patronload.reporting.next_steps import next_steps
 from patronload.reporting.plan_summary import PlanSummary
 from patronload.reporting.report import UNCONFIRMED, Noted, Outcome, People, Reason, Report, count_of
@@ -52,6 +52,7 @@ LOOKS: dict[Outcome, Look] = {
     "no_file": Look("No file", "#9c3d6e", "#f09abf"),
     "declined": Look("Declined", "#5b5f97", "#b3b7f0"),
     "dry_run": Look("Dry run", "#2f5fb3", "#8db4ff"),
+    "undone": Look("Undone", "#7a4b12", "#e0b27a"),
 }
 
 
@@ -75,6 +76,8 @@ NO_ROWS = ("failed", "no_file", "already_loaded")
 
 def headline(report: Report) -> str:
     """The result of a load in one line."""
+    if report.undo:
+        return undo_words.headline(report, report.undo)
     nothing = "" if report.sent else ", nothing was sent"
     plain = {
         "dry_run": f"Dry run: {_would(report)}",
@@ -122,6 +125,8 @@ def _are(number: int, thing: str) -> str:
 
 def _lead(report: Report) -> str:
     """The second sentence: what the headline means."""
+    if report.undo:
+        return undo_words.lead(report, report.undo)
     target, rows = report.target, count_of(report.rows, "row")
     as_before = "" if report.sent else f" {target} is as it was before."
     wanted = " that is to be loaded" if report.skipped else ""
@@ -158,6 +163,8 @@ def _how_far_sent(report: Report) -> str:
 
 def _numbers(report: Report) -> list[Number]:
     """The account, top to bottom: the lines after the first add up to it."""
+    if report.undo:
+        return [Number(*line) for line in undo_words.numbers(report)]
     target = report.target
     same = Number("Unchanged", report.unchanged, f"{target} already has exactly this", "good")
     would = _would_be_sent(report)

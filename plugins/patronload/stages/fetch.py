@@ -11,7 +11,7 @@ from patronload import sources
 from patronload.artifacts import names
 from patronload.artifacts.models import DeliveredFile, Delivery
 from patronload.errors import MissingError
-from patronload.loads import archive, failures, reruns
+from patronload.loads import archive, failures, reruns, undoing
 from patronload.loads.load import Counts, Load
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ def fetch(load: Load) -> Counts:
     with failures.recording(load, "fetch"):
         # A plan made from another file must not be sent: it would count as this file, which is then never loaded.
         reruns.forget_plan(load.run)
+        if load.undo:
+            return _undo(load)
         for name in (names.ROWS, names.RAGGED, names.FACTS):
             load.run.remove(name)
         delivery = _delivery(load)
@@ -34,6 +36,14 @@ def fetch(load: Load) -> Counts:
         log.info("Day %s: fetched %s, %s bytes, into %s", load.day, file.name, f"{file.size:,}", load.run.url)
     more = {"more_files": len(delivery.more)} if delivery.more else {}
     return {"file": delivery.name, "bytes": delivery.size} | more
+
+
+def _undo(load: Load) -> Counts:
+    """No export is needed; whether the run can be undone is checked before anything else."""
+    undo = undoing.look_up(load)
+    undo.write(load.run)
+    log.info("Nothing to fetch: this run undoes run %s, of %s", undo.run, undo.day)
+    return {"undo": undo.run}
 
 
 def _delivery(load: Load) -> Delivery:

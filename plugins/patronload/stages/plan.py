@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 from patronload import connections, targets
 from patronload.artifacts import names
-from patronload.loads import delivery, failures, planning, reruns
+from patronload.loads import failures, planning, reruns
 from patronload.loads.load import Counts, Load
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,6 @@ def plan(load: Load) -> Counts:
             lease = planning.lease_of(load, target)
             # From here until the report no other load may change what the plan is based on.
             with nullcontext() if load.dry_run else lease.keep_on_success():
-                counts = planning.plan(load, delivery.facts(load), target, lease)
+                counts = planning.plan(load, target, lease)
     log.info("Planned: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
     return counts

@@ -9,8 +9,9 @@ from patronload import connections, targets
 from patronload.artifacts import names, questions, tables
 from patronload.artifacts.models import Delivery, Plan, Validation
 from patronload.artifacts.progress import Progress
+from patronload.artifacts.undo import Undo
 from patronload.errors import RefusedError
-from patronload.loads import approval, delivery, failures, gatekeeper, ledger_updates, planning, reruns
+from patronload.loads import approval, delivery, failures, gatekeeper, ledger_updates, planning, reruns, undoing
 from patronload.loads.load import Counts, Load
 from patronload.loads.posting import post as posting
 from patronload.loads.posting.post import Totals
@@ -28,12 +29,15 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
     whatever the library system answered to each request.
     """
     with failures.recording(load, "post"):
+        undoing.check_not_undone(load)
         if not reruns.anything_sent(load.run):
             reruns.check_plan(load.run)
             approval.check(load.run)
             gatekeeper.check_age(load)
         with targets.open_target(load.tenant.target, connections.get) as target:
             totals = _send(load, target, tell)
+        if load.undo:
+            return _undone(load, totals)
         rejected = tables.rejects(load.run)["row"].n_unique()
         check_loaded(load, totals, rejected)
         if totals.created + totals.updated or tables.read_unchanged(load.run).height:
@@ -51,7 +55,22 @@ def _send(load: Load, target: Target, tell: Callable[[str], None]) -> Totals:
     try:
         return posting.post(load.run, target, watch=posting.Watch(lease.renewed_by(tell), lease.check))
     finally:
+        if load.undo:
+            undoing.mark(load)
         ledger_updates.update(load)
+
+
+def _undone(load: Load, totals: Totals) -> Counts:
+    """What the stage hands on of an undo. Raises RefusedError when every patron was refused."""
+    name = load.tenant.system.name
+    if totals.failed and not totals.updated + totals.created:
+        raise RefusedError(
+            f"{name} refused all {totals.failed:,} patrons that it was sent; nothing was undone. The reasons are "
+            "in the report. Correct them, then clear the task 'post'."
+        )
+    log.info("Undid run %s: %s patrons, %s refused", load.undo, f"{totals.patrons:,}", f"{totals.failed:,}")
+    rejected = tables.rejects(load.run)["row"].n_unique()
+    return {"day": f"{load.day}", "undone": Undo.read(load.run).run, "rejected": rejected} | totals._asdict()
 
 
 def check_loaded(load: Load, totals: Totals, rejected: int) -> None:

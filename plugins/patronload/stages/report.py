@@ -28,7 +28,7 @@ def report(load: Load) -> Counts:
     # If this fails, notify must not mail the report of an earlier attempt.
     load.run.remove(names.REPORT)
     left = LeftBehind.of(load.run)
-    made = account.build(load.tenant, load.run_id, load.day, left, dry_run=load.dry_run)
+    made = account.build(load.tenant, load.run_id, load.day, left, dry_run=load.dry_run, undo=load.undo)
     load.run.write_json(names.REPORT, made.to_json())
     load.run.write(names.REPORT_PAGE, report_page.page(load.tenant, made).encode())
     _write_validation_page(load.run, made, left)
@@ -44,6 +44,7 @@ def report(load: Load) -> Counts:
         "file": export.name if export else None,
         **({"archive": export.archive.run} if export and export.archive else {}),
         **({"corrected": True} if made.corrected else {}),
+        **({"undo": made.undo.run} if made.undo else {}),
         **_would(made),
         **figures,
     }

@@ -22,6 +22,8 @@ def transform(load: Load) -> Counts:
         return reruns.keep(load.run, "patrons", names.PATRONS)
     with failures.recording(load, "transform"):
         reruns.forget_plan(load.run)
+        if load.undo:
+            return reruns.nothing_to_do(load, "There are no rows to map")
         counts = _map(load)
     log.info("Transformed: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
     return counts

@@ -31,6 +31,8 @@ def validate(load: Load) -> Counts:
     with failures.recording(load, "validate"):
         # A plan based on earlier verdicts must not be sent: those verdicts are about to be replaced.
         reruns.forget_plan(load.run)
+        if load.undo:
+            return reruns.nothing_to_do(load, "There is no export to check")
         load.run.remove(names.GATES)
         if sentence := gatekeeper.already_loaded(load):
             reruns.forget_checks(load.run)

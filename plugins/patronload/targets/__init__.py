@@ -18,7 +18,7 @@ import polars as pl
 from patronload.config.mapping import Mapping
 from patronload.systems import Target as Settings
 from patronload.targets.connection import Connection
-from patronload.targets.delivery import NO_BACKGROUND, Background, Chunk, Offline, Outcome, Patience, Planned
+from patronload.targets.delivery import NO_BACKGROUND, Background, Chunk, Offline, Outcome, Patience, Planned, Undoing
 
 
 class Target(Protocol):
@@ -53,6 +53,15 @@ class Target(Protocol):
         Compare the patrons that `transform` made with what the server has; nothing is changed there.
 
         Raises TargetError for everything that has to be fixed first, all of it together, or TransientError.
+        """
+
+    def plan_undo(self, undoing: Undoing) -> Planned:
+        """
+        Plan how a load is undone: compare what it sent with what the server has now; nothing is changed there.
+
+        All patrons keep the rows that they had in that load. `summary` has `undo`, an UndoFigures as a dictionary.
+
+        Raises TargetError when it cannot be undone at all, or TransientError.
         """
 
     def prepare(self, create: dict[str, Any]) -> None:

@@ -234,6 +234,54 @@ NO_BACKGROUND = Background()
 """Of a library's first load, without rejected rows."""
 
 
+SENT: dict[str, Any] = {
+    "row": pl.UInt32,
+    "key": pl.String,
+    "created": pl.Boolean,
+    "changed": pl.String,
+    "sent_at": pl.Datetime("us", "UTC"),
+    "patron": pl.String,
+    "before": pl.String,
+}
+"""
+What a load sent, without the patrons that were refused: the row, the patron's key, whether the load created the patron,
+what it changed (as planned.parquet says), the target's time just before, and the record as JSON. `before` is what the
+target had: in the form of BEFORE where the target can be asked, else the record that was sent last; null if it is not
+known.
+"""
+
+STAYS = {"row": pl.UInt32, **dict.fromkeys(("key", "field", "before", "written", "now", "reason"), pl.String)}
+"""
+What cannot be undone: a field of a patron, its values before the load, as the load wrote it and now, and why it
+stays. The field is empty if it is about the whole patron.
+"""
+
+
+class Undoing(NamedTuple):
+    """A load that is to be undone: what it sent (see SENT), and whether the patrons whom it created are left."""
+
+    sent: pl.DataFrame
+    leave: bool = False
+
+
+class UndoFigures(NamedTuple):
+    """
+    What undoing a load would do.
+
+    patrons: whom the load sent. back: of whom something goes back. partly: of these, whose other fields stay.
+    becoming_inactive, becoming_active: among those in `back`. left: created users who are left as they are. stays: the
+    fields that stay of patrons in `back`, each with the reason and the number of patrons, without personal data.
+    """
+
+    patrons: int
+    back: int
+    partly: int = 0
+    becoming_inactive: int = 0
+    becoming_active: int = 0
+    left: int = 0
+    stays: Sequence[tuple[str, str, int]] = ()
+
+
 def none_unchanged() -> pl.DataFrame:
     """An empty table of unchanged rows."""
     return pl.DataFrame(schema=UNCHANGED)
@@ -248,7 +296,8 @@ class Planned(NamedTuple):
     one chunk. rejects: see rows.REJECTS. stops: sentences why nothing may be sent. summary: figures and findings for
     plan.json, without personal data; `create` is what has to be made in the target before the first chunk.
     skipped: rows that the mapping does not load because the target does not have their patron, see rows.SKIPPED.
-    unchanged, changes, before, departures: see UNCHANGED, CHANGES, BEFORE, DEPARTURES; adopted: see ADOPTED; rows
+    unchanged, changes, before, departures, stays: see UNCHANGED, CHANGES, BEFORE, DEPARTURES, STAYS; adopted: see
+    ADOPTED; rows
     that were rejected may still be in `changes` and `before`.
     """
 
@@ -262,6 +311,7 @@ class Planned(NamedTuple):
     before: Spool | None = None
     departures: pl.DataFrame | None = None
     adopted: pl.DataFrame | None = None
+    stays: pl.DataFrame | None = None
 
 
 class Offline(NamedTuple):

@@ -108,6 +108,10 @@ class PatronLedger:
         day = date.fromisoformat(counted) if counted else None
         return cls(secret, pl.read_parquet(file), folds=folds, last_counted=day)
 
+    def copy(self) -> PatronLedger:
+        """The ledger as it is now; it shares its lines until one of the two changes them."""
+        return PatronLedger(self.secret, self.patrons, folds=self.folds, last_counted=self.last_counted)
+
     def write(self, file: IO[bytes]) -> None:
         """As a parquet file; the secret is kept apart."""
         counted = {COUNTED: self.last_counted.isoformat()} if self.last_counted else {}

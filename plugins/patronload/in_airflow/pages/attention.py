@@ -21,6 +21,7 @@ OUTCOMES = {
     "failed": "The last load failed.",
     "no_file": "There was no file for the last load.",
     "declined": "No one approved the last load; nothing was sent.",
+    "undone": "A load was undone, and no file was loaded since.",
 }
 
 WAITS = {

@@ -13,7 +13,7 @@ STEP = 6
 WIDTH, HEIGHT = STEP * TREND, 36
 
 
-NO_LOADS = ("dry_run", "already_loaded")
+NO_LOADS = ("dry_run", "already_loaded", "undone")
 """Ends of runs that had nothing to load: neither good nor bad."""
 
 

@@ -8,7 +8,7 @@ means, and daylight saving neither adds nor takes one away.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -28,6 +28,7 @@ WHY = {
     "failed": "failed",
     "declined": "declined",
     "dry_run": "dry run",
+    "undone": "undone",
 }
 """Why a day was not loaded, by how its last load ended."""
 
@@ -52,6 +53,7 @@ def missed_days(schedule: str | None, loads: Sequence[Load], *, more: bool = Fal
     have been loaded by these are left out: after a backfill of a month, the newest loads are all of days long ago.
     A day that is being loaded is not missed, and neither is that of the last load, whose end is reported anyway.
     """
+    loads = _standing(loads)
     good = [day_of(load) for load in loads if load.outcome in WELL]
     if schedule is None or not good:
         return []
@@ -75,6 +77,28 @@ def repeats(loads: Sequence[Load]) -> Mapping[str, int]:
             if seen[load.day] > 1:
                 found[load.run_id] = seen[load.day]
     return found
+
+
+def undone(loads: Iterable[Load]) -> set[str]:
+    """The ids of the runs that another run has undone, and that do not count any more."""
+    undoing: dict[str, list[str]] = {}
+    for load in loads:
+        if load.outcome == "undone":
+            undoing.setdefault(load.undo, []).append(load.run_id)
+
+    def is_undone(run_id: str, among: frozenset[str] = frozenset()) -> bool:
+        # An undo that is undone itself does not count.
+        others = [one for one in undoing.get(run_id, []) if one not in among]
+        return any(not is_undone(one, among | {run_id}) for one in others)
+
+    return {run_id for run_id in undoing if is_undone(run_id)}
+
+
+def _standing(loads: Sequence[Load]) -> list[Load]:
+    """The loads without runs that undo one; one that was undone ends like that."""
+    gone = undone(loads)
+    kept = [load for load in loads if load.outcome != "undone"]
+    return [load._replace(outcome="undone") if load.run_id in gone else load for load in kept]
 
 
 @lru_cache(maxsize=1024)

@@ -50,6 +50,8 @@ class Load(NamedTuple):
     figures: Mapping[str, int]
     would: str = ""
     corrected: bool = False
+    undo: str = ""
+    """The run that it undoes, if it undoes one."""
 
     @property
     def loaded(self) -> int:
@@ -65,7 +67,7 @@ class Load(NamedTuple):
     @property
     def to_correct(self) -> int:
         """How many rows stand in rejects.csv."""
-        return self.figures.get("rejected", 0) + self.figures.get("failed", 0)
+        return 0 if self.undo else self.figures.get("rejected", 0) + self.figures.get("failed", 0)
 
     @property
     def under_way(self) -> bool:
@@ -200,6 +202,7 @@ def _load(row: Any, waiting: str) -> Load:
         figures={name: number for name, number in told.items() if isinstance(number, int)},
         would=str(told.get("would", "")),
         corrected=bool(told.get("corrected")),
+        undo=str(told.get("undo") or ""),
     )
 
 

@@ -31,6 +31,7 @@ WORDS = {
     "dry_run": "dry run",
     "no_file": "no file",
     "declined": "not approved, nothing was sent",
+    "undone": "complete",
 }
 
 OTHERS = {
@@ -60,14 +61,16 @@ def sentence(told: dict[str, Any]) -> str:
     file = f", {told['file']}" if told.get("file") else ""
     file += f" (taken from the archive of run {told['archive']})" if told.get("archive") else ""
     file += " (corrected rows)" if told.get("corrected") else ""
-    text = f"{MARK}{told.get('day', 'unknown')}{file}: {WORDS.get(outcome, outcome)}"
+    about = f"undo of run {told['undo']}, " if told.get("undo") else ""
+    text = f"{MARK}{told.get('day', 'unknown')}{file}: {about}{WORDS.get(outcome, outcome)}"
     if told.get("would"):
         return f"{text}; would {told['would']}"
     if not told.get("rows"):
         return text
     loaded = sum(told.get(name, 0) for name in ("created", "updated", "unchanged"))
-    text += f"; {loaded:,} of {told['rows']:,} rows"
-    parts = {"unchanged": told.get("unchanged", 0), "to correct": told.get("rejected", 0) + told.get("failed", 0)}
+    text += f"; {loaded:,} of {told['rows']:,} {'patrons' if about else 'rows'}"
+    refused = "not undone" if about else "to correct"
+    parts = {"unchanged": told.get("unchanged", 0), refused: told.get("rejected", 0) + told.get("failed", 0)}
     parts |= {words: told.get(name, 0) for name, words in OTHERS.items()}
     return text + "".join(f", {number:,} {name}" for name, number in parts.items() if number)
 

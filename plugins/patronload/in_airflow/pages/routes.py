@@ -143,6 +143,7 @@ def library(request: Request, session: SessionDep, user: GetUserDep, dag_id: str
         trend=charts.trend(found[0].loads),
         missed=days.missed_days(found[0].schedule, found[0].loads, more=found[0].more),
         repeats=days.repeats(found[0].loads),
+        undone=days.undone(found[0].loads),
         most=HISTORY,
         may_load=_may_load(session, user, dag_id),
     )

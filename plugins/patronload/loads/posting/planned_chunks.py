@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 import polars as pl
 import zstandard
 
@@ -39,6 +42,11 @@ class PlannedChunks:
         former = dict(rows.select("row", "former").drop_nulls().iter_rows()) if "former" in rows.columns else {}
         numbers = rows["row"].to_list()
         return Chunk(number, first, numbers, self._key, keys, body, known=known, changed=changed, former=former)
+
+    def records(self, number: int) -> Iterator[tuple[int, str, str]]:
+        """The patrons of one chunk: row, key, and the record as JSON."""
+        for patron in self.chunk(number).patrons:
+            yield patron.row, patron.key, json.dumps(patron.record, ensure_ascii=False, separators=(",", ":"))
 
     def size(self, number: int) -> int:
         """How many patrons a chunk has."""

@@ -84,6 +84,31 @@ def as_import(user: Record, prefix: str, reference: Reference, preference: Recor
     return {name: value for name, value in record.items() if value not in (None, [], {})}
 
 
+def gone_values(user: Record, preference: Record | None, reference: Reference) -> set[str]:
+    """The paths (see three_way) at which a stored user points to something that FOLIO no longer has."""
+    found = set()
+    if user.get("patronGroup") and user["patronGroup"] not in reference.group_names:
+        found.add("patronGroup")
+    if any(one not in reference.department_names for one in user.get("departments") or ()):
+        found.add("departments")
+    for key, value in (user.get("customFields") or {}).items():
+        names = reference.option_names.get(key)
+        chosen = value if isinstance(value, list) else [value]
+        if names is not None and any(isinstance(one, str) and one not in names for one in chosen):
+            found.add(f"customFields.{key}")
+    if preference and _points_to_nothing(preference, reference):
+        found.add("requestPreference")
+    return found
+
+
+def _points_to_nothing(preference: Record, reference: Reference) -> bool:
+    address_type, point = (preference.get(name) for name in ("defaultDeliveryAddressTypeId", "defaultServicePointId"))
+    return bool(
+        (address_type and address_type not in reference.address_type_names)
+        or (point and point not in reference.service_points)
+    )
+
+
 def _beyond(record: Record, known: frozenset[str], where: str) -> Iterable[str]:
     return [f"{where}{name}" for name in record if name not in known]
 

@@ -22,11 +22,13 @@ from patronload.targets.delivery import (
     Outcome,
     Patience,
     Planned,
+    Undoing,
     only_known,
 )
 from patronload.targets.folio import plan as folio_plan
 from patronload.targets.folio import readiness as folio_readiness
 from patronload.targets.folio import reference_data
+from patronload.targets.folio import undo as folio_undo
 from patronload.targets.folio.client import Folio
 from patronload.targets.folio.read_back import ReadBack
 from patronload.targets.folio.sending import Sending, request_body
@@ -62,6 +64,10 @@ class UserImport(Folio):
     ) -> Planned:
         """Compare the patrons of a file with what FOLIO has."""
         return folio_plan.plan(self, patrons, mapping, zone, background)
+
+    def plan_undo(self, undoing: Undoing) -> Planned:
+        """Compare what a load sent with what FOLIO has now, and plan the way back."""
+        return folio_undo.plan(self, undoing)
 
     def prepare(self, create: dict[str, Any]) -> None:
         """Make departments and options of custom fields, one after the other."""

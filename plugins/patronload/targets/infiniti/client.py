@@ -37,10 +37,12 @@ from patronload.targets.delivery import (
     Patience,
     Patron,
     Planned,
+    Undoing,
     Unreadable,
 )
 from patronload.targets.infiniti import answers
 from patronload.targets.infiniti import plan as infiniti_plan
+from patronload.targets.infiniti import undo as infiniti_undo
 from patronload.targets.infiniti.answers import MOST_KEPT, Answer
 
 logger = logging.getLogger(__name__)
@@ -137,6 +139,10 @@ class Infiniti:
     ) -> Planned:
         """Look at the patrons of a file, and at what the loads before brought to Infiniti."""
         return infiniti_plan.plan(self.settings, patrons, mapping, background)
+
+    def plan_undo(self, undoing: Undoing) -> Planned:
+        """The rows that were sent before, again; created users are disabled."""
+        return infiniti_undo.plan(undoing)
 
     def prepare(self, create: dict[str, Any]) -> None:
         """Infiniti creates form classes automatically, so nothing has to be created."""

@@ -54,7 +54,7 @@ NEW_USERNAME = "the patron had another username in the last load; sent like this
 OTHERS_CARD = "the barcode was another username's in the last load; perhaps the same patron, under a second account"
 
 
-class _Line(NamedTuple):
+class Line(NamedTuple):
     """A patron that may be sent: the row, all columns that the mapping fills, and what is done: update, leave, ..."""
 
     row: int
@@ -67,7 +67,7 @@ class _Line(NamedTuple):
 class _Sorted(NamedTuple):
     """The patrons of a file, and the problems of those that cannot be sent."""
 
-    lines: list[_Line]
+    lines: list[Line]
     problems: list[tuple[int, Problem]]
 
 
@@ -77,7 +77,7 @@ def plan(
     """The plan for `patrons` (row, username, librarybarcode, adminsystemid, patron; see transform)."""
     ledger = background.ledger
     made = _sort(patrons, mapping)
-    lines, problems = list[_Line](), made.problems
+    lines, problems = list[Line](), made.problems
     newcomers: list[tuple[int, str]] = []
     for line in (_with_password_or_not(line, settings, ledger) for line in made.lines):
         if mapping.newcomers != "create" and not _is_known(line, background):
@@ -97,7 +97,7 @@ def plan(
     known = sum(line.action == "update" for line in going)
     rejects = _rejects(problems, mapping)
     return Planned(
-        patrons=_frame([*going, *departing]),
+        patrons=to_send([*going, *departing]),
         rejects=rejects,
         stops=[],
         summary={
@@ -119,17 +119,17 @@ def plan(
     )
 
 
-def _action(line: _Line, ledger: PatronLedger | None) -> str:
+def _action(line: Line, ledger: PatronLedger | None) -> str:
     return "update" if ledger is not None and line.record[INFINITI.key] in ledger else "create"
 
 
-def _is_known(line: _Line, background: Background) -> bool:
+def _is_known(line: Line, background: Background) -> bool:
     """Whether a load of this library, or of another tenant into the same Infiniti, has brought the patron in."""
     key, ledger = line.record[INFINITI.key], background.ledger
     return (ledger is not None and key in ledger) or key in background.elsewhere
 
 
-def _confirmed_rows(lines: list[_Line], settings: InfinitiTarget, background: Background) -> set[int]:
+def _confirmed_rows(lines: list[Line], settings: InfinitiTarget, background: Background) -> set[int]:
     """The rows that say what Infiniti confirmed lately, and said the same then."""
     ledger, day = background.ledger, background.day
     if ledger is None or day is None or settings.send == "all" or not settings.refresh_days:
@@ -147,22 +147,22 @@ def _confirmed_rows(lines: list[_Line], settings: InfinitiTarget, background: Ba
     return set(said.join(fresh, on=["hash", "content"], how="semi")["row"])
 
 
-def _content(line: _Line) -> str:
+def _content(line: Line) -> str:
     """A hash of all fields except the password, to compare with the previous load."""
-    return hashlib.sha256(_text(_without_password(line.record)).encode()).hexdigest()
+    return hashlib.sha256(_text(without_password(line.record)).encode()).hexdigest()
 
 
-def _with_before(lines: list[_Line], mapping: Mapping, background: Background) -> list[_Line]:
+def _with_before(lines: list[Line], mapping: Mapping, background: Background) -> list[Line]:
     """The lines, those of known patrons with the row that Infiniti has confirmed last, as far as it is still kept."""
     ledger, keys = background.ledger, [line.record[INFINITI.key] for line in lines if line.action == "update"]
     if ledger is None or not keys:
         return lines
-    kept = {key: _without_password(_whole(json.loads(text), mapping)) for key, text in background.recall(keys).items()}
+    kept = {key: without_password(_whole(json.loads(text), mapping)) for key, text in background.recall(keys).items()}
     said = pl.DataFrame(
         {
             "key": pl.Series(list(kept), dtype=pl.String),
             "hash": ledger.hashes(kept),
-            "content": ledger.contents(_content(_Line(0, record)) for record in kept.values()),
+            "content": ledger.contents(_content(Line(0, record)) for record in kept.values()),
         }
     )
     proven = set(said.join(ledger.patrons, on=["hash", "content"], how="semi")["key"])
@@ -170,13 +170,13 @@ def _with_before(lines: list[_Line], mapping: Mapping, background: Background) -
     return [line._replace(before=known.get(line.record[INFINITI.key])) for line in lines]
 
 
-def _departures(leaving: Leaving | None, mapping: Mapping) -> tuple[list[_Line], pl.DataFrame]:
+def _departures(leaving: Leaving | None, mapping: Mapping) -> tuple[list[Line], pl.DataFrame]:
     """
     Those who leave, sent as their last row with `enabled` N; see delivery.DEPARTURES.
 
     Infiniti: a row needs all required columns, so someone whose last row is not kept any more is not sent.
     """
-    lines: list[_Line] = []
+    lines: list[Line] = []
     outcomes: list[tuple[Any, ...]] = []
     for key in leaving.keys if leaving else ():
         text = leaving.records.get(key) if leaving else None
@@ -191,8 +191,8 @@ def _departures(leaving: Leaving | None, mapping: Mapping) -> tuple[list[_Line],
             outcomes.append((key, None, name or None, group, leaving.state, TOO_MANY))
             continue
         outcomes.append((key, row, name or None, group, leaving.state, None))
-        last = _without_password(_whole(record, mapping))
-        lines.append(_Line(row, {**last, "enabled": YES_NO[False]}, "leave", last))
+        last = without_password(_whole(record, mapping))
+        lines.append(Line(row, {**last, "enabled": YES_NO[False]}, "leave", last))
     return lines, pl.DataFrame(outcomes, schema=DEPARTURES, orient="row")
 
 
@@ -208,11 +208,11 @@ def _stays(key: str, text: str | None, leaving: Leaving) -> str:
     return ""
 
 
-def _changes(lines: list[_Line], unchanged: list[_Line]) -> Spool:
+def _changes(lines: list[Line], unchanged: list[Line]) -> Spool:
     """Each patron's fields as they were sent last and as they are sent now; see infiniti.changes."""
     spool = Spool(CHANGES)
     for line in lines:
-        key, after = line.record[INFINITI.key], _without_password(line.record)
+        key, after = line.record[INFINITI.key], without_password(line.record)
         if line.action == "create":
             spool.add(line.row, key, "create", None, None, _text(after), None)
             continue
@@ -228,7 +228,7 @@ def _changes(lines: list[_Line], unchanged: list[_Line]) -> Spool:
 def offline(mapping: Mapping, patrons: pl.DataFrame) -> Offline:
     """The patrons as they are posted, without passwords, and the errors of the others."""
     made = _sort(patrons, mapping)
-    posted = [_text(_without_password(line.record)) for line in made.lines]
+    posted = [_text(without_password(line.record)) for line in made.lines]
     warnings = [*_without_barcode(made.lines, mapping), *only_known(mapping)]
     return Offline(posted, _rejects(made.problems, mapping), warnings)
 
@@ -240,7 +240,7 @@ def _sort(patrons: pl.DataFrame, mapping: Mapping) -> _Sorted:
         found = list(_problems(record))
         problems += [(row, problem) for problem in found]
         if not found:
-            lines.append(_Line(row, _whole(record, mapping)))
+            lines.append(Line(row, _whole(record, mapping)))
     return _Sorted(lines, problems)
 
 
@@ -261,7 +261,7 @@ def _problems(record: Record) -> Iterator[Problem]:
         yield Problem("gender", gender, ODD_GENDER)
 
 
-def _unwritable(line: _Line, encoding: str) -> Iterator[Problem]:
+def _unwritable(line: Line, encoding: str) -> Iterator[Problem]:
     for name, value in line.record.items():
         try:
             value.encode(encoding)
@@ -270,7 +270,7 @@ def _unwritable(line: _Line, encoding: str) -> Iterator[Problem]:
             yield Problem(name, shown, f"a letter cannot be written in {encoding}; see target.encoding")
 
 
-def _username_problems(line: _Line, settings: InfinitiTarget, ledger: PatronLedger | None) -> Iterator[Problem]:
+def _username_problems(line: Line, settings: InfinitiTarget, ledger: PatronLedger | None) -> Iterator[Problem]:
     """
     A username that a patron did not have before would make a second account.
 
@@ -287,21 +287,22 @@ def _username_problems(line: _Line, settings: InfinitiTarget, ledger: PatronLedg
             return
 
 
-def _with_password_or_not(line: _Line, settings: InfinitiTarget, ledger: PatronLedger | None) -> _Line:
+def _with_password_or_not(line: Line, settings: InfinitiTarget, ledger: PatronLedger | None) -> Line:
     """The password goes to those alone who are new, if the tenant wants it: it could undo what someone chose."""
     if ledger is None:
         wanted = settings.passwords == "everyone_at_first"
     else:
         wanted = settings.passwords != "never" and line.record[INFINITI.key] not in ledger
     keeps = wanted and line.record.get("password")
-    return line if keeps else line._replace(record=_without_password(line.record))
+    return line if keeps else line._replace(record=without_password(line.record))
 
 
-def _without_password(record: Record) -> Record:
+def without_password(record: Record) -> Record:
+    """A record without the password: one that was sent once is not sent again."""
     return {name: value for name, value in record.items() if name != "password"}
 
 
-def _frame(lines: list[_Line]) -> pl.DataFrame:
+def to_send(lines: list[Line]) -> pl.DataFrame:
     """
     The patrons to send: row, level, action, apart, content, username, librarybarcode, adminsystemid, patron. Who leaves
     goes last.
@@ -342,7 +343,7 @@ def _rejects(problems: Iterable[tuple[int, Problem]], mapping: Mapping) -> pl.Da
     return pl.DataFrame(found, schema=rows.REJECTS, orient="row")
 
 
-def _without_barcode(lines: list[_Line], mapping: Mapping) -> list[str]:
+def _without_barcode(lines: list[Line], mapping: Mapping) -> list[str]:
     """Infiniti: without a barcode no one can borrow; one is never made up."""
     if mapping.newcomers != "create":
         return []
@@ -356,7 +357,7 @@ def _without_barcode(lines: list[_Line], mapping: Mapping) -> list[str]:
     return [f"{len(without):,} {have} no barcode and cannot borrow: row{'s' if without[1:] else ''} {named}."]
 
 
-def _of_ledger(settings: InfinitiTarget, ledger: PatronLedger | None, lines: list[_Line]) -> list[str]:
+def _of_ledger(settings: InfinitiTarget, ledger: PatronLedger | None, lines: list[Line]) -> list[str]:
     if ledger is not None or not lines:
         return []
     passwords = {
