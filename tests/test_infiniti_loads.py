@@ -5,7 +5,8 @@ import html
 import io
 import json
 import shutil
-from datetime import date, timedelta
+from copy import deepcopy
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -16,8 +17,10 @@ from patronload import targets
 from patronload.artifacts import names, tables
 from patronload.artifacts.run import Run
 from patronload.config import tenants
-from patronload.errors import ConfigError, TargetError, TransientError
+from patronload.errors import ConfigError, TargetError, TransientError, ValidationError
+from patronload.loads.approval import Answer, Turn
 from patronload.loads.load import Load
+from patronload.reporting import smtp
 from patronload.targets.infiniti import changes
 from sandbox.infiniti import InfinitiServer
 from tests import stages
@@ -361,3 +364,65 @@ def test_no_users_can_be_taken_over(load, school):
     school(send="changed")
     with pytest.raises(ConfigError, match="Infiniti cannot be queried"):
         through(load([row(1)], load_anyway=None, adopt="prefix"))
+
+
+@pytest.fixture
+def undo(load, monkeypatch):
+    """Undo a run, with the yes of a person; what the report hands on, and the load."""
+    monkeypatch.setattr(smtp, "send", lambda _: None)
+
+    def make(run):
+        undoing = load([row(9)], day=DAY + timedelta(9), undo=run, load_anyway=None)
+        for step in (stages.fetch, stages.validate, stages.transform, stages.plan):
+            step(undoing)
+        assert stages.approve(undoing, Turn(1, None)) is not None
+        stages.approve(undoing, Turn(1, None), Answer(True, "ann", datetime.now(UTC), "it was the wrong file"))
+        stages.post(undoing)
+        return stages.report(undoing), undoing
+
+    return make
+
+
+def test_an_undo_sends_the_rows_of_the_load_before(load, undo, infiniti):
+    """Created users are disabled; a row that says the same is not sent; the next file enables them again."""
+    through(load([row(1), row(2)]))
+    before = deepcopy(infiniti.school.users)
+    through(load([row(1, Family_name="Brown"), row(2), row(4)], day=DAY + timedelta(1)))
+    told, undoing = undo("run1")
+    users = infiniti.school.users
+    assert {name: users[name] for name in before} == before
+    assert not users["pupil4"]["enabled"]
+    assert (told["outcome"], told["rows"], told["updated"], told["unchanged"]) == ("undone", 3, 2, 1)
+    report = undoing.run.read_json(names.REPORT)
+    assert any("what was changed there since the load is overwritten" in warning for warning in report["warnings"])
+    told, _ = undo("run2")
+    assert users["pupil1"]["surname"] == "Brown"
+    assert users["pupil4"]["enabled"]
+    through(load([row(1), row(4)], day=DAY + timedelta(2)))
+    assert users["pupil1"]["surname"] == "Ó Dé"
+
+
+def test_an_undo_without_the_rows_of_before_does_nothing(load, undo, infiniti):
+    """What Infiniti had is not known then; the message says so."""
+    through(load([row(1)]))
+    first = load([row(1, Family_name="Brown")], day=DAY + timedelta(1))
+    shutil.rmtree(first.run.folder.parent / "run0")
+    through(first)
+    sent = len(infiniti.school.history)
+    with pytest.raises(ValidationError, match="the rows that earlier loads sent are no longer kept"):
+        undo("run1")
+    assert len(infiniti.school.history) == sent
+
+
+def test_a_patron_whose_row_of_before_is_not_kept_is_listed(load, undo, infiniti):
+    """The others go back."""
+    through(load([row(1)]))
+    through(load([row(2)], day=DAY + timedelta(1)))
+    wrong = load([row(1, Family_name="Brown"), row(2, Family_name="Brown")], day=DAY + timedelta(2))
+    shutil.rmtree(wrong.run.folder.parent / "run0")
+    through(wrong)
+    told, undoing = undo("run2")
+    assert [infiniti.school.users[name]["surname"] for name in ("pupil1", "pupil2")] == ["Brown", "Ó Dé"]
+    assert (told["updated"], told["rejected"]) == (1, 1)
+    (line,) = csv.DictReader(io.StringIO(undoing.run.read(names.NOT_UNDONE).decode("utf-8-sig")))
+    assert (line["key"], line["reason"]) == ("pupil1", "the row that was sent before this load is no longer kept")

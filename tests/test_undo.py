@@ -17,6 +17,7 @@ from patronload.reporting import report as reports
 from patronload.reporting import smtp
 from patronload.reporting.mails import result_mail
 from patronload.systems.folio import FOLIO
+from patronload.targets.folio import three_way
 from patronload.targets.folio.user_import import UserImport
 from tests import stages
 from tests.one_library import days_after
@@ -113,7 +114,7 @@ def content(library, numbers):
 
 
 def stays(library, run="undo"):
-    text = library.load(run).run.read(names.NOT_UNDONE).decode()
+    text = library.load(run).run.read(names.NOT_UNDONE).decode("utf-8-sig")
     return [(line["key"], line["field"], line["reason"]) for line in csv.DictReader(io.StringIO(text))]
 
 
@@ -165,6 +166,17 @@ def test_an_edit_between_plan_and_sending_stays(library, monkeypatch):
     stages.post(undoing)
     personal = user(library, 1)["personal"]
     assert (personal["lastName"], personal["firstName"]) == ("Green", "Ann")
+
+
+def test_an_undo_over_an_edit_would_be_noticed(library, monkeypatch):
+    """A deliberate mistake: without the comparison the edit of the test before is lost, in FOLIO and in the list."""
+    monkeypatch.setattr(three_way, "undone", lambda *given: three_way.Taken(list(given[-1]), []))
+    load(library, 1, range(1, 6))
+    load(library, 2, range(1, 6), {1: ("Adams,Ann,", "Brown,Bea,")})
+    edit(library, 1, personal=user(library, 1)["personal"] | {"lastName": "Green"})
+    undo(library, "day2")
+    assert user(library, 1)["personal"]["lastName"] == "Adams"
+    assert stays(library) == []
 
 
 def test_a_patron_of_whom_nothing_can_go_back(library):

@@ -89,6 +89,12 @@ def safe_csv(table: pl.DataFrame, *, header: bool) -> bytes:
     return f"\ufeff{text}".encode() if header else text.partition("\r\n")[2].encode()
 
 
+def write_table(table: pl.DataFrame) -> bytes:
+    """A table for a spreadsheet: UTF-8, with commas, and no cell that a spreadsheet takes for a formula."""
+    text = table.select(pl.all().cast(pl.String).fill_null(""))
+    return _csv(guard_cells(text), ",").encode("utf-8-sig")
+
+
 def is_rejects_file(columns: Iterable[str]) -> bool:
     """
     Whether a header is that of a rejects file. One of our columns is enough; the others may have been deleted.

@@ -265,7 +265,7 @@ def last_records(load: Load, keys: Sequence[str]) -> dict[str, str]:
         wanted = [one for one in keys if one not in found]
         if not wanted:
             break
-        if run.has(names.PATRONS):
+        if run.has(names.PATRONS) and not run.has(names.UNDONE):
             lines = tables.read(run, names.PATRONS).filter(pl.col(key).is_in(wanted))
             found |= dict(lines.select(key, "patron").iter_rows())
     return found

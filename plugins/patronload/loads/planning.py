@@ -19,6 +19,7 @@ from patronload.checks.effects import Effects, Tally
 from patronload.config import mapping_files
 from patronload.config.mapping import Mapping
 from patronload.errors import TargetError
+from patronload.exports import reject_files
 from patronload.exports.reading import Facts
 from patronload.loads import (
     adoption,
@@ -76,7 +77,7 @@ def _plan_undo(load: Load, target: Target, lease: Lease) -> Counts:
     tables.write(load.run, names.PLAN_REJECTS, planned.rejects)
     numbered = chunks.write(load.run, load.tenant.target, planned.patrons)
     if planned.stays is not None:
-        load.run.write(names.NOT_UNDONE, planned.stays.write_csv().encode())
+        load.run.write(names.NOT_UNDONE, reject_files.write_table(planned.stays))
     effect = _write_effects(load, planned, None)
     summary = planned.summary | {"chunks": len(set(numbered)), "planned": started}
     Plan(**summary, effects=effect.to_json()).write(load.run)
