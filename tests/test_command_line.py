@@ -1,7 +1,10 @@
 """The command line: what it writes, what it says, and how it exits."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from pysequoia import Tsk, encrypt
@@ -257,3 +260,116 @@ def test_preview_names_filled_columns_that_no_rule_reads(tmp_path, capsys):
     main(["preview", *arguments])
     printed = " ".join(capsys.readouterr().out.split())
     assert "No rule reads these columns: shoeSize (1 filled)." in printed
+
+
+@pytest.mark.parametrize(
+    "which", ["folio/flat_patrons.yaml", "MAPPINGS/folio/flat_patrons.yaml", "MAPPINGS/folio/flat_patrons"]
+)
+def test_preview_takes_a_mapping_by_its_path_too(which, include, export, tmp_path):
+    """With and without .yaml."""
+    which = which.replace("MAPPINGS", str(include / "mappings"))
+    assert main(["preview", "--mapping", which, "--export", str(export), "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out/patrons.jsonl").read_text().count("\n") == 2
+
+
+def test_preview_of_a_tenant_with_another_delimiter_and_encoding(export, tmp_path):
+    """A file that somebody saved again in a spreadsheet."""
+    export.write_bytes(
+        EXPORT.replace(",", ";").replace("Adams", "Núñez").replace("Nobody", "Staff").encode("mac_roman")
+    )
+    words = ["--tenant", "stclare", "--delimiter", ";", "--encoding", "mac_roman"]
+    assert main(["preview", *words, "--export", str(export), "--out", str(tmp_path / "out")]) == 0
+    assert "Núñez" in (tmp_path / "out/patrons.jsonl").read_text(encoding="utf-8")
+
+
+def test_preview_applies_the_rules_of_folio_that_need_no_folio(tmp_path, capsys):
+    """What FOLIO refuses in any case is rejected here already, and what it would drop is left out with a warning."""
+    columns = "externalSystemId,username,patronGroup,lastName,id,preferredContactTypeId,preferredEmailCommunication,"
+    columns += "requestPreference_delivery,active\n"
+    lines = [
+        "1,ann,staff,Adams,,fax,Support,,y",
+        "2,bob,staff,Baker,not-a-uuid,email,,,y",
+        "3,cas,staff,Clark,,email,Adverts,,y",
+        "4,dan,staff,Dee,,email,,y,y",
+    ]
+    mapping = tmp_path / "own.yaml"
+    mapping.write_text("""target: folio
+fields:
+  externalSystemId: {column: externalSystemId, required: true}
+  username: {column: username, required: true}
+  patronGroup: patronGroup
+  personal.lastName: {column: lastName, required: true}
+  id: id
+  personal.preferredContactTypeId: preferredContactTypeId
+  preferredEmailCommunication: {column: preferredEmailCommunication, split: ";"}
+  requestPreference.holdShelf: {value: true}
+  requestPreference.delivery: {column: requestPreference_delivery, lookup: yes_no}
+  requestPreference.fulfillment: {cases: [{when: {column: requestPreference_delivery, is: x}, value: Delivery}]}
+  requestPreference.defaultDeliveryAddressTypeId: {cases: [{when: {column: lastName, is: x}, value: Home}]}
+lookups:
+  yes_no: {y: true, n: false}
+""")
+    (tmp_path / "patrons.csv").write_text(columns + "\n".join(lines) + "\n")
+    words = ["--mapping", str(mapping), "--export", str(tmp_path / "patrons.csv"), "--out", str(tmp_path / "out")]
+    assert main(["preview", *words]) == 0
+    (posted,) = (tmp_path / "out/patrons.jsonl").read_text().splitlines()
+    assert "preferredContactTypeId" not in json.loads(posted)["personal"]
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert any("contact type" in warning and "'fax'" in warning for warning in report["warnings"])
+    reasons = " ".join(reason["summary"] for reason in report["reasons"])
+    assert [word in reasons for word in ("UUID", "Support, Programs and Services", "delivery needs")] == [True] * 3
+    assert (tmp_path / "out/rejects.xlsx").exists()
+
+
+def test_preview_writes_what_was_noted_and_nothing_of_an_earlier_one(include, export, tmp_path):
+    """Row by row, for a spreadsheet."""
+    mapping = include / "mappings/folio/flat_patrons.yaml"
+    mapping.write_text(mapping.read_text() + "expect: {warn: [expect_column_values_to_not_be_null: {column: email}]}\n")
+    words = ["preview", "--mapping", "folio/flat_patrons", "--export", str(export), "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert (tmp_path / "out/noted.csv").read_text(encoding="utf-8-sig").count("email") == 6
+    export.write_text(EXPORT.replace(",,,", ",a@x.example,,").replace("Nobody", "Staff"))
+    assert main(words) == 0
+    assert [(tmp_path / "out" / name).exists() for name in ("noted.csv", "rejects.xlsx")] == [False, False]
+
+
+def test_a_closed_pipe_ends_the_output_and_not_the_work(project, export, tmp_path):
+    """As in `preview ... | head -1`: no traceback, the files are there, and the exit code is that of the work."""
+    script = "import sys; from patronload.__main__ import main; sys.stdin.readline(); sys.exit(main(sys.argv[1:]))"
+    words = ["preview", "--mapping", "folio/flat_patrons", "--export", str(export), "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(project / "plugins")},
+    )
+    process.stdout.close()  # nobody reads, before anything is written
+    process.stdin.write(b"go\n")
+    process.stdin.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), errors) == (0, b"")
+    assert (tmp_path / "out/report.json").exists()
+
+
+def test_a_draft_never_replaces_a_file_without_being_asked(include, export, capsys):
+    """Neither of the two is written; --force replaces them."""
+    words = ["draft", "--export", str(export), "--name", "northfield", "--out", str(include)]
+    before = (include / "tenants/northfield.yaml").read_text()
+    assert main(words) == 1
+    assert "there already" in capsys.readouterr().err
+    assert (include / "tenants/northfield.yaml").read_text() == before
+    assert not (include / "mappings/folio/northfield.yaml").exists()
+    assert main([*words, "--force"]) == 0
+    assert (include / "tenants/northfield.yaml").read_text() != before
+
+
+def test_a_draft_with_a_delimiter_of_its_own(include, tmp_path):
+    """One that a draft does not try by itself."""
+    (tmp_path / "sample.txt").write_text("id~login~last\n1~ann~Adams\n")
+    words = ["draft", "--export", str(tmp_path / "sample.txt"), "--name", "elm", "--out", str(include)]
+    assert main(words) == 1
+    assert main([*words, "--delimiter", "~"]) == 0
+    assert "delimiter: '~'" in (include / "tenants/elm.yaml").read_text().replace('"', "'")

@@ -2,12 +2,14 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 
 import pytest
 from python_calamine import load_workbook
 from xlsxwriter import Workbook
 
 from patronload.artifacts import names
+from patronload.artifacts.models import Delivery, Uploaded
 from tests.one_library import COLUMNS
 
 ROW = {
@@ -124,3 +126,18 @@ def test_the_workbook_can_be_corrected_and_sent_again(rejected, sent_back, libra
                 sheet.write_string(place, column, cell.replace("Oops", "Staff"))
     made, _ = sent_back(out.getvalue(), "corrected.xlsx")
     assert (made.loaded, made.rejected) == (2, 0)
+
+
+def test_an_uploaded_file_is_loaded_without_a_path(rejected, library):
+    """It lies in the run's own folder; and no run for a past day takes it for that day's export."""
+    first, second = rejected()
+    content = as_text([*corrected([first], externalSystemId="413"), *corrected([second])]).encode()
+    run = library.load("uploaded").run
+    moment = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    run.write(names.UPLOADED_FILE, content)
+    file = {"name": "mine.csv", "path": "uploaded in Airflow by ann", "size": len(content), "sha256": "0" * 64}
+    Uploaded(**file, modified=moment, fetched=moment, by="ann").write(run)
+    made = library.loaded("uploaded")
+    assert (made.loaded, made.rejected, made.export.name) == (1, 1, "mine.csv")
+    asked = {name: Delivery.read(library.load(name).run).asked for name in ("first", "uploaded")}
+    assert asked == {"first": library.load("first").path, "uploaded": file["path"]}

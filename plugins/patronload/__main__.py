@@ -49,13 +49,30 @@ PASSPHRASE = "PATRONLOAD_PGP_PASSPHRASE"  # noqa: S105 - its name, not a passphr
 LOOK = 2
 """The number of records that a preview shows."""
 
+EXIT_CODES = """
+exit codes:
+  0  done; check found no mistake, and the run of a preview would not stop
+  1  a mistake in a file, which was reported; or the run of a preview would stop
+  2  wrong arguments
+"""
+
+
+class _Output(Console):
+    """A console that falls silent when no one reads any more, as in `preview ... | head`."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on without output: the files are written all the same, and the exit code is that of the work."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 # Lines are wrapped for a screen only: in a pipe a sentence stays in one piece.
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+out = _Output(highlight=False, soft_wrap=not sys.stdout.isatty())
 err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0: no mistakes; 1: mistakes, which were reported; 2: wrong arguments."""
+    """The exit code; see EXIT_CODES."""
     parser = _parser()
     if "_ARGCOMPLETE" in os.environ:  # set by the shell that wants to complete a word
         import argcomplete
@@ -76,7 +93,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "python -m patronload", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m patronload",
+        description=__doc__,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"Patronload {__version__}")
     commands = parser.add_subparsers(
@@ -95,19 +115,14 @@ def _parser() -> argparse.ArgumentParser:
     preview = commands.add_parser("preview", help="validate and map an export; send nothing")
     which = preview.add_mutually_exclusive_group(required=True)
     _complete_tenants(which.add_argument("--tenant", metavar="T", help="use this tenant's mapping, layout and limits"))
-    which.add_argument("--mapping", metavar="M", help="use this mapping, such as folio/flat_patrons")
+    which.add_argument("--mapping", metavar="M", help="use this mapping: folio/flat_patrons, or the path of a file")
     preview.add_argument("--export", metavar="F", type=Path, nargs="+", required=True, help="the file or files")
     preview.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write the result")
-    preview.add_argument("--delimiter", default=",", help="with --mapping: the character between two cells (a comma)")
-    preview.add_argument("--encoding", default="utf-8", help="with --mapping: the file's encoding (utf-8)")
+    preview.add_argument("--delimiter", help="the character between two cells (the tenant's, or a comma)")
+    preview.add_argument("--encoding", help="the file's encoding (the tenant's, or utf-8)")
     preview.add_argument("--pgp-key", metavar="K", type=Path, help="the private key, for an export encrypted with PGP")
     preview.set_defaults(command=_preview)
-    draft = commands.add_parser("draft", help="write a first tenant and mapping file from a sample of an export")
-    draft.add_argument("--export", metavar="F", type=Path, required=True, help="the sample")
-    draft.add_argument("--target", choices=sorted(systems.KNOWN), default="folio", help="the library system (folio)")
-    draft.add_argument("--name", type=_name, default="draft", help="the library's short name (draft)")
-    draft.add_argument("--out", metavar="DIR", type=Path, default=Path("draft"), help="where to write (draft)")
-    draft.set_defaults(command=_draft)
+    _add_draft(commands.add_parser("draft", help="write a first tenant and mapping file from a sample of an export"))
     _add_find(commands)
     decrypt = commands.add_parser("decrypt", help="decrypt artifacts")
     decrypt.add_argument("--artifact", metavar="F", type=Path, required=True, help="a file, or a run's folder")
@@ -138,6 +153,17 @@ def _add_find(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "value", metavar="VALUE", nargs="?", help="an id, username, barcode or e-mail address; without it you are asked"
     )
     find.set_defaults(command=_find)
+
+
+def _add_draft(draft: argparse.ArgumentParser) -> None:
+    draft.add_argument("--export", metavar="F", type=Path, required=True, help="the sample")
+    draft.add_argument("--target", choices=sorted(systems.KNOWN), default="folio", help="the library system (folio)")
+    draft.add_argument("--name", type=_name, default="draft", help="the library's short name (draft)")
+    draft.add_argument("--out", metavar="DIR", type=Path, default=Path("draft"), help="where to write (draft)")
+    draft.add_argument("--delimiter", help="the character between two cells (the one that gives most columns)")
+    draft.add_argument("--encoding", default="cp1252", help="the encoding of a sample that is not UTF-8 (cp1252)")
+    draft.add_argument("--force", action="store_true", help="replace files that are there already")
+    draft.set_defaults(command=_draft)
 
 
 def _complete_tenants(tenant: argparse.Action) -> None:
@@ -251,15 +277,24 @@ def _preview(parsed: argparse.Namespace) -> int:
     from patronload.cli import preview  # polars and Great Expectations take seconds to import
 
     key = _pgp_key(parsed.pgp_key) if parsed.pgp_key else None
+    given = _layout(parsed)
     if parsed.tenant:
         _known_tenant(parsed.tenant)
-        made = preview.of_tenant(parsed.tenant, parsed.export, key)
+        made = preview.of_tenant(parsed.tenant, parsed.export, key, given)
     else:
-        layout = Layout(delimiter=parsed.delimiter.replace("\\t", "\t"), encoding=parsed.encoding)
+        layout = Layout.model_validate(given)
         made = preview.preview(parsed.mapping, parsed.export, layout, Limits(max_rejects="100%"), key=key)
     preview.write(made, parsed.out)
     _show(made, parsed.out)
     return 1 if made.refusals else 0
+
+
+def _layout(parsed: argparse.Namespace) -> dict[str, str]:
+    """The delimiter and the encoding as far as they are given. Raises ValidationError for impossible ones."""
+    given = {"delimiter": parsed.delimiter, "encoding": parsed.encoding}
+    written = {name: value.replace("\\t", "\t") for name, value in given.items() if value is not None}
+    Layout.model_validate(written)
+    return written
 
 
 def _pgp_key(path: Path) -> Key:
@@ -274,6 +309,8 @@ def _pgp_key(path: Path) -> Key:
 
 
 def _show(made: Preview, folder: Path) -> None:
+    from patronload.cli import preview  # see above
+
     for refusal in made.refusals:
         out.print(f"The run would stop: {refusal}", style="red", markup=False)
     skipped = f", {made.skipped.height:,} skipped by rule" if made.skipped.height else ""
@@ -291,15 +328,29 @@ def _show(made: Preview, folder: Path) -> None:
         out.print(f"Also noted in {note['count']:,} rows: {note['summary']}", markup=False)
     for patron in made.posted[:LOOK]:
         out.print_json(patron)
-    out.print(f"Written to {folder}: patrons.jsonl, rejects.csv, report.json", markup=False)
+    workbook = [preview.WORKBOOK] if made.rejects_workbook else []
+    noted = [preview.NOTED] if made.noted.height else []
+    written = ", ".join([preview.PATRONS, preview.REJECTS, *workbook, *noted, preview.REPORT])
+    out.print(f"Written to {folder}: {written}", markup=False)
 
 
 def _draft(parsed: argparse.Namespace) -> int:
     from patronload.cli import drafts  # polars is slow to import
 
-    made = drafts.draft(parsed.export.read_bytes(), parsed.name, parsed.target)
-    for name, text in (("tenants", made.tenant), (f"mappings/{parsed.target}", made.mapping)):
-        path = parsed.out / name / f"{parsed.name}.yaml"
+    layout = _layout(parsed)
+    made = drafts.draft(
+        parsed.export.read_bytes(), parsed.name, parsed.target, layout["encoding"], layout.get("delimiter")
+    )
+    texts = {
+        parsed.out / folder / f"{parsed.name}.yaml": text
+        for folder, text in (("tenants", made.tenant), (f"mappings/{parsed.target}", made.mapping))
+    }
+    if there := [f"{path}" for path in texts if path.exists() and not parsed.force]:
+        raise ConfigError(
+            f"{' and '.join(there)} {'is' if len(there) == 1 else 'are'} there already, so nothing was written. Choose "
+            "another --name or --out, or replace what is there with --force."
+        )
+    for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         out.print(f"Written to {path}", markup=False)

@@ -65,6 +65,8 @@ limits:
   created: 500
   changed: 30%
   changed_fields: {barcode: 2%}
+rejects:
+  to: outgoing/rejects/
 leavers:
   action: deactivate
   after: 14 days

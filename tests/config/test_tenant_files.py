@@ -532,6 +532,7 @@ def test_the_file_of_these_tests_uses_every_key() -> None:
         Leavers,
         Exceptions,
         tenants.Approval,
+        tenants.Rejects,
         tenants.Notify,
         tenants.People,
         tenants.Keep,
@@ -544,6 +545,32 @@ def test_nobody_can_leave_by_a_file_of_updates(include: Path) -> None:
     """Whoever is not in it has not changed; that is all it says."""
     write(include / "tenants/riverside.yaml", TENANT.replace("contains: everyone", "contains: updates"))
     with pytest.raises(ConfigError, match=r"riverside.yaml, line \d+: leavers: .*contains: everyone"):
+        tenants.load("riverside")
+
+
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [
+        ("rejects/*", "rejects/"),
+        ("out/*.csv", "out"),
+        ("out/riverside_{date:%Y-%m-%d}_rejects.csv", "./out/"),
+        ("/out/*/*.csv", "/out/rejects"),
+    ],
+)
+def test_rejects_are_not_put_where_the_next_load_takes_them_for_an_export(
+    change_tenant: Change, path: str, to: str
+) -> None:
+    """It would load the wrong rows again."""
+    change_tenant("out/people_{date:%Y%m%d}.csv", f'"{path}"')
+    change_tenant("to: outgoing/rejects/", f"to: {to}")
+    with pytest.raises(ConfigError, match=r"rejects.to: the next load would take the rejects there for an export"):
+        tenants.load("riverside")
+
+
+def test_rejects_are_only_put_into_an_sftp_account(change_tenant: Change) -> None:
+    """In a folder of ours they lie already."""
+    change_tenant("  type: sftp\n  connection: riverside_sftp\n", "  type: folder\n")
+    with pytest.raises(ConfigError, match=r"rejects.to: rejects can only be put into an SFTP account"):
         tenants.load("riverside")
 
 

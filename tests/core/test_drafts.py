@@ -66,6 +66,9 @@ def test_codes_of_groups_are_written_down_and_no_patron_is(include: Path):
         (["08/09/2030"], "%m/%d/%Y", True),
         (["08/09/30"], "%m/%d/%y", True),
         (["31-Aug-2030"], "%d-%b-%Y", False),
+        (["2030-08-31 00:00:00", "2030-09-01T12:00:00Z"], "%Y-%m-%d", False),
+        (["05/31/2030", "12-MAY-2030", "12-MAY-2031"], ["%d-%b-%Y", "%m/%d/%Y"], False),
+        (["08-31-2030"], "%m-%d-%Y", False),
         (["next year"], "%Y-%m-%d", True),
         ([""], "%Y-%m-%d", True),
     ],
@@ -78,13 +81,14 @@ def test_how_dates_are_written(cells: list[str], form: str, told: bool):
 
 
 def test_a_school_for_infiniti(include: Path):
-    """What it requires is filled; nobody is disabled or made staff for a missing column."""
+    """What it insists on is filled; nobody is disabled, and nobody made staff or a student, for a missing column."""
     mapping, notes = written("Login,Last name,First name,Card\nann,Ash,Ann,001\n", "infiniti")
     assert mapping["target"] == "infiniti"
     assert mapping["fields"]["surname"] == "Last name"
     assert mapping["fields"]["enabled"] == {"value": True}
-    assert mapping["fields"]["staffmember"] == {"value": False}
+    assert mapping["fields"]["staffmember"] == {"column": drafts.ASK, "lookup": "staff", "required": True}
     assert any("enabled" in note for note in notes)
+    assert any("staffmember" in note for note in notes)
 
 
 def test_a_draft_of_the_template_loads_it(include: Path, project: Path):
@@ -118,3 +122,181 @@ def test_a_sample_that_is_none(include: Path):
 def test_what_is_said_of_the_encoding_is_true(sample, told):
     """ASCII is UTF-8, and a byte order mark is no guess."""
     assert [note for note in drafts.draft(sample, "northfield").notes if "guess" in note] == ([told] if told else [])
+
+
+COLLEGE = """
+ColleagueID,NetID,LibraryCard,Affil,Last Name,First Name,MI,Pref Name,Email Address,Home Phone,Cell,Addr 1,Addr 2,
+City,ST,Zip,Country,Program,Grad Term,Exp Date,Hold for pickup
+0000413,ann,00217004016,U,Núñez,Ann,M,Annie,ann@college.example,312-555-0101,312-555-0102,1 Hall,,
+Whitman,WA,7834,USA,BIO,2027SP,05/12/2027,Y
+0000414,bob,00217004017,U,Baker,Bo,,,bo@college.example,,,2 Hall,,
+Whitman,WA,7834,USA,BIO,2027SP,12-MAY-2027,N
+0000415,cas,00217004018,F,Clark,Cas,,,cas@college.example,,,3 Hall,,
+Whitman,WA,7834,USA,MUS,,05/31/2027,N
+0000416,dan,00217004019,F,Dee,Dan,,,dan@college.example,,,4 Hall,,
+Whitman,WA,7834,USA,MUS,,05/31/2027,Y
+"""
+"""A college's nightly file, with invented people."""
+
+
+def test_the_college_is_recognised_but_for_its_term(include: Path):
+    """A tab file in cp1252: every column has its field; ids keep their zeros; codes are listed, patrons are not."""
+    sample = COLLEGE.strip().replace(",\n", ",").replace("\n", "\r\n").replace(",", "\t").encode("cp1252")
+    draft = drafts.draft(sample, "whitman")
+    mapping, tenant = yaml.safe_load(draft.mapping), yaml.safe_load(draft.tenant)
+    fields, address = mapping["fields"], "personal.addresses[0]."
+    assert {path: rule for path, rule in fields.items() if path != f"{address}addressTypeId"} == {
+        "externalSystemId": {"column": "ColleagueID", "required": True},
+        "username": {"column": "NetID", "required": True},
+        "barcode": "LibraryCard",
+        "patronGroup": {"column": "Affil", "required": True, "lookup": "patron_groups"},
+        "departments": {"column": "Program", "split": ";", "lookup": "departments"},
+        "expirationDate": {"column": "Exp Date", "date": ["%m/%d/%Y", "%d-%b-%Y"]},
+        "personal.lastName": {"column": "Last Name", "required": True},
+        "personal.firstName": "First Name",
+        "personal.middleName": {"column": "MI", "steps": ["name_case"]},
+        "personal.preferredFirstName": "Pref Name",
+        "personal.email": "Email Address",
+        "personal.phone": {"column": "Home Phone", "phone": "US"},
+        "personal.mobilePhone": {"column": "Cell", "phone": "US"},
+        f"{address}addressLine1": "Addr 1",
+        f"{address}addressLine2": "Addr 2",
+        f"{address}city": "City",
+        f"{address}region": "ST",
+        f"{address}postalCode": "Zip",
+        f"{address}countryId": {"column": "Country", "steps": ["country"]},
+        "requestPreference.holdShelf": {"cases": [{"when": {"column": "Hold for pickup", "is": ["Y"]}, "value": True}]},
+    }
+    assert mapping["lookups"] == {"patron_groups": {"F": "F", "U": "U"}, "departments": {"BIO": "BIO", "MUS": "MUS"}}
+    assert tenant["source"]["digits"] == {"ColleagueID": 7, "LibraryCard": 11}
+    assert (tenant["source"]["delimiter"], tenant["source"]["encoding"]) == ("\t", "cp1252")
+    assert "No field was found for these columns: Grad Term." in draft.notes
+    (include / "mappings/folio/whitman.yaml").write_text(draft.mapping)
+    (include / "whitman.txt").write_bytes(sample)
+    layout = Layout(delimiter="\t", encoding="cp1252")
+    made = preview.preview("folio/whitman", include / "whitman.txt", layout, Limits(max_rejects="100%"))
+    assert (made.patrons.height, made.rejected) == (4, 0)
+
+
+HEADERS = {
+    "externalSystemId": (
+        "Emplid, primary_id, University ID, externalID, SPRIDEN_ID, Banner ID, Colleague ID, Worker ID, "
+        "Student ID, Employee ID, Universal ID, Adno, Admission Number, stud_code, UNIQUE ID, UNIV ID, "
+        "Campus_ID, PERSON.ID"
+    ),
+    "username": ("NetID, OPRID, userid, GOBTPAC_EXTERNAL_USER, Login ID, sAMAccountName, userPrincipalName"),
+    "barcode": ("LibraryCard, cardnumber, P BARCODE, Library Barcode, Card No"),
+    "patronGroup": (
+        "Acad Career, primary_group, categorycode, user_group, P TYPE, Affil, ACADEMIC_LEVEL, "
+        "SGBSTDN_LEVL_CODE, Worker Type, STU.ACAD.LEVEL"
+    ),
+    "departments": ("Program, ACAD_PROG, Cost Center, Department Name"),
+    "expirationDate": ("Exp Date, dateexpiry, expiry_date, EXP DATE, Leaving date, Valid to"),
+    "enrollmentDate": ("dateenrolled, Hire Date"),
+    "personal.lastName": ("SPRIDEN_LAST_NAME, Legal Surname, Legal_Name_-_Last_Name, LAST.NAME, surname, Family name"),
+    "personal.firstName": ("SPRIDEN_FIRST_NAME, Legal Forename, Legal Name - First Name, firstname, Given names"),
+    "personal.middleName": ("Middle Initial, MI, SPRIDEN_MI, othernames, middle_name"),
+    "personal.preferredFirstName": ("PREF_FIRST_NAME, Chosen Name, Preferred Name - First Name, preferred_first_name"),
+    "personal.email": (
+        "primary_email, EMAIL_ADDR, GOREMAL_EMAIL_ADDRESS, Primary Work Email, e_mail, PERSON.EMAIL.ADDRESSES"
+    ),
+    "personal.phone": ("Telephone Number, Home Phone, SPRTELE_PHONE_NUMBER, TELEPHONE, phone_number"),
+    "personal.mobilePhone": ("mobile, Cell Phone, Student Mobile"),
+    "personal.dateOfBirth": ("BIRTHDATE, birth_date, SPBPERS_BIRTH_DATE, DOB, dateofbirth"),
+    "personal.addresses[0].addressLine1": (
+        "ADDRESS1, Addr 1, SPRADDR_STREET_LINE1, address_line1, Primary Address - Line 1"
+    ),
+    "personal.addresses[0].region": ("ST, state_province, SPRADDR_STAT_CODE"),
+    "personal.addresses[0].postalCode": ("zipcode, POSTAL, SPRADDR_ZIP, postal_code"),
+    "personal.addresses[0].countryId": ("NATN_CODE, SPRADDR_NATN_CODE"),
+}
+"""Of Banner, PeopleSoft, Colleague, Workday, TASS, SIMS, Koha, Alma and Sierra."""
+
+
+@pytest.mark.parametrize(
+    ("path", "header"), [(path, one) for path, listed in HEADERS.items() for one in listed.split(", ")]
+)
+def test_everyday_headers_are_recognised(path, header):
+    """Each fills its field, whatever its spelling."""
+    mapping, _ = written(f"{header},Shoe size\nA,44\nB,45\n")
+    rule = mapping["fields"][path]
+    assert header in (rule, rule["column"] if isinstance(rule, dict) else rule)
+
+
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        ("stud_code", "adminsystemid"),
+        ("Reg", "formclass"),
+        ("pctut_grp", "formclass"),
+        ("year_grp", "presentationgrouplabel"),
+        ("Legal Surname", "surname"),
+        ("preferred_name", "preferredname"),
+        ("e_mail", "emailaddress"),
+        ("sex", "gender"),
+    ],
+)
+def test_headers_of_schools_are_recognised(header, field):
+    """Of TASS and SIMS, for Infiniti."""
+    mapping, _ = written(f"{header},Shoe size\nA,44\nB,45\n", "infiniti")
+    rule = mapping["fields"][field]
+    assert header == (rule["column"] if isinstance(rule, dict) else rule)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "expected"),
+    [
+        ("fullname", ["Smith, Jane Marie", "Bo, Al"], {"personal.lastName": "Smith", "personal.firstName": "Jane"}),
+        ("Name", ["Jane Marie Smith", "Al Bo"], {"personal.lastName": "Smith", "personal.middleName": "Marie"}),
+        ("Addr 1", ["Poplar Bluff, MO 63901"] * 2, {"city": "Poplar Bluff", "region": "MO", "postalCode": "63901"}),
+        ("City State Zip", ["Cork, ME 04001-1234"] * 2, {"city": "Cork", "postalCode": "04001-1234"}),
+        ("P TYPE", ["0061l-000lsb  --05/17/2027"] * 2, {"patronGroup": "000lsb", "expirationDate": "2027-05-17"}),
+    ],
+)
+def test_packed_cells_fill_several_fields(include: Path, header, cells, expected):
+    """The patrons of the draft have each part in its field."""
+    lines = "".join(f'{n},u{n},"{cell}",L{n}\n' for n, cell in enumerate(cells, 1))
+    last = "Shoe" if header in ("fullname", "Name") else "Last"
+    sample = f"id,login,{header},{last}\n{lines}"
+    (include / "mappings/folio/elm.yaml").write_text(drafts.draft(sample.encode(), "elm").mapping)
+    (include / "elm.csv").write_text(sample)
+    made = preview.preview("folio/elm", include / "elm.csv", Layout(), Limits(max_rejects="100%"))
+    patron = made.patrons["patron"][0]
+    assert [value for value in expected.values() if f'"{value}' not in patron] == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"), [('"{""homeCampus"": ""Riverside""}"', "json: KEY"), ('"SID:4711,LANG:EN"', "pair: KEY")]
+)
+def test_a_column_with_several_values_is_noted_with_the_way_to_read_it(cell, told):
+    """What is in it decides a person."""
+    _, notes = written(f"id,login,last,extra\n1,a,Ash,{cell}\n2,b,Bo,{cell}\n")
+    assert any(told in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("sample", "told"),
+    [
+        (b'[{"id": 1}]', "JSON"),
+        (b'{"users": []}', "JSON"),
+        (b"<users><user/></users>", "XML"),
+        (b"\xef\xbb\xbf\n<?xml version='1.0'?>", "XML"),
+        (b"just a line\nand another one\n", "not a table"),
+        (b"Patrons of 2026, spring\n1,a,b,c\n2,d,e,f\n", "not a table"),
+        (b"1001,ann@x.example,2027-06-30\n1002,bob@x.example,2027-06-30\n", "no header line"),
+    ],
+)
+def test_what_is_no_table_is_refused_in_a_sentence_that_shows_no_patron(sample, told):
+    """Not with a draft of nonsense."""
+    with pytest.raises(SourceError, match=told) as caught:
+        drafts.draft(sample, "elm")
+    assert "ann" not in str(caught.value)
+
+
+def test_infiniti_staff_by_a_column_of_types(include: Path):
+    """The codes that were found are in the lookup; for what is not known the person is asked."""
+    rows = "".join(f"u{n},S{n},{kind},2030,Y\n" for n, kind in enumerate(["Staff", "Student", "Guest"] * 4))
+    mapping, notes = written(f"Login,Surname,Type,grad year,Status\n{rows}", "infiniti")
+    assert mapping["lookups"]["staffmember"] == {"guest": False, "staff": True, "student": False}
+    assert any("guest" in note for note in notes)
+    assert mapping["lookups"]["enabled"] == {"y": True}

@@ -40,6 +40,7 @@ PARTS = {
     "limits": tenants.Limits,
     "leavers": Leavers,
     "approval": tenants.Approval,
+    "rejects": tenants.Rejects,
     "notify": tenants.Notify,
     "people": tenants.People,
     "keep": tenants.Keep,

@@ -11,6 +11,7 @@ from patronload.reporting import words
 from patronload.targets.folio import answers as folio_answers
 from patronload.targets.folio import errors as folio_faults
 from patronload.targets.folio import new_ids, taking_over
+from patronload.targets.folio import own_rules as folio_rules
 from patronload.targets.folio import plan as folio_plan
 from patronload.targets.folio import values as folio_values
 from patronload.targets.infiniti import answers as infiniti_answers
@@ -129,8 +130,8 @@ def test_every_refusal_of_infiniti_is_explained():
 
 
 PLANNING = (
-    *("folio/plan", "folio/values", "folio/identity_conflicts", "folio/field_formats", "folio/taking_over"),
-    *("infiniti/plan", "delivery"),
+    *("folio/plan", "folio/values", "folio/own_rules", "folio/identity_conflicts", "folio/field_formats"),
+    *("folio/taking_over", "infiniti/plan", "delivery"),
 )
 
 
@@ -144,7 +145,7 @@ def reasons_of_the_plan() -> Iterator[str]:
             yield text
     yield from (taking_over.NO_STAFF, taking_over.TWO_USERS, taking_over.TWO_ROWS, taking_over.STAFF_ID)
     yield from (taking_over.BOTH_IN_FILE, taking_over.KEPT, taking_over.DISAGREE.replace("{}", HOLE))
-    yield from (folio_plan.UNREADABLE, folio_plan.OTHER_PREFIX, folio_plan.INCOMPLETE, folio_values.SAME_TYPE)
+    yield from (folio_plan.UNREADABLE, folio_plan.OTHER_PREFIX, folio_plan.INCOMPLETE, folio_rules.SAME_TYPE)
     yield from (infiniti_plan.NO_YEAR, infiniti_plan.ODD_YEAR, infiniti_plan.ODD_GENDER)
     yield from (infiniti_plan.NEW_USERNAME, infiniti_plan.OTHERS_CARD)
 

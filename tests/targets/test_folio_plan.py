@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from patronload.config.mapping import Mapping
 from patronload.errors import TargetError
 from patronload.targets import request_body
-from patronload.targets.folio import merge
-from patronload.targets.folio import plan as folio_plan
+from patronload.targets.folio import merge, offline
 from patronload.targets.folio.user_import import UserImport
 from sandbox.folio import FolioServer, FolioTenant
 from sandbox.folio.reference import departments, select_field, service_points, text_field
@@ -197,7 +197,8 @@ def test_a_card_is_good_until_the_end_of_its_day(server: FolioServer, rules: Map
     record = sent(plan(server, [MINE | {"expirationDate": day}], rules))[2]
     assert record["expirationDate"] == last_second
     assert record["active"] is True
-    (new,) = folio_plan.as_new(rules, [json.dumps(MINE | {"expirationDate": day})], CHICAGO)
+    text = json.dumps(MINE | {"expirationDate": day})
+    (new,) = offline.offline(rules, pl.DataFrame({"row": [2], "patron": [text]}), CHICAGO).posted
     assert json.loads(new)["expirationDate"] == last_second, "in the preview too"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from patronload.artifacts import names, questions, tables
-from patronload.artifacts.models import ApprovalRecord, Delivery, Failure, Gates, Plan, Validation
+from patronload.artifacts.models import ApprovalRecord, Delivery, Failure, Gates, Plan, PutBack, Validation
 from patronload.artifacts.progress import Progress
 from patronload.artifacts.run import Run
 from patronload.artifacts.undo import Undo
@@ -38,6 +38,7 @@ class LeftBehind:
     departures: pl.DataFrame | None
     progress: Progress
     undo: Undo | None = None
+    put_back: PutBack | None = None
 
     @classmethod
     def of(cls, run: Run) -> LeftBehind:
@@ -57,6 +58,7 @@ class LeftBehind:
             unchanged=tables.read_unchanged(run),
             departures=tables.read(run, names.LEAVERS) if run.has(names.LEAVERS) else None,
             progress=Progress.of(run),
+            put_back=PutBack.find(run),
         )
 
     @property

@@ -29,6 +29,14 @@ class DeliveredFile(Part):
     fetched: Moment
 
 
+class Uploaded(DeliveredFile, Content):
+    """The corrected rejects that a person uploaded in Airflow for this run."""
+
+    file = names.UPLOADED
+
+    by: str
+
+
 class Archived(Part):
     """The earlier run from which an export was taken because the library no longer had it, and when it fetched it."""
 
@@ -54,6 +62,15 @@ class Delivery(DeliveredFile, Content):
     def files(self) -> tuple[DeliveredFile, ...]:
         """All files of the delivery, the export first."""
         return (self, *self.more)
+
+
+class PutBack(Content):
+    """The rejects on the library's own server: their paths, or the sentence why they could not be written."""
+
+    file = names.PUT_BACK
+
+    paths: tuple[str, ...]
+    trouble: str | None
 
 
 class CheckResult(Part):

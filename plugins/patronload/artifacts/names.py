@@ -48,6 +48,8 @@ def chunk_number(name: str) -> int:
     return int(PurePosixPath(name).name.split(".", maxsplit=1)[0])
 
 
+UPLOADED_FILE = Artifact("uploaded", "page", patrons=True)
+UPLOADED = Artifact("uploaded.json", "page", patrons=False)
 EXPORT = Artifact("export.csv", "fetch", patrons=True)
 MORE = Artifact("more", "fetch", patrons=True)
 DELIVERY = Artifact("export.json", "fetch", patrons=False)
@@ -95,6 +97,7 @@ VALIDATION_PAGE = Artifact("validation.html", "report", patrons=False)
 NOTED_FILE = Artifact("noted.csv", "report", patrons=True)
 REJECTS = Artifact("rejects.csv", "report", patrons=True)
 REJECTS_WORKBOOK = Artifact("rejects.xlsx", "report", patrons=True)
+PUT_BACK = Artifact("put_back.json", "report", patrons=False)
 PURGED = Artifact("purged.json", "purge", patrons=False)
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Artifact))
@@ -108,5 +111,5 @@ OF_CHUNKS = (CHUNKS, SENT, RESULTS)
 REJECTS_OF_STAGES = {"validate": VALIDATE_REJECTS, "transform": TRANSFORM_REJECTS, "plan": PLAN_REJECTS}
 """Where each stage puts the rows that it rejects."""
 
-RUN_MARKERS = (EXPORT, DELIVERY, UNDO, FAILURE, LATE, REPORT, PURGED)
+RUN_MARKERS = (UPLOADED, EXPORT, DELIVERY, UNDO, FAILURE, LATE, REPORT, PURGED)
 """A folder with one of these belongs to a run."""

@@ -1,21 +1,22 @@
 """
 Draft a first tenant file and a first mapping file from a sample of an export, for a person to review.
 
-Columns are assigned to fields by their names: `lastName`, `last_name` and `personal.lastName` are the same. Anything
-uncertain is left to the person, and listed at the top of the mapping file. No value of the sample is written down,
-except the codes of patron groups, and those only if they are few and each occurs in several rows.
+Columns are assigned to fields by their names (column_names.py), and what their values look like decides the rest of the
+rule (sample_values.py). Anything uncertain is left to the person, and listed at the top of the mapping file. No value
+of the sample is written down, except codes: those of patron groups, departments and the like, and only if they are few
+and each occurs in several rows.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import yaml
 
 from patronload import systems
+from patronload.cli import column_names, sample_values
+from patronload.cli.column_names import NAME, PLACE
 from patronload.config.source import Layout
 from patronload.errors import SourceError
 from patronload.exports import reading, unpacking
@@ -25,64 +26,19 @@ from patronload.systems.fields import Kind
 
 DELIMITERS = (",", ";", "|", "\t")
 
-MOST_GROUPS = 20
-
 ASK = "WHICH COLUMN?"
 """Marks a place in the draft where a person has to enter a column."""
 
-ALSO = {
-    "folio": {
-        "id": "externalSystemId", "esid": "externalSystemId", "studentid": "externalSystemId",
-        "studentno": "externalSystemId", "personid": "externalSystemId", "employeeid": "externalSystemId",
-        "login": "username", "userid": "username", "netid": "username",
-        "card": "barcode", "cardno": "barcode", "cardnumber": "barcode", "librarycard": "barcode",
-        "group": "patronGroup", "patrontype": "patronGroup", "role": "patronGroup", "status": "patronGroup",
-        "surname": "personal.lastName", "familyname": "personal.lastName", "last": "personal.lastName",
-        "first": "personal.firstName", "givenname": "personal.firstName", "forename": "personal.firstName",
-        "middle": "personal.middleName", "preferred": "personal.preferredFirstName",
-        "mail": "personal.email", "emailaddress": "personal.email", "phonenumber": "personal.phone",
-        "mobile": "personal.mobilePhone", "cell": "personal.mobilePhone",
-        "expires": "expirationDate", "expiry": "expirationDate", "validuntil": "expirationDate",
-        "birthdate": "personal.dateOfBirth", "dob": "personal.dateOfBirth",
-        "street": "personal.addresses[0].addressLine1", "address": "personal.addresses[0].addressLine1",
-        "zip": "personal.addresses[0].postalCode", "postcode": "personal.addresses[0].postalCode",
-        "state": "personal.addresses[0].region", "country": "personal.addresses[0].countryId",
-        "depts": "departments", "dept": "departments", "department": "departments",
-        "tags": "tags.tagList",
-    },
-    "infiniti": {
-        "login": "username", "userid": "username", "netid": "username", "user": "username",
-        "active": "enabled", "status": "enabled", "current": "enabled",
-        "staff": "staffmember", "isstaff": "staffmember", "type": "staffmember",
-        "firstname": "givenname", "forename": "givenname", "first": "givenname",
-        "lastname": "surname", "familyname": "surname", "last": "surname",
-        "secondname": "middlename", "middle": "middlename", "preferred": "preferredname",
-        "email": "emailaddress", "mail": "emailaddress",
-        "yearofgraduation": "graduationyear", "leavesin": "graduationyear",
-        "barcode": "librarybarcode", "card": "librarybarcode", "cardnumber": "librarybarcode",
-        "id": "adminsystemid", "studentid": "adminsystemid", "code": "adminsystemid",
-        "sex": "gender", "form": "formclass", "class": "formclass", "homegroup": "formclass",
-        "group": "presentationgrouplabel", "patrongroup": "presentationgrouplabel",
-    },
-}  # fmt: skip
-"""Other names for columns, in lower-case letters and digits only."""
+YES = {"y", "yes", "true", "t", "1", "active", "current", "a", "enrolled", "staff", "teacher", "employee", "stf", "fac"}
+NO = {"n", "no", "false", "f", "0", "inactive", "left", "i", "l", "student", "stu", "s", "withdrawn", "pupil"}
+"""Codes that mean true or false in a column of true and false; others are guessed as false, and noted."""
 
-YES_NO = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
+ADDRESS = "personal.addresses[0]"
 
-FORMS = {
-    "%Y-%m-%d": r"\d{4}-\d\d-\d\d",
-    "%Y%m%d": r"\d{8}",
-    "%d.%m.%Y": r"\d{1,2}\.\d{1,2}\.\d{4}",
-    "%m/%d/%Y": r"\d{1,2}/\d{1,2}/\d{4}",
-    "%d/%m/%Y": r"\d{1,2}/\d{1,2}/\d{4}",
-    "%m/%d/%y": r"\d{1,2}/\d{1,2}/\d\d",
-    "%d/%m/%y": r"\d{1,2}/\d{1,2}/\d\d",
-    "%Y/%m/%d": r"\d{4}/\d\d?/\d\d?",
-    "%d-%b-%Y": r"\d{1,2}-[A-Za-z]{3}-\d{4}",
-}
-"""Date formats, and a pattern for each."""
+RAGGED = 0.5
+"""A sample in which more rows than this share do not fit the header is not a table."""
 
-MONTHS = 12
+Rules = dict[str, object]
 
 
 class Draft(NamedTuple):
@@ -93,32 +49,68 @@ class Draft(NamedTuple):
     notes: list[str]
 
 
-def draft(content: bytes, name: str, target: str = "folio", encoding: str = "cp1252") -> Draft:
+def draft(
+    content: bytes, name: str, target: str = "folio", encoding: str = "cp1252", delimiter: str | None = None
+) -> Draft:
     """
     Files for the library `name`, for the `target` folio or infiniti.
 
-    The delimiter is the one that gives most columns; `encoding` is used for a sample that is not UTF-8. Raises
-    SourceError if the sample cannot be read.
+    Without a `delimiter`, it is the one that gives most columns; `encoding` is used for a sample that is not UTF-8.
+    Raises SourceError if the sample cannot be read or is not a table with a header line.
     """
-    export, delimiter = _read(content, encoding)
+    export, used = _read(content, encoding, (delimiter,) if delimiter else DELIMITERS)
+    _check_is_table(export, content)
     made = _Drafting(export, systems.KNOWN[target])
     if export.encoding == encoding != "utf-8":
         has = "has no accents" if unpacking.unpack(content).isascii() else "is not UTF-8"
         made.notes.append(f"The sample {has}; {encoding} is a guess. Check names with accents.")
-    return Draft(_tenant(name, target, delimiter, export.encoding), made.mapping(), made.notes)
+    return Draft(_tenant(name, target, used, export.encoding, made.digits), made.mapping(), made.notes)
 
 
-def _read(content: bytes, encoding: str) -> tuple[Export, str]:
+def _read(content: bytes, encoding: str, delimiters: tuple[str, ...]) -> tuple[Export, str]:
     read: list[tuple[Export, str]] = []
-    told: SourceError | None = None
-    for delimiter in DELIMITERS:
+    errors: list[SourceError] = []
+    for delimiter in delimiters:
         try:
             read.append((reading.read(content, Layout(delimiter=delimiter, encoding=encoding)), delimiter))
         except SourceError as error:
-            told = told or error
+            errors.append(error)
     if not read:
-        raise told or SourceError("The sample cannot be read.")
+        raise _not_a_table(content) or errors[0]
     return max(read, key=lambda pair: len(pair[0].columns))
+
+
+def _check_is_table(export: Export, content: bytes) -> None:
+    """Raises SourceError for a sample that is not a table with a header line. It shows nothing of the content."""
+    if refusal := _not_a_table(content):
+        raise refusal
+    columns = export.columns
+    if len(columns) == 1:
+        raise SourceError(
+            "The sample is not a table: its lines have one column only. The delimiters , ; | and tab were tried. Give "
+            "another one with --delimiter. For a file of fixed width, see source.widths in docs/tenant-files.md."
+        )
+    if export.ragged.height > RAGGED * export.rows:
+        raise SourceError(
+            f"The sample is not a table: {export.ragged.height:,} of {export.rows:,} lines have more or fewer cells "
+            "than the first one. Is the first line the header? Remove lines before it."
+        )
+    if 2 * sum(map(sample_values.looks_like_a_value, columns)) > len(columns):
+        raise SourceError(
+            "The sample has no header line: the first line looks like a patron. Ask the sender for a header line, or "
+            "add one to the sample."
+        )
+
+
+def _not_a_table(content: bytes) -> SourceError | None:
+    start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith((b"{", b"[")):
+        return SourceError(
+            "The sample is JSON, not a table. Ask the sender for CSV: a header line, then one line for each person."
+        )
+    if start.startswith(b"<"):
+        return SourceError("The sample is XML or a web page, not a table. Ask the sender for CSV.")
+    return None
 
 
 class _Drafting:
@@ -129,16 +121,15 @@ class _Drafting:
         self.system = system
         self.notes: list[str] = []
         self.lookups: dict[str, dict[str, Any]] = {}
-        known = self._fields_by_column()
-        self.rules: dict[str, object] = {}
-        left = []
+        self.digits: dict[str, int] = {}
+        self.rules: Rules = {}
+        known, left = column_names.fields(system), []
         for column in export.columns:
-            path = known.get(_plain(column))
-            if path is None or path in self.rules:
+            path = known.get(column_names.plain(column))
+            if path is None or not self._add(path, column):
                 left.append(column)
-            else:
-                self.rules[path] = self._rule(path, column)
         self._complete()
+        self._note_packed(left)
         if left:
             self.notes.append(f"No field was found for these columns: {', '.join(left)}.")
 
@@ -153,66 +144,158 @@ class _Drafting:
         notes = "".join(f"# {_on_one_line(note)}\n" for note in self.notes)
         return schema + notes + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120)
 
-    def _fields_by_column(self) -> dict[str, str]:
-        """Fields by the names of columns; a complete path has precedence over its last part."""
-        names = self.system.names
-        last = {_plain(path.rsplit(".", 1)[-1]): path for path in reversed(names) if path != "id"}
-        return last | {_plain(path): path for path in names if path != "id"} | ALSO[self.system.type]
+    def _cells(self, column: str) -> list[str]:
+        return sample_values.cells_of(self.export.frame[column].to_list())
+
+    def _add(self, path: str, column: str) -> bool:
+        """Add the rules that a column gives; False if its fields are taken by an earlier one."""
+        cells = self._cells(column)
+        rules = self._whole(path, column, cells) or {path: self._rule(path, column, cells)}
+        rules = {field: rule for field, rule in rules.items() if field not in self.rules and rule is not None}
+        self.rules |= rules
+        return bool(rules)
+
+    def _whole(self, path: str, column: str, cells: list[str]) -> Rules | None:
+        """The rules of a column with several fields in one cell; None for other columns."""
+        if path == NAME:
+            return _names(column, self.system, last_first=sample_values.packed(cells, "comma"))
+        is_address = path.startswith(ADDRESS) or path == PLACE
+        if is_address and sample_values.packed(cells, "place"):
+            return _place(column)
+        if path == PLACE:
+            return {f"{ADDRESS}.city": column}
+        if path == self.system.group == "patronGroup" and sample_values.packed(cells, "group and date"):
+            self.notes.append(f"{column} has the patron group and the date; check both.")
+            group = {"column": column, "steps": [{"extract": "-([0-9]{3}[a-z]+) "}], "required": True}
+            until = {"column": column, "steps": [{"extract": "--(.+)$"}], "date": "%m/%d/%Y"}
+            return {path: group, "expirationDate": until}
+        return None
 
     def _complete(self) -> None:
         """Add every field that the target requires, even without a column for it."""
         needed = [*self.system.required, *self.system.required_within.values()]
         for path in needed:
             if path not in self.rules:
-                # A column that was not found must not disable anyone, or make anyone staff.
-                fixed = self.system.fields[path] is Kind.YES_NO
-                self.rules[path] = {"value": path != "staffmember"} if fixed else {"column": ASK, "required": True}
+                self.rules[path] = self._asking(path)
                 self.notes.append(f"{path} is required: which column has it?")
-        if any(path.startswith("personal.addresses[0].") for path in self.rules):
-            self.rules.setdefault("personal.addresses[0].addressTypeId", {"value": "Home"})
+        if any(path.startswith(f"{ADDRESS}.") for path in self.rules):
+            self.rules.setdefault(f"{ADDRESS}.addressTypeId", {"value": "Home"})
 
-    def _rule(self, path: str, column: str) -> object:
-        kind, cells = self.system.kind(path), [cell.strip() for cell in self.export.frame[column] if cell.strip()]
+    def _asking(self, path: str) -> object:
+        """The rule of a required field without a column."""
+        if self.system.fields[path] is not Kind.YES_NO:
+            return {"column": ASK, "required": True}
+        if path != "staffmember":
+            return {"value": True}  # a column that was not found must not disable anyone
+        # Nor make anyone staff, or a teacher a student: a person has to answer.
+        self.lookups.setdefault("staff", {"STAFF": True, "STUDENT": False})
+        return {"column": ASK, "lookup": "staff", "required": True}
+
+    def _rule(self, path: str, column: str, cells: list[str]) -> object:
+        kind = self.system.kind(path)
+        needed = path in (*self.system.required, *self.system.required_within.values())
         if kind is Kind.DATE:
-            return {"column": column, "date": self._form(column, cells)}
+            return self._dated(column, cells)
         if kind is Kind.LIST:
-            self.notes.append(f"{column}: which character separates several values? The draft assumes a semicolon.")
-            return {"column": column, "split": ";"}
+            return self._list(path, column, cells)
         if kind is Kind.YES_NO:
-            self.lookups["yes_no"] = dict(YES_NO)
-            return {"column": column, "steps": ["lower"], "lookup": "yes_no"}
+            return self._yes_no(path, column, cells)
         if path == self.system.group:
             return self._group(column, cells)
-        needed = (*self.system.required, *self.system.required_within.values())
-        return {"column": column, "required": True} if path in needed else column
+        if path in self.system.unique and (width := sample_values.width(cells)):
+            self.digits[column] = width
+            self.notes.append(f"{column}: all ids have {width} digits; source.digits in the tenant file checks that.")
+        rule: dict[str, object] = {
+            "column": column,
+            **({"required": True} if needed else {}),
+            **self._more(path, cells),
+        }
+        return rule if len(rule) > 1 else column
+
+    def _more(self, path: str, cells: list[str]) -> dict[str, object]:
+        """What the values need beside the column: steps, or the country of telephone numbers."""
+        if path.endswith("countryId"):
+            return {"steps": ["country"]}
+        if path in ("personal.phone", "personal.mobilePhone") and (country := sample_values.phone_country(cells)):
+            self.notes.append(f"{path}: the draft takes numbers without + for numbers of {country}.")
+            return {"phone": country}
+        if path in self.system.names_of_people and sample_values.is_upper(cells):
+            return {"steps": ["name_case"]}
+        return {}
+
+    def _dated(self, column: str, cells: list[str]) -> object:
+        found = sample_values.dates(cells)
+        if found.note:
+            self.notes.append(f"{column}: {found.note}")
+        return {"column": column, "date": found.forms[0] if len(found.forms) == 1 else found.forms}
+
+    def _list(self, path: str, column: str, cells: list[str]) -> object:
+        sign = sample_values.separator(cells)
+        if sign is None:
+            self.notes.append(f"{column}: which character separates several values? The draft assumes a semicolon.")
+        rule: dict[str, object] = {"column": column, "split": sign or ";"}
+        codes = sample_values.codes(
+            [part.strip() for cell in cells for part in cell.split(sign or ";") if part.strip()]
+        )
+        if path == "departments" and codes:
+            self.lookups["departments"] = {code: code for code in codes}
+            self.notes.append(f"{column}: write the names of {self.system.name}'s departments into the lookup.")
+            rule["lookup"] = "departments"
+        return rule
+
+    def _yes_no(self, path: str, column: str, cells: list[str]) -> object:
+        codes = sample_values.codes(cells)
+        if path == "requestPreference.holdShelf":
+            yes = [code for code in codes if code.lower() in YES] or ["Y"]
+            return {"cases": [{"when": {"column": column, "is": yes}, "value": True}]}
+        name = re.sub(r"\W", "_", path.lower())
+        table = {code.lower(): code.lower() in YES for code in codes} or {"y": True, "n": False}
+        if unsure := [code for code in table if code not in YES | NO]:
+            self.notes.append(f"{column}: the draft takes {', '.join(unsure)} for no; correct the lookup {name}.")
+        self.lookups[name] = table
+        return {"column": column, "steps": ["lower"], "lookup": name}
 
     def _group(self, column: str, cells: list[str]) -> object:
-        codes = Counter(cells)
         rule: dict[str, object] = {"column": column, "required": True}
-        if not codes or len(codes) > MOST_GROUPS or 2 * len(codes) > len(cells):
+        if not (codes := sample_values.codes(cells)):
             return rule
-        self.lookups["patron_groups"] = {code: code for code in sorted(codes)}
+        self.lookups["patron_groups"] = {code: code for code in codes}
         self.notes.append(f"{column}: write the names of {self.system.name}'s groups into the lookup patron_groups.")
         return rule | {"lookup": "patron_groups"}
 
-    def _form(self, column: str, cells: list[str]) -> str:
-        """The format in which all cells are dates; if there are several, the first, with a note for the person."""
-        found = [form for form, shape in FORMS.items() if cells and all(re.fullmatch(shape, cell) for cell in cells)]
-        found = [form for form in found if _is_possible(form, cells)]
-        if not found:
-            self.notes.append(f"{column}: no date format fits the sample; the draft assumes %Y-%m-%d.")
-            return "%Y-%m-%d"
-        if len(found) > 1:
-            self.notes.append(f"{column}: the dates in the sample fit {' and '.join(found)}; check which one is right.")
-        return found[0]
+    def _note_packed(self, left: list[str]) -> None:
+        for column in left:
+            cells = self._cells(column)
+            if sample_values.packed(cells, "json"):
+                self.notes.append(f"{column} has JSON in its cells. Read a value with {{column: {column}, json: KEY}}.")
+            elif sample_values.packed(cells, "pairs"):
+                self.notes.append(
+                    f"{column} has several values as KEY:value. Read one with {{column: {column}, pair: KEY}}."
+                )
 
 
-def _is_possible(form: str, cells: Iterable[str]) -> bool:
-    """Whether no cell has a 13th month."""
-    if form[1] not in "md" or "%b" in form:
-        return True
-    place = form.split("/").index("%m") if "/" in form else 1
-    return all(int(re.split(r"\D", cell)[place]) <= MONTHS for cell in cells)
+def _names(column: str, system: System, *, last_first: bool) -> Rules:
+    """The rules for a column with a whole name, 'Smith, Jane Marie' or 'Jane Marie Smith'."""
+    last, first, middle = (
+        system.names_of_people[:3] if system.type == "folio" else ("surname", "givenname", "middlename")
+    )
+    patterns = (
+        ("^[^,]+", "^[^,]+, *([^ ]+)", "^[^,]+, *[^ ]+ +(.+)$")
+        if last_first
+        else ("[^ ]+$", "^([^ ]+) ", "^[^ ]+ (.+) [^ ]+$")
+    )
+    rules = {
+        path: {"column": column, "steps": [{"extract": pattern}]}
+        for path, pattern in zip((last, first, middle), patterns, strict=True)
+    }
+    needed = {last: rules[last] | {"required": True}} if last in system.required_within.values() else {}
+    return {**rules, **needed}
+
+
+def _place(column: str) -> Rules:
+    """The rules for a column like 'Poplar Bluff, MO 63901'."""
+    patterns = {"city": "^([^,]+),", "region": ", *([A-Za-z]{2}) ", "postalCode": "[0-9]{5}(?:-[0-9]{4})?$"}
+    return {f"{ADDRESS}.{name}": {"column": column, "steps": [{"extract": each}]} for name, each in patterns.items()}
 
 
 def _on_one_line(note: str) -> str:
@@ -220,11 +303,7 @@ def _on_one_line(note: str) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(note.split()))
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _tenant(name: str, target: str, delimiter: str, encoding: str) -> str:
+def _tenant(name: str, target: str, delimiter: str, encoding: str, digits: dict[str, int]) -> str:
     connected: dict[str, str] = {"type": target, "connection": f"{name}_{target}"}
     body = {
         "tenant": name,
@@ -233,7 +312,7 @@ def _tenant(name: str, target: str, delimiter: str, encoding: str) -> str:
         "timezone": "UTC",
         "source": {
             "type": "sftp", "connection": f"{name}_sftp", "path": "patrons_{date:%Y%m%d}.csv", "delimiter": delimiter,
-            "encoding": encoding,
+            "encoding": encoding, **({"digits": digits} if digits else {}),
         },
         "target": connected | ({"folio_tenant": "fs00000000"} if target == "folio" else {}),
         "notify": {"on_failure": ["someone@library.example"]},

@@ -8,20 +8,25 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from patronload import rows, targets
+from patronload import rows, settings, targets
 from patronload.checks import gates, limits, unread, validation
 from patronload.config import mapping_files, tenants
-from patronload.config.mapping import Expectations
+from patronload.config.mapping import Expectations, Mapping
 from patronload.config.source import Layout
 from patronload.config.tenants import Limits
 from patronload.errors import ConfigError
-from patronload.exports import merging, pgp, reading, reject_files
+from patronload.exports import merging, pgp, reading, reject_files, reject_workbooks
 from patronload.exports.reading import Export
 from patronload.mapping import transform
 
 PATRONS = "patrons.jsonl"
 REJECTS = "rejects.csv"
+WORKBOOK = "rejects.xlsx"
+NOTED = "noted.csv"
 REPORT = "report.json"
+
+STAGES = ("validate", "transform", "plan")
+"""The stages of a load that reject rows, in their order."""
 
 UTC = ZoneInfo("UTC")
 """The time zone in which a day ends, without a tenant."""
@@ -41,6 +46,8 @@ class Preview(NamedTuple):
     skipped: pl.DataFrame
     refusals: list[str]
     rejects_file: bytes
+    rejects_workbook: bytes | None
+    noted_file: bytes
     posted: list[str]
     warnings: list[str]
 
@@ -94,12 +101,14 @@ def preview(  # noqa: PLR0913 - the keys of a tenant file, for those who have no
     key: pgp.Key | None = None,
 ) -> Preview:
     """
-    Validate and map the export (one file or several) with the mapping of this name and `more` expectations.
+    Validate and map the export (one file or several) with a mapping and `more` expectations.
+
+    `mapping` is its name, with or without .yaml, or the path of a file.
 
     Days end in `zone`; for `missing_columns` see Source; `key` decrypts files that are encrypted with PGP. Raises
     ConfigError for a mistake in the mapping file, SourceError for a file that cannot be read as CSV.
     """
-    whole = mapping_files.load(mapping).expecting(more or Expectations())
+    whole = _mapping(mapping).expecting(more or Expectations())
     files = [export] if isinstance(export, Path) else export
     read = merging.merge([(file.name, _read(file, layout, key)) for file in files], whole, same_person)
     rules = whole.over(read.columns) if missing_columns == "keep" else whole
@@ -110,26 +119,33 @@ def preview(  # noqa: PLR0913 - the keys of a tenant file, for those who have no
     patrons = made.patrons if made else pl.DataFrame(schema={"row": pl.UInt32, transform.PATRON: pl.String})
     known = targets.offline(rules, patrons, zone)
     patrons = patrons.join(known.rejects.select("row").unique(), on="row", how="anti", maintain_order="left")
-    rejects = pl.concat(
-        [
-            found.rejects.with_columns(stage=pl.lit("validate")),
-            (made.rejects if made else rows.no_rejects()).with_columns(stage=pl.lit("transform")),
-            known.rejects.with_columns(stage=pl.lit("plan")),
-        ]
-    )
+    by_stage = {"validate": found.rejects, "plan": known.rejects} | ({"transform": made.rejects} if made else {})
+    rejects = pl.concat(by_stage[stage].with_columns(stage=pl.lit(stage)) for stage in STAGES if stage in by_stage)
     refusals = found.refusals or [
         *_incomplete(allowed, sum(file.stat().st_size for file in files), read),
         *limits.breaches(allowed, read, rejects["row"].n_unique()),
     ]
     delivered = pl.concat([read.frame, read.ragged]).rename(read.names)
     rejects_file = reject_files.write(delivered, rejects, layout.delimiter, read.encoding)
+    workbook = reject_workbooks.write(delivered, rejects, read.names) if rejects.height else None
+    noted_file = reject_files.write_notes(noted, layout.delimiter, layout.encoding)
     # If the run would stop for a missing column, its effect does not matter.
     warnings = [
         *([] if found.refusals else whole.lacking(read.columns)),
         *unread.sentences(unread.count_filled(read.frame, whole)),
         *known.warnings,
     ]
-    return Preview(read.rows, patrons, rejects, noted, found.skipped, refusals, rejects_file, known.posted, warnings)
+    files_of_rows = (rejects_file, workbook, noted_file)
+    return Preview(read.rows, patrons, rejects, noted, found.skipped, refusals, *files_of_rows, known.posted, warnings)
+
+
+def _mapping(given: str) -> Mapping:
+    """The mapping of a name like folio/flat_patrons, or in the file at a path; .yaml may be left out."""
+    bare = given.removesuffix(".yaml")
+    for path in (settings.mappings() / f"{bare}.yaml", Path(f"{bare}.yaml"), Path(given)):
+        if path.is_file():
+            return mapping_files.load_file(path)
+    return mapping_files.load(bare)
 
 
 def _read(file: Path, layout: Layout, key: pgp.Key | None) -> Export:
@@ -143,10 +159,12 @@ def _incomplete(allowed: Limits, size: int, read: Export) -> list[str]:
     return [verdict.sentence for verdict in verdicts if not verdict.passed]
 
 
-def of_tenant(name: str, export: Path | Sequence[Path], key: pgp.Key | None = None) -> Preview:
-    """As `preview`, with the settings of a tenant. Raises as `preview` does."""
+def of_tenant(
+    name: str, export: Path | Sequence[Path], key: pgp.Key | None = None, layout: dict[str, str] | None = None
+) -> Preview:
+    """As `preview`, with the settings of a tenant, but for those in `layout`. Raises as `preview` does."""
     tenant = tenants.load(name)
-    source = tenant.source
+    source = tenant.source.model_copy(update=layout or {})
     if source.pgp is not None and key is None:
         raise ConfigError(
             f"The exports of {name} are encrypted with PGP: give the private key with --pgp-key FILE. A preview does "
@@ -166,8 +184,13 @@ def of_tenant(name: str, export: Path | Sequence[Path], key: pgp.Key | None = No
 
 
 def write(made: Preview, out: Path) -> None:
-    """Write patrons.jsonl (one record per line, exactly as it would be posted), rejects.csv and report.json."""
+    """Write patrons.jsonl (one record per line, exactly as it would be posted), the rejects and report.json."""
     out.mkdir(parents=True, exist_ok=True)
     (out / PATRONS).write_text("".join(f"{patron}\n" for patron in made.posted), encoding="utf-8")
     (out / REJECTS).write_bytes(made.rejects_file)
+    for name, content in ((WORKBOOK, made.rejects_workbook), (NOTED, made.noted_file if made.noted.height else None)):
+        # Those of an earlier preview would be taken for this one's.
+        (out / name).unlink(missing_ok=True)
+        if content:
+            (out / name).write_bytes(content)
     (out / REPORT).write_text(json.dumps(made.summary(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -1,7 +1,10 @@
 """A tenant file: one library, its mapping, schedule, source, target and limits, and the people who get its mails."""
 
+import posixpath
+import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo
@@ -126,6 +129,21 @@ class Notify(Document):
     weekly: Addresses = Field((), description="one mail a week that summarizes the loads")
 
 
+class Rejects(Document):
+    """The rejects are put back for the library, besides lying in the run's folder."""
+
+    to: str = Field(
+        min_length=1,
+        pattern=r"^[^*?\[\]{}]+$",
+        description="a folder in the library's own SFTP account, where the rejects of a load are put",
+        examples=["outgoing/rejects/"],
+    )
+
+    def path(self, tenant: str, day: date, name: str) -> str:
+        """Where a file of the rejects is put: outgoing/rejects/northfield_2026-11-21_rejects.xlsx."""
+        return posixpath.join(self.to, f"{tenant}_{day}_{name}")
+
+
 class Keep(Document):
     """How long a run's artifacts are kept after its end, while the DAG patron_loads_purge is switched on."""
 
@@ -176,6 +194,11 @@ class Tenant(Document):
     )
     approval: Approval | None = Field(
         None, description="a load outside the limits asks a person; left out: it stops", examples=["{}"]
+    )
+    rejects: Rejects | None = Field(
+        None,
+        description="where the rejects are put for the library; left out: only into the run's folder",
+        examples=["{to: outgoing/rejects/}"],
     )
     notify: Notify
     people: People = People()
@@ -238,7 +261,8 @@ def load_file(path: Path) -> Tenant:
         raise ConfigError(
             models.complaint(file, ("mapping",), f"this mapping is not for the target type {tenant.target.type}.")
         )
-    if wrong := [models.complaint(file, key, sentence) for key, sentence in _mistakes_about_leavers(tenant)]:
+    about = [*_mistakes_about_leavers(tenant), *_mistakes_about_rejects(tenant)]
+    if wrong := [models.complaint(file, key, sentence) for key, sentence in about]:
         raise ConfigError("\n".join(wrong))
     return tenant
 
@@ -269,6 +293,24 @@ def _mistakes_about_leavers(tenant: Tenant) -> Iterator[tuple[yaml_files.Key, st
     for key, value in asked.items():
         if value:
             yield key, f"{system.name} cannot be asked about its patrons. Remove this; 'except: {{ids: ...}}' works."
+
+
+def _mistakes_about_rejects(tenant: Tenant) -> Iterator[tuple[yaml_files.Key, str]]:
+    """Why the rejects cannot be put where the tenant file says."""
+    if tenant.rejects is None:
+        return
+    if not isinstance(tenant.source, SftpSource):
+        yield (
+            ("rejects", "to"),
+            "rejects can only be put into an SFTP account. Remove this, or use a source of type sftp.",
+        )
+        return
+    put = tenant.rejects.path(tenant.tenant, date(2000, 1, 1), "rejects.csv")
+    more = tenant.source.files if isinstance(tenant.source.files, tuple) else ()
+    for path in (tenant.source.path, *more):
+        if fnmatchcase(posixpath.normpath(put), posixpath.normpath(re.sub(r"\{date[^}]*\}", "*", path))):
+            told = f"the next load would take the rejects there for an export: they match {path}. Name another folder."
+            yield ("rejects", "to"), told
 
 
 def load_all() -> Iterator[tuple[str, Tenant | ConfigError]]:

@@ -212,8 +212,9 @@ _ENDED_EARLY = (
 
 
 def _notes(left: LeftBehind) -> list[str]:
-    """The notes in the results, each sentence once."""
-    return list(dict.fromkeys(note for result in left.progress.results for note in result.notes))
+    """The notes in the results, each sentence once, and why the rejects were not put back."""
+    trouble = [left.put_back.trouble] if left.put_back and left.put_back.trouble else []
+    return [*dict.fromkeys(note for result in left.progress.results for note in result.notes), *trouble]
 
 
 def _people(left: LeftBehind, leaving: Progress) -> People | None:

@@ -135,13 +135,18 @@ def _correct_later(report: Report) -> list[str]:
     return [f"The {count_of(report.to_correct, 'row')} in rejects.csv can wait until the load is through."]
 
 
+def _where(report: Report) -> str:
+    """Where the library finds its rejects, if they were put back."""
+    return f" You find it on your SFTP server: {' and '.join(report.put_back)}." if report.put_back else ""
+
+
 def _correct(report: Report) -> list[str]:
     if not report.to_correct:
         return []
     return [
         (
             f"Open rejects.xlsx (or rejects.csv) in a spreadsheet: it has the {count_of(report.to_correct, 'row')} and "
-            "the reasons."
+            f"the reasons.{_where(report)}"
         ),
         "Correct them there, and in the system that the export comes from: or the next export brings the errors back.",
         "Save the file with the reject_ columns left in, as a workbook or as CSV, and put it where the exports lie.",

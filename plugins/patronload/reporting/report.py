@@ -170,6 +170,8 @@ class Report(_Part):
     nothing_to_do: str | None = None
     who: str = ""
     """Who can act on the failure, as the tenant file names them."""
+    put_back: tuple[str, ...] = ()
+    """The paths of the rejects in the library's own SFTP account, if they were put there."""
     can_be_asked: bool = True
     """Whether the target tells what it has. If not, what got lost is sent once more."""
 

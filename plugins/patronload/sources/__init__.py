@@ -1,5 +1,6 @@
 """Get an export from the place where the library puts it: an SFTP server, a folder or a bucket."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import IO
 
@@ -7,7 +8,7 @@ from patronload.config.source import FolderSource, SftpSource
 from patronload.sources import folder, sftp
 from patronload.sources.deliveries import Delivered, Entry, find, matching, take
 
-__all__ = ["Delivered", "fetch", "names", "newest"]
+__all__ = ["Delivered", "fetch", "names", "newest", "put"]
 
 
 def names(source: SftpSource | FolderSource, path: str, until: datetime | None = None) -> list[str]:
@@ -26,6 +27,17 @@ def newest(source: SftpSource | FolderSource, path: str) -> Entry:
             return find(place, path)
     with folder.open_place(path) as (place, inside):
         return find(place, inside)
+
+
+def put(source: SftpSource, files: Mapping[str, bytes]) -> None:
+    """
+    Write files, by path, into the source's SFTP account; each appears complete or not at all.
+
+    The last folder of a path is made if it is missing. Raises SourceError, ConfigError and TransientError as `fetch`.
+    """
+    with sftp.account(source.connection) as account:
+        for path, content in files.items():
+            account.put(path, content)
 
 
 def fetch(source: SftpSource | FolderSource, path: str, into: IO[bytes], until: datetime | None = None) -> Delivered:

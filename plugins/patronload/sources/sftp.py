@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import posixpath
 import socket
 import stat
 import threading
 import traceback
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from patronload import connections
 from patronload.connections import Connection
-from patronload.errors import ConfigError, TransientError
+from patronload.errors import ConfigError, SourceError, TransientError
 from patronload.sources.deliveries import Entry, Kind, Place, inside, utc
 
 if TYPE_CHECKING:
@@ -62,6 +63,38 @@ class _Account(Place):
                     asked = min(file.tell() + AHEAD * BLOCK, entry.size)
                     _ask(file, asked)
                 yield block
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write a file; raises SourceError where this is not allowed. A reader never sees half of it."""
+        folder, name = posixpath.split(path)
+        part = posixpath.join(folder, f".{name}.part")
+        try:
+            with self._answers():
+                self._make(folder)
+                with self.client.open(part, "wb") as file:
+                    file.write(content)
+                self._rename(part, path)
+        except (FileNotFoundError, PermissionError) as error:
+            raise SourceError(
+                f"We may not write into {self.display_name(folder or '.')} ({_reason(error)}). Ask its owner to make "
+                "the folder and to let our account write there."
+            ) from error
+
+    def _make(self, folder: str) -> None:
+        try:
+            self.client.stat(folder or ".")
+        except FileNotFoundError:
+            self.client.mkdir(folder)
+
+    def _rename(self, part: str, path: str) -> None:
+        try:
+            self.client.posix_rename(part, path)
+        except PermissionError:
+            raise
+        except OSError:  # a server without OpenSSH's extension, which does not replace a file
+            with suppress(FileNotFoundError):
+                self.client.remove(path)
+            self.client.rename(part, path)
 
     def _entry(self, path: str, attributes: SFTPAttributes) -> Entry:
         """One entry. For links, and where a server leaves fields out of a listing, ask for the entry alone."""
@@ -112,9 +145,14 @@ def _is_asking(thread: threading.Thread | None) -> bool:
     return thread is not None and "_prefetch_thread" in thread.name
 
 
-@contextmanager
-def open_account(connection_id: str) -> Iterator[Place]:
+def open_account(connection_id: str) -> AbstractContextManager[Place]:
     """The account of an Airflow connection. Raises ConfigError and TransientError, each with what to do."""
+    return account(connection_id)
+
+
+@contextmanager
+def account(connection_id: str) -> Iterator[_Account]:
+    """As `opened`, also to write into."""
     connection = connections.get(connection_id)
     # It would log each attempt to connect, and print a traceback beside our own message for each failure.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)

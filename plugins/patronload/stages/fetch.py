@@ -9,7 +9,7 @@ from itertools import count
 
 from patronload import sources
 from patronload.artifacts import names
-from patronload.artifacts.models import DeliveredFile, Delivery
+from patronload.artifacts.models import DeliveredFile, Delivery, Uploaded
 from patronload.errors import MissingError
 from patronload.loads import archive, failures, reruns, undoing
 from patronload.loads.load import Counts, Load
@@ -47,7 +47,11 @@ def _undo(load: Load) -> Counts:
 
 
 def _delivery(load: Load) -> Delivery:
-    """All files of the delivery: from the library, or for a past day from the run that fetched them at the time."""
+    """All files of the delivery: uploaded, from the library, or for a past day from the run that fetched them then."""
+    if uploaded := Uploaded.find(load.run):
+        load.run.write(names.EXPORT, load.run.read(names.UPLOADED_FILE))
+        # Under its own path, or a run for a past day would take it for that day's export.
+        return archive.delivery(load, uploaded, []).model_copy(update={"asked": uploaded.path})
     try:
         first, *more = (_fetch_file(load, path, name) for path, name in zip(_paths(load), _file_names(), strict=False))
     except MissingError as missing:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from patronload.artifacts import names
 from patronload.artifacts.left_behind import LeftBehind
 from patronload.artifacts.run import Run
 from patronload.exports import reject_files, reject_workbooks
-from patronload.loads import delivery, leases, rejects_file
+from patronload.loads import delivery, leases, put_back, rejects_file
 from patronload.loads.load import Counts, Load
 from patronload.reporting import account, plan_summary, report_page, validation_page
 from patronload.reporting.report import Report
@@ -28,12 +29,14 @@ def report(load: Load) -> Counts:
     # If this fails, notify must not mail the report of an earlier attempt.
     load.run.remove(names.REPORT)
     left = LeftBehind.of(load.run)
+    rejects = _write_rejects_files(load)
+    left = replace(left, put_back=put_back.put_back(load, rejects))
     made = account.build(load.tenant, load.run_id, load.day, left, dry_run=load.dry_run, undo=load.undo)
+    made = made.model_copy(update={"put_back": left.put_back.paths if left.put_back else ()})
     load.run.write_json(names.REPORT, made.to_json())
     load.run.write(names.REPORT_PAGE, report_page.page(load.tenant, made).encode())
     _write_validation_page(load.run, made, left)
     _write_noted_file(load, left)
-    _write_rejects_file(load)
     figures = {name: getattr(made, name) for name in FIGURES}
     figures |= {name: getattr(made.people, name) if made.people else 0 for name in FIGURES_OF_PEOPLE}
     log.info("%s: %s", made.outcome, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
@@ -71,10 +74,14 @@ def _write_noted_file(load: Load, left: LeftBehind) -> None:
         load.run.write(names.NOTED_FILE, reject_files.write_notes(left.noted, layout.delimiter, layout.encoding))
 
 
-def _write_rejects_file(load: Load) -> None:
-    """The rows that the library has to correct, as delivered. There is no file when the export could not be read."""
+def _write_rejects_files(load: Load) -> list[str]:
+    """
+    Write the rows that the library has to correct, as delivered; the names of the files, none if there is no such row.
+
+    There is no file when the export could not be read.
+    """
     if not load.run.has(names.VALIDATE_REJECTS):
-        return
+        return []
     facts = delivery.facts(load)
     delivered, refused = rejects_file.collected(load.run, facts)
     load.run.write(names.REJECTS, reject_files.write(delivered, refused, load.tenant.source.delimiter, facts.encoding))
@@ -82,3 +89,5 @@ def _write_rejects_file(load: Load) -> None:
     workbook = reject_workbooks.write(delivered, refused, facts.names) if refused.height else None
     if workbook:
         load.run.write(names.REJECTS_WORKBOOK, workbook)
+    written: list[str] = [names.REJECTS, *([names.REJECTS_WORKBOOK] if workbook else [])]
+    return written if refused.height else []

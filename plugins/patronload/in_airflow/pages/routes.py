@@ -24,15 +24,15 @@ from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires
 from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.configuration import conf
 from airflow.models.dag import DagModel
-from fastapi import Depends, FastAPI, Form, HTTPException, Query, Request, Response
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi import Depends, FastAPI, Form, HTTPException, Query, Request, Response, UploadFile
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from patronload.artifacts import names
 from patronload.artifacts import run as runs
 from patronload.artifacts.plan_changes import Choice
 from patronload.artifacts.run import Run
 from patronload.errors import PatronloadError
-from patronload.in_airflow.pages import attention, charts, days, loads
+from patronload.in_airflow.pages import attention, charts, days, loads, uploads
 from patronload.in_airflow.pages import plan as plan_page
 from patronload.reporting import finding, templates, words
 from patronload.reporting.report import Report
@@ -102,6 +102,11 @@ def application() -> FastAPI:
     # By POST, so that whom someone looks for is in no address, and so in no log and no history of a browser.
     searched = Depends(action_logging("patron_searched"))
     app.post("/libraries/{dag_id}/find", dependencies=[may_load, searched], response_class=HTMLResponse)(find_patron)
+    app.post(
+        "/runs/{dag_id}/{run_id}/corrected",
+        dependencies=[Depends(uploads.check_same_site), may_load, Depends(action_logging("patron_corrected_uploaded"))],
+        response_class=HTMLResponse,
+    )(upload)
     return app
 
 
@@ -265,6 +270,16 @@ def leavers(session: SessionDep, dag_id: str, run_id: str) -> Response:
     return _download(_blocks(run, names.LEAVERS_FILE), dag_id, run_id, names.LEAVERS_FILE)
 
 
+def upload(
+    request: Request, session: SessionDep, user: GetUserDep, dag_id: str, run_id: str, file: UploadFile
+) -> Response:
+    """Take a corrected rejects file, start its load, and show the new run."""
+    _load(session, dag_id, run_id)
+    started = uploads.start_load(session, dag_id, loads.tenant_of(dag_id), file, user.get_name())
+    root = str(request.scope.get("root_path", "")).rstrip("/")
+    return RedirectResponse(f"{root}/runs/{quote(dag_id, safe='')}/{quote(started, safe='')}", 303, HEADERS)
+
+
 def style() -> Response:
     """How the pages look."""
     return _the_same_for_all("pages/style.css", "text/css", looks=words.LOOKS)
@@ -392,8 +407,11 @@ async def _refusal_page(request: Request, error: Exception) -> HTMLResponse:
             "You do not have access to this page",
             "Your account in Airflow may not see these loads, or not their patrons.",
         ),
+        422: ("The file was not taken", str(error.detail)),
         503: ("This cannot be read", str(error.detail)),
     }
+    if error.detail == uploads.REFUSED_ORIGIN:
+        titles[403] = ("The file was not taken", uploads.REFUSED_ORIGIN)
     title, sentence = titles.get(error.status_code, ("There is nothing here", str(error.detail)))
     return _page(request, "refused.html", error.status_code, title=title, sentence=sentence)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -40,6 +39,7 @@ from patronload.targets.folio import (
     group_offsets,
     identity_conflicts,
     merge,
+    own_rules,
     preflight,
     stored_users,
     three_way,
@@ -59,7 +59,7 @@ from patronload.targets.folio.protection import Protection, is_staff
 from patronload.targets.folio.reference_data import Reference
 from patronload.targets.folio.taking_over import TakingOver
 from patronload.targets.folio.touched_users import Stored
-from patronload.targets.folio.values import Values, same_types
+from patronload.targets.folio.values import Values
 from patronload.targets.spool import Spool
 
 TRIAL = 10
@@ -216,7 +216,7 @@ class _Planning:
         self.other_ids += "id" in ours and stored_id is not None and fold(ours["id"]) != fold(stored_id)
         self.stored += user is not None
         self.active += bool(user and user.get("active"))
-        problems = [*found.problems, *self._of_user(user, ours), *same_types(ours)]
+        problems = [*found.problems, *self._of_user(user, ours), *own_rules.same_types(ours)]
         if not problems:
             theirs = self._as_import(user, stored, values.reference)
             rules = self._rules_for(written)
@@ -432,13 +432,6 @@ class _Planning:
 
 def _texts(patrons: pl.DataFrame) -> Iterable[tuple[int, str]]:
     return patrons.select("row", "patron").iter_rows()
-
-
-def as_new(mapping: Mapping, patrons: Iterable[str], zone: ZoneInfo) -> list[str]:
-    """Each patron as a load posts it that finds no one of that externalSystemId; texts in, texts out."""
-    rules = merge.rules(mapping, zone, datetime.now(UTC))
-    records = map(json.loads, patrons)
-    return [to_text(merge.merge(group_offsets.without(record), None, rules)) for record in records]
 
 
 def _has_no_group(line: Line) -> bool:

@@ -11,25 +11,15 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from patronload.config.mapping import Mapping
-from patronload.rows import no_rejects
 from patronload.systems.folio import FOLIO, FolioTarget
 from patronload.targets.connection import Connection
-from patronload.targets.delivery import (
-    NO_BACKGROUND,
-    Background,
-    Chunk,
-    Offline,
-    Outcome,
-    Patience,
-    Planned,
-    Undoing,
-    only_known,
-)
+from patronload.targets.delivery import NO_BACKGROUND, Background, Chunk, Outcome, Patience, Planned, Undoing
 from patronload.targets.folio import plan as folio_plan
 from patronload.targets.folio import readiness as folio_readiness
 from patronload.targets.folio import reference_data
 from patronload.targets.folio import undo as folio_undo
 from patronload.targets.folio.client import Folio
+from patronload.targets.folio.offline import offline
 from patronload.targets.folio.read_back import ReadBack
 from patronload.targets.folio.sending import Sending, request_body
 
@@ -39,11 +29,6 @@ __all__ = ["connect", "offline", "request_body"]  # see targets.Module
 def connect(settings: FolioTarget, connection: Connection, patience: Patience) -> UserImport:
     """A FOLIO tenant, for a `with` block. Raises ConfigError if the connection makes no sense."""
     return UserImport(settings, connection, patience)
-
-
-def offline(mapping: Mapping, patrons: pl.DataFrame, zone: ZoneInfo) -> Offline:
-    """The patrons as they are posted for people whom FOLIO does not have; what it would refuse, only FOLIO knows."""
-    return Offline(folio_plan.as_new(mapping, patrons["patron"], zone), no_rejects(), only_known(mapping))
 
 
 class UserImport(Folio):

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from patronload.folding import fold
 from patronload.systems.folio import FolioTarget
 from patronload.targets.delivery import Problem, Record
+from patronload.targets.folio import own_rules
 from patronload.targets.folio.field_formats import misfit
 from patronload.targets.folio.findings import Finding
 from patronload.targets.folio.left_out import LeftOut
-from patronload.targets.folio.merge import DELIVERY
 from patronload.targets.folio.reference_data import CONTACT_TYPES, Reference
 from patronload.targets.folio.shown_values import Shown, are_too_many, describe, may_be_shown
 
 USER_TYPES = ("patron", "staff", "shadow", "system", "dcb")
 """FOLIO: mod-users UserTenantService; in a consortium no other type is taken, in this spelling."""
-
-FULFILLMENTS = ("Hold Shelf", "Delivery")
-"""FOLIO: mod-user-import userImportRequestPreference.json; another one has the whole request refused."""
-
-EMAIL_COMMUNICATION = ("Support", "Programs", "Services")
-"""FOLIO: mod-user-import userdataimport.json, preferredEmailCommunication; as above."""
-
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-"""FOLIO: raml-util uuid.schema, which mod-users holds an id to."""
 
 CONTACT_TYPE = "personal.preferredContactTypeId"
 
@@ -76,13 +66,13 @@ class Values:
         """Why FOLIO would refuse a merged record, as far as this is known without asking it."""
         before = len(self._codes)
         found = [
-            *_of_id(record),
+            *own_rules.of_id(record),
             *self._of_group(record),
             *self._of_departments(record),
             *self._of_custom_fields(record),
             *self._of_type(record),
             *self._of_preference(record),
-            *self._of_email_communication(record),
+            *own_rules.of_email_communication(record),
         ]
         if found:
             self._forget_codes(before)
@@ -161,38 +151,10 @@ class Values:
             yield self._unknown("type", "type of user", record["type"])
 
     def _of_preference(self, record: Record) -> Iterable[Problem]:
-        """FOLIO: mod-user-import UserRequestManagerValidator; it would fail the patron after having changed it."""
-        preference = record.get("requestPreference")
-        if preference is None:
-            return
-        point = preference.get("defaultServicePointId")
-        if preference["holdShelf"] is not True:
-            yield Problem("requestPreference.holdShelf", "false", "FOLIO requires holdShelf: true")
+        yield from own_rules.of_preference(record)
+        point = (record.get("requestPreference") or {}).get("defaultServicePointId")
         if point is not None and point not in self.reference.service_points:
             yield self._unknown("requestPreference.defaultServicePointId", "service point", point)
-        if preference["delivery"]:
-            yield from self._of_delivery(preference, record)
-
-    def _of_email_communication(self, record: Record) -> Iterable[Problem]:
-        given = record.get("preferredEmailCommunication", ())
-        for value in [given] if isinstance(given, str) else given:
-            if value not in EMAIL_COMMUNICATION:
-                words = "FOLIO takes Support, Programs and Services as preferredEmailCommunication"
-                yield Problem("preferredEmailCommunication", str(value), words)
-
-    def _of_delivery(self, preference: Record, record: Record) -> Iterable[Problem]:
-        fulfillment = preference.get("fulfillment")
-        if fulfillment is not None and fulfillment not in FULFILLMENTS:
-            words = "FOLIO takes Hold Shelf or Delivery as fulfillment, spelt like this"
-            yield Problem("requestPreference.fulfillment", str(fulfillment), words)
-        for name in DELIVERY:
-            if preference.get(name) is None:
-                yield Problem(f"requestPreference.{name}", "", f"a request preference with delivery needs {name}")
-        wanted = preference.get(DELIVERY[1])
-        types = [address.get("addressTypeId") for address in (record.get("personal") or {}).get("addresses", ())]
-        if wanted is not None and wanted not in types:
-            words = "the request preference delivers to an address type that the patron has no address of"
-            yield Problem(f"requestPreference.{DELIVERY[1]}", wanted, words)
 
     def _has_type(self, address: Record) -> bool:
         name = address.get("addressTypeId")
@@ -259,12 +221,6 @@ class Values:
         return Finding(kind, effect, f"FOLIO does not know the {kind}{between} {told.sentence} {what}", told.values)
 
 
-def _of_id(record: Record) -> Iterable[Problem]:
-    given = record.get("id")
-    if given is not None and not _UUID.fullmatch(given):
-        yield Problem("id", str(given), "FOLIO takes as an id only a UUID, like 7c5abc9f-f3d7-4856-b8d7-6712462ca007")
-
-
 def _options(value: Any) -> Iterable[str]:
     """The options that a custom field's value names."""
     return [value] if isinstance(value, str) else value if isinstance(value, list) else []
@@ -288,13 +244,3 @@ def _code(name: str) -> str:
 
 def _name_and_code(entry: Record) -> Iterable[str]:
     return (entry[key] for key in ("name", "code") if entry.get(key))
-
-
-SAME_TYPE = "two addresses are of the same address type"
-
-
-def same_types(ours: Record) -> Iterator[Problem]:
-    """FOLIO: mod-users AddressValidator."""
-    types = [address["addressTypeId"] for address in (ours.get("personal") or {}).get("addresses", ())]
-    for name in sorted({name for name in types if types.count(name) > 1}):
-        yield Problem("personal.addresses[0].addressTypeId", name, SAME_TYPE)

@@ -1,0 +1,117 @@
+"""
+Take a corrected rejects file on a run's page, and start the load of it.
+
+It lies in the new run's folder, encrypted like everything there, until fetch takes it instead of the usual file. Only
+corrected rejects are taken: for any other file there is the library's own place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from airflow.api.common.trigger_dag import trigger_dag
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.configuration import conf
+from airflow.utils.types import DagRunTriggeredByType
+from fastapi import HTTPException, Request, UploadFile
+
+from patronload import connections
+from patronload.artifacts import names
+from patronload.artifacts import run as runs
+from patronload.artifacts.models import DeliveredFile, Uploaded
+from patronload.artifacts.run import Run
+from patronload.config import tenants
+from patronload.config.source import Layout
+from patronload.errors import PatronloadError
+from patronload.exports import pgp, reading
+
+MOST_BYTES = 20 << 20
+"""The maximum size of a corrected file."""
+
+REFUSED_ORIGIN = (
+    "The file was sent from another site than this one. Open the page in Airflow, and upload the file there."
+)
+
+
+def check_same_site(request: Request) -> None:
+    """
+    Raises a refusal for a form on another site, which would be sent with the login of whoever looks at it.
+
+    Airflow's cookie is not sent from there either (SameSite); this does not rely on it.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    own = {request.headers.get("host", ""), urlsplit(conf.get("api", "base_url", fallback="")).netloc} - {""}
+    if site not in (None, "same-origin") or (origin is not None and urlsplit(origin).netloc not in own):
+        raise HTTPException(403, REFUSED_ORIGIN)
+
+
+def start_load(session: SessionDep, dag_id: str, tenant: str, file: UploadFile, by: str) -> str:
+    """Keep a corrected file for a new run, and start the run; its id. Raises a refusal in a sentence."""
+    content = file.file.read(MOST_BYTES + 1)
+    _check(content, tenant)
+    now = datetime.now(UTC)
+    run_id = f"corrected__{now:%Y-%m-%dT%H:%M:%S.%f}+00:00"
+    run = runs.open_run(tenant, run_id)
+    try:
+        run.write(names.UPLOADED_FILE, content)
+        _uploaded(content, file.filename or "", by, now).write(run)
+        trigger_dag(
+            dag_id,
+            triggered_by=DagRunTriggeredByType.UI,
+            triggering_user_name=by,
+            run_id=run_id,
+            session=session,
+        )
+        session.commit()  # the page that comes next asks for the run
+    except PatronloadError as error:
+        raise HTTPException(503, str(error)) from error
+    except Exception:
+        _forget(run)
+        raise
+    return run_id
+
+
+def _check(content: bytes, tenant: str) -> None:
+    """Raises a refusal unless the content is a corrected rejects file of this library."""
+    if len(content) > MOST_BYTES:
+        raise HTTPException(
+            413, f"The file is larger than {MOST_BYTES >> 20} MB. Put it where the exports are instead."
+        )
+    try:
+        source = tenants.load(tenant).source
+        is_corrected = _read(content, source, source.pgp).mended
+    except PatronloadError as error:
+        raise HTTPException(422, str(error)) from error
+    if not is_corrected:
+        raise HTTPException(
+            422,
+            "This is not a corrected rejects file: it has none of the columns whose names begin with reject_. Download "
+            "rejects.xlsx, correct it, and upload it with these columns.",
+        )
+
+
+def _read(content: bytes, layout: Layout, key: str | None) -> reading.Export:
+    if key and pgp.is_encrypted(content):
+        return pgp.read(content, layout, connections.pgp_key(key))
+    return reading.read(content, layout)
+
+
+def _uploaded(content: bytes, filename: str, by: str, now: datetime) -> Uploaded:
+    printable = "".join(sign if sign.isprintable() else "_" for sign in filename.replace("\\", "/").rpartition("/")[2])
+    moment = now.replace(microsecond=0)
+    file = DeliveredFile(
+        name=printable[-100:] or "corrected rejects",
+        path=f"uploaded in Airflow by {by}",
+        size=len(content),
+        modified=moment,
+        sha256=hashlib.sha256(content).hexdigest(),
+        fetched=moment,
+    )
+    return Uploaded(by=by, **file.to_json())
+
+
+def _forget(run: Run) -> None:
+    for name in (names.UPLOADED_FILE, names.UPLOADED):
+        run.remove(name)
