@@ -24,7 +24,12 @@ WORST = {
     r"not mixed": "differs",
     r"looked at": "checked, evaluated",
     r"made-up": "fictional, random",
-    r"nobody knows": "it is not known",
+    r"nobody": "no one",
+    r"(some|any|every)body": "someone, anyone, everyone",
+    r"insist(s|ed|ing)?( on)?": "require",
+    r"said no|said yes|a yes": "declined, approved",
+    r"laid over": "merged into",
+    r"in vain": "without success",
 }
 """Patterns of the words, and what to write instead."""
 

@@ -143,7 +143,7 @@ def check_rejects(load: Load, export: Facts, rejected: int, more: Iterable[Verdi
 
 
 def ask_undo(load: Load, sentence: str, rejected: int) -> None:
-    """After the plan of an undo: a person is always asked about it. A dry run sends nothing, and asks nobody."""
+    """After the plan of an undo: a person is always asked about it. A dry run sends nothing, and asks no one."""
     _hold(load, "plan", [Verdict("undo", load.dry_run, sentence, "ask")], GateFigures(rejected=rejected))
 
 

@@ -121,7 +121,7 @@ def _plan_file(load: Load, facts: Facts, target: Target, lease: Lease, decision:
     unusual = [
         *limits.verdicts(load.tenant.limits, facts, rejected),
         *effects.verdicts(load.tenant.limits, effect, is_first=gatekeeper.is_first(load)),
-        # Where nobody can be asked, the tenant file has the answer.
+        # Where no one can be asked, the tenant file has the answer.
         *effects.taken_over(planned.summary.get("taken_over", 0) if load.tenant.approval else 0),
         *leavers.verdicts(people),
         *adoption.verdicts(adopted, dry_run=load.dry_run),

@@ -33,7 +33,7 @@ class Holder(NamedTuple):
 class Claim(NamedTuple):
     """
     The ids that a row will have. `stored_id`: of the stored user with its externalSystemId, who also wants that and no
-    other; `wants`: folded; `others`: the ids of stored users of whom somebody has decided that they are other people.
+    other; `wants`: folded; `others`: the ids of stored users of whom someone has decided that they are other people.
     """
 
     row: int
