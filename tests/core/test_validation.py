@@ -71,6 +71,17 @@ def test_equal_barcodes_reject_every_row_that_has_one_and_name_the_others(mappin
     }
 
 
+@pytest.mark.parametrize(
+    ("column", "cells"), [("CARD", ["008", "008", "9"]), ("ID", ["i1", "i1", "i2"]), ("LOGIN", ["a", "b", "b"])]
+)
+def test_a_check_that_is_built_in_gives_one_reason_only(mapping, frame, column, cells):
+    """A mapping that asks for unique cards, too, does not say everything twice."""
+    check = json.dumps({"expect_column_values_to_be_unique": {"column": column}})
+    found = checked(mapping, frame, rows=check, **({"CARD": ["", "", ""]} | {column: cells}))
+    assert found.rejects["row"].to_list() == ([2, 3] if cells[0] == cells[1] else [3, 4])
+    assert set(found.rejects["column"]) == {column}
+
+
 def test_identifiers_are_compared_as_folio_compares_them(mapping, frame):
     """Without case and accents, after the mapping's own steps: otherwise FOLIO refuses the second one."""
     found = checked(mapping, frame, LOGIN=["JDoe", "jdoe", "josé", "JOSE", "ok"], ID=["Ä1", "a1", "a2", "a3", "a4"])

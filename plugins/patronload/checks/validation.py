@@ -119,10 +119,11 @@ def validate(
         keys, own = _keys(frame, mapping, unique, repeated), _own(frame, mapping, repeated, ("file", "rows", "warn"))
     delivered = [export.rejects, repeated, *damage.result()]
     checks = [(missing, []), *_check_delivered(export, delivered), *keys.checks, *own.checks, *blanks.checks]
+    # A mapping and a tenant file may contain the same check, or one that is built in.
+    once = pl.concat([keys.rejects, own.rejects]).unique(("row", "column", "reason"), keep="first", maintain_order=True)
     return Validation(
         [check for check, _ in checks],
-        # A mapping and a tenant file may contain the same check.
-        pl.concat([*delivered, keys.rejects, own.rejects.unique(maintain_order=True)]).sort("row", maintain_order=True),
+        pl.concat([*delivered, once]).sort("row", maintain_order=True),
         pl.concat([odd, blanks.noted, own.noted]).unique(maintain_order=True).sort("row", maintain_order=True),
         _failing([rows for _, rows in checks]),
         skipped,
