@@ -18,6 +18,7 @@ from patronload.reporting import smtp
 from patronload.reporting.mails import result_mail
 from patronload.reporting.report import Report
 from patronload.systems.folio import FOLIO
+from sandbox.folio import reference
 from tests import stages
 from tests.one_library import days_after
 
@@ -453,3 +454,45 @@ def test_a_rolling_expiry_date_is_renewed_when_it_is_near(library):
     report = night(library, 2, range(1, 10))
     assert (report.updated, report.unchanged) == (1, 8)
     assert user(library, 1)["expirationDate"] >= full
+
+
+def test_each_kind_of_exception_keeps_a_patron(library):
+    """A department, a value of a custom field, and the library's own list; leavers.csv says which."""
+    kept = {"departments": ["Emeriti"], "custom_fields": {"keepActive": "yes"}, "ids": "exceptions.csv"}
+    (library.folder / "include" / "tenants" / "exceptions.csv").write_text("u-7,a donor\n")
+    library.configure(contains="everyone", target=CHANGED, leavers=AFTER_TWO | {"except": kept}, limits=ANY_IDS)
+    night(library, 1, range(1, 10))
+    store = library.folio.store("main")
+    (emeriti,) = reference.departments("Emeriti")
+    store.departments.put(emeriti)
+    store.custom_fields.put(reference.text_field("keepActive", "Keep active"))
+    store.users.put(user(library, 8) | {"departments": [emeriti["id"]]})
+    store.users.put(user(library, 9) | {"customFields": {"keepActive": "yes"}})
+    for number in (2, 3, 4):
+        report = night(library, number, range(1, 7))
+    assert (report.people.exempt, report.people.left) == (3, 0)
+    lines = csv.DictReader(io.StringIO(library.load("night4").run.read(names.LEAVERS_FILE).decode()))
+    assert sorted((line["key"], line["reason"]) for line in lines) == [
+        ("u-7", "is on the list of exceptions"),
+        ("u-8", "department Emeriti"),
+        ("u-9", "custom field keepActive"),
+    ]
+
+
+def test_unpaid_fees_keep_a_patron_and_what_cannot_be_read_keeps_all(library):
+    """Without the permission to read loans nobody leaves, and the report says so."""
+    rules = AFTER_TWO | {"while": ["open_loans", "open_fees"]}
+    library.configure(contains="everyone", target=CHANGED, leavers=rules, limits=ANY_IDS)
+    night(library, 1, range(1, 10))
+    store = library.folio.store("main")
+    store.charge(user(library, 9)["id"], 5.0)
+    for number in (2, 3):
+        night(library, number, range(1, 8))
+    library.folio.faults.answer(403, method="GET", path="/circulation/loans", times=99)
+    report = night(library, 4, range(1, 8))
+    assert (report.people.exempt, report.people.left) == (2, 0)
+    assert any("No patron leaves, because it could not be read who has open loans" in line for line in report.warnings)
+    library.folio.faults.clear()
+    report = night(library, 5, range(1, 8))
+    assert (report.people.exempt, report.people.left) == (1, 1)
+    assert user(library, 9)["active"]
