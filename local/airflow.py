@@ -46,6 +46,12 @@ READY = (
 )
 """What a task needs and is slow to import."""
 
+PATIENT_SQLITE = {
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "patient_sqlite.CONNECT_ARGS",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC": "patient_sqlite.CONNECT_ARGS",
+}
+"""See airflow_settings/: without it a busy machine ended the scheduler with "database is locked"."""
+
 START_PATIENCE = 600.0
 """Seconds for Airflow to start; on an idle machine it takes ten."""
 
@@ -82,6 +88,9 @@ class LocalAirflow:
         self.passwords = _kept_passwords(self.home / "passwords.json")
         self.password = self.passwords[USER]
         self.environment = {**clean_environment(), **self._settings(project), **(environment or {})}
+        if not self._has_server:
+            self.environment |= PATIENT_SQLITE
+            self.environment["PYTHONPATH"] += os.pathsep + str(PROJECT / "local" / "airflow_settings")
         self._parts = [part for part in PARTS if part not in without]
         self._guard = Guard([self._program(part) for part in self._parts])
         self.api = AirflowApi(self.url, self.user, self.password)
@@ -117,6 +126,11 @@ class LocalAirflow:
     def log(self, part: str) -> Path:
         """The log of a part, such as `scheduler`."""
         return self.home / f"{part}.log"
+
+    @property
+    def _has_server(self) -> bool:
+        """Whether Airflow's database is on a server; otherwise it is a SQLite file."""
+        return "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in self.environment
 
     @staticmethod
     def command(part: str) -> list[str]:
@@ -163,12 +177,11 @@ class LocalAirflow:
         """A fresh SQLite database is copied from one made before, where there is one: 4 seconds less."""
         database = self.home / "airflow.db"
         template = PROJECT / ".local" / "cache" / f"airflow-{version('apache-airflow-core')}.db"
-        is_sqlite = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in self.environment
-        if is_sqlite and not database.exists() and template.exists():
+        if not self._has_server and not database.exists() and template.exists():
             shutil.copyfile(template, database)
             database.chmod(0o600)
             return
-        fresh = is_sqlite and not database.exists()
+        fresh = not self._has_server and not database.exists()
         with self.log("db-migrate").open("w") as log:
             done = subprocess.run(
                 [_airflow_command(), "db", "migrate"],
