@@ -50,7 +50,10 @@ PATIENT_SQLITE = {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "patient_sqlite.CONNECT_ARGS",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC": "patient_sqlite.CONNECT_ARGS",
 }
-"""See airflow_settings/: without it a busy machine ended the scheduler with "database is locked"."""
+"""
+See airflow_settings/: without it a busy machine ended the scheduler with "database is locked". Not for the API server,
+whose audit log blocks the very loop that would release the lock; it answers 500 soon, and is asked again.
+"""
 
 START_PATIENCE = 600.0
 """Seconds for Airflow to start; on an idle machine it takes ten."""
@@ -88,9 +91,6 @@ class LocalAirflow:
         self.passwords = _kept_passwords(self.home / "passwords.json")
         self.password = self.passwords[USER]
         self.environment = {**clean_environment(), **self._settings(project), **(environment or {})}
-        if not self._has_server:
-            self.environment |= PATIENT_SQLITE
-            self.environment["PYTHONPATH"] += os.pathsep + str(PROJECT / "local" / "airflow_settings")
         self._parts = [part for part in PARTS if part not in without]
         self._guard = Guard([self._program(part) for part in self._parts])
         self.api = AirflowApi(self.url, self.user, self.password)
@@ -140,7 +140,11 @@ class LocalAirflow:
         return [_airflow_command(), part, *quiet]
 
     def _program(self, part: str) -> Program:
-        return Program(part, self.command(part), self.environment, self.log(part))
+        environment = dict(self.environment)
+        if part != "api-server" and not self._has_server:
+            environment |= PATIENT_SQLITE
+            environment["PYTHONPATH"] += os.pathsep + str(PROJECT / "local" / "airflow_settings")
+        return Program(part, self.command(part), environment, self.log(part))
 
     def _settings(self, project: Path) -> dict[str, str]:
         settings = {
