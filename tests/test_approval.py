@@ -318,8 +318,27 @@ def test_a_file_that_says_itself_that_it_is_not_whole_is_stopped(asking):
     assert (report.outcome, states(report)) == ("stopped", {"trailer": "failed", "row_change": "asked"})
 
 
+def test_load_anyway_does_not_take_the_place_of_an_approver(asking, mails):
+    """Anyone who may start a load can write a reason; who approves it is for the library to say."""
+    anyway = planned(asking, "anyway", load_anyway="says Mr Reed")
+    assert stages.approve(anyway, TURN) is not None
+    with pytest.raises(Declined):
+        stages.post(anyway)
+    assert len(mails) == 1
+    assert states(told(anyway)) == {"row_change": "asked"}
+
+
+def test_load_anyway_overrides_no_trailer_where_a_person_would_be_asked(asking):
+    """The file itself says that it is incomplete."""
+    asking.configure(approval={}, trailer="TRAILER,{rows}")
+    asking.deliver(range(6), day=days_after(1), trailer="TRAILER,20\n")
+    with pytest.raises(ValidationError, match="The trailer line counts 20 rows; found 6"):
+        planned(asking, load_anyway="says Mr Reed")
+
+
 def test_neither_a_dry_run_nor_load_anyway_asks(asking, mails):
-    """The one sends nothing, and tells; of the other a person has given the reason already."""
+    """The one sends nothing, and tells; of the other a person has given the reason, where the tenant file wants it."""
+    asking.configure(approval={"load_anyway": True}, limits={"row_change": "20%"})
     dry = planned(asking, dry_run=True)
     assert stages.approve(dry, TURN) is None
     assert told(dry).warnings[0].startswith("In a real load this would need attention: The file has 6 rows")

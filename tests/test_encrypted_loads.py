@@ -106,6 +106,7 @@ def test_a_load_that_was_killed_goes_on_with_keys_that_come_and_change(
         return delivered.load("run")
 
     encrypt()
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS_ACCEPT_OLD", "1")
     stages.fetch(delivered.load("run"))
     for step in (stages.validate, stages.transform, stages.plan):
         step(load())

@@ -3,6 +3,7 @@
 import pytest
 from pysequoia import Tsk, encrypt
 
+from patronload.config.source import Most
 from patronload.errors import ConfigError, SourceError
 from patronload.exports import pgp
 
@@ -43,3 +44,11 @@ def test_a_key_that_is_none_is_a_mistake_of_the_connection():
         pgp.decrypt(b"x", ours("s3cret nonsense"))
     assert "s3cret" not in str(told.value)
     assert "s3cret" not in repr(ours("s3cret", "s3cret"))
+
+
+def test_a_message_that_decrypts_to_too_much_is_cut_off(key):
+    """The library hands on all of it at once; a message of 2 MB may decrypt to 2 GB."""
+    message = encrypt(b"0" * 3_000_000, recipients=[key.extract_certificate()], armor=False)
+    assert len(pgp.decrypt(message, ours(key))) == 3_000_000
+    with pytest.raises(SourceError, match=r"raise source\.most\.bytes"):
+        pgp.decrypt(message, ours(key), Most(bytes=2_999_999))

@@ -1,6 +1,7 @@
 """What a run leaves behind, in a folder of this machine and in a bucket of a real S3 server."""
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -77,8 +78,9 @@ def _put_here(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def test_what_another_process_puts_is_seen(run: Run, put: Put) -> None:
+def test_what_another_process_puts_is_seen(run: Run, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is asked for anew: a mark, its new length, another run. A chunk was sent twice otherwise."""
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS_ACCEPT_OLD", "1")
     run.write("export.json", b"{}")
     run.write("sent/0001.json", b"1")
     assert (run.names("sent"), run.names("results"), run.entries()) == (
@@ -299,8 +301,11 @@ def test_without_the_setting_nothing_is_encrypted(root: str, encrypt: Callable[.
     assert (run.folder / "export.csv").read_bytes() == b"Abernathy"
 
 
-def test_a_key_is_changed_for_a_newer_one(root: str, encrypt: Callable[..., None]) -> None:
+def test_a_key_is_changed_for_a_newer_one(
+    root: str, encrypt: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From before encryption, by the old key, by the new one: all are read, and the new one is what writes."""
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS_ACCEPT_OLD", "1")
     encrypt()
     runs.open_run("northfield", RUN_ID).write("export.csv", b"plain")
     encrypt(KEY)
@@ -422,3 +427,43 @@ def test_a_folder_with_the_name_of_a_file_does_not_count_as_the_file(tmp_path: P
     (tmp_path / "northfield/ledger.json").mkdir(parents=True)
     run.remove("ledger.json")
     assert not run.has("ledger.json")
+
+
+def test_with_keys_a_plain_file_is_refused(
+    root: str, put: Put, encrypt: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can write to the folder could otherwise give a run other patrons; older files need a switch."""
+    encrypt(KEY)
+    run = runs.open_run("northfield", RUN_ID)
+    put(run, "plan.json", b"{}")
+    with pytest.raises(ConfigError, match=r"plan\.json is not encrypted, although there are keys"):
+        run.read("plan.json")
+    with pytest.raises(ConfigError, match="PATRONLOAD_ARTIFACTS_ACCEPT_OLD"), run.reading("plan.json"):
+        pass
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS_ACCEPT_OLD", "1")
+    assert run.read("plan.json") == b"{}"
+
+
+def test_an_encrypted_file_is_refused_in_another_place(root: str, put: Put, encrypt: Callable[..., None]) -> None:
+    """Another run, another library, another name; the whole root may move."""
+    encrypt(KEY)
+    run, other, library = (
+        runs.open_run(tenant, run_id)
+        for tenant, run_id in (("northfield", RUN_ID), ("northfield", "manual__2"), ("stclare", RUN_ID))
+    )
+    run.write("patrons.parquet", b"Abernathy")
+    content = (run.folder / "patrons.parquet").read_bytes()
+    for to, name in ((other, "patrons.parquet"), (library, "patrons.parquet"), (run, "planned.parquet")):
+        put(to, name, content)
+        with pytest.raises(ConfigError, match="belongs to another tenant, run or file name"):
+            to.read(name)
+    assert run.read("patrons.parquet") == b"Abernathy"
+
+
+@pytest.mark.parametrize("root", ["bucket"], indirect=True)
+def test_a_write_that_is_killed_leaves_no_file_on_this_machine(root: str, tmp_path: Path, monkeypatch) -> None:
+    """What goes to a bucket waits in a file without a name, which is gone with the process."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with runs.open_run("northfield", RUN_ID).writing("export.csv") as file:
+        file.write(b"Abernathy" * 100_000)
+        assert list(tmp_path.iterdir()) == []

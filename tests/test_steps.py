@@ -241,7 +241,7 @@ def test_a_run_by_hand_takes_another_file_of_the_same_folder_and_no_other(load, 
     (include / "other.csv").write_text(",".join(COLUMNS) + "\n" + GOOD[2])
     other = load(GOOD[:2], source_path="other.csv")
     assert until(other, stages.validate)["rows"] == 1
-    for path in ("/etc/passwd", "../other.csv", f"{include}/../x.csv", "file:///etc/passwd"):
+    for path in ("/etc/passwd", "../other.csv", f"{include}/../x.csv", "file:///etc/passwd", f"{include}/sub/x.csv"):
         with pytest.raises(ConfigError, match="folder of this tenant's exports"):
             stages.fetch(load(GOOD, source_path=path))
 

@@ -388,6 +388,7 @@ def _write_decrypted(path: Path, cipher: Cipher, to: Path) -> None:
     with path.open("rb") as file:
         content = cipher.decrypt(file, f"{path}").getvalue() if encryption.is_encrypted(file) else file.read()
     to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    to.unlink(missing_ok=True)  # one that others may read would stay so
     to.touch(mode=0o600)
     to.write_bytes(content)
     out.print(f"Written to {to}", markup=False)

@@ -10,6 +10,7 @@ The errors, named by what to do next:
   + TargetError      the library system refused us; a retry cannot help
     - RefusedError   it refused too many patrons; load again once that is fixed
   + TransientError   the network or a server was busy; retry
+    - FullDiskError  there is no space left; free some
   + NotStartedError  Airflow could not start a stage; look at its workers
   + Defect           an unexpected error; report it to the developers
 
@@ -22,9 +23,18 @@ and no secrets, because it goes to logs, to Airflow's database and into mails.
 import traceback
 from pathlib import Path
 
+from patronload import plain_text
+
 
 class PatronloadError(Exception):
-    """The base class of every error that Patronload raises on purpose."""
+    """
+    The base class of every error that Patronload raises on purpose.
+
+    Its message may quote names from outside; they lose what a log would take for something else than text.
+    """
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*(plain_text.lines(each) if isinstance(each, str) else each for each in told))
 
 
 class ConfigError(PatronloadError):
@@ -63,6 +73,10 @@ class TransientError(PatronloadError):
     """
 
     retry_after: float | None = None
+
+
+class FullDiskError(TransientError):
+    """There is no space left where artifacts or temporary files are written."""
 
 
 class NotStartedError(PatronloadError):

@@ -57,3 +57,8 @@ def artifacts() -> str:
 def artifacts_keys() -> str:
     """The Airflow connection with the keys that encrypt artifacts: $PATRONLOAD_ARTIFACTS_KEYS; empty for none."""
     return os.environ.get("PATRONLOAD_ARTIFACTS_KEYS", "")
+
+
+def accepts_old_artifacts() -> bool:
+    """Whether artifacts from before the keys are read: $PATRONLOAD_ARTIFACTS_ACCEPT_OLD is 1."""
+    return os.environ.get("PATRONLOAD_ARTIFACTS_ACCEPT_OLD", "") == "1"

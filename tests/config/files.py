@@ -30,6 +30,7 @@ source:
   expected_by: "06:00"
   look_again_seconds: 120
   quiet_seconds: 2
+  most: {bytes: 1000, rows: 10, columns: 20, cells: 200, cell: 30, zip_entries: 1}
 target:
   type: folio
   connection: riverside_folio
@@ -84,6 +85,7 @@ approval:
   ask: [head@riverside.example]
   answer_within: 90 minutes
   first_load: true
+  load_anyway: true
 notify:
   always: [systems@riverside.example]
   on_success: [head@riverside.example]

@@ -48,6 +48,7 @@ def test_reads_every_key(include: Path) -> None:
         "expected_by": "06:00",
         "look_again_seconds": 120,
         "quiet_seconds": 2,
+        "most": {"bytes": 1000, "rows": 10, "columns": 20, "cells": 200, "cell": 30, "zip_entries": 1},
     }
     assert tenant.target.model_dump() == {
         "type": "folio",

@@ -1,8 +1,13 @@
 """Reading: what a cell holds arrives, and every row is either whole or a reject."""
 
 import csv
+import gzip
 import io
+import os
 import re
+import subprocess
+import sys
+import zipfile
 
 import pytest
 from hypothesis import given
@@ -10,7 +15,7 @@ from hypothesis import strategies as st
 
 from patronload.config.source import Layout
 from patronload.errors import SourceError
-from patronload.exports import reading
+from patronload.exports import csv_records, reading
 from patronload.rows import ROW
 
 # All text but surrogates, which no encoding can write, and what is blank, because blank rows are left out on purpose.
@@ -43,7 +48,7 @@ def test_a_name_that_means_something_else_to_us_is_refused(name):
 def test_a_header_of_twenty_thousand_columns_is_read_in_time():
     """Nonsense has to be told as such before the night is over."""
     header = ",".join(f"c{number}" for number in range(20_000))
-    assert len(reading.read(f"{header}\n".encode(), Layout()).columns) == 20_000
+    assert len(reading.read(f"{header}\n".encode(), Layout(most={"columns": 20_000})).columns) == 20_000
 
 
 def test_a_blank_line_is_none_however_it_is_written():
@@ -74,7 +79,7 @@ def test_every_row_is_whole_or_a_reject_or_blank(widths):
     [
         (b"<!doctype html>\n<p>Log in</p>", "a web page"),
         (b"\xef\xbb\xbf<!DOCTYPE html>\n<html>", "a web page"),
-        (b'\xef\xbb\xbf\r\n<?xml version="1.0"?>\n<patrons/>', "an XML file"),
+        (b'\xef\xbb\xbf\r\n<?xml version="1.0"?>\n<patrons/>', "an XML file, which is not read"),
     ],
 )
 def test_markup_is_told_as_what_it_is(content, what):
@@ -108,3 +113,77 @@ def test_a_trailer_is_read_as_its_form_says(before, after, line):
     found = reading.read(f"ID\n1\n{line}".encode(), Layout(trailer=form)).trailer
     assert found is not None
     assert found.rows == (int(expected[1]) if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("most", "content", "says"),
+    [
+        ({"bytes": 10}, b"ID,A\n1,22222\n", "source.most.bytes allows: 13 of at most 10"),
+        ({"columns": 2}, b"A,B,C\n1,2,3\n", "source.most.columns allows: 3 of at most 2"),
+        ({"rows": 2}, b"A\n1\n2\n3\n", "source.most.rows allows: 3 of at most 2"),
+        ({"cells": 5}, b"A,B\n1,2\n1,2\n1,2\n", "source.most.cells allows: 6 of at most 5"),
+        ({"cell": 4}, b"A,B\n1,22222\n", "source.most.cell allows: 5 of at most 4"),
+        ({"cell": 4}, b'A,B\n1,"2""222"\n', "source.most.cell allows: 5 of at most 4"),
+    ],
+)
+def test_an_export_that_is_too_large_is_refused(most, content, says):
+    """With the key of the tenant file that allows it; one less is taken."""
+    ((key, limit),) = most.items()
+    with pytest.raises(SourceError, match=re.escape(says)):
+        reading.read(content, Layout(most={key: limit}))
+    found = {"bytes": 13, "columns": 3, "rows": 3, "cells": 6, "cell": 5}[key]
+    assert reading.read(content, Layout(most={key: found})).rows
+
+
+def test_a_file_with_another_delimiter_does_not_fill_the_memory(monkeypatch):
+    """Every row has the wrong number of cells then, and each of them is kept as it is."""
+    monkeypatch.setattr(csv_records, "MOST_RAGGED", 10)
+    with pytest.raises(SourceError, match=r"source\.delimiter"):
+        reading.read(b"A,B\n" + b"1\n" * 11, Layout())
+
+
+def test_a_zip_file_of_very_many_entries_is_refused():
+    """Before its directory is read."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for number in range(50):
+            file.writestr(f"{number}.txt", "")
+    with pytest.raises(SourceError, match=r"source\.most\.zip_entries"):
+        reading.read(packed.getvalue(), Layout(most={"zip_entries": 49}))
+    with pytest.raises(SourceError, match="50 files"):
+        reading.read(packed.getvalue(), Layout())
+
+
+def test_a_column_name_has_no_characters_that_are_not_shown():
+    """It stands in messages, mails and pages; a zero byte also made polars panic."""
+    export = reading.read("I\0D,LAST\u202e\x1b[2J,CARD\u200b\n1,2,3\n".encode(), Layout())
+    assert export.columns == ["ID", "LAST[2J", "CARD"]
+
+
+HARMFUL = {
+    "columns": b"ID" + b"," * 100_000 + b"\n1\n",
+    "gzip": gzip.compress(b"ID,A,B,C,D,E,F,G,H\n" + (b"1,2,3,4,5,6,7,8,9\n" * 50 + b"1,x,y,z,1,2,3,4,5\n") * 200_000),
+    "zip bomb": gzip.compress(b"0" * 300_000_000, 9),
+    "short rows": b"ID,A\n" + b"1\n" * 3_000_000,
+    "nested zip": gzip.compress(gzip.compress(b"0" * 100_000_000)),
+}
+
+
+@pytest.mark.parametrize("name", HARMFUL)
+def test_a_small_file_cannot_fill_the_memory(tmp_path, project, name):
+    """Each is refused, in a process of its own that takes less than 500 MB."""
+    (tmp_path / "export").write_bytes(HARMFUL[name])
+    program = (
+        "import re, sys\n"
+        "from patronload.config.source import Layout\n"
+        "from patronload.errors import SourceError\n"
+        "from patronload.exports import reading\n"
+        "try:\n"
+        "    reading.read(open(sys.argv[1], 'rb').read(), Layout())\n"
+        "except SourceError as error:\n"
+        "    print(re.search('VmHWM:[^0-9]*([0-9]+) kB', open('/proc/self/status').read())[1])\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "export")]
+    environment = os.environ | {"PYTHONPATH": str(project / "plugins")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert 0 < int(done.stdout) < 500_000

@@ -11,7 +11,7 @@ import yaml
 from patronload import systems
 from patronload.config import expectations, mapping, mapping_files, ownership, tenants, value_steps
 from patronload.config.leavers import Leavers
-from patronload.config.source import SftpSource
+from patronload.config.source import Most, SftpSource
 from patronload.in_airflow import tasks
 from patronload.systems import fields
 from tests.documentation.conftest import files_of_the_pages
@@ -52,6 +52,7 @@ PARTS = {
     [
         ("## The library", tenants.Tenant),
         *((f"## {part}", model) for part, model in PARTS.items()),
+        ("## source.most", Most),
         ("## target of type infiniti", tenants.InfinitiTarget),
     ],
 )

@@ -205,3 +205,17 @@ def test_is_cheap_to_import(project: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(project / "plugins")}
     ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", ["exports/*.csv", "exports/patrons.csv", "exports/sub*/patrons.csv"])
+def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path, path: str) -> None:
+    """Whoever may put a file there could otherwise have any file of the machine loaded; a link within it is fine."""
+    put(tmp_path, "secret/patrons.csv", b"another library's")
+    put(tmp_path, "exports/archive/real.csv")
+    (tmp_path / "exports/patrons.csv").symlink_to(tmp_path / "secret/patrons.csv")
+    (tmp_path / "exports/sub1").symlink_to(tmp_path / "secret")
+    with pytest.raises(SourceError, match=r"leads out of its folder|No file matches"):
+        fetch_folder(f"{tmp_path}/{path}")
+    (tmp_path / "exports/patrons.csv").unlink()
+    (tmp_path / "exports/patrons.csv").symlink_to("archive/real.csv")
+    assert fetch_folder(f"{tmp_path}/exports/patrons.csv").content == EXPORT

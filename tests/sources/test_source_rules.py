@@ -1,18 +1,21 @@
 """Which file is taken and when: the same from an SFTP server and from a folder."""
 
 import hashlib
+import io
 import itertools
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from patronload.errors import SourceError, TransientError
+from patronload import sources
+from patronload.config.source import FolderSource, Most, SftpSource
+from patronload.errors import ConfigError, MissingError, SourceError, TransientError
 from tests.sources.places import EXPORT, TEN_MEGABYTES, Fetch, Interrupted, Taken, fetch_folder, put
 
 
@@ -255,3 +258,65 @@ def test_trouble_where_the_bytes_go_is_not_blamed_on_the_library(place: tuple[Pa
 
     with pytest.raises(PermissionError, match="our own disk"):
         fetch("patrons.csv", Interrupted(refuse))
+
+
+UNFIT = ["Sch\udcfcler.csv", "a\nb.csv", "a\x1b[2Jb.csv", "a\u202evsc.exe.csv", "a\u2028b.csv"]
+
+
+def test_names_that_are_not_shown_as_they_are_do_not_disturb(
+    place: tuple[Path, Fetch], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Files with other names are found, and no name changes the log. One such file made a whole folder unreadable."""
+    folder, fetch = place
+    for name in UNFIT:
+        put(folder, f"in/{name}", b"not this one", 1_800_000_000)
+    put(folder, "in/patrons.csv")
+    assert fetch("in/*.csv").content == EXPORT
+    with pytest.raises(MissingError, match=r"The newest there: patrons\.csv"):
+        fetch("in/*.txt")
+    assert "5 entries of" in caplog.text
+    assert all(name not in caplog.text for name in UNFIT[1:])
+
+
+@pytest.mark.parametrize("most", [len(EXPORT), len(EXPORT) - 1])
+def test_a_file_that_is_too_large_is_not_fetched(tmp_path: Path, most: int) -> None:
+    """It is named, with the key that allows it."""
+    put(tmp_path, "patrons.csv")
+    source = FolderSource(type="folder", path=f"{tmp_path}/patrons.csv", quiet_seconds=0, most=Most(bytes=most))
+    into = io.BytesIO()
+    if most >= len(EXPORT):
+        assert sources.fetch(source, source.path, into).size == most
+        return
+    with pytest.raises(SourceError, match=r"source\.most\.bytes allows"):
+        sources.fetch(source, source.path, into)
+    assert into.getvalue() == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "allowed"),
+    [
+        ("/out/{date:%Y}/lib/patrons.csv", "/out/2025/lib/x.csv", True),
+        ("/out/{date:%Y}/lib/patrons.csv", "/out/other/lib/x.csv", False),
+        ("/out/{date:%Y}/lib/patrons.csv", "/out/2025/other/x.csv", False),
+        ("/out/{date:%Y}/lib/patrons.csv", "x.csv", True),
+        ("/out/lib*/patrons.csv", "/out/lib7/x.csv", True),
+        ("/out/lib*/patrons.csv", "/out/other/x.csv", False),
+        ("/out/lib*/patrons.csv", "/out/lib/../other/x.csv", False),
+        ("out/patrons_{date:%Y%m%d}.csv", "out/corrected.csv", True),
+        ("out/patrons_{date:%Y%m%d}.csv", "other/corrected.csv", False),
+        ("out/patrons_{date:%Y%m%d}.csv", "/etc/passwd", False),
+        ("patrons.csv", "corrected.csv", True),
+        ("patrons.csv", "other/corrected.csv", False),
+        ("s3://conn@bucket/exports/*.csv", "s3://conn@bucket/exports/x.csv", True),
+        ("s3://conn@bucket/exports/*.csv", "s3://conn@other/exports/x.csv", False),
+    ],
+)
+def test_a_source_path_stays_in_the_folders_of_the_tenant(path: str, asked: str, allowed: bool) -> None:
+    """On SFTP too, where several libraries may share an account. A date in a folder's name stands for dates only."""
+    day = date(2026, 11, 21)
+    for source in (FolderSource(type="folder", path=path), SftpSource(type="sftp", connection="c", path=path)):
+        if allowed:
+            assert source.path_instead(asked, day).endswith(asked)
+        else:
+            with pytest.raises(ConfigError, match="folder of this tenant's exports"):
+                source.path_instead(asked, day)

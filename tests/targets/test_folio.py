@@ -1,9 +1,12 @@
+import gzip
 import json
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import httpx
@@ -11,8 +14,9 @@ import pytest
 
 from patronload.connections import Connection
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
-from patronload.targets import request_body, request_overhead
+from patronload.targets import http_client, request_body, request_overhead
 from patronload.targets.delivery import NothingWritten
+from patronload.targets.folio.answers import Answer
 from patronload.targets.folio.client import Folio, batches, cql_text, gateway
 from sandbox.folio import FolioServer
 from tests.targets.loads import FOLIO_TENANT, PASSWORD, QUICK, account, add_user, folio_target, people, person
@@ -313,3 +317,40 @@ def test_the_servers_clock_after_a_long_import(folio: Folio):
     for shown in (now, now - timedelta(seconds=50)):
         folio._note_time(httpx.Response(200, headers={"date": format_datetime(shown, usegmt=True)}))
     assert abs(folio.clock() - now) < timedelta(seconds=10)
+
+
+def test_an_answer_that_unpacks_to_too_much_fills_no_memory(monkeypatch: pytest.MonkeyPatch):
+    """Whoever answers in a library system's place could end the worker with a few kilobytes."""
+    monkeypatch.setattr(http_client, "MOST_ANSWER", 1 << 20)
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = gzip.compress(b"0" * int(self.path[1:]))
+            self.send_response(200)
+            self.send_header("content-encoding", "gzip")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        try:
+            with httpx.Client(transport=http_client.BoundedTransport()) as client:
+                assert len(client.get(f"{address}/{1 << 20}").content) == 1 << 20
+                with pytest.raises(http_client.TooLarge) as error:
+                    client.get(f"{address}/{100 << 20}")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert str(http_client.unreachable("FOLIO", error.value)).endswith("its answer is larger than 1 MB.")
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 200_000], ids=["lists", "objects"])
+def test_an_answer_that_is_nested_deeply_is_none(text: str):
+    """It is reported as an answer that the system never gives."""
+    assert Answer.of(200, text).content is None

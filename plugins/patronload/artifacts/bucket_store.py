@@ -42,13 +42,17 @@ class BucketStore:
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
-        """On this machine first: closing an object of a bucket finishes it, even after an error."""
-        with tempfile.NamedTemporaryFile() as file:
+        """
+        On this machine first: closing an object of a bucket finishes it, even after an error. The file there has no
+        name, so that nothing stays behind if this process is killed.
+        """
+        with tempfile.TemporaryFile() as file:
             yield file
             file.flush()
+            file.seek(0)
             with self._errors():
                 path = self._folder / name
-                path.fs.put_file(file.name, path.path)
+                path.fs.put_file(f"/dev/fd/{file.fileno()}", path.path)
 
     def create(self, name: str, content: bytes) -> bool:
         """See Store."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -76,9 +76,8 @@ class Run:
 
     def read(self, name: str) -> bytes:
         """The whole content of an artifact."""
-        content = self._store.read(name)
-        file = io.BytesIO(content)
-        return self._decrypt(file, name).getvalue() if encryption.is_encrypted(file) else content
+        file = io.BytesIO(self._store.read(name))
+        return self._opened(file, name).read()
 
     def write(self, name: str, content: bytes) -> None:
         """Write an artifact, in place of one of the same name."""
@@ -96,19 +95,22 @@ class Run:
     def create_json(self, name: str, content: Any) -> bool:
         """Write a JSON artifact unless there is one of this name; whether it was written. Of several, one wins."""
         text = _json(content)
-        return self._store.create(name, self._cipher.encrypt(text) if self._cipher else text)
+        return self._store.create(name, self._cipher.encrypt(text, self._place(name)) if self._cipher else text)
 
     @contextmanager
     def reading(self, name: str) -> Iterator[IO[bytes]]:
         """An open artifact to read from; an encrypted one is held in memory."""
         with self._store.reading(name) as file:
-            yield self._decrypt(file, name) if encryption.is_encrypted(file) else file
+            yield self._opened(file, name)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
         """A file to write into. It gets its name when the block ends without an error, and is discarded otherwise."""
         cipher = self._cipher  # a wrong key is reported before anything is touched
-        with self._store.writing(name) as file, cipher.writing(file) if cipher else nullcontext(file) as into:
+        with (
+            self._store.writing(name) as file,
+            cipher.writing(file, self._place(name)) if cipher else nullcontext(file) as into,
+        ):
             yield into
 
     def remove(self, name: str) -> None:
@@ -149,13 +151,38 @@ class Run:
         connection = settings.artifacts_keys()
         return _cipher_of(connection) if connection else None
 
+    def _opened(self, file: IO[bytes], name: str) -> IO[bytes]:
+        """The content of a file, decrypted; where there are keys, a plain file is refused."""
+        if encryption.is_encrypted(file):
+            if not encryption.is_bound(file):
+                self._expect_old_files(name, "was encrypted by an earlier version, which did not bind it to its place")
+            return self._decrypt(file, name)
+        if settings.artifacts_keys():
+            self._expect_old_files(name, "is not encrypted, although there are keys")
+        return file
+
+    def _expect_old_files(self, name: str, what: str) -> None:
+        if not settings.accepts_old_artifacts():
+            raise ConfigError(
+                f"{self.url}/{name} {what}: it is older than that, or someone replaced it. Set "
+                "PATRONLOAD_ARTIFACTS_ACCEPT_OLD=1 for all of Airflow's parts until the old files are purged; see "
+                "docs/run-artifacts.md, Encryption."
+            )
+
+    def _place(self, name: str) -> str:
+        """The tenant, run and name of a file, to which its content is bound. The root may be moved or renamed."""
+        folder = PurePosixPath(getattr(self.folder, "path", None) or str(self.folder))
+        root = PurePosixPath(re.sub(r"^[a-z0-9]+://([^/@]*@)?", "", settings.artifacts()))
+        below = folder.relative_to(root) if folder.is_relative_to(root) else PurePosixPath(folder.name)
+        return f"{below}/{name}"
+
     def _decrypt(self, file: IO[bytes], name: str) -> io.BytesIO:
         if self._cipher is None:
             raise ConfigError(
                 f"{self.url}/{name} is encrypted, and no key is given. Set PATRONLOAD_ARTIFACTS_KEYS to the Airflow "
                 "connection that has it, for all of Airflow's parts."
             )
-        return self._cipher.decrypt(file, f"{self.url}/{name}")
+        return self._cipher.decrypt(file, f"{self.url}/{name}", self._place(name))
 
 
 def store_of(folder: ObjectStoragePath | Path) -> Store:

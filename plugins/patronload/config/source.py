@@ -1,5 +1,6 @@
 """The `source` of a tenant file: where the export is, and how it is written."""
 
+import posixpath
 import re
 import string
 from datetime import date, time
@@ -7,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from patronload import plain_text
 from patronload.config.conditions import is_usable
 from patronload.config.tenant_values import (
     ClockTime,
@@ -28,6 +30,22 @@ def _distinct(columns: tuple[str, ...]) -> tuple[str, ...]:
         if columns.count(name) > 1 or not is_usable(name):
             raise ValueError(f"'{name}' cannot be a column's name, or is there twice. Give each column its own.")
     return columns
+
+
+class Most(Document):
+    """
+    How large an export may be. Larger ones are refused before they fill a worker's memory; a file that is meant to do
+    harm can be small and unpack to anything.
+    """
+
+    bytes: int = Field(
+        1_000_000_000, strict=True, ge=1, description="of a file as it is delivered, and unpacked or decrypted"
+    )
+    rows: int = Field(5_000_000, strict=True, ge=1, le=50_000_000, description="of a file")
+    columns: int = Field(1_000, strict=True, ge=1, le=100_000, description="of a file")
+    cells: int = Field(200_000_000, strict=True, ge=1, description="rows times columns")
+    cell: int = Field(1_000_000, strict=True, ge=1, le=16_000_000, description="bytes of a cell")
+    zip_entries: int = Field(1_000, strict=True, ge=1, le=100_000, description="files and folders in a zip file")
 
 
 class Layout(Document):
@@ -74,6 +92,7 @@ class Layout(Document):
     member: str | None = Field(
         None, min_length=1, description="the name of the export in a zip file of several files; may hold * or ?"
     )
+    most: Most = Field(Most(), description="how large an export may be", examples=["{rows: 8000000}"])
 
     @model_validator(mode="after")
     def _check_keys_fit(self) -> "Layout":
@@ -152,11 +171,35 @@ class Source(Layout):
             for path, part in found
         ]
 
-    def path_instead(self, path: str) -> str:
-        """The path to use when a person enters one for a single run. Raises ConfigError if it is not allowed."""
-        if not path.isprintable():
+    def path_instead(self, path: str, day: date) -> str:
+        """
+        The path to use when a person enters one for a single run; a mere name is one in the folder of the day's export.
+
+        Raises ConfigError for another folder than those of this tenant's exports: a run must not read other files.
+        """
+        if not plain_text.is_shown(path):
             raise ConfigError("The source path contains invisible characters. Type it again.")
-        return path
+        inside = path if "/" in path else posixpath.join(posixpath.dirname(self.path_on(day)), path)
+        folder, paths = posixpath.dirname(inside), (self.path, *(self.files if isinstance(self.files, tuple) else ()))
+        if ".." in inside.split("/") or not any(_is_folder_of(each, folder) for each in paths):
+            named = posixpath.dirname(self.path) or "the folder where the account begins"
+            raise ConfigError(f"The source path must be a file in {named}, the folder of this tenant's exports.")
+        return inside
+
+
+def _is_folder_of(path: str, folder: str) -> bool:
+    """Whether a folder is one that `path`, as the tenant file has it, may lead to on some day."""
+    pattern = ""
+    for text, name, form, _ in string.Formatter().parse(posixpath.dirname(path)):
+        pattern += re.sub(r"\\\[.*?\\\]|\\\?", "[^/]", re.escape(text)).replace(r"\*", "[^/]*")
+        if name:
+            pattern += re.sub(r"%(.)", _like, re.escape(form or "%Y-%m-%d").replace(r"\%", "%"))
+    return re.fullmatch(pattern, folder) is not None
+
+
+def _like(directive: re.Match[str]) -> str:
+    """What a part of a date may look like."""
+    return {"Y": "[0-9]{4}", "j": "[0-9]{3}"}.get(directive[1], "[A-Za-z]+" if directive[1] in "aAbB" else "[0-9]{1,2}")
 
 
 class SftpSource(Source):
@@ -170,19 +213,3 @@ class FolderSource(Source):
     """A file in a folder or bucket: any path that Airflow's ObjectStoragePath takes, like s3://conn@bucket/exports/."""
 
     type: Literal["folder"]
-
-    @property
-    def folder(self) -> str:
-        """The folder of the exports: the path up to its first variable part."""
-        fixed = re.split(r"[{*?\[]", self.path, maxsplit=1)[0]
-        return fixed.rpartition("/")[0]
-
-    def path_instead(self, path: str) -> str:
-        """As for every source, but only in the folder of the exports: a run must not read other files."""
-        super().path_instead(path)
-        if not self.folder:
-            raise ConfigError("This tenant's exports have no folder of their own, so a source path is not allowed.")
-        inside = path if path.startswith(f"{self.folder}/") else f"{self.folder}/{path}"
-        if ".." in path.split("/") or ("/" in path and inside != path):
-            raise ConfigError(f"The source path must be a file in {self.folder}, the folder of this tenant's exports.")
-        return inside

@@ -107,6 +107,11 @@ class Approval(Document):
     first_load: bool = Field(
         False, strict=True, description="whether a person is also asked before the library's first load"
     )
+    load_anyway: bool = Field(
+        False,
+        strict=True,
+        description="whether a reason in 'Load anyway' takes the place of an approver; left out: a person is asked too",
+    )
 
     @property
     def longest(self) -> timedelta:

@@ -36,6 +36,12 @@ BLOCK = 1 << 24
 BATCH = 20_000
 """The number of records from Python's reader that become one frame."""
 
+RECORDS = 300_000
+"""The maximum number of records that are checked together; of very short ones, a block has millions."""
+
+MOST_RAGGED = 200_000
+"""The maximum number of records with too few or too many cells; each takes a hundred times the memory of another."""
+
 MARKS = range(1, 9)
 """Characters for the mark at the end of a record; one that the file does not contain is used."""
 
@@ -79,6 +85,15 @@ def number_records(text: Iterable[str], delimiter: str, *, quoted: bool = True) 
                 "Ask the sender to correct it. If the file has no quoted cells at all, write quote: none under source "
                 "in the tenant file."
             ) from None
+
+
+def check_ragged(ragged: Ragged) -> None:
+    """Raise SourceError if this many records cannot be right."""
+    if len(ragged) > MOST_RAGGED:
+        raise SourceError(
+            f"More than {MOST_RAGGED:,} rows of the export have more or fewer cells than its header. Is the delimiter "
+            "in the tenant file (source.delimiter) right?"
+        )
 
 
 def _reader(text: Iterable[str], delimiter: str, *, quoted: bool) -> "Reader":
@@ -133,7 +148,8 @@ def quick(
     # The next block is split while polars reads this one.
     with ThreadPoolExecutor(1) as pool:
         before: Future[Part] | None = None
-        for block in _whole_records(content, delimiter.encode(), quoted=quoted):
+        blocks = _whole_records(content, delimiter.encode(), quoted=quoted)
+        for block in (piece for whole in blocks for piece in whole.pieces()):
             first, last = last + 1, last + len(block)
             if last > start:
                 skipped = max(start + 1 - first, 0)
@@ -159,6 +175,12 @@ class _Block(NamedTuple):
     def after(self, count: int) -> "_Block":
         return _Block(self.content, self.begins[count:], self.ends[count:], self.quotes) if count else self
 
+    def pieces(self) -> Iterator["_Block"]:
+        """The block in pieces of at most RECORDS records."""
+        for start in range(0, len(self), RECORDS):
+            piece = slice(start, start + RECORDS)
+            yield _Block(self.content, self.begins[piece], self.ends[piece], self.quotes)
+
     def record(self, place: int) -> bytes:
         return self.content[self.begins[place] : self.ends[place]]
 
@@ -176,7 +198,11 @@ def _part(block: _Block, delimiter: str, first: int, columns: list[str], *, quot
         return Part(frame, [])
     places = (~whole).arg_true().to_list()
     records = ((place, _cells(block.record(place), delimiter, quoted=quoted)) for place in places)
-    ragged = [(first + place, cells) for place, cells in records if any(cell.strip() for cell in cells)]
+    ragged: Ragged = []
+    for place, cells in records:
+        if any(cell.strip() for cell in cells):
+            ragged.append((first + place, cells))
+            check_ragged(ragged)
     return Part(frame.filter(whole), ragged)
 
 

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import io
+import json
+import subprocess
+import sys
+import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from patronload.config.source import Most
 from patronload.errors import ConfigError, SourceError
+from patronload.exports import unpacking
 
 if TYPE_CHECKING:
     from patronload.config.source import Layout
     from patronload.exports.reading import Export
 
 ARMOR = b"-----BEGIN PGP MESSAGE"
+
+STEP = 1 << 20
+"""Bytes per read."""
+
+APART = """
+import json, sys
+sys.path, armored, passphrase = json.load(sys.stdin)
+from pysequoia import Tsk, decrypt_file
+decrypt_file(sys.argv[1], "/dev/stdout", decryptor=Tsk.from_bytes(armored.encode()).decryptor(passphrase or None))
+"""
+"""The program of the process that decrypts: the key comes by a pipe, the message by a file that has no name."""
 
 TAGS = {1, 3, 9, 18, 20}
 """OpenPGP (RFC 9580, 5): the packets that an encrypted message may begin with."""
@@ -48,7 +66,7 @@ def read(content: bytes, layout: Layout, key: Key) -> Export:
     from patronload.exports import reading  # polars is slow to import, and not needed for a key
 
     if is_encrypted(content):
-        return reading.read(decrypt(content, key), layout)
+        return reading.read(decrypt(content, key, layout.most), layout)
     export = reading.read(content, layout)
     if not export.mended:
         raise SourceError(
@@ -59,21 +77,55 @@ def read(content: bytes, layout: Layout, key: Key) -> Export:
     return export
 
 
-def decrypt(content: bytes, key: Key) -> bytes:
-    """The content of a PGP message. Raises ConfigError and SourceError as `read` does."""
-    from pysequoia import Tsk, decrypt  # only needed for encrypted exports
+def decrypt(content: bytes, key: Key, most: Most = Most()) -> bytes:  # noqa: B008 - it is frozen
+    """The content of a PGP message, at most `most.bytes`. Raises ConfigError and SourceError as `read` does."""
+    from pysequoia import Tsk  # only needed for encrypted exports
 
     try:
-        decryptor = Tsk.from_bytes(key.armored.encode()).decryptor(key.passphrase or None)
+        Tsk.from_bytes(key.armored.encode()).decryptor(key.passphrase or None)
     except Exception as error:  # noqa: BLE001 - the package raises Exception; its text may contain the key
         raise ConfigError(
             f"The PGP key of {key.called} cannot be used ({type(error).__name__}). It needs the private key in armor "
             f"(-----BEGIN PGP PRIVATE KEY BLOCK-----) {key.comes}."
         ) from None
-    try:
-        return decrypt(content, decryptor=decryptor).bytes or b""
-    except Exception:  # noqa: BLE001 - as above
+    found = _decrypted_apart(content, key, most)
+    if found is None:
         raise SourceError(
             f"The export cannot be decrypted with the PGP key of {key.called}. Either it was encrypted for another "
             "key, or it is incomplete. Send the sender our public key, and ask for the file again."
-        ) from None
+        )
+    return found
+
+
+def _decrypted_apart(content: bytes, key: Key, most: Most) -> bytes | None:
+    """
+    The content, decrypted by a process of its own; None if it cannot be decrypted.
+
+    A message of 2 MB may decrypt to 2 GB, and the library hands on all of it at once. From another process it comes
+    piece by piece, and that process is ended when it is too much.
+    """
+    out = io.BytesIO()
+    with tempfile.TemporaryFile() as message:  # still encrypted, and without a name on the disk
+        message.write(content)
+        message.flush()
+        message.seek(0)
+        command = [sys.executable, "-I", "-c", APART, f"/dev/fd/{message.fileno()}"]
+        with subprocess.Popen(  # noqa: S603 - our own interpreter
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[message.fileno()],
+        ) as process:
+            assert process.stdin is not None  # both are pipes
+            assert process.stdout is not None
+            try:
+                process.stdin.write(json.dumps([sys.path, key.armored, key.passphrase]).encode())
+                process.stdin.close()
+                while block := process.stdout.read(STEP):
+                    out.write(block)
+                    unpacking.check_size(out.tell(), len(content), most)
+            except BaseException:
+                process.kill()
+                raise
+    return out.getvalue() if process.returncode == 0 else None

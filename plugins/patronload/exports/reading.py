@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import polars as pl
 
+from patronload import plain_text
 from patronload.config.conditions import is_usable
-from patronload.config.source import Layout
+from patronload.config.source import Layout, Most
 from patronload.errors import SourceError
 from patronload.exports import (
     csv_records,
@@ -49,6 +50,15 @@ NUMBERS = {"row": pl.UInt32, "column": pl.String}
 
 HEAD = 4096
 """The bytes that show whether a file is JSON."""
+
+MOST_WORDS = {
+    "bytes": "bytes",
+    "rows": "rows",
+    "columns": "columns",
+    "cells": "cells (rows times columns)",
+    "cell": "bytes in a cell",
+}
+"""What each limit of source.most counts."""
 
 
 class Facts(NamedTuple):
@@ -118,8 +128,10 @@ def read(content: bytes, layout: Layout) -> Export:
     workbook. Raises SourceError if the bytes are not text in the layout's encoding, are not CSV, or have no usable
     header.
     """
+    unpacking.check_entries(content, layout.most)
     if not workbooks.is_workbook(content):
-        content = unpacking.unpack(content, layout.member)
+        content = unpacking.unpack(content, layout.member, layout.most)
+    _expect_at_most(layout.most, "bytes", len(content))
     if workbooks.is_workbook(content):
         found = rejects_found.sheet(content)
         export = _of_rows(_numbered(*found), layout) if found else _of_workbook(content, layout)
@@ -185,6 +197,7 @@ def _of_rows(rows: list[tuple[int, list[str]]], layout: Layout) -> Export:
     header = rows[0][1] if rows else []
     while header and not header[-1].strip():
         header = header[:-1]
+    _expect_at_most(layout.most, "columns", len(header))
     columns = _columns(header)
     whole, ragged = Ragged(), Ragged()
     for number, cells in rows[1:]:
@@ -265,18 +278,23 @@ def _header(content: bytes, layout: Layout) -> tuple[int, list[str]]:
     if layout.columns:
         return 0, list(layout.columns)
     text = encodings.text(content, layout.encoding)
-    return csv_records.header(text, layout.delimiter, quoted=layout.quote == "double")
+    start, cells = csv_records.header(text, layout.delimiter, quoted=layout.quote == "double")
+    _expect_at_most(layout.most, "columns", len(cells))
+    return start, cells
 
 
 def _export(opened: _Opened, layout: Layout) -> Export:
     columns, cells, parts = opened
     frames, ragged, again = [csv_records.frame_of([], columns)], Ragged(), list[int]()
+    rows = 0
     for part in parts:
         repeated = headers.repeated(part.frame, cells)
         again.extend(repeated.to_list())
         frame = part.frame.filter(~pl.col(ROW).is_in(repeated.implode())) if len(repeated) else part.frame
         frames.append(_without_blank_rows(frame))
         ragged += part.ragged
+        rows += frames[-1].height + len(part.ragged)
+        _check_size(layout.most, rows, columns, part.frame, ragged)
     frame = pl.concat(frames)
     cut = csv_records.frame_of([_cut(row, len(columns)) for row in ragged], columns)
     rejects = _rejects(ragged, len(columns), layout.delimiter)
@@ -286,6 +304,23 @@ def _export(opened: _Opened, layout: Layout) -> Export:
         export = Export(reject_files.restore(frame), reject_files.restore(cut), rejects, mended=True, ours=ours)
     export = export._replace(notices=tuple(headers.repeated_notice(again)))
     return _rename_columns(with_names(export, layout.rename), layout.rename)
+
+
+def _check_size(most: Most, rows: int, columns: list[str], part: pl.DataFrame, ragged: Ragged) -> None:
+    """Raise SourceError as soon as the rows so far are more than an export may have."""
+    _expect_at_most(most, "rows", rows)
+    _expect_at_most(most, "cells", rows * len(columns))
+    longest = part.select(pl.max_horizontal(pl.all().exclude(ROW).str.len_bytes().max())).item() if len(part) else 0
+    _expect_at_most(most, "cell", longest or 0)
+    csv_records.check_ragged(ragged)
+
+
+def _expect_at_most(most: Most, what: str, found: int) -> None:
+    if found > getattr(most, what):
+        raise SourceError(
+            f"The export is larger than source.most.{what} allows: {found:,} of at most {getattr(most, what):,} "
+            f"{MOST_WORDS[what]}. If the file is right, raise that limit in the tenant file; otherwise ask the sender."
+        )
 
 
 def _rename_columns(export: Export, rename: dict[str, str]) -> Export:
@@ -314,7 +349,7 @@ def _refuse_what_is_no_text(content: bytes) -> None:
 
 
 def _columns(header: list[str]) -> list[str]:
-    names = [name.strip() or f"(column {place})" for place, name in enumerate(header, 1)]
+    names = [plain_text.one_line(name).strip() or f"(column {place})" for place, name in enumerate(header, 1)]
     if not any(name.strip() for name in header):
         raise SourceError("The export is empty: it has no header line. Ask the sender for the complete file.")
     seen: dict[str, int] = {}

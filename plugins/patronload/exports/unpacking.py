@@ -6,35 +6,69 @@ import zlib
 from fnmatch import fnmatchcase
 from typing import IO
 
+from patronload.config.source import Most
 from patronload.errors import SourceError
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 
-MOST_BYTES = 4 << 30
-"""The maximum size of an export."""
-
-BOMB, HARMLESS = 200, 64 << 20
+BOMB, HARMLESS = 50, 64 << 20
 """An export shrinks to a thirtieth at best. More than HARMLESS bytes and BOMB times the file's size is an attack."""
+
+END, END_SIZE, DIRECTORY_ENTRY = b"PK\x05\x06", 22, 46
+"""The end of a zip file and its size without a comment, and the minimum size of an entry in its directory."""
 
 STEP = 1 << 20
 
 PACKED = {GZIP: "a gzip file", ZIP: "a zip file"}
 
 
-def unpack(content: bytes, member: str | None = None) -> bytes:
+def unpack(content: bytes, member: str | None = None, most: Most = Most()) -> bytes:  # noqa: B008 - it is frozen
     """
     The file in a gzip or zip file; other content unchanged. `member` names the file in a zip file with several.
 
-    Raises SourceError for a file that is damaged, unpacks to an absurd size, or does not contain exactly one file.
+    Raises SourceError for a file that is damaged, unpacks to an absurd size or to more than `most` allows, or does not
+    contain exactly one file.
     """
     if content.startswith(GZIP):
-        return _gunzip(content)
-    if content.startswith((ZIP, b"PK\x05\x06")):
-        return _unzip(content, member)
+        return _gunzip(content, most)
+    if content.startswith((ZIP, END)):
+        check_entries(content, most)
+        return _unzip(content, member, most)
     return content
 
 
-def _gunzip(content: bytes) -> bytes:
+def check_size(unfolded: int, size: int, most: Most) -> None:
+    """Raise SourceError for a file of `size` bytes that has become `unfolded` bytes so far, if that is too much."""
+    if unfolded > HARMLESS and unfolded > BOMB * size:
+        raise SourceError(
+            f"The file unpacks to more than {unfolded >> 20:,} MB, {unfolded // size:,} times its size; no export "
+            "does. Nothing was unpacked. Ask the sender how the file was made."
+        )
+    if unfolded > most.bytes:
+        raise SourceError(
+            f"The file unpacks to more than {most.bytes:,} bytes. If that is right, raise source.most.bytes in the "
+            "tenant file; otherwise ask the sender."
+        )
+
+
+def check_entries(content: bytes, most: Most) -> None:
+    """
+    Raise SourceError for a zip file with too many entries. Its end says how many there are, and how long their list is,
+    so the list itself is not read.
+    """
+    if not content.startswith((ZIP, END)):
+        return
+    place = content.rfind(END, max(0, len(content) - END_SIZE - 0xFFFF))
+    end = content[place : place + END_SIZE]
+    entries, length = int.from_bytes(end[10:12], "little"), int.from_bytes(end[12:16], "little")
+    if place >= 0 and (entries > most.zip_entries or length > most.zip_entries * 10 * DIRECTORY_ENTRY):
+        raise SourceError(
+            f"The zip file has more than {most.zip_entries:,} entries. Ask the sender for a file with the export only, "
+            "or raise source.most.zip_entries in the tenant file."
+        )
+
+
+def _gunzip(content: bytes, most: Most) -> bytes:
     out, rest = io.BytesIO(), content
     while rest:  # as in gzip, several gzip files one after another are one file
         unfolding = zlib.decompressobj(wbits=31)
@@ -42,7 +76,7 @@ def _gunzip(content: bytes) -> bytes:
             while rest and not unfolding.eof:
                 out.write(unfolding.decompress(rest, STEP))
                 rest = unfolding.unconsumed_tail
-                check_size(out.tell(), len(content))
+                check_size(out.tell(), len(content), most)
         except zlib.error:
             raise _damage_error("gzip") from None
         if not unfolding.eof:
@@ -51,25 +85,25 @@ def _gunzip(content: bytes) -> bytes:
     return out.getvalue()
 
 
-def _unzip(content: bytes, member: str | None) -> bytes:
+def _unzip(content: bytes, member: str | None, most: Most) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             chosen = _choose(packed.infolist(), member)
-            check_size(chosen.file_size, max(chosen.compress_size, 1))
+            check_size(chosen.file_size, max(chosen.compress_size, 1), most)
             with packed.open(chosen) as file:
-                return _read(file, chosen)
+                return _read(file, chosen, most)
     except (SourceError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 - Python's reader raises a dozen kinds of errors for damaged files
         raise _damage_error("zip") from None
 
 
-def _read(file: IO[bytes], chosen: zipfile.ZipInfo) -> bytes:
+def _read(file: IO[bytes], chosen: zipfile.ZipInfo, most: Most) -> bytes:
     """The complete content. The size in the zip file's directory may be wrong, so the bytes are counted."""
     out = io.BytesIO()
     while block := file.read(STEP):
         out.write(block)
-        check_size(out.tell(), max(chosen.compress_size, 1))
+        check_size(out.tell(), max(chosen.compress_size, 1), most)
     return out.getvalue()
 
 
@@ -105,15 +139,6 @@ def _fits(name: str, member: str) -> bool:
 def _is_litter(name: str) -> bool:
     """Whether macOS or Windows added this file to the folder."""
     return name.startswith("__MACOSX/") or name.rpartition("/")[2] in (".DS_Store", "Thumbs.db")
-
-
-def check_size(unfolded: int, size: int) -> None:
-    """Raise SourceError for a file that unpacks to a size that only an attack explains."""
-    if unfolded > MOST_BYTES or (unfolded > HARMLESS and unfolded > BOMB * size):
-        raise SourceError(
-            f"The file unpacks to more than {unfolded >> 20:,} MB, {unfolded // size:,} times its size; no export "
-            "does. Nothing was unpacked. Ask the sender how the file was made."
-        )
 
 
 def _damage_error(kind: str) -> SourceError:

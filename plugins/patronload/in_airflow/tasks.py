@@ -28,12 +28,12 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 from airflow.sdk.types import DagRunProtocol
 
-from patronload import dates
+from patronload import dates, plain_text
 from patronload.artifacts import purging
 from patronload.artifacts import run as runs
 from patronload.config import tenant_values, tenants
 from patronload.errors import MissingError, PatronloadError, TransientError
-from patronload.in_airflow import questions
+from patronload.in_airflow import kept_failures, questions
 from patronload.loads import approval, earlier_days, late_file, leases
 from patronload.loads.load import Counts, Load
 from patronload.reporting import approval_question
@@ -53,7 +53,7 @@ PARAMS = {
         type=["null", "string"],
         title="Source path",
         source="dag",
-        description="Take this file instead of the usual one: a path at the same source, like outgoing/corrected.csv.",
+        description="Take this file instead of the usual one: a file in the same folder, like outgoing/corrected.csv.",
     ),
     "load_anyway": Param(
         None,
@@ -220,13 +220,14 @@ def fetch(tenant: str) -> Counts:
     """Take the export from its source, byte for byte; when it is not there yet, or not its turn, look again later."""
     from patronload.stages import fetch as stage
 
-    load = _load(tenant)
-    _wait_for_earlier_days(load)
-    try:
-        return stage.fetch(load)
-    except MissingError as missing:
-        _look_again(load, missing)
-        raise
+    with kept_failures.for_the_mail():
+        load = _load(tenant)
+        _wait_for_earlier_days(load)
+        try:
+            return stage.fetch(load)
+        except MissingError as missing:
+            _look_again(load, missing)
+            raise
 
 
 @task(**FUNCTION, execution_timeout=timedelta(hours=1))
@@ -234,7 +235,8 @@ def validate(tenant: str) -> Counts:
     """Check the export: what is wrong with the file stops the run, what is wrong with a row rejects the row."""
     from patronload.stages import validate as stage
 
-    counts = stage.validate(_load(tenant))
+    with kept_failures.for_the_mail():
+        counts = stage.validate(_load(tenant))
     if told := counts.get(stage.ALREADY_LOADED):
         raise AirflowSkipException(told)
     return counts
@@ -245,7 +247,8 @@ def transform(tenant: str) -> Counts:
     """Map the rows to patrons of the target."""
     from patronload.stages import transform as stage
 
-    return stage.transform(_load(tenant))
+    with kept_failures.for_the_mail():
+        return stage.transform(_load(tenant))
 
 
 @task(**FUNCTION, execution_timeout=timedelta(hours=3))
@@ -253,10 +256,11 @@ def plan(tenant: str) -> Counts:
     """Compare the patrons with what the target has: what is to be sent, in which order, and what is set aside."""
     from patronload.stages import plan as stage
 
-    load = _load(tenant)
-    if not load.dry_run:
-        _wait_for_the_lease(load)
-    return stage.plan(load)
+    with kept_failures.for_the_mail():
+        load = _load(tenant)
+        if not load.dry_run:
+            _wait_for_the_lease(load)
+        return stage.plan(load)
 
 
 def approve(tenant: str) -> Approval:
@@ -269,11 +273,12 @@ def post(tenant: str) -> Counts:
     """Send the chunks to the target, one after the other, each once."""
     from patronload.stages import post as stage
 
-    load = _load(tenant)
-    if load.dry_run:
-        raise AirflowSkipException("This is a dry run: nothing is sent.")
-    _wait_for_the_lease(load)
-    counts = stage.post(load, _show_progress)
+    with kept_failures.for_the_mail():
+        load = _load(tenant)
+        if load.dry_run:
+            raise AirflowSkipException("This is a dry run: nothing is sent.")
+        _wait_for_the_lease(load)
+        counts = stage.post(load, _show_progress)
     _add_figures_to_event(counts)
     return counts
 
@@ -284,10 +289,11 @@ def report(tenant: str) -> Counts:
     from patronload.loads import failures
     from patronload.stages import report as stage
 
-    load = _load(tenant)
-    if not_started := _stage_that_did_not_start():
-        failures.record_not_started(load, not_started)
-    return stage.report(load)
+    with kept_failures.for_the_mail():
+        load = _load(tenant)
+        if not_started := _stage_that_did_not_start():
+            failures.record_not_started(load, not_started)
+        return stage.report(load)
 
 
 @task(**FUNCTION, execution_timeout=timedelta(minutes=30))
@@ -295,7 +301,7 @@ def notify(tenant: str) -> Counts:
     """Mail the report to those whom the tenant names for this outcome."""
     from patronload.stages import notify as stage
 
-    return stage.notify(_load(tenant))
+    return stage.notify(_load(tenant), kept_failures.of_the_run)
 
 
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
@@ -407,7 +413,7 @@ def _load(name: str) -> Load:
 
 def _reason(written: str | None) -> str | None:
     """What a person wrote, on one line, for logs and mails; None if it is blank."""
-    return "".join(sign for sign in " ".join((written or "").split()) if sign.isprintable()) or None
+    return " ".join(plain_text.one_line(written or "").split()) or None
 
 
 def _day(run: DagRunProtocol, tenant: tenants.Tenant) -> date:

@@ -2,32 +2,77 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from patronload import errors
 from patronload.artifacts import names
 from patronload.artifacts.models import Failure
-from patronload.errors import Defect, NotStartedError, PatronloadError
+from patronload.artifacts.run import Run
+from patronload.errors import Defect, FullDiskError, NotStartedError, PatronloadError, TransientError
 from patronload.loads import leases
 from patronload.loads.load import Load
+
+log = logging.getLogger(__name__)
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""The system's numbers for a full disk, and for an account that may not write more."""
+
+FULL_IN_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
+"""The same in the texts of native libraries, which do not pass on the number."""
 
 
 @contextmanager
 def recording(load: Load, stage: str) -> Iterator[None]:
-    """Keep an error raised within for the report, and remove an earlier one when there is none."""
+    """
+    Keep an error raised within for the report, and remove an earlier one when there is none.
+
+    Raises the error as `in_words` has it.
+    """
     try:
-        yield
+        with worded(load.run):
+            yield
     except leases.Superseded:
         raise  # the run continues in another process, which may have finished already
     except PatronloadError as error:
-        record(load, stage, error)
+        _try_to_record(load, stage, error)
         raise
-    except Exception as error:  # noqa: BLE001 - an unexpected error goes on as a Defect, without its text
-        defect = Defect.hiding(error)
-        record(load, stage, defect)
-        raise defect from None
+    except BaseException as error:
+        if _is_of_airflow(error):
+            _try_to_record(load, stage, TransientError(_stopped(stage, error)))
+        raise
     load.run.remove(names.FAILURE)
+
+
+@contextmanager
+def worded(run: Run) -> Iterator[None]:
+    """
+    Let only errors pass whose text may be read by anyone: an unexpected one goes on as a Defect, without its text.
+
+    A native library may panic with an error that is not an Exception. What ends the process, and what Airflow stops a
+    task with, is passed on as it is.
+    """
+    try:
+        yield
+    except (PatronloadError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        if _is_of_airflow(error):
+            raise
+        raise in_words(error, run) from None
+
+
+def in_words(error: BaseException, run: Run) -> PatronloadError:
+    """An unexpected error as one of ours: a full disk is named, anything else is a Defect."""
+    if not _is_full_disk(error):
+        return Defect.hiding(error)
+    return FullDiskError(
+        f"There is no space left on the disk, either where this run's artifacts are ({run.url}) or in the folder for "
+        f"temporary files ({tempfile.gettempdir()}). Free some, then clear this task."
+    )
 
 
 def record_not_started(load: Load, stage: str) -> None:
@@ -43,6 +88,43 @@ def record_not_started(load: Load, stage: str) -> None:
 
 def record(load: Load, stage: str, error: PatronloadError) -> None:
     """Keep an error that ended a stage."""
+    failure(stage, error).write(load.run)
+
+
+def failure(stage: str, error: PatronloadError) -> Failure:
+    """What the report and the mail need to know of an error that ended a stage."""
     # Targets define subclasses of their own; the advice is found by the class that errors.py defines.
     kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
-    Failure(stage=stage, kind=kind, message=str(error)).write(load.run)
+    return Failure(stage=stage, kind=kind, message=str(error))
+
+
+def _try_to_record(load: Load, stage: str, error: PatronloadError) -> None:
+    """On a full disk, for example, this fails too; the mail then has the error from Airflow."""
+    try:
+        record(load, stage, error)
+    except Exception as second:  # noqa: BLE001 - whatever it is, the first error is what has to be reported
+        log.warning("failure.json cannot be written (%s).", type(second).__name__)
+
+
+def _is_of_airflow(error: BaseException) -> bool:
+    """Whether Airflow stops the task with it: it took too long, or a person ended it."""
+    return not isinstance(error, Exception) and type(error).__module__.partition(".")[0] == "airflow"
+
+
+def _stopped(stage: str, error: BaseException) -> str:
+    return (
+        f"Airflow stopped the task {stage} ({type(error).__name__}): it took longer than it may, or someone ended it. "
+        "Its log shows how far it came."
+    )
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    """Whether an error, or one that caused it, says that the disk is full."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in FULL:
+            return True
+        if not isinstance(seen, OSError) and any(words in str(seen) for words in FULL_IN_WORDS):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

@@ -25,6 +25,7 @@ from patronload.artifacts.models import Delivery, GateFigures, Gates, GatesOfSta
 from patronload.checks import effects, gates
 from patronload.checks import unread as unread_columns
 from patronload.checks.gates import LAST, Loaded, Verdict
+from patronload.config.mapping import Mapping
 from patronload.errors import ValidationError
 from patronload.exports.reading import Export, Facts
 from patronload.loads import approval
@@ -46,6 +47,10 @@ ABOUT_PEOPLE = (questions.LEAVERS, questions.ADOPT)
 
 NEVER_ASKED = ("trailer",)
 """The file itself says that it is incomplete, and a person cannot know better."""
+
+
+FEWEST_NAMED, RARE = 5, "(values of fewer than 5 rows)"
+"""A value of fewer rows is not named where no lookup says which values there are, but counted as RARE."""
 
 
 class Arrival(NamedTuple):
@@ -120,7 +125,7 @@ def check_patrons(load: Load, export: Facts, patrons: pl.DataFrame, rejected: in
 
     `patrons` has key and group. Raises ValidationError.
     """
-    groups = dict(patrons["group"].drop_nulls().value_counts().sort("group").iter_rows())
+    groups = _counts_of_groups(patrons["group"], load.mapping(export.columns))
     if export.mended:
         _hold(load, "transform", [], GateFigures(groups=groups))
         return
@@ -133,6 +138,19 @@ def check_patrons(load: Load, export: Facts, patrons: pl.DataFrame, rejected: in
         *more,
     ]
     _hold(load, "transform", verdicts, GateFigures(groups=groups))
+
+
+def _counts_of_groups(groups: pl.Series, mapping: Mapping) -> dict[str, int]:
+    """
+    How many patrons each group has. gates.json and the history outlive the patrons' data, and without a lookup the
+    column may hold anything, even names; so rare values are counted together.
+    """
+    rule = mapping.fields.get(mapping.system.group)
+    counts = groups.drop_nulls().value_counts().sort("group")
+    if rule is not None and any(variant.columns and not variant.lookup for variant in rule.variants):
+        named = pl.when(pl.col("count") < FEWEST_NAMED).then(pl.lit(RARE)).otherwise("group")
+        counts = counts.group_by(named.alias("group")).agg(pl.col("count").sum()).sort("group")
+    return dict(counts.iter_rows())
 
 
 def check_rejects(load: Load, export: Facts, rejected: int, more: Iterable[Verdict]) -> None:
@@ -229,7 +247,7 @@ def _arrival(load: Load) -> Arrival:
 
 def _by_hand(load: Load) -> bool:
     source = load.tenant.source
-    return bool(load.source_path) and source.path_instead(load.source_path or "") != source.path_on(load.day)
+    return bool(load.source_path) and source.path_instead(load.source_path or "", load.day) != source.path_on(load.day)
 
 
 def _same_file(load: Load, arrival: Arrival) -> Verdict:
@@ -284,13 +302,14 @@ def _hold(load: Load, stage: str, verdicts: Iterable[Verdict], figures: GateFigu
 
 def _state(load: Load, stage: str, verdict: Verdict) -> GateState:
     # Once patrons are about to be sent, it is too late to ask.
-    asks = load.tenant.approval is not None and stage != ORDER[-1] and verdict.gate not in NEVER_ASKED
+    rules = load.tenant.approval
+    asks = rules is not None and stage != ORDER[-1] and verdict.gate not in NEVER_ASKED
     if verdict.passed:
         return "passed"
     if verdict.effect == "ask":
         return "asked"
     if verdict.effect == "warn" or (load.dry_run and (asks or verdict.gate in ONLY_WARN_IN_A_DRY_RUN)):
         return "warned"
-    if load.load_anyway:
+    if load.load_anyway and (rules is None or rules.load_anyway):
         return "overridden"
     return "asked" if asks else "failed"

@@ -45,7 +45,7 @@ class Load(NamedTuple):
     def path(self) -> str:
         """Where the export is to be, as the tenant file or a person has it. Raises ConfigError for a forbidden path."""
         source = self.tenant.source
-        return source.path_instead(self.source_path) if self.source_path else source.path_on(self.day)
+        return source.path_instead(self.source_path, self.day) if self.source_path else source.path_on(self.day)
 
     @property
     def of_day(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from patronload import dates
+from patronload import dates, plain_text
 from patronload.reporting.plan_summary import PlanSummary
 
 MOST = 8
@@ -138,8 +138,8 @@ def _changes(plan: PlanSummary) -> Iterator[str]:
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~!])", r"\\\1", text)
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~!])", r"\\\1", plain_text.one_line(text))
 
 
 def _table(question: Question) -> Iterable[str]:

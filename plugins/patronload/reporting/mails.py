@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from patronload import dates
+from patronload import dates, plain_text
+from patronload.artifacts.models import Failure
 from patronload.config.tenants import Notify, Tenant
 from patronload.reporting import templates, words
 from patronload.reporting.approval_question import Question
@@ -48,7 +49,7 @@ def _once(named: Sequence[str]) -> list[str]:
 
 def subject(headline: str, where_and_when: str) -> str:
     """The headline first, as a phone cuts the rest off; all on one line."""
-    return " ".join(f"{headline} ({where_and_when})".split())
+    return " ".join(plain_text.one_line(f"{headline} ({where_and_when})").split())
 
 
 def result_mail(tenant: Tenant, report: Report) -> Mail:
@@ -76,6 +77,29 @@ def late_mail(tenant: Tenant, day: date, expected: datetime) -> Mail:
     }
     to = _once([*contacts.always, *_after(contacts, "no_file")])
     return _mail("late", subject(headline, f"{tenant.library}, {dates.short(day)}"), to, content)
+
+
+def mail_without_report(tenant: Tenant, run_id: str, day: date, failures: Sequence[Failure]) -> Mail:
+    """The mail about a run whose report could not be written: what is known, to those who hear of failures."""
+    headline = "The load has no report; please look at it in Airflow"
+    content = {
+        "tenant": tenant,
+        "dag": tenant.dag_id,
+        "run": run_id,
+        "day": dates.in_words(day),
+        "look": words.LOOKS["failed"],
+        "headline": headline,
+        "failures": failures,
+        "steps": NO_REPORT,
+    }
+    to = _once([*tenant.notify.always, *tenant.notify.on_failure])
+    return _mail("no_report", subject(headline, f"{tenant.library}, {dates.short(day)}"), to, content)
+
+
+NO_REPORT = (
+    "Fix what is named above. If nothing is, the logs of the tasks that failed in Airflow say more.",
+    "Then clear the tasks that failed in Airflow, together with 'report' and 'notify'. The report follows by mail.",
+)
 
 
 def question_mail(tenant: Tenant, run_id: str, day: date, question: Question, link: str | None) -> Mail:

@@ -79,6 +79,10 @@ _ADVICE = {
         "Read the reasons. What {target} refuses is fixed there, in the mapping file, or in the export.",
         "Then start the load again in Airflow. Clearing the task {stage} does no harm, and sends nothing more.",
     ],
+    "FullDiskError": [
+        "Free space on that disk, or give it more; see docs/operations.md, Slots and memory.",
+        "Then clear the task {stage} in Airflow; {once}.",
+    ],
     "NotStartedError": [
         "Check that Airflow's workers run and have enough slots for the loads; see docs/operations.md, Queueing.",
         "Then clear the task {stage} in Airflow; {once}.",

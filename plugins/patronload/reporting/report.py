@@ -8,8 +8,9 @@ and Airflow's database.
 from datetime import date, datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from patronload import plain_text
 from patronload.artifacts.models import Approval, Archived, Failure, GateVerdict
 
 Outcome = Literal[
@@ -21,6 +22,14 @@ UNCONFIRMED = "sent, but no answer tells whether the patron was loaded"
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _shown(cls, value: Any) -> Any:
+        """Names from files and library systems as text that changes neither a page nor a mail."""
+        if isinstance(value, tuple):
+            return tuple(plain_text.one_line(each) if isinstance(each, str) else each for each in value)
+        return plain_text.one_line(value) if isinstance(value, str) else value
 
 
 class Export(_Part):

@@ -53,6 +53,6 @@ def fetch(source: SftpSource | FolderSource, path: str, into: IO[bytes], until: 
     """
     if isinstance(source, SftpSource):
         with sftp.open_account(source.connection) as place:
-            return take(place, path, into, source.quiet_seconds, until)
+            return take(place, path, into, source, until)
     with folder.open_place(path) as (place, inside):
-        return take(place, inside, into, source.quiet_seconds, until)
+        return take(place, inside, into, source, until)

@@ -1,6 +1,7 @@
 """The rules for getting an export from any kind of place: which file, whether it is complete, its description."""
 
 import hashlib
+import logging
 import posixpath
 import re
 import time
@@ -10,7 +11,11 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import IO, Literal, NamedTuple, Protocol
 
+from patronload import plain_text
+from patronload.config.source import Source
 from patronload.errors import MissingError, SourceError, TransientError
+
+log = logging.getLogger(__name__)
 
 NAMES_SHOWN = 3
 
@@ -69,11 +74,17 @@ class Place(Protocol):
         """The bytes of a file in order, including those after its earlier size if it has grown."""
 
 
-def take(place: Place, path: str, into: IO[bytes], quiet_seconds: float, until: datetime | None = None) -> Delivered:
+def take(place: Place, path: str, into: IO[bytes], source: Source, until: datetime | None = None) -> Delivered:
     """Write the file at `path` into `into` if it is complete. Raises as sources.fetch does."""
     entry = find(place, path, until)
-    time.sleep(quiet_seconds)
-    _expect_unchanged(place, entry, f"{quiet_seconds:g} s later")
+    if entry.size > source.most.bytes:
+        raise SourceError(
+            f"{place.display_name(entry.path)} has {entry.size:,} bytes; source.most.bytes allows "
+            f"{source.most.bytes:,}. If the file is right, raise that limit in the tenant file; otherwise ask the "
+            "sender."
+        )
+    time.sleep(source.quiet_seconds)
+    _expect_unchanged(place, entry, f"{source.quiet_seconds:g} s later")
     sha256 = _copy(place, entry, into)
     _expect_unchanged(place, entry, "after it had been read")
     return Delivered(entry.name, place.address(entry.path), entry.size, entry.modified, sha256)
@@ -142,7 +153,7 @@ def _matches(place: Place, path: str) -> Iterator[Entry]:
     first = next(number for number, step in enumerate(steps) if _is_pattern(step))
     before, pattern, after = steps[:first], steps[first], steps[first + 1 :]
     found = (
-        entry for entry in place.listing("/".join(before) or ("/" if before else ".")) if _fits(entry.name, pattern)
+        entry for entry in _listing(place, "/".join(before) or ("/" if before else ".")) if _fits(entry.name, pattern)
     )
     if not after:
         yield from found
@@ -159,6 +170,20 @@ def _matches_below(place: Place, path: str) -> Iterator[Entry]:
             yield from _matches(place, path)
         else:
             yield place.look(path)
+
+
+def _listing(place: Place, folder: str) -> list[Entry]:
+    """The entries of a folder, without those whose name is not UTF-8 or has characters that are not shown."""
+    entries = place.listing(folder)
+    shown = [entry for entry in entries if plain_text.is_shown(entry.name)]
+    if len(shown) < len(entries):
+        log.warning(
+            "%s entries of %s are left out: their names are not UTF-8, or have line breaks, control characters or "
+            "changes of direction. Ask the sender for other names.",
+            len(entries) - len(shown),
+            place.display_name(folder),
+        )
+    return shown
 
 
 def _fits(name: str, pattern: str) -> bool:
@@ -226,7 +251,7 @@ def _missing(place: Place, path: str) -> str:
         return f"{verb} {place.display_name(path)}."
     try:
         there = [
-            entry for entry in place.listing(folder or ".") if entry.kind == "file" and not entry.name.startswith(".")
+            entry for entry in _listing(place, folder or ".") if entry.kind == "file" and not entry.name.startswith(".")
         ]
     except (FileNotFoundError, NotADirectoryError):
         return f"{verb} {place.display_name(path)}: there is no such folder."

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patronload import connections
-from patronload.errors import ConfigError, TransientError
+from patronload.errors import ConfigError, SourceError, TransientError
 from patronload.sources.deliveries import Entry, Kind, Place, utc
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ class _Folder(Place):
 
     def __init__(self, path: ObjectStoragePath) -> None:
         self.url = path
+        # Links are followed only within the folder that the path names, up to its first * or the like.
+        self.base = Path(posixpath.dirname(re.split(r"[*?\[]", path.path, maxsplit=1)[0])) if _is_local(path) else None
         # fsspec has no type hints.
         self.files: Any = path.fs
 
@@ -50,9 +55,12 @@ class _Folder(Place):
         with self._answers():
             # s3fs answers from its cache, and would not notice a growing file.
             self.files.invalidate_cache()
-            return self._entry(path, missing_ok=False)
+            entry = self._entry(path, missing_ok=False)
+        self._expect_inside(path)
+        return entry
 
     def blocks(self, entry: Entry) -> Generator[bytes]:
+        self._expect_inside(entry.path)
         with self._answers(), self.files.open(entry.path, "rb", block_size=AHEAD) as file:
             while block := file.read(BLOCK):
                 yield block
@@ -65,10 +73,23 @@ class _Folder(Place):
             if not missing_ok:
                 raise
             return Entry(path, 0, utc(0), "other")
+        if missing_ok and not self._is_inside(path):
+            return Entry(path, 0, utc(0), "other")
         kind = KINDS.get(info["type"], "other")
         # Folders in a bucket have no time.
         modified = (info.get("LastModified") or self.files.modified(path)) if kind == "file" else utc(0)
         return Entry(path, info["size"] or 0, modified.astimezone(UTC), kind)
+
+    def _is_inside(self, path: str) -> bool:
+        """Whether a path, with all links in it followed, is in the folder of the exports."""
+        return self.base is None or Path(path).resolve().is_relative_to(self.base.resolve())
+
+    def _expect_inside(self, path: str) -> None:
+        if not self._is_inside(path):
+            raise SourceError(
+                f"{self.display_name(path)} is a link that leads out of its folder, so it is not read. Put the file "
+                "itself there, or write its real path into the tenant file."
+            )
 
     @contextmanager
     def _answers(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ import threading
 import traceback
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from patronload import connections
 from patronload.connections import Connection
@@ -159,10 +159,27 @@ def account(connection_id: str) -> Iterator[_Account]:
     hook = _hook(connection)
     try:
         with _connect(hook, connection) as client:
+            _take_names_as_they_are(client)
             yield _Account(client, connection)
     finally:
         if hook.client:
             hook.client.close()
+
+
+def _take_names_as_they_are(client: SFTPClient) -> None:
+    """
+    Have paramiko accept names that are not UTF-8, as an old Windows server may send them: one such file in a folder
+    would make the whole folder unreadable. The method is private; a test fails if it is no longer called.
+    """
+    private: Any = client
+    request = private._request  # noqa: SLF001 - there is no public way
+
+    def lenient(*arguments: Any) -> tuple[int, Any]:
+        kind, message = request(*arguments)
+        message.get_text = lambda: message.get_string().decode("utf-8", "surrogateescape")
+        return kind, message
+
+    private._request = lenient  # noqa: SLF001 - as above
 
 
 def _hook(connection: Connection) -> SFTPHook:

@@ -9,7 +9,7 @@ from patronload.artifacts import names
 from patronload.artifacts.left_behind import LeftBehind
 from patronload.artifacts.run import Run
 from patronload.exports import reject_files, reject_workbooks
-from patronload.loads import delivery, leases, put_back, rejects_file
+from patronload.loads import delivery, failures, leases, put_back, rejects_file
 from patronload.loads.load import Counts, Load
 from patronload.reporting import account, plan_summary, report_page, validation_page
 from patronload.reporting.report import Report
@@ -25,6 +25,11 @@ FIGURES_OF_PEOPLE = ("left", "returned")
 
 def report(load: Load) -> Counts:
     """Write the report and its files, also after a failure."""
+    with failures.worded(load.run):
+        return _report(load)
+
+
+def _report(load: Load) -> Counts:
     leases.release(load.run.root, load.called)
     # If this fails, notify must not mail the report of an earlier attempt.
     load.run.remove(names.REPORT)

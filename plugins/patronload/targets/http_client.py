@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import socket
 import ssl
+from collections.abc import Iterator
 
 import httpx
 
@@ -15,6 +16,10 @@ from patronload.targets.connection import Connection
 # httpx logs every URL, and ours hold patrons' ids; httpcore, when asked for everything, logs cookies.
 for _noisy in ("httpx", "httpcore"):
     logging.getLogger(_noisy).setLevel(logging.WARNING)
+
+
+MOST_ANSWER = 200 << 20
+"""The maximum size of an answer in bytes; a page of a thousand users is a hundredth of that."""
 
 
 def address(connection: Connection) -> httpx.URL | None:
@@ -57,6 +62,47 @@ def stays_here(url: httpx.URL) -> bool:
         return False
 
 
+class TooLarge(httpx.RequestError):
+    """An answer is larger than any that a library system has a reason to give."""
+
+
+class BoundedTransport(httpx.HTTPTransport):
+    """
+    The transport of every target: it unpacks each answer as it is read, up to MOST_ANSWER. A packed answer of a few
+    kilobytes could otherwise fill the memory of the worker.
+    """
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """See httpx. Reading the answer raises TooLarge."""
+        response = super().handle_request(request)
+        packed = ("content-encoding", "content-length", "transfer-encoding")
+        return httpx.Response(
+            response.status_code,
+            headers=[(name, value) for name, value in response.headers.multi_items() if name not in packed],
+            stream=_Bounded(response, request),
+            extensions=response.extensions,
+        )
+
+
+class _Bounded(httpx.SyncByteStream):
+    """The unpacked bytes of an answer."""
+
+    def __init__(self, response: httpx.Response, request: httpx.Request) -> None:
+        self._response = response
+        self._request = request
+
+    def __iter__(self) -> Iterator[bytes]:
+        read = 0
+        for block in self._response.iter_bytes():
+            read += len(block)
+            if read > MOST_ANSWER:
+                raise TooLarge(f"more than {MOST_ANSWER:,} bytes", request=self._request)
+            yield block
+
+    def close(self) -> None:
+        self._response.close()
+
+
 def was_not_sent(error: httpx.RequestError) -> bool:
     """Whether a request failed before it reached the server."""
     return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
@@ -77,6 +123,8 @@ def cause(error: httpx.RequestError) -> str:
     root = _root(error)
     if isinstance(root, socket.gaierror):
         return "its name is not known"
+    if isinstance(error, TooLarge):
+        return f"its answer is larger than {MOST_ANSWER >> 20} MB"
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
     if isinstance(error, httpx.ConnectError):

@@ -83,7 +83,7 @@ class Answer(NamedTuple):
         """The answer in a response."""
         try:
             content = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         return cls(status, text, content if isinstance(content, dict) else None)
 

@@ -175,7 +175,7 @@ def _cookie(response: httpx.Response) -> Token | None:
         seconds = (ends - (server_time(response) or datetime.now(UTC))).total_seconds()
         cookies = (SimpleCookie(header) for header in response.headers.get_list("set-cookie"))
         found = next(jar["folioAccessToken"] for jar in cookies if "folioAccessToken" in jar)
-    except (ValueError, TypeError, KeyError, CookieError, StopIteration):
+    except (ValueError, TypeError, KeyError, CookieError, StopIteration, RecursionError):
         return None
     return Token("cookie", f"folioAccessToken={found.value}", time.monotonic() + seconds)
 
@@ -184,7 +184,7 @@ def _header(response: httpx.Response) -> Token | None:
     """FOLIO: mod-login LoginAPI, POST /authn/login: a token that does not expire, in a header and in the body."""
     try:
         token = response.headers.get("x-okapi-token") or response.json()["okapiToken"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return Token("x-okapi-token", str(token), float("inf"))
 

@@ -64,6 +64,7 @@ class Folio:
         self._no_module: TargetError | None = None
         self._login = Login(connection, self.url, target.member_of, patience.busy)
         self._client = httpx.Client(
+            transport=http_client.BoundedTransport(),
             base_url=self.url,
             auth=self._login,
             headers={"x-okapi-tenant": target.folio_tenant, "accept": "application/json, text/plain"},
@@ -220,7 +221,7 @@ class Folio:
         response = self._get(path, {"provide": provide} if provide else {})
         try:
             return [str(module["id"]) for module in response.json()]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise errors.not_folio(self._place, f"GET {path}") from None
 
     def names(self, path: str, key: str, name: str) -> dict[str, Record]:
@@ -271,7 +272,7 @@ class Folio:
     def _json(self, path: str, parameters: dict[str, Any]) -> Record:
         try:
             content = self._get(path, parameters).json()
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):
             raise errors.not_folio(self._place, f"GET {path}")

@@ -53,7 +53,7 @@ class Answer(NamedTuple):
         """The answer in a response, or None if it is not from Infiniti."""
         try:
             content = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(content, dict) or not isinstance(content.get("success"), bool):
             return None

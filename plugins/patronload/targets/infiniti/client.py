@@ -84,6 +84,7 @@ class Infiniti:
         self._connection = connection
         self._patience = patience
         self._client = httpx.Client(
+            transport=http_client.BoundedTransport(),
             base_url=self.url,
             auth=httpx.BasicAuth(connection.login or "", connection.password or ""),
             headers={"accept": "application/json"},
