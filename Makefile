@@ -17,8 +17,12 @@ WORKERS ?= 3
 CONDITIONS = $(if $(DAY),--day $(DAY)) $(if $(TIME),--time $(TIME)) $(if $(ZONE),--zone $(ZONE)) $(if $(BUSY),--busy)
 UNDER = $(if $(strip $(CONDITIONS)),$(BIN)/python -m local.conditions $(CONDITIONS))
 
+# The tests whose input is made up at random and comes from outside: exports, YAML, answers, encrypted files.
+FUZZED = tests/core/test_exports.py tests/core/test_records.py tests/core/test_plain_text.py tests/config/test_yaml_files.py \
+	tests/targets/test_folio_answers.py tests/targets/test_infiniti_answers.py tests/test_encryption.py
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down preview bench faults docs clean requirements
+.PHONY: help setup demo test check up down preview bench faults fuzz docs clean requirements
 
 help:
 	@echo 'make TARGET, where TARGET is one of'
@@ -58,6 +62,9 @@ bench: setup ## measure speed and memory: ROWS=1000000, and PART=core (or sizes,
 
 faults: setup ## run the fault campaign, hundreds of random loads with injected faults: RUNS=500 SEED=1 TARGET=infiniti
 	@$(WITH_PLUGINS) $(BIN)/python -m faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))
+
+fuzz: setup ## try random input on all that reads input from outside, other than last time: EXAMPLES=2000 for each test
+	@PATRONLOAD_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 2 --dist loadgroup --hypothesis-profile=fuzz $(FUZZED)
 
 docs: setup ## draw the picture of the packages in docs/architecture.md again
 	@$(BIN)/python docs/picture.py

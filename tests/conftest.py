@@ -24,6 +24,9 @@ os.environ |= {"HOME": _home.name, "AIRFLOW_HOME": f"{_home.name}/airflow"}
 _unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 settings.register_profile("repeatable", _unhurried, derandomize=True)
 settings.register_profile("explore", _unhurried)
+# `make fuzz`: more and other examples. What it finds is printed; keep it as an @example of its test.
+_examples = int(os.environ.get("PATRONLOAD_FUZZ_EXAMPLES") or 1_000)
+settings.register_profile("fuzz", _unhurried, max_examples=_examples, print_blob=True)
 settings.load_profile("repeatable")
 
 PROJECT = Path(__file__).resolve().parent.parent
