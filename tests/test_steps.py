@@ -28,6 +28,7 @@ from patronload.errors import (
 from patronload.loads import leases
 from patronload.loads.load import Load
 from patronload.loads.posting import post
+from patronload.reporting import smtp
 from patronload.targets.folio.user_import import UserImport
 from sandbox.folio import FolioServer, FolioTenant
 from tests import stages
@@ -511,12 +512,15 @@ def test_two_libraries_of_one_folio_tenant_take_turns(load, monkeypatch):
     assert not [name for name in first.run.root.names("_leases") if name.endswith(".held.json")]
 
 
-def test_without_a_report_there_is_no_mail_and_it_is_said_why(load):
-    """The task report failed: whoever sees notify red learns what to clear."""
+def test_without_a_report_the_mail_says_so(load, monkeypatch):
+    """The task report failed: those who hear of failures learn what to clear."""
+    sent = []
+    monkeypatch.setattr(smtp, "send", sent.append)
     made = load(GOOD)
     until(made, stages.plan)
-    with pytest.raises(TargetError, match="Clear 'report' together with 'notify'"):
-        stages.notify(made)
+    assert stages.notify(made) == {"outcome": "failed", "mails": 1}
+    assert sent[0].to == ("oncall@lib.example",)
+    assert "together with 'report' and 'notify'" in sent[0].text
 
 
 def test_a_leftover_of_plan_leaves_the_newer_plan_alone(load, monkeypatch):
