@@ -46,7 +46,7 @@ QUICK = Patience(connect=5, answer=20, read=20, busy=2, settle=1.8, between=0.25
 """FOLIO's own clock, by which the product tells how long ago a chunk was sent, shows whole seconds only."""
 
 
-class Killed(BaseException):
+class Killed(SystemExit):
     """The worker dies; no one catches this."""
 
 

@@ -16,8 +16,11 @@ PATIENCE = 600.0
 ANSWER_PATIENCE = 120.0
 """Seconds to wait for one answer of Airflow."""
 
-TRIES = 5
-"""Requests until an answer of 500 counts."""
+TRIES = 20
+"""Requests until an answer of 500 counts, with a pause after each."""
+
+PAUSE = 1.0
+"""Seconds."""
 
 
 class Run(NamedTuple):
@@ -54,6 +57,7 @@ class _Patient(httpx.HTTPTransport):
             if response.status_code != httpx.codes.INTERNAL_SERVER_ERROR:
                 return response
             response.close()
+            time.sleep(PAUSE)
         return super().handle_request(request)
 
 

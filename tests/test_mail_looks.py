@@ -14,6 +14,7 @@ from patronload.reporting import digests, smtp, words
 from patronload.reporting import mails as mailing
 from patronload.reporting.approval_question import Figure, Question
 from patronload.reporting.digests import Week
+from patronload.reporting.report import Undo
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("mails")]
 
@@ -57,6 +58,8 @@ def mails() -> dict[str, smtp.Mail]:
     """Each kind of mail that there is."""
     library = LIBRARY.model_copy(update={"people": LIBRARY.people.model_copy(update=PEOPLE)})
     reports = {name: build(tenant=library, **left) for name, left in OUTCOMES.items()}
+    undo = Undo(run="scheduled__1", day=date(2026, 11, 16), export="patrons.csv", patrons=7, back=7)
+    reports["undone"] = reports["loaded"].model_copy(update={"outcome": "undone", "undo": undo})
     loads = [report.model_copy(update={"day": date(2026, 11, 16 + at)}) for at, report in enumerate(reports.values())]
     weeks = [Week(library, tuple(loads)), Week(library.model_copy(update={"library": "Ashford Library"}), ())]
     return {
@@ -86,7 +89,7 @@ def test_every_mail(browser: Browser, keep: Path, width: int, scheme: str):
 
 def test_each_end_of_a_run_is_known_at_a_glance():
     """Its own subject line, its own word and its own colour, by light and by dark."""
-    ends = {name: mail for name, mail in mails().items() if name in OUTCOMES}
+    ends = {name: mail for name, mail in mails().items() if name in {*OUTCOMES, "undone"}}
     assert ends.keys() == words.LOOKS.keys()
     assert len({mail.subject for mail in ends.values()}) == len(ends)
     for aspect in ("word", "colour", "dark"):

@@ -14,6 +14,6 @@ def test_it_is_told_of_and_stands_in_nobodys_way(world: World, broken_tenant_fil
 
 def test_once_mended_it_is_gone(world: World, broken_tenant_file):
     """The error disappears, and the library's DAG is there."""
-    broken_tenant_file.mend()
+    broken_tenant_file.correct()
     wait_until(lambda: not world.api.import_errors())
     world.api.wait_for_dag(dag_id("ashford"))

@@ -201,7 +201,7 @@ def token(world: World, role: str) -> str:
 def test_the_form_for_a_load_by_hand(world: World, page: Page, shoot: Shoot):
     """The parameters have titles and say what they do."""
     form = open_form(page, "jarrow")
-    expect(form.get_by_text("Dry run")).to_be_visible()
+    expect(form.get_by_text("Dry run").first).to_be_visible()
     expect(form.get_by_text("Do all but post")).to_be_visible()
     expect(form.get_by_text("Source path")).to_be_visible()
     expect(form.get_by_text("Take this file instead of the usual one")).to_be_visible()

@@ -309,11 +309,10 @@ def test_too_long_cells_make_no_workbook(caplog):
     assert "too long" in caplog.text
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04nonsense", as_workbook([{"ID": "1"}])], ids=["damaged", "an export"])
-def test_any_other_workbook_is_refused(content):
+def test_what_only_begins_like_a_workbook_is_refused():
     """In one sentence."""
     with pytest.raises(SourceError):
-        reading.read(content, Layout())
+        reading.read(b"PK\x03\x04nonsense", Layout())
 
 
 def test_a_damaged_workbook_is_refused_in_a_sentence():

@@ -86,7 +86,8 @@ def test_an_id_that_is_another_users(server: FolioServer, rules: Mapping, more: 
         f"id '{holder['id']}': the id is held in FOLIO by {held}, row 3, which keeps it"
         if known
         else f"id '{holder['id']}': the id is that of {held} in FOLIO, who is not in this load: perhaps the same "
-        "person, whose externalSystemId has changed. Change it in FOLIO, or correct the row"
+        "person, whose externalSystemId has changed. Change it in FOLIO, add both ids to "
+        "the list of target.match.identities, or correct the row"
     )
 
 

@@ -26,7 +26,7 @@ def load(known, numbers, day, ids=()):
         keys = keys.with_columns(pl.format("{}-{}", pl.lit(name), pl.col("key")).alias(name))
     known.take(keys, "key", ids)
     content = pl.Series(known.contents(f"{key} on {day}" for key in keys["key"]))
-    known.confirm(keys.select("key", content), "key", day, complete=True)
+    known.confirm(keys.select("key", content), "key", day)
     known.count_missing(known.hashes(keys["key"]), day)
     return known
 

@@ -42,7 +42,7 @@ NOT_TEXT = {
     b"-----BEGIN PGP MESSAGE": "encrypted with PGP (see source.pgp in docs/tenant-files.md)",
     b"<!DOCTYPE": "a web page",
     b"<html": "a web page",
-    b"<?xml": "an XML file, which is not read",
+    b"<?xml": "an XML file",
 }
 
 NUMBERS = {"row": pl.UInt32, "column": pl.String}
