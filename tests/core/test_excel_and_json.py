@@ -133,7 +133,7 @@ def test_a_header_with_brackets_is_still_csv(header):
 
 def test_xml_is_refused_with_advice():
     """Nothing guesses which element is a patron."""
-    with pytest.raises(SourceError, match=r"an XML file, which is not read, .*Ask the sender for CSV, Excel"):
+    with pytest.raises(SourceError, match=r"an XML file, .*Ask the sender for CSV, Excel"):
         reading.read(b"<?xml version='1.0'?><patrons/>", Layout())
 
 
