@@ -107,12 +107,18 @@ def _prepare(run: Run, content: bytes) -> None:
 
 
 def _theirs(url: str, folder: Path, patrons: list[str]) -> list[Speed]:
+    work = folio_data_import(url, folder, patrons)
+    return [_timed("folio_data_import", work)] if work else []
+
+
+def folio_data_import(url: str, folder: Path, patrons: list[str]) -> Callable[[], int] | None:
+    """The load of `patrons` by folio_data_import, which returns the users loaded; None if it is not installed."""
     try:
         from folio_data_import.UserImport import UserImporter
         from folioclient import FolioClient
     except ImportError:
         print("  folio_data_import is not installed: pip install folio-data-import")
-        return []
+        return None
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     (folder / "users.jsonl").write_text("".join(f"{patron}\n" for patron in patrons))
     config = UserImporter.Config(
@@ -129,7 +135,7 @@ def _theirs(url: str, folder: Path, patrons: list[str]) -> list[Speed]:
                 await importer.close()
             return importer.stats.created + importer.stats.updated
 
-    return [_timed("folio_data_import", lambda: asyncio.run(work()))]
+    return lambda: asyncio.run(work())
 
 
 def _timed(who: str, work: Callable[[], int]) -> Speed:

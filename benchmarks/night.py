@@ -7,12 +7,10 @@ the file; it is measured on fewer patrons and scaled. A page of users counts as 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import tempfile
 import time
-import warnings
 from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +18,7 @@ from unittest.mock import patch
 
 import polars as pl
 
-from benchmarks import stored
+from benchmarks import loaders, stored
 from benchmarks.null_folio import TENANT
 from patronload import connections
 from patronload.artifacts import names
@@ -36,7 +34,6 @@ from sandbox.folio import FolioServer, FolioTenant
 CHANGED, NEW, LEFT = 0.01, 0.005, 0.003
 THEIRS = 500
 """The number of patrons for folio_data_import; all of them would take an hour."""
-CHUNK = 250
 FIRST = date(2026, 11, 20)
 TARGET = 50
 """How many times as many requests folio_data_import needs at least."""
@@ -128,27 +125,9 @@ def _through(load: Load) -> dict[str, object]:
 
 
 def _theirs(folio: FolioServer, folder: Path, patrons: list[str]) -> Cost | None:
-    try:
-        from folio_data_import.UserImport import UserImporter
-        from folioclient import FolioClient
-    except ImportError:
-        print("  folio_data_import is not installed: pip install folio-data-import")
+    work = loaders.folio_data_import(folio.url, folder, patrons)
+    if work is None:
         return None
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
-    (folder / "users.jsonl").write_text("".join(f"{patron}\n" for patron in patrons))
-    config = UserImporter.Config(
-        library_name="Library", user_file_paths=folder / "users.jsonl", no_progress=True, batch_size=CHUNK
-    )
-
-    async def work() -> None:
-        async with FolioClient(folio.url, TENANT, username="loader", password="Loader-pass-1", timeout=60) as client:  # noqa: S106 - as above
-            importer = UserImporter(client, config)
-            await importer.setup(folder / "errors.txt")
-            try:
-                await importer.do_import()
-            finally:
-                await importer.close()
-
     before, start = len(folio.journal), time.perf_counter()
-    asyncio.run(work())
+    work()
     return Cost(len(folio.journal) - before, time.perf_counter() - start)

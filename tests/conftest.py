@@ -105,6 +105,16 @@ def empty_folio():
 
 
 @pytest.fixture
+def mails(monkeypatch):
+    """The mails that stages run by the test itself hand over; test_notify.py has those that a mail server takes."""
+    from patronload.reporting import smtp
+
+    sent = []
+    monkeypatch.setattr(smtp, "send", sent.append)
+    return sent
+
+
+@pytest.fixture
 def library(tmp_path, folio_of_the_library, monkeypatch):
     """A library that has never been loaded; see one_library.py."""
     from tests.one_library import Library

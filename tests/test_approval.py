@@ -30,14 +30,6 @@ BEFORE = (stages.fetch, stages.validate, stages.transform, stages.plan)
 
 
 @pytest.fixture
-def mails(monkeypatch):
-    """The mails that were sent."""
-    sent = []
-    monkeypatch.setattr(smtp, "send", sent.append)
-    return sent
-
-
-@pytest.fixture
 def asking(library, mails):
     """A library whose second load is much shorter than its first; it asks."""
     library.configure(approval={"ask": ["head@lib.example"]}, limits={"row_change": "20%"})

@@ -11,7 +11,6 @@ from patronload.artifacts import folder_store, names
 from patronload.artifacts.models import Failure
 from patronload.errors import Defect, FullDiskError
 from patronload.loads import failures
-from patronload.reporting import smtp
 from patronload.stages import transform
 from tests import stages
 
@@ -20,14 +19,6 @@ SECRET = "Abernathy"
 
 class PanicException(BaseException):
     """As native libraries raise it: not an Exception."""
-
-
-@pytest.fixture
-def mails(monkeypatch):
-    """The mails that were sent."""
-    sent = []
-    monkeypatch.setattr(smtp, "send", sent.append)
-    return sent
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from patronload.errors import Declined, ValidationError
 from patronload.loads import ledger_store
 from patronload.loads.approval import Answer, Turn
 from patronload.reporting import report as reports
-from patronload.reporting import smtp
 from patronload.reporting.mails import result_mail
 from patronload.systems.folio import FOLIO
 from patronload.targets.folio import three_way
@@ -27,14 +26,6 @@ ANY_IDS = {"known_ids": "0%", "changed_fields": {}, "becoming_inactive": "100%"}
 TURN = Turn(1, None)
 YES = Answer(approved=True, by="ann", at=datetime(2026, 11, 21, 14, 5, tzinfo=UTC), reason="it was the wrong file")
 BEFORE = (stages.fetch, stages.validate, stages.transform, stages.plan)
-
-
-@pytest.fixture
-def mails(monkeypatch):
-    """The mails that were sent."""
-    sent = []
-    monkeypatch.setattr(smtp, "send", sent.append)
-    return sent
 
 
 @pytest.fixture

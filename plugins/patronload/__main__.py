@@ -20,7 +20,7 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -186,10 +186,24 @@ def _check(parsed: argparse.Namespace) -> int:
         out.print(f"[red]✗[/] {name}" if mistake else f"[green]✓[/] {name}")
     for mistake in mistakes:
         err.print(f"\n{mistake}", style="red", markup=False)
-    for name, tenant in tenants.load_all():
+    for name, tenant in _loaded(parsed.names):
         for doubt in [] if isinstance(tenant, ConfigError) else tenant.source.doubts:
             err.print(f"\nWarning: {name}.yaml: {doubt}", style="yellow", markup=False, highlight=False)
     return 1 if mistakes else 0
+
+
+def _loaded(names: list[str]) -> Iterable[tuple[str, Tenant | ConfigError]]:
+    """Each tenant, or only those named, with the mistake in its file, if any."""
+    if not names:
+        return tenants.load_all()
+    named = {Path(name).stem for name in names}.intersection(tenants.names())
+    return [(name, loaded) for name in sorted(named) if (loaded := _tenant_if_valid(name))]
+
+
+def _tenant_if_valid(name: str) -> Tenant | None:
+    with suppress(ConfigError):
+        return tenants.load(name)
+    return None
 
 
 def _checked_files(names: list[str]) -> Iterator[tuple[str, ConfigError | None]]:

@@ -85,6 +85,7 @@ def test_a_form_of_the_page_itself_is_taken(site: Site, page: str, started):
         (b"PK\x03\x04", 422, "zip"),
         (b"reject_row\n" + b"1\n" * 11_000_000, 413, "20 MB"),
     ],
+    ids=["an export", "an empty file", "a broken workbook", "a file that is too large"],
 )
 def test_any_other_file_is_refused_in_a_sentence(site: Site, page: str, started, content, status, told):
     """An export has its own place, with gates and limits."""

@@ -153,6 +153,9 @@ def _correct(report: Report) -> list[str]:
             f"the reasons.{_where(report)}"
         ),
         "Correct them there, and in the system that the export comes from: or the next export brings the errors back.",
-        "Save the file with the reject_ columns left in, as a workbook or as CSV, and put it where the exports lie.",
-        "Start the load in Airflow with the path of that file as 'Source path'; it loads these rows only.",
+        "Save the file as a workbook or as CSV, with its reject_ columns left in.",
+        (
+            "Upload it on the page 'Load report' of this run in Airflow; that starts a load of these rows only. "
+            "Without an account in Airflow, put it where the exports are, and ask your Airflow contact to load it."
+        ),
     ]

@@ -282,11 +282,6 @@ class UndoFigures(NamedTuple):
     stays: Sequence[tuple[str, str, int]] = ()
 
 
-def none_unchanged() -> pl.DataFrame:
-    """An empty table of unchanged rows."""
-    return pl.DataFrame(schema=UNCHANGED)
-
-
 class Planned(NamedTuple):
     """
     The patrons to send, before they are divided into chunks.

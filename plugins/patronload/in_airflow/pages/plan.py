@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
 from patronload.artifacts import names, plan_changes, questions
 from patronload.artifacts.left_behind import LeftBehind
@@ -14,13 +14,13 @@ from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.config.tenants import Tenant
 from patronload.dates import with_weekday
+from patronload.errors import ConfigError
 from patronload.exports import reject_files, text_workbooks
 from patronload.loads import approval
 from patronload.loads import rejects_file as rejects_files
 from patronload.loads.load import Load
 from patronload.reporting import account, plan_summary
 from patronload.reporting.plan_summary import PlanSummary
-from patronload.reporting.report import Reason
 
 MOST_IN_A_WORKBOOK = 100_000
 """Lines; a workbook is made in memory, which takes about 1 kB a line."""
@@ -28,13 +28,6 @@ MOST_IN_A_WORKBOOK = 100_000
 PURGED = "The patrons of this run are no longer kept; the figures are."
 NO_PLAN = "This run has no plan: it has not come so far, or it ended before."
 NOBODY = "The plan concerns no patron."
-
-
-class Waiting(NamedTuple):
-    """A question that waits for an answer, and why rows are rejected."""
-
-    question: Any
-    reasons: tuple[Reason, ...]
 
 
 def content(run: Run, tenant: Tenant | None, choice: Choice, number: int) -> dict[str, Any]:
@@ -100,8 +93,10 @@ def rejects_so_far(run: Run, tenant: Tenant) -> bytes | None:
 
 def tenant_of(name: str) -> Tenant | None:
     """The tenant, if its file still loads."""
-    found = dict(tenants.load_all()).get(name)
-    return found if isinstance(found, Tenant) else None
+    try:
+        return tenants.load(name)
+    except ConfigError:
+        return None
 
 
 def _day(run: Run) -> date:

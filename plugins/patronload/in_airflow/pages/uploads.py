@@ -8,6 +8,7 @@ corrected rejects are taken: for any other file there is the library's own place
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -65,10 +66,10 @@ def start_load(session: SessionDep, dag_id: str, tenant: str, file: UploadFile, 
             session=session,
         )
         session.commit()  # the page that comes next asks for the run
-    except PatronloadError as error:
-        raise HTTPException(503, str(error)) from error
-    except Exception:
+    except Exception as error:
         _forget(run)
+        if isinstance(error, PatronloadError):
+            raise HTTPException(503, str(error)) from error
         raise
     return run_id
 
@@ -113,5 +114,7 @@ def _uploaded(content: bytes, filename: str, by: str, now: datetime) -> Uploaded
 
 
 def _forget(run: Run) -> None:
-    for name in (names.UPLOADED_FILE, names.UPLOADED):
-        run.remove(name)
+    """Remove what was kept of a file whose load did not start: without a run, no purging would find it."""
+    with suppress(PatronloadError):  # the storage that just failed; the first error is the one to report
+        for name in (names.UPLOADED_FILE, names.UPLOADED):
+            run.remove(name)

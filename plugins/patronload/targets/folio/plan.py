@@ -54,7 +54,7 @@ from patronload.targets.folio.findings import Finding
 from patronload.targets.folio.group_offsets import GroupOffsets
 from patronload.targets.folio.identity_conflicts import Order
 from patronload.targets.folio.lines import Line, claim, former_keys, ids, to_json, to_send, to_text, unchanged_rows
-from patronload.targets.folio.preflight import Drift, Permissions
+from patronload.targets.folio.preflight import Drift
 from patronload.targets.folio.protection import Protection, is_staff
 from patronload.targets.folio.reference_data import Reference
 from patronload.targets.folio.taking_over import TakingOver
@@ -161,12 +161,8 @@ class _Planning:
 
     def _read(self, patrons: pl.DataFrame, leaving: Leaving | None) -> tuple[Reference, Stored, list[str]]:
         """FOLIO's lists, the users whom the load touches, and warnings. Raises one TargetError for all refusals."""
-        permissions = Permissions()
-        permissions.attempt(self.folio.may_import, None)
-        if self.folio.target.match.users_without_id or self.identities:
-            permissions.attempt(self.folio.may_change_users, None)
-        if not self.folio.is_logged_in:
-            permissions.check()  # a wrong password is reported once, not tried ten times
+        changes_users = bool(self.folio.target.match.users_without_id or self.identities)
+        permissions = preflight.log_in(self.folio, changes_users=changes_users)
         self.drifts, warnings = preflight.drifts(self.folio)
         reference = preflight.reference(self.folio, permissions)
         others = [one.old.removeprefix(self.folio.prefix) for one in self.identities]

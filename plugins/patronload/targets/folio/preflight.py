@@ -68,6 +68,22 @@ class Permissions:
             raise TargetError(" ".join(sentences))
 
 
+def log_in(folio: Folio, *, changes_users: bool = False) -> Permissions:
+    """
+    Log in, and find out whether users may be imported, and with `changes_users` whether they may be changed directly.
+
+    Raises TargetError at once for a wrong password, so that it is reported once and not tried ten times; a missing
+    permission is recorded.
+    """
+    permissions = Permissions()
+    permissions.attempt(folio.may_import, None)
+    if changes_users:
+        permissions.attempt(folio.may_change_users, None)
+    if not folio.is_logged_in:
+        permissions.check()
+    return permissions
+
+
 def reference(folio: Folio, permissions: Permissions) -> Reference:
     """All lists of the tenant; one that the user may not read is empty."""
     empty: dict[str, Record] = {}

@@ -11,7 +11,6 @@ from patronload.targets.delivery import Record
 from patronload.targets.folio import preflight
 from patronload.targets.folio.client import Folio
 from patronload.targets.folio.findings import Finding
-from patronload.targets.folio.preflight import Permissions
 from patronload.targets.folio.reference_data import Reference
 
 MODULES = ("mod-users-", "mod-user-import-")
@@ -26,10 +25,8 @@ def readiness(folio: Folio, mapping: Mapping) -> Iterator[str]:
 
     Raises TargetError for everything that has to be fixed first, in one message; TransientError.
     """
-    permissions = Permissions()
-    permissions.attempt(folio.may_import, None)
-    if not folio.is_logged_in:
-        permissions.check()  # a wrong password is reported once, not tried ten times
+    match = folio.target.match
+    permissions = preflight.log_in(folio, changes_users=bool(match.users_without_id or match.identities))
     reference = preflight.reference(folio, permissions)
     users = permissions.attempt(folio.count_users, 0)
     nothing: dict[str, Record] = {}

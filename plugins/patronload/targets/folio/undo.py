@@ -35,7 +35,6 @@ from patronload.targets.folio.client import Folio
 from patronload.targets.folio.comparison import moment
 from patronload.targets.folio.identity_conflicts import Claim, Order
 from patronload.targets.folio.lines import Line, to_json, to_text
-from patronload.targets.folio.preflight import Permissions
 from patronload.targets.folio.protection import ALL, is_staff
 from patronload.targets.folio.read_back import is_created_since
 from patronload.targets.folio.values import Values
@@ -114,10 +113,7 @@ class _Undoing:
         self.left = 0
 
     def plan(self) -> Planned:
-        permissions = Permissions()
-        permissions.attempt(self.folio.may_import, None)
-        if not self.folio.is_logged_in:
-            permissions.check()  # a wrong password is reported once, not tried ten times
+        permissions = preflight.log_in(self.folio)
         self.drifts, warnings = preflight.drifts(self.folio)
         self.reference = preflight.reference(self.folio, permissions)
         patrons = _patrons(self.undoing.sent)
