@@ -25,10 +25,11 @@ def main() -> None:
             print(folio.port, flush=True)
             sys.stdin.read()
     else:
-        asyncio.run(_serve())
+        asyncio.run(serve())
 
 
-async def _serve() -> None:
+async def serve() -> None:
+    """Print the port, and serve until the standard input ends."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(_Connection, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -56,7 +57,7 @@ class _Connection(asyncio.Protocol):
                 return
             whole = b"".join(self._parts)
             self._parts, self._have, self._wanted = [whole[end:]], self._have - end, None
-            self._transport.write(_answer(line, whole[start:end]))  # type: ignore[attr-defined]
+            self._transport.write(answer(line, whole[start:end]))  # type: ignore[attr-defined]
 
     def _read_head(self) -> bool:
         whole = b"".join(self._parts)
@@ -70,20 +71,21 @@ class _Connection(asyncio.Protocol):
         return True
 
 
-def _answer(line: bytes, body: bytes) -> bytes:
+def answer(line: bytes, body: bytes) -> bytes:
+    """The whole answer to a request, of which `line` is the first line."""
     method, target, _ = line.split(b" ", 2)
     path = target.split(b"?", 1)[0]
     if path == b"/user-import":
-        return _http(200, _imported(body.count(b'"externalSystemId"')))
+        return http(200, _imported(body.count(b'"externalSystemId"')))
     if path == b"/authn/login-with-expiry":
         return _login()
     if path == b"/consortia":
-        return _http(404, b"")
+        return http(404, b"")
     if method == b"POST":
-        return _http(201, json.dumps(json.loads(body or b"{}") | {"id": USER_ID}).encode())
+        return http(201, json.dumps(json.loads(body or b"{}") | {"id": USER_ID}).encode())
     if path.endswith(b"/modules"):
-        return _http(200, _MODULES)
-    return _http(200, _LISTS.get(path, b'{"users":[],"totalRecords":0}')) if method == b"GET" else _http(204, b"")
+        return http(200, _MODULES)
+    return http(200, LISTS.get(path, b'{"users":[],"totalRecords":0}')) if method == b"GET" else http(204, b"")
 
 
 def _imported(count: int) -> bytes:
@@ -98,10 +100,11 @@ def _login() -> bytes:
     cookies = b"".join(
         b"set-cookie: %s=a.b.c; Path=/; HttpOnly\r\n" % name for name in (b"folioAccessToken", b"folioRefreshToken")
     )
-    return _http(201, body, cookies)
+    return http(201, body, cookies)
 
 
-def _http(status: int, body: bytes, more: bytes = b"") -> bytes:
+def http(status: int, body: bytes, more: bytes = b"") -> bytes:
+    """An answer of HTTP/1.1 with its head; `more` are header lines with their ends."""
     date = format_datetime(datetime.now(UTC), usegmt=True).encode()
     head = b"HTTP/1.1 %d -\r\ndate: %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%s\r\n"
     return head % (status, date, len(body), more) + body
@@ -126,7 +129,7 @@ def _lists() -> dict[bytes, bytes]:
     }
 
 
-_LISTS = _lists()
+LISTS = _lists()
 _MODULES = json.dumps([{"id": name} for name in Store().modules]).encode()
 
 if __name__ == "__main__":

@@ -110,7 +110,9 @@ def _transform(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
     with load.run.writing(names.PATRONS) as file, spent.within(transform, **parts_of_it):
         writer = tables.Writer(file)
         while (part := spent.of("transform: reading rows.parquet", lambda: next(parts, None))) is not None:
-            made = spent.of("transform: the rest", lambda part=part: transform._part(part, mapping, no_rejects()))  # noqa: SLF001
+            made = spent.of(
+                "transform: the rest", lambda part=part: transform.transform_part(part, mapping, no_rejects())
+            )
             spent.of("transform: writing patrons.parquet", lambda made=made: writer.write(made.patrons))
         writer.close()
 

@@ -134,18 +134,18 @@ def row(number: int, first: str) -> str:
     )
 
 
-def _serve(users: int) -> None:
+def serve(users: int) -> None:
     """A FOLIO with that many users, in another process."""
-    answer = null_folio._answer  # noqa: SLF001 - the same server with users in it
+    answer = null_folio.answer
 
     def with_users(line: bytes, body: bytes) -> bytes:
         method, target, _ = line.split(b" ", 2)
         if method == b"GET" and target.split(b"?", 1)[0] == b"/users":
-            return null_folio._http(200, _page(target.decode(), users))  # noqa: SLF001 - as above
+            return null_folio.http(200, _page(target.decode(), users))
         return answer(line, body)
 
-    with patch.object(null_folio, "_answer", with_users):
-        asyncio.run(null_folio._serve())  # noqa: SLF001 - as above
+    with patch.object(null_folio, "answer", with_users):
+        asyncio.run(null_folio.serve())
 
 
 def _page(target: str, users: int) -> bytes:
@@ -169,7 +169,7 @@ def _user(number: int) -> str:
     )
 
 
-GROUPS = json.loads(null_folio._LISTS[b"/groups"])["usergroups"]  # noqa: SLF001 - as above
+GROUPS = json.loads(null_folio.LISTS[b"/groups"])["usergroups"]
 GROUP = next(row["id"] for row in GROUPS if row["group"] == "undergrad")
 
 
@@ -177,4 +177,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "transform":
         _transform(int(sys.argv[2]), sys.argv[3])
     else:
-        {"plan": _plan, "serve": _serve}[sys.argv[1]](int(sys.argv[2]))
+        {"plan": _plan, "serve": serve}[sys.argv[1]](int(sys.argv[2]))

@@ -55,8 +55,8 @@ class SftpServer(Server):
         self.host = reachable(host)
         self.port: int = self._socket.getsockname()[1]
         self.connections: set[asyncssh.SSHServerConnection] = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"sftp-{self.port}", daemon=True)
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name=f"sftp-{self.port}", daemon=True)
         self._listener: asyncssh.SSHAcceptor | None = None
 
     def folder(self, username: str) -> Path:
@@ -74,13 +74,13 @@ class SftpServer(Server):
         """Close all connections and free the port."""
         if self._thread.is_alive():
             self._do(self._close())
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(STOPPING_TAKES_AT_MOST)
-        self._loop.close()
+        self.loop.close()
         self._socket.close()
 
     def _do(self, work: Coroutine[Any, Any, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
 
     async def _listen(self) -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(

@@ -153,7 +153,7 @@ def test_an_export_that_was_purged_says_so_and_what_to_do(loaded):
     """Patrons are kept for so long only; before there was any run, the message says that."""
     long_after = datetime(2099, 1, 1, tzinfo=UTC)
     run = Run(loaded.runs / "first")
-    purging._take_patrons(run, long_after)
+    purging.take_patrons(run, long_after)
     assert json.loads((loaded.runs / "first" / "export.json").read_text())["day"] == "2026-11-20"
     with pytest.raises(MissingError) as gone:
         stages.fetch(loaded.load("again", past=True))

@@ -76,7 +76,7 @@ def test_a_large_file_does_not_take_its_size_in_memory(tmp_path):
     with (tmp_path / "file").open("wb") as file, cipher().writing(file, PLACE) as into:
         for _ in range(12):
             into.write(bytes(1 << 20))
-            assert len(into._content) < encryption.BLOCK
+            assert len(into.content) < encryption.BLOCK
     assert decrypted((tmp_path / "file").read_bytes()) == bytes(12 << 20)
 
 
@@ -95,7 +95,7 @@ def test_a_file_is_read_only_where_it_belongs(monkeypatch: pytest.MonkeyPatch):
 
 def test_what_an_earlier_version_encrypted_can_be_decrypted():
     """It is not bound to a place; whether it is accepted is for Run to say."""
-    head = encryption._HEAD_UNBOUND.pack(bytes(16), 0, True)
+    head = encryption.HEAD_UNBOUND.pack(bytes(16), 0, True)
     token = Fernet(KEY).encrypt(head + b"Abernathy")
     file = io.BytesIO(encryption.UNBOUND + len(token).to_bytes(4, "big") + token)
     assert (encryption.is_encrypted(file), encryption.is_bound(file)) == (True, False)

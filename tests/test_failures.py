@@ -49,7 +49,7 @@ def test_whatever_a_stage_raises_is_kept_for_the_mail(validated, mails, monkeypa
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(transform, "_map", fail)
+    monkeypatch.setattr(transform, "map_rows", fail)
     with pytest.raises(kind, match=says):
         stages.transform(validated)
     kept = Failure.read(validated.run)
@@ -67,7 +67,7 @@ def test_what_ends_the_process_is_left_alone(validated, monkeypatch, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(transform, "_map", fail)
+    monkeypatch.setattr(transform, "map_rows", fail)
     with pytest.raises(type(error)):
         stages.transform(validated)
     assert not validated.run.has(names.FAILURE)
@@ -75,7 +75,7 @@ def test_what_ends_the_process_is_left_alone(validated, monkeypatch, error):
 
 def test_on_a_full_disk_the_mail_has_the_reason_from_airflow(validated, mails, monkeypatch):
     """Neither failure.json nor the report can be written there; /dev/full is as full as a disk can be."""
-    monkeypatch.setattr(folder_store, "_open_private", lambda _, flags: os.open("/dev/full", flags))
+    monkeypatch.setattr(folder_store, "open_private", lambda _, flags: os.open("/dev/full", flags))
     with pytest.raises(FullDiskError, match="There is no space left on the disk") as ended:
         stages.transform(validated)
     with pytest.raises(FullDiskError):

@@ -136,7 +136,7 @@ def believes_created_date(self: Any, patron: Any, user: Any) -> bool:
         (sending.Sending, "_is_created", believes_created_date, "created, FOLIO made"),
         (sending, "count", believes_the_list_of_failed_users, "are reported as failed and are loaded"),
         (
-            identity_conflicts._Settling,
+            identity_conflicts.Settling,
             "_find_doubles",
             rejects_every_row_with_a_shared_barcode,
             "must be loaded: untouched",

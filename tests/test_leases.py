@@ -151,16 +151,16 @@ def test_a_question_takes_nothing_back(tmp_path: Path, monkeypatch: pytest.Monke
     root = Run(tmp_path)
     first, second = Lease(root, SYSTEM, "northfield/a"), Lease(root, SYSTEM, "northfield/a")
     first.hold()
-    looked = Lease._holding
+    looked = Lease.holding
 
     def and_then_taken_over(lease: Lease) -> dict[str, Any]:
         held = looked(lease)
         if lease is first:
-            monkeypatch.setattr(Lease, "_holding", looked)
+            monkeypatch.setattr(Lease, "holding", looked)
             second.hold()
         return held
 
-    monkeypatch.setattr(Lease, "_holding", and_then_taken_over)
+    monkeypatch.setattr(Lease, "holding", and_then_taken_over)
     first.check()
     second.check()
     with pytest.raises(leases.Superseded):

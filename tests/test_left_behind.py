@@ -99,7 +99,7 @@ def panic(*_):
 
 CASES = {
     "good": lambda _: None,
-    "failed in transform": lambda patch: patch.setattr(transform, "_map", panic),
+    "failed in transform": lambda patch: patch.setattr(transform, "map_rows", panic),
     "failed in plan": lambda patch: patch.setenv(
         "AIRFLOW_CONN_LIB_FOLIO", json.dumps({"conn_type": "http", "host": ""})
     ),

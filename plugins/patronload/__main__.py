@@ -73,7 +73,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code; see EXIT_CODES."""
-    parser = _parser()
+    parser = command_line_parser()
     if "_ARGCOMPLETE" in os.environ:  # set by the shell that wants to complete a word
         import argcomplete
 
@@ -91,7 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line_parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
     parser = argparse.ArgumentParser(
         "python -m patronload",
         description=__doc__,

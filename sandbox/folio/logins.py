@@ -50,7 +50,7 @@ class Logins:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
-        self._tokens: dict[str, Token] = {}
+        self.tokens: dict[str, Token] = {}
 
     def check_password(self, tenant: FolioTenant, username: str, password: str) -> None:
         """FOLIO: mod-login LoginAPI; wrong credentials are 422."""
@@ -62,7 +62,7 @@ class Logins:
         seconds = {"access": tenant.token_seconds, "refresh": tenant.refresh_seconds, "legacy": 100 * 365 * 86400.0}
         token = ".".join(secrets.token_urlsafe(24) for _ in range(3))
         expires = self.clock() + seconds[kind]
-        self._tokens[token] = Token(kind, tenant.name, expires)
+        self.tokens[token] = Token(kind, tenant.name, expires)
         return token, expires
 
     def check(self, tenant: FolioTenant, headers: Mapping[str, str]) -> None:
@@ -73,7 +73,7 @@ class Logins:
         token = carried_token(headers)
         if not token:
             raise text(401, "Token missing, access requires permission")
-        found = self._tokens.get(token)
+        found = self.tokens.get(token)
         if found is None or found.kind == "refresh":
             raise text(401, "Invalid token")
         if found.expires <= self.clock():
@@ -83,17 +83,17 @@ class Logins:
 
     def use_refresh_token(self, tenant: FolioTenant, headers: Mapping[str, str]) -> None:
         """FOLIO: mod-login LoginAPI folds every failure into 422; a refresh token works once."""
-        found = self._tokens.pop(cookies(headers).get("folioRefreshToken", ""), None)
+        found = self.tokens.pop(cookies(headers).get("folioRefreshToken", ""), None)
         if found is None or found.kind != "refresh" or found.tenant != tenant.name or found.expires <= self.clock():
             raise errors("token refresh failed")
 
     def forget(self, token: str) -> None:
         """End one token."""
-        self._tokens.pop(token, None)
+        self.tokens.pop(token, None)
 
     def revoke(self, tenant: str | None = None) -> None:
         """Forget the tokens of a tenant, or of all."""
-        self._tokens = {token: kept for token, kept in self._tokens.items() if tenant not in (None, kept.tenant)}
+        self.tokens = {token: kept for token, kept in self.tokens.items() if tenant not in (None, kept.tenant)}
 
 
 def carried_token(headers: Mapping[str, str]) -> str:

@@ -67,7 +67,7 @@ def test_no_secret(world: World, kept: dict[str, bytes]):
     secrets += [world.sandbox.infiniti.password]
     secrets += [world.airflow.password, next(iter(world.folio.tenants.values())).password]
     for folio in (world.sandbox.folio, world.folio):
-        secrets += list(folio.logins._tokens)
+        secrets += list(folio.logins.tokens)
     assert len(secrets) > 10
     assert_nowhere([secret.encode() for secret in secrets], kept)
     # As they stand in a log of JSON lines.

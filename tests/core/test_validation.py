@@ -168,7 +168,7 @@ def test_great_expectations_lets_go_of_a_table(column):
 
 def test_tables_of_two_threads_are_not_mistaken_for_each_other(monkeypatch):
     """What is set up once is shared, and answers of the table that it was given last."""
-    name, real, having = "expect_column_values_to_not_be_null", great_expectations._put, []
+    name, real, having = "expect_column_values_to_not_be_null", great_expectations.evaluate, []
 
     def put(table, made):
         having.append(table)
@@ -180,7 +180,7 @@ def test_tables_of_two_threads_are_not_mistaken_for_each_other(monkeypatch):
         asked = [Expectation(name=name, arguments={"column": "CARD"})]
         return great_expectations.failing_rows(name, *great_expectations.results(table, asked))
 
-    monkeypatch.setattr(great_expectations, "_put", put)
+    monkeypatch.setattr(great_expectations, "evaluate", put)
     with ThreadPoolExecutor(2) as pool:
         assert [*pool.map(failing, [0, 1])] == [[*range(0, 20, 2)], [*range(1, 20, 2)]]
 

@@ -143,9 +143,9 @@ def test_the_form(northfield: DAG):
 )
 def test_blanks_are_no_reason(northfield: DAG, written, reason):
     """Whoever leaves the field empty has not said that the file is right."""
-    from patronload.in_airflow import tasks
+    from patronload.in_airflow import current_load
 
-    assert tasks._reason(written) == reason
+    assert current_load.on_one_line(written) == reason
 
 
 @pytest.mark.parametrize(
@@ -160,10 +160,10 @@ def test_blanks_are_no_reason(northfield: DAG, written, reason):
 )
 def test_who_asks_for_a_day_that_is_over(kind, key, past):
     """Only a person's wish for a past day is answered from the archive of earlier runs."""
-    from patronload.in_airflow import tasks
-
     run = SimpleNamespace(run_type=kind, partition_key=key, run_after=datetime(2026, 1, 15, 12, tzinfo=UTC))
-    assert tasks._is_past(run, tenants.load("northfield")) is past
+    from patronload.in_airflow import current_load
+
+    assert current_load.is_past(run, tenants.load("northfield")) is past
 
 
 @pytest.mark.parametrize("step", FAR)
@@ -173,7 +173,7 @@ def test_what_another_run_of_the_library_holds_is_not_waited_for_in_a_task(monke
 
     tenant, root = tenants.load("northfield"), tmp_path / "artifacts"
     load = Load(tenant, Run(root / "northfield" / "mine"), "mine", date(2026, 11, 21))
-    monkeypatch.setattr(tasks, "_load", lambda _: load)
+    monkeypatch.setattr(tasks.current_load, "of_the_task", lambda _: load)
     Lease(load.run.root, "folio.example/main", "northfield/other").hold()
     with pytest.raises(AirflowRescheduleException):
         getattr(tasks, step).function("northfield")

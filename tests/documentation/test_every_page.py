@@ -42,7 +42,7 @@ def test_every_make_target_is_explained_and_exists():
 def test_every_command_and_option_is_explained():
     """The page lists all commands and options."""
     on_page = page("docs/command-line.md")
-    (commands,) = [action for action in command_line._parser()._actions if action.choices]
+    (commands,) = [action for action in command_line.command_line_parser()._actions if action.choices]
     for command, parser in dict(commands.choices).items():
         assert f"`patronload {command}" in on_page
         for option in parser._option_string_actions:

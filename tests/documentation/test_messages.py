@@ -99,7 +99,7 @@ def test_every_message_in_the_code_is_on_the_page():
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds and node.args
         if (text := template(node.args[0]))
     ]
-    said += [re.sub(r"\{[^}]*\}", HOLE, sentence) for sentence in folio_faults._SENTENCES.values()]
+    said += [re.sub(r"\{[^}]*\}", HOLE, sentence) for sentence in folio_faults.SENTENCES.values()]
     assert len(said) > 40
     for text in said:
         assert any(says(message, text) or says(text, message) for message in messages()), text
@@ -108,7 +108,7 @@ def test_every_message_in_the_code_is_on_the_page():
 def test_every_refusal_of_folio_is_explained():
     """In the words of the mail."""
     on_page = [cells[0] for cells in table(section(FAILURES, "## post"))]
-    said = {words for _, words in folio_answers._SUMMARIES} | set(folio_answers._HELD.values())
+    said = {words for _, words in folio_answers.SUMMARIES} | set(folio_answers.HELD.values())
     said |= {new_ids.GONE, new_ids.CHANGED, new_ids.STAFF}
     assert said | {folio_answers.UNKNOWN, folio_answers.UNEXPLAINED} <= set(on_page)
 
@@ -116,7 +116,7 @@ def test_every_refusal_of_folio_is_explained():
 def test_every_refusal_of_infiniti_is_explained():
     """In the words of the mail; so are the notes of the report."""
     on_page = [cells[0] for cells in table(section(FAILURES, "## post"))]
-    said = {words for _, words in infiniti_answers._SUMMARIES}
+    said = {words for _, words in infiniti_answers.SUMMARIES}
     assert said | {infiniti_answers.UNKNOWN, infiniti_answers.UNTOLD, infiniti_answers.FILE_REFUSED} <= set(on_page)
     notes = [
         text
@@ -180,4 +180,4 @@ def test_every_finding_of_the_plan_is_explained():
 def test_every_permission_is_explained():
     """An administrator can give every permission in advance."""
     on_page = quoted(section("docs/add-a-library.md", "## 1. Connections"))
-    assert set(folio_faults._PERMISSIONS.values()) <= set(on_page)
+    assert set(folio_faults.PERMISSIONS.values()) <= set(on_page)

@@ -53,7 +53,7 @@ def test_all_others_stay(site: Site, asked, of):
 def test_an_error_goes_no_further(asked, monkeypatch, caplog):
     """The scheduler goes on."""
     run = asked()
-    monkeypatch.setattr(overtaken, "_take_away", lambda _run: 1 / 0)
+    monkeypatch.setattr(overtaken, "take_away", lambda _run: 1 / 0)
     overtaken.on_dag_run_running(run)
     assert "stays: ZeroDivisionError" in caplog.text
     overtaken.on_dag_run_running(DagRun(dag_id=run.dag_id, run_id="x", run_type="manual"))

@@ -28,9 +28,10 @@ class Client:
 
     def __call__(self, method: str, path: str, **rest: Any) -> httpx.Response:
         headers = self.headers | rest.pop("headers", {})
-        return asyncio.run(self._call(method, path, {name: value for name, value in headers.items() if value}, rest))
+        return asyncio.run(self.call(method, path, {name: value for name, value in headers.items() if value}, rest))
 
-    async def _call(self, method: str, path: str, headers: dict[str, str], rest: dict[str, Any]) -> httpx.Response:
+    async def call(self, method: str, path: str, headers: dict[str, str], rest: dict[str, Any]) -> httpx.Response:
+        """Send a request with just these headers, and wait for what it started."""
         transport = httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://folio") as client:
             response = await client.request(method, path, headers=headers, **rest)

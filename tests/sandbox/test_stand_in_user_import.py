@@ -537,7 +537,7 @@ def test_two_imports_at_once_leave_every_user_once(folio):
     request = {"users": [user(number) for number in range(1, 26)], "totalRecords": 25}
 
     async def both() -> list[Any]:
-        calls = (folio._call("POST", "/user-import", folio.headers, {"json": request}) for _ in range(2))
+        calls = (folio.call("POST", "/user-import", folio.headers, {"json": request}) for _ in range(2))
         return [response.json() for response in await asyncio.gather(*calls)]
 
     answers = asyncio.run(both())

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import asyncssh
 import pytest
@@ -209,10 +210,10 @@ def test_a_line_that_dies_before_the_goodbye(home: Path, server: SftpServer, con
     put(home, "patrons.csv")
     connect()
     with sftp.open_account("stclare_sftp") as place:
-        assert isinstance(place, sftp._Account)
         content = b"".join(place.blocks(place.look("patrons.csv")))
-        server._loop.call_soon_threadsafe(time.sleep, 1)
-        place.client.get_channel().get_transport().sock.shutdown(socket.SHUT_WR)
+        server.loop.call_soon_threadsafe(time.sleep, 1)
+        client = cast("Any", place).client
+        client.get_channel().get_transport().sock.shutdown(socket.SHUT_WR)
     assert content == EXPORT
 
 
@@ -223,7 +224,7 @@ def test_a_server_that_falls_silent(
     monkeypatch.setattr(sftp, "PATIENCE", 0.5)
     put(home, "patrons.csv", TEN_MEGABYTES)
     with pytest.raises(TransientError, match="stopped answering"):
-        fetch_sftp("patrons.csv", Interrupted(lambda: server._loop.call_soon_threadsafe(time.sleep, 2)))
+        fetch_sftp("patrons.csv", Interrupted(lambda: server.loop.call_soon_threadsafe(time.sleep, 2)))
 
 
 @pytest.mark.parametrize("host", ["no such host", "a..b"])
@@ -237,7 +238,7 @@ def test_a_server_that_does_not_exist(connect: Connect, fetch_sftp: Fetch, host:
 def test_a_name_server_that_does_not_answer() -> None:
     """Nobody knows yet whether the server exists: worth another try."""
     error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-    refusal = sftp._refusal(sftp.Connection("stclare_sftp", "sftp.stclare.example"), error)
+    refusal = sftp.refusal(sftp.Connection("stclare_sftp", "sftp.stclare.example"), error)
     assert isinstance(refusal, TransientError)
     assert "Temporary failure in name resolution" in str(refusal)
 

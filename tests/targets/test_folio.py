@@ -112,9 +112,9 @@ def test_secrets_are_not_shown(server: FolioServer, kind: str, caplog: pytest.Lo
     with Folio(folio_target(), account(server, extra={"login": kind}), QUICK) as folio:
         folio.post(body(person(1)))
         folio.users_by_external_system_ids(["00000001"])
-        auth = folio._client.auth
+        auth = folio.http.auth
         shown = caplog.text + repr(folio) + repr(auth) + repr(vars(auth))
-    tokens = list(server.logins._tokens)
+    tokens = list(server.logins.tokens)
     assert tokens
     assert not [secret for secret in [*tokens, PASSWORD, "00000001", "patron1"] if secret in shown]
 
@@ -315,7 +315,7 @@ def test_the_servers_clock_after_a_long_import(folio: Folio):
     """A Date that was written when a long request began does not turn the clock back: a new chunk would look old."""
     now = datetime.now(UTC)
     for shown in (now, now - timedelta(seconds=50)):
-        folio._note_time(httpx.Response(200, headers={"date": format_datetime(shown, usegmt=True)}))
+        folio.note_time(httpx.Response(200, headers={"date": format_datetime(shown, usegmt=True)}))
     assert abs(folio.clock() - now) < timedelta(seconds=10)
 
 

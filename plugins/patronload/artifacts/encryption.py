@@ -34,8 +34,8 @@ BLOCK = 1 << 20
 """Bytes of content per block."""
 
 _LENGTH = struct.Struct(">I")
-_HEAD = struct.Struct(">16sQ?32s")
-_HEAD_UNBOUND = struct.Struct(">16sQ?")
+HEAD = struct.Struct(">16sQ?32s")
+HEAD_UNBOUND = struct.Struct(">16sQ?")
 
 
 class _Head(NamedTuple):
@@ -106,11 +106,11 @@ class Cipher:
 
     def _blocks(self, file: IO[bytes], place: str | None) -> Iterator[bytes]:
         file.seek(0)
-        form = _HEAD_UNBOUND if file.read(len(MAGIC)) == UNBOUND else _HEAD
+        form = HEAD_UNBOUND if file.read(len(MAGIC)) == UNBOUND else HEAD
         number, own, last = 0, b"", False
         while not last:
             head, content = self._block(file, form)
-            if place is not None and form is _HEAD and head.place != _hashed(place):
+            if place is not None and form is HEAD and head.place != _hashed(place):
                 raise _MovedError
             own = own or head.file
             if (head.file, head.number) != (own, number):
@@ -143,25 +143,26 @@ class _Writer(io.RawIOBase):
         self._fernet = fernet
         self._id = secrets.token_bytes(16)
         self._number = 0
-        self._content = bytearray()
+        self.content = bytearray()
+        """What does not fill a block yet."""
         file.write(MAGIC)
 
     def writable(self) -> bool:
         return True
 
     def write(self, content: bytes, /) -> int:  # type: ignore[override] # or whatever else has bytes
-        self._content += content
-        while len(self._content) >= BLOCK:
-            self._put(bytes(self._content[:BLOCK]), last=False)
-            del self._content[:BLOCK]
+        self.content += content
+        while len(self.content) >= BLOCK:
+            self._put(bytes(self.content[:BLOCK]), last=False)
+            del self.content[:BLOCK]
         return memoryview(content).nbytes
 
     def end(self) -> None:
         """Write the last block, without which the file is not complete."""
-        self._put(bytes(self._content), last=True)
+        self._put(bytes(self.content), last=True)
 
     def _put(self, content: bytes, *, last: bool) -> None:
-        token = self._fernet.encrypt(_HEAD.pack(self._id, self._number, last, self._place) + content)
+        token = self._fernet.encrypt(HEAD.pack(self._id, self._number, last, self._place) + content)
         self._file.write(_LENGTH.pack(len(token)) + token)
         self._number += 1
 

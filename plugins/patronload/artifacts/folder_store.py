@@ -42,7 +42,7 @@ class FolderStore:
         _make_private(path.parent)
         unfinished = path.with_name(f".{path.name}.{uuid4().hex}.unfinished")
         try:
-            with open(unfinished, "wb", opener=_open_private) as file:
+            with open(unfinished, "wb", opener=open_private) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -102,7 +102,8 @@ def _modification_time(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
-def _open_private(name: str, flags: int) -> int:
+def open_private(name: str, flags: int) -> int:
+    """An opener for `open`: a new file is for this account only."""
     return os.open(name, flags, 0o600)
 
 

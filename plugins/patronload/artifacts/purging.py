@@ -46,7 +46,7 @@ def purge(tenant: str, keep: Keep, now: datetime, under_way: UnderWay) -> Delete
             run.remove_all()
             whole += 1
         elif age >= timedelta(days=keep.patron_days) and _holds_patrons(run) and not under_way(tenant, run.id):
-            _take_patrons(run, now)
+            take_patrons(run, now)
             patrons += 1
     return Deleted(patrons, whole)
 
@@ -79,7 +79,8 @@ def _holds_patrons(run: Run) -> bool:
     return any(name not in KEPT for name in run.entries())
 
 
-def _take_patrons(run: Run, now: datetime) -> None:
+def take_patrons(run: Run, now: datetime) -> None:
+    """Remove what holds patrons from a run, and mark it."""
     # The mark comes first: from then on, no task takes the run for a complete one.
     Purged(purged=now.astimezone(UTC).replace(microsecond=0)).write(run)
     for name in run.entries():

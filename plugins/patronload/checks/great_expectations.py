@@ -74,14 +74,15 @@ def results(table: pd.DataFrame, asked: list[Expectation]) -> list[Any]:
     made = [_build(each, meta={"key": key}) for key, each in dict(zip(keys, asked, strict=True)).items()]
     with ASKING:
         try:
-            found = {result.expectation_config.meta["key"]: result for result in _put(table, made)}
+            found = {result.expectation_config.meta["key"]: result for result in evaluate(table, made)}
         finally:
             # It keeps a reference to the last table, and tables are large.
-            _put(pd.DataFrame(), [])
+            evaluate(pd.DataFrame(), [])
     return [found.get(key) for key in keys]
 
 
-def _put(table: pd.DataFrame, made: list[Any]) -> list[Any]:
+def evaluate(table: pd.DataFrame, made: list[Any]) -> list[Any]:
+    """Great Expectations' result for each of its expectations in `made`."""
     suite = gx.ExpectationSuite("mapping", expectations=made)
     put: list[Any] = ready().get_batch({"dataframe": table}).validate(suite, result_format=RESULT_FORMAT).results
     return put

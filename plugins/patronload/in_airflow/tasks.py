@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -26,14 +26,11 @@ from airflow.sdk import (
 from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
-from airflow.sdk.types import DagRunProtocol
 
-from patronload import dates, plain_text
-from patronload.artifacts import purging
-from patronload.artifacts import run as runs
-from patronload.config import tenant_values, tenants
+from patronload import dates
+from patronload.config import tenant_values
 from patronload.errors import MissingError, PatronloadError, TransientError
-from patronload.in_airflow import kept_failures, questions
+from patronload.in_airflow import current_load, kept_failures, questions
 from patronload.loads import approval, earlier_days, late_file, leases
 from patronload.loads.load import Counts, Load
 from patronload.reporting import approval_question
@@ -162,7 +159,7 @@ class Approval(HITLOperator):
         """Ask, if there is something to ask."""
         from patronload.stages import approve as stage
 
-        load = _load(self.tenant)
+        load = current_load.of_the_task(self.tenant)
         question = stage.approve(load, self._turn(context))
         if question is None:
             return
@@ -188,10 +185,10 @@ class Approval(HITLOperator):
             approved=event["chosen_options"] != [approval_question.REJECT] and bool(user),
             by=user.get("name") or user.get("id"),
             at=event["responded_at"],
-            reason=_reason((event["params_input"] or {}).get("reason")),
+            reason=current_load.on_one_line((event["params_input"] or {}).get("reason")),
             leavers=event["chosen_options"] == [approval_question.APPROVE],
         )
-        stage.approve(_load(self.tenant), self._turn(context), answer)
+        stage.approve(current_load.of_the_task(self.tenant), self._turn(context), answer)
 
     def _turn(self, context: Any) -> approval.Turn:
         # Clearing a task raises the number of its tries; trying again does not.
@@ -221,7 +218,7 @@ def fetch(tenant: str) -> Counts:
     from patronload.stages import fetch as stage
 
     with kept_failures.for_the_mail():
-        load = _load(tenant)
+        load = current_load.of_the_task(tenant)
         _wait_for_earlier_days(load)
         try:
             return stage.fetch(load)
@@ -236,7 +233,7 @@ def validate(tenant: str) -> Counts:
     from patronload.stages import validate as stage
 
     with kept_failures.for_the_mail():
-        counts = stage.validate(_load(tenant))
+        counts = stage.validate(current_load.of_the_task(tenant))
     if told := counts.get(stage.ALREADY_LOADED):
         raise AirflowSkipException(told)
     return counts
@@ -248,7 +245,7 @@ def transform(tenant: str) -> Counts:
     from patronload.stages import transform as stage
 
     with kept_failures.for_the_mail():
-        return stage.transform(_load(tenant))
+        return stage.transform(current_load.of_the_task(tenant))
 
 
 @task(**FUNCTION, execution_timeout=timedelta(hours=3))
@@ -257,7 +254,7 @@ def plan(tenant: str) -> Counts:
     from patronload.stages import plan as stage
 
     with kept_failures.for_the_mail():
-        load = _load(tenant)
+        load = current_load.of_the_task(tenant)
         if not load.dry_run:
             _wait_for_the_lease(load)
         return stage.plan(load)
@@ -274,7 +271,7 @@ def post(tenant: str) -> Counts:
     from patronload.stages import post as stage
 
     with kept_failures.for_the_mail():
-        load = _load(tenant)
+        load = current_load.of_the_task(tenant)
         if load.dry_run:
             raise AirflowSkipException("This is a dry run: nothing is sent.")
         _wait_for_the_lease(load)
@@ -290,7 +287,7 @@ def report(tenant: str) -> Counts:
     from patronload.stages import report as stage
 
     with kept_failures.for_the_mail():
-        load = _load(tenant)
+        load = current_load.of_the_task(tenant)
         if not_started := _stage_that_did_not_start():
             failures.record_not_started(load, not_started)
         return stage.report(load)
@@ -301,7 +298,7 @@ def notify(tenant: str) -> Counts:
     """Mail the report to those whom the tenant names for this outcome."""
     from patronload.stages import notify as stage
 
-    return stage.notify(_load(tenant), kept_failures.of_the_run)
+    return stage.notify(current_load.of_the_task(tenant), kept_failures.of_the_run)
 
 
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
@@ -386,44 +383,3 @@ def _show_progress(progress: str) -> None:
     """Show it under the task's tab Storage while it runs. A load does not fail because that did not work."""
     with suppress(Exception):
         get_current_context()["task_state_store"].set("progress", progress)
-
-
-def _load(name: str) -> Load:
-    """The load that the task at hand is part of."""
-    context = get_current_context()
-    tenant = tenants.load(name)
-    run, params = context["dag_run"], context["params"]
-    artifacts = runs.open_run(tenant.tenant, run.run_id)
-    purging.check(artifacts)
-    return Load(
-        tenant=tenant,
-        run=artifacts,
-        run_id=run.run_id,
-        day=_day(run, tenant),
-        dry_run=params["dry_run"],
-        source_path=params["source_path"],
-        # A run that was started by an earlier version, and is cleared now, has no such parameter.
-        load_anyway=_reason(params.get("load_anyway")),
-        past=_is_past(run, tenant),
-        adopt=_reason(params.get("adopt")),
-        undo=_reason(params.get("undo")),
-        leave=bool(params.get("leave")),
-    )
-
-
-def _reason(written: str | None) -> str | None:
-    """What a person wrote, on one line, for logs and mails; None if it is blank."""
-    return " ".join(plain_text.one_line(written or "").split()) or None
-
-
-def _day(run: DagRunProtocol, tenant: tenants.Tenant) -> date:
-    """The library's local day: the run's partition, or for a run by hand the day on which it was started."""
-    if run.partition_key:
-        return date.fromisoformat(run.partition_key)
-    return run.run_after.astimezone(tenant.zone).date()
-
-
-def _is_past(run: DagRunProtocol, tenant: tenants.Tenant) -> bool:
-    """Whether a person asked for a day that is over: a backfill, or a run by hand with a partition key."""
-    asked = run.partition_key and run.run_type in ("backfill", "manual")
-    return bool(asked) and _day(run, tenant) < datetime.now(tenant.zone).date()

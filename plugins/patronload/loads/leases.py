@@ -69,7 +69,7 @@ class Lease:
         """Take the lease, and wait for it if necessary. Raises TransientError when another load does not end."""
         deadline, logged = time.monotonic() + AT_MOST, False
         while not self._take():
-            other = self._holding().get("holder")
+            other = self.holding().get("holder")
             if time.monotonic() > deadline:
                 raise TransientError(f"Another load into the same library system does not end: {other}.")
             if not logged:
@@ -86,7 +86,7 @@ class Lease:
         except BaseException:
             # Another process of the run may have it by now, and continues. What failed is what has to be reported.
             with suppress(UnreadableLease):
-                if self._holding().get("process") == self._process:
+                if self.holding().get("process") == self._process:
                     self._root.remove(self._held)
             raise
 
@@ -97,7 +97,7 @@ class Lease:
 
         It writes nothing: a heartbeat would take the lease back from a process that took it since the last look.
         """
-        held = self._holding()
+        held = self.holding()
         if held.get("holder") != self._holder:
             other = held.get("holder")
             raise TransientError(
@@ -138,7 +138,7 @@ class Lease:
     def _take(self) -> bool:
         if self._root.create_json(self._held, self._mark()):
             return True
-        held = self._holding()
+        held = self.holding()
         if held.get("holder") == self._holder:
             self._beat()
             return True
@@ -153,7 +153,7 @@ class Lease:
         self._root.write_json(self._held, self._mark())
         self._renewed = time.monotonic()
 
-    def _holding(self) -> dict[str, str]:
+    def holding(self) -> dict[str, str]:
         """Who holds the lease, and the time of the last heartbeat; empty if no one does."""
         return _read(self._root, self._held)
 

@@ -71,7 +71,7 @@ def parts(frames: Iterable[pl.DataFrame], mapping: Mapping, refused: pl.DataFram
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         waiting: deque[Future[Transformed]] = deque()
         for frame in frames:
-            waiting.append(pool.submit(_part, frame.rechunk(), mapping, refused))
+            waiting.append(pool.submit(transform_part, frame.rechunk(), mapping, refused))
             if len(waiting) > AT_A_TIME:
                 yield waiting.popleft().result()
         for future in waiting:
@@ -84,7 +84,8 @@ def part_size(rows: int) -> int:
     return max(ceil(rows / max(AT_A_TIME * at_once, 1)), LEAST)
 
 
-def _part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Transformed:
+def transform_part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Transformed:
+    """As `transform`, for one part of an export."""
     frame = blank_words.empty_cells(frame, mapping)
     made = {path: _field(frame, path, rule, mapping) for path, rule in mapping.fields.items()}
     found = [field.rejects for field in made.values() if field.rejects is not None]

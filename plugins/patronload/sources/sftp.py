@@ -207,7 +207,7 @@ def _connect(hook: SFTPHook, connection: Connection) -> Iterator[SFTPClient]:
         client = managed.__enter__()
     except Exception as error:
         _close(error)
-        raise _refusal(connection, error) from error
+        raise refusal(connection, error) from error
     try:
         channel = client.get_channel()
         if channel:
@@ -229,7 +229,7 @@ def _close(error: BaseException) -> None:
                 value.close()
 
 
-def _refusal(connection: Connection, error: Exception) -> ConfigError | TransientError:
+def refusal(connection: Connection, error: Exception) -> ConfigError | TransientError:
     """The error for a failed login, which decides whether it is retried."""
     sentence = _of_host_key(connection, error) or _of_login(connection, error) or _of_address(connection, error)
     if sentence:

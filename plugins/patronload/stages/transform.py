@@ -24,12 +24,13 @@ def transform(load: Load) -> Counts:
         reruns.forget_plan(load.run)
         if load.undo:
             return reruns.nothing_to_do(load, "There are no rows to map")
-        counts = _map(load)
+        counts = map_rows(load)
     log.info("Transformed: %s", ", ".join(f"{number:,} {name}" for name, number in counts.items()))
     return counts
 
 
-def _map(load: Load) -> Counts:
+def map_rows(load: Load) -> Counts:
+    """Write the patrons, part by part, and what became of the other rows."""
     facts, refused = delivery.facts(load), tables.read(load.run, names.VALIDATE_REJECTS)
     noted = tables.read(load.run, names.NOTED) if load.run.has(names.NOTED) else rows.no_notes()
     mapping = load.mapping(facts.columns)

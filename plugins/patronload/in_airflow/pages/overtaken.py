@@ -29,12 +29,12 @@ def on_dag_run_running(dag_run: DagRun) -> None:
     if not dag_run.dag_id.startswith(DAG_PREFIX):
         return
     try:
-        _take_away(dag_run)
+        take_away(dag_run)
     except Exception as error:  # noqa: BLE001 - the task looks at what is shown, and asks nothing when it is old
         log.warning("The question of %s %s stays: %s", dag_run.dag_id, dag_run.run_id, type(error).__name__)
 
 
-def _take_away(dag_run: DagRun) -> None:
+def take_away(dag_run: DagRun) -> None:
     """The question of a task that has yet to run. The session is the scheduler's, which allows no commit here."""
     from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance as Task

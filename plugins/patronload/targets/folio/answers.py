@@ -29,7 +29,7 @@ SETUP_ERRORS = {
 
 UNKNOWN = "FOLIO refused the patron (see the rejects file)"
 
-_SUMMARIES: tuple[tuple[str, str], ...] = (
+SUMMARIES: tuple[tuple[str, str], ...] = (
     (r"barcode has already been taken", "the barcode is already used by another user in FOLIO"),
     (r"User with this username already exists", "the username is already used by another user in FOLIO"),
     (
@@ -68,7 +68,7 @@ def summary(message: str) -> str:
 
     FOLIO: mod-user-import UserImportAPIConstants and its exceptions, mod-users UsersApiConstants and UsersAPI.
     """
-    return next((words for pattern, words in _SUMMARIES if re.search(pattern, message)), UNKNOWN)
+    return next((words for pattern, words in SUMMARIES if re.search(pattern, message)), UNKNOWN)
 
 
 class Answer(NamedTuple):
@@ -249,7 +249,7 @@ def refused_update(row: int, cause: str) -> Failed:
 CREATE_FAILED = "Failed to create new user"
 """FOLIO: UserImportAPI.createNewUser; all that an answer says of a create that failed."""
 
-_HELD = {
+HELD = {
     "externalSystemId": "FOLIO has this user already, with the externalSystemId spelt otherwise",
     "username": "the username is already used by another user in FOLIO",
     "barcode": "the barcode is already used by another user in FOLIO",
@@ -284,8 +284,8 @@ def id_conflict(row: int, field: str, value: str, holder: dict[str, Any]) -> Fai
     """A patron who cannot be created, because another user has one of its ids."""
     key = holder.get("externalSystemId")
     whose = f"externalSystemId '{key}'" if key else "no externalSystemId"
-    message = f"{_HELD[field]}: {field} '{value}', {whose}"
-    return Failed(row, message, _HELD[field])
+    message = f"{HELD[field]}: {field} '{value}', {whose}"
+    return Failed(row, message, HELD[field])
 
 
 def explain(failed: Failed, obstacle: Failed | None) -> Failed:

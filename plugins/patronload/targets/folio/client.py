@@ -63,7 +63,7 @@ class Folio:
         self._fields_module: str | None = None
         self._no_module: TargetError | None = None
         self._login = Login(connection, self.url, target.member_of, patience.busy)
-        self._client = httpx.Client(
+        self.http = httpx.Client(
             transport=http_client.BoundedTransport(),
             base_url=self.url,
             auth=self._login,
@@ -71,7 +71,7 @@ class Folio:
             timeout=httpx.Timeout(patience.read, connect=patience.connect),
             # The token travels in a header that Login writes; a jar would add a second one.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            event_hooks={"response": [self._note_time]},
+            event_hooks={"response": [self.note_time]},
         )
 
     def __enter__(self) -> Self:
@@ -80,7 +80,7 @@ class Folio:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.close()
+        self.http.close()
 
     def __repr__(self) -> str:
         return f"Folio({self.url}, {self.target.folio_tenant})"
@@ -330,7 +330,7 @@ class Folio:
         for each piece, and begin again with each piece of a very slow answer.
         """
         began, pieces = time.monotonic(), []
-        with self._client.stream(method, path, **request) as response:
+        with self.http.stream(method, path, **request) as response:
             for piece in response.iter_raw():
                 pieces.append(piece)
                 if time.monotonic() - began > self._patience.answer:
@@ -347,7 +347,7 @@ class Folio:
         seconds = retry_after(response)
         return seconds if seconds is not None and seconds <= self._patience.busy else None
 
-    def _note_time(self, response: httpx.Response) -> None:
+    def note_time(self, response: httpx.Response) -> None:
         """A Date is never ahead, but behind by as much as the request took where it is written when that begins."""
         shown = server_time(response)
         if shown is not None:

@@ -22,7 +22,7 @@ NOT_PASSED_ON = (
 )
 """FOLIO: answers of a gateway (Okapi, Kong, nginx) that kept the request to itself."""
 
-_PERMISSIONS = {
+PERMISSIONS = {
     "POST /user-import": "user-import.post",
     "GET /users": "users.collection.get",
     "PUT /users": "users.item.put",
@@ -57,15 +57,15 @@ def refusal(place: Place, what: str, response: httpx.Response) -> PatronloadErro
         return TransientError(f"{place} is busy or down ({what}, {status}).")
     if response.is_redirect:
         return TargetError(f"{place} sends {what} elsewhere ({status}). Correct the host of the connection.")
-    sentence = _SENTENCES.get(status, "{place} refuses {what} ({status}). Ask FOLIO's administrator.")
-    permission = _PERMISSIONS.get(what.replace(f"/{place.folio_tenant}/", "/TENANT/"), "for it")
+    sentence = SENTENCES.get(status, "{place} refuses {what} ({status}). Ask FOLIO's administrator.")
+    permission = PERMISSIONS.get(what.replace(f"/{place.folio_tenant}/", "/TENANT/"), "for it")
     size = len(response.request.content)
     return TargetError(
         sentence.format(place=place, what=what, status=status, permission=permission, size=size, at=place)
     )
 
 
-_SENTENCES: dict[int, str] = {
+SENTENCES: dict[int, str] = {
     codes.UNAUTHORIZED: (
         "{place} does not accept the token it has just given ({what}, {status}). "
         "Does the user belong to the FOLIO tenant {place.folio_tenant}?"

@@ -74,10 +74,12 @@ def settle(
     `gone` are rows that were set aside before, by the stored user whom they are about: that one keeps what it has.
     `rejects_same_email`: a new patron with the e-mail address of a user who is not in the load is set aside.
     """
-    return _Settling(claims, list(holders), gone or {}, rejects_same_email=rejects_same_email).order()
+    return Settling(claims, list(holders), gone or {}, rejects_same_email=rejects_same_email).order()
 
 
-class _Settling:
+class Settling:
+    """The work of `settle`, step by step."""
+
     def __init__(
         self, claims: list[Claim], holders: list[Holder], gone: dict[str, int], *, rejects_same_email: bool
     ) -> None:
@@ -98,6 +100,7 @@ class _Settling:
         """For each row, the rows that have to be through before it."""
 
     def order(self) -> Order:
+        """See `settle`."""
         self._find_doubles()
         for claim in self.claims:
             if claim.row not in self.conflicts:

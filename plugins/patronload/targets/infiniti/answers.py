@@ -28,7 +28,7 @@ FILE_REFUSED = "Infiniti refused the whole file (see the rejects file)"
 
 COUNTED = ("processed", "created", "updated", "failed")
 
-_SUMMARIES: tuple[tuple[str, str], ...] = (
+SUMMARIES: tuple[tuple[str, str], ...] = (
     (r"not a well-formed e-?mail address", "the e-mail address is not one that Infiniti takes"),
     (r"barcode\W.*(in use|taken|exists|unique)", "the barcode is already used by another patron in Infiniti"),
     (r"graduation\s?year", "the graduation year is not one that Infiniti takes"),
@@ -38,7 +38,7 @@ _SUMMARIES: tuple[tuple[str, str], ...] = (
 
 def summary(text: str) -> str:
     """A refusal by Infiniti in words that a librarian understands, without values."""
-    return next((words for pattern, words in _SUMMARIES if re.search(pattern, text, re.IGNORECASE)), UNKNOWN)
+    return next((words for pattern, words in SUMMARIES if re.search(pattern, text, re.IGNORECASE)), UNKNOWN)
 
 
 class Answer(NamedTuple):

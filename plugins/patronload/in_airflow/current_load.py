@@ -1,0 +1,55 @@
+"""The load that a task is part of, from its run and the run's parameters."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from airflow.sdk import get_current_context
+from airflow.sdk.types import DagRunProtocol
+
+from patronload import plain_text
+from patronload.artifacts import purging
+from patronload.artifacts import run as runs
+from patronload.config import tenants
+from patronload.loads.load import Load
+
+
+def of_the_task(name: str) -> Load:
+    """The load that the task at hand is part of."""
+    context = get_current_context()
+    tenant = tenants.load(name)
+    run, params = context["dag_run"], context["params"]
+    artifacts = runs.open_run(tenant.tenant, run.run_id)
+    purging.check(artifacts)
+    return Load(
+        tenant=tenant,
+        run=artifacts,
+        run_id=run.run_id,
+        day=_day(run, tenant),
+        dry_run=params["dry_run"],
+        source_path=params["source_path"],
+        # A run that was started by an earlier version, and is cleared now, has no such parameter.
+        load_anyway=on_one_line(params.get("load_anyway")),
+        past=is_past(run, tenant),
+        adopt=on_one_line(params.get("adopt")),
+        undo=on_one_line(params.get("undo")),
+        leave=bool(params.get("leave")),
+    )
+
+
+def on_one_line(written: str | None) -> str | None:
+    """What a person wrote, on one line, for logs and mails; None if it is blank."""
+    return " ".join(plain_text.one_line(written or "").split()) or None
+
+
+def _day(run: DagRunProtocol, tenant: tenants.Tenant) -> date:
+    """The library's local day: the run's partition, or for a run by hand the day on which it was started."""
+    if run.partition_key:
+        return date.fromisoformat(run.partition_key)
+    return run.run_after.astimezone(tenant.zone).date()
+
+
+def is_past(run: DagRunProtocol, tenant: tenants.Tenant) -> bool:
+    """Whether a person asked for a day that is over: a backfill, or a run by hand with a partition key."""
+    asked = run.partition_key and run.run_type in ("backfill", "manual")
+    return bool(asked) and _day(run, tenant) < datetime.now(tenant.zone).date()
