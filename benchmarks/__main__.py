@@ -15,6 +15,7 @@ Measure: python -m benchmarks [rows] [part ...]
 * night: a complete file of which little has changed: requests and seconds beside folio_data_import's;
 * stored: the plan of a complete file, with 100,000 and 1,000,000 stored users: seconds for each, and memory;
 * ledger: the patron ledger of a million patrons, on disk, in memory and in seconds;
+* speed: how long 5,000 and 50,000 patrons take into a FOLIO as fast as the real modules, and the share of reading again;
 * loaders: the same patrons planned and posted by Patronload, and loaded by folio_data_import if that is installed.
 """
 
@@ -25,7 +26,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import core, dag_run, finding, ledger, loaders, many_tenants, night, pieces, posting, stored
+from benchmarks import core, dag_run, finding, ledger, loaders, many_tenants, night, pieces, posting, real_speed, stored
 from patronload import settings
 
 TENANTS = 100
@@ -87,6 +88,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "find": lambda _: finding.measure(ROWS),
     "night": night.measure,
     "stored": lambda _: stored.measure(),
+    "speed": lambda _: real_speed.measure(),
     "ledger": lambda _: ledger.measure(),
     "loaders": lambda _: loaders.loaders(ROWS),
 }

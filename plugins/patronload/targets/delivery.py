@@ -65,6 +65,7 @@ class Chunk:
     what became of the patrons before these. `known` are the rows whose patrons the target had when the load was
     planned; `changed` is what the plan changes of a patron, by row, in the target's own words; None in a plan that does
     not say. `former` are patrons whom the target has under another key than the row's, by row; "" stands for no key.
+    `later` are patrons who get another key once the chunk is in, by row; "" stands for none.
     """
 
     number: int
@@ -77,6 +78,7 @@ class Chunk:
     known: frozenset[int] = frozenset()
     changed: dict[int, str | None] | None = None
     former: dict[int, str] = field(default_factory=dict)
+    later: dict[int, str] = field(default_factory=dict)
 
     @cached_property
     def patrons(self) -> list[Patron]:

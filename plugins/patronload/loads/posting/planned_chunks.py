@@ -14,7 +14,7 @@ from patronload.artifacts.run import Run
 from patronload.errors import Defect
 from patronload.targets.delivery import Chunk
 
-OPTIONAL = ("known", "changed", "former")
+OPTIONAL = ("known", "changed", "former", "later")
 """Columns of planned.parquet that only some targets have, and plans of earlier versions do not."""
 
 
@@ -39,9 +39,11 @@ class PlannedChunks:
         first, keys = number == self.numbers[0], rows[self._key].to_list()
         known = frozenset(rows.filter("known")["row"].to_list()) if "known" in rows.columns else frozenset[int]()
         changed = dict(rows.select("row", "changed").iter_rows()) if "changed" in rows.columns else None
-        former = dict(rows.select("row", "former").drop_nulls().iter_rows()) if "former" in rows.columns else {}
+        former, later = _by_row(rows, "former"), _by_row(rows, "later")
         numbers = rows["row"].to_list()
-        return Chunk(number, first, numbers, self._key, keys, body, known=known, changed=changed, former=former)
+        return Chunk(
+            number, first, numbers, self._key, keys, body, known=known, changed=changed, former=former, later=later
+        )
 
     def records(self, number: int) -> Iterator[tuple[int, str, str]]:
         """The patrons of one chunk: row, key, and the record as JSON."""
@@ -58,3 +60,8 @@ class PlannedChunks:
         rows = planned.select("row", "chunk", "level", *optional, self._key)
         parts = rows.partition_by("chunk", maintain_order=True, as_dict=True)
         return {int(number): part for (number,), part in parts.items()}
+
+
+def _by_row(rows: pl.DataFrame, name: str) -> dict[int, str]:
+    """The values of an optional column by row, where there is one."""
+    return dict(rows.select("row", name).drop_nulls().iter_rows()) if name in rows.columns else {}

@@ -37,20 +37,23 @@ class Line(NamedTuple):
     """FOLIO has all that the record says. Of the record only the ids and the e-mail address are kept then."""
     former: str | None = None
     """The externalSystemId that the user has until the load gives them the record's; see taking_over.Found."""
+    later: str | None = None
+    """The externalSystemId, as FOLIO stores it, that an undo gives the user after the import; "" for none."""
 
 
 def to_send(lines: list[Line], levels: dict[int, int]) -> pl.DataFrame:
     """
     The patrons to send, in their order.
 
-    Columns: row, level, action, known, changed, former, externalSystemId, username, barcode, unsaid, patron.
+    Columns: row, level, action, known, changed, former, later,
+    externalSystemId, username, barcode, unsaid, patron.
     """
     ids = dict.fromkeys(merge.IDS, pl.String())
     schema = {
         **dict.fromkeys(("row", "level"), pl.UInt32()),
         "action": pl.String(),
         "known": pl.Boolean(),
-        **dict.fromkeys(("changed", "former"), pl.String()),
+        **dict.fromkeys(("changed", "former", "later"), pl.String()),
         **ids,
         "unsaid": pl.List(pl.String()),
         "patron": pl.String(),
@@ -63,6 +66,7 @@ def to_send(lines: list[Line], levels: dict[int, int]) -> pl.DataFrame:
             line.stored_id is not None,
             line.changed,
             line.former,
+            line.later,
             *(line.record.get(name) for name in merge.IDS),
             line.unsaid,
             to_text(line.record),

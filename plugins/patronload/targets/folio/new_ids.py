@@ -1,14 +1,17 @@
 """
 Give users of FOLIO the externalSystemId under which a chunk has them, just before the chunk is sent.
 
+An undo gives them the one that they had before a load, just after its chunk.
+
 FOLIO: mod-user-import finds users by externalSystemId alone, so a user who has none, or another one, has to get it
 first: by PUT /users/ID of mod-users, with the user as FOLIO has it at that moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
+from patronload.systems.folio import FOLIO
 from patronload.targets.delivery import Chunk, Failed, Patron, Record
 from patronload.targets.folio import answers
 from patronload.targets.folio.client import Folio
@@ -17,6 +20,10 @@ from patronload.targets.folio.protection import is_staff
 GONE = "FOLIO no longer has the user whom this row was to take over"
 CHANGED = "the user whom this row was to take over has got another externalSystemId in FOLIO since the plan"
 STAFF = "the user whom this row was to take over has become staff in FOLIO since the plan"
+
+NO_LONGER = "FOLIO no longer has the user whose externalSystemId was to go back"
+ANOTHER_KEY = "the user whose externalSystemId was to go back has got another one in FOLIO since the plan"
+STAFF_NOW = "the user whose externalSystemId was to go back has become staff in FOLIO since the plan"
 
 
 def give(folio: Folio, chunk: Chunk, changed: Callable[[], None]) -> dict[int, Failed]:
@@ -29,11 +36,11 @@ def give(folio: Folio, chunk: Chunk, changed: Callable[[], None]) -> dict[int, F
     patrons = [patron for patron in chunk.patrons if patron.row in chunk.former]
     if not patrons:
         return {}
-    users = {user["id"]: user for user in folio.users_by("id", [str(patron.record["id"]) for patron in patrons])}
+    users = _users(folio, patrons)
     failed = {}
     for patron in patrons:
         user = users.get(str(patron.record["id"]))
-        if user is not None and user.get("externalSystemId") == folio.prefix + patron.key:
+        if user is not None and _key(user) == folio.prefix + patron.key:
             continue
         refusal = _obstacle(folio, patron, user, chunk.former[patron.row])
         if refusal is None and user is not None:
@@ -45,6 +52,63 @@ def give(folio: Folio, chunk: Chunk, changed: Callable[[], None]) -> dict[int, F
     return failed
 
 
+def are_back(folio: Folio, chunk: Chunk) -> set[int]:
+    """The rows whose users have the externalSystemId from before the load again. Raises as `give`."""
+    patrons = [patron for patron in chunk.patrons if patron.row in chunk.later]
+    users = _users(folio, patrons)
+    return {
+        patron.row
+        for patron in patrons
+        if (user := users.get(str(patron.record["id"]))) and _key(user) == chunk.later[patron.row]
+    }
+
+
+def give_back(folio: Folio, chunk: Chunk, rows: Collection[int], changed: Callable[[], None]) -> dict[int, Failed]:
+    """
+    Give users of these rows the externalSystemId from before the load; return the rows where that failed, and why.
+
+    It may be called again, and raises as `give`.
+    """
+    patrons = [patron for patron in chunk.patrons if patron.row in rows]
+    users = _users(folio, patrons)
+    failed = {}
+    for patron in patrons:
+        user, later = users.get(str(patron.record["id"])), chunk.later[patron.row]
+        if user is not None and _key(user) == later:
+            continue
+        refusal = _kept(folio, patron, user)
+        if refusal is None and user is not None:
+            others = {name: value for name, value in user.items() if name != FOLIO.key}
+            refusal = _put(folio, patron, others | ({FOLIO.key: later} if later else {}))
+        if refusal is None:
+            changed()
+        else:
+            failed[patron.row] = refusal
+    return failed
+
+
+def _users(folio: Folio, patrons: list[Patron]) -> dict[str, Record]:
+    """The users behind patrons, by their ids in FOLIO."""
+    ids = [str(patron.record["id"]) for patron in patrons]
+    return {user["id"]: user for user in folio.users_by("id", ids)} if ids else {}
+
+
+def _key(user: Record) -> str:
+    return user.get(FOLIO.key) or ""
+
+
+def _kept(folio: Folio, patron: Patron, user: Record | None) -> Failed | None:
+    """Why the user may not get the former id again; None if they may."""
+    words = None
+    if user is None:
+        words = NO_LONGER
+    elif is_staff(user):
+        words = STAFF_NOW
+    elif _key(user) != folio.prefix + patron.key:
+        words = ANOTHER_KEY
+    return None if words is None else Failed(patron.row, words, words)
+
+
 def _obstacle(folio: Folio, patron: Patron, user: Record | None, former: str) -> Failed | None:
     """Why the user may not get the id any more; None if it may."""
     words = None
@@ -52,11 +116,15 @@ def _obstacle(folio: Folio, patron: Patron, user: Record | None, former: str) ->
         words = GONE
     elif is_staff(user):
         words = STAFF
-    elif (user.get("externalSystemId") or "") not in (former, folio.prefix + former):
+    elif _key(user) not in (former, folio.prefix + former):
         words = CHANGED
     return None if words is None else Failed(patron.row, words, words)
 
 
 def _change(folio: Folio, patron: Patron, user: Record) -> Failed | None:
-    refusal = folio.change_user(user | {"externalSystemId": folio.prefix + patron.key})
+    return _put(folio, patron, user | {FOLIO.key: folio.prefix + patron.key})
+
+
+def _put(folio: Folio, patron: Patron, user: Record) -> Failed | None:
+    refusal = folio.change_user(user)
     return None if refusal is None else answers.refused_update(patron.row, refusal)

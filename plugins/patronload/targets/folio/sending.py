@@ -105,6 +105,7 @@ class Sending:
             raise NothingWritten(error) from error
         if patrons:
             self.post(patrons, self.chunk.body if patrons == self.chunk.patrons else None)
+        self._give_ids_back()
 
     def post(self, patrons: list[Patron], body: bytes | None = None, tries: int = 0) -> None:
         """
@@ -132,7 +133,7 @@ class Sending:
         `last`: when something of it was sent for the last time. Raises as targets.Target.resolve.
         """
         self.posted = True
-        patrons = self._after_new_ids()
+        patrons = self._without_ids_back(self._after_new_ids())
         stored = self._after_lost_answer(patrons, last)
         rest = self._count_held(stored, patrons)
         if rest:
@@ -141,6 +142,7 @@ class Sending:
                 self._post_again(rest, stored, tries=0)
             except NothingWritten as nothing:
                 raise nothing.reason from nothing  # of this request; the one before may have done something
+        self._give_ids_back()
 
     def stop_if_unreadable(self) -> None:
         """FOLIO: mod-user-import does not touch users it cannot read; if the first are unreadable, so is everyone."""
@@ -161,6 +163,19 @@ class Sending:
         failed = new_ids.give(self.folio, self.chunk, self._note_change)
         self.failed += failed.values()
         return [patron for patron in self.chunk.patrons if patron.row not in failed]
+
+    def _without_ids_back(self, patrons: list[Patron]) -> list[Patron]:
+        """Count the patrons whom an undo has sent, and whose externalSystemId it has given back; return the others."""
+        back = new_ids.are_back(self.folio, self.chunk)
+        self.updated += len(back)
+        return [patron for patron in patrons if patron.row not in back]
+
+    def _give_ids_back(self) -> None:
+        """Give users the externalSystemId that they had before a load, once all else of them is as before it."""
+        rows = self.chunk.later.keys() - {one.row for one in self.failed} - set(self.unconfirmed)
+        failed = new_ids.give_back(self.folio, self.chunk, rows, self._note_change)
+        self.updated -= len(failed)
+        self.failed += failed.values()
 
     def _note_change(self) -> None:
         self.taken = True

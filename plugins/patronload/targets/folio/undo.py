@@ -50,7 +50,7 @@ FOREIGN = "the user was not created by this load"
 STAFF = "users who log in are never changed"
 PROTECTED = "protected by hand in FOLIO"
 INSISTED = "FOLIO's user import cannot empty this field"
-TAKEN_OVER = "the load gave it to a user who had none or another one; change it in FOLIO"
+OLD_KEY = "another user in FOLIO has the externalSystemId from before the load now"
 LOST = "what was there before the load no longer exists in FOLIO"
 OVER = "the expiry date has passed, so FOLIO would make the user inactive again"
 
@@ -71,13 +71,14 @@ class _Stay(NamedTuple):
 class _Patron(NamedTuple):
     """
     A patron of the load: FOLIO's user of now and of before, and the record that the load sent, all as JSON in the form
-    of the import; which paths go back, and what stays.
+    of the import; which paths go back, and what stays. `former` is the externalSystemId from before, "" for none.
     """
 
     row: int
     key: str
     created: bool
     stored: Record
+    former: str
     now: str
     was: str
     wrote: str
@@ -91,8 +92,19 @@ class _Patron(NamedTuple):
 
     @property
     def record(self) -> Record:
-        """The complete record that is sent."""
-        return three_way.apply(json.loads(self.now), json.loads(self.was), self.back)
+        """The complete record that is sent; FOLIO finds the user by the externalSystemId of now."""
+        record = three_way.apply(json.loads(self.now), json.loads(self.was), self.fields)
+        return record if self.later is None else record | {"id": self.stored["id"]}
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The paths that the import brings back: all but the externalSystemId."""
+        return tuple(path for path in self.back if path != FOLIO.key)
+
+    @property
+    def later(self) -> str | None:
+        """The externalSystemId that the user gets after the import; None for one who keeps theirs."""
+        return self.former if FOLIO.key in self.back else None
 
 
 def plan(folio: Folio, undoing: Undoing) -> Planned:
@@ -113,11 +125,11 @@ class _Undoing:
         self.left = 0
 
     def plan(self) -> Planned:
-        permissions = preflight.log_in(self.folio)
+        permissions = preflight.log_in(self.folio, changes_users=_took_over(self.undoing.sent))
         self.drifts, warnings = preflight.drifts(self.folio)
         self.reference = preflight.reference(self.folio, permissions)
         patrons = _patrons(self.undoing.sent)
-        self.stored = permissions.attempt(lambda: touched_users.read(self.folio, patrons), touched_users.NONE)
+        self.stored = permissions.attempt(lambda: self._read(patrons), touched_users.NONE)
         permissions.check()
         self.now = self.folio.clock()
         for one in self.undoing.sent.iter_rows(named=True):
@@ -126,6 +138,12 @@ class _Undoing:
         levels = self._settled()
         self._refuse_impossible()
         return self._planned(levels, warnings)
+
+    def _read(self, patrons: pl.DataFrame) -> touched_users.Stored:
+        """The users of the load, and those who have an externalSystemId that goes back."""
+        former = [_former(one) for one in self.undoing.sent.filter(~pl.col("created")).iter_rows(named=True)]
+        others = {key.removeprefix(self.folio.prefix) for key in former if key} - set(patrons[FOLIO.key])
+        return touched_users.read(self.folio, patrons, sorted(others))
 
     # Patron by patron
 
@@ -174,7 +192,8 @@ class _Undoing:
             paths = (sent["changed"] or "").split("\n") if sent["changed"] else []
             lost = stored_users.gone_values(before["user"], before["requestPreference"], self.reference)
         taken = three_way.undone(was, wrote, now, paths)
-        line = _Patron(sent["row"], sent["key"], sent["created"], user, to_text(now), to_text(was), sent["patron"])
+        texts = to_text(now), to_text(was), sent["patron"]
+        line = _Patron(sent["row"], sent["key"], sent["created"], user, _former(sent), *texts)
         line = line._replace(
             back=(*taken.back, *_made_inactive_by_folio(taken.back, was, wrote, now, self.now)),
             stays=tuple(_Stay(path, CHANGED, CHANGED) for path in taken.changed),
@@ -189,7 +208,7 @@ class _Undoing:
             if ALL in kept or any(path == one or path.startswith(f"{one}.") for one in kept):
                 reason = PROTECTED
             elif path == FOLIO.key:
-                reason = TAKEN_OVER
+                reason = OLD_KEY if self.stored.user(line.former) else ""
             elif path in lost:
                 reason = LOST
             elif path in NEVER_EMPTY and three_way.value_at(was, path) is None:
@@ -314,6 +333,9 @@ class _Undoing:
             old, new = changes.flat(json.loads(line.now)), changes.flat(line.record)
             for path in sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path)):
                 spool.add(line.row, line.key, "update", path, to_json(old.get(path)), to_json(new.get(path)), WHY)
+            if line.later is not None:
+                former = line.later.removeprefix(self.folio.prefix) or None
+                spool.add(line.row, line.key, "update", FOLIO.key, to_json(line.key), to_json(former), WHY)
         for row, key in unchanged.iter_rows():
             spool.add(row, key, "unchanged", None, None, None, None)
         return spool
@@ -334,6 +356,16 @@ def _patrons(sent: pl.DataFrame) -> pl.DataFrame:
         lines.append((key, user.get("username"), user.get("barcode"), None, "{}"))
     schema = dict.fromkeys((*merge.IDS, "id", "patron"), pl.String)
     return pl.DataFrame(lines, schema=schema, orient="row")
+
+
+def _took_over(sent: pl.DataFrame) -> bool:
+    """Whether the load gave a user the externalSystemId of a row."""
+    return any(FOLIO.key in map(three_way.path_of, (text or "").split("\n")) for text in sent["changed"].unique())
+
+
+def _former(sent: dict[str, Any]) -> str:
+    """The externalSystemId that a user had before the load, as FOLIO stores it; "" for none."""
+    return "" if sent["created"] else _before(sent)["user"].get(FOLIO.key) or ""
 
 
 def _before(sent: dict[str, Any]) -> dict[str, Any]:
@@ -381,8 +413,8 @@ def _reject(row: int, _key: str, stay: _Stay) -> tuple[Any, ...]:
 def _to_send(line: _Patron) -> Line:
     """As a line of an ordinary plan; each path has its condition."""
     now = json.loads(line.now)
-    paths = "\n".join(three_way.if_same(path, three_way.value_at(now, path)) for path in line.back)
-    return Line(line.row, line.record, line.stored["id"], paths, [], action="update")
+    paths = "\n".join(three_way.if_same(path, three_way.value_at(now, path)) for path in line.fields)
+    return Line(line.row, line.record, line.stored["id"], paths, [], action="update", later=line.later)
 
 
 def _shown(value: Any) -> str | None:
