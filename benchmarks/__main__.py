@@ -15,7 +15,7 @@ Measure: python -m benchmarks [rows] [part ...]
 * night: a complete file of which little has changed: requests and seconds beside folio_data_import's;
 * stored: the plan of a complete file, with 100,000 and 1,000,000 stored users: seconds for each, and memory;
 * ledger: the patron ledger of a million patrons, on disk, in memory and in seconds;
-* speed: how long 5,000 and 50,000 patrons take into a FOLIO as fast as the real modules, and the share of reading again;
+* speed: how long 5,000 and 50,000 patrons take into a FOLIO as fast as the real one; the share of reading again;
 * loaders: the same patrons planned and posted by Patronload, and loaded by folio_data_import if that is installed.
 """
 

@@ -53,13 +53,17 @@ def measure() -> None:
     logging.disable(logging.CRITICAL)
     print(f"speed: with a FOLIO whose calls take {MEASURED_CALL_SECONDS * 1000:.0f} ms or up to half as long again")
     for patrons in SIZES:
-        with FolioServer([FolioTenant(TENANT)]) as folio, tempfile.TemporaryDirectory() as folder:
-            give_reference_data(folio.store(TENANT))
-            folio.faults.call_seconds = MEASURED_CALL_SECONDS
-            account = Connection("lib_folio", host=folio.url, login="loader", password="Loader-pass-1")  # noqa: S106 - the stand-in's
-            with patch.object(connections, "get", lambda _: account):
-                for number, (name, first) in enumerate(NIGHTS):
-                    _show(patrons, name, _night(Path(folder), number, patrons, first))
+        _measure(patrons)
+
+
+def _measure(patrons: int) -> None:
+    with FolioServer([FolioTenant(TENANT)]) as folio, tempfile.TemporaryDirectory() as folder:
+        give_reference_data(folio.store(TENANT))
+        folio.faults.call_seconds = MEASURED_CALL_SECONDS
+        account = Connection("lib_folio", host=folio.url, login="loader", password="Loader-pass-1")  # noqa: S106 - the stand-in's
+        with patch.object(connections, "get", lambda _: account):
+            for number, (name, first) in enumerate(NIGHTS):
+                _show(patrons, name, _night(Path(folder), number, patrons, first))
 
 
 def _show(patrons: int, name: str, night: Night) -> None:
@@ -72,7 +76,7 @@ def _show(patrons: int, name: str, night: Night) -> None:
     )
     if night.report["updated"]:
         share = night.again / (night.before + night.posting)
-        print(f"    reading again {night.again:.1f} s, {share:.1%} of the load (target: below {TARGET:.0%})", flush=True)
+        print(f"    reading again {night.again:.1f} s, {share:.1%} of the load (target: {TARGET:.0%})", flush=True)
 
 
 def _night(folder: Path, number: int, patrons: int, first: str) -> Night:
