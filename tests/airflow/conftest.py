@@ -32,6 +32,7 @@ from tests.airflow.libraries import (
     schedule_soon,
     wait_until,
 )
+from tests.statsd import StatsdServer
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -54,11 +55,13 @@ def world(tmp_path_factory: pytest.TempPathFactory, keep: Path, until_last_use: 
     artifacts, dags = folder / "artifacts", copytree(PROJECT / "dags", folder / "dags")
     sandbox = running.enter_context(Sandbox(folder / "sandbox", s3=False))
     folio = running.enter_context(FolioServer([f"fs{name}" for name in (*INVENTED, SCHEDULED)]))
+    statsd = running.enter_context(StatsdServer())
     for name in INVENTED:
         library_file(include, name, folder / "exports")
     demo_exports = deliver_demo_exports(sandbox)
     environment = {
         **connections(sandbox.description),
+        **statsd.settings,
         "AIRFLOW_CONN_INVENTED_FOLIO": loader_connection(folio),
         "PATRONLOAD_INCLUDE": str(include),
         "PATRONLOAD_ARTIFACTS": artifacts.as_uri(),
@@ -70,7 +73,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, keep: Path, until_last_use: 
     airflow = LocalAirflow(folder / "airflow", environment=environment, without=("triggerer",))
     running.callback(_keep_logs, airflow, keep)
     running.enter_context(airflow)
-    world = World(airflow, sandbox, folio, dags, include, artifacts, folder / "exports", demo_exports)
+    world = World(airflow, sandbox, folio, dags, include, artifacts, folder / "exports", demo_exports, statsd)
     schedule_soon(world)
     return world
 

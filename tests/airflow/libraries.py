@@ -24,6 +24,7 @@ from local.api import PATIENCE, AirflowApi, Run, TaskState
 from local.stand_ins import LIBRARIES, Library
 from sandbox.everything import Sandbox
 from sandbox.folio import FolioServer, Seen
+from tests.statsd import StatsdServer
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -201,6 +202,8 @@ class World(NamedTuple):
     exports: Path
     demo_exports: Mapping[str, exports.Export]
     """The newest export of each of the demo's libraries."""
+    statsd: StatsdServer
+    """What Airflow sends as metrics."""
 
     @property
     def api(self) -> AirflowApi:

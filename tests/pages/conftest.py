@@ -24,7 +24,7 @@ from sqlalchemy import create_engine, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from patronload.in_airflow.pages import routes
+from patronload.in_airflow.pages import figures, routes
 
 NOW = datetime.now(UTC)
 
@@ -126,7 +126,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         session.add(DagBundleModel(name="dags"))
         made = Site(session, tmp_path / "artifacts")
         monkeypatch.setenv("PATRONLOAD_ARTIFACTS", made.artifacts.as_uri())
-        for module in (security, routes):
+        for module in (security, routes, figures):
             monkeypatch.setattr(module, "get_auth_manager", lambda: made.rights)
         monkeypatch.setattr(DagModel, "get_team_name", staticmethod(lambda _dag_id, **_: None))
         yield made

@@ -55,6 +55,8 @@ def everywhere(library: str) -> list[str]:
     dag_id = library.partition("/")[0]
     return [
         "/",
+        "/loads.json",
+        "/metrics",
         "/style.css",
         "/icon-light.svg",
         f"/libraries/{dag_id}",

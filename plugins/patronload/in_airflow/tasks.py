@@ -30,7 +30,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 from patronload import dates
 from patronload.config import tenant_values
 from patronload.errors import MissingError, PatronloadError, TransientError
-from patronload.in_airflow import current_load, kept_failures, questions
+from patronload.in_airflow import current_load, kept_failures, metrics, questions
 from patronload.loads import approval, earlier_days, late_file, leases
 from patronload.loads.load import Counts, Load
 from patronload.reporting import approval_question
@@ -290,7 +290,9 @@ def report(tenant: str) -> Counts:
         load = current_load.of_the_task(tenant)
         if not_started := _stage_that_did_not_start():
             failures.record_not_started(load, not_started)
-        return stage.report(load)
+        counts = stage.report(load)
+    metrics.send(tenant, counts)
+    return counts
 
 
 @task(**FUNCTION, execution_timeout=timedelta(minutes=30))

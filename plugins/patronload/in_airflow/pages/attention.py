@@ -16,6 +16,9 @@ LONG = timedelta(hours=6)
 RECENT = timedelta(days=7)
 """A day that was missed longer before the last load is in the library's list, and no alarm any more."""
 
+QUIET_DAYS = 7
+"""A library with a schedule needs attention after this many days without a good load."""
+
 OUTCOMES = {
     "stopped": "The last load was stopped; nothing was sent.",
     "failed": "The last load failed.",
@@ -35,11 +38,12 @@ NO_REPORT = "The last load ended without a report."
 UNTOLD = "The last load is through, but one of its last stages failed: a mail may not have been sent."
 
 
-def needs(library: Library, now: datetime) -> list[str]:
+def needs(library: Library, now: datetime, quiet_days: int = QUIET_DAYS) -> list[str]:
     """The problems of a library; none on a good day."""
     if library.gone:
         return ["Its tenant file does not load, or was taken away."]
     sentences = [*_of_the_last(library.loads, now), *_of_the_schedule(library, now), *_of_missed_days(library)]
+    sentences += _of_silence(library, now, quiet_days)
     if library.paused and library.loads:
         sentences.append("The DAG is switched off.")
     return sentences
@@ -84,3 +88,15 @@ def _of_missed_days(library: Library) -> list[str]:
     ]
     named = ", ".join(f"{missed.day:%d %b} ({missed.why})" for missed in reversed(found))
     return [f"Missed in the week before the last load: {named}."] if found else []
+
+
+def _of_silence(library: Library, now: datetime, quiet_days: int) -> list[str]:
+    """Whether no load was good for too long; a library that is loaded once a month has no day in between."""
+    good = next((load.ended for load in days.standing(library.loads) if load.ended and load.outcome in days.WELL), None)
+    if library.paused or library.schedule is None or good is None:
+        return []
+    silent = (now - good).days
+    yesterday = now.date() - timedelta(days=1)
+    if silent < quiet_days or not days.scheduled_days(library.schedule, good.date() + timedelta(days=1), yesterday):
+        return []
+    return [f"No load has succeeded since {good:%d %b}, {silent} days ago."]

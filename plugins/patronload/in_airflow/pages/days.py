@@ -53,7 +53,7 @@ def missed_days(schedule: str | None, loads: Sequence[Load], *, more: bool = Fal
     have been loaded by these are left out: after a backfill of a month, the newest loads are all of days long ago.
     A day that is being loaded is not missed, and neither is that of the last load, whose end is reported anyway.
     """
-    loads = _standing(loads)
+    loads = standing(loads)
     good = [day_of(load) for load in loads if load.outcome in WELL]
     if schedule is None or not good:
         return []
@@ -94,7 +94,7 @@ def undone(loads: Iterable[Load]) -> set[str]:
     return {run_id for run_id in undoing if is_undone(run_id)}
 
 
-def _standing(loads: Sequence[Load]) -> list[Load]:
+def standing(loads: Sequence[Load]) -> list[Load]:
     """The loads without runs that undo one; one that was undone ends like that."""
     gone = undone(loads)
     kept = [load for load in loads if load.outcome != "undone"]

@@ -199,7 +199,7 @@ def _load(row: Any, waiting: str) -> Load:
         ended=row.end_date,
         waiting=waiting,
         outcome=told.get("outcome"),
-        figures={name: number for name, number in told.items() if isinstance(number, int)},
+        figures={name: number for name, number in told.items() if type(number) is int},  # not True
         would=str(told.get("would", "")),
         corrected=bool(told.get("corrected")),
         undo=str(told.get("undo") or ""),

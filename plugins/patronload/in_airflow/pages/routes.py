@@ -32,7 +32,7 @@ from patronload.artifacts import run as runs
 from patronload.artifacts.plan_changes import Choice
 from patronload.artifacts.run import Run
 from patronload.errors import PatronloadError
-from patronload.in_airflow.pages import attention, charts, days, loads, uploads
+from patronload.in_airflow.pages import attention, charts, days, figures, loads, uploads
 from patronload.in_airflow.pages import plan as plan_page
 from patronload.reporting import finding, templates, words
 from patronload.reporting.report import Report
@@ -81,6 +81,8 @@ def application() -> FastAPI:
     app.exception_handler(HTTPException)(_refusal_page)
     for path, show, *guards in (
         ("/", overview),
+        ("/loads.json", figures.loads_json),
+        ("/metrics", figures.prometheus),
         ("/style.css", style, Depends(get_user)),
         ("/icon-{looks}.svg", icon, Depends(get_user)),
         ("/libraries/{dag_id}", library, may_read),
