@@ -17,6 +17,9 @@ class PatronLoads(AirflowPlugin):
 
     name = "patron_loads"
     # Airflow requires class attributes that are lists.
-    fastapi_apps: list[Any] = [{"app": pages.Pages(), "url_prefix": pages.PREFIX, "name": "Patron loads"}]  # noqa: RUF012
+    fastapi_apps: list[Any] = [  # noqa: RUF012
+        {"app": pages.Pages(), "url_prefix": pages.PREFIX, "name": "Patron loads"},
+        {"app": pages.SignedPages(), "url_prefix": pages.LINKS_PREFIX, "name": "Patron loads, by signed link"},
+    ]
     external_views: list[Any] = pages.views()
     listeners: list[Any] = [notes, overtaken]  # noqa: RUF012

@@ -14,7 +14,8 @@ from patronload.reporting import digests, smtp, words
 from patronload.reporting import mails as mailing
 from patronload.reporting.approval_question import Figure, Question
 from patronload.reporting.digests import Week
-from patronload.reporting.report import Undo
+from patronload.reporting.places import Places, Reader
+from patronload.reporting.report import Report, Undo
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("mails")]
 
@@ -42,6 +43,9 @@ QUESTION = Question(
 )
 
 
+PLACES = Places(*(f"https://a.example/{page}" for page in ("report", "rejects", "plan", "help")), signed=True)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
@@ -62,15 +66,24 @@ def mails() -> dict[str, smtp.Mail]:
     reports["undone"] = reports["loaded"].model_copy(update={"outcome": "undone", "undo": undo})
     loads = [report.model_copy(update={"day": date(2026, 11, 16 + at)}) for at, report in enumerate(reports.values())]
     weeks = [Week(library, tuple(loads)), Week(library.model_copy(update={"library": "Ashford Library"}), ())]
+    contact, effects = Reader(on_call=False, address="a@b.example"), {"actions": {"create": 2, "update": 5}}
+    with_plan = {name: report.model_copy(update={"effects": effects}) for name, report in reports.items()}
+    of_contacts: dict[str, Report] = {f"{name}-contact": with_plan[name] for name in OUTCOMES}
     return {
+        **{
+            name: mailing.result_mail(library, report, ["a@b.example"], contact, PLACES)
+            for name, report in of_contacts.items()
+        },
         **{name: mailing.result_mail(library, report) for name, report in reports.items()},
         "late": mailing.late_mail(library, date(2026, 11, 24), MOMENT),
-        "question": mailing.question_mail(library, "manual__1", date(2026, 11, 24), QUESTION, "https://a.example"),
+        "question": mailing.question_mail(
+            library, "manual__1", date(2026, 11, 24), QUESTION, "https://a.example", ["a@b.example"]
+        ),
         "weekly": digests.mail("a@library.example", weeks, MOMENT),
     }
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(700, "light"), (700, "dark"), (360, "light"), (360, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
 def test_every_mail(browser: Browser, keep: Path, width: int, scheme: str):
     """Nothing sticks out of the window, nothing is loaded from elsewhere, and every word can be made out."""
     folder = keep / "screenshots"

@@ -1,6 +1,7 @@
 """Airflow connections as plain objects: the address of a server, and how we log in."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +55,56 @@ def pgp_key(connection_id: str) -> Key:
     found = get(connection_id)
     called, comes = f"the Airflow connection '{found.id}'", "as private_key in extra, and its passphrase as password"
     return Key(str(found.extra.get("private_key", "")), found.password, called, comes)
+
+
+SHORTEST_KEY = 32
+"""Characters of a key for signed links."""
+
+MAKE_KEY = "openssl rand -base64 48"
+
+
+def link_keys(connection_id: str) -> list[str]:
+    """
+    The keys in the password of the Airflow connection for signed links, the newest first, separated by blanks or commas.
+
+    Raises ConfigError as `get` does, and for a key that is too short to be safe.
+    """
+    keys = [key for key in re.split(r"[\s,]+", get(connection_id).password) if key]
+    if not keys:
+        raise ConfigError(
+            f"The Airflow connection '{connection_id}' has no key for signed links. Make one with: {MAKE_KEY}"
+        )
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise ConfigError(
+            f"A key in the Airflow connection '{connection_id}' has fewer than {SHORTEST_KEY} characters, so signed "
+            f"links could be guessed. Make a new one with: {MAKE_KEY}"
+        )
+    return keys
+
+
+POST_TIMEOUT = 30
+"""Seconds that a webhook may take."""
+
+
+def post_json(connection_id: str, content: dict[str, Any]) -> None:
+    """Post to the Airflow connection of type http, by Airflow's own provider; raises whatever that raises."""
+    from airflow.providers.http.notifications import HttpNotifier
+
+    options = {"timeout": POST_TIMEOUT, "check_response": True}
+    HttpNotifier(http_conn_id=connection_id, json=content, extra_options=options).notify({})
+
+
+def post_to_slack(connection_id: str, text: str) -> None:
+    """Post to the Airflow connection of type slackwebhook, by Airflow's own provider, if it is installed."""
+    try:
+        from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
+    except ImportError:
+        raise ConfigError(
+            "Messages to Slack need the package apache-airflow-providers-slack. Install it, or remove notify.slack."
+        ) from None
+    SlackWebhookNotifier(
+        slack_webhook_conn_id=connection_id, text=text, timeout=POST_TIMEOUT, unfurl_links=False
+    ).notify({})
 
 
 def _missing(connection_id: str) -> str:

@@ -29,7 +29,7 @@ def test_every_artifact_is_explained_with_the_stages_that_write_it():
     overview = section(ARTIFACTS, "# Run artifacts").split("##", 1)[0]
     assert all(name in overview for name in in_code)
     # purge is the task of another DAG, page is the page of a run.
-    assert {stage for stages, _ in in_code.values() for stage in stages} == {*TASKS, "purge", "page"} - {"notify"}
+    assert {stage for stages, _ in in_code.values() for stage in stages} == {*TASKS, "purge", "page"}
 
 
 def test_every_count_outcome_and_column_is_explained():

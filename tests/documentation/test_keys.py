@@ -41,6 +41,7 @@ PARTS = {
     "leavers": Leavers,
     "approval": tenants.Approval,
     "rejects": tenants.Rejects,
+    "links": tenants.Links,
     "notify": tenants.Notify,
     "people": tenants.People,
     "keep": tenants.Keep,

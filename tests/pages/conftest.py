@@ -148,3 +148,17 @@ def counted() -> Counted:
         return told | zeros
 
     return make
+
+
+@pytest.fixture
+def links(site: Site, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A library with signed links; see signed.py."""
+    from patronload.in_airflow.pages import signed
+    from patronload.in_airflow.pages.rate_limits import Limiter
+    from tests.pages.signed import KEY, Links, connect
+
+    monkeypatch.setenv("PATRONLOAD_INCLUDE", str(tmp_path / "include"))
+    connect(monkeypatch, KEY)
+    monkeypatch.setattr(signed, "bad_links", Limiter(20, 600))
+    monkeypatch.setattr(signed, "uses", Limiter(60, 600))
+    return Links(site, project, tmp_path)

@@ -37,6 +37,25 @@ class Uploaded(DeliveredFile, Content):
     by: str
 
 
+class LinkUse(Part):
+    """What someone did by a signed link: who, when, and from which network address."""
+
+    did: Literal["downloaded", "uploaded", "answered"]
+    by: str
+    address: str
+    at: Moment
+    what: str = ""
+
+
+class Mailed(Content):
+    """Who has the mail already, while not all have it: hashes of addresses, and of what the mail is about."""
+
+    file = names.MAILED
+
+    about: str
+    done: tuple[str, ...] = ()
+
+
 class Archived(Part):
     """The earlier run from which an export was taken because the library no longer had it, and when it fetched it."""
 

@@ -98,6 +98,8 @@ NOTED_FILE = Artifact("noted.csv", "report", patrons=True)
 REJECTS = Artifact("rejects.csv", "report", patrons=True)
 REJECTS_WORKBOOK = Artifact("rejects.xlsx", "report", patrons=True)
 PUT_BACK = Artifact("put_back.json", "report", patrons=False)
+MAILED = Artifact("mailed.json", "notify", patrons=False)
+LINKS = Artifact("links", "page", patrons=False)
 PURGED = Artifact("purged.json", "purge", patrons=False)
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Artifact))

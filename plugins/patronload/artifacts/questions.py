@@ -55,3 +55,8 @@ def current(run: Run) -> ApprovalRecord | None:
     """The record of the question that the run asks now; None if nothing is asked, or was not asked yet."""
     record = ApprovalRecord.find(run)
     return record if record and verdicts_to_answer(run) and record.question == question_hash(run) else None
+
+
+def mark(record: ApprovalRecord) -> str:
+    """A short text that differs for every question; a link with another one is of an earlier question."""
+    return hashlib.sha256(f"{record.question} {record.turn}".encode()).hexdigest()[:20]

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import EmailStr, Field
+from pydantic import Field
 
 from patronload import settings, systems
 from patronload.config import expectations, tenant_values
 from patronload.config.leavers import Leavers
+from patronload.config.links import Addresses, Links
 from patronload.config.mapping import Expectations
 from patronload.config.source import FolderSource, SftpSource
 from patronload.config.tenant_values import Age, CronLine, Percent, ShareOrNumber, TimeZone, Wait
@@ -88,9 +89,6 @@ class Limits(Document):
         return float(self.max_rejects.removesuffix("%")) / 100 * rows
 
 
-Addresses = tuple[EmailStr, ...]
-
-
 class Approval(Document):
     """A load outside the limits does not stop: a person is asked in Airflow before anything is sent."""
 
@@ -132,6 +130,18 @@ class Notify(Document):
     )
     on_failure: Addresses = Field(min_length=1, examples=["[oncall@consortium.example]"])
     weekly: Addresses = Field((), description="one mail a week that summarizes the loads")
+    webhook: str | None = Field(
+        None,
+        min_length=1,
+        description="an Airflow connection of type http; each outcome is posted there as JSON",
+        examples=["loads_webhook"],
+    )
+    slack: str | None = Field(
+        None,
+        min_length=1,
+        description="an Airflow connection of type slackwebhook; each outcome is posted there",
+        examples=["loads_slack"],
+    )
 
 
 class Rejects(Document):
@@ -206,6 +216,11 @@ class Tenant(Document):
         examples=["{to: outgoing/rejects/}"],
     )
     notify: Notify
+    links: Links | None = Field(
+        None,
+        description="pages for people without an account in Airflow; left out: the mails lead into Airflow",
+        examples=["{approvers: [head@library.example]}"],
+    )
     people: People = People()
     keep: Keep = Keep()
 

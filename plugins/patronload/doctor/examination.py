@@ -53,6 +53,9 @@ def examine(name: str) -> Iterator[Check]:
         *([("PGP key", _pgp_key)] if tenant.source.pgp else []),
         (tenant.system.name, _target),
         ("mail", _mail),
+        *([("signed links", _links)] if tenant.links else []),
+        *([("webhook", _webhook)] if tenant.notify.webhook else []),
+        *([("Slack", _slack)] if tenant.notify.slack else []),
         ("artifacts", _artifacts),
     ]
     for subject, check in checks:
@@ -100,6 +103,29 @@ def _mail(tenant: Tenant) -> list[str]:
         "The mail server answers, and the login works. No mail was sent.",
         f"A failed load would be reported to {addresses} {'address' if addresses == 1 else 'addresses'}.",
     ]
+
+
+def _links(tenant: Tenant) -> list[str]:
+    assert tenant.links
+    _find_connection(tenant.links.connection)
+    keys = len(connections.link_keys(tenant.links.connection))
+    return [f"The connection '{tenant.links.connection}' has {keys} {'key' if keys == 1 else 'keys'}."]
+
+
+def _webhook(tenant: Tenant) -> list[str]:
+    named = str(tenant.notify.webhook)
+    _find_connection(named)
+    if not connections.get(named).host:
+        raise ConfigError(f"The Airflow connection '{named}' names no host. Add the webhook's.")
+    return [f"The connection '{named}' has a host. Nothing was posted."]
+
+
+def _slack(tenant: Tenant) -> list[str]:
+    named = str(tenant.notify.slack)
+    _find_connection(named)
+    if not connections.get(named).password:
+        raise ConfigError(f"The Airflow connection '{named}' has no password. Add the token of Slack's webhook.")
+    return [f"The connection '{named}' has a token. Nothing was posted."]
 
 
 def _artifacts(tenant: Tenant) -> list[str]:

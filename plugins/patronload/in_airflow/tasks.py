@@ -192,7 +192,7 @@ class Approval(HITLOperator):
 
     def _turn(self, context: Any) -> approval.Turn:
         # Clearing a task raises the number of its tries; trying again does not.
-        return approval.Turn(context["ti"].max_tries, _link(context["ti"]))
+        return approval.Turn(context["ti"].max_tries, _link(context["ti"]), _base())
 
 
 REASON = Param(
@@ -205,9 +205,15 @@ REASON = Param(
 )
 
 
+def _base() -> str | None:
+    """Airflow's own address; None if it does not know it (api.base_url)."""
+    found: str | None = conf.get("api", "base_url", fallback=None)
+    return found
+
+
 def _link(task: Any) -> str | None:
     """Where the person answers; None if Airflow does not know its own address (api.base_url)."""
-    base = conf.get("api", "base_url", fallback=None)
+    base = _base()
     path = (quote(part, safe="") for part in (task.dag_id, "runs", task.run_id, "tasks", task.task_id))
     return f"{base.rstrip('/')}/dags/{'/'.join(path)}/required_actions" if base else None
 
@@ -300,7 +306,7 @@ def notify(tenant: str) -> Counts:
     """Mail the report to those whom the tenant names for this outcome."""
     from patronload.stages import notify as stage
 
-    return stage.notify(current_load.of_the_task(tenant), kept_failures.of_the_run)
+    return stage.notify(current_load.of_the_task(tenant), kept_failures.of_the_run, _base())
 
 
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")

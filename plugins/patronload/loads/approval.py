@@ -35,10 +35,11 @@ MAX_GROUPS = 8
 
 
 class Turn(NamedTuple):
-    """One time of asking: a number that changes when someone clears the task, and where to answer."""
+    """One time of asking: a number that changes when someone clears it, where to answer, and Airflow's address."""
 
     number: int
     link: str | None
+    base: str | None = None
 
 
 class Answer(NamedTuple):

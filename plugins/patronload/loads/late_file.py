@@ -55,7 +55,7 @@ def notify_once(tenant: Tenant, run: Run, day: date, wait: Wait) -> bool:
 
     If the mail server is down, the wait continues, and the mail is tried again at the next look.
     """
-    from patronload.reporting import mails, smtp  # slow, and most loads have their file at once
+    from patronload.reporting import channels, mails, smtp  # slow, and most loads have their file at once
 
     if not wait.late or run.has(names.LATE):
         return True
@@ -65,6 +65,7 @@ def notify_once(tenant: Tenant, run: Run, day: date, wait: Wait) -> bool:
     except PatronloadError as error:
         log.warning("The mail that the file is late could not be sent. %s", error)
         return False
+    channels.Posting(tenant, channels.late(tenant, day, wait.expected)).post_all()
     LateNotice(expected=wait.expected, mailed=datetime.now(UTC)).write(run)
     return True
 

@@ -4,6 +4,7 @@ Account for every row of an export: created, updated, refused, skipped or not se
 To add an outcome of a row, add it to fates_of, to Counts and to Report, whose docstring has the sum of all outcomes.
 """
 
+import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -17,6 +18,7 @@ from patronload.artifacts.models import Approval, Delivery, Failure, Gates, Gate
 from patronload.artifacts.progress import Progress
 from patronload.artifacts.questions import LEAVERS
 from patronload.checks import unread
+from patronload.config.source import SftpSource
 from patronload.config.tenants import Tenant
 from patronload.reporting import undo_words
 from patronload.reporting.fates import Counts, count, fates_of, with_failed
@@ -94,8 +96,18 @@ def _of_load(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_ru
         approval=approval,
         nothing_to_do=done_before,
         who=_who(tenant, left.failure, ended_early=ended_early),
+        folder=_folder(tenant),
+        expert=tenant.people.airflow or "",
         can_be_asked=tenant.system.can_be_asked,
     )
+
+
+def _folder(tenant: Tenant) -> str:
+    """Where the library puts its exports, as it sees it; '' where it has no account on a server."""
+    if not isinstance(tenant.source, SftpSource):
+        return ""
+    folder = posixpath.dirname(tenant.source.path)
+    return f"{folder}/ on your SFTP folder" if folder else "your SFTP folder"
 
 
 def _of_undo(report: Report, run: str, left: LeftBehind) -> Report:

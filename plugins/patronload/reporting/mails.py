@@ -5,15 +5,16 @@ A mail is made from the report alone, so it holds no personal data either. The r
 never attached: the mail says where they are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from patronload import dates, plain_text
 from patronload.artifacts.models import Failure
 from patronload.config.tenants import Notify, Tenant
-from patronload.reporting import templates, words
+from patronload.reporting import contact_steps, templates, words
 from patronload.reporting.approval_question import Question
+from patronload.reporting.places import LINKS, Places, Reader, Site
 from patronload.reporting.report import Outcome, Report
 from patronload.reporting.smtp import Mail
 from patronload.reporting.words import ASKED, LATE
@@ -52,14 +53,65 @@ def subject(headline: str, where_and_when: str) -> str:
     return " ".join(plain_text.one_line(f"{headline} ({where_and_when})").split())
 
 
-def result_mail(tenant: Tenant, report: Report) -> Mail:
-    """The mail that reports the result of a run, to those who are named for its outcome."""
+class Button(NamedTuple):
+    """A button of a mail: its words, and where it leads."""
+
+    words: str
+    url: str
+
+
+def readers(site: Site, named: Sequence[str]) -> Iterator[tuple[Reader, tuple[str, ...]]]:
+    """
+    The readers among the recipients, each with the addresses of one mail.
+
+    Where links are on, each has a mail of their own; otherwise there is one for people on call and one for contacts.
+    """
+    on_call = {address.casefold() for address in site.tenant.notify.on_failure}
+    if site.signer:
+        for address in named:
+            yield Reader(address.casefold() in on_call, address), (address,)
+        return
+    for wanted in (True, False):
+        if group := tuple(address for address in named if (address.casefold() in on_call) is wanted):
+            yield Reader(wanted), group
+
+
+def result_mails(site: Site, report: Report) -> list[Mail]:
+    """The mails that report the result of a run, to those who are named for its outcome."""
+    return [
+        result_mail(site.tenant, report, to, reader, site.places(report.run, reader))
+        for reader, to in readers(site, recipients(site.tenant, report))
+    ]
+
+
+def result_mail(
+    tenant: Tenant,
+    report: Report,
+    to: Sequence[str] | None = None,
+    reader: Reader | None = None,
+    places: Places | None = None,
+) -> Mail:
+    """The mail for one reader, by default for people on call."""
+    found = words.content(report, tenant.dag_id, reader, places)
     return _mail(
         "mail",
         subject(words.headline(report), f"{report.library}, {dates.short(report.day)}"),
-        recipients(tenant, report),
-        words.content(report, tenant.dag_id),
+        recipients(tenant, report) if to is None else to,
+        found | {"buttons": _buttons(report, found["places"], found["plan"].actions)},
+        report.run,
     )
+
+
+def _buttons(report: Report, places: Places, planned: Sequence[object]) -> list[Button]:
+    """To the rejects, the report and the plan; those that need an account say so."""
+    login = "" if places.signed else " (login)"
+    rejects = "Download and correct the rejects" if places.signed else "Download the rejects (login)"
+    found = [
+        *([Button(rejects, places.rejects)] if report.to_correct else []),
+        Button(f"Open the report{login}", places.report),
+        *([Button(f"See the plan{login}", places.plan)] if planned else []),
+    ]
+    return [button for button in found if button.url]
 
 
 def late_mail(tenant: Tenant, day: date, expected: datetime) -> Mail:
@@ -79,21 +131,29 @@ def late_mail(tenant: Tenant, day: date, expected: datetime) -> Mail:
     return _mail("late", subject(headline, f"{tenant.library}, {dates.short(day)}"), to, content)
 
 
-def mail_without_report(tenant: Tenant, run_id: str, day: date, failures: Sequence[Failure]) -> Mail:
-    """The mail about a run whose report could not be written: what is known, to those who hear of failures."""
-    headline = "The load has no report; please look at it in Airflow"
+def mails_without_report(site: Site, run_id: str, day: date, failures: Sequence[Failure]) -> list[Mail]:
+    """The mails about a run whose report could not be written: what is known, to those who hear of failures."""
+    tenant = site.tenant
+    named = _once([*tenant.notify.always, *tenant.notify.on_failure])
+    return [_without_report(tenant, run_id, day, failures, reader, to) for reader, to in readers(site, named)]
+
+
+def _without_report(
+    tenant: Tenant, run_id: str, day: date, failures: Sequence[Failure], reader: Reader, to: Sequence[str]
+) -> Mail:
+    headline = f"The load has no report{'; please look at it in Airflow' if reader.on_call else ''}"
     content = {
         "tenant": tenant,
         "dag": tenant.dag_id,
         "run": run_id,
+        "reader": reader,
         "day": dates.in_words(day),
         "look": words.LOOKS["failed"],
         "headline": headline,
-        "failures": failures,
-        "steps": NO_REPORT,
+        "failures": failures if reader.on_call else (),
+        "steps": NO_REPORT if reader.on_call else (contact_steps.ON_CALL,),
     }
-    to = _once([*tenant.notify.always, *tenant.notify.on_failure])
-    return _mail("no_report", subject(headline, f"{tenant.library}, {dates.short(day)}"), to, content)
+    return _mail("no_report", subject(headline, f"{tenant.library}, {dates.short(day)}"), to, content, run_id)
 
 
 NO_REPORT = (
@@ -102,9 +162,30 @@ NO_REPORT = (
 )
 
 
-def question_mail(tenant: Tenant, run_id: str, day: date, question: Question, link: str | None) -> Mail:
-    """The mail that asks whether an unusual load is right; `link` leads to where the answer is given."""
+def question_mails(
+    site: Site, run_id: str, day: date, question: Question, link: str | None, mark: str = ""
+) -> list[Mail]:
+    """
+    The mails that ask whether an unusual load is right: to those whom the tenant names, and to approvers by link.
+
+    `link` leads to where the answer is given in Airflow, and `mark` names the question in an approver's own link.
+    """
+    tenant = site.tenant
+    asked = tenant.approval.ask if tenant.approval else None
+    approvers = tenant.links.approvers if tenant.links else ()
+    named = _once([*(tenant.notify.on_failure if asked is None else asked), *approvers])
+    own = {address: found for address in named if (found := site.answer(run_id, address, mark))}
+    others = tuple(address for address in named if address not in own)
+    mails = [question_mail(tenant, run_id, day, question, found, (address,)) for address, found in own.items()]
+    return [*mails, *([question_mail(tenant, run_id, day, question, link, others)] if others else [])]
+
+
+def question_mail(
+    tenant: Tenant, run_id: str, day: date, question: Question, link: str | None, to: Sequence[str]
+) -> Mail:
+    """The mail with the question; `link` leads to where the answer is given."""
     headline = f"{question.headline} Please answer"
+    signed = bool(link and LINKS in link)
     content = {
         "tenant": tenant,
         "dag": tenant.dag_id,
@@ -115,26 +196,27 @@ def question_mail(tenant: Tenant, run_id: str, day: date, question: Question, li
         "question": question,
         "most_changes": words.CHANGES,
         "link": link,
+        "signed": signed,
         "steps": _to_answer(link, dates.with_weekday(question.until, tenant.zone), question),
     }
-    asked = tenant.approval.ask if tenant.approval else None
-    to = _once(tenant.notify.on_failure if asked is None else asked)
-    return _mail("question", subject(headline, f"{tenant.library}, {dates.short(day)}"), to, content)
+    return _mail("question", subject(headline, f"{tenant.library}, {dates.short(day)}"), to, content, run_id)
 
 
-def _mail(template: str, line: str, to: Sequence[str], content: Mapping[str, Any]) -> Mail:
+def _mail(template: str, line: str, to: Sequence[str], content: Mapping[str, Any], run: str = "") -> Mail:
     found = templates.environment()
     html, text = (found.get_template(f"{template}.{kind}").render(content) for kind in ("html", "txt"))
-    return Mail(line, tuple(to), html, text)
+    return Mail(line, tuple(to), html, text, run)
 
 
 def _to_answer(link: str | None, until: str, question: Question) -> list[str]:
     choices = question.choices
     follows = " ".join(f"{choice.name}: {choice.follows}." for choice in choices)
-    where = "by the link above" if link else "in Airflow: the run named below, its task 'approve', tab Required Action"
+    where = (
+        "by the button above" if link else "in Airflow: the run named below, its task 'approve', tab Required Action"
+    )
     if question.is_undo:
         return [
-            "Find out whether the load has to be undone. The run's report in Airflow lists every change.",
+            "Find out whether the load has to be undone. The plan of this run lists every change.",
             f"Answer {where}: Approve, and it is undone; Reject, and nothing is sent. A reason has to be given.",
             f"Without an answer by {until}, nothing is sent, and another mail says so.",
         ]

@@ -1,11 +1,14 @@
 """Advise the reader of a report what to do next."""
 
-from patronload.reporting import undo_words
+from patronload.reporting import contact_steps, undo_words
+from patronload.reporting.places import Places, Reader
 from patronload.reporting.report import Report, count_of
 
 
-def next_steps(report: Report) -> list[str]:
-    """The next steps, in order."""
+def next_steps(report: Report, reader: Reader | None = None, places: Places | None = None) -> list[str]:
+    """The next steps, in order. Contacts read nothing about Airflow; without a reader they are for people on call."""
+    if reader and not reader.on_call:
+        return contact_steps.contact_steps(report, places or Places())
     return undo_words.next_steps(report) if report.undo and report.outcome != "failed" else _after_a_load(report)
 
 

@@ -181,6 +181,10 @@ class Report(_Part):
     """Who can act on the failure, as the tenant file names them."""
     put_back: tuple[str, ...] = ()
     """The paths of the rejects in the library's own SFTP account, if they were put there."""
+    folder: str = ""
+    """Where the library puts its exports, as it sees it: "outgoing/ on your SFTP folder"."""
+    expert: str = ""
+    """Who looks after Airflow and this library's files, as the tenant file names them."""
     can_be_asked: bool = True
     """Whether the target tells what it has. If not, what got lost is sent once more."""
 

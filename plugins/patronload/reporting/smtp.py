@@ -31,6 +31,9 @@ CONNECTION = "smtp_default"
 WAITS = (2.0, 10.0)
 """Seconds to wait before each new try. Airflow's own retries of the task are for longer outages."""
 
+RUN = "X-Patronload-Run"
+"""The header of a mail that names its run."""
+
 _FINAL = 500
 """SMTP replies from here on are final; those below ask to come again later (RFC 5321, section 4.2.1)."""
 
@@ -39,12 +42,13 @@ _TIMEOUT = 30
 
 
 class Mail(NamedTuple):
-    """A mail as it will be sent: whom to, and the same content as HTML and as plain text."""
+    """A mail as it will be sent: whom to, the same content as HTML and as plain text, and which run it is about."""
 
     subject: str
     to: tuple[str, ...]
     html: str
     text: str
+    run: str = ""
 
 
 def send(mail: Mail, waits: Sequence[float] = WAITS) -> None:
@@ -238,6 +242,8 @@ def _message(mail: Mail, sender: str) -> EmailMessage:
     key = hashlib.sha256("\0".join((mail.subject, *mail.to, mail.text)).encode()).hexdigest()[:32]
     message["Message-ID"] = f"<{key}@{sender.rpartition('@')[2].rstrip('>') or 'patronload'}>"
     message["Auto-Submitted"] = "auto-generated"
+    if mail.run:  # for the people on call, who look for all mails of a run; no reader sees it
+        message[RUN] = mail.run
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
     return message

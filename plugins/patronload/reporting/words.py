@@ -4,10 +4,12 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from patronload import dates
-from patronload.reporting import plan_summary, undo_words
+from patronload.reporting import contact_steps, plan_summary, undo_words
 from patronload.reporting.next_steps import next_steps
+from patronload.reporting.places import Places, Reader
 from patronload.reporting.plan_summary import PlanSummary
 from patronload.reporting.report import UNCONFIRMED, Noted, Outcome, People, Reason, Report, count_of
+from patronload.reporting.who_fixes import fixer
 
 SCOPE_WORDS = {
     "file": "stops the run",
@@ -258,11 +260,21 @@ def _row_numbers(reason: Reason | Noted) -> str:
     )
 
 
-def content(report: Report, dag_id: str) -> dict[str, Any]:
-    """The words that the templates show of a report: mail.html, mail.txt, report.html, and the page in Airflow."""
-    zone = ZoneInfo(report.timezone)
+def content(report: Report, dag_id: str, reader: Reader | None = None, places: Places | None = None) -> dict[str, Any]:
+    """
+    The words that the templates show of a report: mail.html, mail.txt, report.html, and the pages.
+
+    `reader` is for whom they are: a contact reads nothing about Airflow. Without one they are for people on call.
+    """
+    zone, reader = ZoneInfo(report.timezone), reader or Reader()
     return {
         "report": report,
+        "reader": reader,
+        "places": places or Places(),
+        "message": _message(report, reader),
+        "who": report.who if reader.on_call or "Airflow" not in report.who else "the people on call",
+        "warnings": _warnings(report, reader),
+        "fixers": [fixer(reason, report.target) for reason in report.reasons],
         "dag": dag_id,
         "day": dates.in_words(report.day),
         "look": LOOKS[report.outcome],
@@ -282,10 +294,29 @@ def content(report: Report, dag_id: str) -> dict[str, Any]:
         "gate_words": GATE_WORDS,
         "scope_words": SCOPE_WORDS,
         "reason_words": reason_words(report),
-        "steps": next_steps(report),
+        "steps": next_steps(report, reader, places),
         "archive": _archive(report, zone),
         "when": lambda moment: dates.with_weekday(moment, zone),
     }
+
+
+EXPORTS_OWN = ("ValidationError", "MissingError", "SourceError", "Declined", "RefusedError")
+"""Kinds of failures that are about the export; a contact can act on them."""
+
+
+def _message(report: Report, reader: Reader) -> str:
+    """What ended the run. A contact reads what is about the export."""
+    if report.failure is None or reader.on_call:
+        return report.failure.message if report.failure else ""
+    if report.failure.kind not in EXPORTS_OWN:
+        return ""
+    return contact_steps.without_technical(report.failure.message)
+
+
+def _warnings(report: Report, reader: Reader) -> list[str]:
+    if reader.on_call:
+        return [*report.warnings]
+    return [words for warning in report.warnings if (words := contact_steps.without_technical(warning))]
 
 
 def _archive(report: Report, zone: ZoneInfo) -> str:

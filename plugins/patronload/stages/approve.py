@@ -37,24 +37,28 @@ def approve(load: Load, turn: Turn, answer: Answer | None = None) -> Question | 
         record = approval.record_answer(load, turn, answer)
         if not record.answer:
             question = approval.question(load, record)
-            _ask(load, question, record, turn.link)
+            _ask(load, question, record, turn)
             return question
         approval.check_answer(load, record)
     log.info("Approved by %s", record.by)
     return None
 
 
-def _ask(load: Load, question: Question, record: ApprovalRecord, link: str | None) -> None:
+def _ask(load: Load, question: Question, record: ApprovalRecord, turn: Turn) -> None:
     """Mail the question, once. It is shown in Airflow too, so a mail server that is down stops nothing."""
-    from patronload.reporting import mails, smtp  # slow, and needed only on unusual days
+    from patronload.reporting import channels, mails, places, smtp  # slow, and needed only on unusual days
 
     # Other loads need not wait for a person. Post takes the lease again, and sends nothing if another load has sent.
     leases.release(load.run.root, load.called)
     log.info("Waiting for an answer until %s: %s", question.until, " ".join(question.sentences))
     if record.mailed:
         return
+    posting = channels.Posting(load.tenant, channels.question(load.tenant, load.day, question))
+    posting.post_all()
+    site, mark = places.site(load.tenant, turn.base), questions.mark(record)
     try:
-        smtp.send(mails.question_mail(load.tenant, load.run_id, load.day, question, link))
+        for mail in mails.question_mails(site, load.run_id, load.day, question, turn.link, mark):
+            smtp.send(mail)
     except PatronloadError as error:
         log.warning("The question could not be mailed. %s", error)
         return

@@ -2,38 +2,74 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 
 from patronload.artifacts import names
-from patronload.artifacts.models import Failure
+from patronload.artifacts.models import Failure, Mailed
 from patronload.artifacts.run import Run
-from patronload.errors import ConfigError
+from patronload.errors import ConfigError, PatronloadError, TransientError
 from patronload.loads import failures
 from patronload.loads.load import Counts, Load
-from patronload.reporting import mails, smtp
+from patronload.reporting import channels, mails, places, smtp
 from patronload.reporting.report import Report
+from patronload.reporting.smtp import Mail
 
 log = logging.getLogger(__name__)
 
 
-def notify(load: Load, known: Callable[[], Sequence[Failure]] = tuple) -> Counts:
+def notify(load: Load, known: Callable[[], Sequence[Failure]] = tuple, base: str | None = None) -> Counts:
     """
-    Mail the report; `known` gives what ended stages of the run, as Airflow has it, for a mail without a report.
+    Mail the report, and post it where the tenant file says; `base` is Airflow's own address, for buttons in the mail.
 
-    Raises TargetError, TransientError.
+    `known` gives what ended stages of the run, as Airflow has it, for a mail without a report. Raises TargetError,
+    TransientError.
     """
     with failures.worded(load.run):
-        report = _report(load.run)
+        report, site = _report(load.run), places.site(load.tenant, base)
         if report is None:
-            mail = mails.mail_without_report(load.tenant, load.run_id, load.day, [*known()] or _recorded(load.run))
+            known_failures = [*known()] or _recorded(load.run)
+            made = mails.mails_without_report(site, load.run_id, load.day, known_failures)
         else:
-            mail = mails.result_mail(load.tenant, report)
-        smtp.send(mail)
-    log.info("Mailed '%s' to %s people", mail.subject, len(mail.to))
-    return {"outcome": report.outcome if report else "failed", "mails": len(mail.to)}
+            made = mails.result_mails(site, report)
+        about = hashlib.sha256(repr(report).encode()).hexdigest()
+        outcome = report.outcome if report else "failed"
+        posting = channels.Posting(load.tenant, channels.message(load.tenant, load.day, report))
+        _send(load.run, about, made, posting)
+    return {"outcome": outcome, "mails": sum(len(mail.to) for mail in made)}
+
+
+def _send(run: Run, about: str, made: Sequence[Mail], posting: channels.Posting) -> None:
+    """
+    Send what was not sent yet: after a failure Airflow starts the task again, and no one gets the same mail twice.
+
+    One mail that fails stops no other one. Raises what was wrong with the first one that another try may help.
+    """
+    kept = Mailed.find(run)
+    done = [*kept.done] if kept and kept.about == about else []
+    for channel in posting.channels:
+        if channel not in done:
+            posting.post(channel)
+            done.append(channel)
+    wrong: list[PatronloadError] = []
+    for mail in made:
+        mark = hashlib.sha256(" ".join(mail.to).casefold().encode()).hexdigest()[:16]
+        if mark in done:
+            continue
+        try:
+            smtp.send(mail)
+        except PatronloadError as error:
+            wrong.append(error)
+            continue
+        log.info("Mailed '%s' to %s people", mail.subject, len(mail.to))
+        done.append(mark)
+    if wrong:
+        Mailed(about=about, done=tuple(done)).write(run)
+        raise next((error for error in wrong if isinstance(error, TransientError)), wrong[0])
+    run.remove(names.MAILED)
 
 
 def _report(run: Run) -> Report | None:

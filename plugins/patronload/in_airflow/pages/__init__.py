@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 PREFIX = "/patron-loads"
 """Where the pages are, below Airflow's own address."""
 
+LINKS_PREFIX = "/patron-links"
+"""Where the pages behind signed links are; Airflow asks no one there for a login."""
+
 Asgi = Callable[..., Awaitable[None]]
 
 
@@ -24,6 +27,14 @@ class Pages:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer one request."""
         await _build()(scope, receive, send)
+
+
+class SignedPages:
+    """The pages behind signed links as an ASGI application."""
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Answer one request."""
+        await _build_signed()(scope, receive, send)
 
 
 def views() -> list[dict[str, Any]]:
@@ -72,6 +83,13 @@ def _build() -> Asgi:
     from patronload.in_airflow.pages import routes  # FastAPI, Airflow's models, polars: a second and more
 
     return routes.application()
+
+
+@cache
+def _build_signed() -> Asgi:
+    from patronload.in_airflow.pages import signed  # as slow as the others
+
+    return signed.application()
 
 
 def _base_path() -> str:

@@ -1,0 +1,95 @@
+"""Advise a library's contact what to do next, in their words: files, folders and people; nothing about Airflow."""
+
+from __future__ import annotations
+
+import re
+
+from patronload.reporting.places import Places
+from patronload.reporting.report import Report, count_of
+
+ON_CALL = "The people on call have the same mail with the technical details; you need not do anything now."
+
+
+def contact_steps(report: Report, places: Places) -> list[str]:
+    """The next steps of a contact, in order."""
+    if report.undo:
+        return [] if report.outcome == "failed" else ["Check by hand what could not go back, then send the right file."]
+    steps = {
+        "stopped": _after_a_stop,
+        "declined": _after_a_stop,
+        "no_file": _without_a_file,
+        "failed": _after_a_failure,
+        "already_loaded": _loaded_before,
+        "dry_run": _tried_out,
+    }.get(report.outcome)
+    return steps(report, places) if steps else _correct(report, places) or ["There is nothing to do."]
+
+
+def _after_a_stop(report: Report, places: Places) -> list[str]:
+    return [
+        f"If the export is wrong, ask its sender for a correct one, and put it into {_folder(report)}.",
+        f"If it is right after all, ask {_expert(report)} to load it.",
+        *_correct(report, places)[:2],
+    ]
+
+
+def _without_a_file(report: Report, _: Places) -> list[str]:
+    return [
+        f"Ask the sender of the export for the file, and have it put into {_folder(report)}.",
+        f"When it is there, ask {_expert(report)} to start the load again.",
+    ]
+
+
+def _after_a_failure(report: Report, places: Places) -> list[str]:
+    return [ON_CALL, *_correct(report, places)[:1]]
+
+
+def _loaded_before(report: Report, _: Places) -> list[str]:
+    return [
+        "If a newer export should be there, ask its sender.",
+        f"To load this one once more, ask {_expert(report)}.",
+    ]
+
+
+def _tried_out(report: Report, places: Places) -> list[str]:
+    return [*_correct(report, places)[:2], "This was a trial. Nothing has changed, and there is nothing else to do."]
+
+
+def _correct(report: Report, places: Places) -> list[str]:
+    """How rejected rows are corrected, and where they go then."""
+    if not report.to_correct:
+        return []
+    rows = count_of(report.to_correct, "row")
+    where = f" You find it on your SFTP server: {' and '.join(report.put_back)}." if report.put_back else ""
+    steps = [
+        f"Open the rejects (rejects.xlsx or rejects.csv): the file has the {rows} and the reasons.{where}",
+        "Correct the rows there, and in the system that the export comes from, or the next one has the errors again.",
+        "Save the file as a workbook or as CSV, and leave the columns in that begin with reject_.",
+    ]
+    if places.signed and places.rejects:
+        return [
+            *steps,
+            "Upload it on the page behind the first button of this mail: that starts the load.",
+        ]
+    return [*steps, f"Upload it to {_folder(report)}, and ask {_expert(report)} to load it."]
+
+
+def _folder(report: Report) -> str:
+    return report.folder or "the folder of your exports"
+
+
+def _expert(report: Report) -> str:
+    return report.expert or "the people who look after your loads"
+
+
+_TECHNICAL = re.compile(
+    r"Airflow|\btasks?\b|\bDAGs?\b|tenant file|mapping file|\bXCom\b|\blogs?\b|Load anyway|Dry run|[a-z]+\.[a-z_]+ in\b"
+    r"|connection|docs/|\bruns? [a-z]+__|\bclear\b|python",
+    re.IGNORECASE,
+)
+
+
+def without_technical(message: str) -> str:
+    """A message without the sentences that only people on call can use."""
+    sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z'])", " ".join(message.split()))
+    return " ".join(sentence for sentence in sentences if not _TECHNICAL.search(sentence))
