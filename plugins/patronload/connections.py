@@ -65,7 +65,7 @@ MAKE_KEY = "openssl rand -base64 48"
 
 def link_keys(connection_id: str) -> list[str]:
     """
-    The keys in the password of the Airflow connection for signed links, the newest first, separated by blanks or commas.
+    The keys for signed links in the password of the Airflow connection, the newest first; blanks or commas separate them.
 
     Raises ConfigError as `get` does, and for a key that is too short to be safe.
     """

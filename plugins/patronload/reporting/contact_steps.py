@@ -69,7 +69,7 @@ def _correct(report: Report, places: Places) -> list[str]:
     if places.signed and places.rejects:
         return [
             *steps,
-            "Upload it on the page behind the first button of this mail: that starts the load.",
+            "Upload it on your page of this load, below the downloads. That starts the load of these rows.",
         ]
     return [*steps, f"Upload it to {_folder(report)}, and ask {_expert(report)} to load it."]
 

@@ -156,7 +156,7 @@ def show(request: Request, session: SessionDep, visitor: Visitor) -> HTMLRespons
         shown["may_answer"] = _may_answer(session, visitor)
         report = Report.from_json(run.read_json(names.REPORT)) if run.has(names.REPORT) else None
         if report:
-            shown |= words.content(report, tenant.dag_id, CONTACT)
+            shown |= words.content(report, tenant.dag_id, CONTACT, _places(visitor))
         shown["files"] = _files(run, report) if visitor.person.may_correct else []
     except (PatronloadError, OSError, ValueError) as error:
         log.warning("A page behind a link cannot be shown: %s", type(error).__name__)
@@ -233,6 +233,11 @@ def style() -> Response:
     """How the pages look."""
     text = _templates().get_template("pages/link.css").render(looks=words.LOOKS)
     return Response(text, media_type="text/css", headers=HEADERS | {"Cache-Control": "private, max-age=3600"})
+
+
+def _places(visitor: Visit) -> places.Places:
+    """As a mail to this person has them: what is on the page itself."""
+    return places.Places(rejects="#rejects" if visitor.person.may_correct else "", signed=True)
 
 
 def _record(visitor: Visit) -> ApprovalRecord | None:
