@@ -65,7 +65,7 @@ MAKE_KEY = "openssl rand -base64 48"
 
 def link_keys(connection_id: str) -> list[str]:
     """
-    The keys for signed links in the password of the Airflow connection, the newest first; blanks or commas separate them.
+    The keys for signed links: the password of the Airflow connection, the newest first, with blanks or commas between.
 
     Raises ConfigError as `get` does, and for a key that is too short to be safe.
     """
