@@ -222,7 +222,7 @@ def test_the_connections_can_be_copied():
         for block in blocks("docs/add-a-library.md")
         if block.language == "json"
     ]
-    assert [kind for kind, _ in kinds] == ["sftp", "sftp", "http", "http", "smtp"]
+    assert [kind for kind, _ in kinds] == ["sftp", "sftp", "postgres", "http", "http", "http", "smtp"]
     for kind, connection in kinds:
         assert connection["conn_type"] == kind
         assert kind != "sftp" or connection["extra"]["host_key"].startswith("ssh-ed25519 ")

@@ -84,8 +84,9 @@ SPEAKING = (
         "loads/posting/planned_chunks.py",
     ),
     *("artifacts/encryption.py", "sources/deliveries.py", "sources/sftp.py", "sources/folder.py"),
+    *("sources/sql.py", "sources/https.py"),
     *("loads/leases.py", "targets/delivery.py", "targets/folio/client.py", "targets/folio/errors.py"),
-    *("targets/folio/user_import.py", "targets/folio/auth.py", "targets/http_client.py"),
+    *("targets/folio/user_import.py", "targets/folio/auth.py", "http_client.py"),
     "targets/infiniti/client.py",
 )
 

@@ -12,7 +12,7 @@ import pytest
 from patronload import sources
 from patronload.config.source import SftpSource
 from sandbox.sftp import KeyPair, SftpAccount, SftpServer, new_key_pair
-from tests.sources.places import PASSWORD, Fetch, Taken
+from tests.sources.places import DAY, PASSWORD, Fetch, Taken
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def fetch_sftp(connect: Callable[..., str]) -> Fetch:
             connect()
         source = SftpSource(type="sftp", connection="stclare_sftp", path=path, quiet_seconds=quiet_seconds)
         into = into or io.BytesIO()
-        return Taken(sources.fetch(source, path, into), into.getvalue())
+        return Taken(sources.fetch(source, path, into, day=DAY), into.getvalue())
 
     return fetch
 

@@ -16,7 +16,7 @@ from patronload import sources
 from patronload.config.source import FolderSource
 from patronload.errors import ConfigError, SourceError, TransientError
 from sandbox.s3 import S3Server
-from tests.sources.places import EXPORT, TEN_MEGABYTES, Interrupted, fetch_folder, put
+from tests.sources.places import DAY, EXPORT, TEN_MEGABYTES, Interrupted, fetch_folder, put
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def test_reads_into_any_file(tmp_path: Path) -> None:
     put(tmp_path, "a.csv")
     with (tmp_path / "into").open("wb") as into:
         path = f"file://{tmp_path}/a.csv"
-        sources.fetch(FolderSource(type="folder", path=path, quiet_seconds=0), path, into)
+        sources.fetch(FolderSource(type="folder", path=path, quiet_seconds=0), path, into, day=DAY)
     assert (tmp_path / "into").read_bytes() == EXPORT
 
 

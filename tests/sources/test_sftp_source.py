@@ -16,7 +16,7 @@ from patronload import sources
 from patronload.errors import ConfigError, SourceError, TransientError
 from patronload.sources import sftp
 from sandbox.sftp import KeyPair, SftpServer, new_key_pair
-from tests.sources.places import EXPORT, PASSWORD, TEN_MEGABYTES, Fetch, Interrupted, put
+from tests.sources.places import DAY, EXPORT, PASSWORD, TEN_MEGABYTES, Fetch, Interrupted, put
 
 Connect = Callable[..., str]
 
@@ -247,7 +247,7 @@ def test_a_missing_connection_says_how_to_add_it(monkeypatch: pytest.MonkeyPatch
     """The tenant file names it, Airflow does not have it."""
     source = sources.SftpSource(type="sftp", connection="nowhere", path="x")
     with pytest.raises(ConfigError, match="AIRFLOW_CONN_NOWHERE"):
-        sources.fetch(source, "x", io.BytesIO())
+        sources.fetch(source, "x", io.BytesIO(), day=DAY)
 
 
 def test_the_log_is_quiet_and_tells_no_secret(

@@ -16,7 +16,7 @@ import pytest
 from patronload import sources
 from patronload.config.source import FolderSource, Most, SftpSource
 from patronload.errors import ConfigError, MissingError, SourceError, TransientError
-from tests.sources.places import EXPORT, TEN_MEGABYTES, Fetch, Interrupted, Taken, fetch_folder, put
+from tests.sources.places import DAY, EXPORT, TEN_MEGABYTES, Fetch, Interrupted, Taken, fetch_folder, put
 
 
 @pytest.fixture(params=["sftp", "file", "plain path"])
@@ -285,10 +285,10 @@ def test_a_file_that_is_too_large_is_not_fetched(tmp_path: Path, most: int) -> N
     source = FolderSource(type="folder", path=f"{tmp_path}/patrons.csv", quiet_seconds=0, most=Most(bytes=most))
     into = io.BytesIO()
     if most >= len(EXPORT):
-        assert sources.fetch(source, source.path, into).size == most
+        assert sources.fetch(source, source.path, into, day=DAY).size == most
         return
     with pytest.raises(SourceError, match=r"source\.most\.bytes allows"):
-        sources.fetch(source, source.path, into)
+        sources.fetch(source, source.path, into, day=DAY)
     assert into.getvalue() == b""
 
 

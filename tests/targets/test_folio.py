@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
+from patronload import http_client
 from patronload.connections import Connection
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
-from patronload.targets import http_client, request_body, request_overhead
+from patronload.targets import request_body, request_overhead
 from patronload.targets.delivery import NothingWritten
 from patronload.targets.folio.answers import Answer
 from patronload.targets.folio.client import Folio, batches, cql_text, gateway

@@ -4,11 +4,12 @@ import posixpath
 import re
 import string
 from datetime import date, time
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from patronload import plain_text
+from patronload.config import queries
 from patronload.config.conditions import is_usable
 from patronload.config.tenant_values import (
     ClockTime,
@@ -213,3 +214,100 @@ class FolderSource(Source):
     """A file in a folder or bucket: any path that Airflow's ObjectStoragePath takes, like s3://conn@bucket/exports/."""
 
     type: Literal["folder"]
+
+
+class HttpsSource(Source):
+    """A file that a web server gives out. The Airflow connection has the address, and how we log in."""
+
+    not_for_it: ClassVar[tuple[str, ...]] = ("quiet_seconds",)
+
+    type: Literal["https"]
+    connection: ConnectionId
+    path: DatedPath = Field(
+        description="the address of the file, after the address in the connection; may hold {date:%Y%m%d} and a query",
+        examples=["reports/patrons.csv?day={date:%Y-%m-%d}"],
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _check_path(cls, path: str) -> str:
+        steps = path.partition("?")[0].split("/")
+        if "://" in path or path.startswith("//") or ".." in steps or "#" in path or "*" in steps[-1]:
+            raise ValueError(
+                f"'{path}' is not the address of one file at the server. Write what follows the address in the "
+                "connection, without * and .., like reports/patrons.csv."
+            )
+        return path
+
+    @model_validator(mode="after")
+    def _check_keys_apply(self) -> "HttpsSource":
+        _refuse(self, "a web server")
+        if self.files == "all":
+            raise ValueError("a web server does not list its files. Leave out 'files', or list the further paths.")
+        return self
+
+    def path_instead(self, path: str, day: date) -> str:
+        """As Source.path_instead; a question mark begins the query of an address."""
+        name, mark, query = path.partition("?")
+        return HttpsSource.model_validate(
+            {"type": "https", "connection": self.connection, "path": self._file_instead(name, day) + mark + query}
+        ).path
+
+    def _file_instead(self, name: str, day: date) -> str:
+        bare = self.model_copy(update={"path": self.path.partition("?")[0]})
+        return Source.path_instead(bare, name, day)
+
+
+class SqlSource(Source):
+    """The result of a query. The Airflow connection has the database, and how we log in."""
+
+    not_for_it: ClassVar[tuple[str, ...]] = (
+        *("delimiter", "encoding", "quote", "columns", "sheet", "skip_lines", "trailer", "widths", "member"),
+        *("files", "same_person", "pgp", "quiet_seconds"),
+    )
+
+    type: Literal["sql"]
+    connection: ConnectionId
+    path: str = Field(
+        alias="query",
+        pattern=r"^[A-Za-z0-9_-]+\.sql$",
+        description="the name of the file with the query, beside the tenant file; it may hold '{date:%Y-%m-%d}'",
+        examples=["elmwood.sql"],
+    )
+
+    @model_validator(mode="after")
+    def _check_keys_apply(self) -> "SqlSource":
+        _refuse(self, "a query")
+        return self
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the query asks for the day of the run."""
+        return queries.is_dated(queries.read(self.path))
+
+    def path_on(self, day: date) -> str:  # noqa: ARG002 - the same file on each day
+        """The name of the query's file."""
+        return self.path
+
+    def path_instead(self, path: str, day: date) -> str:  # noqa: ARG002 - whatever they are
+        """Raises ConfigError: another query is for the tenant file to name."""
+        raise ConfigError(
+            "A query has no source path. Start the load without it; corrected rejects are uploaded on the page of "
+            "their run."
+        )
+
+    @property
+    def doubts(self) -> list[str]:
+        """None: `check` reads the query."""
+        return []
+
+
+def _refuse(source: HttpsSource | SqlSource, kind: str) -> None:
+    """Raise ValueError for keys that do nothing for this kind of source."""
+    given = [f"'{name}'" for name in source.not_for_it if name in source.model_fields_set]
+    if given:
+        raise ValueError(f"{' and '.join(given)} cannot be used with {kind}. Remove it.")
+
+
+AnySource = SftpSource | FolderSource | SqlSource | HttpsSource
+"""The kinds of source."""

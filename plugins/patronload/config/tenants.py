@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from patronload import settings, systems
-from patronload.config import expectations, tenant_values
+from patronload.config import expectations, queries, tenant_values
 from patronload.config.leavers import Leavers
 from patronload.config.links import Addresses, Links
 from patronload.config.mapping import Expectations
-from patronload.config.source import FolderSource, SftpSource
+from patronload.config.source import FolderSource, HttpsSource, SftpSource, SqlSource
 from patronload.config.tenant_values import Age, CronLine, Percent, ShareOrNumber, TimeZone, Wait
 from patronload.documents import loading, models, yaml_files
 from patronload.documents.models import Document
@@ -196,7 +196,7 @@ class Tenant(Document):
     )
     schedule: CronLine | None = Field(None, description="a cron line; left out: loads are started by hand only")
     timezone: TimeZone = Field(description="the time zone of the schedule and of the run's day")
-    source: Annotated[SftpSource | FolderSource, Field(discriminator="type")]
+    source: Annotated[SftpSource | FolderSource | SqlSource | HttpsSource, Field(discriminator="type")]
     target: Annotated[FolioTarget | InfinitiTarget, Field(discriminator="type")]
     expect: Expectations = Field(
         Expectations(), description="checks of this library's exports, in addition to those of the mapping file"
@@ -281,10 +281,19 @@ def load_file(path: Path) -> Tenant:
         raise ConfigError(
             models.complaint(file, ("mapping",), f"this mapping is not for the target type {tenant.target.type}.")
         )
-    about = [*_mistakes_about_leavers(tenant), *_mistakes_about_rejects(tenant)]
+    about = [*_mistakes_about_query(tenant), *_mistakes_about_leavers(tenant), *_mistakes_about_rejects(tenant)]
     if wrong := [models.complaint(file, key, sentence) for key, sentence in about]:
         raise ConfigError("\n".join(wrong))
     return tenant
+
+
+def _mistakes_about_query(tenant: Tenant) -> Iterator[tuple[yaml_files.Key, str]]:
+    """Why the query of a source of type sql cannot be sent."""
+    if isinstance(tenant.source, SqlSource):
+        try:
+            queries.read(tenant.source.path)
+        except ConfigError as error:
+            yield ("source", "query"), str(error)
 
 
 def _mistakes_about_leavers(tenant: Tenant) -> Iterator[tuple[yaml_files.Key, str]]:

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from patronload import connections, settings, sources, targets
 from patronload.artifacts import run as runs
 from patronload.config import mapping_files, tenants
-from patronload.config.source import SftpSource
+from patronload.config.source import FolderSource
 from patronload.config.tenants import Tenant
 from patronload.errors import ConfigError, Defect, MissingError, PatronloadError
 from patronload.reporting import smtp
@@ -75,12 +75,9 @@ def _done(subject: str, check: Callable[[Tenant], list[str]], tenant: Tenant) ->
 
 def _export(tenant: Tenant) -> list[str]:
     source = tenant.source
-    if isinstance(source, SftpSource):
+    if not isinstance(source, FolderSource):
         _find_connection(source.connection)
-    day = datetime.now(tenant.zone).date()
-    entry = sources.newest(source, source.path_on(day))
-    written = entry.modified.astimezone(tenant.zone)
-    return [f"{entry.path} has {entry.size:,} bytes and was written at {written:%Y-%m-%d %H:%M} ({tenant.timezone})."]
+    return [sources.look(source, datetime.now(tenant.zone).date(), tenant.zone)]
 
 
 def _pgp_key(tenant: Tenant) -> list[str]:

@@ -63,7 +63,7 @@ def _delivery(load: Load) -> Delivery:
 
 def _fetch_file(load: Load, path: str, name: str) -> DeliveredFile:
     with load.run.writing(name) as file:
-        delivered = sources.fetch(load.tenant.source, path, file, load.until)
+        delivered = sources.fetch(load.tenant.source, path, file, load.until, day=load.day)
     return DeliveredFile(**delivered._asdict(), fetched=datetime.now(UTC).replace(microsecond=0))
 
 

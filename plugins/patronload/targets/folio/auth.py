@@ -12,7 +12,6 @@ import re
 import time
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ import httpx
 from httpx import codes
 
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
+from patronload.http_client import retry_after, server_time
 from patronload.targets.connection import Connection
 from patronload.targets.folio.errors import BUSY
 
@@ -146,26 +146,6 @@ class Login(httpx.Auth):
 
     def _who(self) -> str:
         return f"The FOLIO user of the connection '{self._connection.id}'"
-
-
-def server_time(response: httpx.Response) -> datetime | None:
-    """The time of the server's clock, rounded down to the second, or None if it did not say."""
-    try:
-        return parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
-    except (KeyError, ValueError):
-        return None
-
-
-def retry_after(response: httpx.Response) -> float | None:
-    """The pause a server asks for, in seconds, or None. RFC 9110: a number of seconds, or a date."""
-    value = response.headers.get("retry-after", "")
-    if value.isdecimal():
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-        return max(0.0, (until - (server_time(response) or datetime.now(UTC))).total_seconds())
-    except (ValueError, TypeError):
-        return None
 
 
 def _cookie(response: httpx.Response) -> Token | None:

@@ -13,14 +13,15 @@ from urllib.parse import quote
 import httpx
 from httpx import codes
 
+from patronload import http_client
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
+from patronload.http_client import retry_after, server_time
 from patronload.systems.folio import FolioTarget
-from patronload.targets import http_client
 from patronload.targets.connection import Connection
 from patronload.targets.delivery import NothingWritten, Patience, Record
 from patronload.targets.folio import errors
 from patronload.targets.folio.answers import Answer
-from patronload.targets.folio.auth import TRIES, Login, retry_after, server_time
+from patronload.targets.folio.auth import TRIES, Login
 from patronload.targets.folio.errors import Place
 
 USER_IMPORT = "/user-import"

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import httpx
 from httpx import codes
 
+from patronload import http_client
 from patronload.errors import PatronloadError, TargetError, TransientError
-from patronload.targets import http_client
 
 BUSY = (codes.TOO_MANY_REQUESTS, codes.SERVICE_UNAVAILABLE)
 """Come again later."""

@@ -22,10 +22,10 @@ import httpx
 import polars as pl
 from httpx import codes
 
+from patronload import http_client
 from patronload.config.mapping import Mapping
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
 from patronload.systems.infiniti import INFINITI, InfinitiTarget
-from patronload.targets import http_client
 from patronload.targets.connection import Connection
 from patronload.targets.delivery import (
     NO_BACKGROUND,

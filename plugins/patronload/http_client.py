@@ -1,4 +1,4 @@
-"""HTTP for every target: the address of a connection, and the error for a missing answer."""
+"""HTTP for sources and targets: the address of a connection, and the error for a missing answer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
 
 import httpx
 
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
-from patronload.targets.connection import Connection
 
 # httpx logs every URL, and ours hold patrons' ids; httpcore, when asked for everything, logs cookies.
 for _noisy in ("httpx", "httpcore"):
@@ -20,6 +22,25 @@ for _noisy in ("httpx", "httpcore"):
 
 MOST_ANSWER = 200 << 20
 """The maximum size of an answer in bytes; a page of a thousand users is a hundredth of that."""
+
+
+class Connection(Protocol):
+    """The address in a connection."""
+
+    @property
+    def id(self) -> str:
+        """The connection's id in Airflow."""
+
+    @property
+    def host(self) -> str | None:
+        """A name, or a URL."""
+
+    @property
+    def port(self) -> int | None:
+        """Left out: the protocol's own."""
+
+    def says(self, name: str) -> bool:
+        """Whether `name` is true in `extra`."""
 
 
 def address(connection: Connection) -> httpx.URL | None:
@@ -108,10 +129,10 @@ def was_not_sent(error: httpx.RequestError) -> bool:
     return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
 
-def unreachable(place: str, error: httpx.RequestError) -> PatronloadError:
-    """The error for a harmless request without an answer."""
+def unreachable(place: str, error: httpx.RequestError, wrong: type[PatronloadError] = TargetError) -> PatronloadError:
+    """The error for a harmless request without an answer; `wrong` if the server is not the one it should be."""
     if isinstance(_root(error), ssl.SSLCertVerificationError):
-        return TargetError(
+        return wrong(
             f"{place} shows a certificate that is not valid for it. Correct the host of the connection, or ask for a "
             "certificate that this machine trusts."
         )
@@ -130,6 +151,26 @@ def cause(error: httpx.RequestError) -> str:
     if isinstance(error, httpx.ConnectError):
         return "the connection was refused" if isinstance(root, ConnectionRefusedError) else "no connection"
     return "the connection was cut"
+
+
+def server_time(response: httpx.Response) -> datetime | None:
+    """The time of the server's clock, rounded down to the second, or None if it did not say."""
+    try:
+        return parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
+    except (KeyError, ValueError):
+        return None
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """The pause a server asks for, in seconds, or None. RFC 9110: a number of seconds, or a date."""
+    value = response.headers.get("retry-after", "")
+    if value.isdecimal():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+        return max(0.0, (until - (server_time(response) or datetime.now(UTC))).total_seconds())
+    except (ValueError, TypeError):
+        return None
 
 
 def _root(error: BaseException) -> BaseException:
