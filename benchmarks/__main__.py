@@ -88,7 +88,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "find": lambda _: finding.measure(ROWS),
     "night": night.measure,
     "stored": lambda _: stored.measure(),
-    "speed": lambda _: real_speed.measure(),
+    "speed": lambda rows: real_speed.measure(real_speed.SIZES if rows == ROWS else [rows]),
     "ledger": lambda _: ledger.measure(),
     "loaders": lambda _: loaders.loaders(ROWS),
 }

@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.folio.jackson import Date, Flag, Integer, RequiredInteger, RequiredList, RequiredText, Text, TextSet
+from sandbox.folio.jackson import (
+    Date,
+    Flag,
+    Integer,
+    RequiredInteger,
+    RequiredList,
+    RequiredText,
+    RequiredTrue,
+    Text,
+    TextSet,
+)
 
 UUID = r"^[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[1-5][a-fA-F0-9]{3}-[89abAB][a-fA-F0-9]{3}-[a-fA-F0-9]{12}$"
 """FOLIO: raml-util uuid.schema; versions 1 to 5 of variant 8 to b."""
@@ -98,7 +108,7 @@ class RequestPreference(Body):
 
     id: Uuid = None
     userId: Uuid = None
-    holdShelf: Literal[True]
+    holdShelf: RequiredTrue
     delivery: Flag = False
     defaultServicePointId: Uuid = None
     defaultDeliveryAddressTypeId: Text = None
@@ -182,7 +192,7 @@ class StoredRequestPreference(Body):
 
     id: Uuid = None
     userId: RequiredUuid
-    holdShelf: Literal[True]
+    holdShelf: RequiredTrue
     delivery: Flag = False
     defaultServicePointId: Uuid = None
     defaultDeliveryAddressTypeId: Uuid = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -39,6 +40,7 @@ class Clause(NamedTuple):
 
 _TOKEN = re.compile(r'\s*(?:(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<sign>==|<>|<=|>=|=|<|>|\(|\)|/)|(?P<word>[^\s"()=<>/]+))')
 _COMPARISONS = ("==", "=", "<>", "<", ">", "<=", ">=")
+_WORD_RELATIONS = ("adj", "all", "any")
 
 
 def parse(query: str) -> Query:
@@ -87,12 +89,24 @@ class _Parser:
         if self._peek() == "(":
             return self._bracketed(self._clause)
         index = self._next()
-        comparison = self._next()
-        if comparison not in _COMPARISONS:
+        comparison = self._next().lower()
+        if comparison not in (*_COMPARISONS, *_WORD_RELATIONS):
             raise self._error()
+        if "number" in self._modifiers():
+            comparison += "/number"
         if self._peek() == "(":
             return self._bracketed(lambda: _comparison(index, comparison, self._term()))
         return _comparison(index, comparison, self._term())
+
+    def _modifiers(self) -> list[str]:
+        """What stands behind a comparison, as in ==/number or =/@type=x; of these only number means something here."""
+        found = []
+        while self._peek() == "/":
+            self._at += 1
+            found.append(self._next().lower())
+            if self._peek() in _COMPARISONS:
+                self._at += 2
+        return found
 
     def _bracketed(self, one: Callable[[], Clause]) -> Clause:
         self._at += 1
@@ -107,10 +121,8 @@ class _Parser:
         self._at += 1
         keys: list[tuple[str, bool]] = []
         while self._peek() is not None:
-            index, descending = self._next(), False
-            while self._peek() == "/":
-                self._at += 1
-                descending = self._next().lower() == "sort.descending"
+            index = self._next()
+            descending = "sort.descending" in self._modifiers()
             keys.append((index, descending))
         return keys
 
@@ -163,8 +175,10 @@ def _comparison(index: str, comparison: str, term: str) -> Clause:
     if comparison == "<>":
         equal = _equal(index, term)
         return Clause(lambda record: bool(_values(record, index)) and not equal.matches(record), {})
-    if comparison == "=":
-        words = _words_test(term)
+    if comparison.endswith("/number"):
+        return _numeric(index, comparison.removesuffix("/number"), term)
+    if comparison == "=" or comparison in _WORD_RELATIONS:
+        words = _words_test(term, comparison)
         return Clause(lambda record: any(words(value) for value in _values(record, index)), {})
     order = _ORDERS[comparison]
     wanted = fold(_unmask(term))
@@ -172,12 +186,31 @@ def _comparison(index: str, comparison: str, term: str) -> Clause:
     return Clause(lambda record: any(order(fold(value), wanted) for value in _values(record, index)), {}, after)
 
 
-_ORDERS: dict[str, Callable[[str, str], bool]] = {
+_ORDERS: dict[str, Callable[[Any, Any], bool]] = {
     "<": lambda value, wanted: value < wanted,
     ">": lambda value, wanted: value > wanted,
     "<=": lambda value, wanted: value <= wanted,
     ">=": lambda value, wanted: value >= wanted,
 }
+
+
+def _numeric(index: str, comparison: str, term: str) -> Clause:
+    """FOLIO: RMB compares as numbers behind /number; what is no number is never found."""
+    compare = {"==": operator.eq, "=": operator.eq, "<>": operator.ne, **_ORDERS}[comparison]
+    wanted = _number(term)
+
+    def matches(record: Record) -> bool:
+        values = map(_number, _values(record, index))
+        return wanted is not None and any(value is not None and compare(value, wanted) for value in values)
+
+    return Clause(matches, {})
+
+
+def _number(text_of_number: str) -> float | None:
+    try:
+        return float(text_of_number)
+    except ValueError:
+        return None
 
 
 def _equal(index: str, term: str) -> Clause:
@@ -201,8 +234,14 @@ def _unmask(term: str) -> str:
     return re.sub(r"\\(.)", r"\1", term, flags=re.DOTALL) if "\\" in term else term
 
 
-def _words_test(term: str) -> Callable[[str], bool]:
-    """FOLIO: RMB's `=` is a full-text phrase; `^test_*` is the tsquery 'test':*, so test2_1 and a-test-1 match too."""
+def _words_test(term: str, relation: str) -> Callable[[str], bool]:
+    """
+    FOLIO: RMB's `=` and `adj` are a full-text phrase; `^test_*` is the tsquery 'test':*, so test2_1 and a-test-1 match
+    too. `all` wants each of the words, `any` one of them.
+    """
+    if relation in ("all", "any"):
+        tests = [_words_test(word, "adj") for word in term.split()]
+        return lambda value: (all if relation == "all" else any)(test(value) for test in tests)
     if not term:
         return lambda _: True
     prefix = term.endswith("*")

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, NoReturn, Self, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from sandbox.folio.java_dates import read_date, write_date
+from sandbox.folio.java_dates import LONGEST, read_date, trim, write_date
 from sandbox.folio.refusals import Refusal, compact, text
 
-LONGEST_INTEGER = 2**31
-LONGEST_DATE = 2**63
+LONGEST_INTEGER = 2**31 - 1
 
 UNREADABLE = "unreadable"
 MISSING = "missing"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_INTEGER = re.compile(r"[+-]?\d+")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_WHITESPACE = " \t\r\n"
 _FLAGS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_NULLS = ("", "null")
+"""Texts that stand for nothing where a number, a boolean or a date is expected."""
 
 Read = TypeVar("Read", bound=BaseModel)
 
@@ -54,41 +56,47 @@ def _to_text(value: Any) -> Any:
 def _to_flag(value: Any) -> Any:
     """FOLIO: Jackson's BooleanDeserializer; a blank text is null, 0 is false, any other whole number true."""
     if isinstance(value, str):
-        return _FLAGS[value.strip()] if value.strip() in _FLAGS else _null_if_blank(value, "java.lang.Boolean")
+        return _FLAGS[trim(value)] if trim(value) in _FLAGS else _null_if_blank(value, "java.lang.Boolean")
     if isinstance(value, int) and not isinstance(value, bool):
         return value != 0
     return value if isinstance(value, bool | None) else _refuse("java.lang.Boolean", value)
 
 
+def to_true(value: Any) -> Any:
+    """FOLIO: an enum of booleans, which jsonschema2pojo reads as a boolean first; only true is in it."""
+    flag = _to_flag(value)
+    return _refuse("java.lang.Boolean", value) if flag is False else flag
+
+
 def _to_integer(value: Any) -> Any:
     """FOLIO: Jackson's IntegerDeserializer; a fraction is cut off, a text of digits is a number."""
     if isinstance(value, str):
-        if not _INTEGER.fullmatch(value.strip()):
+        if not _INTEGER.fullmatch(trim(value)):
             return _null_if_blank(value, "java.lang.Integer")
         value = int(value)
     if value is None:
         return None
-    if isinstance(value, bool | list | dict) or not -LONGEST_INTEGER <= value < LONGEST_INTEGER:
+    if isinstance(value, bool | list | dict) or not -LONGEST_INTEGER - 1 <= value <= LONGEST_INTEGER:
         return _refuse("java.lang.Integer", value)
     return int(value)
 
 
 def _to_date(value: Any) -> Any:
     """FOLIO: Jackson's DateDeserializer; a blank text is null, a whole number is milliseconds since 1970."""
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and trim(value) not in _NULLS:
         try:
             return read_date(value)
         except ValueError:
             return _refuse("java.util.Date", value)
     if isinstance(value, str | None):
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not -LONGEST_DATE <= value < LONGEST_DATE:
+    if isinstance(value, bool) or not isinstance(value, int) or not -LONGEST <= value < LONGEST:
         return _refuse("java.util.Date", value)
     return write_date(value)
 
 
 def _null_if_blank(value: str, java_type: str) -> None:
-    if value.strip():
+    if trim(value) not in _NULLS:
         _refuse(java_type, value)
 
 
@@ -128,6 +136,7 @@ RequiredList = Annotated[list[Item], BeforeValidator(_require)]
 
 # The order counts: what stands last is done first.
 RequiredText = Annotated[str, BeforeValidator(_require), BeforeValidator(_to_text)]
+RequiredTrue = Annotated[Literal[True], BeforeValidator(_require), BeforeValidator(to_true)]
 RequiredInteger = Annotated[int, BeforeValidator(_require), BeforeValidator(_to_integer)]
 
 
@@ -148,15 +157,22 @@ def read(model: type[Read], content_type: str, body: bytes) -> Read:
 
 
 def _parse(body: bytes) -> Any:
-    """FOLIO: Vert.x decodes the body as UTF-8, whatever it is; a lone surrogate is later written as a question mark."""
+    """
+    The JSON at the body's beginning; what follows it is ignored.
+
+    FOLIO: Vert.x decodes the body as UTF-8, whatever it is; a lone surrogate is later written as a question mark.
+    """
     try:
-        return json.loads(
-            body.decode("utf-8", "replace"), parse_float=Number, parse_constant=_refuse_constant, object_hook=_clean
-        )
+        return _DECODER.raw_decode(body.decode("utf-8", "replace").lstrip(_WHITESPACE))[0]
     except ValueError as error:
         raise text(400, f"Unexpected character or end of input: {error}") from None
     except RecursionError:
         raise text(400, "Document nesting depth exceeds the maximum allowed") from None
+
+
+def _whole(written: str) -> int | Number:
+    """A whole number; -0 stays as it is written."""
+    return Number(written) if written == "-0" else int(written)
 
 
 def _refuse_constant(word: str) -> NoReturn:
@@ -171,6 +187,9 @@ def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         return value if value.isascii() else _SURROGATE.sub("?", value)
     return [_without_surrogates(one) for one in value] if isinstance(value, list) else value
+
+
+_DECODER = json.JSONDecoder(parse_float=Number, parse_int=_whole, parse_constant=_refuse_constant, object_hook=_clean)
 
 
 def refusal(model: type[BaseModel], error: ValidationError) -> Refusal:

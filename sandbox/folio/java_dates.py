@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from calendar import day_abbr, day_name, month_abbr, month_name
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 DAY = 86_400_000
 """Milliseconds."""
@@ -15,12 +15,47 @@ EPOCH = 2_440_588
 GREGORIAN = 2_299_161
 """The Julian day number of 1582-10-15, before which Java's calendar is the Julian one."""
 
+_BLANKS = "".join(map(chr, range(33)))
+
 _ISO = re.compile(
     r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
-    r"(T(?P<hour>\d\d):(?P<minute>\d\d)(:(?P<second>\d\d))?(\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d(:?\d\d)?)?)?"
+    r"(T(?P<hour>\d\d):(?P<minute>\d\d)(:(?P<second>\d\d))?(\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d(:?\d\d)?)?)?",
+    re.ASCII,
 )
-_RFC_1123 = re.compile(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d{1,2}:\d{1,2}:\d{1,2} ([A-Z]{1,4}|[+-]\d{4})")
-_DIGITS = re.compile(r"-?\d{1,18}")
+_RFC_1123 = re.compile(
+    r"(?P<weekday>[a-z]+), (?P<day>\d+) (?P<month>[a-z]+) (?P<year>\d+) (?P<hour>\d+):(?P<minute>\d+):(?P<second>\d+) "
+    r"(?P<zone>GMT[+-]\d{1,2}:\d\d|[+-]\d{4}|[a-z]+(?![a-z+-])).*",
+    re.ASCII | re.IGNORECASE | re.DOTALL,
+)
+_MONTHS = {name.lower(): number for names in (month_name, month_abbr) for number, name in enumerate(names) if name}
+_WEEKDAYS = {name.lower() for names in (day_name, day_abbr) for name in names}
+_ZONES = {
+    "gmt": 0,
+    "utc": 0,
+    "wet": 0,
+    "cet": 1,
+    "west": 1,
+    "cest": 2,
+    "eet": 2,
+    "eest": 3,
+    "est": -5,
+    "edt": -4,
+    "cst": -6,
+    "cdt": -5,
+    "mst": -7,
+    "mdt": -6,
+    "pst": -8,
+    "pdt": -7,
+}
+"""Hours east of UTC. FOLIO: Java's zone names; Java knows more of them."""
+_DIGITS = re.compile(r"-?[0-9]{1,19}")
+LONGEST = 2**63
+"""Java's long ends here."""
+
+
+def trim(value: str) -> str:
+    """FOLIO: Java's String.trim takes away what is not above U+0020; a no-break space stays."""
+    return value.strip(_BLANKS)
 
 
 def stamp(moment: datetime) -> str:
@@ -33,19 +68,21 @@ def read_date(value: str) -> str:
     A date in text as FOLIO stores it. Month 13 is January of the next year, 30 February is 2 March, 25:00 is 01:00.
 
     FOLIO: Jackson's StdDateFormat. No zone is UTC, so 2026-05-17 is the evening of the 16th in the Americas; digits
-    alone are milliseconds since 1970; else it must be a date like `Sun, 17 May 2026 00:00:00 GMT`.
+    alone are milliseconds since 1970; else it must be a date like `Sun, 17 May 2026 00:00:00 GMT`. Its names may be
+    long or in any case, the day of the week is not compared, and what follows the zone is ignored.
 
     Raises:
         ValueError: it is none of these.
     """
-    text = value.strip()
+    text = trim(value)
     iso = _ISO.fullmatch(text)
     if iso:
         return write_date(_milliseconds(iso))
-    if _DIGITS.fullmatch(text):
+    if _DIGITS.fullmatch(text) and -LONGEST <= int(text) < LONGEST:
         return write_date(int(text))
-    if _RFC_1123.fullmatch(text):
-        return stamp(parsedate_to_datetime(text))
+    named = _RFC_1123.fullmatch(text)
+    if named:
+        return write_date(_named_milliseconds(named))
     raise ValueError(text)
 
 
@@ -68,19 +105,35 @@ def _year(year: int) -> str:
 
 
 def _milliseconds(found: re.Match[str]) -> int:
-    day = _day_number(int(found["year"]), int(found["month"]), int(found["day"])) - EPOCH
-    seconds = int(found["hour"] or 0) * 3600 + int(found["minute"] or 0) * 60 + int(found["second"] or 0)
     fraction = int((found["fraction"] or "0").ljust(3, "0")[:3])
-    return day * DAY + seconds * 1000 + fraction - _offset(found["zone"] or "Z")
+    return _whole_seconds(found, int(found["month"])) + fraction - _offset(found["zone"] or "Z")
+
+
+def _named_milliseconds(found: re.Match[str]) -> int:
+    """Raises ValueError for a name that is none."""
+    month, zone = found["month"].lower(), found["zone"].lower().removeprefix("gmt") or "gmt"
+    if month not in _MONTHS or found["weekday"].lower() not in _WEEKDAYS or (zone.isalpha() and zone not in _ZONES):
+        raise ValueError(found.group())
+    offset = _ZONES[zone] * 3_600_000 if zone.isalpha() else _offset(zone)
+    return _whole_seconds(found, _MONTHS[month]) - offset
+
+
+def _whole_seconds(found: re.Match[str], month: int) -> int:
+    """Milliseconds without zone and fraction."""
+    day = _day_number(int(found["year"]), month, int(found["day"])) - EPOCH
+    seconds = int(found["hour"] or 0) * 3600 + int(found["minute"] or 0) * 60 + int(found["second"] or 0)
+    return day * DAY + seconds * 1000
 
 
 def _offset(zone: str) -> int:
     """Milliseconds east of UTC."""
     if zone == "Z":
         return 0
-    digits = zone[1:].replace(":", "").ljust(4, "0")
-    minutes = int(digits[:2]) * 60 + int(digits[2:])
-    return (-minutes if zone[0] == "-" else minutes) * 60_000
+    hours, _, minutes = zone[1:].partition(":")
+    if not minutes:
+        hours, minutes = hours[:2], hours[2:] or "0"
+    east = int(hours) * 60 + int(minutes)
+    return (-east if zone[0] == "-" else east) * 60_000
 
 
 def _day_number(year: int, month: int, day: int) -> int:

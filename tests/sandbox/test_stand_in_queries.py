@@ -98,11 +98,36 @@ def found(query: str) -> str:
         ('id>"b" and cql.allRecords=1 sortBy id', "cd"),
         ('id==("c" or "a")', "ca"),
         ("", "abcd"),
+        ('externalSystemId adj "test 123"', "a"),
+        ('externalSystemId all "123 test"', "a"),
+        ('externalSystemId ANY "123 1"', "abc"),
+        ('username ==/string "dd"', "d"),
+        ('username=/@type=a/masked "dd"', "d"),
+        ('username==/respectCase ("dd" or "jose")', "ad"),
+        ("active==true AND (username=jose OR username=dd)", "a"),
+        ("cql.allRecords=1 NOT departments=x sortBy id/sort.descending/string", "cba"),
+        ("personal.lastName >= abe and personal.lastName < b", "bc"),
     ],
 )
 def test_clients_queries_find_what_folio_finds(query, ids):
     """FOLIO: RMB's CQL2PgJSON; the queries of mod-user-import, folioclient and our own target."""
     assert found(query) == ids
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("amount >/number 9", "bc"),
+        ("amount > 9", "d"),
+        ("amount ==/number 10.0", "b"),
+        ("amount <>/number 10", "ac"),
+        ("amount <=/number ten", ""),
+    ],
+)
+def test_numbers_are_compared_as_text_unless_the_query_says_number(query, ids):
+    """FOLIO: RMB README, the modifier /number; without it 10 comes before 9."""
+    kept = Table(rows=[{"id": key, "amount": amount} for key, amount in (("a", 9), ("b", 10), ("c", 11.5), ("d", "x"))])
+    assert "".join(row["id"] for row in kept.search(query, 100, 0).rows) == ids
 
 
 def test_a_prefix_query_finds_other_sources_too():
