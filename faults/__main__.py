@@ -7,6 +7,7 @@ One run again: python -m faults --target folio --runs 1 --seed 4711.
 from __future__ import annotations
 
 import argparse
+import secrets
 import sys
 import time
 from collections import Counter
@@ -33,7 +34,7 @@ def _run(target: str, given: argparse.Namespace) -> bool:
     seeds = range(given.seed, given.seed + (given.runs or RUNS[target]))
     started = time.monotonic()
     done = []
-    print(f"{target}:", flush=True)
+    print(f"{target}, from seed {given.seed}:", flush=True)
     for figures in campaign(seeds, given.jobs, target):
         done.append(figures)
         if figures.complaints or given.verbose:
@@ -67,8 +68,16 @@ def _sum_up(target: str, done: list[Figures], seconds: float) -> None:
         f"  {sum(met.values()):,} faults and kills prepared, {sum(one.struck for one in done):,} of them took effect:"
     )
     print("    " + ", ".join(f"{count} {name}" for name, count in met.most_common()))
+    conditions = Counter(words for figures in done for words in figures.conditions)
+    if conditions:
+        print("  runs with " + ", ".join(f"{words} ({count})" for words, count in conditions.most_common()))
     if wrong:
         print(f"  seeds of the failed runs: {', '.join(map(str, sorted(wrong)))}")
+
+
+def _seed(text: str) -> int:
+    """A seed; `new` is another one each time."""
+    return secrets.randbelow(10**9) if text == "new" else int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     default = ", ".join(f"{count} {target}" for target, count in RUNS.items())
     parser.add_argument("--runs", type=int, help=f"number of random loads or weeks (default: {default})")
     parser.add_argument(
-        "--seed", type=int, default=1, help="seed of the first run; the next ones count up (default: 1)"
+        "--seed", type=_seed, default=1, help="seed of the first run, or `new`; the next ones count up (default: 1)"
     )
     parser.add_argument("--jobs", type=int, default=JOBS, help=f"processes at a time (default: {JOBS})")
     parser.add_argument("--verbose", action="store_true", help="print each run, and its errors")

@@ -31,6 +31,8 @@ class Figures(NamedTuple):
     faults: list[str]
     complaints: list[str]
     errors: list[str]
+    conditions: tuple[str, ...] = ()
+    """What the run is about besides faults, such as edits made after the plan."""
 
 
 TARGETS = ("folio", "infiniti", "folio-weeks", "infiniti-weeks")

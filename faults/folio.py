@@ -50,11 +50,16 @@ class FolioGround(FolioServer):
         self.tenants[FOLIO_TENANT].token_seconds = 600.0
 
 
+def world_of(seed: int) -> World:
+    """The data of a run, with what its plan cannot know and whom people added by hand."""
+    return by_hand.add(surprises.add(world.make(seed)))
+
+
 def one(stage: Stage[World], seed: int) -> Figures:
     """The verdict on one run."""
     ground = stage.ground
     assert isinstance(ground, FolioGround)
-    made = by_hand.add(surprises.add(world.make(seed)))
+    made = world_of(seed)
     fresh = Store()
     made.fill(fresh)
     expected = oracle.expect(made.edited(), fresh)
@@ -63,4 +68,5 @@ def one(stage: Stage[World], seed: int) -> Figures:
     done = stage.take(made)
     store = ground.store(FOLIO_TENANT)
     wrong = verdict.complaints(made, expected, before, store, done, ground.imports)
-    return done.figures(seed, wrong, len(ground.imports), len(store.orphans["permission_users"]))
+    figures = done.figures(seed, wrong, len(ground.imports), len(store.orphans["permission_users"]))
+    return figures._replace(conditions=surprises.conditions(made))

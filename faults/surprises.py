@@ -54,3 +54,21 @@ def _may_change_card(user: User, row: Row) -> bool:
 
 def _is_kept(user: User) -> bool:
     return any(tag in PROTECTING for tag in user.get("tags", {}).get("tagList", ()))
+
+
+def conditions(world: World) -> tuple[str, ...]:
+    """What a run is about besides faults, in words."""
+    cards = Counter(row.cells["CARD"].lower() for row in world.rows if row.cells["CARD"])
+    possible = {
+        "createdDate kept by updates": world.keeps_created_date,
+        "createdDate set by updates": not world.keeps_created_date,
+        "updates that FOLIO refuses": world.refused,
+        "answers before the rest is done": world.refused and world.late_seconds,
+        "edits by hand after the plan": any(edit.name != "barcode" for edit in world.edits),
+        "barcodes given away after the plan": any(edit.name == "barcode" for edit in world.edits),
+        "a barcode in two rows": max(cards.values(), default=0) > 1,
+        "users protected by hand": world.protects,
+        "users without an externalSystemId": any("externalSystemId" not in user for user in world.stored),
+        "users taken over": world.takes_over,
+    }
+    return tuple(words for words, is_so in possible.items() if is_so)

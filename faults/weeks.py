@@ -237,8 +237,9 @@ def _week(stage: WeekStage, made: Week, *, asks: bool) -> Figures:
         if wrong:
             break
     imports = len(stage.weeks.imports)
+    rows, loaded, held, attempts, cleared, struck = total.values()
     return Figures(
-        made.seed, **total, imports=imports, orphans=0, faults=faults, complaints=wrong[:MOST_TOLD], errors=errors
+        made.seed, rows, loaded, held, attempts, cleared, imports, 0, struck, faults, wrong[:MOST_TOLD], errors
     )
 
 

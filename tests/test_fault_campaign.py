@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from faults import oracle, school, world
+from faults import folio, oracle, school, surprises, world
 from faults.campaign import Figures, several
 from patronload.targets.folio import answers as answers_of_folio
 from patronload.targets.folio import identity_conflicts, merge, sending, taking_over, three_way, user_import
@@ -184,6 +184,23 @@ def everyone_was_loaded(answer: Any, patrons: Any, first_row: int) -> Any:
 def test_a_wrong_infiniti_is_noticed(wrong, seed, thing, name, change, told):
     """Each guess and each guard that is missing comes to light."""
     assert any(told in sentence for sentence in wrong(seed, thing, name, change, "infiniti").complaints)
+
+
+def test_every_condition_that_the_real_folio_taught_is_met():
+    """Refused updates, early answers, both createdDates, edits after the plan, barcodes used twice, and so on."""
+    met = {words for seed in range(1, 9) for words in surprises.conditions(folio.world_of(seed))}
+    assert met >= {
+        "createdDate kept by updates",
+        "createdDate set by updates",
+        "updates that FOLIO refuses",
+        "answers before the rest is done",
+        "edits by hand after the plan",
+        "barcodes given away after the plan",
+        "a barcode in two rows",
+        "users protected by hand",
+        "users without an externalSystemId",
+        "users taken over",
+    }
 
 
 def test_it_can_be_started_by_hand():

@@ -103,7 +103,7 @@ def found(query: str) -> str:
         ('externalSystemId ANY "123 1"', "abc"),
         ('username ==/string "dd"', "d"),
         ('username=/@type=a/masked "dd"', "d"),
-        ('username==/respectCase ("dd" or "jose")', "ad"),
+        ('username==/respectCase ("dd" or "jose")', "da"),
         ("active==true AND (username=jose OR username=dd)", "a"),
         ("cql.allRecords=1 NOT departments=x sortBy id/sort.descending/string", "cba"),
         ("personal.lastName >= abe and personal.lastName < b", "bc"),
