@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.folio import bodies
+from sandbox.folio import bodies, users
 from sandbox.folio.field_endpoints import FIELD_ENDPOINTS
 from sandbox.folio.gateway import Endpoint, Folio, answer
 from sandbox.folio.included import check_department_is_free
@@ -21,6 +21,14 @@ from sandbox.folio.records import Records, listing, record_endpoints
 from sandbox.folio.user_endpoints import USER_ENDPOINTS
 
 KEPT = [
+    Records(
+        "/groups", "groups", "usergroups", bodies.GroupBody, "usergroups", ("group",),
+        check_unused=users.check_group_is_unused,
+    ),
+    Records(
+        "/addresstypes", "address_types", "addressTypes", bodies.AddressTypeBody, "addresstypes", ("addressType",),
+        check_unused=users.check_address_type_is_unused,
+    ),
     Records(
         "/departments", "departments", "departments", bodies.DepartmentBody, "departments", ("name", "code"),
         check_department_is_free,
@@ -42,8 +50,6 @@ KEPT = [
 ]  # fmt: skip
 
 LISTED = [
-    ("/groups", "groups", "usergroups", "usergroups"),
-    ("/addresstypes", "address_types", "addressTypes", "addresstypes"),
     ("/service-points", "service_points", "servicepoints", "inventory-storage.service-points"),
     ("/circulation/loans", "loans", "loans", "circulation.loans"),
 ]

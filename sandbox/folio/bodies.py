@@ -211,6 +211,28 @@ class DepartmentBody(Body):
     metadata: dict[str, Any] | None = None
 
 
+class GroupBody(BaseModel):
+    """The body of POST and PUT /groups. FOLIO: mod-users usergroup.json; it takes any further property."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    id: Uuid = None
+    group: RequiredText
+    desc: Text = None
+    expirationOffsetInDays: Integer = None
+    source: Text = None
+    metadata: dict[str, Any] | None = None
+
+
+class AddressTypeBody(Body):
+    """The body of POST and PUT /addresstypes. FOLIO: mod-users addresstype.json."""
+
+    id: Uuid = None
+    addressType: RequiredText
+    desc: Text = None
+    metadata: dict[str, Any] | None = None
+
+
 class IncludedDepartment(BaseModel):
     """FOLIO: mod-user-import department.json is the one schema that allows extra properties."""
 

@@ -195,7 +195,7 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def _numeric(index: str, comparison: str, term: str) -> Clause:
-    """FOLIO: RMB compares as numbers behind /number; what is no number is never found."""
+    """FOLIO: RMB compares as numbers behind /number; what is not a number is never found."""
     compare = {"==": operator.eq, "=": operator.eq, "<>": operator.ne, **_ORDERS}[comparison]
     wanted = _number(term)
 

@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from sandbox.folio.bodies import Body
 from sandbox.folio.gateway import Call, Endpoint, Handler
 from sandbox.folio.refusals import errors, text
 from sandbox.folio.store import Row, Store, Table
@@ -30,10 +30,12 @@ class Records(NamedTuple):
     path: str
     table: str
     key: str
-    body: type[Body]
+    body: type[BaseModel]
     permission: str
     unique: tuple[str, ...] = ()
     check: Callable[[Store, Row], None] = check_nothing
+    check_unused: Callable[[Store, Row], None] = check_nothing
+    """Raises Refusal for a record that may not be deleted, because users refer to it."""
 
     def rows(self, call: Call) -> Table:
         """The tenant's records."""
@@ -94,7 +96,9 @@ def deleting(records: Records) -> Handler:
 
     async def handler(call: Call) -> Response:
         rows = records.rows(call)
-        rows.delete(find_stored(call, rows)["id"])
+        row = find_stored(call, rows)
+        records.check_unused(call.store, row)
+        rows.delete(row["id"])
         return Response(status_code=204)
 
     return handler

@@ -71,6 +71,18 @@ async def delete_user(call: Call) -> Response:
     return Response(status_code=204)
 
 
+async def delete_users(call: Call) -> Response:
+    """FOLIO: mod-users UsersAPI.deleteUsers."""
+    users.delete_found(call.store, call.request.query_params.get("query", ""))
+    return Response(status_code=204)
+
+
+async def expire_users(call: Call) -> Response:
+    """FOLIO: mod-users UsersAPI.postUsersExpireTimer, which Okapi calls every minute."""
+    users.expire(call.store, call.author)
+    return Response(status_code=204)
+
+
 async def _user(call: Call) -> dict[str, Any]:
     model = bodies.LaterUserBody if call.store.has_contact_lists else bodies.UserBody
     body = await call.body(model)
@@ -81,6 +93,8 @@ USER_ENDPOINTS = [
     Endpoint("POST", "/user-import", import_users, "user-import.post"),
     Endpoint("GET", "/users", list_users, "users.collection.get"),
     Endpoint("POST", "/users", post_user, "users.item.post"),
+    Endpoint("DELETE", "/users", delete_users, "users.collection.delete"),
+    Endpoint("POST", "/users/expire/timer", expire_users),
     Endpoint("GET", "/users/{user_id}", get_user, "users.item.get"),
     Endpoint("PUT", "/users/{user_id}", put_user, "users.item.put"),
     Endpoint("DELETE", "/users/{user_id}", delete_user, "users.item.delete"),

@@ -31,6 +31,7 @@ def create(store: Store, body: Row, author: str) -> Row:
         Refusal: 400, 422 or 500 by the rules below, in the order of mod-users UsersAPI.postUsers.
     """
     user = stored_form(body)
+    check_no_picture_of_a_shadow(user)
     check_date_of_birth(user)
     check_one_address_per_type(user)
     trim_username(user)
@@ -58,6 +59,7 @@ def change(store: Store, user_id: str, body: Row, author: str) -> None:
         Refusal: 400, 404 or 422 by the rules below, in the order of mod-users UsersAPI.putUsersByUserId.
     """
     user = stored_form(body)
+    check_no_picture_of_a_shadow(user)
     check_date_of_birth(user)
     remove_empty_custom_fields(user)
     check_custom_fields(store, user)
@@ -99,6 +101,18 @@ def delete(store: Store, user_id: str) -> None:
     store.note("deleted", user_id)
 
 
+def delete_found(store: Store, query: str) -> None:
+    """Forget all users whom a query finds. FOLIO: mod-users UsersAPI.deleteUsers.
+
+    Raises:
+        Refusal: 400, when the query is blank or not CQL.
+    """
+    if not query.strip():
+        raise text(400, "Expected CQL but query parameter is empty")
+    for user in store.users.search(query, len(store.users), 0).rows:
+        delete(store, user["id"])
+
+
 def expire(store: Store, author: str, now: datetime | None = None) -> int:
     """Make users whose expirationDate has passed inactive; how many.
 
@@ -122,6 +136,12 @@ def stored_form(body: Row) -> Row:
     if "personal" in user:
         user["personal"] = {"addresses": []} | user["personal"]
     return user
+
+
+def check_no_picture_of_a_shadow(user: Row) -> None:
+    """FOLIO: mod-users UsersAPI.isProfilePictureLinkPresentForShadow; the user of another tenant has no picture."""
+    if user.get("type") == "shadow" and (user.get("personal") or {}).get("profilePictureLink") is not None:
+        raise text(500, "Profile Picture feature is not applicable for user's type SHADOW")
 
 
 def check_date_of_birth(user: Row) -> None:
@@ -251,6 +271,29 @@ def check_departments_on_put(store: Store, user: Row) -> None:
     unknown = _unknown_department(store, user)
     if unknown is not None:
         raise text(400, f'Key (departments)=({unknown}) is not present in table "departments".')
+
+
+def check_group_is_unused(store: Store, group: Row) -> None:
+    """FOLIO: RMB's PgUtil.deleteById, the foreign key of users to groups.
+
+    Raises:
+        Refusal: 400.
+    """
+    if any(user.get("patronGroup") == group["id"] for user in store.users):
+        reason = f"Cannot delete groups.id = {group['id']} because id is still referenced from table users."
+        raise text(400, reason)
+
+
+def check_address_type_is_unused(store: Store, kind: Row) -> None:
+    """FOLIO: mod-users AddressTypeAPI.deleteAddresstypesByAddresstypeId.
+
+    Raises:
+        Refusal: 400.
+    """
+    if any(
+        address and address.get("addressTypeId") == kind["id"] for user in store.users for address in addresses(user)
+    ):
+        raise text(400, f"Cannot remove address type '{kind['id']}' as it is being used")
 
 
 def addresses(user: Row) -> list[dict[str, Any]]:

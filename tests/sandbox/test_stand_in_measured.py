@@ -417,6 +417,55 @@ def test_records_beside_a_user_are_kept_and_found(folio, path, key, body):
 
 
 @pytest.mark.parametrize(
+    ("path", "key", "name", "body"),
+    [
+        ("/groups", "usergroups", "group", {"group": "visitor", "expirationOffsetInDays": 30, "any": "thing"}),
+        ("/addresstypes", "addressTypes", "addressType", {"addressType": "Holiday", "desc": "In summer"}),
+    ],
+)
+def test_reference_data_can_be_made_and_changed(folio, path, key, name, body):
+    """FOLIO: mod-users UserGroupAPI and AddressTypeAPI; names are unique without case and accents."""
+    made = folio("POST", path, json=body).json()
+    assert folio("GET", f"{path}/{made['id']}").json() == made
+    assert folio("POST", path, json={name: body[name].upper()}).status_code == 422
+    assert folio("POST", path, json={"desc": "No name"}).status_code == 422
+    assert folio("PUT", f"{path}/{made['id']}", json=made | {name: "New"}).status_code == 204
+    listed = folio("GET", path, params={"query": f"{name}==new"}).json()[key]
+    assert [one["id"] for one in listed] == [made["id"]]
+    assert folio("DELETE", f"{path}/{made['id']}").status_code == 204
+
+
+def test_reference_data_that_users_have_stays(folio):
+    """FOLIO: the foreign key to groups, and AddressTypeAPI: 400 with the id."""
+    folio.load(user(1, personal={"lastName": "A", "addresses": [HOME]}))
+    for path, used in (("/groups", folio.group_id("undergrad")), ("/addresstypes", folio.address_type_id("Home"))):
+        response = folio("DELETE", f"{path}/{used}")
+        assert (response.status_code, used in response.text) == (400, True)
+
+
+def test_users_are_deleted_by_a_query(folio):
+    """FOLIO: UsersAPI.deleteUsers; without a query it is a 400."""
+    folio.load(user(1), user(2), user(3))
+    assert folio("DELETE", "/users").status_code == 400
+    assert folio("DELETE", "/users", params={"query": 'username==("user1" or "user3")'}).status_code == 204
+    assert [one["username"] for one in folio.store.users] == ["user2"]
+
+
+def test_the_timer_makes_expired_users_inactive(folio):
+    """FOLIO: ExpirationTool, called every minute."""
+    folio.load(user(1, expirationDate="2020-01-01"), user(2, expirationDate="2999-01-01"))
+    assert folio("POST", "/users/expire/timer").status_code == 204
+    assert [stored(folio, key)["active"] for key in ("E0001", "E0002")] == [False, True]
+
+
+def test_a_shadow_user_has_no_picture(folio):
+    """FOLIO: UsersAPI.isProfilePictureLinkPresentForShadow, on POST and PUT: 500."""
+    body = {"type": "shadow", "personal": {"lastName": "A", "profilePictureLink": "https://x.example/1"}}
+    response = folio("POST", "/users", json=body)
+    assert (response.status_code, "not applicable for user's type SHADOW" in response.text) == (500, True)
+
+
+@pytest.mark.parametrize(
     ("path", "body"),
     [
         ("/notes", NOTE),
