@@ -42,7 +42,7 @@ from airflow.sdk import DAG, Asset, CronPartitionTimetable, chain, get_parsing_c
 
 from patronload.config import tenants
 from patronload.config.tenants import Tenant
-from patronload.in_airflow import tasks
+from patronload.in_airflow import deadlines, tasks
 
 
 def patron_load(tenant: Tenant) -> DAG:
@@ -58,6 +58,7 @@ def patron_load(tenant: Tenant) -> DAG:
         tags=["patron-load", f"tenant:{tenant.tenant}", f"target:{tenant.target.type}"],
         default_args={"owner": tenant.library},
         is_paused_upon_creation=True,
+        deadline=deadlines.alert(tenant),
     ) as dag:
         stages(tenant)
     # Set last: Airflow would otherwise give each task a copy and validate it again and again. With hundreds of tenants

@@ -1,13 +1,15 @@
 """
 ## Upkeep
 
-These two DAGs work for all libraries together. Both are paused until someone unpauses them.
+These three DAGs work for all libraries together. All are paused until someone unpauses them.
 
 * **patron_loads_purge**, every night: deletes old artifacts, by the ages under `keep` in each tenant file. Patron data
   is deleted first, later the whole folder. It leaves runs in progress alone.
+* **patron_loads_attention**, every hour: mails to those on call which libraries need attention, if that has changed or
+  a day has passed. Started by hand, it mails in any case.
 * **patron_loads_digest**, every Monday: sends one mail about the week to each address under `notify.weekly`.
 
-`docs/run-artifacts.md` explains what is kept, and why.
+`docs/run-artifacts.md` explains what is kept, and why; `docs/monitoring.md` has the set-up of patron_loads_attention.
 """
 
 from airflow.sdk import DAG
@@ -27,6 +29,20 @@ with DAG(
     is_paused_upon_creation=True,
 ) as purge:
     upkeep.purge()
+
+with DAG(
+    "patron_loads_attention",
+    dag_display_name="Patron loads: what needs attention",
+    description="Mails to those on call which libraries need attention.",
+    doc_md=__doc__,
+    schedule="15 * * * *",
+    catchup=False,
+    max_active_runs=1,
+    tags=["patron-load-upkeep"],
+    default_args={"owner": "patronload"},
+    is_paused_upon_creation=True,
+) as attention:
+    upkeep.attention()
 
 with DAG(
     "patron_loads_digest",

@@ -2,7 +2,7 @@
 Prepare the databases before any part of Airflow starts; the service `init` of docker-compose.yaml runs it.
 
 It may run again and again. Each start migrates Airflow's database to the installed version, and sets Celery's password
-and that of Airflow's user admin to what the environment says.
+and those of Airflow's users admin and watch to what the environment says.
 """
 
 import json
@@ -20,7 +20,8 @@ def main() -> None:
     address = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     create_celery_database(address, os.environ["CELERY_PASSWORD"])
     subprocess.run(["airflow", "db", "migrate"], check=True)  # noqa: S607  the image has one airflow
-    write_passwords(Path(os.environ["PASSWORDS_FILE"]), {"admin": os.environ["ADMIN_PASSWORD"]})
+    passwords = {"admin": os.environ["ADMIN_PASSWORD"], "watch": os.environ.get("WATCH_PASSWORD", "")}
+    write_passwords(Path(os.environ["PASSWORDS_FILE"]), {user: word for user, word in passwords.items() if word})
 
 
 def create_celery_database(address: str, password: str) -> None:

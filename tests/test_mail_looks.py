@@ -10,9 +10,10 @@ from leftovers import build
 from playwright.sync_api import Browser, sync_playwright
 from test_notify import LIBRARY, OUTCOMES
 
-from patronload.reporting import digests, smtp, words
+from patronload.reporting import attention_mail, digests, smtp, words
 from patronload.reporting import mails as mailing
 from patronload.reporting.approval_question import Figure, Question
+from patronload.reporting.attention_mail import Problem
 from patronload.reporting.digests import Week
 from patronload.reporting.places import Places, Reader
 from patronload.reporting.report import Report, Undo
@@ -44,6 +45,11 @@ QUESTION = Question(
 
 
 PLACES = Places(*(f"https://a.example/{page}" for page in ("report", "rejects", "plan", "help")), signed=True)
+
+PROBLEMS = [
+    Problem("Ashford Library", ("The DAG is switched off.", "No load has succeeded since 11 Nov.")),
+    Problem("bexley", ("Its tenant file does not load. bexley.yaml, line 3: key 'chunk_syze' is not known.",)),
+]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +84,10 @@ def mails() -> dict[str, smtp.Mail]:
         "late": mailing.late_mail(library, date(2026, 11, 24), MOMENT),
         "question": mailing.question_mail(
             library, "manual__1", date(2026, 11, 24), QUESTION, "https://a.example", ["a@b.example"]
+        ),
+        "attention": attention_mail.mail(["a@library.example"], PROBLEMS, "https://a.example/patron-loads/", MOMENT),
+        "deadline": attention_mail.deadline_mail(
+            library.model_copy(update={"deadline": "4 hours"}), "manual__1", date(2026, 11, 24), "https://a.example/run"
         ),
         "weekly": digests.mail("a@library.example", weeks, MOMENT),
     }

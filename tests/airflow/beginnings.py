@@ -12,6 +12,7 @@ import httpx
 from tests.airflow.libraries import (
     ASKING,
     COLUMNS,
+    OVERDUE,
     ZONE,
     World,
     as_csv,
@@ -149,8 +150,14 @@ def backfill_by_command(world: World, tenant: str, first: datetime, last: dateti
     return done.stdout
 
 
+def begin_overdue(world: World) -> str:
+    """A load whose file does not come; its run."""
+    return world.start(OVERDUE)
+
+
 BEGINNINGS: Mapping[str, Callable[[World], Any]] = {
     "backfills": begin_past_days,
+    "overdue": begin_overdue,
     "questions": begin_ordinary,
     "loads": begin_demo,
     "stopped": begin_stopped,

@@ -92,6 +92,19 @@ def loads(world: World, begun: Mapping[str, Any]) -> Runs:
 
 
 @pytest.fixture(scope="session")
+def overdue(begun: Mapping[str, Any]) -> str:
+    """The run that has not ended within the minute that its tenant file allows."""
+    run_id: str = begun["overdue"]
+    return run_id
+
+
+@pytest.fixture(scope="session")
+def stopped(world: World, begun: Mapping[str, Any]) -> Runs:
+    """Library -> its run that was stopped, failed or was tried only, ended."""
+    return ended(world, begun["stopped"])
+
+
+@pytest.fixture(scope="session")
 def questions(world: World, begun: Mapping[str, Any]) -> Runs:
     """Library -> its run that waits, or has waited, for an answer."""
     return ask(world, begun["questions"])

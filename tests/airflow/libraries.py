@@ -46,11 +46,15 @@ INVENTED = (
     "penrose",
     "quarley",
     "radnor",
+    "seaton",
 )
 """Libraries with a folder as their source and a FOLIO tenant of their own, so that no test stands in another's way."""
 
 ASKING = {"marden": "1 hour", "norwell": "1 hour", "ordway": "1 minute", "penrose": "1 hour", "quarley": "1 hour"}
 """Those of which a person is asked before an unusual load, each with how long an answer is waited for."""
+
+OVERDUE = "seaton"
+"""The one whose load has to end within a minute, and whose file does not come."""
 
 SCHEDULED = "kelso"
 """Another one, with a schedule whose moment comes while the tests run."""
@@ -324,7 +328,7 @@ source:
   type: folder
   path: {delivered.as_uri()}/{name}/patrons_{{date:%Y%m%d}}.csv
   quiet_seconds: 0
-target:
+{overdue(name)}target:
   type: folio
   connection: invented_folio
   folio_tenant: fs{name}
@@ -338,6 +342,11 @@ limits:
   weekly: [weekly@consortium.example]
 """
     )
+
+
+def overdue(name: str) -> str:
+    """The lines of a tenant file by which a load waits for its file, and is reported while it does."""
+    return '  expected_by: "00:00"\n  look_again_seconds: 10\ndeadline: 1 minute\n' if name == OVERDUE else ""
 
 
 def asking(name: str) -> str:

@@ -1,18 +1,9 @@
 """Loads that are stopped, fail or are tried only: nothing is sent, and the colour of the run is true."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
 
-from tests.airflow.beginnings import Runs, ended
+from tests.airflow.beginnings import Runs
 from tests.airflow.libraries import World, accounted, text_of
-
-
-@pytest.fixture(scope="module")
-def stopped(world: World, begun: Mapping[str, Any]) -> Runs:
-    """Library -> its run, ended."""
-    return ended(world, begun["stopped"])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The DAGs that go for all libraries, by the scheduler."""
 
+import json
 import os
 import time
 
@@ -29,6 +30,20 @@ def test_the_weekly_mail(world: World, loads):
     for mail in mails:
         assert "ASHFORD LIBRARY" in text_of(mail)
         assert "BEXLEY LIBRARY" in text_of(mail)
+
+
+def test_what_needs_attention_is_mailed(world: World, stopped):
+    """A DAG asks Airflow with an account, and mails those on call: loads that failed, and none that was good."""
+    world.ended("ashford", stopped["ashford"])
+    extra = {"mail_to": "watch@consortium.example"}
+    fields = {"conn_type": "http", "host": world.airflow.url, "extra": json.dumps(extra)}
+    account = {"login": "user", "password": world.airflow.passwords["user"]}
+    connection = {"connection_id": "patronload_airflow"} | fields | account
+    world.api.http.post("connections", json=connection).raise_for_status()
+    assert ended(world, "patron_loads_attention") == "success"
+    mail = next(mail for mail in world.sandbox.mail.mails if mail["X-RcptTo"] == "watch@consortium.example")
+    assert "ASHFORD LIBRARY\nThe last load was stopped; nothing was sent." in text_of(mail)
+    assert world.airflow.passwords["user"] not in text_of(mail)
 
 
 def ended(world: World, dag_id: str) -> str:

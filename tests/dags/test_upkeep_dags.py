@@ -1,4 +1,4 @@
-"""The two DAGs that go for all libraries."""
+"""The three DAGs that go for all libraries."""
 
 from airflow.serialization.serialized_objects import DagSerialization
 
@@ -10,6 +10,7 @@ def test_what_they_are(read):
     dags = dags_in(read("patron_loads_upkeep"))
     assert {name: [task.task_id for task in dag.tasks] for name, dag in dags.items()} == {
         "patron_loads_purge": ["purge"],
+        "patron_loads_attention": ["attention"],
         "patron_loads_digest": ["digest"],
     }
     for name, dag in dags.items():

@@ -57,7 +57,7 @@ def test_the_tasks_are_the_same_words_in_the_same_order_everywhere():
 def test_the_index_has_every_kind_of_mail():
     """Whoever reads a mail finds its first word in the table at the top."""
     on_page = [cells[0] for cells in table(section(FAILURES, "## Start here"))]
-    kinds = [*words.LOOKS.values(), words.LATE, words.ASKED]
+    kinds = [*words.LOOKS.values(), words.LATE, words.ASKED, words.ATTENTION, words.ALL_WELL]
     assert sorted(on_page) == sorted(look.word for look in kinds)
 
 

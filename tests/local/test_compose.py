@@ -140,6 +140,19 @@ def test_what_a_worker_imports_is_there(compose):
     assert importlib.util.find_spec(module)
 
 
+def test_the_account_that_watches_is_optional(compose):
+    """Without a password there is no such account; with one it may only look, and has the connection to do so."""
+    environment = compose["services"]["api-server"]["environment"]
+    users, connection = (
+        environment[name] for name in ("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "AIRFLOW_CONN_PATRONLOAD_AIRFLOW")
+    )
+    assert fill(users, {}) == "admin:admin"
+    chosen = {"WATCH_PASSWORD": "secret", "ON_CALL": "a@x.example,b@x.example"}
+    assert fill(users, chosen) == "admin:admin,watch:viewer"
+    told = json.loads(fill(connection, chosen))
+    assert (told["login"], told["password"], told["extra"]["mail_to"]) == ("watch", "secret", chosen["ON_CALL"])
+
+
 def test_redis_is_process_1_and_keeps_its_queue(compose):
     """A shell as process 1 would not hear a stop; without a file on a volume a restart would lose the queue."""
     redis = compose["services"]["redis"]

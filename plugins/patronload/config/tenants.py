@@ -196,6 +196,11 @@ class Tenant(Document):
     )
     schedule: CronLine | None = Field(None, description="a cron line; left out: loads are started by hand only")
     timezone: TimeZone = Field(description="the time zone of the schedule and of the run's day")
+    deadline: Wait | None = Field(
+        None,
+        description="a load that has not ended after this time is reported by mail; left out: none is",
+        examples=["4 hours"],
+    )
     source: Annotated[SftpSource | FolderSource | SqlSource | HttpsSource, Field(discriminator="type")]
     target: Annotated[FolioTarget | InfinitiTarget, Field(discriminator="type")]
     expect: Expectations = Field(

@@ -1,17 +1,20 @@
-"""The Airflow tasks for all libraries together: purge old artifacts, and send the weekly mails."""
+"""The Airflow tasks for all libraries together: purge old artifacts, report what needs attention, send weekly mails."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from airflow.sdk import get_current_context, task
+from airflow.sdk import Variable, get_current_context, task
 
 from patronload.artifacts import purging
 from patronload.config import tenants
-from patronload.in_airflow import tasks
+from patronload.in_airflow import ping, tasks
+
+if TYPE_CHECKING:
+    from patronload.reporting import attention_mail
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +31,41 @@ def purge() -> dict[str, int]:
             log.info("%s: patrons of %s runs taken away, and %s runs as a whole", name, gone.patrons, gone.runs)
         counts = {"patrons": counts["patrons"] + gone.patrons, "runs": counts["runs"] + gone.runs}
     log.info("Taken away: the patrons of %(patrons)s runs, and %(runs)s runs as a whole", counts)
+    ping.send("purge")
     return counts
+
+
+MAILED = "patronload_attention"
+"""The Airflow variable with what the last mail about attention was about; no name and no address is in it."""
+
+
+@task(**OPTIONS, execution_timeout=timedelta(minutes=30))
+def attention() -> dict[str, int]:
+    """Mail to those on call which libraries need attention: what is new, and once a day what remains."""
+    from patronload.in_airflow import watch
+    from patronload.reporting import attention_mail, smtp
+
+    run, now = get_current_context()["dag_run"], datetime.now(UTC)
+    found = watch.look()
+    due = run.run_type == "manual" or attention_mail.is_due(found.problems, _mailed(), now)
+    if due:
+        smtp.send(attention_mail.mail(found.to, found.problems, found.page, now))
+        told = {"marks": sorted(attention_mail.marks(found.problems)), "at": now.isoformat()}
+        Variable.set(MAILED, told, serialize_json=True)
+    log.info("%s libraries need attention; %s", len(found.problems), "mailed" if due else "nothing new, no mail")
+    ping.send("attention")
+    return {"libraries": len(found.problems), "mails": len(found.to) if due else 0}
+
+
+def _mailed() -> attention_mail.Mailed:
+    """What the last mail was about; as if there had been none when that cannot be read."""
+    from patronload.reporting.attention_mail import Mailed
+
+    try:
+        told = Variable.get(MAILED, default={}, deserialize_json=True)
+        return Mailed(frozenset(map(str, told["marks"])), datetime.fromisoformat(told["at"]))
+    except (KeyError, TypeError, ValueError):
+        return Mailed()
 
 
 @task(**OPTIONS, execution_timeout=timedelta(hours=3))
@@ -49,6 +86,7 @@ def digest() -> dict[str, int]:
             done.add(mark)
             store.set("sent", [*sorted(done)])
     log.info("Sent %s weekly mails", len(found))
+    ping.send("digest")
     return {"mails": len(found)}
 
 

@@ -62,6 +62,10 @@ LATE = Look("Waiting for the file", "#0a7380", "#5ec8d6")
 ASKED = Look("Waiting for an answer", "#0a7380", "#5ec8d6")
 """Of mails in the meantime: the load has not ended."""
 
+ATTENTION = Look("Attention", "#a15c00", "#f0b252")
+ALL_WELL = Look("All libraries", "#1b7f5c", "#5fd0a0")
+"""Of mails to those on call."""
+
 
 class Number(NamedTuple):
     """A line of the account: what is counted, how many, and a few words on what it means."""

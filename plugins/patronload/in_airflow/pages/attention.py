@@ -19,6 +19,8 @@ RECENT = timedelta(days=7)
 QUIET_DAYS = 7
 """A library with a schedule needs attention after this many days without a good load."""
 
+MOST_QUIET_DAYS = 400
+
 OUTCOMES = {
     "stopped": "The last load was stopped; nothing was sent.",
     "failed": "The last load failed.",
@@ -99,4 +101,4 @@ def _of_silence(library: Library, now: datetime, quiet_days: int) -> list[str]:
     yesterday = now.date() - timedelta(days=1)
     if silent < quiet_days or not days.scheduled_days(library.schedule, good.date() + timedelta(days=1), yesterday):
         return []
-    return [f"No load has succeeded since {good:%d %b}, {silent} days ago."]
+    return [f"No load has succeeded since {good:%d %b}."]

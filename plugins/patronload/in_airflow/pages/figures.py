@@ -23,7 +23,7 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 RESULTS = {"rows": "all"}
 """The label `result` of a number of rows, where it is not the figure's own name."""
 
-QuietDays = Annotated[int, Query(ge=1, le=400)]
+QuietDays = Annotated[int, Query(ge=1, le=attention.MOST_QUIET_DAYS)]
 
 
 def loads_json(
