@@ -20,7 +20,7 @@ PATIENCE = 10.0
 
 
 def send(name: str) -> bool:
-    """Whether the address was reached. A ping that is lost sounds the alarm by itself, so the task does not fail."""
+    """Whether the address was reached. A ping that is lost sounds the alarm, so the task does not fail."""
     import httpx  # slow
 
     called = f"{PREFIX}{name}"

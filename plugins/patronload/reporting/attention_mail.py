@@ -71,7 +71,7 @@ STEPS = (
     "Open the page with all libraries. It shows these first, each with its last loads.",
     "If a load is due and has not begun, look at Airflow's scheduler and workers.",
     "If a DAG is switched off, switch it on, unless that is intended.",
-    "If a tenant file does not load, correct the line that is named. Airflow reads it again by itself.",
+    "If a tenant file does not load, correct the line that is named. Airflow reads it again automatically.",
 )
 
 
