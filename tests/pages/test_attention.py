@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from patronload.in_airflow.pages import attention, charts
 from patronload.in_airflow.pages.loads import Library, Load
+from patronload.in_airflow.pages.waiting import FOR_ANSWER, Retry
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+RETRY = Retry("plan", NOW + timedelta(minutes=4), "FOLIO", "FOLIO is busy or down.")
 
 
 def load(outcome: str | None = "loaded", **changes: Any) -> Load:
@@ -50,6 +53,20 @@ def library(*loads: Load, **changes: Any) -> Library:
             id="a person is asked, for however long",
         ),
         pytest.param(
+            library(
+                load(None, state="queued", day="2026-11-25"), load(None, state="running", waiting="an answer"), load()
+            ),
+            [
+                f"{attention.WAITS[FOR_ANSWER]} It is of 2026-11-24; other runs wait behind it.",
+            ],
+            id="a person is asked, and the next run is queued behind it",
+        ),
+        pytest.param(
+            library(load(None, state="running", retry=RETRY), load(), zone=ZoneInfo("America/Chicago")),
+            ["FOLIO is not answering; next try at 06:04 CST."],
+            id="FOLIO does not answer",
+        ),
+        pytest.param(
             library(load("declined", state="failed")),
             ["No one approved the last load; nothing was sent."],
             id="declined",
@@ -61,14 +78,14 @@ def library(*loads: Load, **changes: Any) -> Library:
         ),
         pytest.param(
             library(load(None, state="running", began=NOW - timedelta(hours=7))),
-            ["The load has been going on since 24 Nov, 05:00 UTC."],
+            ["The load has been going on since 24 Nov 2026, 05:00 UTC."],
             id="going on for hours",
         ),
         pytest.param(library(load(), paused=True), ["The DAG is switched off."], id="switched off"),
         pytest.param(library(paused=True), [], id="not switched on yet"),
         pytest.param(
             library(load(), due=NOW - timedelta(hours=1)),
-            ["A load was due at 24 Nov, 11:00 UTC and has not begun."],
+            ["A load was due at 24 Nov 2026, 11:00 UTC and has not begun."],
             id="overdue",
         ),
         pytest.param(library(load(), due=NOW + timedelta(hours=1)), [], id="due later"),
@@ -99,16 +116,17 @@ def test_a_trend():
     assert [bar.left for bar in shown.bars] == [charts.WIDTH - 2 * charts.STEP, charts.WIDTH - charts.STEP]
     assert shown.bars[0].good + shown.bars[0].bad == charts.HEIGHT
     assert shown.bars[1].bad > 0
-    assert shown.words == "The last 2 loads: 10 patrons each; 1 failed."
+    assert shown.words == "1 of the last 2 loads succeeded, with 10 patrons."
 
 
 @pytest.mark.parametrize(
     ("loads", "words"),
     [
         ([], "No load yet."),
-        ([load()], "The last load: 10 patrons."),
-        ([load("failed")], "The last load failed."),
-        ([load("failed"), load("stopped")], "The last 2 loads: all failed."),
+        ([load()], "The last load succeeded, with 10 patrons."),
+        ([load("failed")], "The last load did not succeed."),
+        ([load("failed"), load("stopped")], "None of the last 2 loads succeeded."),
+        ([load(), load(), load("stopped")], "2 of the last 3 loads succeeded, with 10 patrons each."),
     ],
 )
 def test_a_trend_in_words(loads, words):

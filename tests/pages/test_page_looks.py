@@ -1,44 +1,39 @@
 """How the pages look with a year's life in them. The pictures are kept for a person to look at."""
 
 import random
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
 
 import polars as pl
 import pytest
+from airflow.models.dag import DagModel
+from airflow.models.taskinstance import TaskInstance
 from leftovers import build, rejects
-from playwright.sync_api import Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
+from sqlalchemy import select
 
 from patronload.artifacts import names, tables
 from patronload.artifacts import run as runs
+from patronload.artifacts.models import Validation
+from patronload.config import tenants
+from patronload.reporting import report_page, validation_page
+from tests.accessibility import SCHEMES, WIDTHS, chromium, faults, unreached
 from tests.pages.conftest import NOW, Rights, Site
 from tests.pages.plans import LINES, asking, line, written
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HERE = "http://127.0.0.1/patron-loads"
-FAINT = """() => {
-  const light = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(part => part / 255)
-    .map(part => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
-  const ground = node => { for (; node; node = node.parentElement) {
-    const colour = getComputedStyle(node).backgroundColor;
-    if (!/, 0\\)$|transparent/.test(colour)) return colour; } return 'rgb(255, 255, 255)'; };
-  return [...document.querySelectorAll('main *')].filter(node => [...node.childNodes].some(
-    each => each.nodeType === 3 && each.textContent.trim()))
-    .filter(node => node.checkVisibility() && node.tagName !== 'OPTION').map(node => {
-      const [one, other] = [getComputedStyle(node).color, ground(node)].map(light);
-      return [(Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05), node.textContent.trim().slice(0, 40)];
-    }).filter(([contrast]) => contrast < 4.5);
-}"""
-"""Finds words whose contrast with what is behind them is less than 4.5 to 1."""
 
 TOP = {"x": 0, "y": 0, "height": 2200}
 """As much of a page as a person looks at; fifty patrons on a phone are twelve times as high."""
+
+DAGS = select(DagModel.dag_id)
 
 NAMES = ("Ashford", "Bexley", "Corvey", "Dunmore", "Elmhurst", "Fairholm and District", "Gorsedd")
 
@@ -71,44 +66,70 @@ def busy(site: Site, counted) -> str:
     due = NOW - timedelta(hours=2)
     site.add_library("irvine", "Patron load: Irvine Library", next_dagrun_create_after=due)
     (run_id,) = site.add_loads(dags["Gorsedd"], [counted("loaded_with_rejects", rejected=3)], state="queued")
-    found = [(12, "validate", "CARD (barcode) is empty"), (13, "validate", "CARD (barcode) is empty")]
-    made = build(rejects=rejects(*found, (14, "plan", "FOLIO does not know the patron group")))
-    site.put(dags["Gorsedd"], run_id, "report.json", made.model_copy(update={"run": run_id}).model_dump_json())
-    site.put(dags["Gorsedd"], run_id, "rejects.csv", "ID\n1\n")
+    _with_report(site, dags["Gorsedd"], run_id)
     every = frozenset({*dags.values(), paused, "patron_load__irvine"})
     site.rights = Rights(read=every, start=every)
     return f"{dags['Gorsedd']}/{run_id}"
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1300, "light"), (1300, "dark"), (380, "light")])
-def test_every_page(site: Site, busy: str, keep: Path, width: int, scheme: str):
-    """Nothing is refused by the page's own policy, nothing sticks out, and all can be reached by key."""
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium, chromium-browser or google-chrome on this machine")
-    folder = keep / "screenshots"
-    folder.mkdir(exist_ok=True)
-    said: list[str] = []
+def _with_report(site: Site, dag_id: str, run_id: str) -> None:
+    """A report with all that a report can have, and the files beside it."""
+    found = [(12, "validate", "CARD (barcode) is empty"), (13, "validate", "CARD (barcode) is empty")]
+    noted = {"row": [4], "effect": ["blank"], "column": ["EMAIL"], "value": ["x"], "reason": ["r"]}
+    made = build(
+        rejects=rejects(*found, (14, "plan", "FOLIO does not know the patron group")),
+        validation=CHECKED,
+        gates=COMPARED,
+        noted=pl.DataFrame(noted | {"summary": ["EMAIL is not an address; the cell counts as empty"]}).cast(
+            {"row": pl.UInt32}
+        ),
+    ).model_copy(update={"run": run_id})
+    tenant = tenants.load("northfield")
+    site.put(dag_id, run_id, "report.json", made.model_dump_json())
+    site.put(dag_id, run_id, "report.html", report_page.page(tenant, made))
+    site.put(dag_id, run_id, "validation.html", validation_page.page(made, Validation.model_validate(CHECKED)))
+    for name in ("rejects.csv", "rejects.xlsx", "noted.csv", "leavers.csv"):
+        site.put(dag_id, run_id, name, "ID\n1\n")
 
-    def answer(route: Route) -> None:
-        found = site.get(urlsplit(route.request.url).path.removeprefix("/patron-loads") or "/")
-        route.fulfill(status=found.status_code, headers=dict(found.headers), body=found.content)
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page.on("console", lambda message: said.append(message.text))
-        page.route("**/*", answer)
-        pages = {"overview": "/", "library": f"/libraries/{busy.partition('/')[0]}", "report": f"/runs/{busy}"}
-        for name, path in pages.items():
-            page.goto(HERE + path)
-            page.screenshot(path=folder / f"page-{name}-{width}-{scheme}.png", full_page=True)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-            page.keyboard.press("Tab")
-            assert page.evaluate("document.activeElement.className") == "skip"
-            links = page.locator("a").count()
-            assert page.locator("a[href]:not([tabindex='-1'])").count() == links
-        browser.close()
-    assert said == []
+def _check(scope: str, failed: int, looks_for: str, holds: str) -> dict[str, Any]:
+    """A check as validation.json has it."""
+    given = {"expectation": "expect_column_values_to_match_regex", "columns": ["EMAIL"], "scope": scope}
+    return given | {
+        "passed": not failed,
+        "failed": failed,
+        "sentence": f"{looks_for}." if failed else "",
+        "looks_for": looks_for,
+        "holds": holds,
+        "looked_at": 10,
+        "rows": [4] * failed,
+        "arguments": {"column": "EMAIL", "regex": "^[^@ ]+@[^@ ]+$"},
+    }
+
+
+CHECKED = {
+    "rows": 10,
+    "columns": ["ID", "EMAIL"],
+    "great_expectations": "1.9",
+    "checks": [
+        _check("file", 0, "the file does not have 5 to 50 rows", "the file has 5 to 50 rows"),
+        _check("rows", 2, "CARD (barcode) is empty", "CARD (barcode) is never empty"),
+        _check("rows", 0, "ID (externalSystemId) is empty", "ID (externalSystemId) is never empty"),
+        _check("rows", 0, "ID (externalSystemId) is empty", "ID (externalSystemId) is never empty"),
+        _check("blank", 1, "EMAIL is not an address; the cell counts as empty", "EMAIL is an address"),
+        _check("warn", 1, "PHONE is short", "PHONE is long enough"),
+    ],
+}
+COMPARED = {
+    "stages": {
+        "validate": {
+            "verdicts": [
+                {"gate": "order", "state": "passed", "sentence": "The file is newer than the last one loaded."},
+                {"gate": "rows", "state": "warned", "sentence": "The file has 10 rows; the last load had 4,132."},
+            ]
+        }
+    }
+}
 
 
 @pytest.fixture
@@ -146,14 +167,36 @@ def reviewed(site: Site, counted) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-def test_plan_question_and_search(site: Site, reviewed: dict[str, str], keep: Path, width: int, scheme: str):
-    """Wide and narrow, by light and by dark: nothing is cut off, everything can be reached by key and be made out."""
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium, chromium-browser or google-chrome on this machine")
-    folder = keep / "screenshots"
-    folder.mkdir(exist_ok=True)
+@pytest.fixture
+def waiting(site: Site) -> dict[str, str]:
+    """Runs without a report: under way, waiting for FOLIO, ended, and one that is not there; their pages."""
+    dag_id = site.add_library("stclare", "Patron load: St Clare's College")
+    going, held = site.add_loads(dag_id, [None, None], state="running")
+    (killed,) = site.add_loads(dag_id, [None], state="failed")
+    try_again(site, dag_id, held)
+    site.rights = Rights(read=frozenset({dag_id}), start=frozenset({dag_id}))
+    return {
+        "under-way": f"/runs/{dag_id}/{going}",
+        "folio-does-not-answer": f"/runs/{dag_id}/{held}",
+        "no-report": f"/runs/{dag_id}/{killed}",
+        "no-such-run": f"/runs/{dag_id}/manual__never",
+    }
+
+
+def try_again(site: Site, dag_id: str, run_id: str, stage: str = "plan") -> None:
+    """FOLIO did not answer; the stage waits for its next try."""
+    task = TaskInstance.__table__.insert().values(
+        id=UUID(int=1), dag_id=dag_id, run_id=run_id, task_id=stage, map_index=-1, try_number=2, max_tries=3,
+        state="up_for_retry", end_date=NOW, retry_delay_override=240.0, pool="default_pool", pool_slots=1,
+        retry_reason="FOLIO at https://folio.example is busy or down (GET /users, 503).", queue="default",
+        priority_weight=1, executor_config={}, custom_operator_name="", operator="", unixname="", last_heartbeat_at=NOW,
+    )  # fmt: skip
+    site.session.execute(task)
+
+
+@contextmanager
+def opened(browser: Browser, site: Site, scheme: str) -> Iterator[tuple[Page, list[str]]]:
+    """A page of a browser that shows the site, and what the browser complains about."""
     said: list[str] = []
 
     def answer(route: Route) -> None:
@@ -163,11 +206,57 @@ def test_plan_question_and_search(site: Site, reviewed: dict[str, str], keep: Pa
         found = site.client.request(route.request.method, f"{path}?{asked.query}", **sent)
         route.fulfill(status=found.status_code, headers=dict(found.headers), body=found.content)
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page.on("console", lambda message: said.append(message.text))
-        page.route("**/*", answer)
+    page = browser.new_page(color_scheme=scheme)
+    page.on("console", lambda message: said.append(message.text))
+    page.route("**/*", answer)
+    yield page, said
+    page.close()
+
+
+def look_at(page: Page, name: str, keep: Path, scheme: str) -> list[str]:
+    """What keeps people out of the page at each width. A picture of each is kept."""
+    found = []
+    folder = keep / "screenshots"
+    folder.mkdir(exist_ok=True)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.screenshot(path=folder / f"page-{name}-{width}-{scheme}.png", clip=TOP | {"width": width}, full_page=True)
+        found += [f"{name}, {width} px, {scheme}: {fault}" for fault in faults(page)]
+    return found
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_libraries_and_reports(site: Site, busy: str, waiting: dict[str, str], keep: Path, scheme: str):
+    """Nothing sticks out, axe finds nothing, every link is reached by key, and nothing is refused by the policy."""
+    dag_id = busy.partition("/")[0]
+    pages = {
+        "overview": "/",
+        "library": f"/libraries/{dag_id}",
+        "report": f"/runs/{busy}",
+        "report-artifact": f"/runs/{busy}/report.html",
+        "validation": f"/runs/{busy}/validation.html",
+    } | waiting
+    every = frozenset({*site.session.scalars(DAGS)})
+    site.rights = Rights(read=every, start=every)
+    with chromium() as browser, opened(browser, site, scheme) as (page, said):
+        found = []
+        for name, path in pages.items():
+            page.goto(HERE + path)
+            found += look_at(page, name, keep, scheme)
+            found += [f"{name}: {number} elements without a key"] if (number := unreached(page)) else []
+        site.rights = None
+        page.goto(f"{HERE}/runs/{busy}")
+        found += look_at(page, "logged-out", keep, scheme)
+        assert page.get_by_role("link", name="Log in").is_visible()
+    assert found == []
+    assert [each for each in said if "404" not in each and "401" not in each] == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_plan_question_and_search(site: Site, reviewed: dict[str, str], keep: Path, scheme: str):
+    """The same of the pages about a plan and its patrons; what someone looks for is in no address."""
+    with chromium() as browser, opened(browser, site, scheme) as (page, said):
+        found = []
         for name, path in reviewed.items():
             page.goto(HERE + path)
             if name == "find":
@@ -175,17 +264,11 @@ def test_plan_question_and_search(site: Site, reviewed: dict[str, str], keep: Pa
                 page.keyboard.press("Enter")
                 page.get_by_text("1 place in 2 runs").wait_for()
                 assert "N0000027" not in page.url
-            page.screenshot(
-                path=folder / f"page-{name}-{width}-{scheme}.png", clip=TOP | {"width": width}, full_page=True
-            )
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-            assert page.evaluate(FAINT) == [], name
-            links = page.locator("a").count()
-            assert page.locator("a[href]:not([tabindex='-1'])").count() == links
+            found += look_at(page, name, keep, scheme)
         page.goto(HERE + reviewed["plan"])
         page.get_by_label("Field").select_option("personal.phone")
         page.get_by_role("button", name="Show").click()
         page.wait_for_url("**field=personal.phone**")
         assert page.get_by_role("article").count() == 1
-        browser.close()
+    assert found == []
     assert said == []

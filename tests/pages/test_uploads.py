@@ -1,5 +1,7 @@
 """Corrected rejects, uploaded on a run's page: who may, what is taken, and what starts."""
 
+from urllib.parse import unquote
+
 import httpx
 import pytest
 
@@ -34,13 +36,15 @@ def upload(site: Site, path: str, content: bytes = CORRECTED, name="corrected.cs
     return site.client.post(path, files={"file": (name, content)}, headers=headers, follow_redirects=False)
 
 
-def test_a_corrected_file_starts_a_load_and_shows_its_page(site: Site, page: str, started):
+def test_a_corrected_file_starts_a_load_and_names_it(site: Site, page: str, started):
     """The file lies in the new run's folder; nobody types a path. The audit log has who uploaded it."""
     answer = upload(site, page)
     assert answer.status_code == 303
     ((run,)) = started
     assert (run["dag_id"], run["triggering_user_name"]) == (DAG, "somebody")
-    assert answer.headers["location"].startswith(f"/patron-loads/runs/{DAG}/corrected__")
+    here, _, named = answer.headers["location"].partition("?started=")
+    assert unquote(here) == "/patron-loads" + page.removesuffix("/corrected"), "the tab of this run shows this run"
+    assert unquote(named) == run["run_id"]
     kept = runs.open_run("northfield", run["run_id"])
     assert kept.read(names.UPLOADED_FILE) == CORRECTED
     assert (Uploaded.read(kept).name, Uploaded.read(kept).by) == ("corrected.csv", "somebody")

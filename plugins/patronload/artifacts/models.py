@@ -96,7 +96,8 @@ class CheckResult(Part):
     """
     One expectation and its result. Scope `file`: a failure stops the run; `rows`: it rejects the row; `blank`: it
     empties the cell; `warn`: it is reported. `failed` counts the failing rows, `rows` are the first of them;
-    `looks_for` says what a failure means, `looked_at` how many rows were checked.
+    `looks_for` says what a failure means, `holds` what is true of the file if no row fails, `looked_at` how many rows
+    were checked.
     """
 
     expectation: str = ""
@@ -109,6 +110,7 @@ class CheckResult(Part):
     looks_for: str = ""
     looked_at: int | None = None
     rows: tuple[int, ...] = ()
+    holds: str = ""
 
 
 class Validation(Content):

@@ -29,6 +29,8 @@ class Expected(NamedTuple):
     summary: str
     number: str | None = None
     """The column of numbers that stands for its column: the numbers in it, or a 1 where anything is in it."""
+    passed: str = ""
+    """What is true of the file if no row fails."""
 
     @property
     def put(self) -> Expectation:
@@ -46,7 +48,8 @@ def required_check(path: str, mapping: Mapping) -> Expected:
     says = saying(" + ".join(columns), None, f"{named} is empty; {path} is required: fill it in")
     expectation = Expectation(name="expect_column_values_to_not_be_null", arguments={"column": path})
     # Only the presence of text matters, and text takes several times its memory in pandas.
-    return Expected(expectation, "rows", columns, says, summary, f"{THERE}{path}")
+    passed = f"{named} ({path}) is never empty"
+    return Expected(expectation, "rows", columns, says, summary, f"{THERE}{path}", passed)
 
 
 def unique_check(path: str, mapping: Mapping) -> Expected:
@@ -58,7 +61,8 @@ def unique_check(path: str, mapping: Mapping) -> Expected:
     def says(bad: pl.DataFrame) -> pl.DataFrame:
         return _naming_others(bad, " + ".join(columns), path, f"folded {path}")
 
-    return Expected(expectation, "rows", columns, says, summary)
+    passed = f"{' + '.join(columns)} ({path}) is different in every row"
+    return Expected(expectation, "rows", columns, says, summary, passed=passed)
 
 
 def library_check(expectation: Expectation, scope: str) -> Expected:
@@ -68,6 +72,7 @@ def library_check(expectation: Expectation, scope: str) -> Expected:
     named = " and ".join(columns) or "the file"
     told = f"{named} {expectations.in_words(expectation.name, arguments)}"
     summary = f"{told}{AND_SO.get(scope, '')}"
+    passed = expectations.passed(expectation.name, arguments, named)
     if expectation.name in ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"):
         key = pl.concat_str([pl.col(column).fill_null("") for column in columns], separator="\x1f")
         return Expected(
@@ -76,10 +81,12 @@ def library_check(expectation: Expectation, scope: str) -> Expected:
             columns,
             lambda bad: _naming_others(bad.with_columns(key.alias(KEY)), named, columns[0], KEY),
             summary,
+            passed=passed,
         )
     odd = TOO_LARGE if arguments.get("max_value") is not None else TOO_SMALL
     number = f"{odd}{columns[0]}" if columns and expectation.name == expectations.BETWEEN else None
-    return Expected(expectation, scope, columns, saying(named, columns[0] if columns else None, told), summary, number)
+    says = saying(named, columns[0] if columns else None, told)
+    return Expected(expectation, scope, columns, says, summary, number, passed)
 
 
 AND_SO = {"blank": "; the cell counts as empty"}

@@ -42,7 +42,8 @@ ROWS_NAMED = 1000
 class Check(NamedTuple):
     """
     One expectation and its result, without patron data. `failed` is the number of failing rows, if it is about single
-    rows, and `rows` are the first of them; `looks_for` is the meaning of a failure, `looked_at` the number of rows.
+    rows, and `rows` are the first of them; `looks_for` is the meaning of a failure, `looked_at` the number of rows,
+    `holds` what is true of the file if no row fails.
     """
 
     expectation: str
@@ -55,6 +56,7 @@ class Check(NamedTuple):
     looks_for: str
     looked_at: int | None = None
     rows: tuple[int, ...] = ()
+    holds: str = ""
 
 
 class Validation(NamedTuple):
@@ -154,7 +156,10 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
     passed = bool(result.success) and not missing
     told = "" if passed else sentence
     looks_for = "a column that the mapping file reads is missing"
-    return Check(name, missing or mapping.columns, "file", passed, 0, told, dict(wanted.arguments), looks_for)
+    holds = "Every column that the mapping file reads is there"
+    return Check(
+        name, missing or mapping.columns, "file", passed, 0, told, dict(wanted.arguments), looks_for, holds=holds
+    )
 
 
 def _copies(frame: pl.DataFrame) -> pl.DataFrame:
@@ -183,6 +188,14 @@ MATTERS = {
 }
 """The defects of delivered rows, and their description for people; in the order in which they are found."""
 
+WHOLE = {
+    "not whole": "Every row is whole",
+    "repeated": "No row is an exact copy of another one",
+    "spoilt number": "No number was changed by a spreadsheet",
+    "garbled text": "No text was read in the wrong encoding",
+}
+"""The same, of a file without the defect."""
+
 
 def _check_delivered(export: Export, delivered: list[pl.DataFrame]) -> Iterable[tuple[Check, list[int]]]:
     """
@@ -200,7 +213,14 @@ def _check_delivered(export: Export, delivered: list[pl.DataFrame]) -> Iterable[
     )
     name = "expect_column_values_to_be_null"
     asked = [
-        Expected(Expectation(name=name, arguments={"column": matter}), "rows", [], reasons.saying("", None, ""), words)
+        Expected(
+            Expectation(name=name, arguments={"column": matter}),
+            "rows",
+            [],
+            reasons.saying("", None, ""),
+            words,
+            passed=WHOLE[matter],
+        )
         for matter, words in MATTERS.items()
     ]
     for each, result in zip(asked, great_expectations.results(table, [each.put for each in asked]), strict=True):
@@ -318,7 +338,8 @@ def _to_checks(asked: Expected, result: Any, failing: list[int]) -> Iterable[tup
     name, failed, success = asked.expectation.name, len(failing), bool(result.success)
     named = ", ".join(map(str, failing[:OTHERS_NAMED]))
     where = f" (rows {named}{', ...' if failed > OTHERS_NAMED else ''})" if failing else ""
-    sentence = "" if success else f"{_capital(asked.summary)}{where}."
+    begin = _beginning(asked)
+    sentence = "" if success else f"{begin}{where}."
     looked_at = result.result.get("element_count")
     check = Check(
         name,
@@ -331,12 +352,13 @@ def _to_checks(asked: Expected, result: Any, failing: list[int]) -> Iterable[tup
         asked.summary,
         None if looked_at is None else int(looked_at),
         tuple(failing[:ROWS_NAMED]),
+        asked.passed,
     )
     yield check, failing
     mostly = asked.expectation.arguments.get("mostly")
     if asked.scope in ("rows", "blank") and mostly is not None and not success:
         share = f"{100 * mostly:.6g}%"  # 99.5% must not become 100%
-        sentence = f"{_capital(asked.summary)} in {failed:,} rows; at least {share} of the rows must be good."
+        sentence = f"{begin} in {failed:,} rows; at least {share} of the rows must be good."
         yield check._replace(scope="file", sentence=sentence), failing
 
 
@@ -350,5 +372,7 @@ def _not_evaluated(asked: Expected) -> Check:
     return Check(asked.expectation.name, asked.columns, "file", False, 0, sentence, arguments, sentence)
 
 
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
+def _beginning(asked: Expected) -> str:
+    """The meaning of a failure, to begin a sentence; the name of a column stays as the library writes it."""
+    summary = asked.summary
+    return summary if asked.columns else f"{summary[:1].upper()}{summary[1:]}"

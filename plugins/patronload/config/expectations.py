@@ -226,6 +226,35 @@ KNOWN: dict[str, Known] = {
 """The expectations that a mapping may use; a `description` in the mapping replaces the words here."""
 
 
+HOLDS: dict[str, str] = {
+    "expect_column_values_to_not_be_null": "is never empty",
+    "expect_column_values_to_be_null": "is empty in every row",
+    "expect_column_values_to_be_unique": "is different in every row",
+    "expect_compound_columns_to_be_unique": "are a different combination in every row",
+    "expect_column_values_to_match_regex": "matches the pattern {regex} wherever it is filled",
+    "expect_column_values_to_not_match_regex": "never matches the pattern {regex}",
+    "expect_column_values_to_match_regex_list": "matches the patterns {regex_list} wherever it is filled",
+    "expect_column_values_to_not_match_regex_list": "never matches one of the patterns {regex_list}",
+    "expect_column_values_to_match_strftime_format": "is a date like {strftime_format} wherever it is filled",
+    "expect_column_values_to_be_in_set": "is one of {value_set} wherever it is filled",
+    "expect_column_values_to_not_be_in_set": "is never one of {value_set}",
+    "expect_column_value_lengths_to_equal": "is {value} characters long wherever it is filled",
+    "expect_column_value_lengths_to_be_between": "is {min_value} to {max_value} characters long wherever it is filled",
+    BETWEEN: "is a number between {min_value} and {max_value} wherever it is filled",
+    "expect_column_pair_values_to_be_equal": "are the same in every row",
+    "expect_column_unique_value_count_to_be_between": "has {min_value} to {max_value} different values",
+    "expect_column_distinct_values_to_be_in_set": "has no values other than {value_set}",
+    "expect_column_distinct_values_to_contain_set": "has all of {value_set}",
+    "expect_table_row_count_to_be_between": "has {min_value} to {max_value} rows",
+    "expect_table_row_count_to_equal": "has {value} rows",
+    "expect_table_column_count_to_be_between": "has {min_value} to {max_value} columns",
+    "expect_table_column_count_to_equal": "has {value} columns",
+    "expect_table_columns_to_match_set": "has the columns {column_set}",
+    "expect_table_columns_to_match_ordered_list": "has the columns {column_list}, in this order",
+}
+"""The meaning of a passed check, to follow the column's name. Great Expectations passes over empty cells."""
+
+
 class _Arguments(dict[str, Any]):
     """An expectation's arguments as words; a missing one reads as 'anything'."""
 
@@ -237,12 +266,26 @@ def in_words(name: str, arguments: dict[str, Any]) -> str:
     """The meaning of a failure, to follow the column's name: the mapping's `description`, else the words in KNOWN."""
     if arguments.get("description"):
         return str(arguments["description"])
+    return KNOWN[name].words.format_map(_words(arguments))
+
+
+def passed(name: str, arguments: dict[str, Any], named: str) -> str:
+    """The meaning of a passed check, about the column or the file that is `named`."""
+    if arguments.get("description"):
+        found = f"{named} {arguments['description']}"
+        return f"No row in which {found}" if KNOWN[name].of_rows else f"Not found: {found}"
+    # The name of a column stays as the library writes it.
+    subject = named if columns(name, arguments) else f"{named[:1].upper()}{named[1:]}"
+    return f"{subject} {HOLDS[name].format_map(_words(arguments))}"
+
+
+def _words(arguments: dict[str, Any]) -> _Arguments:
     words = {
         name: ", ".join(map(str, given)) if isinstance(given, list) else given for name, given in arguments.items()
     }
     if form := arguments.get("strftime_format"):
         words["strftime_format"] = date_forms.in_words(form)
-    return KNOWN[name].words.format_map(_Arguments(words))
+    return _Arguments(words)
 
 
 def columns(name: str, arguments: dict[str, Any]) -> list[str]:

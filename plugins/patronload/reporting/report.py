@@ -62,6 +62,8 @@ class Check(_Part):
     passed: bool
     failed: int | None = None
     columns: tuple[str, ...] = ()
+    looks_for: str = ""
+    holds: str = ""
 
 
 class Noted(_Part):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from patronload import dates
 from patronload.artifacts.models import CheckResult, Validation
 from patronload.checks import gates
-from patronload.reporting import templates, words
+from patronload.reporting import check_words, templates, words
 from patronload.reporting.report import Report, count_of
 
 LEAST_SHARE = 0.001
@@ -24,7 +24,7 @@ ROWS_SHOWN = 20
 
 
 class Line(NamedTuple):
-    """A check as the page shows it: how it went in a word, what it looks for, and what a failure costs."""
+    """A check as the page shows it: how it went in a word, what was found or holds, and what a failure costs."""
 
     state: str
     word: str
@@ -36,10 +36,6 @@ class Line(NamedTuple):
     failed: int
     share: str
     rows: str
-
-
-FAILED_WORDS = {"file": "Stopped the run", "rows": "Rejected rows", "blank": "Emptied cells", "warn": "Warns"}
-"""What followed from a failure, by the scope of the check, in the order of what it costs."""
 
 
 def page(report: Report, validation: Validation) -> str:
@@ -58,7 +54,7 @@ def page(report: Report, validation: Validation) -> str:
             lead=_lead(report, found),
             colour=_colour(report, found),
             found=found,
-            passed=[line for line in lines if line.state == "passed"],
+            passed=list({line.looks_for: line for line in lines if line.state == "passed"}.values()),
             gate_words=words.GATE_WORDS,
             reason_words=words.reason_words(report),
             signs=STATES | GATE_SIGNS,
@@ -119,9 +115,9 @@ def _line(check: CheckResult) -> Line:
     looked_at, failed = check.looked_at, check.failed or 0
     return Line(
         state=state,
-        word={"passed": "Passed", "tolerated": "Passed, mostly"}.get(state, FAILED_WORDS[check.scope]),
-        looks_for=check.looks_for or check.sentence,
-        costs=words.SCOPE_WORDS[check.scope],
+        word={"passed": "Passed", "tolerated": "Passed, mostly"}.get(state, check_words.FAILED_WORDS[check.scope]),
+        looks_for=check_words.in_positive(check) if state == "passed" else check.looks_for or check.sentence,
+        costs=check_words.SCOPE_WORDS[check.scope],
         expectation=check.expectation,
         arguments=[(name, _to_text(value)) for name, value in check.arguments.items()],
         looked_at=looked_at,

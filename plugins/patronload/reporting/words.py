@@ -4,20 +4,12 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from patronload import dates
-from patronload.reporting import contact_steps, plan_summary, undo_words
+from patronload.reporting import check_words, contact_steps, plan_summary, undo_words
 from patronload.reporting.next_steps import next_steps
 from patronload.reporting.places import Places, Reader
 from patronload.reporting.plan_summary import PlanSummary
 from patronload.reporting.report import UNCONFIRMED, Noted, Outcome, People, Reason, Report, count_of
 from patronload.reporting.who_fixes import fixer
-
-SCOPE_WORDS = {
-    "file": "stops the run",
-    "rows": "rejects the row",
-    "blank": "empties the cell",
-    "warn": "only warns",
-}
-"""What follows when a check fails."""
 
 GATE_WORDS = {
     "passed": "Passed",
@@ -296,7 +288,8 @@ def content(report: Report, dag_id: str, reader: Reader | None = None, places: P
         "noted": [(note, note.reason, _row_numbers(note)) for note in report.noted],
         "noted_rows": sum(note.count for note in report.noted),
         "gate_words": GATE_WORDS,
-        "scope_words": SCOPE_WORDS,
+        "findings": check_words.findings(report.checks),
+        "passed": [each for each in check_words.passed(report.checks) if each.sentence],
         "reason_words": reason_words(report),
         "steps": next_steps(report, reader, places),
         "archive": _archive(report, zone),

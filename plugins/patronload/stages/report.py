@@ -52,6 +52,7 @@ def _report(load: Load) -> Counts:
         "file": export.name if export else None,
         **({"archive": export.archive.run} if export and export.archive else {}),
         **({"corrected": True} if made.corrected else {}),
+        **({"late": True} if load.run.has(names.LATE) else {}),
         **({"undo": made.undo.run} if made.undo else {}),
         **_would(made),
         **figures,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from patronload import dates
 from patronload.in_airflow.pages import days
-from patronload.in_airflow.pages.loads import FOR_ANSWER, FOR_EARLIER_DAYS, FOR_FILE, Library, Load
+from patronload.in_airflow.pages.loads import Library, Load
+from patronload.in_airflow.pages.waiting import FOR_ANSWER, FOR_EARLIER_DAYS, FOR_FILE
 
 LATE = timedelta(minutes=30)
 """A run that was to begin so long ago, and has not, is missing."""
@@ -44,19 +46,32 @@ def needs(library: Library, now: datetime, quiet_days: int = QUIET_DAYS) -> list
     """The problems of a library; none on a good day."""
     if library.gone:
         return ["Its tenant file does not load, or was taken away."]
-    sentences = [*_of_the_last(library.loads, now), *_of_the_schedule(library, now), *_of_missed_days(library)]
+    sentences = [*_of_the_question(library), *_of_a_retry(library), *_of_the_last(library, now)]
+    sentences += [*_of_the_schedule(library, now), *_of_missed_days(library)]
     sentences += _of_silence(library, now, quiet_days)
     if library.paused and library.loads:
         sentences.append("The DAG is switched off.")
     return sentences
 
 
-def _of_the_last(loads: tuple[Load, ...], now: datetime) -> list[str]:
+def _of_the_question(library: Library) -> list[str]:
+    asked = library.asked
+    behind = "" if asked is None or asked is library.loads[0] else f" It is of {asked.day}; other runs wait behind it."
+    return [f"{WAITS[FOR_ANSWER]}{behind}"] if asked else []
+
+
+def _of_a_retry(library: Library) -> list[str]:
+    retry = next((load.retry for load in library.loads if load.retry), None)
+    return [f"{retry.who} is not answering; next try at {dates.clock(retry.at, library.zone)}."] if retry else []
+
+
+def _of_the_last(library: Library, now: datetime) -> list[str]:
     sentences = []
+    loads = library.loads
     if loads and loads[0].waiting:
-        sentences.append(WAITS[loads[0].waiting])
+        sentences += [WAITS[loads[0].waiting]] if loads[0].waiting != FOR_ANSWER else []
     elif loads and loads[0].under_way and loads[0].began and now - loads[0].began > LONG:
-        sentences.append(f"The load has been going on since {loads[0].began:%d %b, %H:%M} UTC.")
+        sentences.append(f"The load has been going on since {dates.moment(loads[0].began, library.zone)}.")
     ended = next((load for load in loads if not load.under_way), None)
     if ended:
         sentences += _of_an_end(ended)
@@ -78,7 +93,7 @@ def _of_the_schedule(library: Library, now: datetime) -> list[str]:
     # A library loads one run at a time: while one is under way, the next one waits for it.
     if library.due is None or not overdue or library.paused or (library.last and library.last.under_way):
         return []
-    return [f"A load was due at {library.due:%d %b, %H:%M} UTC and has not begun."]
+    return [f"A load was due at {dates.moment(library.due, library.zone)} and has not begun."]
 
 
 def _of_missed_days(library: Library) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from patronload.in_airflow.pages.loads import TREND, Load
+from patronload.reporting.words import LOOKS
 
 STEP = 6
 """From one bar to the next; a bar takes a part less."""
@@ -18,20 +19,42 @@ NO_LOADS = ("dry_run", "already_loaded", "undone")
 
 
 class Bar(NamedTuple):
-    """An upright bar of a trend: `good` is the height of the loaded part, `bad` of the rest on top of it."""
+    """
+    An upright bar of a trend: `good` is the height of the loaded part, `bad` of the rest on top of it. The others are
+    what the table says.
+    """
 
     left: int
     good: float
     bad: float
     kind: str
     words: str
+    day: str = ""
+    loaded: int = 0
+    to_correct: int = 0
+
+    @property
+    def result(self) -> str:
+        """How the load ended."""
+        return LOOKS[self.kind].word if self.kind in LOOKS else "No report"
 
 
 class Trend(NamedTuple):
-    """A library's last loads from the oldest to the newest, and what they show in a sentence."""
+    """A library's last loads from the oldest to the newest, what they show in a sentence, and the tallest bar."""
 
     bars: tuple[Bar, ...]
     words: str
+    tallest: int = 0
+
+    @property
+    def first(self) -> str:
+        """The day of the oldest load that is shown."""
+        return self.bars[0].day if self.bars else ""
+
+    @property
+    def last(self) -> str:
+        """The day of the newest load that is shown."""
+        return self.bars[-1].day if len(self.bars) > 1 else ""
 
 
 def trend(loads: Sequence[Load]) -> Trend:
@@ -41,7 +64,9 @@ def trend(loads: Sequence[Load]) -> Trend:
     # The newest stands at the right, however many there are.
     first = TREND - len(shown)
     return Trend(
-        tuple(_bar(load, STEP * (first + place), HEIGHT / tallest) for place, load in enumerate(shown)), _words(shown)
+        tuple(_bar(load, STEP * (first + place), HEIGHT / tallest) for place, load in enumerate(shown)),
+        _words(shown),
+        tallest,
     )
 
 
@@ -68,7 +93,8 @@ def _bar(load: Load, left: int, scale: float) -> Bar:
     # What is there can be seen, and the tallest bar stays within the picture.
     good = max(good, 1) if load.loaded else 0
     bad = max(bad, 1.5) if bad else 0
-    return Bar(left, round(min(good, HEIGHT - bad), 1), round(bad, 1), kind, words)
+    height = round(min(good, HEIGHT - bad), 1)
+    return Bar(left, height, round(bad, 1), kind, words, load.day, load.loaded, load.to_correct)
 
 
 def _words(shown: Sequence[Load]) -> str:
@@ -76,10 +102,10 @@ def _words(shown: Sequence[Load]) -> str:
     if not shown:
         return "No load yet."
     went_well = [load.loaded for load in shown if load.outcome in ("loaded", "loaded_with_rejects")]
-    failed = len(shown) - len(went_well)
-    loads, each = ("The last load", "") if len(shown) == 1 else (f"The last {len(shown)} loads", " each")
+    all_of_them = "the last load" if len(shown) == 1 else f"the last {len(shown)} loads"
     if not went_well:
-        return f"{loads} failed." if not each else f"{loads}: all failed."
+        return "The last load did not succeed." if len(shown) == 1 else f"None of {all_of_them} succeeded."
     low, high = min(went_well), max(went_well)
-    figures = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    return f"{loads}: {figures} patrons{each}" + (f"; {failed} failed." if failed else ".")
+    figures = f"{low:,} patron{'' if high == 1 else 's'}" if low == high else f"{low:,} to {high:,} patrons"
+    who = f"T{all_of_them[1:]}" if len(went_well) == len(shown) else f"{len(went_well)} of {all_of_them}"
+    return f"{who} succeeded, with {figures}{' each' if len(went_well) > 1 else ''}."

@@ -10,8 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
+from patronload.config import tenants
 from patronload.config.tenants import DAG_PREFIX
+from patronload.errors import ConfigError
+from patronload.in_airflow.pages import waiting
+from patronload.in_airflow.pages.waiting import FOR_ANSWER, FOR_EARLIER_DAYS, FOR_FILE, Retry
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -23,12 +28,6 @@ TITLE = "Patron load: "
 """What a DAG's title has before the library's name."""
 
 UNDER_WAY = ("queued", "running")
-
-FOR_FILE, FOR_EARLIER_DAYS, FOR_ANSWER = "the file", "a backfill of earlier days", "an answer"
-"""What a load waits for."""
-
-WAITING = {("fetch", "up_for_reschedule"): FOR_FILE, ("approve", "awaiting_input"): FOR_ANSWER}
-"""A task and its state, and what it waits for in it; in fetch perhaps for its turn, too."""
 
 
 class Load(NamedTuple):
@@ -52,6 +51,10 @@ class Load(NamedTuple):
     corrected: bool = False
     undo: str = ""
     """The run that it undoes, if it undoes one."""
+    retry: Retry | None = None
+    """The next try of a task after a server did not answer."""
+    late: bool = False
+    """Whether its file came after the time at which it was expected."""
 
     @property
     def loaded(self) -> int:
@@ -78,7 +81,8 @@ class Load(NamedTuple):
 class Library(NamedTuple):
     """
     A library's DAG and its last loads, the newest one first. `due` is when the next run is to begin, in UTC; `schedule`
-    the cron line by which it is loaded, None for one that is loaded by hand. `more`: there may be older loads.
+    the cron line by which it is loaded, None for one that is loaded by hand. `more`: there may be older loads. `zone`
+    is the library's time zone.
     """
 
     dag_id: str
@@ -89,6 +93,12 @@ class Library(NamedTuple):
     loads: tuple[Load, ...]
     schedule: str | None = None
     more: bool = False
+    zone: ZoneInfo = ZoneInfo("UTC")
+
+    @property
+    def asked(self) -> Load | None:
+        """The load about which a person is asked, also if another one is queued behind it."""
+        return next((load for load in self.loads if load.waiting == FOR_ANSWER), None)
 
     @property
     def last(self) -> Load | None:
@@ -125,6 +135,7 @@ def libraries(session: Session, readable: Collection[str], most: int = TREND) ->
             tuple(loads.get(dag_id, ())),
             cron if by_day else None,
             more=len(loads.get(dag_id, ())) >= most,
+            zone=zone_of(dag_id),
         )
         # A DAG that is started by hand sums up its schedule in words.
         for dag_id, name, paused, gone, due, cron, by_day in found
@@ -154,6 +165,14 @@ def tenant_of(dag_id: str) -> str:
     return dag_id.removeprefix(DAG_PREFIX)
 
 
+def zone_of(dag_id: str) -> ZoneInfo:
+    """The time zone of a library; UTC if its tenant file does not load."""
+    try:
+        return tenants.load(tenant_of(dag_id)).zone
+    except ConfigError:
+        return ZoneInfo("UTC")
+
+
 def _loads(session: Session, dag_ids: list[str], most: int, run_id: str | None = None) -> dict[str, list[Load]]:
     """DAG -> its last loads, the newest first, or the one of this run id."""
     from airflow.models.dagrun import DagRun
@@ -162,7 +181,7 @@ def _loads(session: Session, dag_ids: list[str], most: int, run_id: str | None =
 
     newest = func.row_number().over(partition_by=DagRun.dag_id, order_by=DagRun.id.desc()).label("place")
     columns = (DagRun.id, DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.run_type)
-    times = (DagRun.partition_key, DagRun.run_after, DagRun.start_date, DagRun.end_date)
+    times = (DagRun.partition_key, DagRun.conf, DagRun.run_after, DagRun.start_date, DagRun.end_date)
     runs = select(*columns, *times, newest).where(DagRun.dag_id.in_(dag_ids))
     if run_id is not None:
         runs = runs.where(DagRun.run_id == run_id)
@@ -174,10 +193,11 @@ def _loads(session: Session, dag_ids: list[str], most: int, run_id: str | None =
         XComModel.map_index == -1,
     )
     question = select(*run, XComModel.value).outerjoin(XComModel, told).where(run.place <= most).order_by(run.place)
-    waiting = _waiting(session, dag_ids)
+    waits, retries = waiting.for_what(session, dag_ids), waiting.retries(session, dag_ids)
     found: dict[str, list[Load]] = {}
     for row in session.execute(question):
-        found.setdefault(row.dag_id, []).append(_load(row, waiting.get((row.dag_id, row.run_id), "")))
+        key = (row.dag_id, row.run_id)
+        found.setdefault(row.dag_id, []).append(_load(row, waits.get(key, ""))._replace(retry=retries.get(key)))
     return {dag_id: [_in_turn(each, loads) for each in loads] for dag_id, loads in found.items()}
 
 
@@ -187,14 +207,20 @@ def _in_turn(load: Load, loads: Iterable[Load]) -> Load:
     return load._replace(waiting=FOR_EARLIER_DAYS) if load.waiting == FOR_FILE and ahead else load
 
 
+def _asked_day(row: Any) -> str | None:
+    """The day that someone chose, or that the schedule gives; see tasks."""
+    conf = row.conf if isinstance(row.conf, dict) else {}
+    return str(conf["day"]) if conf.get("day") else row.partition_key
+
+
 def _load(row: Any, waiting: str) -> Load:
     told = row.value if isinstance(row.value, dict) else {}
     return Load(
         run_id=row.run_id,
         state=str(row.state),
         kind=str(row.run_type),
-        # A load by hand has no partition; its report says which day it was for.
-        day=str(told.get("day") or row.partition_key or f"{row.run_after:%Y-%m-%d}"),
+        # A load by hand has no partition; its report says which day it was for. Until then, the library's day counts.
+        day=str(told.get("day") or _asked_day(row) or f"{row.run_after.astimezone(zone_of(row.dag_id)):%Y-%m-%d}"),
         began=row.start_date,
         ended=row.end_date,
         waiting=waiting,
@@ -203,15 +229,5 @@ def _load(row: Any, waiting: str) -> Load:
         would=str(told.get("would", "")),
         corrected=bool(told.get("corrected")),
         undo=str(told.get("undo") or ""),
+        late=bool(told.get("late")),
     )
-
-
-def _waiting(session: Session, dag_ids: Iterable[str]) -> dict[tuple[str, str], str]:
-    """The runs of which a task waits, without a worker, and for what."""
-    from airflow.models.taskinstance import TaskInstance as Task
-    from sqlalchemy import select, tuple_
-
-    waiting = select(Task.dag_id, Task.run_id, Task.task_id, Task.state).where(
-        tuple_(Task.task_id, Task.state).in_(list(WAITING)), Task.dag_id.in_(list(dag_ids))
-    )
-    return {(dag_id, run_id): WAITING[task, str(state)] for dag_id, run_id, task, state in session.execute(waiting)}

@@ -12,17 +12,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import cache
 from itertools import chain
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
 from airflow.api_fastapi.logging.decorators import action_logging
-from airflow.configuration import conf
 from airflow.models.dag import DagModel
 from fastapi import Depends, FastAPI, Form, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
@@ -32,9 +30,9 @@ from patronload.artifacts import run as runs
 from patronload.artifacts.plan_changes import Choice
 from patronload.artifacts.run import Run
 from patronload.errors import PatronloadError
-from patronload.in_airflow.pages import attention, charts, days, figures, loads, uploads
+from patronload.in_airflow.pages import attention, charts, day_calendar, days, figures, loads, looks, uploads
 from patronload.in_airflow.pages import plan as plan_page
-from patronload.reporting import finding, templates, words
+from patronload.reporting import finding, words
 from patronload.reporting.report import Report
 
 log = logging.getLogger(__name__)
@@ -42,30 +40,31 @@ log = logging.getLogger(__name__)
 HISTORY = 100
 """How many loads of one library are listed."""
 
+COLUMNS = [
+    ("rows", "Rows"),
+    ("created", "Created"),
+    ("updated", "Updated"),
+    ("unchanged", "Unchanged"),
+    ("failed", "Failed"),
+    ("rejected", "Rejected"),
+    ("not_sent", "Not sent"),
+    ("left", "Left"),
+    ("returned", "Returned"),
+]
+"""The figures of a load that its library's page lists, and their titles."""
+
 BLOCK = 1 << 20
 """Bytes of a download that are read at once."""
 
-HEADERS = {
-    # Nothing runs on these pages, and nothing is loaded from elsewhere; only Airflow itself may show them in a frame.
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-
 MEDIA_TYPES = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
-
-ICON_COLORS = {"light": "#27272a", "dark": "#fafafa"}
-"""As Airflow's own icons are, in its light and in its dark looks."""
 
 may_read = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
 may_load = Depends(requires_access_dag("POST", DagAccessEntity.RUN))
 
 T = TypeVar("T")
 
-Search = Annotated[str, Query(max_length=200)]
+Search = Annotated[str, Query(max_length=300)]
+OwnPage = Literal["validation", "report"]
 
 
 def _choice(action: Search = "", field: Search = "") -> Choice:
@@ -78,13 +77,15 @@ Chosen = Annotated[Choice, Depends(_choice)]
 def application() -> FastAPI:
     """All of it. Airflow's own pages about its API are not wanted here."""
     app = FastAPI(openapi_url=None)
-    app.exception_handler(HTTPException)(_refusal_page)
+    app.exception_handler(HTTPException)(looks.refusal)
     for path, show, *guards in (
         ("/", overview),
         ("/loads.json", figures.loads_json),
         ("/metrics", figures.prometheus),
-        ("/style.css", style, Depends(get_user)),
-        ("/icon-{looks}.svg", icon, Depends(get_user)),
+        # The page for someone who is not logged in needs both, and they tell nothing.
+        ("/style.css", looks.style),
+        ("/frame.js", looks.script),
+        ("/icon-{looks}.svg", looks.icon, Depends(get_user)),
         ("/libraries/{dag_id}", library, may_read),
         ("/runs/{dag_id}/{run_id}", report, may_read),
         ("/runs/{dag_id}/{run_id}/report.json", report_json, may_read),
@@ -94,6 +95,8 @@ def application() -> FastAPI:
             may_load,
             Depends(action_logging("patron_rejects_taken")),
         ),
+        ("/runs/{dag_id}/{run_id}/{name}.html", page_of_the_run, may_read),
+        ("/runs/{dag_id}/{run_id}/noted.csv", noted, may_load, Depends(action_logging("patron_noted_taken"))),
         ("/runs/{dag_id}/{run_id}/plan", plan, may_load, Depends(action_logging("patron_plan_seen"))),
         ("/runs/{dag_id}/{run_id}/plan.csv", plan_csv, may_load, Depends(action_logging("patron_plan_taken"))),
         ("/runs/{dag_id}/{run_id}/plan.xlsx", plan_xlsx, may_load, Depends(action_logging("patron_plan_taken"))),
@@ -126,7 +129,7 @@ def overview(
     ]
     wanted.sort(key=lambda pair: not pair[1])
     lines = [(each, sentences, charts.trend(each.loads)) for each, sentences in wanted]
-    return _page(
+    return looks.page(
         request,
         "overview.html",
         lines=lines,
@@ -142,50 +145,77 @@ def library(request: Request, session: SessionDep, user: GetUserDep, dag_id: str
     found = loads.libraries(session, [dag_id], HISTORY)
     if not found:
         raise _foreign(session, dag_id)
-    return _page(
+    shown = found[0]
+    missed = days.missed_days(shown.schedule, shown.loads, more=shown.more)
+    return looks.page(
         request,
         "library.html",
-        library=found[0],
-        sentences=attention.needs(found[0], datetime.now(UTC)),
-        trend=charts.trend(found[0].loads),
-        missed=days.missed_days(found[0].schedule, found[0].loads, more=found[0].more),
-        repeats=days.repeats(found[0].loads),
-        undone=days.undone(found[0].loads),
+        library=shown,
+        sentences=attention.needs(shown, datetime.now(UTC)),
+        trend=charts.trend(shown.loads),
+        missed=missed,
+        months=day_calendar.months(shown.loads, missed),
+        day_kinds=day_calendar.KINDS,
+        day_signs=day_calendar.SIGNS,
+        columns=COLUMNS,
+        repeats=days.repeats(shown.loads),
+        undone=days.undone(shown.loads),
         most=HISTORY,
         may_load=_may_load(session, user, dag_id),
     )
 
 
-def report(request: Request, session: SessionDep, user: GetUserDep, dag_id: str, run_id: str) -> HTMLResponse:
-    """One run's report, or why there is none."""
+def report(
+    request: Request, session: SessionDep, user: GetUserDep, dag_id: str, run_id: str, started: Search = ""
+) -> HTMLResponse:
+    """One run's report, or why there is none. `started`: the run that a file uploaded here has started."""
     load = _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
     made, trouble = _report_of(run)
+    shown: dict[str, Any] = {
+        "dag": dag_id,
+        "load": load,
+        "zone": loads.zone_of(dag_id),
+        "may_load": _may_load(session, user, dag_id),
+        "has_plan": _has(run, names.PLAN),
+        "has_leavers": _has(run, names.LEAVERS_FILE),
+    }
     if made is None:
-        return _page(
-            request,
-            "no_report.html",
-            dag=dag_id,
-            load=load,
-            trouble=trouble,
-            **_question(run, dag_id, run_id),
-            may_load=_may_load(session, user, dag_id),
-            has_plan=_has(run, names.PLAN),
-            has_leavers=_has(run, names.LEAVERS_FILE),
-        )
+        library = _library_name(session, dag_id)
+        question = _question(run, dag_id, run_id)
+        return looks.page(request, "no_report.html", library=library, trouble=trouble, **question, **shown)
     content = words.content(made, dag_id)
-    return _page(
+    return looks.page(
         request,
         "report.html",
-        **content,
-        load=load,
+        **content | shown,
+        here=f"{looks.root(request)}/runs/{quote(dag_id, safe='')}/{quote(run_id, safe='')}",
+        started=started if started and loads.load(session, dag_id, started) else "",
         lengths=charts.shares([reason.count for reason, *_ in content["reasons"]]),
-        may_load=_may_load(session, user, dag_id),
-        has_plan=_has(run, names.PLAN),
-        has_leavers=_has(run, names.LEAVERS_FILE),
+        has_noted=_has(run, names.NOTED_FILE),
+        has_validation=_has(run, names.VALIDATION_PAGE),
         has_rejects=made.to_correct > 0 and _has(run, names.REJECTS),
         has_workbook=made.to_correct > 0 and _has(run, names.REJECTS_WORKBOOK),
     )
+
+
+def page_of_the_run(request: Request, session: SessionDep, dag_id: str, run_id: str, name: OwnPage) -> Response:
+    """A page that the run has left, with Airflow's light or dark look."""
+    _load(session, dag_id, run_id)
+    run = runs.open_run(loads.tenant_of(dag_id), run_id)
+    artifact = names.VALIDATION_PAGE if name == "validation" else names.REPORT_PAGE
+    if not _has(run, artifact):
+        raise HTTPException(404, "This run has no such page, or no longer.")
+    return looks.kept_page(request, _or_503(lambda: run.read(artifact)).decode())
+
+
+def noted(session: SessionDep, dag_id: str, run_id: str) -> Response:
+    """What was noted row by row, as a file to keep."""
+    _load(session, dag_id, run_id)
+    run = runs.open_run(loads.tenant_of(dag_id), run_id)
+    if not _has(run, names.NOTED_FILE):
+        raise HTTPException(404, "This run has noted nothing, or its notes are no longer kept.")
+    return _download(_blocks(run, names.NOTED_FILE), dag_id, run_id, names.NOTED_FILE)
 
 
 def report_json(session: SessionDep, dag_id: str, run_id: str) -> Response:
@@ -194,7 +224,7 @@ def report_json(session: SessionDep, dag_id: str, run_id: str) -> Response:
     made, trouble = _report_of(runs.open_run(loads.tenant_of(dag_id), run_id))
     if made is None:
         raise HTTPException(503 if trouble else 404, trouble or "This run has no report.")
-    return Response(made.model_dump_json(indent=2), media_type="application/json", headers=HEADERS)
+    return Response(made.model_dump_json(indent=2), media_type="application/json", headers=looks.HEADERS)
 
 
 def rejects(session: SessionDep, dag_id: str, run_id: str, ending: Literal["csv", "xlsx"]) -> Response:
@@ -219,7 +249,7 @@ def plan(
     load = _load(session, dag_id, run_id)
     run, tenant = runs.open_run(loads.tenant_of(dag_id), run_id), plan_page.tenant_of(loads.tenant_of(dag_id))
     shown = _or_503(lambda: plan_page.content(run, tenant, choice, page))
-    return _page(
+    return looks.page(
         request,
         "plan.html",
         **shown,
@@ -227,6 +257,7 @@ def plan(
         dag=dag_id,
         library=_library_name(session, dag_id),
         load=load,
+        zone=loads.zone_of(dag_id),
         may_load=True,
         plan_shown=True,
     )
@@ -249,7 +280,7 @@ def plan_xlsx(session: SessionDep, dag_id: str, run_id: str, choice: Chosen) -> 
 
 def find(request: Request, session: SessionDep, dag_id: str) -> HTMLResponse:
     """The form in which someone looks for a patron."""
-    return _page(request, "find.html", dag=dag_id, library=_library_name(session, dag_id), value="", found=None)
+    return looks.page(request, "find.html", dag=dag_id, library=_library_name(session, dag_id), value="", found=None)
 
 
 def find_patron(
@@ -260,7 +291,7 @@ def find_patron(
     if tenant is None:
         raise HTTPException(503, "The tenant file of this library does not load.")
     found = _or_503(lambda: finding.search(runs.all_runs(tenant.tenant), tenant, value)) if value.strip() else None
-    return _page(request, "find.html", dag=dag_id, library=name, value=value, found=found, kinds=finding.KINDS)
+    return looks.page(request, "find.html", dag=dag_id, library=name, value=value, found=found, kinds=finding.KINDS)
 
 
 def leavers(session: SessionDep, dag_id: str, run_id: str) -> Response:
@@ -275,27 +306,12 @@ def leavers(session: SessionDep, dag_id: str, run_id: str) -> Response:
 def upload(
     request: Request, session: SessionDep, user: GetUserDep, dag_id: str, run_id: str, file: UploadFile
 ) -> Response:
-    """Take a corrected rejects file, start its load, and show the new run."""
+    """Take a corrected rejects file, start its load, and name the new run."""
     _load(session, dag_id, run_id)
     started = uploads.start_load(session, dag_id, loads.tenant_of(dag_id), file, user.get_name())
-    root = str(request.scope.get("root_path", "")).rstrip("/")
-    return RedirectResponse(f"{root}/runs/{quote(dag_id, safe='')}/{quote(started, safe='')}", 303, HEADERS)
-
-
-def style() -> Response:
-    """How the pages look."""
-    return _the_same_for_all("pages/style.css", "text/css", looks=words.LOOKS)
-
-
-def icon(looks: Literal["light", "dark"]) -> Response:
-    """The icon before the pages' names in Airflow's menu and tabs."""
-    return _the_same_for_all("pages/icon.svg", "image/svg+xml", color=ICON_COLORS[looks])
-
-
-def _the_same_for_all(template: str, media_type: str, **given: Any) -> Response:
-    text = _templates().get_template(template).render(given)
-    headers = HEADERS | {"Cache-Control": "private, max-age=3600"}
-    return Response(text, media_type=media_type, headers=headers)
+    # The tab of this run keeps showing this run, and links to the new one.
+    path = f"{looks.root(request)}/runs/{quote(dag_id, safe='')}/{quote(run_id, safe='')}"
+    return RedirectResponse(f"{path}?{urlencode({'started': started})}", 303, looks.HEADERS)
 
 
 def _download(
@@ -304,7 +320,7 @@ def _download(
     """A file of a run to keep."""
     whole = f"{loads.tenant_of(dag_id)}_{run_id}_{name}"
     safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-._") else "_" for sign in whole)
-    headers = HEADERS | {"Content-Disposition": f'attachment; filename="{safe}"'}
+    headers = looks.HEADERS | {"Content-Disposition": f'attachment; filename="{safe}"'}
     # Once a download has begun there is no way left to tell what is wrong with it.
     first = _or_503(lambda: next(blocks, b""))
     return StreamingResponse(chain([first], blocks), media_type=media_type, headers=headers)
@@ -327,15 +343,13 @@ def _run_with_changes(session: SessionDep, dag_id: str, run_id: str) -> Run:
 
 
 def _question(run: Run, dag_id: str, run_id: str) -> dict[str, Any]:
-    """The question that waits, and where it is answered; nothing if none waits, or if it cannot be read."""
+    """The question that waits; nothing if none waits, or if it cannot be read."""
     try:
         found = plan_page.waiting(run, run_id, plan_page.tenant_of(loads.tenant_of(dag_id)))
     except Exception as error:  # noqa: BLE001 - the page is worth showing without it
         _trouble(error)
-        found = {"question": None}
-    path = (quote(part, safe="") for part in (dag_id, "runs", run_id, "tasks", "approve"))
-    base = conf.get("api", "base_url", fallback="").rstrip("/")
-    return found | {"answer": f"{base}/dags/{'/'.join(path)}/required_actions"}
+        return {"question": None}
+    return found
 
 
 def _library_name(session: SessionDep, dag_id: str) -> str:
@@ -397,36 +411,3 @@ def _blocks(run: Run, name: str) -> Iterator[bytes]:
     with run.reading(name) as file:
         while block := file.read(BLOCK):
             yield block
-
-
-async def _refusal_page(request: Request, error: Exception) -> HTMLResponse:
-    """A refusal as a page for people: in its frame, no one would see the status."""
-    assert isinstance(error, HTTPException)
-    titles = {
-        413: ("This is too much", str(error.detail)),
-        401: ("No one is logged in", "Log in to Airflow, and open this page again."),
-        403: (
-            "You do not have access to this page",
-            "Your account in Airflow may not see these loads, or not their patrons.",
-        ),
-        422: ("The file was not taken", str(error.detail)),
-        503: ("This cannot be read", str(error.detail)),
-    }
-    if error.detail == uploads.REFUSED_ORIGIN:
-        titles[403] = ("The file was not taken", uploads.REFUSED_ORIGIN)
-    title, sentence = titles.get(error.status_code, ("There is nothing here", str(error.detail)))
-    return _page(request, "refused.html", error.status_code, title=title, sentence=sentence)
-
-
-def _page(request: Request, template: str, status: int = 200, **content: Any) -> HTMLResponse:
-    root = str(request.scope.get("root_path", "")).rstrip("/")
-    text = (
-        _templates()
-        .get_template(f"pages/{template}")
-        .render(root=root, looks=words.LOOKS, height=charts.HEIGHT, width=charts.WIDTH, **content)
-    )
-    return HTMLResponse(text, status, HEADERS)
-
-
-# Read once; what changes in a template is seen all the same.
-_templates = cache(templates.environment)

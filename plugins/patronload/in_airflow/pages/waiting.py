@@ -1,0 +1,78 @@
+"""What the runs under way wait for: a file, their turn, a person's answer, or a server that does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from patronload.config import tenants
+from patronload.config.tenants import DAG_PREFIX
+from patronload.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+FOR_FILE, FOR_EARLIER_DAYS, FOR_ANSWER = "the file", "a backfill of earlier days", "an answer"
+"""What a load waits for."""
+
+WAITING = {("fetch", "up_for_reschedule"): FOR_FILE, ("approve", "awaiting_input"): FOR_ANSWER}
+"""A task and its state, and what it waits for in it; in fetch perhaps for its turn, too."""
+
+RETRY = "up_for_retry"
+
+SERVERS = {"fetch": "The server with the export", "notify": "The mail server"}
+"""Which server a stage needs; stages that need none need the artifacts, and the others the library system."""
+
+OWN = ("validate", "transform", "report")
+"""The stages that need no server but the storage of the artifacts."""
+
+Run = tuple[str, str]
+"""The ids of a DAG and of a run."""
+
+
+class Retry(NamedTuple):
+    """A stage that will be tried again: when (aware), who is not answering, and the message of the last try."""
+
+    stage: str
+    at: datetime
+    who: str
+    reason: str
+
+
+def for_what(session: Session, dag_ids: Iterable[str]) -> dict[Run, str]:
+    """The runs of which a task waits, without a worker, and for what."""
+    from airflow.models.taskinstance import TaskInstance as Task
+    from sqlalchemy import select, tuple_
+
+    waiting = select(Task.dag_id, Task.run_id, Task.task_id, Task.state).where(
+        tuple_(Task.task_id, Task.state).in_(list(WAITING)), Task.dag_id.in_(list(dag_ids))
+    )
+    return {(dag_id, run_id): WAITING[task, str(state)] for dag_id, run_id, task, state in session.execute(waiting)}
+
+
+def retries(session: Session, dag_ids: Iterable[str]) -> dict[Run, Retry]:
+    """The runs of which a task will be tried again."""
+    from airflow.models.taskinstance import TaskInstance as Task
+    from sqlalchemy import select
+
+    found = session.scalars(select(Task).where(Task.state == RETRY, Task.dag_id.in_(list(dag_ids))))
+    return {(task.dag_id, task.run_id): _retry(task) for task in found if task.end_date}
+
+
+def _retry(task: Any) -> Retry:
+    stage, reason = str(task.task_id), str(task.retry_reason or "")
+    # Airflow asks the task for its pauses; the API server has no DAG, and the pauses of all our tasks are the same.
+    task.task = SimpleNamespace(
+        retry_delay=timedelta(minutes=1), retry_exponential_backoff=2.0, max_retry_delay=timedelta(minutes=15)
+    )
+    who = SERVERS.get(stage) or ("The storage of the artifacts" if stage in OWN else _system(task.dag_id))
+    return Retry(stage, task.next_retry_datetime(), who, reason)
+
+
+def _system(dag_id: str) -> str:
+    try:
+        return tenants.load(dag_id.removeprefix(DAG_PREFIX)).system.name
+    except ConfigError:
+        return "The library system"

@@ -1,0 +1,59 @@
+"""The pages in a frame with the limits that Airflow sets for it: Airflow's look, and links that leave the frame."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from leftovers import build
+from playwright.sync_api import Page, Route, expect
+
+from tests.accessibility import chromium
+from tests.pages.conftest import Rights, Site
+
+pytestmark = pytest.mark.browser
+
+AIRFLOW = """<!doctype html><html class="dark" style="color-scheme: dark"><title>Airflow</title>
+<iframe title="tab" src="/patron-loads/runs/{run}" width="900" height="700"
+  sandbox="allow-scripts allow-same-origin allow-forms allow-downloads"></iframe></html>"""
+"""As Airflow 3.3 shows a plugin's page (i2t in its UI): it may run scripts, and not leave its frame."""
+
+
+@pytest.fixture
+def page(site: Site, counted) -> Iterator[Page]:
+    """A window of Airflow with a tab of ours in it."""
+    dag_id = site.add_library("riverside", "Patron load: Riverside Library")
+    (run_id,) = site.add_loads(dag_id, [counted()])
+    site.put(dag_id, run_id, "report.json", build().model_copy(update={"run": run_id}).model_dump_json())
+    site.rights = Rights(read=frozenset({dag_id}), start=frozenset({dag_id}))
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        if not path.startswith("/patron-loads"):
+            route.fulfill(content_type="text/html", body=AIRFLOW.format(run=f"{dag_id}/{run_id}"))
+            return
+        found = site.get(path.removeprefix("/patron-loads"))
+        route.fulfill(status=found.status_code, headers=dict(found.headers), body=found.content)
+
+    with chromium() as browser:
+        page = browser.new_page(color_scheme="light")
+        page.route("**/*", answer)
+        page.goto("http://127.0.0.1/dags/x")
+        yield page
+
+
+GROUND = "() => getComputedStyle(document.body).backgroundColor"
+
+
+def test_the_pages_follow_airflows_switch(page: Page):
+    """Airflow's own look counts, not that of the machine; also when someone changes it while a page is open."""
+    frame = page.frames[1]
+    expect(page.frame_locator("iframe").get_by_role("heading", level=1)).to_be_visible()
+    assert frame.evaluate(GROUND) == "rgb(20, 24, 29)"
+    page.evaluate("document.documentElement.style.colorScheme = 'light'")
+    frame.wait_for_function(f"({GROUND})() === 'rgb(255, 255, 255)'")
+
+
+def test_a_link_to_another_page_opens_in_airflow(page: Page):
+    """Airflow's address changes with it; the frame itself may not leave."""
+    page.frame_locator("iframe").get_by_role("link", name="All libraries").click()
+    page.wait_for_url("http://127.0.0.1/plugin/patron-loads")
