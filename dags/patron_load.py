@@ -21,7 +21,7 @@ This DAG loads one library's patron export into its library system.
 
 * **Load by hand:** press Trigger. *Dry run* does everything except post. *Source path* uses another file instead of the
   usual one. *Load anyway* loads a file even if it may be the wrong one: give the reason; it appears in the report.
-  *Partition Key* (under Advanced Options) is the day the load is for, like 2026-11-20; the default is today.
+  *Day* is the day the load is for; the default is today.
 * **Load past days:** press Trigger and choose Backfill. If the clock at the lower left shows UTC, *From* and *To* are
   the library's own time: 00:00 of the first day, 23:59 of the last. Leave *Max Active Runs* at 1, so that the days are
   loaded in order. If a day's file is gone, the copy of the run that fetched it is used. Days before the last one loaded

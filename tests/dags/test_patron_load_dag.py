@@ -109,20 +109,24 @@ def test_report_and_notify_run_after_a_failure_and_leave_the_run_red(northfield:
 def test_the_form(northfield: DAG):
     """Each parameter of the form has a title, a description and a type; left alone, they ask for an ordinary load."""
     params = {name: northfield.params.get_param(name) for name in northfield.params}
-    assert list(params) == ["dry_run", "source_path", "load_anyway", "adopt", "undo", "leave"]
+    assert list(params) == ["dry_run", "day", "source_path", "load_anyway", "adopt", "undo", "leave"]
     assert all(param.schema["title"] and param.description for param in params.values())
     assert {name: param.schema["type"] for name, param in params.items()} == {
         "dry_run": "boolean",
+        "day": ["null", "string"],
         "source_path": ["null", "string"],
         "load_anyway": ["null", "string"],
         "adopt": ["null", "string"],
         "undo": ["null", "string"],
         "leave": "boolean",
     }
+    # Airflow's form shows a calendar for this format.
+    assert params["day"].schema["format"] == "date"
     # Each task having a copy would take Airflow more than twice as long to read a library's DAG.
     assert [dict(task.params) for task in northfield.tasks] == [{}] * 8
     assert northfield.params.dump() == {
         "dry_run": False,
+        "day": None,
         "source_path": None,
         "load_anyway": None,
         "adopt": None,
@@ -254,3 +258,30 @@ def test_a_library_without_a_schedule_is_loaded_by_hand(read, add_tenant):
     dag = dags_in(read("patron_load"))["patron_load__riverside"]
     assert dag.schedule is None
     assert "`by hand`" in str(dag.doc_md)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "partition", "day", "past"),
+    [
+        (None, None, "2026-11-20", False),
+        (None, "2026-10-02", "2026-10-02", True),
+        ("2026-10-01", None, "2026-10-01", True),
+        ("2026-10-01", "2026-10-02", "2026-10-01", True),
+    ],
+)
+def test_the_day_of_a_run_by_hand(monkeypatch, tmp_path, chosen, partition, day, past):
+    """The chosen day comes first, then that of the partition; without either it is the library's own day."""
+    from patronload.in_airflow import current_load
+
+    run = SimpleNamespace(
+        run_id="manual__1",
+        partition_key=partition,
+        run_type="manual",
+        run_after=datetime(2026, 11, 21, 3, tzinfo=UTC),  # in Chicago it is still the day before
+    )
+    params = {"dry_run": False, "source_path": None, "day": chosen}
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS", tmp_path.as_uri())
+    monkeypatch.setattr(current_load, "get_current_context", lambda: {"dag_run": run, "params": params})
+    made = current_load.of_the_task("northfield")
+    assert f"{made.day}" == day
+    assert made.past == past

@@ -25,12 +25,12 @@ def of_the_task(name: str) -> Load:
         tenant=tenant,
         run=artifacts,
         run_id=run.run_id,
-        day=_day(run, tenant),
+        day=_day(run, tenant, params.get("day")),
         dry_run=params["dry_run"],
         source_path=params["source_path"],
         # A run that was started by an earlier version, and is cleared now, has no such parameter.
         load_anyway=on_one_line(params.get("load_anyway")),
-        past=is_past(run, tenant),
+        past=is_past(run, tenant, params.get("day")),
         adopt=on_one_line(params.get("adopt")),
         undo=on_one_line(params.get("undo")),
         leave=bool(params.get("leave")),
@@ -42,14 +42,14 @@ def on_one_line(written: str | None) -> str | None:
     return " ".join(plain_text.one_line(written or "").split()) or None
 
 
-def _day(run: DagRunProtocol, tenant: tenants.Tenant) -> date:
-    """The library's local day: the run's partition, or for a run by hand the day on which it was started."""
-    if run.partition_key:
-        return date.fromisoformat(run.partition_key)
+def _day(run: DagRunProtocol, tenant: tenants.Tenant, chosen: str | None) -> date:
+    """The library's local day: the chosen one, the run's partition, or for a run by hand the day of its start."""
+    if asked := chosen or run.partition_key:
+        return date.fromisoformat(asked)
     return run.run_after.astimezone(tenant.zone).date()
 
 
-def is_past(run: DagRunProtocol, tenant: tenants.Tenant) -> bool:
-    """Whether a person asked for a day that is over: a backfill, or a run by hand with a partition key."""
-    asked = run.partition_key and run.run_type in ("backfill", "manual")
-    return bool(asked) and _day(run, tenant) < datetime.now(tenant.zone).date()
+def is_past(run: DagRunProtocol, tenant: tenants.Tenant, chosen: str | None = None) -> bool:
+    """Whether a person asked for a day that is over: a backfill, or a run by hand with a day or a partition key."""
+    asked = (chosen or run.partition_key) and run.run_type in ("backfill", "manual")
+    return bool(asked) and _day(run, tenant, chosen) < datetime.now(tenant.zone).date()

@@ -45,6 +45,14 @@ PARAMS = {
         source="dag",
         description="Do all but post: fetch, validate, transform, plan, report, mail. Nothing changes in the target.",
     ),
+    "day": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Day",
+        source="dag",
+        description="Load the file of this day, in the library's time zone. Left empty: today.",
+    ),
     "source_path": Param(
         None,
         type=["null", "string"],

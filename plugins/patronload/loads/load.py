@@ -19,7 +19,7 @@ class Load(NamedTuple):
     One load of one library's patrons: the run, the library's local day it is for, and how it was asked for.
 
     `load_anyway` is the reason why a person wants the file to be loaded although it may not be the right one. `past`
-    says that a person asked for this day, by a backfill or a partition key, when it was over. `adopt` names users to
+    says that a person asked for this day, by a backfill or a chosen day, when it was over. `adopt` names users to
     take over; see adoption. `undo` is the id of the run that this one undoes, and `leave` says that users whom that run
     created stay as they are.
     """

@@ -72,7 +72,7 @@ _ADVICE = {
     ],
     "MissingError": [
         "Ask the sender of the export for the file named above.",
-        "When it is there, start the load again in Airflow; for an earlier day, with that day as 'Partition Key'.",
+        "When it is there, start the load again in Airflow; for an earlier day, with that day as 'Day'.",
     ],
     "TargetError": [
         "Fix what is named above in {target}, or in its Airflow connection.",
