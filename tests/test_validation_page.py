@@ -187,7 +187,7 @@ def test_the_page_tells_what_was_found_first(library):
     assert 'href="validation.html"' in run.read(names.REPORT_PAGE).decode()
     assert '<html lang="en">' in text
     assert len(page.ids) == len(set(page.ids))
-    assert "prefers-color-scheme: dark" in text
+    assert "light-dark(" in text
 
 
 def test_a_refused_file_has_its_page_too(library):
