@@ -63,13 +63,13 @@ bench: setup ## measure speed and memory: ROWS=1000000, and PART=core (or sizes,
 faults: setup ## run the fault campaign, hundreds of random loads with injected faults: RUNS=500 SEED=1 TARGET=infiniti
 	@$(WITH_PLUGINS) $(BIN)/python -m faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))
 
-fuzz: setup ## try random input on all that reads input from outside, other than last time: EXAMPLES=2000 for each test
+fuzz: setup ## feed random input, new each time, to everything that reads outside data: EXAMPLES=2000 for each test
 	@PATRONLOAD_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 2 --dist loadgroup --hypothesis-profile=fuzz $(FUZZED)
 
-docs: setup ## draw the picture of the packages in docs/architecture.md again
+docs: setup ## redraw the diagram of the packages in docs/architecture.md
 	@$(BIN)/python docs/picture.py
 
-clean: ## remove everything generated here: .venv, caches, the demo's files
+clean: ## remove everything that was generated here: .venv, caches, the demo's files
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local down; fi
 	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

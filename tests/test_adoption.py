@@ -143,7 +143,7 @@ def test_by_patron_group(library):
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"approval": None}, "A person is always asked"),
+        ({"approval": None}, "Taking over users always needs approval"),
         ({"contains": "updates", "leavers": None}, "only by a load of the usual complete file"),
     ],
 )

@@ -168,7 +168,11 @@ def test_approved(asking, mails):
     [
         (NO, "ann declined this load on 21 Nov 2026, 08:05 CST: 'it is last year's file'", "The load was declined"),
         (NO._replace(reason=None), "ann declined this load .*, without a reason", "The load was declined"),
-        (SILENCE, "No one answered in time whether this load is right; it was asked on", "No one approved the load"),
+        (
+            SILENCE,
+            "No one answered in time whether this load is right. The question was asked on",
+            "No one approved the load",
+        ),
         (YES._replace(reason=None), "ann approved the load without a reason", "No one approved the load"),
     ],
 )
@@ -184,7 +188,7 @@ def test_not_approved(asking, answer, says, headline):
     assert load.run.names("sent") == []
     assert asking.ledger == ["first"]
     mail = mailing.result_mail(tenants.load("lib"), report)
-    assert mail.subject.startswith(f"{headline}, nothing was sent")
+    assert mail.subject.startswith(f"{headline}; nothing was sent")
     assert mail.to == ("oncall@lib.example",)
     assert report.failure.message in html.unescape(mail.html)
     assert "clear the task 'approve'" in mail.text

@@ -63,7 +63,7 @@ def test_the_mail(libraries: Path):
     mail = digests.mail("both@x.example", digests.digests(UNTIL)["both@x.example"], UNTIL)
     assert mail.to == ("both@x.example",)
     assert mail.subject == "1 of 2 loads succeeded (2 libraries, week to 22 Nov 2026)"
-    for told in ("There was no load of Bexley", "Fri 20 Nov", "Stopped", "No load", "16 Nov 2026 to 22 Nov 2026"):
+    for told in ("There was no load for Bexley", "Fri 20 Nov", "Stopped", "No load", "16 Nov 2026 to 22 Nov 2026"):
         assert told in mail.text
         assert told in mail.html
     assert "&lt;Library&gt;" in mail.html

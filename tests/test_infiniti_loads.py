@@ -142,7 +142,7 @@ def test_the_report_is_infinitis(load, infiniti):
     report = made.run.read_json(names.REPORT)
     assert report["target"] == "Infiniti"
     assert report["warnings"][0] == "1 patron has no barcode and cannot borrow: row 3."
-    assert [reason["reason"] for reason in report["reasons"]] == ["the e-mail address is not one that Infiniti takes"]
+    assert [reason["reason"] for reason in report["reasons"]] == ["the e-mail address is not one that Infiniti accepts"]
     page = made.run.read(names.REPORT_PAGE).decode()
     assert "refused by Infiniti" in page
     assert "FOLIO" not in page
@@ -290,8 +290,8 @@ def test_what_to_do_next_is_true_for_infiniti(load, infiniti, monkeypatch):
     assert stages.report(lost)["outcome"] == "failed"
     assert lost.run.read_json(names.REPORT)["unconfirmed"] == 1
     page = lost.run.read(names.REPORT_PAGE).decode()
-    assert "sends those whose answer got lost once more, which does no harm" in html.unescape(page)
-    assert "sent twice takes no harm" in page
+    assert "sends those whose answer was lost again, which does no harm" in html.unescape(page)
+    assert "sending a patron twice does no harm" in page
     stages.post(lost)
     assert stages.report(lost)["outcome"] == "loaded"
 

@@ -213,7 +213,7 @@ def test_a_failure_with_rejects_is_told_to_all():
     [
         ("loaded", "10 patrons are loaded"),
         ("loaded_with_rejects", "7 patrons are loaded, 3 rows are not"),
-        ("stopped", "The load was stopped, nothing was sent"),
+        ("stopped", "The load was stopped; nothing was sent"),
         ("failed", "The load failed after 5 of 10 patrons"),
         ("dry_run", "Dry run: 10 patrons would be sent"),
     ],

@@ -16,7 +16,7 @@ def lead(report: Report) -> str:
 def test_an_aborted_load_says_what_was_sent_and_what_was_not():
     """FOLIO may hold thousands of patrons beside those of this file, so the sentence is about the file's."""
     report = build(failure=failure("TransientError"), results=[result(1, created=5)], sent={1})
-    assert lead(report) == "5 patrons were sent before the load stopped; the other 5 are as they were in FOLIO."
+    assert lead(report) == "5 patrons were sent before the load stopped; the other 5 were not changed in FOLIO."
 
 
 def test_a_dry_run_into_a_system_that_cannot_be_asked_was_compared_with_nothing(project: Path):

@@ -82,7 +82,7 @@ def test_unconfirmed_rows_fail_the_run():
     """Rows that nobody could confirm make the run a failed one, and the next step is to look them up."""
     report = build(results=[result(1, created=5), result(2, updated=3, unconfirmed=[7, 8])])
     assert (report.outcome, report.unconfirmed) == ("failed", 2)
-    assert "It is not known whether FOLIO has 2 patrons" in next_steps(report)[0]
+    assert "It is not known whether FOLIO loaded 2 patrons" in next_steps(report)[0]
 
 
 def test_dry_run():
@@ -98,7 +98,7 @@ def test_killed_without_a_word():
     for left in ({"results": [], "sent": set()}, {"patrons": None, "sent": set(), "results": []}):
         report = build(**left)
         assert (report.outcome, report.not_sent) == ("failed", 10)
-        assert "left no reason" in report.warnings[-1]
+        assert "recorded no reason" in report.warnings[-1]
         assert "that failed" in " ".join(next_steps(report))
 
 
@@ -125,7 +125,7 @@ def test_next_steps_by_kind(kind, words):
         ({"results": [result(1, created=9), result(2, updated=5)]}, "Chunk 1: 5 patrons"),
         ({"results": [result(1, created=2), result(2, updated=5)]}, "Chunk 1: 5 patrons"),
         ({"results": [result(1, created=5), result(2, updated=4, failed=[3])]}, "1 rows that were not in their chunk"),
-        ({"results": [result(1, created=5), result(2, updated=5), result(7)]}, "chunks that were never made: 7"),
+        ({"results": [result(1, created=5), result(2, updated=5), result(7)]}, "chunks that do not exist: 7"),
         ({"validation": {"rows": 12}}, "2 rows were read and are neither"),
         ({"validation": {"rows": 8}}, "2 rows more"),
         ({"rejects": rejects((2, "validate", "ID is empty"))}, "1 rows are both"),

@@ -44,12 +44,12 @@ def test_the_same_file_again_is_nothing_to_do(library):
     assert (told.outcome, told.rows, told.not_sent) == ("already_loaded", 0, 0)
     assert len(library.folio.journal) == before
     assert told.nothing_to_do == (
-        "This file was loaded already: patrons.csv, with the load of 20 November 2026 (run first). "
+        "This file was already loaded: patrons.csv, with the load of 20 November 2026 (run first). "
         "There is nothing to do."
     )
     assert library.ledger == ["first"]
     mail = mails.result_mail(tenants.load("lib"), told)
-    assert mail.subject.startswith("Nothing to do: the file was loaded before")
+    assert mail.subject.startswith("Nothing to do: the file is already loaded")
     assert mail.to == ()
     assert told.nothing_to_do in html.unescape(mail.html)
     assert "'Load anyway'" in mail.text
@@ -72,7 +72,7 @@ def test_the_same_file_with_a_reason_is_loaded_and_the_reason_is_told(library):
     assert (told.outcome, told.updated, told.load_anyway) == ("loaded", 3, REASON)
     (warning,) = told.warnings
     assert REASON in warning
-    assert "This file was loaded already" in warning
+    assert "This file was already loaded" in warning
     page = html.unescape(Run(library.runs / "second").read(names.REPORT_PAGE).decode())
     mail = mails.result_mail(tenants.load("lib"), told)
     for text in (page, html.unescape(mail.html), mail.text):
@@ -102,7 +102,7 @@ def test_an_older_file_is_stopped_and_with_a_reason_the_ledger_does_not_go_back(
     assert "(written 20 Nov 2026, 03:00 CST)" in told.failure.message
     assert "start the load again with 'Load anyway'" in told.failure.message
     _wrong, right, always = next_steps(told)
-    assert "with the reason in 'Load anyway'" in right
+    assert "with a reason in 'Load anyway'" in right
     assert "have limits.older_file changed in the tenant file, and clear the task 'validate'" in always
     assert library.loaded("on purpose", load_anyway=REASON).loaded == 5
     assert library.ledger == ["on purpose", "new"]
@@ -133,7 +133,7 @@ def test_a_backfill_of_older_days_is_stopped_and_with_a_reason_goes_through(date
     yesterday = days_after(-1)
     told = dated.stopped("backfill", "it is of 19 November 2026", day=yesterday, past=True)
     assert [gate.gate for gate in told.gates if gate.state == "failed"] == ["older_file"]
-    assert "with the reason in 'Load anyway'" in " ".join(next_steps(told))
+    assert "with a reason in 'Load anyway'" in " ".join(next_steps(told))
     told = dated.loaded("with a reason", day=yesterday, past=True, load_anyway=REASON)
     assert (told.outcome, REASON in told.warnings[0]) == ("loaded", True)
     assert dated.ledger == ["with a reason", "today"]
@@ -250,7 +250,7 @@ def test_a_reason_that_was_not_needed_is_told_as_that(library):
     told = library.loaded("first", load_anyway=REASON)
     assert (told.load_anyway, told.warnings) == (REASON, ())
     page = html.unescape(Run(library.runs / "first").read(names.REPORT_PAGE).decode())
-    assert f"A reason to load it anyway was given, and not needed: {REASON}" in page
+    assert f"A reason to load it anyway was given, but was not needed: {REASON}" in page
 
 
 def test_a_gate_that_is_new_to_a_library_has_nothing_to_compare_with(library):
@@ -324,7 +324,7 @@ def test_a_dry_run_asks_as_a_real_load_and_leaves_no_trace(library):
     library.loaded("first")
     told = library.loaded("dry again", dry_run=True)
     assert told.outcome == "dry_run"
-    assert told.warnings[0].startswith("In a real load this would need attention: This file was loaded already")
+    assert told.warnings[0].startswith("In a real load this would need attention: This file was already loaded")
     library.deliver(range(5), day=days_after(1))
     library.stopped("dry and short", "expected 18 to 22", dry_run=True)
     assert library.ledger == ["first"]
@@ -334,7 +334,7 @@ def test_limits_give_way_to_a_reason_too(library):
     """An unusual night needs no change of the tenant file."""
     library.configure(limits={"min_rows": 10})
     library.deliver(range(3))
-    library.stopped("short", "limits.min_rows wants at least 10")
+    library.stopped("short", "limits.min_rows requires at least 10")
     told = library.loaded("short again", load_anyway=REASON)
     assert (told.outcome, "limits.min_rows" in told.warnings[0]) == ("loaded", True)
 

@@ -435,7 +435,7 @@ def test_a_load_is_undone_once_and_not_resumed(library):
     load(library, 1, range(1, 6))
     load(library, 2, range(1, 6), {1: ("Adams", "Brown")})
     undo(library, "day2")
-    with pytest.raises(ValidationError, match="was undone already, by run undo"):
+    with pytest.raises(ValidationError, match="was already undone, by run undo"):
         stages.fetch(library.load("second", undo="day2"))
     with pytest.raises(ValidationError, match="This load was undone by run undo"):
         stages.post(library.load("day2", day=days_after(2)))

@@ -191,7 +191,7 @@ def test_the_page_tells_what_was_found_first(library):
 
 
 def test_a_refused_file_has_its_page_too(library):
-    """What stopped the run stands first."""
+    """The checks that stopped the run come first."""
     expecting(library, file=[{"expect_table_row_count_to_be_between": {"min_value": 100}}], warn=[CARD])
     deliver(library, {"barcode": "x"})
     load = library.load("first")
@@ -200,7 +200,7 @@ def test_a_refused_file_has_its_page_too(library):
         stages.validate(load)
     stages.report(load)
     words = " ".join(Page(load.run.read(names.VALIDATION_PAGE).decode()).words.split())
-    assert "The file is refused Nothing was sent. What stopped the run stands first." in words
+    assert "The file is refused Nothing was sent. The checks that stopped the run come first." in words
     assert words.index("Stopped the run") < words.index("Warns")
 
 

@@ -430,7 +430,9 @@ def _ledger(parsed: argparse.Namespace) -> int:
     )
     if made.purged:
         out.print(
-            f"{made.purged:,} earlier runs have no patron data any more; whom only they had is unknown.", markup=False
+            f"{made.purged:,} earlier runs no longer have patron data. Patrons who were only in those runs are "
+            f"not in the ledger.",
+            markup=False,
         )
     return 0
 

@@ -80,7 +80,7 @@ def test_it_can_be_seen(world: World, questions: Runs):
     """The page over all libraries says so, and so does the tab of the run."""
     seen = world.api.http.get(f"{world.airflow.url}/patron-loads/?q={APPROVED}").text
     assert "Waiting for an answer" in seen
-    assert "The load is unusual: a person is asked" in seen
+    assert "The load is unusual, and waits for approval" in seen
     run = f"{world.airflow.url}/patron-loads/runs/{dag_id(APPROVED)}/{questions[APPROVED]}"
     assert "Is this load right?" in world.api.http.get(run).text
 
@@ -122,7 +122,7 @@ def test_a_no_and_another_question(world: World, questions: Runs):
     states = world.states(REJECTED, run_id)
     assert (states["approve"], states["post"], states["notify"]) == ("failed", "upstream_failed", "success")
     (mail,) = ends(world, REJECTED, run_id)
-    assert "The load was declined, nothing was sent" in mail["Subject"]
+    assert "The load was declined; nothing was sent" in mail["Subject"]
     asks_again(world, run_id, 12, "approve")
     assert len(question_mails(world, REJECTED)) == 2
     assert answer(world, "op", REJECTED, run_id, "Reject", "it is half of it").is_success
@@ -159,7 +159,7 @@ def test_no_answer(world: World, questions: Runs):
     assert (report["outcome"], report["not_sent"]) == ("declined", 12)
     assert (report["approval"]["answer"], report["approval"]["by"]) == ("no_answer", None)
     (mail,) = ends(world, SILENT, run_id)
-    assert "No one approved the load, nothing was sent" in mail["Subject"]
+    assert "No one approved the load; nothing was sent" in mail["Subject"]
 
 
 def test_an_undo(world: World):
@@ -178,6 +178,6 @@ def test_an_undo(world: World):
     assert (report["outcome"], report["updated"], report["approval"]["by"]) == ("undone", 5, "user")
     assert not any(user.get("active") for user in world.folio.store(f"fs{UNDONE}").users if "externalSystemId" in user)
     page = world.api.http.get(f"{world.airflow.url}/patron-loads/libraries/{dag_id(UNDONE)}").text
-    assert "undone since" in page
+    assert "undone later" in page
     again = world.ended(UNDONE, world.start(UNDONE)).run_id
     assert world.report(UNDONE, again)["outcome"] == "loaded"

@@ -79,7 +79,7 @@ def test_a_second_backfill_and_a_load_by_hand_at_the_same_time(world: World, bac
     # Airflow may have started today's load by itself before; then there was nothing left to do for the one by hand.
     assert report["outcome"] in ("loaded", "already_loaded")
     assert "Waiting for a backfill of earlier days" in backfills.page
-    assert "The load waits until a backfill of earlier days is through." in backfills.page
+    assert "The load waits until a backfill of earlier days has finished." in backfills.page
     stored = {user["externalSystemId"] for user in world.folio.store("fsdunmore").users if "externalSystemId" in user}
     everybody = (*range(1, 16), *range(101, 106), 999)
     assert stored == {person("dunmore", number)["externalSystemId"] for number in everybody}

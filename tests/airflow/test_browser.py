@@ -202,11 +202,11 @@ def test_the_form_for_a_load_by_hand(world: World, page: Page, shoot: Shoot):
     """The parameters have titles and say what they do."""
     form = open_form(page, "jarrow")
     expect(form.get_by_text("Dry run").first).to_be_visible()
-    expect(form.get_by_text("Do all but post")).to_be_visible()
+    expect(form.get_by_text("Do everything except sending")).to_be_visible()
     expect(form.get_by_text("Source path")).to_be_visible()
-    expect(form.get_by_text("Take this file instead of the usual one")).to_be_visible()
+    expect(form.get_by_text("Load this file instead of the usual one")).to_be_visible()
     expect(form.get_by_text("Load anyway")).to_be_visible()
-    expect(form.get_by_text("Load the file although it may not be the right one")).to_be_visible()
+    expect(form.get_by_text("To load a file that may not be the right one")).to_be_visible()
     shoot("6-load-by-hand")
 
 
@@ -294,7 +294,7 @@ def test_an_unusual_load_is_rejected(world: World, questions: Runs, page: Page, 
     assert world.ended("quarley", run_id).state == "failed"
     assert world.report("quarley", run_id)["outcome"] == "declined"
     report = open_report(page, "quarley", run_id)
-    expect(report.get_by_role("heading", level=1)).to_contain_text("The load was declined, nothing was sent")
+    expect(report.get_by_role("heading", level=1)).to_contain_text("The load was declined; nothing was sent")
     expect(report.get_by_text("'It is last year's file'")).to_be_visible()
     shoot("d-rejected")
 

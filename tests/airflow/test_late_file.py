@@ -32,7 +32,7 @@ def test_it_can_be_seen(world: World, late: str):
     wait_until(lambda: world.states(TENANT, late)["fetch"] == "up_for_reschedule")
     seen = world.api.http.get(f"{world.airflow.url}/patron-loads/?q={TENANT}").text
     assert "Waiting for the file" in seen
-    assert "The file is not there yet; it is loaded as soon as it comes." in seen
+    assert "The file is not there yet. It is loaded as soon as it arrives." in seen
     assert (
         "The file is not there yet"
         in world.api.http.get(f"{world.airflow.url}/patron-loads/runs/{dag_id(TENANT)}/{late}").text
@@ -58,4 +58,4 @@ def test_a_day_that_is_over(world: World, late: str):
     assert world.ended(TENANT, run_id).state == "failed"
     assert world.report(TENANT, run_id)["outcome"] == "no_file"
     (mail,) = world.mails(run_id)
-    assert str(mail["Subject"]).startswith("No file came, nothing was sent")
+    assert str(mail["Subject"]).startswith("No file arrived; nothing was sent")

@@ -44,12 +44,12 @@ def library(*loads: Load, **changes: Any) -> Library:
         pytest.param(library(load(state="failed")), [attention.UNTOLD], id="the mail could not be sent"),
         pytest.param(
             library(load(None, state="running", waiting="the file"), load()),
-            ["The file is not there yet; it is loaded as soon as it comes."],
+            ["The file is not there yet. It is loaded as soon as it arrives."],
             id="waiting",
         ),
         pytest.param(
             library(load(None, state="running", waiting="an answer", began=NOW - timedelta(hours=7)), load()),
-            ["The load is unusual: a person is asked, in the task approve, whether it is right."],
+            ["The load is unusual, and waits for approval in the task approve."],
             id="a person is asked, for however long",
         ),
         pytest.param(
@@ -78,7 +78,7 @@ def library(*loads: Load, **changes: Any) -> Library:
         ),
         pytest.param(
             library(load(None, state="running", began=NOW - timedelta(hours=7))),
-            ["The load has been going on since 24 Nov 2026, 05:00 UTC."],
+            ["The load has been running since 24 Nov 2026, 05:00 UTC."],
             id="going on for hours",
         ),
         pytest.param(library(load(), paused=True), ["The DAG is switched off."], id="switched off"),
@@ -93,7 +93,7 @@ def library(*loads: Load, **changes: Any) -> Library:
             library(load(None, state="running"), due=NOW - timedelta(hours=1)), [], id="due, and one is under way"
         ),
         pytest.param(
-            library(load(), gone=True), ["Its tenant file does not load, or was taken away."], id="its file is broken"
+            library(load(), gone=True), ["Its tenant file cannot be loaded, or was deleted."], id="its file is broken"
         ),
     ],
 )

@@ -128,7 +128,7 @@ def test_the_page_of_a_library_has_them(site, counted):
     site.add_loads(dag_id, told)
     site.rights = Rights(read=frozenset({dag_id}))
     words = Page(site.get(f"/libraries/{dag_id}").text).words
-    assert "1 day of the schedule between the loads below was not loaded: 2026-11-19no run" in words
+    assert "1 scheduled day between the loads below was not loaded: 2026-11-19no run" in words
     assert "2026-11-182nd load of this day" in words
     assert words.count("load of this day") == 1
     assert "19 Nov (no run)" in Page(site.get("/").text).words

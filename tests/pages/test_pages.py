@@ -237,7 +237,7 @@ def test_a_dag_that_is_not_ours(site: Site):
         answer = site.get(path)
         assert answer.status_code == 404
         assert "This DAG does not load patrons" in Page(answer.text).words
-    assert "There is no library whose loads you may see." in Page(site.get("/").text).words
+    assert "You do not have access to the loads of any library." in Page(site.get("/").text).words
 
 
 @pytest.mark.parametrize("run_id", ["..", "../../etc", "%2e%2e%2f%2e%2e%2fetc", "manual__never"])
@@ -259,7 +259,7 @@ def test_runs_without_a_report(site: Site, counted):
     gone, broken = site.add_loads(dag_id, [counted(), counted()])
     site.put(dag_id, broken, "report.json", "{}")
     said = {
-        going: "The load is under way",
+        going: "The load is running",
         killed: "The task ‘report’ failed",
         gone: "The report is no longer kept",
         broken: "Its report.json cannot be read",

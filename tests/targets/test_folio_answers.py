@@ -114,7 +114,7 @@ UPDATE = "Failed to update user with externalSystemId: banner_7: Response status
         ("All addresses types defined for users must be existing", NO_ADDRESS_TYPE),
         (
             "An invalid user type has been populated to a user",
-            "FOLIO does not take this type of user; write patron, staff, shadow, system or dcb",
+            "FOLIO does not accept this type of user; write patron, staff, shadow, system or dcb",
         ),
         ("personal.lastName: must not be null", "a field that FOLIO requires is missing"),
         ("Something about Zoë O'Brádaigh that no one has ever read", UNKNOWN),

@@ -99,7 +99,7 @@ def test_what_is_no_uuid(server: FolioServer, rules: Mapping, given: str):
     planned = plan(server, [with_id(1, id=given), with_id(2)], rules)
     assert list(sent(planned)) == [3]
     assert reasons(planned) == {
-        2: f"id '{given}': FOLIO takes as an id only a UUID, like 7c5abc9f-f3d7-4856-b8d7-6712462ca007"
+        2: f"id '{given}': FOLIO accepts only a UUID as an id, like 7c5abc9f-f3d7-4856-b8d7-6712462ca007"
     }
 
 

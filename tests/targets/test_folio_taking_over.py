@@ -244,7 +244,7 @@ def test_a_changed_id_that_was_accepted(server: FolioServer, rules: Mapping, tmp
 
 
 def test_ids_that_were_changed_by_mistake(server: FolioServer, rules: Mapping):
-    """Staff, an old id that is still in the file, and two users whom FOLIO has both."""
+    """Staff, an old id that is still in the file, and two users who are both in FOLIO."""
     stored_user(server, person(900, type="staff"))
     stored_user(server, person(901))
     stored_user(server, person(902))

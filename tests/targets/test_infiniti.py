@@ -60,7 +60,7 @@ def test_failed_rows_come_back_with_the_exports_rows(server, tmp_path):
     assert failed == {
         "row": FIRST_ROW + 6,
         "message": "Field (emailAddress) is not a well-formed email address.",
-        "summary": "the e-mail address is not one that Infiniti takes",
+        "summary": "the e-mail address is not one that Infiniti accepts",
     }
     assert results(run)[1]["answers"][0]["details"]["2"].startswith("Field")
 

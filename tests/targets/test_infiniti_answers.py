@@ -134,7 +134,7 @@ def test_a_part_of_the_sentence_may_be_missing():
 
 def test_a_refusal_is_told_in_words_without_values():
     """The mail names no patron; the rejects file has Infiniti's own text."""
-    assert summary(UNWELL) == "the e-mail address is not one that Infiniti takes"
+    assert summary(UNWELL) == "the e-mail address is not one that Infiniti accepts"
     assert summary("Field (libraryBarcode) is already in use.").startswith("the barcode is already used")
     assert summary("user13 must not wear a hat") == UNKNOWN
 

@@ -164,7 +164,7 @@ class Run:
     def _expect_old_files(self, name: str, what: str) -> None:
         if not settings.accepts_old_artifacts():
             raise ConfigError(
-                f"{self.url}/{name} {what}: it is older than that, or someone replaced it. Set "
+                f"{self.url}/{name} {what}: either the file is old, or someone replaced it. Set "
                 "PATRONLOAD_ARTIFACTS_ACCEPT_OLD=1 for all of Airflow's parts until the old files are purged; see "
                 "docs/run-artifacts.md, Encryption."
             )

@@ -128,7 +128,7 @@ def verdicts(limits: Limits, effects: Effects, *, is_first: bool) -> list[Verdic
 
 WORDS: Mapping[str, str] = {
     "becoming_inactive": "{count:,} of {whole:,} active users would become inactive",
-    "created": "{count:,} users would be created, beside {whole:,} in the file who are known already",
+    "created": "{count:,} users would be created, in addition to {whole:,} in the file who are already known",
     "changed": "{count:,} of {whole:,} known users would be changed",
     "taken_over": "{count:,} users without an externalSystemId would be taken over",
     "changed_fields": "the {field} of {count:,} of {whole:,} known users would change",

@@ -76,8 +76,8 @@ class Verdict(NamedTuple):
 def loaded_before(found: Loaded | None) -> Verdict:
     """Whether the same bytes were loaded already, and by which load."""
     if found is None:
-        return Verdict("same_file", True, "This file was not loaded before.")
-    told = f"This file was loaded already: {found.file}, with the load of {in_words(found.day)} (run {found.run})."
+        return Verdict("same_file", True, "This file has not been loaded before.")
+    told = f"This file was already loaded: {found.file}, with the load of {in_words(found.day)} (run {found.run})."
     return Verdict("same_file", False, told)
 
 
@@ -127,7 +127,10 @@ def complete(limits: Limits, size: int, rows: int, trailer: Trailer | None) -> l
 
 def _of_trailer(trailer: Trailer, rows: int) -> str:
     if trailer.rows is None:
-        return f"The file is not complete: its last line is not the trailer that source.trailer tells ({trailer.form})."
+        return (
+            f"The file is not complete: its last line is not the trailer that source.trailer describes "
+            f"({trailer.form})."
+        )
     return f"The trailer line counts {trailer.rows:,} rows; found {rows:,}."
 
 

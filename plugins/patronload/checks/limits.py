@@ -17,8 +17,8 @@ def breaches(limits: Limits, export: Export | Facts, rejected: int) -> list[str]
     rows, sentences = export.rows, []
     if rows < limits.min_rows:
         sentences.append(
-            f"The export has {rows:,} rows; limits.min_rows wants at least {limits.min_rows:,}. If the file is "
-            "whole, lower the limit in the tenant file; if not, ask the sender for the whole file."
+            f"The export has {rows:,} rows; limits.min_rows requires at least {limits.min_rows:,}. If the file "
+            f"is complete, lower the limit in the tenant file; otherwise ask the sender for the complete file."
         )
     if rejected > limits.rejects_allowed(rows):
         sentences.append(

@@ -147,10 +147,13 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
     header = pd.DataFrame(columns=export.columns)
     (result,) = great_expectations.results(header, [wanted])
     missing = [column for column in mapping.columns if column not in export.columns]
-    sentence = f"The export has no column {', '.join(missing)}. Is there a header line, spelt as in the mapping file?"
+    sentence = (
+        f"The export has no column {', '.join(missing)}. Is there a header line, with the names spelt as "
+        f"in the mapping file?"
+    )
     sentence += headers.shown(export.columns)
     if len(export.columns) == 1:
-        sentence += " It has one column only: is source.delimiter right?"
+        sentence += " It has only one column: is source.delimiter right?"
     if result is None or great_expectations.had_error(result):
         return _not_evaluated(Expected(wanted, "file", [], reasons.saying("", None, ""), ""))
     passed = bool(result.success) and not missing

@@ -1,4 +1,4 @@
-"""Show what a load would send and what it would reject, without Airflow and without sending anything."""
+"""Show what a load would send and what it would reject, without using Airflow or sending anything."""
 
 import json
 from collections.abc import Sequence

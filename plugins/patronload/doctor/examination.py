@@ -133,7 +133,7 @@ def _artifacts(tenant: Tenant) -> list[str]:
     root.write(TRIAL, content)
     try:
         if root.read(TRIAL) != content:
-            raise ConfigError(f"{root.url} returns other bytes than were written. Look at the storage.")
+            raise ConfigError(f"{root.url} returned different bytes than were written. Check the storage.")
     finally:
         root.remove_entry(TRIAL.partition("/")[0])
     return [f"{root.url} can be written and read{', encrypted' if keys else ''}."]

@@ -72,7 +72,8 @@ def _without_number_ids(export: Export, mapping: Mapping) -> Export:
 
 
 NUMBER = (
-    "is a number in the workbook, not text, so leading zeros are lost; format the column as text, enter the ids again"
+    "is a number in the workbook, not text, so leading zeros are lost; format the column as text, and enter the "
+    "ids again"
 )
 
 

@@ -356,8 +356,8 @@ def _columns(header: list[str]) -> list[str]:
     for place, name in enumerate(names, 1):
         if not is_usable(name):
             raise SourceError(
-                f"Column {place} of the export has a name that cannot be used. Ask the sender for one of letters "
-                "and digits."
+                f"Column {place} of the export has a name that cannot be used. Ask the sender for a name of "
+                f"letters and digits."
             )
         if seen.setdefault(name, place) != place:
             # The name is left out: in a file without a header line it would be a patron's.

@@ -73,10 +73,10 @@ class Gate:
         """Close the gate when there is a problem, open it when there is none any more."""
         problem = self._find()
         if problem and self.is_open:
-            log.error("This worker takes no more tasks: %s. Running tasks go on.", problem)
+            log.error("This worker takes no more tasks: %s. Running tasks continue.", problem)
             self._stop()
         elif not problem and not self.is_open:
-            log.info("The artifacts can be reached again; this worker takes tasks.")
+            log.info("The artifacts can be reached again; this worker takes tasks again.")
             self._take()
         self.is_open = not problem
 

@@ -43,7 +43,7 @@ PARAMS = {
         type="boolean",
         title="Dry run",
         source="dag",
-        description="Do all but post: fetch, validate, transform, plan, report, mail. Nothing changes in the target.",
+        description="Do everything except sending: fetch, validate, transform, plan, report, mail. Change no patron.",
     ),
     "day": Param(
         None,
@@ -58,7 +58,7 @@ PARAMS = {
         type=["null", "string"],
         title="Source path",
         source="dag",
-        description="Take this file instead of the usual one: a file in the same folder, like outgoing/corrected.csv.",
+        description="Load this file instead of the usual one: a file in the same folder, like outgoing/corrected.csv.",
     ),
     "load_anyway": Param(
         None,
@@ -66,8 +66,8 @@ PARAMS = {
         maxLength=500,
         title="Load anyway",
         description=(
-            "Load the file although it may not be the right one (loaded before, older, other columns, other patrons, "
-            "outside the limits): write the reason. It goes into the report and the mail; name no patron."
+            "To load a file that may not be the right one (already loaded, older, other columns, other patrons, "
+            "outside the limits), enter the reason. It appears in the report and the mail. Do not name a patron."
         ),
     ),
     "adopt": Param(
@@ -77,9 +77,9 @@ PARAMS = {
         title="Take over users",
         source="dag",
         description=(
-            "Take over users whom earlier programs loaded, so that they can leave: write 'prefix' for all whose "
-            "externalSystemId starts with this library's prefix, or the names of patron groups with commas between. "
-            "Start a dry run with the same text first. A person is always asked."
+            "To take over users whom earlier programs loaded, so that they can leave, enter 'prefix' for all whose "
+            "externalSystemId starts with this library's prefix, or the names of patron groups, separated by commas. "
+            "Start a dry run with the same text first. The load always asks for approval."
         ),
     ),
     "undo": Param(
@@ -88,15 +88,15 @@ PARAMS = {
         maxLength=500,
         title="Undo",
         description=(
-            "Undo an earlier load of this library: write its run id. No file is loaded. A person is always asked "
-            "before anything is sent. With Dry run, the report says what would go back."
+            "To undo an earlier load of this library, enter its run id. No file is loaded. The run always asks for "
+            "approval before anything is sent. With Dry run, the report says what would go back."
         ),
     ),
     "leave": Param(
         False,
         type="boolean",
         title="Leave created users",
-        description="With Undo: leave users whom that load created as they are. Otherwise they become inactive.",
+        description="With Undo: keep the users whom that load created as they are. Otherwise they become inactive.",
     ),
 }
 
@@ -209,7 +209,7 @@ REASON = Param(
     minLength=3,
     maxLength=500,
     title="Reason",
-    description="Why it is right, or wrong. It goes into the report and the mail; name no patron.",
+    description="Why it is right, or wrong. This appears in the report and the mail. Do not name a patron.",
 )
 
 
@@ -376,7 +376,7 @@ def _look_again(load: Load, missing: MissingError) -> None:
         return
     late_file.notify_once(load.tenant, load.run, load.day, found)
     again, expected = (moment.astimezone(load.tenant.zone) for moment in (found.again, found.expected))
-    sentence = f"Not there yet, expected by {expected:%H:%M}; looking again at {again:%H:%M:%S %Z}"
+    sentence = f"Not there yet, expected by {expected:%H:%M}; checking again at {again:%H:%M:%S %Z}"
     log.info("%s", missing)
     _begin_again(found.again, sentence)
 

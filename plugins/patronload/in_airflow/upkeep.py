@@ -28,9 +28,9 @@ def purge() -> dict[str, int]:
     for name, keep in purging.keeps():
         gone = purging.purge(name, keep, datetime.now(UTC), _under_way)
         if any(gone):
-            log.info("%s: patrons of %s runs taken away, and %s runs as a whole", name, gone.patrons, gone.runs)
+            log.info("%s: deleted the patrons of %s runs, and %s whole runs", name, gone.patrons, gone.runs)
         counts = {"patrons": counts["patrons"] + gone.patrons, "runs": counts["runs"] + gone.runs}
-    log.info("Taken away: the patrons of %(patrons)s runs, and %(runs)s runs as a whole", counts)
+    log.info("Deleted: the patrons of %(patrons)s runs, and %(runs)s whole runs", counts)
     ping.send("purge")
     return counts
 

@@ -43,8 +43,8 @@ def wanted(load: Load) -> Adopting | None:
         )
     if load.tenant.approval is None:
         raise ConfigError(
-            "Nothing was sent. A person is always asked before users are taken over. Add 'approval: {}' to the tenant "
-            "file, then start the run again."
+            "Nothing was sent. Taking over users always needs approval. Add 'approval: {}' to the tenant file, then "
+            "start the run again."
         )
     if not load.dry_run and not _was_tried(load):
         raise ConfigError(

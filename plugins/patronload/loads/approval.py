@@ -66,7 +66,8 @@ def record_answer(load: Load, turn: Turn, answer: Answer | None) -> ApprovalReco
     if record is None or (record.question, record.turn) != (question, turn.number):
         if answer:
             raise Declined(
-                "Nothing was sent. The load was planned again while a person was asked, so the answer does not count. "
+                "Nothing was sent. The load was planned again while the question was open, so the answer does "
+                "not count. "
                 "Clear the task 'approve' in Airflow to be asked again."
             )
         now, wait = _now(), (load.tenant.approval or Approval()).longest
@@ -116,7 +117,8 @@ def check_answer(load: Load, record: ApprovalRecord) -> None:
     if record.answer == "no_answer" or record.answered is None:
         since = dates.moment(record.asked, load.tenant.zone)
         raise Declined(
-            f"Nothing was sent. No one answered in time whether this load is right; it was asked on {since}. {unusual}"
+            f"Nothing was sent. No one answered in time whether this load is right. The question was asked on "
+            f"{since}. {unusual}"
         )
     when = dates.moment(record.answered, load.tenant.zone)
     reason = f": '{record.reason}'. {unusual}" if record.reason else f", without a reason. {unusual}"
@@ -146,7 +148,8 @@ def check(run: Run) -> None:
     """Raises Declined when something is asked and no one has approved it."""
     if questions.verdicts_to_answer(run) and not is_approved(run):
         raise Declined(
-            "Nothing was sent. A person has to approve this load as it is planned now, and no one has. Clear the task "
+            "Nothing was sent. This load has to be approved as it is planned now, and no one has approved it. "
+            "Clear the task "
             "'approve' in Airflow to be asked."
         )
 
@@ -197,7 +200,7 @@ def _people_now(now: Shown, before: Shown) -> str:
     if now.due != before.due:
         found += f" It was approved that {before.due:,} patrons leave; now {now.due:,} would."
     if now.adopt != before.adopt:
-        found += f" It was approved to take over {before.adopt:,} users; now there are {now.adopt:,}."
+        found += f" The approval was for taking over {before.adopt:,} users; now there are {now.adopt:,}."
     return found
 
 

@@ -119,7 +119,8 @@ def _copy(load: Load, kept: Run, name: str, about: DeliveredFile) -> DeliveredFi
             into.write(block)
         if digest.hexdigest() != about.sha256:
             raise SourceError(
-                f"What run {kept.id} has kept of {about.name} is not what it had fetched: the SHA-256 differs. "
+                f"The copy that run {kept.id} kept of {about.name} is not the file that it fetched: the SHA-256 "
+                f"differs. "
                 f"Restore {kept.url}/{name}, or delete it, and clear fetch; or ask the sender for the file."
             )
     fields = {field: getattr(about, field) for field in DeliveredFile.model_fields}
@@ -131,6 +132,6 @@ def _why_none(load: Load, found: list[Kept]) -> str:
         return NONE_KEPT
     last = max(found, key=lambda kept: kept.fetched)
     return (
-        f"Run {last.run.id} had fetched the export of {dates.in_words(load.day)}, but patrons are kept for "
-        f"{load.tenant.keep.patrons} only (keep.patrons), and it has been deleted since. Ask the sender for the file."
+        f"Run {last.run.id} fetched the export of {dates.in_words(load.day)}, but patrons are kept for only "
+        f"{load.tenant.keep.patrons} (keep.patrons), so it has been deleted. Ask the sender for the file."
     )

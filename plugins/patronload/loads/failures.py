@@ -113,8 +113,8 @@ def _is_of_airflow(error: BaseException) -> bool:
 
 def _stopped(stage: str, error: BaseException) -> str:
     return (
-        f"Airflow stopped the task {stage} ({type(error).__name__}): it took longer than it may, or someone ended it. "
-        "Its log shows how far it came."
+        f"Airflow stopped the task {stage} ({type(error).__name__}): it exceeded its time limit, or someone "
+        f"ended it. Its log shows how far it got."
     )
 
 

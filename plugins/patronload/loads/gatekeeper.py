@@ -35,7 +35,8 @@ ORDER = ("validate", "transform", "plan", "post")
 """The stages that have gates; what one of them finds is about what those before it left."""
 
 WAY_OUT = (
-    "If the file is right after all, start the load again with 'Load anyway' and the reason; it goes into the report."
+    "If the file is right after all, start the load again with a reason in 'Load anyway'. The reason appears in "
+    "the report."
 )
 
 ONLY_WARN_IN_A_DRY_RUN = ("same_file", "older_file")

@@ -71,7 +71,7 @@ class Lease:
         while not self._take():
             other = self.holding().get("holder")
             if time.monotonic() > deadline:
-                raise TransientError(f"Another load into the same library system does not end: {other}.")
+                raise TransientError(f"Another load into the same library system has not finished: {other}.")
             if not logged:
                 log.info("Waiting for another load into the same library system: %s", other)
                 logged = True
@@ -144,7 +144,8 @@ class Lease:
             return True
         if held and _is_stale(held):
             log.warning(
-                "The load %s has sent no heartbeat for long; its lease has expired and is taken over.", held["holder"]
+                "The load %s has sent no heartbeat for a long time; its lease has expired and is taken over.",
+                held["holder"],
             )
             self._beat()  # of several that do this the last one has it; the next look shows which
         return False

@@ -168,7 +168,7 @@ def sentences(figures: dict[str, Any]) -> Iterator[str]:
         )
     if figures.get("announced"):
         soon, days = count_of(figures["announced"], "patron"), count_of(figures["announce_days"], "day")
-        yield f"{soon} will leave within {days} if the next files do not have them either; see leavers.announce."
+        yield f"{soon} will leave within {days} if the next files do not contain them either; see leavers.announce."
 
 
 def _too_many(figures: dict[str, Any]) -> str:

@@ -40,13 +40,13 @@ def rebuild(name: str) -> Rebuilt:
     found = runs.all_runs(tenant.tenant)
     running = leases.held_by_another(found[0].root, f"{tenant.tenant}/ledger") if found else None
     if running:
-        raise ConfigError(f"The load {running} is under way. Wait for its end, then start the command again.")
+        raise ConfigError(f"The load {running} is running. Wait until it has finished, then start the command again.")
     ledger = PatronLedger.empty(folds=tenant.system.folds_keys)
     days = tuple(load.day for load in _loads(tenant, found) if ledger_updates.remembered_again(load, ledger))
     if not days:
         raise ConfigError(
-            f"No run of {tenant.tenant} has patron data any more, so there is nothing to build the ledger from. It "
-            "stays as it is. Without a ledger no one leaves, and the next load begins a new one."
+            f"No run of {tenant.tenant} still has patron data, so there is nothing to build the ledger from. It "
+            f"is not changed. Without a ledger no one leaves, and the next load begins a new one."
         )
     ledger_store.write(found[0], ledger)
     return Rebuilt(days, sum(run.has(names.PURGED) for run in found), len(ledger))

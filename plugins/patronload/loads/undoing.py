@@ -82,7 +82,7 @@ def _check(load: Load, run: Run) -> None:
     if run.has(names.PURGED):
         raise ValidationError(
             f"Nothing was undone. The patron data of run {run.id} was deleted because of its age (keep.patrons in "
-            "the tenant file), so what was there before it is not known any more."
+            "the tenant file), so it is no longer known what was there before."
         )
     if not reruns.anything_sent(run):
         raise ValidationError(
@@ -91,7 +91,7 @@ def _check(load: Load, run: Run) -> None:
         )
     if is_undone(run) and Undone.read(run).by != load.run_id:
         raise ValidationError(
-            f"Nothing was undone. Run {run.id} was undone already, by run {Undone.read(run).by}. To have that "
+            f"Nothing was undone. Run {run.id} was already undone, by run {Undone.read(run).by}. To have that "
             "load again, undo that run; to continue an undo that failed, clear its task 'post'."
         )
     asked = load.tenant.system.can_be_asked
@@ -99,7 +99,7 @@ def _check(load: Load, run: Run) -> None:
         if not (run.names(name) if name in names.OF_CHUNKS else run.has(name)):
             raise ValidationError(
                 f"Nothing was undone. {run.url}/{name} is missing: it was deleted, or the run is of an earlier "
-                "version. Without it the way back is not known."
+                "version. Without it, the load cannot be undone."
             )
 
 
@@ -197,7 +197,7 @@ def sentence(undo: Undo, target: str) -> str:
     about = f"run {undo.run}, of {dates.in_words(date.fromisoformat(undo.day))}"
     file = f", with the file {undo.export}" if undo.export else ""
     if not undo.undoes_load:
-        return f"This run undoes an undo ({about}): {target} gets what the load had written again{file}."
+        return f"This run undoes an undo ({about}): {target} gets back what the load had written{file}."
     return f"This run undoes a load ({about}{file})."
 
 

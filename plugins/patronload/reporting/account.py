@@ -203,7 +203,7 @@ def _warnings_of_approval(gates: Iterable[GateVerdict], approval: Approval | Non
     if waiting and approval.by:
         said.append(f"The leavers wait, as decided {who}{reason} {waiting[0]}")
     elif waiting:
-        said.append(f"The leavers wait, because no person answered in time. {waiting[0]}")
+        said.append(f"The leavers wait, because no one answered in time. {waiting[0]}")
     return said
 
 
@@ -218,8 +218,8 @@ def _warnings_of_gates(gates: Iterable[GateVerdict], reason: str | None, *, dry_
 
 
 _ENDED_EARLY = (
-    "The run ended before it was through and left no reason behind; a process that is killed leaves none. "
-    "The log of the task that failed, in Airflow, may tell more."
+    "The run ended early and recorded no reason, as when its process is killed. "
+    "The log of the failed task in Airflow may say more."
 )
 
 

@@ -35,11 +35,11 @@ class Choice(NamedTuple):
 
 APPROVE, WITHOUT_LEAVERS, REJECT = "Approve", "Approve without leavers", "Reject"
 
-CHOICES = (Choice(APPROVE, "the load goes on"), Choice(REJECT, "nothing is sent, and the run ends"))
+CHOICES = (Choice(APPROVE, "the load continues"), Choice(REJECT, "nothing is sent, and the run ends"))
 """What can be answered on whether a load is right; the last one is what no answer means."""
 
 WITH_LEAVERS = (
-    Choice(APPROVE, "the load goes on, and the patrons in leavers.csv leave with it"),
+    Choice(APPROVE, "the load continues, and also makes the patrons in leavers.csv leave"),
     Choice(WITHOUT_LEAVERS, "the patrons in the file are loaded, and the leavers wait"),
 )
 """What can be answered where too many patrons would leave."""
@@ -75,15 +75,15 @@ class Question(NamedTuple):
     def lead(self) -> str:
         """Why there is a question."""
         if self.is_undo:
-            return "A run that undoes an earlier load waits for a person. Nothing was changed yet."
+            return "A run that undoes an earlier load is waiting for approval. Nothing has been changed yet."
         follows = self.choices[-1].follows
-        why = "Something about it is unusual, so it waits for a person. Nothing was sent yet."
-        return f"{why} Without an answer {follows}."
+        why = "Something about it is unusual, so it is waiting for approval. Nothing has been sent yet."
+        return f"{why} Without an answer, {follows}."
 
     @property
     def first(self) -> str:
         """What is above the sentences."""
-        return "What is asked" if self.is_undo else "What is unusual"
+        return "The question" if self.is_undo else "What is unusual"
 
     @property
     def second(self) -> str:
@@ -114,12 +114,12 @@ def markdown(question: Question, target: str) -> str:
             *(f"* {plain(sentence)}" for sentence in question.files),
             "",
             *_changes(question.plan),
-            "### What follows",
+            "### The answers",
             "",
             *(f"* **{choice.name}**: {choice.follows}." for choice in question.choices),
             f"* **No answer** by {until}: {question.choices[-1].follows}.",
             "",
-            "The reason goes into the report and the mail, with your name. Name no patron in it.",
+            "Your reason and your name will appear in the report and the mail. Do not name a patron.",
         ]
     )
 

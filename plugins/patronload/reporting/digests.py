@@ -73,7 +73,7 @@ def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
 
 
 def _lead(quiet: Sequence[str], undone: int) -> str:
-    none = [f"There was no load of {', '.join(quiet)}."] if quiet else []
+    none = [f"There was no load for {', '.join(quiet)}."] if quiet else []
     return " ".join([*none, *([f"Undone: {count_of(undone, 'load')}."] if undone else [])])
 
 

@@ -127,7 +127,7 @@ def _confirm(fates: pl.DataFrame, results: Iterable[ChunkResult]) -> _Confirmed:
         lacking += size - loaded if loaded <= size else size
         if loaded != size:
             warnings.append(
-                f"Chunk {result.chunk}: {size} patrons should be created or updated, the answer counts {loaded}. "
+                f"Chunk {result.chunk}: {size} patrons should be created or updated, but the answer counts {loaded}. "
                 "The difference is counted as unconfirmed."
             )
     return _Confirmed(created, updated, lacking, warnings)
@@ -147,7 +147,7 @@ def _disagreements(left: LeftBehind, fates: pl.DataFrame) -> list[str]:
         f"{both} rows are both rejected and mapped; they are counted as mapped.": both,
         f"{doubled} rows are in patrons.parquet more than once; they are counted once.": doubled,
         f"The answers name {strangers} rows that were not in their chunk; they are not counted.": strangers,
-        f"There are answers to chunks that were never made: {', '.join(map(str, unknown))}.": len(unknown),
+        f"There are answers for chunks that do not exist: {', '.join(map(str, unknown))}.": len(unknown),
         f"{missing} rows were read and are neither mapped nor rejected; they are counted as not sent.": missing,
         f"{excess} rows more are mapped or rejected than were read.": excess,
     }

@@ -210,13 +210,13 @@ def _leavers(run: Run, wanted: _Wanted, day: str, result: str) -> Iterator[Hit]:
         outcome = f"not in the file: {LEAVING[state]}"
         reason = line["reason"] or ""
         if row is not None and _outcome(run, row)[0] not in ("created", "updated"):
-            outcome = "not in the file: to be made inactive, and not done"
+            outcome = "not in the file: due to be made inactive, but not changed"
         yield Hit(run.id, day, result, None, line["key"], outcome, reason, ())
 
 
 LEAVING = {
     "left": "made inactive",
-    "inactive": "inactive already",
+    "inactive": "already inactive",
     "exempt": "kept",
     "gone": "no longer in the library system",
 }

@@ -157,8 +157,8 @@ def _without_report(
 
 
 NO_REPORT = (
-    "Fix what is named above. If nothing is, the logs of the tasks that failed in Airflow say more.",
-    "Then clear the tasks that failed in Airflow, together with 'report' and 'notify'. The report follows by mail.",
+    "Fix the problem named above. If none is named, read the logs of the failed tasks in Airflow.",
+    "Then clear the failed tasks in Airflow, together with 'report' and 'notify'. The report follows by mail.",
 )
 
 
@@ -217,11 +217,11 @@ def _to_answer(link: str | None, until: str, question: Question) -> list[str]:
     if question.is_undo:
         return [
             "Find out whether the load has to be undone. The plan of this run lists every change.",
-            f"Answer {where}: Approve, and it is undone; Reject, and nothing is sent. A reason has to be given.",
+            f"Answer {where}. Approve: the load is undone. Reject: nothing is sent. You have to give a reason.",
             f"Without an answer by {until}, nothing is sent, and another mail says so.",
         ]
     return [
-        "Find out whether this is as it should be; whoever sends the export will know.",
-        f"Answer {where}. {follows} A reason has to be given.",
-        f"Without an answer by {until}: {choices[-1].follows}. Another mail tells how the load ended.",
+        "Find out whether this is right. The sender of the export will know.",
+        f"Answer {where}. {follows} You have to give a reason.",
+        f"Without an answer by {until}, {choices[-1].follows}. Another mail reports how the load ended.",
     ]

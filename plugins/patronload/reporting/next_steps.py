@@ -19,14 +19,14 @@ def _after_a_load(report: Report) -> list[str]:
         return [
             *_read_rejects(report),
             "If it is the wrong file, ask its sender for the right one and start the load again.",
-            "If the load is right after all, clear the task 'approve' in Airflow: it asks once more.",
+            "If the load is right after all, clear the task 'approve' in Airflow: it asks again.",
         ]
     if report.outcome in ("failed", "no_file"):
         return [*_after_a_failure(report), *_look_up(report), *_correct_later(report)]
     if report.outcome == "already_loaded":
         return [
-            "If a newer export should be there, ask its sender.",
-            "To load this one again, start the load in Airflow with the reason in 'Load anyway'.",
+            "If there should be a newer export, ask its sender.",
+            "To load this one again, start the load in Airflow with a reason in 'Load anyway'.",
         ]
     if report.outcome == "dry_run":
         return [*_read_rejects(report), "To load for real, start the load in Airflow with 'Dry run' switched off."]
@@ -37,10 +37,10 @@ def _after_a_stop(report: Report) -> list[str]:
     if not report.is_right_file:
         return [
             "If it is the wrong file, ask its sender for the right one and start the load again.",
-            "If it is the right one after all, start the load in Airflow with the reason in 'Load anyway'.",
+            "If it is the right one after all, start the load in Airflow with a reason in 'Load anyway'.",
             (
-                f"If it will be so from now on, have {_keys(report)} changed in the tenant file, and clear the task "
-                f"{_stage(report)} in Airflow."
+                f"If future files will be like this one, have {_keys(report)} changed in the tenant file, and clear "
+                f"the task {_stage(report)} in Airflow."
             ),
         ]
     return [
@@ -63,7 +63,7 @@ def _keys(report: Report) -> str:
 _ADVICE = {
     "ConfigError": [
         "Correct the setting named above: a tenant file, a mapping file or an Airflow connection.",
-        "For a file, `python -m patronload check` says whether it is right now.",
+        "If it is a file, run `python -m patronload check` to see whether it is correct now.",
         "Then clear the task {stage} in Airflow.",
     ],
     "SourceError": [
@@ -79,8 +79,8 @@ _ADVICE = {
         "Then clear the task {stage} in Airflow; {once}.",
     ],
     "RefusedError": [
-        "Read the reasons. What {target} refuses is fixed there, in the mapping file, or in the export.",
-        "Then start the load again in Airflow. Clearing the task {stage} does no harm, and sends nothing more.",
+        "Read the reasons. Fix the cause in {target}, in the mapping file, or in the export.",
+        "Then start the load again in Airflow. Clearing the task {stage} does no harm, but sends nothing more.",
     ],
     "FullDiskError": [
         "Free space on that disk, or give it more; see docs/operations.md, Slots and memory.",
@@ -97,7 +97,7 @@ _ADVICE = {
 }
 
 _OTHERWISE = [
-    "Tell the people who run Airflow: the task's log has more, and the developers want to hear of this.",
+    "Tell the people who run Airflow. The task's log has more details, and the developers want to know about this.",
     "Clearing the task {stage} in Airflow is safe; {once}.",
 ]
 
@@ -106,7 +106,7 @@ def _after_a_failure(report: Report) -> list[str]:
     if report.failure is None and report.unconfirmed and not report.not_sent:
         return []
     advice = _ADVICE.get(report.failure.kind if report.failure else "", _OTHERWISE)
-    once = "no patron is sent twice" if report.can_be_asked else "a patron who is sent twice takes no harm"
+    once = "no patron is sent twice" if report.can_be_asked else "sending a patron twice does no harm"
     return [sentence.format(stage=_stage(report), target=report.target, once=once) for sentence in advice]
 
 
@@ -117,12 +117,12 @@ def _stage(report: Report) -> str:
 def _look_up(report: Report) -> list[str]:
     if not report.unconfirmed:
         return []
-    does = "looks up those whose answer got lost before it sends anything"
+    does = "looks up those whose answer was lost before it sends anything"
     if not report.can_be_asked:
-        does = "sends those whose answer got lost once more, which does no harm"
+        does = "sends those whose answer was lost again, which does no harm"
     sentence = (
-        f"It is not known whether {report.target} has {count_of(report.unconfirmed, 'patron')}. The task 'post', "
-        f"once cleared, {does}. Rows that stay unconfirmed after that are for a person to look up in {report.target}."
+        f"It is not known whether {report.target} loaded {count_of(report.unconfirmed, 'patron')}. Once cleared, the "
+        f"task 'post' {does}. If rows stay unconfirmed after that, look them up in {report.target}."
     )
     return [sentence]
 
@@ -130,7 +130,7 @@ def _look_up(report: Report) -> list[str]:
 def _read_rejects(report: Report) -> list[str]:
     if not report.to_correct:
         return []
-    rows = f"it has {count_of(report.to_correct, 'row')} and why they are rejected"
+    rows = f"it has {count_of(report.to_correct, 'row')}, with the reasons"
     return [f"Open rejects.csv in a spreadsheet: {rows}. Correct them in the system that the export comes from."]
 
 
@@ -139,12 +139,12 @@ def _correct_later(report: Report) -> list[str]:
         return []
     if report.failure and report.failure.kind == "RefusedError":
         return _read_rejects(report)
-    return [f"The {count_of(report.to_correct, 'row')} in rejects.csv can wait until the load is through."]
+    return [f"The {count_of(report.to_correct, 'row')} in rejects.csv can wait until the load has finished."]
 
 
 def _where(report: Report) -> str:
     """Where the library finds its rejects, if they were put back."""
-    return f" You find it on your SFTP server: {' and '.join(report.put_back)}." if report.put_back else ""
+    return f" It is on your SFTP server: {' and '.join(report.put_back)}." if report.put_back else ""
 
 
 def _correct(report: Report) -> list[str]:
@@ -155,8 +155,8 @@ def _correct(report: Report) -> list[str]:
             f"Open rejects.xlsx (or rejects.csv) in a spreadsheet: it has the {count_of(report.to_correct, 'row')} and "
             f"the reasons.{_where(report)}"
         ),
-        "Correct them there, and in the system that the export comes from: or the next export brings the errors back.",
-        "Save the file as a workbook or as CSV, with its reject_ columns left in.",
+        "Correct them there, and in the system that the export comes from, so that the next export is right as well.",
+        "Save the file as a workbook or as CSV, and keep its reject_ columns.",
         (
             "Upload it on the page 'Load report' of this run in Airflow; that starts a load of these rows only. "
             "Without an account in Airflow, put it where the exports are, and ask your Airflow contact to load it."

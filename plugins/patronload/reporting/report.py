@@ -17,7 +17,7 @@ Outcome = Literal[
     "loaded", "loaded_with_rejects", "already_loaded", "stopped", "failed", "no_file", "declined", "dry_run", "undone"
 ]
 
-UNCONFIRMED = "sent, but no answer tells whether the patron was loaded"
+UNCONFIRMED = "sent, but no answer says whether the patron was loaded"
 
 
 class _Part(BaseModel):

@@ -72,15 +72,15 @@ def send(mail: Mail, waits: Sequence[float] = WAITS) -> None:
             continue
         refused += sum(code >= _FINAL for code in replies.values())
         waiting = [address for address, code in replies.items() if code < _FINAL]
-        trouble = TransientError(f"The mail server puts off {len(waiting)} of {len(mail.to)} recipients until later.")
+        trouble = TransientError(f"The mail server defers {len(waiting)} of {len(mail.to)} recipients.")
         if not waiting:
             break
     if waiting and trouble:
         raise trouble
     if refused:
         raise TargetError(
-            f"The mail server refused {refused} of the {_recipients(mail)}. Look at the addresses under notify in the "
-            "tenant file."
+            f"The mail server refused {refused} of the {_recipients(mail)}. Check the addresses under notify in "
+            f"the tenant file."
         )
     log.info("The mail went to %s.", _recipients(mail))
 
@@ -112,12 +112,13 @@ def _refusal(error: Exception) -> PatronloadError:
     """The error to raise when the server did not take a mail."""
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return TargetError(
-            "The mail server takes ASCII addresses only, and one under notify in the tenant file is not."
+            "The mail server accepts only ASCII addresses, and one under notify in the tenant file has other "
+            "characters."
         )
     code = error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else 0
     if code < _FINAL:
-        return TransientError("The mail server closed the connection, or asks to come again later.")
-    what = "the sender; look at from_email in" if isinstance(error, smtplib.SMTPSenderRefused) else "the mail; see"
+        return TransientError("The mail server closed the connection, or asks us to try again later.")
+    what = "the sender; check from_email in" if isinstance(error, smtplib.SMTPSenderRefused) else "the mail; see"
     return TargetError(f"The mail server refused {what} the Airflow connection '{CONNECTION}' (reply {code}).")
 
 
@@ -208,10 +209,10 @@ def _access_token(connection: Connection) -> str:
     try:
         answer = httpx.post(str(url), data=asked, timeout=_TIMEOUT)
     except httpx.HTTPError:
-        raise TransientError("The server that gives tokens for the mail server does not answer.") from None
+        raise TransientError("The mail server's login service does not answer.") from None
     if not answer.is_success:
         raise TargetError(
-            "The mail server's login service gave no token. Look at client_id, client_secret, tenant_id and scope in "
+            "The mail server's login service gave no token. Check client_id, client_secret, tenant_id and scope in "
             f"the Airflow connection '{CONNECTION}' (reply {answer.status_code})."
         )
     return str(answer.json()["access_token"])
@@ -222,13 +223,13 @@ def _no_connection(error: Exception) -> PatronloadError:
     here = f"the Airflow connection '{CONNECTION}'"
     if isinstance(error, ssl.SSLError | smtplib.SMTPNotSupportedError):
         return ConfigError(
-            "The mail server and we do not agree on encryption. Look at disable_ssl, disable_tls and ssl_context in "
+            "The mail server expects a different encryption setting. Check disable_ssl, disable_tls and ssl_context in "
             f'the extra of {here}; with port 587 write "disable_ssl": true.'
         )
     if isinstance(error, smtplib.SMTPAuthenticationError) and error.smtp_code >= _FINAL:
-        return TargetError(f"The mail server refused our login. Look at the login and the password of {here}.")
+        return TargetError(f"The mail server refused our login. Check the login and the password of {here}.")
     if isinstance(error, smtplib.SMTPException | OSError):
-        return TransientError(f"The mail server does not answer. If that does not change, look at {here}.")
+        return TransientError(f"The mail server does not answer. If this persists, check {here}.")
     return ConfigError(f"{here[:1].upper()}{here[1:]} cannot be used ({type(error).__name__}).")
 
 

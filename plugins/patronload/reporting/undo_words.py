@@ -17,8 +17,8 @@ def headline(report: Report, undo: Undo) -> str:
     of_day = f" of {dates.short(undo.day)}" if undo.day else ""
     plain = {
         "dry_run": f"Dry run: {count_of(report.not_sent, 'patron')} would go back",
-        "stopped": "The undo was stopped, nothing was undone",
-        "declined": "The undo was not approved, nothing was sent",
+        "stopped": "The undo was stopped; nothing was undone",
+        "declined": "The undo was not approved; nothing was sent",
         "undone": f"The {what}{of_day} was undone: {count_of(report.updated, 'patron')}",
     }
     return plain.get(report.outcome) or _failed(report)
@@ -26,7 +26,7 @@ def headline(report: Report, undo: Undo) -> str:
 
 def _failed(report: Report) -> str:
     if not report.sent:
-        return "The undo failed, nothing was sent"
+        return "The undo failed; nothing was sent"
     if report.not_sent:
         return f"The undo failed after {report.sent:,} of {count_of(report.sent + report.not_sent, 'patron')}"
     return "The undo failed"
@@ -34,12 +34,12 @@ def _failed(report: Report) -> str:
 
 def lead(report: Report, undo: Undo) -> str:
     """The second sentence: what the headline means."""
-    as_before = "" if report.sent else f"{report.target} is as it was before."
+    as_before = "" if report.sent else f"{report.target} was not changed."
     told = f" Run {undo.run} is the one to undo." if undo.day else ""
     plain = {
         "dry_run": f"What run {undo.run} sent was compared with {report.target}. Nothing was sent.",
         "undone": (
-            f"{report.target} has again what it had before run {undo.run}"
+            f"{report.target} again has what it had before run {undo.run}"
             f"{', except for what is named below' if report.rejected or report.failed or undo.partly else ''}."
         ),
     }
@@ -56,7 +56,7 @@ def numbers(report: Report) -> Iterator[tuple[str, int, str, str]]:
         ("Failed", report.failed, f"refused by {report.target}", "bad"),
         ("Stay", report.rejected, "cannot go back; the reasons are below", "bad"),
         ("Not sent", report.not_sent, waiting, "open"),
-        ("Unconfirmed", report.unconfirmed, "sent, the answer was lost", "unknown"),
+        ("Unconfirmed", report.unconfirmed, "sent, but the answer was lost", "unknown"),
     ]
     yield from (line for line in lines if line[1])
 
@@ -80,15 +80,15 @@ def sentences(undo: Undo, target: str) -> Iterator[str]:
 def next_steps(report: Report) -> list[str]:
     """What to do next after an undo that did not fail."""
     if report.outcome == "stopped":
-        return ["Read above why it cannot be undone. Correct the run id in 'Undo' if it is the wrong one."]
+        return ["Read above why the load cannot be undone. If the run id in 'Undo' is wrong, correct it."]
     if report.outcome == "declined":
-        return ["If the load has to be undone after all, clear the task 'approve' in Airflow: it asks once more."]
+        return ["If the load has to be undone after all, clear the task 'approve' in Airflow: it asks again."]
     if report.outcome == "dry_run":
         return ["To undo the load for real, start the run in Airflow with 'Dry run' switched off."]
     undo = report.undo
     stays = report.rejected + report.failed + (undo.partly if undo else 0)
     return [
-        *([f"Open not_undone.csv in the artifacts: correct by hand in {report.target} what stays."] if stays else []),
-        "Load the right file. It counts as newer than the load that was undone, and not as loaded before.",
-        f"To have the load again, start a run with this run's id in 'Undo': {report.run}",
+        *([f"Open not_undone.csv in the artifacts. Correct these values by hand in {report.target}."] if stays else []),
+        "Load the right file. It counts as newer than the load that was undone, and as not loaded yet.",
+        f"To repeat the load that was undone, start a run with this run's id in 'Undo': {report.run}",
     ]

@@ -94,10 +94,10 @@ def _headline(report: Report, checks: int, found: list[Line]) -> str:
 
 def _lead(report: Report, found: list[Line]) -> str:
     if _is_refused(found) or not report.is_right_file:
-        return "Nothing was sent. What stopped the run stands first."
+        return "Nothing was sent. The checks that stopped the run come first."
     if not found:
         return "Every row passed every check."
-    return "Nothing of it stops the run."
+    return "None of this stops the run."
 
 
 def _colour(report: Report, found: list[Line]) -> str:

@@ -40,7 +40,7 @@ class Look(NamedTuple):
 LOOKS: dict[Outcome, Look] = {
     "loaded": Look("Loaded", "#1b7f5c", "#5fd0a0"),
     "loaded_with_rejects": Look("Loaded, with rejects", "#a15c00", "#f0b252"),
-    "already_loaded": Look("Loaded before", "#4a5d73", "#a9bdd4"),
+    "already_loaded": Look("Already loaded", "#4a5d73", "#a9bdd4"),
     "stopped": Look("Stopped", "#6d4aa8", "#bca4f2"),
     "failed": Look("Failed", "#b3261e", "#ff9088"),
     "no_file": Look("No file", "#9c3d6e", "#f09abf"),
@@ -76,12 +76,12 @@ def headline(report: Report) -> str:
     """The result of a load in one line."""
     if report.undo:
         return undo_words.headline(report, report.undo)
-    nothing = "" if report.sent else ", nothing was sent"
+    nothing = "" if report.sent else "; nothing was sent"
     plain = {
         "dry_run": f"Dry run: {_would(report)}",
-        "already_loaded": "Nothing to do: the file was loaded before",
+        "already_loaded": "Nothing to do: the file is already loaded",
         "stopped": f"The load was stopped{nothing}",
-        "no_file": f"No file came{nothing}",
+        "no_file": f"No file arrived{nothing}",
         "declined": f"{'No one approved the load' if _is_unanswered(report) else 'The load was declined'}{nothing}",
         "loaded_with_rejects": f"{_are(report.loaded, 'patron')} loaded, {_are(report.to_correct, 'row')} not",
         "loaded": f"{_are(report.loaded, 'patron')} loaded",
@@ -104,12 +104,12 @@ def _is_unanswered(report: Report) -> bool:
 
 
 def _declined_headline(report: Report) -> str:
-    return "no one said in time that it is right" if _is_unanswered(report) else "a person declined it"
+    return "no one approved it in time" if _is_unanswered(report) else "a person declined it"
 
 
 def _failure_headline(report: Report) -> str:
     if not report.sent:
-        return "The load failed, nothing was sent"
+        return "The load failed; nothing was sent"
     if report.not_sent:
         return f"The load failed after {report.sent:,} of {count_of(report.sent + report.not_sent, 'patron')}"
     if report.unconfirmed:
@@ -126,17 +126,17 @@ def _lead(report: Report) -> str:
     if report.undo:
         return undo_words.lead(report, report.undo)
     target, rows = report.target, count_of(report.rows, "row")
-    as_before = "" if report.sent else f" {target} is as it was before."
-    wanted = " that is to be loaded" if report.skipped else ""
+    as_before = "" if report.sent else f" {target} was not changed."
+    wanted = " that the mapping does not skip" if report.skipped else ""
     plain = {
         "dry_run": f"{_how_far_tried(report)} Nothing was sent to {target}.",
-        "already_loaded": f"{report.nothing_to_do} {target} is as it was before.",
+        "already_loaded": f"{report.nothing_to_do} {target} was not changed.",
         "stopped": f"The export was read ({rows}) and refused.{as_before}",
         "no_file": f"There was no export for this day.{as_before}",
         "declined": f"The export was read ({rows}), and {_declined_headline(report)}.{as_before}",
         "failed": as_before.strip() or _how_far_sent(report),
         "loaded_with_rejects": f"{report.to_correct:,} of the {rows} could not be loaded; the reasons are below.",
-        "loaded": f"Every row of the export{wanted} is a patron in {target} now.",
+        "loaded": f"Every row of the export{wanted} is now a patron in {target}.",
     }
     return plain[report.outcome]
 
@@ -152,10 +152,10 @@ def _how_far_sent(report: Report) -> str:
     """How far a load came that failed; the library system may hold many patrons beside those of the file."""
     if not report.not_sent:
         return f"{report.target} confirmed {report.loaded:,} of the {count_of(report.sent, 'patron')} that were sent."
-    others = "is as it was" if report.not_sent == 1 else "are as they were"
+    others = "was" if report.not_sent == 1 else "were"
     return (
         f"{count_of(report.sent, 'patron')} {'was' if report.sent == 1 else 'were'} sent before the load stopped; "
-        f"the other {report.not_sent:,} {others} in {report.target}."
+        f"the other {report.not_sent:,} {others} not changed in {report.target}."
     )
 
 
@@ -178,7 +178,7 @@ def _numbers(report: Report) -> list[Number]:
     rest = [
         Number("Skipped", report.skipped, skips or "by a rule of the mapping", "open"),
         Number("Not sent", report.not_sent - sum(line.amount for line in would), waiting, "open"),
-        Number("Unconfirmed", report.unconfirmed, "sent, the answer was lost", "unknown"),
+        Number("Unconfirmed", report.unconfirmed, "sent, but the answer was lost", "unknown"),
     ]
     return lines + [line for line in rest if line.amount]
 
@@ -186,7 +186,7 @@ def _numbers(report: Report) -> list[Number]:
 def _sent_numbers(report: Report) -> list[Number]:
     return [
         Number("Created", report.created, f"new in {report.target}", "good"),
-        Number("Updated", report.updated, f"were in {report.target} before", "good"),
+        Number("Updated", report.updated, f"already in {report.target}", "good"),
     ]
 
 
@@ -207,14 +207,14 @@ def _people_numbers(people: People | None, target: str) -> list[Number]:
     if people is None:
         return []
     lines = [
-        Number("Missing", people.missing, "not in the file so far", "open"),
+        Number("Missing", people.missing, "not in the file, but not due to leave yet", "open"),
         Number("Made inactive", people.left, "left with this load", "bad"),
         Number("Already inactive", people.inactive, "not in the file, inactive before", "open"),
         Number("Exempt", people.exempt, "not in the file, kept by an exception", "open"),
         Number("Gone", people.gone, f"no longer in {target}", "open"),
-        Number("Waiting", people.waiting, "their turn to leave has come, and they are as they were", "unknown"),
+        Number("Waiting", people.waiting, "due to leave, but not changed yet", "unknown"),
     ]
-    in_file = f"{people.returned:,} of them had left, and returned" if people.returned else "still here"
+    in_file = f"{people.returned:,} of them had left and returned" if people.returned else "still here"
     return [
         Number("Known patrons", people.known, "from earlier loads", "rows"),
         Number("In the file", people.in_file, in_file, "good"),
@@ -243,7 +243,7 @@ def _finder(report: Report, reason: Reason) -> str:
 def reason_words(report: Report) -> str:
     """The words before the reason that a person gave to load the file anyway."""
     used = any(gate.state == "overridden" for gate in report.gates)
-    return "Loaded anyway; the reason given:" if used else "A reason to load it anyway was given, and not needed:"
+    return "Loaded anyway; the reason given:" if used else "A reason to load it anyway was given, but was not needed:"
 
 
 def _row_numbers(reason: Reason | Noted) -> str:

@@ -330,7 +330,7 @@ class Failed(NamedTuple):
     summary: str
 
 
-TOO_LARGE = "the patron alone is larger than what the gateway takes in one request; shorten its longest values"
+TOO_LARGE = "this patron alone is larger than the gateway accepts in one request; shorten its longest values"
 
 
 class Outcome(NamedTuple):

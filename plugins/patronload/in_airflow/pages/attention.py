@@ -28,24 +28,24 @@ OUTCOMES = {
     "failed": "The last load failed.",
     "no_file": "There was no file for the last load.",
     "declined": "No one approved the last load; nothing was sent.",
-    "undone": "A load was undone, and no file was loaded since.",
+    "undone": "A load was undone, and no file has been loaded since.",
 }
 
 WAITS = {
-    FOR_FILE: "The file is not there yet; it is loaded as soon as it comes.",
-    FOR_ANSWER: "The load is unusual: a person is asked, in the task approve, whether it is right.",
-    FOR_EARLIER_DAYS: "The load waits until a backfill of earlier days is through.",
+    FOR_FILE: "The file is not there yet. It is loaded as soon as it arrives.",
+    FOR_ANSWER: "The load is unusual, and waits for approval in the task approve.",
+    FOR_EARLIER_DAYS: "The load waits until a backfill of earlier days has finished.",
 }
 
 NO_REPORT = "The last load ended without a report."
 
-UNTOLD = "The last load is through, but one of its last stages failed: a mail may not have been sent."
+UNTOLD = "The last load finished, but one of its last stages failed. A mail may not have been sent."
 
 
 def needs(library: Library, now: datetime, quiet_days: int = QUIET_DAYS) -> list[str]:
     """The problems of a library; none on a good day."""
     if library.gone:
-        return ["Its tenant file does not load, or was taken away."]
+        return ["Its tenant file cannot be loaded, or was deleted."]
     sentences = [*_of_the_question(library), *_of_a_retry(library), *_of_the_last(library, now)]
     sentences += [*_of_the_schedule(library, now), *_of_missed_days(library)]
     sentences += _of_silence(library, now, quiet_days)
@@ -71,7 +71,7 @@ def _of_the_last(library: Library, now: datetime) -> list[str]:
     if loads and loads[0].waiting:
         sentences += [WAITS[loads[0].waiting]] if loads[0].waiting != FOR_ANSWER else []
     elif loads and loads[0].under_way and loads[0].began and now - loads[0].began > LONG:
-        sentences.append(f"The load has been going on since {dates.moment(loads[0].began, library.zone)}.")
+        sentences.append(f"The load has been running since {dates.moment(loads[0].began, library.zone)}.")
     ended = next((load for load in loads if not load.under_way), None)
     if ended:
         sentences += _of_an_end(ended)

@@ -55,17 +55,17 @@ async def refusal(request: Request, error: Exception) -> HTMLResponse:
     """A refusal as a page for people: in its frame, no one would see the status."""
     assert isinstance(error, HTTPException)
     titles = {
-        413: ("This is too much", str(error.detail)),
+        413: ("This is too large", str(error.detail)),
         401: ("You are not logged in", "Log in to Airflow to see this page."),
         403: (
             "You do not have access to this page",
-            "Your account in Airflow may not see these loads, or not their patrons.",
+            "Your account in Airflow does not have access to these loads, or to their patrons.",
         ),
-        422: ("The file was not taken", str(error.detail)),
-        503: ("This cannot be read", str(error.detail)),
+        422: ("The file was not accepted", str(error.detail)),
+        503: ("This page cannot be shown", str(error.detail)),
     }
     if error.detail == uploads.REFUSED_ORIGIN:
-        titles[403] = ("The file was not taken", uploads.REFUSED_ORIGIN)
+        titles[403] = ("The file was not accepted", uploads.REFUSED_ORIGIN)
     title, sentence = titles.get(error.status_code, ("There is nothing here", str(error.detail)))
     logged_out = error.status_code == HTTPStatus.UNAUTHORIZED
     login = _airflow(request).login(_airflow_address(request)) if logged_out else ""

@@ -26,11 +26,11 @@ MARK = "Day "
 WORDS = {
     "loaded": "loaded",
     "loaded_with_rejects": "loaded, with rejects",
-    "stopped": "stopped, nothing was sent",
+    "stopped": "stopped; nothing was sent",
     "failed": "failed",
     "dry_run": "dry run",
     "no_file": "no file",
-    "declined": "not approved, nothing was sent",
+    "declined": "not approved; nothing was sent",
     "undone": "complete",
 }
 

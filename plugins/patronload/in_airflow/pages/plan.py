@@ -26,8 +26,8 @@ MOST_IN_A_WORKBOOK = 100_000
 """Lines; a workbook is made in memory, which takes about 1 kB a line."""
 
 PURGED = "The patrons of this run are no longer kept; the figures are."
-NO_PLAN = "This run has no plan: it has not come so far, or it ended before."
-NOBODY = "The plan concerns no patron."
+NO_PLAN = "This run has no plan: it has not reached the stage plan, or it ended before."
+NOBODY = "The plan contains no patrons."
 
 
 def content(run: Run, tenant: Tenant | None, choice: Choice, number: int) -> dict[str, Any]:

@@ -238,7 +238,7 @@ def rejects(session: SessionDep, dag_id: str, run_id: str, ending: Literal["csv"
     tenant = plan_page.tenant_of(loads.tenant_of(dag_id))
     made = _or_503(lambda: plan_page.rejects_so_far(run, tenant)) if tenant and ending == "csv" else None
     if made is None:
-        raise HTTPException(404, "This run has no rejects any more, or never had any.")
+        raise HTTPException(404, "This run never had rejects, or they are no longer kept.")
     return _download(iter([made]), dag_id, run_id, names.REJECTS)
 
 
@@ -289,7 +289,7 @@ def find_patron(
     """Every run of the last weeks that had the patron."""
     name, tenant = _library_name(session, dag_id), plan_page.tenant_of(loads.tenant_of(dag_id))
     if tenant is None:
-        raise HTTPException(503, "The tenant file of this library does not load.")
+        raise HTTPException(503, "The tenant file of this library cannot be loaded.")
     found = _or_503(lambda: finding.search(runs.all_runs(tenant.tenant), tenant, value)) if value.strip() else None
     return looks.page(request, "find.html", dag=dag_id, library=name, value=value, found=found, kinds=finding.KINDS)
 
@@ -299,7 +299,7 @@ def leavers(session: SessionDep, dag_id: str, run_id: str) -> Response:
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
     if not _has(run, names.LEAVERS_FILE):
-        raise HTTPException(404, "This run lists no leavers, or no longer.")
+        raise HTTPException(404, "This run never had a list of leavers, or it is no longer kept.")
     return _download(_blocks(run, names.LEAVERS_FILE), dag_id, run_id, names.LEAVERS_FILE)
 
 
@@ -363,7 +363,7 @@ def _load(session: SessionDep, dag_id: str, run_id: str) -> loads.Load:
     """The run, which Airflow knows: so no path is made of what someone typed."""
     found = loads.load(session, dag_id, run_id) if loads.is_ours(dag_id) else None
     if found is None:
-        raise _foreign(session, dag_id, "There is no such run of this library.")
+        raise _foreign(session, dag_id, "This library has no such run.")
     return found
 
 

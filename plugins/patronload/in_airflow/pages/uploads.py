@@ -31,9 +31,7 @@ from patronload.exports import pgp, reading
 MOST_BYTES = 20 << 20
 """The maximum size of a corrected file."""
 
-REFUSED_ORIGIN = (
-    "The file was sent from another site than this one. Open the page in Airflow, and upload the file there."
-)
+REFUSED_ORIGIN = "The file was sent from another site. Open the page in Airflow, and upload the file there."
 
 
 def check_same_site(request: Request) -> None:

@@ -50,12 +50,12 @@ SUMMARIES: tuple[tuple[str, str], ...] = (
     (r"^Failed to (create|update|delete) user preference", "FOLIO could not store the request preference"),
     (r"limited to one address per addresstype", "two addresses are of the same address type"),
     (r"addresses types|address types", "FOLIO does not know one of the address types"),
-    (r"invalid user type", "FOLIO does not take this type of user; write patron, staff, shadow, system or dcb"),
+    (r"invalid user type", "FOLIO does not accept this type of user; write patron, staff, shadow, system or dcb"),
     (
         r"^Failed to create new user",
         "FOLIO could not create the user and does not say why; often the username or the barcode is another user's",
     ),
-    (rf"^{SEARCH_FAILED}", "FOLIO could not read the users it has; its administrator has to look at it"),
+    (rf"^{SEARCH_FAILED}", "FOLIO could not read its stored users; ask FOLIO's administrator"),
     (r"must not be null", "a field that FOLIO requires is missing"),
     (r"Unrecognized (field|property)", "one of the fields is not known to FOLIO"),
     (r"^Json content error|Cannot deserialize", "a date or another value is written in a way that FOLIO cannot read"),
@@ -250,15 +250,13 @@ CREATE_FAILED = "Failed to create new user"
 """FOLIO: UserImportAPI.createNewUser; all that an answer says of a create that failed."""
 
 HELD = {
-    "externalSystemId": "FOLIO has this user already, with the externalSystemId spelt otherwise",
+    "externalSystemId": "FOLIO has this user already, with the externalSystemId spelt differently",
     "username": "the username is already used by another user in FOLIO",
     "barcode": "the barcode is already used by another user in FOLIO",
     "id": "FOLIO already has a user with this id",
 }
 
-UNEXPLAINED = (
-    "FOLIO could not create the user; none of its ids is another user's, so its administrator has to look at it"
-)
+UNEXPLAINED = "FOLIO could not create the user, although none of its ids is another user's; ask FOLIO's administrator"
 
 
 def is_blind(failed: Failed) -> bool:

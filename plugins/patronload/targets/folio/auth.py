@@ -119,7 +119,7 @@ class Login(httpx.Auth):
         token = self._token_in(response)
         if token is None or not re.fullmatch(r"[\x21-\x7e]+", token.value):
             raise TargetError(
-                f"{self._who()} logged in at {self._path}, but the answer holds no token. "
+                f"{self._who()} logged in at {self._path}, but the answer contains no token. "
                 "Is the connection's host the address of FOLIO's gateway?"
             )
         return token

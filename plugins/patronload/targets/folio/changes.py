@@ -27,7 +27,7 @@ TAKEN_OVER = "taken over: a user without an externalSystemId"
 NEW_ID = "new id, accepted in the tenant's list"
 CLEAN_UP = "points to something that FOLIO no longer has"
 
-NOTHING = Change("", None, None, "sent although nothing differs in what the import takes")
+NOTHING = Change("", None, None, "sent although nothing that the import loads differs")
 """Of a user who is sent although each field that is shown is the same."""
 
 

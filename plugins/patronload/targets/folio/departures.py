@@ -132,8 +132,8 @@ class _Departing:
             try:
                 users = self.folio.users_with_open(*CHECKS[check], ids)
             except TargetError as error:
-                self.warnings.append(f"No patron leaves, because it could not be read who {REASONS[check]}. {error}")
-                return dict.fromkeys(ids, f"it could not be read whether this user {REASONS[check]}")
+                self.warnings.append(f"No patron leaves, because FOLIO could not say who {REASONS[check]}. {error}")
+                return dict.fromkeys(ids, f"FOLIO could not say whether this user {REASONS[check]}")
             found |= dict.fromkeys(users, REASONS[check])
         return found
 

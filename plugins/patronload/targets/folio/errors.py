@@ -56,7 +56,9 @@ def refusal(place: Place, what: str, response: httpx.Response) -> PatronloadErro
     if status in BUSY or response.is_server_error:
         return TransientError(f"{place} is busy or down ({what}, {status}).")
     if response.is_redirect:
-        return TargetError(f"{place} sends {what} elsewhere ({status}). Correct the host of the connection.")
+        return TargetError(
+            f"{place} redirects {what} to another address ({status}). Correct the host of the connection."
+        )
     sentence = SENTENCES.get(status, "{place} refuses {what} ({status}). Ask FOLIO's administrator.")
     permission = PERMISSIONS.get(what.replace(f"/{place.folio_tenant}/", "/TENANT/"), "for it")
     size = len(response.request.content)
@@ -67,7 +69,7 @@ def refusal(place: Place, what: str, response: httpx.Response) -> PatronloadErro
 
 SENTENCES: dict[int, str] = {
     codes.UNAUTHORIZED: (
-        "{place} does not accept the token it has just given ({what}, {status}). "
+        "{place} does not accept the token it has just issued ({what}, {status}). "
         "Does the user belong to the FOLIO tenant {place.folio_tenant}?"
     ),
     codes.FORBIDDEN: (
@@ -80,8 +82,8 @@ SENTENCES: dict[int, str] = {
     ),
     codes.REQUEST_ENTITY_TOO_LARGE: (
         "{place} refuses a request of {size:,} bytes as too large ({status}), though it is for a single patron: a "
-        "target.chunk_bytes below {place.chunk_bytes:,} does not help. Have the gateway's limit raised, and clear this "
-        "task."
+        "target.chunk_bytes below {place.chunk_bytes:,} does not help. Ask the gateway's administrator to raise "
+        "the limit, then clear this task."
     ),
 }
 
@@ -94,8 +96,8 @@ def unreachable(place: Place, error: httpx.RequestError) -> PatronloadError:
 def lost_answer(place: Place, why: str) -> TransientError:
     """A chunk was posted and not answered."""
     return TransientError(
-        f"The answer of {place} to a chunk got lost: {why}. FOLIO may still be at work on it. What became of it "
-        "is looked up, and only what is missing is sent."
+        f"The answer of {place} to a chunk was lost: {why}. FOLIO may still be working on it. Patronload looks "
+        f"up what FOLIO has, and sends only what is missing."
     )
 
 

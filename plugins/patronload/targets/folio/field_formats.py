@@ -39,8 +39,8 @@ _NOT_IN_URLS = re.compile(r"[\s\"<>\\^`{|}]|%(?![0-9A-Fa-f]{2})")
 EMAIL = "FOLIO's custom field takes an e-mail address with a real top-level domain, like ann@college.edu"
 URL = "FOLIO's custom field takes a web address like https://college.edu/page: http or https, a real domain, no blanks"
 NUMBER = "FOLIO's custom field takes a number like 12, -1.5 or 1,000"
-DAY = "FOLIO's custom field takes a date, written like 2027-08-31, and nothing behind it"
-BLANKS = "FOLIO's custom field does not take blanks alone"
+DAY = "FOLIO's custom field takes a date, written like 2027-08-31, and nothing after it"
+BLANKS = "FOLIO's custom field does not accept blanks alone"
 
 
 def misfit(field: Record, value: Any) -> str | None:

@@ -18,8 +18,8 @@ from patronload.targets.folio.client import Folio
 from patronload.targets.folio.protection import is_staff
 
 GONE = "FOLIO no longer has the user whom this row was to take over"
-CHANGED = "the user whom this row was to take over has got another externalSystemId in FOLIO since the plan"
-STAFF = "the user whom this row was to take over has become staff in FOLIO since the plan"
+CHANGED = "the user whom this row was to take over was given another externalSystemId in FOLIO after the plan"
+STAFF = "the user whom this row was to take over became staff in FOLIO after the plan"
 
 NO_LONGER = "FOLIO no longer has the user whose externalSystemId was to go back"
 ANOTHER_KEY = "the user whose externalSystemId was to go back has got another one in FOLIO since the plan"

@@ -30,7 +30,7 @@ def of_id(record: Record) -> Iterable[Problem]:
     """FOLIO: see _UUID."""
     given = record.get("id")
     if given is not None and not _UUID.fullmatch(given):
-        yield Problem("id", str(given), "FOLIO takes as an id only a UUID, like 7c5abc9f-f3d7-4856-b8d7-6712462ca007")
+        yield Problem("id", str(given), "FOLIO accepts only a UUID as an id, like 7c5abc9f-f3d7-4856-b8d7-6712462ca007")
 
 
 def same_types(record: Record) -> Iterator[Problem]:

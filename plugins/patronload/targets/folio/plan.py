@@ -66,7 +66,7 @@ TRIAL = 10
 """Users who go first, alone; one partition of mod-user-import's, so that what it says of them is exact."""
 
 UNREADABLE = "FOLIO's user import cannot read this user: it has a property that the import does not know"
-OTHER_PREFIX = "FOLIO has this user under an externalSystemId whose prefix is spelt otherwise"
+OTHER_PREFIX = "FOLIO has this user under an externalSystemId whose prefix is spelt differently"
 INCOMPLETE = "FOLIO refuses a patron without it, and neither the file nor FOLIO has one"
 
 

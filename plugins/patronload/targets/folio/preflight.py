@@ -115,7 +115,7 @@ def drift_findings(found: Iterable[Drift], filled: Iterable[str]) -> list[Findin
             f"FOLIO's modules are incompatible: mod-users{_and_later(drift.users)} keeps "
             f"{drift.property}, which mod-user-import before {_dotted_version(drift.user_import)} cannot read; "
             f"{'nearly every update' if drift.everyone else 'updates of users who have it'} would fail. "
-            "Ask FOLIO's administrator for a mod-user-import that fits.",
+            "Ask FOLIO's administrator for a matching mod-user-import.",
             [],
         )
         for drift in found

@@ -151,8 +151,8 @@ class Sending:
             raise NothingWritten(
                 TargetError(
                     f"FOLIO's user import could not read any of the first {unreadable} users it was to update, so "
-                    "nothing more was sent. mod-users has been changed and mod-user-import has not: ask FOLIO's "
-                    "administrator for one that fits, then clear the task 'post'."
+                    "nothing more was sent. mod-users was upgraded and mod-user-import was not: ask FOLIO's "
+                    "administrator for a matching mod-user-import, then clear the task 'post'."
                 )
             )
 
@@ -237,7 +237,7 @@ class Sending:
     def _stop(answer: Answer, refused: int) -> NoReturn:
         raise NothingWritten(
             TargetError(
-                f"FOLIO refused each of the first {refused} patrons it was sent one by one, and took none "
+                f"FOLIO refused each of the first {refused} patrons that were sent one by one, and loaded none "
                 f"({answer.status}: {summary(answer.message)}). Nothing was loaded. Correct the mapping, then run the "
                 "load again."
             )
@@ -326,7 +326,7 @@ class Sending:
         """
         if tries + 1 >= MAX_TRIES:
             raise TransientError(
-                f"FOLIO's user import failed {MAX_TRIES} times in a row to search for the stored users of "
+                f"FOLIO's user import failed {MAX_TRIES} times in a row to find the stored users of "
                 f"{len(patrons)} patrons in chunk {self.chunk.number}. The next attempt looks them up and sends what "
                 "is missing."
             )
@@ -409,8 +409,8 @@ class Sending:
     def _still_at_work(self) -> TransientError:
         seconds = (self.folio.clock() - self.sent_at).total_seconds()
         return TransientError(
-            f"FOLIO is still at work on chunk {self.chunk.number}, sent {seconds:.0f} seconds ago. "
-            "Nothing was sent again; the next attempt looks once more."
+            f"FOLIO is still working on chunk {self.chunk.number}, sent {seconds:.0f} seconds ago. "
+            "Nothing was sent again; the next attempt checks again."
         )
 
 

@@ -178,7 +178,7 @@ class _Undoing:
         if unknown:
             return f"FOLIO's user import cannot read this user, because of {', '.join(unknown)}"
         if not user["externalSystemId"].startswith(self.folio.prefix):
-            return "FOLIO has this user under an externalSystemId whose prefix is spelt otherwise"
+            return "FOLIO has this user under an externalSystemId whose prefix is spelt differently"
         return ""
 
     def _line(self, sent: dict[str, Any], user: Record) -> _Patron:

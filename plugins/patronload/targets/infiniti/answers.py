@@ -29,9 +29,9 @@ FILE_REFUSED = "Infiniti refused the whole file (see the rejects file)"
 COUNTED = ("processed", "created", "updated", "failed")
 
 SUMMARIES: tuple[tuple[str, str], ...] = (
-    (r"not a well-formed e-?mail address", "the e-mail address is not one that Infiniti takes"),
+    (r"not a well-formed e-?mail address", "the e-mail address is not one that Infiniti accepts"),
     (r"barcode\W.*(in use|taken|exists|unique)", "the barcode is already used by another patron in Infiniti"),
-    (r"graduation\s?year", "the graduation year is not one that Infiniti takes"),
+    (r"graduation\s?year", "the graduation year is not one that Infiniti accepts"),
     (r"may not be (blank|null|empty)|is (mandatory|required)", "a field that Infiniti requires is empty"),
 )
 

@@ -129,7 +129,7 @@ class Infiniti:
             raise nothing.reason from nothing
         if answer.is_unauthorised:
             raise self._login_error()
-        return ["The login works. Infiniti cannot be asked what it has."]
+        return ["The login works. Infiniti cannot say which patrons it has."]
 
     def plan(
         self,
@@ -187,7 +187,7 @@ class Infiniti:
             return answers.outcome(answer, patrons, self.settings.first_row)
         if first:
             raise Unreadable(
-                f"{self} refused the first file as a whole; what it said is in sent/{number:04}.json. Correct "
+                f"{self} refused the whole first file; its answer is in sent/{number:04}.json. Correct "
                 "the mapping, or target.header in the tenant file, and start the load again.",
                 answer.raw,
             )
@@ -212,16 +212,18 @@ class Infiniti:
             return self._lost_answer(f"the server answered {status}")
         return Unreadable(
             f"{self} answers a file in a way Infiniti never does ({status}). Is the host of the connection the "
-            "school's own address? What came is in sent/.",
+            "school's own address? The answer is in sent/.",
             {"status": status, "text": response.text[:MOST_KEPT]},
         )
 
     def _refusal(self, response: httpx.Response) -> PatronloadError:
         status = response.status_code
         if status == codes.TOO_MANY_REQUESTS:
-            return TransientError(f"{self} asks us to come later ({status}).")
+            return TransientError(f"{self} asks us to try again later ({status}).")
         if response.is_redirect:
-            return TargetError(f"{self} sends the import elsewhere ({status}). Correct the host of the connection.")
+            return TargetError(
+                f"{self} redirects the import to another address ({status}). Correct the host of the connection."
+            )
         if status == codes.REQUEST_ENTITY_TOO_LARGE:
             size = int(response.request.headers["content-length"])
             return TargetError(
@@ -235,14 +237,14 @@ class Infiniti:
 
     def _login_error(self) -> TargetError:
         return TargetError(
-            f"{self} does not let us in: Unauthorised. The account of the connection needs system administration "
-            "privileges, and a password of Infiniti's own (single sign-on by SAML will not do). Correct the "
-            "connection; nothing of this file was taken."
+            f"{self} refused our login: Unauthorised. The account of the connection needs system administration "
+            "privileges, and a password of Infiniti's own (single sign-on with SAML is not enough). Correct the "
+            "connection. Nothing in this file was loaded."
         )
 
     def _lost_answer(self, why: str) -> TransientError:
         return TransientError(
-            f"The answer of {self} to a file got lost: {why}. Infiniti may still be at work on it. The file is sent "
+            f"The answer of {self} to a file was lost: {why}. Infiniti may still be working on it. The file is sent "
             "again, without passwords; that does no harm."
         )
 
@@ -294,7 +296,7 @@ def _notes(outcome: Outcome, secret: list[int]) -> Iterator[str]:
     """Notes for the report on a file that was sent twice."""
     if outcome.updated:
         yield (
-            "The answer to a file got lost, and it was sent again: those of its patrons whom Infiniti created by the "
+            "The answer to a file was lost, and it was sent again: those of its patrons whom Infiniti created by the "
             f"first one are counted as updated. There are {outcome.updated:,} at most."
         )
     refused = {failed.row for failed in outcome.failed}

@@ -58,7 +58,7 @@ def plan(undoing: Undoing) -> Planned:
             "unchanged": len(quiet),
             "rejected": len(lost),
             "read": "the artifacts",
-            "warnings": ["Infiniti cannot be asked what it has: what was changed there since the load is overwritten."],
+            "warnings": ["Infiniti cannot say what it has: changes made there since the load are overwritten."],
             "findings": [],
             "create": {},
             "undo": figures._asdict(),
