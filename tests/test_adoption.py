@@ -119,7 +119,7 @@ def test_a_reason_to_load_anyway_does_not_replace_the_question(library):
     """A person is always asked."""
     tried(library)
     load = planned(library, "adopting", days_after(1), adopt="prefix", load_anyway="the file is right")
-    with pytest.raises(Declined, match="A person has to approve"):
+    with pytest.raises(Declined, match="This load has to be approved"):
         stages.post(load)
 
 

@@ -242,7 +242,7 @@ def test_an_answer_that_comes_after_another_plan_does_not_count(asking):
     stages.approve(load, TURN)
     asking.deliver(range(4), day=days_after(1))
     planned(asking)
-    with pytest.raises(Declined, match="planned again while a person was asked"):
+    with pytest.raises(Declined, match="planned again while the question was open"):
         stages.approve(load, TURN, YES)
     assert told(load).outcome == "declined"
     with pytest.raises(Declined):
@@ -263,7 +263,7 @@ def test_who_marks_the_task_as_done_has_not_approved(asking):
     """post asks for the answer itself."""
     load = planned(asking)
     stages.approve(load, TURN)
-    with pytest.raises(Declined, match="A person has to approve this load"):
+    with pytest.raises(Declined, match="This load has to be approved"):
         stages.post(load)
     assert load.run.names("sent") == []
 

@@ -144,7 +144,7 @@ def test_a_file_that_is_not_what_was_fetched_is_not_taken(loaded):
     """Its SHA-256 is another one; nothing of it is left in the run."""
     (loaded.runs / "first" / "export.csv").write_text("somebody changed it")
     load = loaded.load("again", past=True)
-    with pytest.raises(SourceError, match=r"What run first has kept of patrons_20261120\.csv is not what it had"):
+    with pytest.raises(SourceError, match=r"The copy that run first kept of patrons_20261120\.csv is not the file"):
         stages.fetch(load)
     assert not load.run.has(names.EXPORT)
 
@@ -157,9 +157,7 @@ def test_an_export_that_was_purged_says_so_and_what_to_do(loaded):
     assert json.loads((loaded.runs / "first" / "export.json").read_text())["day"] == "2026-11-20"
     with pytest.raises(MissingError) as gone:
         stages.fetch(loaded.load("again", past=True))
-    assert "Run first had fetched the export of 20 November 2026, but patrons are kept for 30 days only" in str(
-        gone.value
-    )
+    assert "Run first fetched the export of 20 November 2026, but patrons are kept for only 30 days" in str(gone.value)
     assert str(gone.value).endswith("Ask the sender for the file.")
     assert Keep().patrons == "30 days"
     with pytest.raises(MissingError, match=r"No earlier run has kept an export of this day either\.$"):

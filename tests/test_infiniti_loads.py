@@ -394,7 +394,7 @@ def test_an_undo_sends_the_rows_of_the_load_before(load, undo, infiniti):
     assert not users["pupil4"]["enabled"]
     assert (told["outcome"], told["rows"], told["updated"], told["unchanged"]) == ("undone", 3, 2, 1)
     report = undoing.run.read_json(names.REPORT)
-    assert any("what was changed there since the load is overwritten" in warning for warning in report["warnings"])
+    assert any("changes made there since the load are overwritten" in warning for warning in report["warnings"])
     told, _ = undo("run2")
     assert users["pupil1"]["surname"] == "Brown"
     assert users["pupil4"]["enabled"]

@@ -60,7 +60,7 @@ def test_the_same_file_stops_the_run_where_a_library_wants_that(library):
     library.configure(limits={"same_file": "stop"})
     library.deliver(range(3))
     library.loaded("first")
-    told = library.stopped("second", r"loaded already: patrons.csv, with the load of 20 November 2026 \(run first\)")
+    told = library.stopped("second", r"already loaded: patrons.csv, with the load of 20 November 2026 \(run first\)")
     assert [gate.gate for gate in told.gates if gate.state == "failed"] == ["same_file"]
 
 
@@ -100,7 +100,7 @@ def test_an_older_file_is_stopped_and_with_a_reason_the_ledger_does_not_go_back(
     told = library.stopped("old", "The file is older than the last one loaded")
     assert "(written 20 Nov 2026, 02:00 CST)" in told.failure.message
     assert "(written 20 Nov 2026, 03:00 CST)" in told.failure.message
-    assert "start the load again with 'Load anyway'" in told.failure.message
+    assert "start the load again with a reason in 'Load anyway'" in told.failure.message
     _wrong, right, always = next_steps(told)
     assert "with a reason in 'Load anyway'" in right
     assert "have limits.older_file changed in the tenant file, and clear the task 'validate'" in always

@@ -306,7 +306,7 @@ def test_it_is_always_asked_about_and_never_sent_without_a_yes(library, mails):
     undoing = library.load("undo", undo="day2")
     for stage in BEFORE:
         stage(undoing)
-    with pytest.raises(Declined, match="A person has to approve this load"):
+    with pytest.raises(Declined, match="This load has to be approved"):
         stages.post(undoing)
     question = stages.approve(undoing, TURN)
     assert question.sentences == ("This run undoes a load (run day2, of 22 November 2026, with the file patrons.csv).",)

@@ -213,7 +213,9 @@ def test_a_file_that_may_be_the_wrong_one_has_its_page_too(library):
     library.stopped("second", "The file has 1 rows")
     words = " ".join(Page(Run(library.runs / "second").read(names.VALIDATION_PAGE).decode()).words.split())
     assert "This may not be the right file" in words
-    assert words.index("Stopped the run The file has 1 rows") < words.index("Passed This file was not loaded before")
+    assert words.index("Stopped the run The file has 1 rows") < words.index(
+        "Passed This file has not been loaded before"
+    )
 
 
 def test_all_passed(library):

@@ -199,7 +199,10 @@ def test_completeness_is_what_the_tenant_knows_of_the_file():
     assert trailer.sentence == "The trailer line counts 11 rows; found 10."
     assert all(verdict.passed for verdict in gates.complete(limits, 500, 10, Trailer("T{rows}", 10)))
     (missing,) = gates.complete(Limits(), 500, 10, Trailer("T{rows}", None))
-    assert (missing.passed, "not the trailer that source.trailer tells (T{rows})" in missing.sentence) == (False, True)
+    assert (missing.passed, "not the trailer that source.trailer describes (T{rows})" in missing.sentence) == (
+        False,
+        True,
+    )
 
 
 def test_percents_are_written_as_people_write_them():

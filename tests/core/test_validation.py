@@ -612,7 +612,7 @@ def test_the_limits_stop_a_run_that_is_too_short_or_too_faulty():
     allowed = Limits(min_rows=10, max_rejects="20%")
     nine, ten = (export(pl.DataFrame({ROW: range(rows)})) for rows in (9, 10))
     assert limits.breaches(allowed, ten, 2) == []
-    assert "wants at least 10" in "".join(limits.breaches(allowed, nine, 0))
+    assert "requires at least 10" in "".join(limits.breaches(allowed, nine, 0))
     assert "3 of 10 rows are rejected" in "".join(limits.breaches(allowed, ten, 3))
     assert "allows 0" in "".join(limits.breaches(Limits(max_rejects=0), ten, 1))
 

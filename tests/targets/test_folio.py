@@ -176,7 +176,7 @@ def test_what_the_gateway_kept_to_itself(
 def test_an_answer_that_got_lost(server: FolioServer, folio: Folio, status: int):
     """A gateway that gave up says nothing about the users; the POST is not repeated."""
     server.faults.answer(status, work="first")
-    with pytest.raises(TransientError, match="got lost"):
+    with pytest.raises(TransientError, match="was lost"):
         folio.post(body(person(1)))
     assert len(server.imports) == 1
 
@@ -233,7 +233,7 @@ def test_an_answer_that_trickles_in(server: FolioServer):
     """Each piece is in time, and all of them are not: what became of the patrons is unknown, and will be looked up."""
     server.faults.trouble(trickle=4)
     patience = QUICK._replace(answer=2)
-    with Folio(folio_target(), account(server), patience) as folio, pytest.raises(TransientError, match="got lost"):
+    with Folio(folio_target(), account(server), patience) as folio, pytest.raises(TransientError, match="was lost"):
         folio.post(body(person(1)))
 
 

@@ -247,7 +247,7 @@ def test_ids_are_spelt_as_folio_has_them(server: FolioServer, rules: Mapping):
 def test_a_prefix_that_is_spelt_otherwise(server: FolioServer, rules: Mapping):
     """Banner_1 can never be sent as source type banner and 1; a person has to look."""
     stored_user(server, person(1), prefix="Banner_")
-    assert "prefix is spelt otherwise" in reasons(plan(server, [person(1)], rules))[2]
+    assert "prefix is spelt differently" in reasons(plan(server, [person(1)], rules))[2]
 
 
 @pytest.mark.parametrize("all_of_them", [False, True])

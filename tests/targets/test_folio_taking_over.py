@@ -201,8 +201,8 @@ def test_a_lost_answer_to_the_change_itself(server: FolioServer, rules: Mapping,
 @pytest.mark.parametrize(
     ("edit", "reason"),
     [
-        ({"type": "staff"}, "has become staff in FOLIO since the plan"),
-        ({"externalSystemId": "banner_other"}, "has got another externalSystemId in FOLIO since the plan"),
+        ({"type": "staff"}, "became staff in FOLIO after the plan"),
+        ({"externalSystemId": "banner_other"}, "was given another externalSystemId in FOLIO after the plan"),
         (None, "FOLIO no longer has the user"),
         ({"patronGroup": "00000000-0000-4000-8000-00000000dead"}, "FOLIO does not know the patron group"),
     ],
@@ -255,7 +255,7 @@ def test_ids_that_were_changed_by_mistake(server: FolioServer, rules: Mapping):
     assert sorted(reasons(planned)) == [2, 3]
     assert "names a user who is staff" in reasons(planned)[2]
     assert "another row's patron under a new id" in reasons(planned)[3]
-    assert "1 line of the list of target.match.identities names two users whom FOLIO has both" in words(planned)
+    assert "1 line of the list of target.match.identities names two users who are both in FOLIO" in words(planned)
 
 
 def test_an_old_id_in_a_row_that_was_refused(server: FolioServer, rules: Mapping):

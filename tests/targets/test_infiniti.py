@@ -187,7 +187,7 @@ def test_an_answer_that_keeps_getting_lost(server, tmp_path):
     """Nothing is claimed; the next attempt sends once more."""
     server.faults.hang_up(times=2, work="first")
     run = make_run(tmp_path, pupils(3))
-    with pytest.raises(TransientError, match="got lost"):
+    with pytest.raises(TransientError, match="was lost"):
         post(run, server)
     assert run.names("results") == []
     assert post(run, server) == Totals(chunks=1, patrons=3, created=0, updated=3, failed=0)
@@ -241,7 +241,7 @@ def test_a_file_that_is_refused_as_a_whole(server, tmp_path):
     """The first one: the mapping or the header is wrong, and nothing goes on. A later one: its rows have failed."""
     server.oddities.unknown_columns = "refuse"
     odd = school_target(header={"surname": "familyname"})
-    with pytest.raises(TargetError, match=r"refused the first file.*target\.header"):
+    with pytest.raises(TargetError, match=r"refused the whole first file.*target\.header"):
         post(make_run(tmp_path / "first", pupils(2), odd), server, odd)
     server.faults.answer(200, nth=2, body='{"success": false, "summary": "The file is not a CSV file."}')
     run = make_run(tmp_path / "later", pupils(7))

@@ -24,7 +24,8 @@ def prefixed_ids(rows: int, prefix: str) -> Iterator[Finding]:
             "externalSystemId",
             "warn",
             f"In {_count(rows)} the externalSystemId already begins with '{prefix}', and FOLIO has a user with "
-            f"exactly that externalSystemId. FOLIO puts '{prefix}' in front of it again, so these rows become other users. Remove the prefix in the mapping, or remove target.source_type from the tenant file.",
+            f"exactly that externalSystemId. FOLIO puts '{prefix}' in front of it again, so these rows become other users. "
+            "Remove the prefix in the mapping, or remove target.source_type from the tenant file.",
             [],
         )
 
@@ -94,7 +95,8 @@ def _doubles(lines: int) -> Iterator[Finding]:
             "externalSystemId",
             "warn",
             f"{_count(lines, 'line')} of the list of target.match.identities "
-            f"{'names' if lines == 1 else 'name'} two users who are both in FOLIO. Nothing is changed for them: merge them in FOLIO, or correct the list.",
+            f"{'names' if lines == 1 else 'name'} two users who are both in FOLIO. Nothing is changed for "
+            "them: merge them in FOLIO, or correct the list.",
             [],
         )
 
