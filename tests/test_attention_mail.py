@@ -86,7 +86,7 @@ def shown(tenant: str, *attention: str) -> dict[str, Any]:
 def test_what_airflow_tells(airflow: Airflow, monkeypatch):
     """The sentences of the page over all libraries, but for loads that wait: these have had a mail of their own."""
     connect(monkeypatch, airflow.url, quiet_days="9", page="https://a.example/loads")
-    waits = "The file is not there yet; it is loaded as soon as it comes."
+    waits = "The file is not there yet. It is loaded as soon as it arrives."
     airflow.libraries = [shown("bexley", "The DAG is switched off.", waits), shown("ashford"), shown("corvey", waits)]
     assert watch.look() == (
         ("oncall@a.example", "ann@a.example"),
@@ -101,7 +101,7 @@ def test_a_tenant_file_that_does_not_load(airflow: Airflow, monkeypatch):
     wrong = ConfigError("ashford.yaml, line 3: key 'chunk_syze' is not known.")
     files = [("ashford", wrong), ("bexley", wrong), ("corvey", TENANT), ("dunmore", TENANT)]
     monkeypatch.setattr(tenants, "load_all", lambda: iter(files))
-    airflow.libraries = [shown("ashford", "Its tenant file does not load, or was taken away."), shown("dunmore")]
+    airflow.libraries = [shown("ashford", "Its tenant file cannot be loaded, or was deleted."), shown("dunmore")]
     found = {problem.library: problem.sentences for problem in watch.look().problems}
     assert found.keys() == {"Ashford Library", "bexley", "corvey"}
     assert found["Ashford Library"] == (f"Its tenant file does not load. {wrong}",)

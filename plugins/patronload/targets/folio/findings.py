@@ -24,8 +24,8 @@ def prefixed_ids(rows: int, prefix: str) -> Iterator[Finding]:
             "externalSystemId",
             "warn",
             f"In {_count(rows)} the externalSystemId already begins with '{prefix}', and FOLIO has a user with "
-            f"exactly that externalSystemId. FOLIO puts '{prefix}' in front of it again, so these rows become other users. "
-            "Remove the prefix in the mapping, or remove target.source_type from the tenant file.",
+            f"exactly that externalSystemId. FOLIO puts '{prefix}' in front of it again, so these rows become other "
+            "users. Remove the prefix in the mapping, or remove target.source_type from the tenant file.",
             [],
         )
 
