@@ -106,7 +106,7 @@ def test_all_files_of_a_delivery_are_taken(library):
     assert [each["name"] for each in about(library, "again")["more"]] == ["staff_20261120.csv"]
     (library.runs / "first" / "more" / "0002.csv").unlink()
     shutil.rmtree(library.runs / "again")
-    with pytest.raises(MissingError, match="it has been deleted since"):
+    with pytest.raises(MissingError, match="so it has been deleted"):
         stages.fetch(library.load("third", past=True))
 
 

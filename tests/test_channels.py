@@ -160,7 +160,7 @@ def test_one_mail_that_fails_stops_no_other_one(end, monkeypatch):
     def send(mail):
         tried.append(mail.to)
         if len(tried) == 1:
-            raise TransientError("The mail server puts off 1 of 1 recipients until later.")
+            raise TransientError("The mail server defers 1 of 1 recipients.")
 
     monkeypatch.setattr(smtp, "send", send)
     monkeypatch.setattr(channels.Posting, "post", lambda *_: None)

@@ -105,4 +105,4 @@ def test_not_while_a_load_is_under_way(library, capsys):
     lease = Lease(library.load("night4").run.root, "folio.example/main", "lib/night7")
     lease.hold()
     assert main(["ledger", "--tenant", "lib"]) == 1
-    assert "lib/night7 is under way" in " ".join(capsys.readouterr().err.split())
+    assert "lib/night7 is running" in " ".join(capsys.readouterr().err.split())

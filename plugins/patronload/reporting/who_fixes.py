@@ -25,7 +25,7 @@ _OF_OFFICE = (
 )
 _OF_LIBRARY = (
     r"already used by|already has a user|has this user|another user's|is that of a user",
-    r"users? without an externalSystemId|is staff|become staff",
+    r"users? without an externalSystemId|is staff|bec[ao]me staff",
     r"changed ids|protected by hand|take over|another username|under a second account|swap their",
     r"does not have this patron|held by another row|externalSystemId in FOLIO|prefix is spelt",
 )
