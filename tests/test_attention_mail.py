@@ -112,7 +112,7 @@ def test_a_tenant_file_that_does_not_load(airflow: Airflow, monkeypatch):
     ("path", "status", "error", "words"),
     [
         ("/auth/token", 503, TransientError, "status 503"),
-        ("/auth/token", 404, TargetError, "Look at its host"),
+        ("/auth/token", 404, TargetError, "Check its host"),
         ("/patron-loads/loads.json", 403, TargetError, "refused the login"),
         ("/patron-loads/loads.json", 302, TargetError, "status 302"),
     ],

@@ -47,7 +47,7 @@ def test_a_preview_for_infiniti_tells_what_only_infiniti_would_refuse(project, t
     out = tmp_path / "out"
     assert main(["preview", "--mapping", "infiniti/school_patrons", "--export", str(export), "--out", str(out)]) == 0
     told = capsys.readouterr().out
-    assert "9 rows: 1 patrons, 8 rejected" in told
+    assert "9 rows: 1 patron, 8 rejected" in told
     assert "Please note: 1 patron has no barcode and cannot borrow: row 10." in told
     (posted,) = (out / "patrons.jsonl").read_text().splitlines()
     assert json.loads(posted)["enabled"] == "Y"
@@ -232,7 +232,7 @@ def test_preview_of_an_encrypted_export(which, pgp_key, include, export, tmp_pat
     key = ["--pgp-key", str(tmp_path / "key.asc")]
     call = ["preview", *which, "--export", str(closed), "--out", str(tmp_path / "out")]
     assert main([*call, *key]) == 0
-    assert "1 rows: 1 patrons, 0 rejected" in capsys.readouterr().out
+    assert "1 rows: 1 patron, 0 rejected" in capsys.readouterr().out
     assert main(call) == 1
     told = " ".join(capsys.readouterr().err.split())
     assert ("encrypted with PGP (see source.pgp" in told) if "--mapping" in which else ("--pgp-key FILE" in told)

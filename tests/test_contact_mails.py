@@ -127,7 +127,7 @@ def test_without_a_key_the_mails_are_sent_and_lead_into_airflow(monkeypatch, cap
         ("plan", "FOLIO's custom field takes a list: map it with 'split'", "mapping"),
         ("post", "the username is already used by another user in FOLIO", "library"),
         ("post", "FOLIO refused the patron (see the rejects file)", "office"),
-        ("post", "FOLIO could not read the users it has; its administrator has to look at it", "office"),
+        ("post", "FOLIO could not read its stored users; ask FOLIO's administrator", "office"),
     ],
 )
 def test_who_can_fix_a_row(stage, reason, key):

@@ -147,8 +147,8 @@ def test_an_undo_that_was_killed_among_the_ids_goes_on(library, taken_over, monk
 @pytest.mark.parametrize(
     ("edit", "reason"),
     [
-        ({"type": "staff"}, "has become staff in FOLIO"),
-        ({"externalSystemId": "other"}, "has got another one in FOLIO since the plan"),
+        ({"type": "staff"}, "became staff in FOLIO"),
+        ({"externalSystemId": "other"}, "was given another one in FOLIO after the plan"),
         (None, "FOLIO no longer has the user"),
     ],
 )

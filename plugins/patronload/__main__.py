@@ -7,7 +7,7 @@ Patronload without Airflow: check the YAML, and preview a load.
   python -m patronload preview --tenant northfield --export patrons.csv --out DIR
   python -m patronload preview --mapping folio/flat_patrons --export patrons.csv --out DIR
   python -m patronload draft --export patrons.csv --name northfield --out DIR
-  python -m patronload find northfield            every run of the last weeks that had a person
+  python -m patronload find northfield            every run of recent weeks that contained a person
   python -m patronload decrypt --artifact rejects.csv --out DIR
   python -m patronload init --out DIR             the folders of a deployment of your own
   python -m patronload ledger --tenant northfield build the patron ledger again from the archive of runs
@@ -51,17 +51,17 @@ LOOK = 2
 
 EXIT_CODES = """
 exit codes:
-  0  done; check found no mistake, and the run of a preview would not stop
-  1  a mistake in a file, which was reported; or the run of a preview would stop
+  0  success: check found no mistakes, or the load of a preview would not stop
+  1  a mistake, which was reported; or the load of a preview would stop
   2  wrong arguments
 """
 
 
 class _Output(Console):
-    """A console that falls silent when no one reads any more, as in `preview ... | head`."""
+    """A console that prints nothing more once its reader has gone, as in `preview ... | head`."""
 
     def on_broken_pipe(self) -> None:
-        """Go on without output: the files are written all the same, and the exit code is that of the work."""
+        """Continue without output: the files are still written, and the exit code is that of the command."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -127,9 +127,7 @@ def command_line_parser() -> argparse.ArgumentParser:
     _add_find(commands)
     decrypt = commands.add_parser("decrypt", help="decrypt artifacts")
     decrypt.add_argument("--artifact", metavar="F", type=Path, required=True, help="a file, or a run's folder")
-    decrypt.add_argument(
-        "--keys", metavar="F", type=Path, help="a file with the keys; without it you are asked for them"
-    )
+    decrypt.add_argument("--keys", metavar="F", type=Path, help="a file with the keys (asked for if left out)")
     decrypt.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write")
     decrypt.set_defaults(command=_decrypt)
     init = commands.add_parser("init", help="write the folders of a deployment of your own")
@@ -148,10 +146,10 @@ def _add_ledger(commands: Any) -> None:
 
 
 def _add_find(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    find = commands.add_parser("find", help="every run of the last weeks that had a person, and what came of it")
+    find = commands.add_parser("find", help="list every run of recent weeks that contained a person, and the result")
     _complete_tenants(find.add_argument("tenant", metavar="TENANT", help="the library's short name"))
     find.add_argument(
-        "value", metavar="VALUE", nargs="?", help="an id, username, barcode or e-mail address; without it you are asked"
+        "value", metavar="VALUE", nargs="?", help="an id, username, barcode or e-mail address (asked for if left out)"
     )
     find.set_defaults(command=_find)
 
@@ -163,7 +161,7 @@ def _add_draft(draft: argparse.ArgumentParser) -> None:
     draft.add_argument("--out", metavar="DIR", type=Path, default=Path("draft"), help="where to write (draft)")
     draft.add_argument("--delimiter", help="the character between two cells (the one that gives most columns)")
     draft.add_argument("--encoding", default="cp1252", help="the encoding of a sample that is not UTF-8 (cp1252)")
-    draft.add_argument("--force", action="store_true", help="replace files that are there already")
+    draft.add_argument("--force", action="store_true", help="replace existing files")
     draft.set_defaults(command=_draft)
 
 
@@ -329,7 +327,8 @@ def _show(made: Preview, folder: Path) -> None:
     for refusal in made.refusals:
         out.print(f"The run would stop: {refusal}", style="red", markup=False)
     skipped = f", {made.skipped.height:,} skipped by rule" if made.skipped.height else ""
-    out.print(f"{made.rows:,} rows: {made.patrons.height:,} patrons, {made.rejected:,} rejected{skipped}", style="bold")
+    patrons = f"{made.patrons.height:,} patron{'' if made.patrons.height == 1 else 's'}"
+    out.print(f"{made.rows:,} rows: {patrons}, {made.rejected:,} rejected{skipped}", style="bold")
     for skip in made.skips:
         out.print(f"Skipped {skip['count']:,} rows: {skip['reason']}", markup=False)
     if made.reasons:
@@ -362,7 +361,7 @@ def _draft(parsed: argparse.Namespace) -> int:
     }
     if there := [f"{path}" for path in texts if path.exists() and not parsed.force]:
         raise ConfigError(
-            f"{' and '.join(there)} {'is' if len(there) == 1 else 'are'} there already, so nothing was written. Choose "
+            f"{' and '.join(there)} already {'exists' if len(there) == 1 else 'exist'}, so nothing was written. Choose "
             "another --name or --out, or replace what is there with --force."
         )
     for path, text in texts.items():

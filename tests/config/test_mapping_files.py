@@ -110,7 +110,7 @@ MISTAKES = [
     ),
     (PRONOUNS, "[]", f"{CASES}.cases", "needs at least one."),
     ("order: [FAC, UG]", "order: [FAC]", "prefer.order", "needs at least two."),
-    ("order: [FAC, UG]", "order: [FAC, FAC]", "prefer.order", "'FAC' is there twice"),
+    ("order: [FAC, UG]", "order: [FAC, FAC]", "prefer.order", "'FAC' occurs twice"),
     ("newcomers: create", "newcomers: ignore", "newcomers", "takes 'create', 'reject' or 'skip'; 'ignore' was given."),
     (
         "{today: next 31 August}",

@@ -200,7 +200,12 @@ MISTAKES = [
     ("encoding: cp1252", "encoding: unicode_escape", "source.encoding", "is not an encoding"),
     ("encoding: cp1252", "encoding: idna", "source.encoding", "is not an encoding"),
     ("  quote: double", "  quote: off", "source.quote", "takes 'double' or 'none'"),
-    ("  widths: {ID: 8, LOGIN: 20}", "  columns: [ID, ID]", "source.columns", "'ID' cannot be a column's name, or is"),
+    (
+        "  widths: {ID: 8, LOGIN: 20}",
+        "  columns: [ID, ID]",
+        "source.columns",
+        "'ID' cannot be a column's name, or occurs",
+    ),
     ("  skip_lines: 1", "  skip_lines: -1", "source.skip_lines", "too small"),
     (
         "unknown_values: stop",
@@ -251,7 +256,7 @@ MISTAKES = [
     ("mapping: folio/people", "mapping: ../../etc/passwd", "mapping", "folio/"),
     ('schedule: "30 4 * * *"', 'schedule: "30 4 * *"', "schedule", 'Write one like "30 4 * * *" (04:30 each day).'),
     ('schedule: "30 4 * * *"', "schedule:", "schedule", "is empty. Its meaning: a cron line; left out: loads are"),
-    ('schedule: "30 4 * * *"', 'schedule: "0 0 31 2 *"', "schedule", "is a day that never comes. Write one like"),
+    ('schedule: "30 4 * * *"', 'schedule: "0 0 31 2 *"', "schedule", "is never a day. Write one like"),
     ('schedule: "30 4 * * *"', 'schedule: "R 4 * * *"', "schedule", "has a random time. Write a fixed one, like"),
     (
         'schedule: "30 4 * * *"',

@@ -41,10 +41,10 @@ def test_reads_what_windows_writes(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a: 1\nb: 2\na: 3\n", "a.yaml, line 3: the key 'a' is there twice. Remove one of them."),
-        ("a:\n  b: 1\n  b: 2\n", "a.yaml, line 3: the key 'b' is there twice. Remove one of them."),
-        ("a: {b: 1, b: 1}\n", "a.yaml, line 1: the key 'b' is there twice. Remove one of them."),
-        ("'a': 1\na: 1\n", "a.yaml, line 2: the key 'a' is there twice. Remove one of them."),
+        ("a: 1\nb: 2\na: 3\n", "a.yaml, line 3: the key 'a' occurs twice. Remove one of them."),
+        ("a:\n  b: 1\n  b: 2\n", "a.yaml, line 3: the key 'b' occurs twice. Remove one of them."),
+        ("a: {b: 1, b: 1}\n", "a.yaml, line 1: the key 'b' occurs twice. Remove one of them."),
+        ("'a': 1\na: 1\n", "a.yaml, line 2: the key 'a' occurs twice. Remove one of them."),
         ("NO: Oslo\n", "a.yaml, line 1: the key NO is not read as text. Write it in quotes: 'NO'."),
         ("x: 1\non: 1\n", "a.yaml, line 2: the key on is not read as text. Write it in quotes: 'on'."),
         ("007: Bond\n", "a.yaml, line 1: the key 007 is not read as text. Write it in quotes: '007'."),

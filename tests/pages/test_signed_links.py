@@ -130,7 +130,7 @@ def test_an_approver_answers_once(links: Links, choice):
     assert links.site.audit == [("patron_link_answered", DAG, HEAD)]
     (use,) = links.uses(run_id)
     assert (use["did"], use["what"], use["by"]) == ("answered", choice, HEAD)
-    assert "The answer was taken" in links.client.get(path).text
+    assert "Your answer was accepted" in links.client.get(path).text
     again = {"form": form, "choice": "Approve", "reason": "again and again"}
     assert links.client.post(f"{path}/answer", data=again).status_code == 409
     assert links.detail(run_id).chosen_options == [choice]
@@ -183,7 +183,7 @@ def test_a_changed_question_revokes_the_link(links: Links):
     record.write(run)
     assert links.client.post(f"{path}/answer", data=told).status_code == 409
     page = links.client.get(path).text
-    assert "This question is no longer asked" in page
+    assert "This question is out of date" in page
     assert "Send the answer" not in page
     assert links.detail(run_id).responded_at is None
     assert links.answer(links.answer_link(run_id)).status_code == 303, "the newer mail has a link of its own"

@@ -43,7 +43,7 @@ Values = Annotated[
 class Condition(Document):
     """A condition on a cell, and on further cells with `and`. Upper and lower case are different."""
 
-    column: ColumnName = Field(description="the column to look at")
+    column: ColumnName = Field(description="the column that is tested")
     is_: Values | None = Field(None, alias="is", description="the cell has this text, or one of these")
     is_not: Values | None = Field(None, description="the cell has none of these texts; a blank cell has none")
     matches: Pattern | None = Field(None, description="the cell contains a match of this pattern")

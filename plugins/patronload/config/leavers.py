@@ -37,7 +37,7 @@ class Leavers(Document):
     after: Age = Field("14 days", description="only after they have been missing for this long")
     missing_loads: int = Field(3, strict=True, ge=1, le=1000, description="and from this many complete loads in a row")
     max: ShareOrNumber = Field(
-        "2%", description="if more of the known patrons than this would leave at once, none does: a share, or a number"
+        "2%", description="if more known patrons than this would leave at once, none of them does: a share, or a number"
     )
     announce: Age | None = Field(
         None, description="mention them in the mail this many days in advance", examples=["3 days"]

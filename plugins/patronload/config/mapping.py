@@ -95,7 +95,7 @@ BlankWord = Annotated[Text, BeforeValidator(_require_quotes, json_schema_input_t
 def _different(order: tuple[str, ...]) -> tuple[str, ...]:
     for value in order:
         if order.count(value) > 1 or value != value.strip():
-            raise ValueError(f"'{value}' is there twice, or has blanks around it. Write each value once.")
+            raise ValueError(f"'{value}' occurs twice, or has blanks around it. Write each value once, without them.")
     return order
 
 

@@ -103,7 +103,9 @@ class Variant(Document):
     earliest: Day | None = Field(
         None, description="an earlier date rejects the row: a day, today, or a number of years from today"
     )
-    latest: Day | None = Field(None, description="a later date rejects the row")
+    latest: Day | None = Field(
+        None, description="a later date rejects the row: a day, today, or a number of years from today"
+    )
     outside: Literal["reject", "clamp", "blank"] = Field(
         "reject", description="a date that is too early or too late: reject the row, use the limit, or leave it out"
     )
@@ -112,7 +114,7 @@ class Variant(Document):
         pattern="^[A-Z]{2}$",
         description="the country of telephone numbers without +; they become international, like +13125550199",
     )
-    default: Constant | None = Field(None, description="the value of the field if there is none in the row")
+    default: Constant | None = Field(None, description="the value of the field if the row has none")
 
     @model_validator(mode="after")
     def _check_keys_fit(self) -> "Variant":
@@ -190,7 +192,7 @@ class Case(Variant):
     """A way to fill a field for some of the rows."""
 
     when: Condition | None = Field(
-        None, description="the rows that this case is for; left out, in the last case: all others"
+        None, description="the rows to which this case applies; if left out, in the last case: all others"
     )
 
 

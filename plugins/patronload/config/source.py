@@ -29,7 +29,7 @@ from patronload.systems.description import ConnectionId
 def _distinct(columns: tuple[str, ...]) -> tuple[str, ...]:
     for name in columns:
         if columns.count(name) > 1 or not is_usable(name):
-            raise ValueError(f"'{name}' cannot be a column's name, or is there twice. Give each column its own.")
+            raise ValueError(f"'{name}' cannot be a column's name, or occurs twice. Give each column its own name.")
     return columns
 
 
@@ -91,7 +91,7 @@ class Layout(Document):
         description="columns whose values always have this many digits: one with fewer has lost its leading zeros",
     )
     member: str | None = Field(
-        None, min_length=1, description="the name of the export in a zip file of several files; may hold * or ?"
+        None, min_length=1, description="the name of the export in a zip file with several files; may contain * and ?"
     )
     most: Most = Field(Most(), description="how large an export may be", examples=["{rows: 8000000}"])
 
@@ -106,7 +106,7 @@ class Source(Layout):
     """Where the export is, and how it is written."""
 
     path: DatedPath = Field(
-        description="may hold {date:%Y%m%d} (the run's day in the tenant's time zone), {date-1:%Y%m%d} (the day "
+        description="may contain {date:%Y%m%d} (the run's day in the tenant's time zone), {date-1:%Y%m%d} (the day "
         "before), * and ?"
     )
     files: Literal["newest", "all"] | Annotated[tuple[DatedPath, ...], Field(min_length=1)] = Field(
@@ -131,7 +131,7 @@ class Source(Layout):
         strict=True,
         ge=0,
         le=600,
-        description="a file whose size or time changes within this many seconds is still being written",
+        description="seconds to watch the file; if its size or time changes meanwhile, it is still being written",
     )
 
     expected_by: ClockTime | None = Field(
@@ -167,8 +167,8 @@ class Source(Layout):
         paths = [self.path, *(self.files if isinstance(self.files, tuple) else ())]
         found = [(path, part) for path in paths if (part := looks_dated(path))]
         return [
-            f"source: '{part}' in {path} is not filled in, so a file of just this name is looked for. For the day of "
-            "the run write {date:%Y%m%d}, for the day before {date-1:%Y%m%d}."
+            f"source: '{part}' in {path} is not filled in, so only a file with exactly this name is found. For the day "
+            "of the run write {date:%Y%m%d}, for the day before {date-1:%Y%m%d}."
             for path, part in found
         ]
 
@@ -224,7 +224,7 @@ class HttpsSource(Source):
     type: Literal["https"]
     connection: ConnectionId
     path: DatedPath = Field(
-        description="the address of the file, after the address in the connection; may hold {date:%Y%m%d} and a query",
+        description="the file's address, after the address in the connection; may contain {date:%Y%m%d} and a query",
         examples=["reports/patrons.csv?day={date:%Y-%m-%d}"],
     )
 
@@ -271,7 +271,7 @@ class SqlSource(Source):
     path: str = Field(
         alias="query",
         pattern=r"^[A-Za-z0-9_-]+\.sql$",
-        description="the name of the file with the query, beside the tenant file; it may hold '{date:%Y-%m-%d}'",
+        description="the name of the file with the query, beside the tenant file; it may contain '{date:%Y-%m-%d}'",
         examples=["elmwood.sql"],
     )
 

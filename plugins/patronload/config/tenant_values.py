@@ -71,7 +71,7 @@ def _cron_line(schedule: str) -> str:
     try:
         croniter(schedule, datetime.now(UTC)).get_next()
     except CroniterBadDateError:
-        raise ValueError(f"'{schedule}' is a day that never comes. Write one like \"30 4 1 * *\" (the 1st).") from None
+        raise ValueError(f"'{schedule}' is never a day. Write one like \"30 4 1 * *\" (the 1st).") from None
     return schedule
 
 

@@ -45,7 +45,7 @@ class Limits(Document):
     max_rejects: ShareOrNumber = Field("10%", description="maximum rejected rows: a share like 2%, or a number")
     min_bytes: int = Field(0, strict=True, ge=0, description="minimum size of the file in bytes")
     same_file: Literal["skip", "stop"] = Field(
-        "skip", description="a file that was loaded before: skip it, or stop the run"
+        "skip", description="a file that was already loaded: skip it, or stop the run"
     )
     older_file: Literal["stop", "warn"] = Field("stop", description="a file older than the last one that was loaded")
     changed_columns: Literal["stop", "warn"] = Field("stop", description="a column of the last load is missing")
@@ -102,13 +102,11 @@ class Approval(Document):
         "12 hours", description="without an answer by then, the load is declined; hours or minutes, maximum 20 hours"
     )
 
-    first_load: bool = Field(
-        False, strict=True, description="whether a person is also asked before the library's first load"
-    )
+    first_load: bool = Field(False, strict=True, description="whether the library's first load needs approval too")
     load_anyway: bool = Field(
         False,
         strict=True,
-        description="whether a reason in 'Load anyway' takes the place of an approver; left out: a person is asked too",
+        description="whether a load with a reason in 'Load anyway' needs no approval; left out: it still needs one",
     )
 
     @property
@@ -309,7 +307,7 @@ def _mistakes_about_leavers(tenant: Tenant) -> Iterator[tuple[yaml_files.Key, st
     if tenant.source.contains != "everyone":
         yield (
             ("leavers",),
-            "only a complete file tells who has left. Write 'contains: everyone' under source, or remove this.",
+            "only a complete file shows who has left. Write 'contains: everyone' under source, or remove this.",
         )
     if system.can_be_asked:
         for path in rules.set:
@@ -326,7 +324,7 @@ def _mistakes_about_leavers(tenant: Tenant) -> Iterator[tuple[yaml_files.Key, st
     }
     for key, value in asked.items():
         if value:
-            yield key, f"{system.name} cannot be asked about its patrons. Remove this; 'except: {{ids: ...}}' works."
+            yield key, f"{system.name} cannot be asked about its patrons. Remove it; 'except: {{ids: ...}}' works."
 
 
 def _mistakes_about_rejects(tenant: Tenant) -> Iterator[tuple[yaml_files.Key, str]]:

@@ -154,7 +154,7 @@ class _Reader:
             if name.tag != "tag:yaml.org,2002:str":
                 self.refuse(name, f"the key {name.value} is not read as text. Write it in quotes: '{name.value}'.")
             if name.value in seen:
-                self.refuse(name, f"the key '{name.value}' is there twice. Remove one of them.")
+                self.refuse(name, f"the key '{name.value}' occurs twice. Remove one of them.")
             seen.add(name.value)
             self.lines[(*key, name.value)] = name.start_mark.line + 1
             yield name.value, child

@@ -48,8 +48,8 @@ def _addresses(connection: Connection) -> tuple[str, ...]:
     addresses = tuple(str(each).strip() for each in listed if str(each).strip())
     if not addresses or not all("@" in each for each in addresses):
         raise ConfigError(
-            f"The Airflow connection '{CONNECTION}' names no one on call. Add \"mail_to\" to its extra: one address, "
-            "or several with commas between."
+            f"The Airflow connection '{CONNECTION}' names no one on call. Add \"mail_to\" to its extra: one "
+            f"address, or several, separated by commas."
         )
     return addresses
 
@@ -100,8 +100,8 @@ def _answer(answer: httpx.Response) -> Any:
     if answer.is_server_error:
         raise TransientError(f"Airflow answers with status {answer.status_code}; it may be starting.")
     raise TargetError(
-        f"Airflow answers with status {answer.status_code} to the account of the Airflow connection '{CONNECTION}'. "
-        "Look at its host."
+        f"Airflow answers with status {answer.status_code} to the account of the Airflow connection "
+        f"'{CONNECTION}'. Check its host."
     )
 
 

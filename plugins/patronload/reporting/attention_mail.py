@@ -57,7 +57,7 @@ def mail(to: Sequence[str], problems: Sequence[Problem], link: str, now: datetim
     content = {
         "above": ("Patron loads", f"{dates.short(now.date())}, {now:%H:%M} UTC"),
         "look": ATTENTION if problems else ALL_WELL,
-        "lead": "" if problems else "What was reported before is over.",
+        "lead": "" if problems else "Everything that was reported before is solved.",
         "problems": problems,
         "link": link,
         "steps": STEPS if problems else (),
@@ -69,9 +69,9 @@ def mail(to: Sequence[str], problems: Sequence[Problem], link: str, now: datetim
 
 STEPS = (
     "Open the page with all libraries. It shows these first, each with its last loads.",
-    "If a load is due and has not begun, look at Airflow's scheduler and workers.",
-    "If a DAG is switched off, switch it on, unless that is intended.",
-    "If a tenant file does not load, correct the line that is named. Airflow reads it again automatically.",
+    "If a load is due and has not begun, check Airflow's scheduler and workers.",
+    "If a DAG is switched off, switch it on, unless someone paused it on purpose.",
+    "If a tenant file has a mistake, correct the line that is named. Airflow reads it again automatically.",
 )
 
 
@@ -81,7 +81,7 @@ def deadline_mail(tenant: Tenant, run_id: str, day: date, link: str) -> Mail:
     content = {
         "above": (tenant.library, f"Patron load of {dates.in_words(day)}"),
         "look": ATTENTION,
-        "lead": "It goes on; another mail reports how it ends.",
+        "lead": "The load continues; another mail reports how it ends.",
         "problems": (),
         "link": link,
         "steps": DEADLINE_STEPS,
@@ -92,9 +92,9 @@ def deadline_mail(tenant: Tenant, run_id: str, day: date, link: str) -> Mail:
 
 
 DEADLINE_STEPS = (
-    "Open the run in Airflow. If it waits for its file or for an answer, that is all.",
-    "If a task is running, the last lines of its log show how far it is. A slow library system makes a slow load.",
-    "If no task has begun, look at Airflow's workers.",
+    "Open the run in Airflow. If it waits for its file or for an answer, nothing is wrong with Airflow.",
+    "If a task is running, the last lines of its log show its progress. A slow library system makes a load slow.",
+    "If no task has begun, check Airflow's workers.",
 )
 
 

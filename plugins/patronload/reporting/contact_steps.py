@@ -7,7 +7,7 @@ import re
 from patronload.reporting.places import Places
 from patronload.reporting.report import Report, count_of
 
-ON_CALL = "The people on call have the same mail with the technical details; you need not do anything now."
+ON_CALL = "The people on call have the same mail with the technical details; you do not have to do anything now."
 
 
 def contact_steps(report: Report, places: Places) -> list[str]:
@@ -46,8 +46,8 @@ def _after_a_failure(report: Report, places: Places) -> list[str]:
 
 def _loaded_before(report: Report, _: Places) -> list[str]:
     return [
-        "If a newer export should be there, ask its sender.",
-        f"To load this one once more, ask {_expert(report)}.",
+        "If there should be a newer export, ask its sender.",
+        f"To load this one again, ask {_expert(report)}.",
     ]
 
 
@@ -63,8 +63,8 @@ def _correct(report: Report, places: Places) -> list[str]:
     where = f" You find it on your SFTP server: {' and '.join(report.put_back)}." if report.put_back else ""
     steps = [
         f"Open the rejects (rejects.xlsx or rejects.csv): the file has the {rows} and the reasons.{where}",
-        "Correct the rows there, and in the system that the export comes from, or the next one has the errors again.",
-        "Save the file as a workbook or as CSV, and leave the columns in that begin with reject_.",
+        "Correct the rows there, and in the system that the export comes from, so that the next export is right too.",
+        "Save the file as a workbook or as CSV, and keep the columns that begin with reject_.",
     ]
     if places.signed and places.rejects:
         return [

@@ -162,7 +162,7 @@ def _unknown_values(written: Any) -> Any:
     if not isinstance(written, dict):
         if written in ("reject", "stop"):
             return written
-        raise ValueError(f"takes reject, stop, or a choice for each field like {LEAVE_OUT}; '{written}' was given.")
+        raise ValueError(f"takes reject, stop, or a choice for each field, like {LEAVE_OUT}; '{written}' was given.")
     for path, choice in written.items():
         if path not in FIELDS_OF_KNOWN_VALUES and not re.fullmatch(r"customFields\.[A-Za-z0-9_-]+", str(path)):
             raise ValueError(f"'{path}' has no such values; {suggestion(path, [*FIELDS_OF_KNOWN_VALUES, CUSTOM])}")
@@ -249,7 +249,7 @@ class FolioTarget(Target):
         description="a new patron with the e-mail address of a user who is not in the file: perhaps the same person",
     )
     match: Match = Field(
-        default_factory=Match, description="who a row is, when FOLIO does not have its externalSystemId"
+        default_factory=Match, description="how to find the user of a row if FOLIO does not have its externalSystemId"
     )
     protected: Protected = Field(
         default_factory=Protected, description="users, or fields, that someone protects by hand in FOLIO"

@@ -111,7 +111,7 @@ EXPIRED = "It is too old. The mail about the next load has a new one."
 FORGED = "It is incomplete, or it is no longer valid. Copy the whole address from the mail."
 TOO_OFTEN = "Wait ten minutes, and open the link in the mail again."
 LEFT_OPEN = "It was open for too long. Open the link in the mail again."
-NOT_YOURS = "This link is not for that."
+NOT_YOURS = "This link does not allow that."
 
 
 def _visit(session: Session, name: str, token: str) -> Visit:
@@ -207,7 +207,7 @@ def answer(
     said = " ".join(plain_text.one_line(reason).split())
     if not _may_answer(session, visitor):
         raise HTTPException(
-            409, "The question was answered, or it has changed since. Open the link to see what is now."
+            409, "The question was answered, or it has changed. Open the link to see the current state."
         )
     choices = [
         each.name for each in plan_page.waiting(visitor.run, visitor.link.run, visitor.tenant)["question"].choices
@@ -216,7 +216,7 @@ def answer(
         raise HTTPException(422, "An answer needs a reason of at least three letters. Go back, and write one.")
     by = visitor.person.address
     if not answers.give(session, visitor.dag_id, visitor.link.run, choice, said, by):
-        raise HTTPException(409, "Someone else has just answered. Open the link to see how.")
+        raise HTTPException(409, "Someone else has just answered. Open the link to see the answer.")
     _record_use(request, session, visitor, "answered", choice)
     return RedirectResponse(f"{_root(request)}/{visitor.tenant.tenant}/{visitor.token}", 303, HEADERS)
 
@@ -302,19 +302,19 @@ def _blocks(run: Run, name: str) -> Any:
 
 
 TITLES = {
-    403: "This page cannot be used any more",
+    403: "This page can no longer be used",
     404: "This link does not work",
-    409: "The answer was not taken",
+    409: "The answer was not accepted",
     410: "This link has expired",
-    413: "The file was not taken",
-    422: "This was not taken",
-    429: "This was tried too often",
+    413: "The file was not accepted",
+    422: "This was not accepted",
+    429: "There were too many attempts",
 }
 
 
 async def _refusal_page(request: Request, error: Exception) -> HTMLResponse:
     assert isinstance(error, HTTPException)
-    title = TITLES.get(error.status_code, "This cannot be shown")
+    title = TITLES.get(error.status_code, "This page cannot be shown")
     return _page(request, "link_refused.html", error.status_code, title=title, sentence=str(error.detail))
 
 

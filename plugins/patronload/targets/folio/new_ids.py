@@ -22,8 +22,8 @@ CHANGED = "the user whom this row was to take over was given another externalSys
 STAFF = "the user whom this row was to take over became staff in FOLIO after the plan"
 
 NO_LONGER = "FOLIO no longer has the user whose externalSystemId was to go back"
-ANOTHER_KEY = "the user whose externalSystemId was to go back has got another one in FOLIO since the plan"
-STAFF_NOW = "the user whose externalSystemId was to go back has become staff in FOLIO since the plan"
+ANOTHER_KEY = "the user whose externalSystemId was to go back was given another one in FOLIO after the plan"
+STAFF_NOW = "the user whose externalSystemId was to go back became staff in FOLIO after the plan"
 
 
 def give(folio: Folio, chunk: Chunk, changed: Callable[[], None]) -> dict[int, Failed]:
