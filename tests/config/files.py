@@ -95,6 +95,8 @@ notify:
   on_decline: [head@riverside.example]
   on_failure: [oncall@riverside.example, second@riverside.example]
   weekly: [head@riverside.example]
+  webhook: riverside_webhook
+  slack: riverside_slack
 people:
   export: Campus office, x1234
   target: FOLIO office, x2345
@@ -102,6 +104,8 @@ people:
 keep:
   patrons: 14 days
   reports: 1 day
+deadline: 6 hours
+links: {approvers: [head@riverside.example]}
 """
 
 MAPPING = """\

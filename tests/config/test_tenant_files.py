@@ -110,6 +110,10 @@ def test_reads_every_key(include: Path) -> None:
     assert list(tenant.notify.on_success) == list(tenant.notify.weekly) == ["head@riverside.example"]
     assert (tenant.notify.on_stop, tenant.notify.on_no_file) == (("campus@riverside.example",), ())
     assert tenant.notify.on_decline == ("head@riverside.example",)
+    assert (tenant.notify.webhook, tenant.notify.slack) == ("riverside_webhook", "riverside_slack")
+    assert tenant.deadline == "6 hours"
+    assert tenant.links is not None
+    assert tenant.links.approvers == ("head@riverside.example",)
     assert tenant.source.expected_time == time(6)
     people = {"export": "Campus office, x1234", "target": "FOLIO office, x2345", "airflow": "Consortium"}
     assert tenant.people.model_dump() == people
