@@ -110,7 +110,7 @@ def make_run(
 def run_of_plan(folder: Path, planned: Planned, target: FolioTarget | None = None) -> Run:
     """A run with a real plan, one chunk a level."""
     target, run = target or folio_target(), Run(folder / "artifacts" / "northfield" / "run")
-    frame = planned.patrons.with_columns(chunk=pl.col("level") + 1)
+    frame = planned.patrons.frame().with_columns(chunk=pl.col("level") + 1)
     for (number,), part in frame.group_by("chunk"):
         body = targets.request_body(target, part["patron"])
         run.write(f"chunks/{number:04}.json.zst", zstandard.compress(body))

@@ -90,7 +90,7 @@ def plan(
 
 def sent(planned: Planned) -> dict[int, dict[str, Any]]:
     """The records to be sent by row."""
-    return {row: json.loads(text) for row, text in planned.patrons.select("row", "patron").iter_rows()}
+    return {row: json.loads(text) for row, text in planned.patrons.frame().select("row", "patron").iter_rows()}
 
 
 def reasons(planned: Planned) -> dict[int, str]:

@@ -23,7 +23,7 @@ def rules(tmp_path: Path) -> Mapping:
 
 def levels(planned: Planned) -> list[list[int]]:
     """The rows that go together, in the order in which they go."""
-    return [part["row"].to_list() for part in planned.patrons.partition_by("level", maintain_order=True)]
+    return [part["row"].to_list() for part in planned.patrons.frame().partition_by("level", maintain_order=True)]
 
 
 @pytest.mark.parametrize("field", ["username", "barcode"])

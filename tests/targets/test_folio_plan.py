@@ -40,7 +40,7 @@ def load(server: FolioServer, planned: Any, **given: Any) -> None:
     """Send what was planned in one request."""
     target = folio_target(**given)
     with UserImport(target, account(server), QUICK) as folio:
-        answer = folio.post(request_body(target, planned.patrons["patron"]))
+        answer = folio.post(request_body(target, planned.patrons.frame()["patron"]))
     assert answer.content is not None
     assert answer.content["failedRecords"] == 0, answer.content
 
@@ -488,10 +488,10 @@ def test_a_few_known_users_go_first(server: FolioServer, rules: Mapping):
     for number in range(3, 18):
         stored_user(server, person(number))
     planned = plan(server, people(30), rules)
-    assert planned.patrons["row"].to_list() == [*range(4, 14), 2, 3, *range(14, 32)]
-    assert planned.patrons["level"].to_list() == [0] * 10 + [1] * 20
-    assert plan(server, people(25), rules).patrons["level"].to_list() == [0] * 25
-    assert plan(server, people(30, first=100), rules).patrons["level"].to_list() == [0] * 30
+    assert planned.patrons.frame()["row"].to_list() == [*range(4, 14), 2, 3, *range(14, 32)]
+    assert planned.patrons.frame()["level"].to_list() == [0] * 10 + [1] * 20
+    assert plan(server, people(25), rules).patrons.frame()["level"].to_list() == [0] * 25
+    assert plan(server, people(30, first=100), rules).patrons.frame()["level"].to_list() == [0] * 30
 
 
 def test_a_user_that_the_import_cannot_read(server: FolioServer, rules: Mapping):

@@ -58,7 +58,7 @@ def plan(mapping, *records, ledger=None, **settings):
 
 
 def sent(planned):
-    return {row: json.loads(text) for row, text in planned.patrons.select("row", "patron").iter_rows()}
+    return {row: json.loads(text) for row, text in planned.patrons.frame().select("row", "patron").iter_rows()}
 
 
 def reasons(planned):
@@ -191,7 +191,7 @@ def test_whom_a_password_is_sent_for(mapping, passwords, ledger, rows):
     people = [pupil(1, password="Welcome-1"), pupil(2, password="Welcome-2"), pupil(3)]
     planned = plan(mapping(), *people, ledger=ledger, passwords=passwords)
     assert [row for row, record in sent(planned).items() if "password" in record] == rows
-    assert planned.patrons.filter("apart")["row"].to_list() == rows, "in files of their own"
+    assert planned.patrons.frame().filter("apart")["row"].to_list() == rows, "in files of their own"
     assert "Welcome" not in json.dumps(planned.summary)
     assert "password" not in json.loads(targets.offline(mapping(), frame(people), SYDNEY).posted[0])
 

@@ -6,23 +6,22 @@ The file may have millions of lines. Polars reads it lazily: only the lines of o
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from patronload.artifacts import names
+from patronload.artifacts import names, tables
 from patronload.artifacts.run import Run
 from patronload.checks.effects import in_words
 
 PER_PAGE = 50
 
 PART = 50_000
-"""Lines that are read at once; the file has as many in a row group."""
+"""Lines that are read at once; the file has a row group for half as many."""
 
 UNCHANGED = "unchanged"
 """The action that is left out unless someone asks for it."""
@@ -103,11 +102,8 @@ def number_of_lines(run: Run, choice: Choice) -> int:
         return int(chosen.select(pl.len()).collect(engine="streaming").item())
 
 
-@contextmanager
-def _lines(run: Run) -> Iterator[pl.LazyFrame]:
-    with run.reading(names.CHANGES) as file:
-        # A file of a disk is read as far as needed; one from a bucket, or an encrypted one, is in memory.
-        yield pl.scan_parquet(file if isinstance(file, io.BufferedReader) else io.BytesIO(file.read()))
+def _lines(run: Run) -> AbstractContextManager[pl.LazyFrame]:
+    return tables.scanning(run, names.CHANGES)
 
 
 def _rows(lines: pl.LazyFrame, choice: Choice) -> pl.Series:

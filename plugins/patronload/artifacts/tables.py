@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, Any
 
 import polars as pl
@@ -16,10 +18,18 @@ REJECTS: dict[str, type[pl.DataType]] = {"row": pl.UInt32, "stage": pl.String, *
 """A rejected row with the stage that rejected it."""
 
 
-def read(run: Run, name: str) -> pl.DataFrame:
-    """The table with this name."""
+def read(run: Run, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """The table with this name, or some of its columns."""
     with run.reading(name) as file:
-        return pl.read_parquet(io.BytesIO(file.read()))
+        return pl.read_parquet(io.BytesIO(file.read()), columns=None if columns is None else list(columns))
+
+
+@contextmanager
+def scanning(run: Run, name: str) -> Iterator[pl.LazyFrame]:
+    """The table with this name, to be read part by part within a `with` block."""
+    with run.reading(name) as file:
+        # A file of a disk is read as far as needed; one from a bucket, or an encrypted one, is in memory.
+        yield pl.scan_parquet(file if isinstance(file, io.BufferedReader) else io.BytesIO(file.read()))
 
 
 def write(run: Run, name: str, frame: pl.DataFrame, **options: Any) -> None:

@@ -33,6 +33,7 @@ from patronload.reporting.report import count_of
 from patronload.rows import ROW
 from patronload.targets.delivery import Leaving
 from patronload.targets.patron_ledger import EXEMPT, MISSING, PRESENT, PatronLedger
+from patronload.targets.spool import in_parts
 
 Decision = Literal["ask", "leave", "wait", "unasked"]
 """
@@ -266,8 +267,10 @@ def last_records(load: Load, keys: Sequence[str]) -> dict[str, str]:
         if not wanted:
             break
         if run.has(names.PATRONS) and not run.has(names.UNDONE):
-            lines = tables.read(run, names.PATRONS).filter(pl.col(key).is_in(wanted))
-            found |= dict(lines.select(key, "patron").iter_rows())
+            among = pl.col(key).is_in(pl.Series(wanted, dtype=pl.String).implode())
+            with tables.scanning(run, names.PATRONS) as patrons:
+                for part in in_parts(patrons, key, "patron"):
+                    found |= dict(part.filter(among).iter_rows())
     return found
 
 

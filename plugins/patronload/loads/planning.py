@@ -39,6 +39,7 @@ from patronload.mapping import expressions
 from patronload.rows import ROW
 from patronload.targets import Target
 from patronload.targets.delivery import CHANGES, Background, Planned
+from patronload.targets.outgoing import Outgoing
 from patronload.targets.patron_ledger import LEFT, PatronLedger
 from patronload.targets.spool import Spool
 
@@ -88,12 +89,14 @@ def _plan_undo(load: Load, target: Target, lease: Lease) -> Counts:
 
 
 def _plan_file(load: Load, facts: Facts, target: Target, lease: Lease, decision: leavers.Decision) -> Counts:
+    """The plan of an export. Its patrons are read part by part, because there may be millions."""
     started = datetime.now(UTC)
-    patrons, mapping = tables.read(load.run, names.PATRONS), load.mapping(facts.columns)
+    mapping = load.mapping(facts.columns)
     ledger = ledger_store.read(load.run, load.tenant.system)
     leaving, people = leavers.consider(load, mapping, ledger, decision)
-    background = _background(load, mapping, patrons)._replace(ledger=ledger, leaving=leaving)
-    planned = target.plan(patrons, mapping, load.tenant.zone, background)
+    with tables.scanning(load.run, names.PATRONS) as patrons:
+        background = _background(load, mapping, patrons)._replace(ledger=ledger, leaving=leaving)
+        planned = target.plan(patrons, mapping, load.tenant.zone, background)
     # Comparing takes long: another process of the task may have planned meanwhile, and be sending what it planned.
     if not load.dry_run:
         lease.renew()
@@ -132,7 +135,7 @@ def _plan_file(load: Load, facts: Facts, target: Target, lease: Lease, decision:
     return counts | {"chunks": len(set(numbered)), "rejected": rejected}
 
 
-def _background(load: Load, mapping: Mapping, patrons: pl.DataFrame) -> Background:
+def _background(load: Load, mapping: Mapping, patrons: pl.LazyFrame) -> Background:
     """What the plan takes into account beside the patrons, without the ledger and those who leave."""
     return Background(
         refused=_rejected_keys(load, mapping),
@@ -206,16 +209,23 @@ def _rejected_keys(load: Load, mapping: Mapping) -> list[tuple[int, str]]:
     return found
 
 
-def _keys_elsewhere(load: Load, mapping: Mapping, patrons: pl.DataFrame) -> frozenset[str]:
+def _keys_elsewhere(load: Load, mapping: Mapping, patrons: pl.LazyFrame) -> frozenset[str]:
     """The patrons whom other tenants' loads brought to the same library system, where only ledgers tell who is new."""
     if mapping.newcomers == "create" or mapping.system.can_be_asked:
         return frozenset()
-    return frozenset(leavers.of_other_tenants(load, patrons[mapping.system.key].drop_nulls().to_list()))
+    keys = patrons.select(mapping.system.key).drop_nulls().collect().to_series()
+    return frozenset(leavers.of_other_tenants(load, keys.to_list()))
 
 
-def _write_planned(run: Run, patrons: pl.DataFrame, numbered: list[int]) -> None:
-    column = pl.Series("chunk", numbered, dtype=pl.UInt32)
-    tables.write(run, names.PLANNED, patrons.drop("patron").insert_column(1, column))
+def _write_planned(run: Run, patrons: Outgoing, numbered: list[int]) -> None:
+    """Store the patrons to send without their records, each with its chunk."""
+    with closing(patrons), run.writing(names.PLANNED) as file:
+        writer, done = tables.Writer(file), 0
+        for part in (patrons.empty, *patrons.parts()):
+            column = pl.Series("chunk", numbered[done : done + part.height], dtype=pl.UInt32)
+            writer.write(part.drop("patron").insert_column(1, column))
+            done += part.height
+        writer.close()
 
 
 def planned_at(run: Run) -> datetime:

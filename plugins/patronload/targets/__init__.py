@@ -44,13 +44,15 @@ class Target(Protocol):
 
     def plan(
         self,
-        patrons: pl.DataFrame,
+        patrons: pl.DataFrame | pl.LazyFrame,
         mapping: Mapping,
         zone: ZoneInfo,
         background: Background = NO_BACKGROUND,
     ) -> Planned:
         """
         Compare the patrons that `transform` made with what the server has; nothing is changed there.
+
+        There may be millions of patrons: a lazy frame is read part by part (spool.in_parts).
 
         Raises TargetError for everything that has to be fixed first, all of it together, or TransientError.
         """

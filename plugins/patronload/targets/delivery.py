@@ -16,6 +16,7 @@ from patronload.config.leavers import Leavers
 from patronload.config.mapping import Mapping
 from patronload.errors import Defect, PatronloadError, TargetError
 from patronload.rows import SKIPPED
+from patronload.targets.outgoing import Outgoing
 from patronload.targets.patron_ledger import LEFT, PatronLedger
 from patronload.targets.spool import Spool
 
@@ -288,17 +289,17 @@ class Planned(NamedTuple):
     """
     The patrons to send, before they are divided into chunks.
 
-    patrons: row, level, the target's unique fields, patron (the record as it is sent, JSON), in the order in which they
-    go; a level is through before the next one begins, and where there is a column `apart`, no two of its values go in
-    one chunk. rejects: see rows.REJECTS. stops: sentences why nothing may be sent. summary: figures and findings for
-    plan.json, without personal data; `create` is what has to be made in the target before the first chunk.
+    patrons: row, level, the target's unique fields, patron (the record as it is sent, JSON); a level is through before
+    the next one begins, and where there is a column `apart`, no two of its values go in one chunk. rejects: see
+    rows.REJECTS. stops: sentences why nothing may be sent. summary: figures and findings for plan.json, without
+    personal data; `create` is what has to be made in the target before the first chunk.
     skipped: rows that the mapping does not load because the target does not have their patron, see rows.SKIPPED.
     unchanged, changes, before, departures, stays: see UNCHANGED, CHANGES, BEFORE, DEPARTURES, STAYS; adopted: see
     ADOPTED; rows
     that were rejected may still be in `changes` and `before`.
     """
 
-    patrons: pl.DataFrame
+    patrons: Outgoing
     rejects: pl.DataFrame
     stops: list[str]
     summary: dict[str, Any]

@@ -15,18 +15,18 @@ from patronload import systems, targets
 from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.mapping import transform
+from patronload.targets.outgoing import Outgoing
 
 WRITERS = 8
 """How many chunks are written at the same time. Most of the time goes into waiting for a disk or a bucket."""
 
 
-def write(run: Run, target: systems.Target, patrons: pl.DataFrame) -> list[int]:
+def write(run: Run, target: systems.Target, patrons: Outgoing) -> list[int]:
     """
-    Write the chunks of some patrons, and return the chunk number of each patron.
+    Write the chunks of some patrons, and return the chunk number of each patron, in the order in which they go.
 
     Patrons of a later `level`, or with another value of `apart`, are in a later chunk.
     """
-    numbered = _chunk_numbers(target, patrons)
     local = threading.local()  # one compressor per thread: making one takes half as long as compressing a chunk
 
     def prepare() -> None:
@@ -38,21 +38,54 @@ def write(run: Run, target: systems.Target, patrons: pl.DataFrame) -> list[int]:
 
     # Compressing releases Python's lock, and a disk is slow.
     with ThreadPoolExecutor(WRITERS, initializer=prepare) as pool:
-        writing = [pool.submit(write_one, *each) for each in texts_by_chunk(numbered, patrons[transform.PATRON])]
-        for each in writing:
-            each.result()
-    return numbered
+        cutting = _Cutting(target, patrons)
+        for chunks in cutting:
+            # The chunks of a part are through before the next part is read.
+            for each in [pool.submit(write_one, *chunk) for chunk in chunks]:
+                each.result()
+    return cutting.numbered
 
 
-def _chunk_numbers(target: systems.Target, patrons: pl.DataFrame) -> list[int]:
-    room = target.chunk_bytes - targets.request_overhead(target)
-    numbered: list[int] = []
-    together = [name for name in ("level", "apart") if name in patrons.columns]
-    for part in patrons.partition_by(together, maintain_order=True):
-        first = numbered[-1] if numbered else 0
-        sizes = part[transform.PATRON].str.len_bytes()
-        numbered += [first + number for number in numbers(sizes, target.chunk_size, room)]
-    return numbered
+class _Cutting:
+    """
+    Cuts patrons into chunks part by part: for each part, the chunks that it completes, with their texts.
+
+    `numbered` has the chunk number of each patron so far.
+    """
+
+    def __init__(self, target: systems.Target, patrons: Outgoing) -> None:
+        self.numbered: list[int] = []
+        self._patrons = patrons
+        self._cut = Cut(target.chunk_size, target.chunk_bytes - targets.request_overhead(target))
+        self._open: pl.Series | None = None
+
+    def __iter__(self) -> Iterator[list[tuple[int, pl.Series]]]:
+        place: tuple[int, ...] = ()
+        for part in self._patrons.parts():
+            before, place = place, part.select(self._patrons.order).row(0)
+            if before and before != place:
+                yield self._rest()
+                self._cut.next_chunk()
+            yield self._completed(part[transform.PATRON])
+        yield self._rest()
+
+    def _completed(self, texts: pl.Series) -> list[tuple[int, pl.Series]]:
+        numbers = self._cut.numbers(texts.str.len_bytes())
+        found = list(texts_by_chunk(numbers, texts))
+        if self._open is not None:
+            last = self.numbered[-1]
+            if numbers[0] == last:
+                found[0] = (last, pl.concat([self._open, found[0][1]]))
+            else:
+                found.insert(0, (last, self._open))
+        self.numbered += numbers
+        # The next part may have more patrons of the last chunk.
+        self._open = found.pop()[1]
+        return found
+
+    def _rest(self) -> list[tuple[int, pl.Series]]:
+        rest, self._open = self._open, None
+        return [] if rest is None else [(self.numbered[-1], rest)]
 
 
 def texts_by_chunk(numbered: list[int], texts: pl.Series) -> Iterator[tuple[int, pl.Series]]:
@@ -63,18 +96,34 @@ def texts_by_chunk(numbered: list[int], texts: pl.Series) -> Iterator[tuple[int,
 
 
 def numbers(sizes: Iterable[int], most_patrons: int, most_bytes: int) -> list[int]:
+    """The chunk, from 1, of each patron whose JSON has the given size in bytes; see Cut."""
+    return Cut(most_patrons, most_bytes).numbers(sizes)
+
+
+class Cut:
     """
-    The chunk, from 1, of each patron whose JSON has the given size in bytes.
+    Numbers the chunks of patrons whose JSON has a given size in bytes.
 
     A chunk ends before it would hold more than `most_patrons` or more than `most_bytes`, counting the comma between two
     patrons. A patron that alone is larger than `most_bytes` has a chunk of its own.
     """
-    chunk, patrons, total = 1, 0, 0
-    numbered = []
-    for size in sizes:
-        if patrons and (patrons == most_patrons or total + 1 + size > most_bytes):
-            chunk, patrons, total = chunk + 1, 0, 0
-        total += size + (1 if patrons else 0)
-        patrons += 1
-        numbered.append(chunk)
-    return numbered
+
+    def __init__(self, most_patrons: int, most_bytes: int) -> None:
+        self._most_patrons = most_patrons
+        self._most_bytes = most_bytes
+        self._chunk, self._patrons, self._total = 1, 0, 0
+
+    def numbers(self, sizes: Iterable[int]) -> list[int]:
+        """The chunk of each of the next patrons, from 1."""
+        numbered = []
+        for size in sizes:
+            if self._patrons and (self._patrons == self._most_patrons or self._total + 1 + size > self._most_bytes):
+                self.next_chunk()
+            self._total += size + (1 if self._patrons else 0)
+            self._patrons += 1
+            numbered.append(self._chunk)
+        return numbered
+
+    def next_chunk(self) -> None:
+        """The next patron begins another chunk."""
+        self._chunk, self._patrons, self._total = self._chunk + 1, 0, 0

@@ -8,7 +8,8 @@ over it; rows that FOLIO would refuse, or that would touch someone else's ids, a
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
+from contextlib import closing
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -52,18 +53,15 @@ from patronload.targets.folio.comparison import Comparison
 from patronload.targets.folio.departures import Departure, Departures, Reading
 from patronload.targets.folio.findings import Finding
 from patronload.targets.folio.group_offsets import GroupOffsets
-from patronload.targets.folio.identity_conflicts import Order
-from patronload.targets.folio.lines import Line, claim, former_keys, ids, to_json, to_send, to_text, unchanged_rows
+from patronload.targets.folio.identity_conflicts import Claim, Order
+from patronload.targets.folio.lines import Line, Lines, Settled, claim, ids, to_json, to_text
 from patronload.targets.folio.preflight import Drift
 from patronload.targets.folio.protection import Protection, is_staff
 from patronload.targets.folio.reference_data import Reference
 from patronload.targets.folio.taking_over import TakingOver
 from patronload.targets.folio.touched_users import Stored
 from patronload.targets.folio.values import Values
-from patronload.targets.spool import Spool
-
-TRIAL = 10
-"""Users who go first, alone; one partition of mod-user-import's, so that what it says of them is exact."""
+from patronload.targets.spool import Spool, in_parts
 
 UNREADABLE = "FOLIO's user import cannot read this user: it has a property that the import does not know"
 OTHER_PREFIX = "FOLIO has this user under an externalSystemId whose prefix is spelt differently"
@@ -72,7 +70,7 @@ INCOMPLETE = "FOLIO refuses a patron without it, and neither the file nor FOLIO 
 
 def plan(
     folio: Folio,
-    patrons: pl.DataFrame,
+    patrons: pl.DataFrame | pl.LazyFrame,
     mapping: Mapping,
     zone: ZoneInfo,
     background: Background = NO_BACKGROUND,
@@ -82,7 +80,7 @@ def plan(
 
     Raises TargetError for everything that has to be fixed first, in one message; TransientError.
     """
-    return _Planning(folio, mapping, zone, background).plan(patrons, background.leaving)
+    return _Planning(folio, mapping, zone, background).plan(patrons.lazy(), background.leaving)
 
 
 class _Planning:
@@ -111,7 +109,7 @@ class _Planning:
         self.reactivated: set[int] = set()
         """Rows of inactive users who become active."""
         self.comparison = Comparison(folio)
-        self.changes, self.before = Spool(CHANGES), Spool(BEFORE)
+        self.changes, self.before, self.lines = Spool(CHANGES), Spool(BEFORE), Lines()
         self.stored = self.active = 0
         """How many of the file's patrons FOLIO has, and how many of those are active."""
         self.newcomers: list[tuple[int, str]] = []
@@ -119,47 +117,56 @@ class _Planning:
         self.other_ids = 0
         """Rows with an id whose user has another one in FOLIO."""
 
-    def plan(self, patrons: pl.DataFrame, leaving: Leaving | None) -> Planned:
+    def plan(self, patrons: pl.LazyFrame, leaving: Leaving | None) -> Planned:
         reference, stored, warnings = self._read(patrons, leaving)
+        with closing(stored), closing(self.lines):
+            return self._plan(patrons, leaving, stored, Values(self.folio.target, reference), warnings)
+
+    def _plan(
+        self, patrons: pl.LazyFrame, leaving: Leaving | None, stored: Stored, values: Values, warnings: list[str]
+    ) -> Planned:
         self.gone |= self._refused_before(stored)
-        values = Values(self.folio.target, reference)
         self.taking_over = TakingOver(self.folio, self.identities, stored, patrons, self.refused)
-        lines = [line for row, text in _texts(patrons) if (line := self._line(row, text, stored, values))]
-        order = self._order(lines, stored)
-        self._reject_conflicts(order, lines)
-        settled = [line for line in lines if line.row in order.levels]
-        going = [line for line in settled if not line.is_unchanged]
-        values.create_for(line.record for line in going)
+        count = self._compare_all(patrons, stored, values)
+        order = self._order(stored)
+        going = Settled(self.lines, order)
+        if values.may_create:
+            values.create_for(going.records())
         findings = self._findings(values, order, going, stored.prefixed)
-        levels = self._after_a_trial(going, order.levels)
-        going.sort(key=lambda line: levels[line.row])
         gone = self._departures(leaving, stored, values.reference)
         departing = [self._departing(one, stored) for one in gone.leave]
         for row, key in gone.inactive:
             self.changes.add(row, key, "inactive", None, None, None, changes.LEFT)
-        last = max(levels.values(), default=0) + 1
-        levels |= {line.row: last for line in departing}
         rejects = pl.DataFrame(self.rejects, schema=rows.REJECTS, orient="row")
-        unchanged = unchanged_rows(settled)
         summary = self._summary(findings, values, stored.read)
         return Planned(
-            patrons=to_send([*going, *departing], levels),
+            patrons=going.to_send(self.folio.target.chunk_size, departing),
             rejects=rejects,
             stops=[finding.sentence for finding in findings if finding.effect == "stop"],
-            summary={"patrons": patrons.height}
-            | self._counts(going, unchanged.height, order.levels)
+            summary={"patrons": count}
+            | self._counts(going, order)
             | {"rejected": rejects["row"].n_unique()}
             | summary
             | {"warnings": warnings + summary["warnings"] + gone.warnings},
             skipped=skip_newcomers(self.newcomers, FOLIO.name),
-            unchanged=unchanged,
+            unchanged=going.unchanged,
             changes=self.changes,
             before=self.before,
             departures=gone.outcomes,
-            adopted=adoption.found(self.folio, self.adopting, self.ledger, reference) if self.adopting else None,
+            adopted=adoption.found(self.folio, self.adopting, self.ledger, values.reference) if self.adopting else None,
         )
 
-    def _read(self, patrons: pl.DataFrame, leaving: Leaving | None) -> tuple[Reference, Stored, list[str]]:
+    def _compare_all(self, patrons: pl.LazyFrame, stored: Stored, values: Values) -> int:
+        """Compare each patron with the stored user; returns how many patrons there are."""
+        count = 0
+        for part in in_parts(patrons, "row", "patron"):
+            count += part.height
+            for row, text in part.iter_rows():
+                if line := self._line(row, text, stored, values):
+                    self.lines.add(line, self._claim(line))
+        return count
+
+    def _read(self, patrons: pl.LazyFrame, leaving: Leaving | None) -> tuple[Reference, Stored, list[str]]:
         """FOLIO's lists, the users whom the load touches, and warnings. Raises one TargetError for all refusals."""
         changes_users = bool(self.folio.target.match.users_without_id or self.identities)
         permissions = preflight.log_in(self.folio, changes_users=changes_users)
@@ -171,33 +178,39 @@ class _Planning:
         permissions.check()
         return reference, stored, warnings
 
-    def _counts(self, going: list[Line], unchanged: int, rows_settled: Collection[int]) -> dict[str, int]:
-        known = sum(line.stored_id is not None for line in going)
+    def _counts(self, going: Settled, order: Order) -> dict[str, int]:
         return {
-            "new": len(going) - known,
-            "known": known,
-            "unchanged": unchanged,
+            "new": going.height - going.known,
+            "known": going.known,
+            "unchanged": going.unchanged.height,
             "stored": self.stored,
             "active": self.active,
             "staff": self.staff,
             "protected": self.protected,
-            "becoming_active": len(self.reactivated.intersection(rows_settled)),
-            **former_keys(going),
+            "becoming_active": len(self.reactivated - order.conflicts.keys()),
+            "taken_over": going.taken_over,
+            "renamed": going.renamed,
         }
 
-    def _order(self, lines: list[Line], stored: Stored) -> Order:
-        brings_ids, others = "id" in self.mapping.fields, self.taking_over.others
-        return identity_conflicts.settle(
-            [claim(line, others(line.record[FOLIO.key]), brings_ids=brings_ids) for line in lines],
-            stored.holders.values(),
+    def _claim(self, line: Line) -> Claim:
+        return claim(line, self.taking_over.others(line.record[FOLIO.key]), brings_ids="id" in self.mapping.fields)
+
+    def _order(self, stored: Stored) -> Order:
+        """The order of the rows. A row whose ids no one else wants or holds has the level 0, which is not listed."""
+        lines, holders = self.lines.contested(stored)
+        order = identity_conflicts.settle(
+            [self._claim(line) for line in lines],
+            holders,
             self.gone,
             rejects_same_email=self.folio.target.same_email == "reject",
         )
+        self._reject_conflicts(order, lines)
+        return order
 
     def _refused_before(self, stored: Stored) -> dict[str, int]:
         """The stored users whose own rows did not get as far as here."""
-        found = {holder.id: self.refused.get(fold(holder.external_system_id)) for holder in stored.holders.values()}
-        return {one: row for one, row in found.items() if row is not None}
+        found = ((stored.holder_of_key(key), row) for key, row in self.refused.items())
+        return {holder.id: row for holder, row in found if holder is not None}
 
     def _line(self, row: int, text: str, stored: Stored, values: Values) -> Line | None:
         """The merged patron, or None when the row is set aside."""
@@ -221,13 +234,13 @@ class _Planning:
                 ours = self._offsets(values.reference).with_expiry_date(ours, group)
             record = merge.merge(ours, theirs, rules, dropped)
             self._count_protected(ours, theirs, rules, dropped)
-            if theirs and record["active"] and not theirs["active"]:
-                self.reactivated.add(row)
             problems = [*found.protection_problems(theirs, rules.protection), *values.problems(record)]
             record |= found.ids(ours)
             problems += self._incomplete(record)
             if not problems:
                 changed, unsaid = self._changed_paths(record, theirs), self._dropped_values(written, ours)
+                if theirs and record["active"] and not theirs["active"]:
+                    self.reactivated.add(row)
                 line = Line(row, record, stored_id, changed, unsaid, former=found.former)
                 return self._settle(line, user, theirs, stored)
         for problem in problems:
@@ -278,7 +291,7 @@ class _Planning:
         if user is None or theirs is None:
             self.changes.add(line.row, key, "create", None, None, to_text(line.record), None)
             return line._replace(action="create")
-        preference = stored.preferences.get(user["id"])
+        preference = stored.preference(user["id"])
         if self.folio.target.send == "changed" and line.former is None and self._holds(line.record, user, preference):
             self.changes.add(line.row, key, "unchanged", None, None, None, None)
             return line._replace(record=ids(line.record), is_unchanged=True)
@@ -311,7 +324,7 @@ class _Planning:
             self.changes.add(
                 one.row, key, "leave", change.field, to_json(change.before), to_json(change.after), changes.LEFT
             )
-        preference = stored.preferences.get(one.user["id"])
+        preference = stored.preference(one.user["id"])
         self.before.add(one.row, key, to_text({"user": one.user, "requestPreference": preference}))
         changed = self._changed_paths(one.record, one.theirs)
         return Line(one.row, one.record, one.user["id"], changed, [], action="leave")
@@ -319,17 +332,6 @@ class _Planning:
     def _holds(self, record: Record, user: Record, preference: Record | None) -> bool:
         """Whether an import of the record would leave FOLIO as it is. What cannot be proved is not so."""
         return self.comparison.holds(record, user) and self.comparison.holds_preference(record, preference)
-
-    def _after_a_trial(self, lines: list[Line], levels: dict[int, int]) -> dict[int, int]:
-        """
-        The levels, and a few users whom FOLIO has already before all others when there is more than one chunk.
-
-        FOLIO: mod-user-import that cannot read what mod-users keeps fails every update; ten are enough to see that.
-        """
-        if len(lines) <= self.folio.target.chunk_size:
-            return levels
-        trial = {line.row for line in [line for line in lines if line.stored_id and not levels[line.row]][:TRIAL]}
-        return {row: level + (row not in trial) for row, level in levels.items()} if trial else levels
 
     @property
     def rules(self) -> merge.Rules:
@@ -367,7 +369,7 @@ class _Planning:
     def _as_import(self, user: Record | None, stored: Stored, reference: Reference) -> Record | None:
         if user is None:
             return None
-        return stored_users.as_import(user, self.folio.prefix, reference, stored.preferences.get(user["id"]))
+        return stored_users.as_import(user, self.folio.prefix, reference, stored.preference(user["id"]))
 
     def _of_user(self, user: Record | None, ours: Record) -> Iterator[Problem]:
         """Why the user import could not update a stored user at all."""
@@ -394,16 +396,16 @@ class _Planning:
             column = self.mapping.source_of(conflict.field) or conflict.field
             self.rejects.append((row, column, value, f"{column} '{value}': {conflict.reason}", conflict.summary))
 
-    def _findings(self, values: Values, order: Order, going: list[Line], prefixed: int) -> list[Finding]:
+    def _findings(self, values: Values, order: Order, going: Settled, prefixed: int) -> list[Finding]:
         return [
             *self._findings_of_values(values),
-            *about_rows.new_ids(**former_keys(going), doubles=self.taking_over.doubles),
+            *about_rows.new_ids(going.taken_over, going.renamed, doubles=self.taking_over.doubles),
             *about_rows.prefixed_ids(prefixed, self.folio.prefix),
             *about_rows.other_ids(self.other_ids),
             *about_rows.same_emails(order.same_email if self.folio.target.same_email == "report" else []),
             *about_rows.kept_back_rows(self.kept_back),
             *about_rows.without_offset(self._group_offsets.lacking if self._group_offsets else {}),
-            *about_rows.without_group([line.row for line in going if _has_no_group(line)]),
+            *about_rows.without_group(going.without_group),
         ]
 
     def _findings_of_values(self, values: Values) -> list[Finding]:
@@ -424,11 +426,3 @@ class _Planning:
             "findings": [finding._asdict() for finding in findings],
             "create": values.to_create(),
         }
-
-
-def _texts(patrons: pl.DataFrame) -> Iterable[tuple[int, str]]:
-    return patrons.select("row", "patron").iter_rows()
-
-
-def _has_no_group(line: Line) -> bool:
-    return line.stored_id is None and not line.record.get("patronGroup")

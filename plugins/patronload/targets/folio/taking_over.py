@@ -8,7 +8,6 @@ are never taken over.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
@@ -22,6 +21,7 @@ from patronload.targets.delivery import Identity, Problem, Record
 from patronload.targets.folio.client import Folio
 from patronload.targets.folio.protection import ALL, Protection, is_staff
 from patronload.targets.folio.touched_users import Stored
+from patronload.targets.spool import in_parts
 
 NO_STAFF = "the user without an externalSystemId who has it in FOLIO is staff; a load never takes over staff"
 TWO_USERS = "the barcode and the username are those of two users without an externalSystemId in FOLIO"
@@ -67,22 +67,19 @@ class TakingOver:
         folio: Folio,
         identities: Sequence[Identity],
         stored: Stored,
-        patrons: pl.DataFrame,
+        patrons: pl.LazyFrame,
         refused: Collection[str] = (),
     ) -> None:
         self._fields = folio.target.match.users_without_id
         self._prefix = folio.prefix
         self._stored = stored
-        self._in_file = {fold(self._prefix + key) for key in patrons["externalSystemId"]} | set(refused)
         self._old = {fold(self._bare(one.new)): self._bare(one.old) for one in identities if one.is_same}
         self._another: dict[str, list[str]] = defaultdict(list)
         for one in identities:
             if not one.is_same:
                 self._another[fold(self._bare(one.new))].append(fold(self._prefix + self._bare(one.old)))
-        self._ids = {fold(holder.external_system_id): holder.id for holder in stored.holders.values()}
-        users = [json.loads(text) for text in stored.without_id.values()]
-        self._by = {name: {fold(user[name]): user for user in users if user.get(name)} for name in self._fields}
-        self._rows = self._rows_by_user(patrons)
+        self._in_file = self._listed_in_file(patrons) | set(refused) if identities else set[str]()
+        self._shared = self._users_of_several_rows(patrons)
 
     def find(self, ours: Record) -> Found:
         """The stored user of a row: the one with its externalSystemId, or one who is taken over."""
@@ -95,7 +92,10 @@ class TakingOver:
 
     def others(self, key: str) -> frozenset[str]:
         """The ids of stored users of whom the tenant's list says that the patron with this key is another person."""
-        return frozenset(self._ids[old] for old in self._another.get(fold(key), ()) if old in self._ids)
+        if not self._another:
+            return frozenset()
+        holders = (self._stored.holder_of_key(old) for old in self._another.get(fold(key), ()))
+        return frozenset(holder.id for holder in holders if holder is not None)
 
     @cached_property
     def renamed(self) -> frozenset[str]:
@@ -136,8 +136,8 @@ class TakingOver:
 
     def _matches(self, ours: Record) -> Iterator[tuple[str, Record]]:
         """Each id that a user without an externalSystemId shares with the row, and that user."""
-        for name, users in self._by.items():
-            user = users.get(fold(ours[name])) if ours.get(name) else None
+        for name in self._fields:
+            user = self._stored.without_key(name, ours[name]) if ours.get(name) else None
             if user is not None:
                 yield name, user
 
@@ -149,16 +149,25 @@ class TakingOver:
                 yield Problem(other, ours[other], DISAGREE.format(name, other))
         if is_staff(user):
             yield Problem(name, ours[name], NO_STAFF)
-        if len(self._rows[user["id"]]) > 1:
+        if user["id"] in self._shared:
             yield Problem(name, ours[name], TWO_ROWS)
 
-    def _rows_by_user(self, patrons: pl.DataFrame) -> dict[str, set[str]]:
-        """The keys of the rows that share an id with a user without an externalSystemId, by that user's id."""
-        found: dict[str, set[str]] = defaultdict(set)
-        if not any(self._by.values()):
-            return found
-        for ours in patrons.select("externalSystemId", *self._fields).iter_rows(named=True):
-            if self._stored.user(self._prefix + ours["externalSystemId"]) is None:
-                for _, user in self._matches(ours):
-                    found[user["id"]].add(ours["externalSystemId"])
-        return found
+    def _listed_in_file(self, patrons: pl.LazyFrame) -> set[str]:
+        """The keys of the tenant's list that the file has, folded and with the prefix."""
+        listed = {fold(self._prefix + key) for pair in self._old.items() for key in pair}
+        keys = (key for part in in_parts(patrons, FOLIO.key) for key in part[FOLIO.key])
+        return {folded for key in keys if (folded := fold(self._prefix + key)) in listed}
+
+    def _users_of_several_rows(self, patrons: pl.LazyFrame) -> set[str]:
+        """The ids of users without an externalSystemId of whom more than one row has an id."""
+        first: dict[str, str] = {}
+        shared: set[str] = set()
+        if not self._stored.has_without_key:
+            return shared
+        for part in in_parts(patrons, FOLIO.key, *self._fields):
+            for ours in part.iter_rows(named=True):
+                if self._stored.user(self._prefix + ours[FOLIO.key]) is None:
+                    for _, user in self._matches(ours):
+                        if first.setdefault(user["id"], ours[FOLIO.key]) != ours[FOLIO.key]:
+                            shared.add(user["id"])
+        return shared

@@ -38,6 +38,7 @@ from patronload.targets.folio.lines import Line, to_json, to_text
 from patronload.targets.folio.protection import ALL, is_staff
 from patronload.targets.folio.read_back import is_created_since
 from patronload.targets.folio.values import Values
+from patronload.targets.outgoing import Outgoing
 from patronload.targets.spool import Spool
 
 WHY = "as before the load"
@@ -182,7 +183,7 @@ class _Undoing:
         return ""
 
     def _line(self, sent: dict[str, Any], user: Record) -> _Patron:
-        now = self._as_import(user, self.stored.preferences.get(user["id"]))
+        now = self._as_import(user, self.stored.preference(user["id"]))
         wrote: Record = json.loads(sent["patron"])
         if sent["created"]:
             was, paths, lost = now | {"active": False}, ["active"], set[str]()
@@ -245,11 +246,11 @@ class _Undoing:
         by_key = {fold(self.folio.prefix + key): row for row, key, _ in self.set_aside}
         gone = {
             holder.id: by_key[fold(holder.external_system_id)]
-            for holder in self.stored.holders.values()
+            for holder in self.stored.holders()
             if fold(holder.external_system_id) in by_key
         }
         while True:
-            order = identity_conflicts.settle([_claim(line) for line in self.lines], self.stored.holders.values(), gone)
+            order = identity_conflicts.settle([_claim(line) for line in self.lines], self.stored.holders(), gone)
             if not self._give_up(order):
                 return order.levels
 
@@ -296,7 +297,7 @@ class _Undoing:
             stays=[(*what, number) for what, number in kept.most_common()],
         )
         return Planned(
-            patrons=lines.to_send([_to_send(line) for line in going], levels),
+            patrons=Outgoing.of(lines.to_send([_to_send(line) for line in going], levels)),
             rejects=rejects,
             stops=[],
             summary={
@@ -343,7 +344,7 @@ class _Undoing:
     def _before(self, going: list[_Patron]) -> Spool:
         spool = Spool(BEFORE)
         for line in going:
-            preference = self.stored.preferences.get(line.stored["id"])
+            preference = self.stored.preference(line.stored["id"])
             spool.add(line.row, line.key, to_text({"user": line.stored, "requestPreference": preference}))
         return spool
 

@@ -42,7 +42,7 @@ class UserImport(Folio):
 
     def plan(
         self,
-        patrons: pl.DataFrame,
+        patrons: pl.DataFrame | pl.LazyFrame,
         mapping: Mapping,
         zone: ZoneInfo,
         background: Background = NO_BACKGROUND,

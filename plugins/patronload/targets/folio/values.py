@@ -78,6 +78,11 @@ class Values:
             self._forget_codes(before)
         return found
 
+    @property
+    def may_create(self) -> bool:
+        """Whether records may need something that FOLIO does not have yet."""
+        return bool(self._codes) or "options" in self.target.create
+
     def create_for(self, records: Iterable[Record]) -> None:
         """These records are sent: what they need, and only that, is to be created."""
         for record in records:

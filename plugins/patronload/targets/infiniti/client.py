@@ -133,7 +133,7 @@ class Infiniti:
 
     def plan(
         self,
-        patrons: pl.DataFrame,
+        patrons: pl.DataFrame | pl.LazyFrame,
         mapping: Mapping,
         zone: ZoneInfo,  # noqa: ARG002 - Infiniti has no dates
         background: Background = NO_BACKGROUND,

@@ -37,8 +37,9 @@ from patronload.targets.delivery import (
     skip_newcomers,
 )
 from patronload.targets.infiniti import changes
+from patronload.targets.outgoing import Outgoing
 from patronload.targets.patron_ledger import LEFT, PatronLedger
-from patronload.targets.spool import Spool
+from patronload.targets.spool import Spool, in_parts
 
 YES_NO = {True: "Y", False: "N"}
 """Infiniti: y, yes, true, 1 and n, no, false, 0; the article's sample writes Y and N."""
@@ -46,6 +47,9 @@ YES_NO = {True: "Y", False: "N"}
 GENDERS = ("M", "F")
 
 FEW = 10
+
+TOGETHER = 50_000
+"""The rows that were sent last are looked up for this many patrons at once; each time, earlier runs are read."""
 
 NO_YEAR = "a student (staffmember false) has no graduation year, and Infiniti requires one"
 ODD_YEAR = "the graduation year is not written with four digits, like 2031"
@@ -72,51 +76,116 @@ class _Sorted(NamedTuple):
 
 
 def plan(
-    settings: InfinitiTarget, patrons: pl.DataFrame, mapping: Mapping, background: Background = NO_BACKGROUND
+    settings: InfinitiTarget,
+    patrons: pl.DataFrame | pl.LazyFrame,
+    mapping: Mapping,
+    background: Background = NO_BACKGROUND,
 ) -> Planned:
     """The plan for `patrons` (row, username, librarybarcode, adminsystemid, patron; see transform)."""
-    ledger = background.ledger
-    made = _sort(patrons, mapping)
-    lines, problems = list[Line](), made.problems
-    newcomers: list[tuple[int, str]] = []
-    for line in (_with_password_or_not(line, settings, ledger) for line in made.lines):
-        if mapping.newcomers != "create" and not _is_known(line, background):
-            newcomers.append((line.row, line.record[INFINITI.key]))
-            continue
-        found = [*_unwritable(line, settings.encoding), *_username_problems(line, settings, ledger)]
-        problems += ((line.row, problem) for problem in found)
-        if not found:
-            lines.append(line)
-    if mapping.newcomers == "reject":
-        problems += [(row, newcomer(INFINITI.key, key, INFINITI.name)) for row, key in newcomers]
-    lines = [line._replace(action=_action(line, ledger)) for line in lines]
-    confirmed = _confirmed_rows(lines, settings, background)
-    unchanged = [line for line in lines if line.row in confirmed]
-    going = _with_before([line for line in lines if line.row not in confirmed], mapping, background)
-    departing, outcomes = _departures(background.leaving, mapping)
-    known = sum(line.action == "update" for line in going)
-    rejects = _rejects(problems, mapping)
-    return Planned(
-        patrons=to_send([*going, *departing]),
-        rejects=rejects,
-        stops=[],
-        summary={
-            "patrons": patrons.height,
-            "new": len(going) - known,
-            "known": known,
-            "unchanged": len(unchanged),
-            "stored": known + len(unchanged),
-            "rejected": rejects["row"].n_unique(),
+    return _Planning(settings, mapping, background).plan(patrons.lazy())
+
+
+class _Planning:
+    """Plans part by part, because there may be millions of patrons."""
+
+    def __init__(self, settings: InfinitiTarget, mapping: Mapping, background: Background) -> None:
+        self.settings = settings
+        self.mapping = mapping
+        self.background = background
+        self.problems: list[tuple[int, Problem]] = []
+        self.newcomers: list[tuple[int, str]] = []
+        self.without_barcode: list[int] = []
+        self.new = self.known = 0
+        """How many patrons are sent whom no load has brought in before, and how many others."""
+        self.fresh = _fresh(settings, background)
+        self.unchanged = [pl.DataFrame(schema=UNCHANGED)]
+        self.outgoing = Outgoing(pl.DataFrame(schema=TO_SEND))
+        self.changes = Spool(CHANGES)
+        self.waiting: list[Line] = []
+        """Lines that are sent, until the rows that were sent last are looked up for many of them at once."""
+
+    def plan(self, patrons: pl.LazyFrame) -> Planned:
+        count = 0
+        for part in in_parts(patrons, "row", "patron"):
+            count += part.height
+            self._part(part)
+        self._send_waiting()
+        departing, outcomes = _departures(self.background.leaving, self.mapping)
+        self._send(departing)
+        unchanged = pl.concat(self.unchanged)
+        for row, key in unchanged.iter_rows():
+            self.changes.add(row, key, "unchanged", None, None, None, None)
+        if self.mapping.newcomers == "reject":
+            self.problems += [(row, newcomer(INFINITI.key, key, INFINITI.name)) for row, key in self.newcomers]
+        rejects = _rejects(self.problems, self.mapping)
+        return Planned(
+            patrons=self.outgoing,
+            rejects=rejects,
+            stops=[],
+            summary=self._summary(count, unchanged.height, rejects["row"].n_unique()),
+            skipped=skip_newcomers(self.newcomers if self.mapping.newcomers == "skip" else [], INFINITI.name),
+            unchanged=unchanged,
+            changes=self.changes,
+            departures=outcomes,
+        )
+
+    def _summary(self, patrons: int, unchanged: int, rejected: int) -> dict[str, Any]:
+        ledger = self.background.ledger
+        has_lines = bool(self.new + self.known + unchanged)
+        return {
+            "patrons": patrons,
+            "new": self.new,
+            "known": self.known,
+            "unchanged": unchanged,
+            "stored": self.known + unchanged,
+            "rejected": rejected,
             "read": "nothing" if ledger is None else "the ledger",
-            "warnings": [*_without_barcode(lines, mapping), *_of_ledger(settings, ledger, lines)],
+            "warnings": [
+                *_without_barcode(self.without_barcode, self.mapping),
+                *_of_ledger(self.settings, ledger, has_lines=has_lines),
+            ],
             "findings": [],
             "create": {},
-        },
-        skipped=skip_newcomers(newcomers if mapping.newcomers == "skip" else [], INFINITI.name),
-        unchanged=pl.DataFrame([(line.row, line.record[INFINITI.key]) for line in unchanged], UNCHANGED, orient="row"),
-        changes=_changes([*going, *departing], unchanged),
-        departures=outcomes,
-    )
+        }
+
+    def _part(self, patrons: pl.DataFrame) -> None:
+        """Decide for each patron of a part whether it is sent."""
+        lines = list(self._sound_lines(patrons))
+        self.without_barcode += _rows_without_barcode(lines)
+        confirmed = _confirmed_rows(lines, self.background.ledger, self.fresh)
+        same = [(line.row, line.record[INFINITI.key]) for line in lines if line.row in confirmed]
+        self.unchanged.append(pl.DataFrame(same, UNCHANGED, orient="row"))
+        for line in lines:
+            if line.row not in confirmed:
+                self.waiting.append(line)
+                if len(self.waiting) >= TOGETHER:
+                    self._send_waiting()
+
+    def _sound_lines(self, patrons: pl.DataFrame) -> Iterator[Line]:
+        """The patrons that may be sent; what is wrong with the others is noted."""
+        ledger = self.background.ledger
+        made = _sort(patrons, self.mapping)
+        self.problems += made.problems
+        for line in (_with_password_or_not(line, self.settings, ledger) for line in made.lines):
+            if self.mapping.newcomers != "create" and not _is_known(line, self.background):
+                self.newcomers.append((line.row, line.record[INFINITI.key]))
+                continue
+            found = [*_unwritable(line, self.settings.encoding), *_username_problems(line, self.settings, ledger)]
+            self.problems += ((line.row, problem) for problem in found)
+            if not found:
+                yield line._replace(action=_action(line, ledger))
+
+    def _send_waiting(self) -> None:
+        lines = _with_before(self.waiting, self.mapping, self.background)
+        known = sum(line.action == "update" for line in lines)
+        self.known += known
+        self.new += len(lines) - known
+        self._send(lines)
+        self.waiting = []
+
+    def _send(self, lines: list[Line]) -> None:
+        self.outgoing.add(to_send(lines))
+        _note_changes(self.changes, lines)
 
 
 def _action(line: Line, ledger: PatronLedger | None) -> str:
@@ -129,10 +198,19 @@ def _is_known(line: Line, background: Background) -> bool:
     return (ledger is not None and key in ledger) or key in background.elsewhere
 
 
-def _confirmed_rows(lines: list[Line], settings: InfinitiTarget, background: Background) -> set[int]:
-    """The rows that say what Infiniti confirmed lately, and said the same then."""
+def _fresh(settings: InfinitiTarget, background: Background) -> pl.DataFrame | None:
+    """The hash and content of the patrons whom Infiniti has confirmed lately; None where everyone is sent."""
     ledger, day = background.ledger, background.day
     if ledger is None or day is None or settings.send == "all" or not settings.refresh_days:
+        return None
+    since = day - timedelta(settings.refresh_days)
+    # Whoever was disabled as a leaver has to be enabled again, even by the same row.
+    return ledger.patrons.filter(pl.col("confirmed") > since, pl.col("state") != LEFT).select("hash", "content")
+
+
+def _confirmed_rows(lines: list[Line], ledger: PatronLedger | None, fresh: pl.DataFrame | None) -> set[int]:
+    """The rows that say what Infiniti confirmed lately, and said the same then."""
+    if ledger is None or fresh is None:
         return set()
     said = pl.DataFrame(
         {
@@ -141,9 +219,6 @@ def _confirmed_rows(lines: list[Line], settings: InfinitiTarget, background: Bac
             "content": ledger.contents(_content(line) for line in lines),
         }
     )
-    since = day - timedelta(settings.refresh_days)
-    # Whoever was disabled as a leaver has to be enabled again, even by the same row.
-    fresh = ledger.patrons.filter(pl.col("confirmed") > since, pl.col("state") != LEFT).select("hash", "content")
     return set(said.join(fresh, on=["hash", "content"], how="semi")["row"])
 
 
@@ -208,9 +283,8 @@ def _stays(key: str, text: str | None, leaving: Leaving) -> str:
     return ""
 
 
-def _changes(lines: list[Line], unchanged: list[Line]) -> Spool:
-    """Each patron's fields as they were sent last and as they are sent now; see infiniti.changes."""
-    spool = Spool(CHANGES)
+def _note_changes(spool: Spool, lines: list[Line]) -> None:
+    """Add each patron's fields as they were sent last and as they are sent now; see infiniti.changes."""
     for line in lines:
         key, after = line.record[INFINITI.key], without_password(line.record)
         if line.action == "create":
@@ -220,16 +294,13 @@ def _changes(lines: list[Line], unchanged: list[Line]) -> Spool:
         for change in changes.changes(line.before, after, why):
             before, now = (None if value is None else _text(value) for value in (change.before, change.after))
             spool.add(line.row, key, line.action, change.field or None, before, now, change.why)
-    for line in unchanged:
-        spool.add(line.row, line.record[INFINITI.key], "unchanged", None, None, None, None)
-    return spool
 
 
 def offline(mapping: Mapping, patrons: pl.DataFrame) -> Offline:
     """The patrons as they are posted, without passwords, and the errors of the others."""
     made = _sort(patrons, mapping)
     posted = [_text(without_password(line.record)) for line in made.lines]
-    warnings = [*_without_barcode(made.lines, mapping), *only_known(mapping)]
+    warnings = [*_without_barcode(_rows_without_barcode(made.lines), mapping), *only_known(mapping)]
     return Offline(posted, _rejects(made.problems, mapping), warnings)
 
 
@@ -302,23 +373,24 @@ def without_password(record: Record) -> Record:
     return {name: value for name, value in record.items() if name != "password"}
 
 
-def to_send(lines: list[Line]) -> pl.DataFrame:
-    """
-    The patrons to send: row, level, action, apart, content, username, librarybarcode, adminsystemid, patron. Who leaves
-    goes last.
+TO_SEND: dict[str, Any] = {
+    **dict.fromkeys(("row", "level"), pl.UInt32),
+    "action": pl.String,
+    "apart": pl.Boolean,
+    "content": pl.String,
+    **dict.fromkeys(INFINITI.unique, pl.String),
+    "patron": pl.String,
+}
+"""
+The patrons to send; see delivery.Planned. Who leaves goes last.
 
-    Those with a password go in files of their own: in the others there must be no such column, an empty cell of which
-    might take a password away.
-    """
-    ids = dict.fromkeys(INFINITI.unique, pl.String)
-    schema = {
-        **dict.fromkeys(("row", "level"), pl.UInt32),
-        "action": pl.String,
-        "apart": pl.Boolean,
-        "content": pl.String,
-        **ids,
-        "patron": pl.String,
-    }
+Those with a password go in files of their own (`apart`): in the others there must be no such column, an empty cell of
+which might take a password away.
+"""
+
+
+def to_send(lines: list[Line]) -> pl.DataFrame:
+    """Lines as patrons to send, in their order; see TO_SEND."""
     made = [
         (
             line.row,
@@ -326,12 +398,12 @@ def to_send(lines: list[Line]) -> pl.DataFrame:
             line.action,
             "password" in line.record,
             _content(line),
-            *(line.record.get(name) or None for name in ids),
+            *(line.record.get(name) or None for name in INFINITI.unique),
             _text(line.record),
         )
         for line in lines
     ]
-    return pl.DataFrame(made, schema=schema, orient="row").sort("level", "apart", maintain_order=True)
+    return pl.DataFrame(made, schema=TO_SEND, orient="row")
 
 
 def _text(record: Any) -> str:
@@ -343,22 +415,26 @@ def _rejects(problems: Iterable[tuple[int, Problem]], mapping: Mapping) -> pl.Da
     return pl.DataFrame(found, schema=rows.REJECTS, orient="row")
 
 
-def _without_barcode(lines: list[Line], mapping: Mapping) -> list[str]:
+def _rows_without_barcode(lines: list[Line]) -> list[int]:
+    return [line.row for line in lines if not line.record.get("librarybarcode")]
+
+
+def _without_barcode(rows_without: list[int], mapping: Mapping) -> list[str]:
     """Infiniti: without a barcode no one can borrow; one is never made up."""
     if mapping.newcomers != "create":
         return []
     if "librarybarcode" not in mapping.fields:
         return ["The mapping fills no librarybarcode; a new patron cannot borrow without one."]
-    without = [line.row for line in lines if not line.record["librarybarcode"]]
-    if not without:
+    if not rows_without:
         return []
-    named = ", ".join(map(str, without[:FEW])) + (f" and {len(without) - FEW:,} more" if without[FEW:] else "")
-    have = "patron has" if len(without) == 1 else "patrons have"
-    return [f"{len(without):,} {have} no barcode and cannot borrow: row{'s' if without[1:] else ''} {named}."]
+    named = ", ".join(map(str, rows_without[:FEW]))
+    named += f" and {len(rows_without) - FEW:,} more" if rows_without[FEW:] else ""
+    have = "patron has" if len(rows_without) == 1 else "patrons have"
+    return [f"{len(rows_without):,} {have} no barcode and cannot borrow: row{'s' if rows_without[1:] else ''} {named}."]
 
 
-def _of_ledger(settings: InfinitiTarget, ledger: PatronLedger | None, lines: list[Line]) -> list[str]:
-    if ledger is not None or not lines:
+def _of_ledger(settings: InfinitiTarget, ledger: PatronLedger | None, *, has_lines: bool) -> list[str]:
+    if ledger is not None or not has_lines:
         return []
     passwords = {
         "never": "",

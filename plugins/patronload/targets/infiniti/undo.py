@@ -17,6 +17,7 @@ from patronload import rows
 from patronload.systems.infiniti import INFINITI
 from patronload.targets.delivery import CHANGES, STAYS, UNCHANGED, Planned, Record, UndoFigures, Undoing
 from patronload.targets.infiniti.plan import YES_NO, Line, to_send, without_password
+from patronload.targets.outgoing import Outgoing
 from patronload.targets.spool import Spool
 
 NOT_KEPT = "the row that was sent before this load is no longer kept"
@@ -48,7 +49,7 @@ def plan(undoing: Undoing) -> Planned:
         left=created.height if undoing.leave else 0,
     )
     return Planned(
-        patrons=_in_files(lines),
+        patrons=Outgoing.of(_in_files(lines)),
         rejects=pl.DataFrame(rejects, schema=rows.REJECTS, orient="row"),
         stops=[],
         summary={
