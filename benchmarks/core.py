@@ -199,10 +199,10 @@ def _script(folder: Path) -> dict[str, Any]:
 
 
 def _measurement(clock: _Clock, result: str) -> dict[str, Any]:
-    return {"seconds": clock.seconds, "cpu": clock.cpu, "peak": _peak(), "result": result}
+    return {"seconds": clock.seconds, "cpu": clock.cpu, "peak": peak(), "result": result}
 
 
-def _peak() -> float:
+def peak() -> float:
     """Peak memory in MB. On Linux getrusage includes the parent's memory; macOS counts in bytes."""
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

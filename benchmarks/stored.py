@@ -135,7 +135,7 @@ def row(number: int, first: str) -> str:
 
 
 def serve(users: int) -> None:
-    """A FOLIO with that many users, in another process."""
+    """A FOLIO with that many users; ends when the standard input closes."""
     answer = null_folio.answer
 
     def with_users(line: bytes, body: bytes) -> bytes:

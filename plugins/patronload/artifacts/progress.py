@@ -88,7 +88,8 @@ def rows_to_send(run: Run) -> pl.DataFrame | None:
         return tables.read(run, names.PLANNED)
     if not run.has(names.PATRONS):
         return None
-    patrons = tables.read(run, names.PATRONS).with_columns(chunk=pl.lit(0, pl.UInt32))
+    with tables.scanning(run, names.PATRONS) as every:
+        patrons = every.select("row").collect().with_columns(chunk=pl.lit(0, pl.UInt32))
     return patrons.join(tables.rejects(run).select("row").unique(), on="row", how="anti", maintain_order="left")
 
 

@@ -60,9 +60,9 @@ def facts(load: Load) -> Facts:
 def rows_in_parts(run: Run) -> Iterator[pl.DataFrame]:
     """The export's rows, one part at a time, without invisible characters; at least one part, which has the columns."""
     odd = not run.has(names.FACTS) or Facts(**run.read_json(names.FACTS)).may_have_invisible
-    rows = pl.scan_parquet(run.read(names.ROWS))
-    height = rows.select(pl.len()).collect().item()
-    size = transform.part_size(height)
-    for start in range(0, max(height, 1), size):
-        part = rows.slice(start, size).collect()
-        yield invisible.cleaned(part) if odd else part
+    with tables.scanning(run, names.ROWS) as rows:
+        height = rows.select(pl.len()).collect().item()
+        size = transform.part_size(height)
+        for start in range(0, max(height, 1), size):
+            part = rows.slice(start, size).collect()
+            yield invisible.cleaned(part) if odd else part

@@ -17,6 +17,7 @@ from patronload.loads.posting import post as posting
 from patronload.mapping import last_changed
 from patronload.targets.delivery import WAITING
 from patronload.targets.patron_ledger import LEFT, PatronLedger
+from patronload.targets.spool import in_parts
 
 
 def update(load: Load) -> None:
@@ -114,14 +115,18 @@ def _contested_values(
     load: Load, mapping: Mapping, ledger: PatronLedger, rows: pl.DataFrame, fields: list[str]
 ) -> pl.DataFrame:
     """The values of contested fields in these rows, except those that FOLIO did not get; see `PatronLedger.pack`."""
-    patrons = tables.read(load.run, names.PATRONS).join(rows, on="row")
-    if "unsaid" not in patrons.columns:
-        patrons = patrons.with_columns(unsaid=pl.lit(None, pl.List(pl.String)))
-    told = []
-    for text, unsaid in patrons.select("patron", "unsaid").iter_rows():
-        said = last_changed.values(json.loads(text), fields, mapping)
-        told.append(ledger.pack({name: value for name, value in said.items() if name not in (unsaid or ())}))
-    return patrons.select(key=load.tenant.system.key).with_columns(said=pl.Series(told, dtype=pl.String))
+    key = load.tenant.system.key
+    if "unsaid" not in rows.columns:
+        rows = rows.with_columns(unsaid=pl.lit(None, pl.List(pl.String)))
+    found = [pl.DataFrame(schema={"key": pl.String, "said": pl.String})]
+    with tables.scanning(load.run, names.PATRONS) as patrons:
+        for part in in_parts(patrons, "row", key, "patron"):
+            here, told = part.join(rows, on="row", maintain_order="left"), []
+            for text, unsaid in here.select("patron", "unsaid").iter_rows():
+                said = last_changed.values(json.loads(text), fields, mapping)
+                told.append(ledger.pack({name: value for name, value in said.items() if name not in (unsaid or ())}))
+            found.append(here.select(key=key).with_columns(said=pl.Series(told, dtype=pl.String)))
+    return pl.concat(found)
 
 
 def _count_missing(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed: pl.DataFrame) -> None:

@@ -10,6 +10,8 @@ from patronload.artifacts.run import Run
 from patronload.exports import reject_files
 from patronload.exports.reading import Facts
 from patronload.reporting import fates
+from patronload.rows import ROW
+from patronload.targets.spool import in_parts
 
 
 def is_possible(run: Run) -> bool:
@@ -18,9 +20,13 @@ def is_possible(run: Run) -> bool:
 
 
 def collected(run: Run, facts: Facts) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows as delivered, and the rejects so far with those that the library system refused."""
-    delivered = pl.concat([tables.read(run, names.ROWS), tables.read(run, names.RAGGED)]).rename(facts.names)
-    return delivered, fates.with_failed(tables.rejects(run), Progress.of(run).results)
+    """The rejected rows as delivered, and the rejects so far with those that the library system refused."""
+    refused = fates.with_failed(tables.rejects(run), Progress.of(run).results)
+    rejected = pl.col(ROW).is_in(refused["row"].unique().implode())
+    with tables.scanning(run, names.ROWS) as every:
+        rows = [part.filter(rejected) for part in in_parts(every, *every.collect_schema())]
+        delivered = pl.concat([every.head(0).collect(), *rows, tables.read(run, names.RAGGED)])
+    return delivered.rename(facts.names), refused
 
 
 def content(run: Run, delimiter: str) -> bytes:

@@ -41,7 +41,8 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
         rejected = tables.rejects(load.run)["row"].n_unique()
         check_loaded(load, totals, rejected)
         if totals.created + totals.updated or tables.read_unchanged(load.run).height:
-            gatekeeper.record(load, rejected + totals.failed, tables.read(load.run, names.PATRONS))
+            patrons = tables.read(load.run, names.PATRONS, [load.tenant.system.key])
+            gatekeeper.record(load, rejected + totals.failed, patrons)
     log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
     return totals._asdict() | _about(load)
 
