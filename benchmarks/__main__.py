@@ -4,7 +4,7 @@ Measure: python -m benchmarks [rows] [part ...]
 * core: from CSV bytes to chunk files, including validation, compared with a script of the kind that libraries write
   themselves (csv and json, no validation), on the same generated rows;
 * pieces: where that time goes, piece by piece;
-* sizes: the cost of a row in exports of 100,000, 1,000,000 and 2,000,000 rows;
+* sizes: the cost of a row in exports of 100,000, 1,000,000 and 2,000,000 rows, and the memory of every stage of a load;
 * dag: a real DAG run of 100,000 rows, one in twenty bad, compared with the same stages alone;
 * post: users per second and the client's memory, with a FOLIO that answers at once;
 * parse: the cost of one more tenant in Airflow's DAG processor, compared with reading its YAML with PyYAML alone;
@@ -26,7 +26,20 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import core, dag_run, finding, ledger, loaders, many_tenants, night, pieces, posting, real_speed, stored
+from benchmarks import (
+    core,
+    dag_run,
+    finding,
+    ledger,
+    loaders,
+    many_tenants,
+    night,
+    pieces,
+    posting,
+    real_speed,
+    stages,
+    stored,
+)
 from patronload import settings
 
 TENANTS = 100
@@ -41,6 +54,12 @@ def main() -> None:
         sys.exit(f"There is no part {', '.join(unknown)}; there are {', '.join(PARTS)}.")
     for name in chosen:
         PARTS[name](numbers[0] if numbers else ROWS)
+
+
+def sizes() -> None:
+    """Print what a row costs in small and in large files, first before the first request and then in every stage."""
+    core.sizes()
+    stages.measure()
 
 
 def post() -> None:
@@ -79,7 +98,7 @@ def parse() -> None:
 PARTS: dict[str, Callable[[int], None]] = {
     "core": core.measure,
     "pieces": pieces.measure,
-    "sizes": lambda _: core.sizes(),
+    "sizes": lambda _: sizes(),
     "dag": lambda _: dag_run.measure(),
     "post": lambda _: post(),
     "parse": lambda _: parse(),

@@ -31,6 +31,7 @@ from patronload.config import tenants
 from patronload.loads.load import Load
 from patronload.loads.posting import chunks
 from patronload.stages import transform, validate
+from patronload.targets.outgoing import Outgoing
 
 CHUNK = 250
 SIZES = (100_000, 1_000_000, 2_000_000)
@@ -185,7 +186,7 @@ def _transform(load: Load) -> str:
 
 def _chunks(load: Load) -> str:
     patrons = pl.read_parquet(load.run.folder / names.PATRONS, columns=["patron"])
-    numbers = set(chunks.write(load.run, load.tenant.target, patrons.with_columns(level=0)))
+    numbers = set(chunks.write(load.run, load.tenant.target, Outgoing.of(patrons.with_columns(level=0))))
     return f"{len(numbers):,} chunks"
 
 

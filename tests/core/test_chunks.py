@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 import polars as pl
+import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,12 @@ from patronload.artifacts.run import Run
 from patronload.loads.posting import chunks
 from patronload.targets.outgoing import Outgoing
 from tests.targets.loads import folio_target
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
 
 WAITING = {"row": pl.UInt32, "level": pl.UInt32, "patron": pl.String}
 

@@ -77,6 +77,7 @@ def test_a_table_is_read_in_parts():
     table = pl.DataFrame({"row": range(120_000)}).with_columns(other=pl.lit("x"))
     content = io.BytesIO()
     table.write_parquet(content)
+    content.seek(0)
     for lazy in (table.lazy(), pl.scan_parquet(content)):
         parts = list(in_parts(lazy, "row"))
         assert len(parts) == 3
@@ -91,7 +92,9 @@ def test_every_record_is_found_by_its_number(names):
     records = [{"number": number, "name": name, "none": None} for number, name in enumerate(names)]
     assert [store.add(record) for record in records] == [*range(len(records))]
     assert [store.get(number) for number in reversed(range(len(records)))] == records[::-1]
-    assert len(store) == len(records)
+    store.add({"name": "one more"})
+    assert store.get(len(records)) == {"name": "one more"}
+    assert len(store) == len(records) + 1
     store.close()
 
 

@@ -30,6 +30,8 @@ class RecordStore:
         self._in_memory = in_memory
         self._first: list[bytes] = []
         self._ends = array("Q", [0])
+        self._is_at_end = True
+        """Whether the next byte that is written goes to the end of the file."""
         self._file: IO[bytes] | None = None
         self._cipher: AESGCM | None = None
 
@@ -61,7 +63,10 @@ class RecordStore:
         file, cipher = self._opened()
         number = len(self._ends) - 1
         sealed = cipher.encrypt(_nonce(number), self._packer.compress(text), None)
-        file.seek(self._ends[-1])
+        # Moving in the file writes what waits to be written.
+        if not self._is_at_end:
+            file.seek(self._ends[-1])
+            self._is_at_end = True
         file.write(sealed)
         self._ends.append(self._ends[-1] + len(sealed))
 
@@ -69,6 +74,7 @@ class RecordStore:
         file, cipher = self._opened()
         start, end = self._ends[place], self._ends[place + 1]
         file.seek(start)
+        self._is_at_end = False
         return self._unpacker.decompress(cipher.decrypt(_nonce(place), file.read(end - start), None))
 
     def _opened(self) -> tuple[IO[bytes], AESGCM]:
