@@ -259,7 +259,7 @@ def test_ids_that_have_the_prefix_already(server: FolioServer, rules: Mapping, a
     planned = plan(server, records, rules)
     assert planned.summary["read"] == ("all" if all_of_them else "by id")
     (told,) = planned.summary["warnings"]
-    assert "In 1 row the externalSystemId begins with 'banner_' already" in told
+    assert "In 1 row the externalSystemId already begins with 'banner_'" in told
     assert plan(server, people(2, first=200), rules).summary["warnings"] == []
     assert plan(server, records, rules, source_type=None).summary["warnings"] == []
 
