@@ -40,11 +40,17 @@ TARGET = 0.15
 
 
 class Night(NamedTuple):
-    """A load: seconds of its stages before post, of post, of reading again inside post; and what the report counts."""
+    """
+    A load: seconds of its stages before post, of post, of reading again inside post; and what the report counts.
+
+    again_cpu: seconds of a processor that reading again took; reads: the requests of post besides the imports.
+    """
 
     before: float
     posting: float
     again: float
+    again_cpu: float
+    reads: int
     report: dict[str, Any]
 
 
@@ -63,7 +69,7 @@ def _measure(patrons: int) -> None:
         account = Connection("lib_folio", host=folio.url, login="loader", password="Loader-pass-1")  # noqa: S106 - the stand-in's
         with patch.object(connections, "get", lambda _: account):
             for number, (name, first) in enumerate(NIGHTS):
-                _show(patrons, name, _night(Path(folder), number, patrons, first))
+                _show(patrons, name, _night(folio, Path(folder), number, patrons, first))
 
 
 def _show(patrons: int, name: str, night: Night) -> None:
@@ -76,20 +82,26 @@ def _show(patrons: int, name: str, night: Night) -> None:
     )
     if night.report["updated"]:
         share = night.again / (night.before + night.posting)
-        print(f"    reading again {night.again:.1f} s, {share:.1%} of the load (target: {TARGET:.0%})", flush=True)
+        print(
+            f"    reading again {night.again:.1f} s, {share:.1%} of the load (target: {TARGET:.0%}); "
+            f"{night.reads:,} requests, {night.again_cpu:.1f} s of CPU",
+            flush=True,
+        )
 
 
-def _night(folder: Path, number: int, patrons: int, first: str) -> Night:
+def _night(folio: FolioServer, folder: Path, number: int, patrons: int, first: str) -> Night:
     load = _load(folder, number, [stored.row(one, first) for one in range(patrons)])
     started = time.perf_counter()
     transform.transform(load)
     plan.plan(load)
-    planned = time.perf_counter()
+    planned, seen = time.perf_counter(), len(folio.journal)
     with _timed() as again:
         post.post(load)
     posted = time.perf_counter()
+    reads = sum(one.method == "GET" for one in folio.journal[seen:])
     report.report(load)
-    return Night(planned - started, posted - planned, sum(again), load.run.read_json(names.REPORT))
+    elapsed, cpu = map(sum, zip(*again, strict=True)) if again else (0.0, 0.0)
+    return Night(planned - started, posted - planned, elapsed, cpu, reads, load.run.read_json(names.REPORT))
 
 
 def _load(folder: Path, number: int, lines: list[str]) -> Load:
@@ -102,18 +114,18 @@ def _load(folder: Path, number: int, lines: list[str]) -> Load:
 
 
 @contextmanager
-def _timed() -> Iterator[list[float]]:
-    """The seconds of each call by which a chunk is read again and merged; without faults there are no other ones."""
-    seconds: list[float] = []
+def _timed() -> Iterator[list[tuple[float, float]]]:
+    """The seconds and CPU seconds of each call by which a chunk is read again and merged; there are no other calls."""
+    seconds: list[tuple[float, float]] = []
 
     def timed(work: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(work)
         def measured(*given: Any) -> Any:
-            started = time.perf_counter()
+            started, busy = time.perf_counter(), time.thread_time()
             try:
                 return work(*given)
             finally:
-                seconds.append(time.perf_counter() - started)
+                seconds.append((time.perf_counter() - started, time.thread_time() - busy))
 
         return measured
 

@@ -8,7 +8,7 @@ import pytest
 from stand_in import TENANT, counts, only_error, user
 
 from sandbox.folio import FolioServer
-from sandbox.folio.connections import MEASURED_CALL_SECONDS
+from sandbox.folio.connections import MEASURED_CALL_SECONDS, Connections
 
 LOGIN = {"username": "loader", "password": "Loader-pass-1"}
 REFUSED = (
@@ -100,6 +100,38 @@ def test_the_same_new_id_twice_creates_one_of_the_two(folio):
         assert counts(body) == (1, 0, 1)
         winners.add(folio.store.user(f"E{number:04}")["username"].rstrip("0123456789"))
     assert winners == {"user", "second"}
+
+
+def test_unchanged_users_cost_as_much_as_changed_ones(parallel, monkeypatch):
+    """Measured: 5,000 unchanged users are 5,000 PUTs and 5,000 reads of their preferences, beside the searches."""
+    called = []
+    call = Connections.call
+
+    async def counted(self: Connections, seconds: float) -> None:
+        called.append(seconds)
+        await call(self, seconds)
+
+    monkeypatch.setattr(Connections, "call", counted)
+    before = len(parallel.store.history)
+    assert counts(parallel.load(*known(*range(1, 26)))) == (0, 25, 0)
+    assert [event.what for event in parallel.store.history[before:]] == ["updated"] * 25
+    searches = 3
+    assert len(called) - searches == 2 * 25
+
+
+@pytest.mark.parametrize("version", ["19.5.4", "19.6.0"])
+@pytest.mark.parametrize("lacking", ["createdDate", "updatedDate", "metadata", "personal", "departments"])
+def test_a_seeded_user_without_what_the_server_sets(folio, version, lacking):
+    """Data of a migration: such a user is found, updated and changed like any other; it was a 500."""
+    folio.store.upgrade("mod-users", version)
+    folio.load(user(1))
+    seeded = folio.store.user("E0001")
+    del seeded[lacking]
+    folio.store.users.put(seeded)
+    assert folio("GET", "/users", params={"query": "cql.allRecords=1 sortBy createdDate"}).status_code == 200
+    assert counts(folio.load(user(1, barcode="new"))) == (0, 1, 0)
+    seeded = folio("GET", "/users").json()["users"][0]
+    assert folio("PUT", f"/users/{seeded['id']}", json=seeded).status_code == 204
 
 
 # On a port

@@ -118,6 +118,19 @@ def test_failed_searches_in_a_row(server: FolioServer, tmp_path: Path):
     assert results(run)[0]["unconfirmed"] == []
 
 
+@pytest.mark.parametrize("lacking", ["createdDate", "updatedDate", "metadata"])
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_stored_user_without_the_servers_dates(server: FolioServer, tmp_path: Path, lacking: str, *, lost: bool):
+    """Users of a migration may lack them: they are updated, and counted as updated, also when an answer got lost."""
+    store = server.store(FOLIO_TENANT)
+    for user in list(store.users):
+        store.users.put({name: value for name, value in user.items() if name != lacking})
+    run = make_run(tmp_path, people(12), known=range(1, 13))
+    if lost:
+        server.faults.answer(504, work="first")
+    assert post(run, server, patience=PATIENCE) == Totals(chunks=1, patrons=12, created=0, updated=12, failed=0)
+
+
 @pytest.mark.parametrize("version", ["19.5.4", "19.6.0"])
 @pytest.mark.parametrize("known", [True, False])
 def test_an_update_is_not_counted_as_created(server: FolioServer, tmp_path: Path, version: str, *, known: bool):
