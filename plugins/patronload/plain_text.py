@@ -22,7 +22,7 @@ def one_line(text: str) -> str:
 
 
 def lines(text: str) -> str:
-    """As one_line, but line feeds stay: a message of ours may have several lines."""
+    """As one_line, but line feeds stay: a message may have several lines."""
     return "\n".join(map(one_line, text.split("\n")))
 
 

@@ -106,7 +106,7 @@ def with_state(rows: pl.DataFrame, answered: set[int], sent: set[int] = frozense
 
 
 def _with_marker(rows: pl.DataFrame, marker: SentMarker) -> pl.DataFrame:
-    """The rows, those of one chunk with the state that its marker tells."""
+    """The rows, those of one chunk with the state in its marker."""
     place, part = pl.col("chunk").cum_count().over("chunk") - 1, marker.in_flight
     state = pl.when(place < marker.answered).then(pl.lit(ANSWERED))
     if part:

@@ -2,7 +2,7 @@
 Delete artifacts that are old enough: first all patron data, later the rest.
 
 The files that stay have known names; any other file in a run's folder is deleted with the patron data. A run that
-Airflow is working on is left alone, however old its files are. A purged run cannot be resumed, and says so.
+Airflow is working on is not purged, however old its files are. A purged run cannot be resumed, and says so.
 """
 
 from __future__ import annotations

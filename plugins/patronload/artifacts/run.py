@@ -147,7 +147,7 @@ class Run:
 
     @cached_property
     def _cipher(self) -> Cipher | None:
-        """Looked up once: within a task, each look at a connection is a question to Airflow."""
+        """Looked up once: within a task, each look-up of a connection is a request to Airflow."""
         connection = settings.artifacts_keys()
         return _cipher_of(connection) if connection else None
 

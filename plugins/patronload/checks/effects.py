@@ -1,8 +1,8 @@
 """
 Count the changes that a load would make to the patrons in the library system, and judge whether they are too many.
 
-A file can be valid and its effect absurd: a column of past dates makes a whole library inactive. So the effect has
-limits of its own, which stop the load or ask a person like those on the file.
+A file can be valid and its effect absurd: a column of past dates makes a whole library inactive. So there are separate
+limits on the effect, which stop the load or ask a person, like the limits on the file.
 """
 
 from __future__ import annotations

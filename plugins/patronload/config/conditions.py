@@ -10,7 +10,7 @@ from patronload.config.patterns import Pattern
 from patronload.documents.models import Document
 
 TESTS = ("is", "is_not", "matches", "blank")
-"""The keys of a condition that look at the cell; a condition has exactly one of them."""
+"""The keys of a condition that test the cell; a condition has exactly one of them."""
 
 
 def is_usable(column: str) -> bool:
@@ -63,7 +63,7 @@ class Condition(Document):
 
     @property
     def columns(self) -> list[str]:
-        """The columns that the condition looks at, each once."""
+        """The columns that the condition tests, each once."""
         return list(dict.fromkeys([self.column, *(column for other in self.and_ for column in other.columns)]))
 
     def texts(self, column: str) -> list[str]:

@@ -158,7 +158,7 @@ class Mapping(Document):
 
     @property
     def checked_columns(self) -> list[str]:
-        """The columns that the expectations look at."""
+        """The columns that the expectations check."""
         asked = [check for checks in self.expect.scopes().values() for check in checks]
         return [column for check in asked for column in expectations.columns(check.name, check.arguments)]
 

@@ -13,7 +13,7 @@ MOST_LISTED = 24
 """The maximum number of names that a suggestion lists; of more names it gives only the nearest."""
 
 FROM_A_FILE = {"from": "file"}
-"""The validation context that tells pydantic that the values come from a file, not from code."""
+"""The validation context in which pydantic knows that the values come from a file, not from code."""
 
 
 class Document(BaseModel):

@@ -1,13 +1,13 @@
 """
 Write the rejected rows so that the library can correct them in a spreadsheet and send them again, and read them back.
 
-The file has the library's own columns first, in their own order, delimiter and encoding, followed by five of ours. Each
-row is one line. If nothing was rejected, the file has only its header, which is clearer than no file.
+The file has the library's own columns first, in their own order, delimiter and encoding, followed by five `reject_`
+columns. Each row is one line. If nothing was rejected, the file has only its header, which is clearer than no file.
 
-A spreadsheet takes a cell that begins with =, +, - or @ for a formula, and a patron's name must not run one. Such cells
-get a leading apostrophe (OWASP: CSV Injection), which `restore` removes when the corrected file comes back. A
-spreadsheet with another delimiter than the library's begins a cell in the middle of ours, after that character, and
-quotes do not prevent it. So a formula after any usual delimiter gets an apostrophe too.
+A spreadsheet treats a cell that begins with =, +, - or @ as a formula, and a patron's name must not run one. Such cells
+get a leading apostrophe (OWASP: CSV Injection), which `restore` removes when the corrected file comes back. If a
+spreadsheet uses another delimiter than the library, a new cell begins in the middle of one of these cells, even inside
+quotes. So a formula after any usual delimiter gets an apostrophe too.
 """
 
 import codecs

@@ -1,8 +1,8 @@
 """
 Answer Airflow's question about an unusual load for a person without an account.
 
-It is Airflow's own function behind its REST API that takes the answer, with its locks and its check that there is only
-one: tests/airflow/test_signed_links.py proves with a real scheduler that the load goes on.
+Airflow's own function behind its REST API records the answer, with its locks and its check that there is only one.
+tests/airflow/test_signed_links.py proves with a real scheduler that the load continues.
 """
 
 from __future__ import annotations

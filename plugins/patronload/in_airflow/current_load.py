@@ -50,6 +50,6 @@ def _day(run: DagRunProtocol, tenant: tenants.Tenant, chosen: str | None) -> dat
 
 
 def is_past(run: DagRunProtocol, tenant: tenants.Tenant, chosen: str | None = None) -> bool:
-    """Whether a person asked for a day that is over: a backfill, or a run by hand with a day or a partition key."""
+    """Whether a person asked for a past day: a backfill, or a run by hand with a day or a partition key."""
     asked = (chosen or run.partition_key) and run.run_type in ("backfill", "manual")
     return bool(asked) and _day(run, tenant, chosen) < datetime.now(tenant.zone).date()

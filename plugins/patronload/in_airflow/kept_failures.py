@@ -1,4 +1,4 @@
-"""What ends a stage, kept in Airflow as well: for the mail about a run that could not keep it in its own folder."""
+"""Keep the error that ends a stage in Airflow too, for the mail about a run that could not keep it in its folder."""
 
 from __future__ import annotations
 

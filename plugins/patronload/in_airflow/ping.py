@@ -1,7 +1,7 @@
 """
-A dead man's switch: after a good run an address is asked for, and whoever is behind it sounds the alarm if that stops.
+A dead man's switch: after each good run a request goes to an address, whose service raises an alarm if none arrives.
 
-So someone hears when Airflow itself stands still, which no mail from Airflow could report.
+So someone notices when Airflow itself has stopped, which no mail from Airflow could report.
 """
 
 from __future__ import annotations

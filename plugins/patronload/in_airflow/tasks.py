@@ -296,7 +296,7 @@ def post(tenant: str) -> Counts:
 
 @task(**FUNCTION, execution_timeout=timedelta(minutes=30))
 def report(tenant: str) -> Counts:
-    """Tell what became of every row."""
+    """Report the outcome of every row."""
     from patronload.loads import failures
     from patronload.stages import report as stage
 

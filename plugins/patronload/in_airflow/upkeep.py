@@ -23,7 +23,7 @@ OPTIONS: dict[str, Any] = {name: value for name, value in tasks.OPTIONS.items() 
 
 @task(**OPTIONS, execution_timeout=timedelta(hours=3))
 def purge() -> dict[str, int]:
-    """Take away the artifacts that are older than each tenant's file says."""
+    """Delete the artifacts that are older than each tenant file allows."""
     counts = {"patrons": 0, "runs": 0}
     for name, keep in purging.keeps():
         gone = purging.purge(name, keep, datetime.now(UTC), _under_way)

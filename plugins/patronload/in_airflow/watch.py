@@ -1,8 +1,8 @@
 """
 What needs attention, of all libraries, for those on call.
 
-A task cannot read Airflow's database. So it asks Airflow for what the page over all libraries shows, with an account of
-its own in an Airflow connection; that account's rights decide which libraries are watched.
+A task cannot read Airflow's database. So it asks Airflow for the content of the page with all libraries, with a
+separate account in an Airflow connection. That account's rights decide which libraries are watched.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _quiet_days(connection: Connection) -> int:
 
 
 def _ask(connection: Connection, quiet_days: int) -> dict[str, dict[str, Any]]:
-    """Tenant -> what Airflow tells about its library."""
+    """Tenant -> what Airflow says about its library."""
     login = {"username": connection.login, "password": connection.password}
     try:
         with httpx.Client(base_url=connection.host, timeout=PATIENCE) as client:

@@ -1,9 +1,10 @@
 """
-Ask a person before an unusual load: what is asked, until when, who answered what, and whether that still holds.
+Ask a person before an unusual load: the question, its time limit, the answer, and whether that answer is still valid.
 
 A gate that would stop the run is kept in gates.json as asked (see gatekeeper), and the run continues as far as the
-plan, so the question shows what would be sent. An answer is valid for the file and the plan that it was given for:
-another plan is asked about again, and post sends nothing without an approval. No answer in time declines the load.
+plan, so the question shows what would be sent. An answer is valid for the file and the plan that it was given for.
+Another plan needs another answer, and post sends nothing without an approval. Without an answer in time, the load is
+declined.
 
 Airflow does the waiting; this module keeps the record, approval.json.
 """

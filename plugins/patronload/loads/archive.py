@@ -1,9 +1,9 @@
 """
 The archive of earlier runs: the export that was fetched for a past day, when the library no longer has it.
 
-Each run keeps its export byte for byte for as long as `keep.patrons` says. Of several runs for the same day the export
-that was fetched last is taken, with all files of its delivery. A file that someone named for a single run is never
-taken for another.
+Each run keeps its export byte for byte for as long as `keep.patrons` says. If several runs have the same day, the
+export that was fetched last is used, with all files of its delivery. A file that someone named for a single run is
+never used for another.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def worded(run: Run) -> Iterator[None]:
 
 
 def in_words(error: BaseException, run: Run) -> PatronloadError:
-    """An unexpected error as one of ours: a full disk is named, anything else is a Defect."""
+    """An unexpected error as a PatronloadError: a full disk is named, anything else is a Defect."""
     if not _is_full_disk(error):
         return Defect.hiding(error)
     return FullDiskError(

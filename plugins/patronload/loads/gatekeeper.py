@@ -1,13 +1,13 @@
 """
 Is this the right file? Ask the gates with what the run and the history have, keep their verdicts, and stop the run.
 
-The verdicts are kept as gates.json, stage by stage. Where the tenant wants a person to be asked (`approval`), a gate
-does not stop the run: it continues as far as the plan, and waits for the answer there. Otherwise a person who knows
-that a stopped file is right starts the load again with a reason ('Load anyway'). The report has the answer or the
-reason, and each gate that it opened.
+The verdicts are kept as gates.json, stage by stage. If the tenant file has `approval`, a gate does not stop the run: it
+continues as far as the plan, and waits there for the answer. Otherwise a person who knows that a stopped file is right
+starts the load again with a reason ('Load anyway'). The report has the answer or the reason, and each gate that it
+opened.
 
-A corrected rejects file has only a few rows: no gate but its own applies to it, and the next export is not compared
-with it.
+A corrected rejects file has only a few rows: only its own gate applies to it, and the next export is not compared with
+it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """
-Wait for an export that is not there yet: look again every few minutes until the library's day is over, and notify the
-library once when the file is late. No process waits in between. Times are in the library's time zone.
+Wait for an export that is not there yet: check every few minutes until the library's day ends, and notify the library
+once when the file is late. No process waits in between. Times are in the library's time zone.
 """
 
 from __future__ import annotations

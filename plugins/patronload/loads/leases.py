@@ -1,9 +1,9 @@
 """
 One load at a time into one library system: from its plan until its report, a run holds the system's lease.
 
-A plan is made of what the library system has. Were another load to send anything in between, the records of this one
-would undo it. A backfill does not heed a DAG's max_active_runs, and two tenants may load into the same FOLIO tenant; so
-the lease is kept where all of them see it, beside the runs: `<root>/_leases/`.
+A plan is based on what the library system has. If another load sent anything in between, the records of this one would
+undo it. A backfill ignores a DAG's max_active_runs, and two tenants may load into the same FOLIO tenant, so the lease
+is kept where all of them see it, beside the runs: `<root>/_leases/`.
 """
 
 from __future__ import annotations

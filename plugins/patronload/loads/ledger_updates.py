@@ -52,7 +52,7 @@ def update(load: Load) -> None:
 
 
 def _progress(load: Load) -> Progress | None:
-    """How far the run came; None when there is nothing of it to remember."""
+    """How far the run got; None when there is nothing to remember."""
     if not load.run.has(names.PLANNED):
         return None
     progress = Progress.of(load.run)
@@ -138,7 +138,7 @@ def _count_missing(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed
     if not load.run.has(names.LEAVERS):
         return
     departures = tables.read(load.run, names.LEAVERS)
-    # Half a file says nothing of anyone's state.
+    # Half a file says nothing about anyone's state.
     if (departures["state"] == WAITING).any():
         return
     arrived = pl.col("row").is_in(confirmed["row"].implode())

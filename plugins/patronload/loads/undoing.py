@@ -1,5 +1,5 @@
 """
-Undo a load: which run it is, whether it can be undone, and what it had sent.
+Undo a load: which run it is, whether it can be undone, and what it sent.
 
 An undo is a run like any other. It gets no file: its plan is made from the artifacts of the run that it undoes, and
 from what the library system has now. So an undo can be undone in turn.

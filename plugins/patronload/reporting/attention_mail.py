@@ -43,7 +43,7 @@ def marks(problems: Sequence[Problem]) -> frozenset[str]:
 
 
 def is_due(problems: Sequence[Problem], mailed: Mailed, now: datetime) -> bool:
-    """Whether to send a mail: about something new, once more after a day, or because nothing is left."""
+    """Whether to send a mail: about something new, again after a day, or because nothing needs attention any more."""
     found = marks(problems)
     if not found:
         return bool(mailed.marks)

@@ -32,7 +32,7 @@ def recipients(tenant: Tenant, report: Report) -> list[str]:
 
 
 def _after(contacts: Notify, outcome: Outcome) -> tuple[str, ...]:
-    """Those who are to hear of a load that brought nothing; who is named for all failures stands in for the rest."""
+    """Who is notified of a load that brought nothing: `on_failure`, if the outcome's own key is left out."""
     ends = {"stopped": contacts.on_stop, "no_file": contacts.on_no_file, "declined": contacts.on_decline}
     if outcome == "failed":
         return contacts.on_failure

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 
 class Words(NamedTuple):
-    """How an action is called in a table, what it means, and how a sentence says it. {} stands for the number."""
+    """The name of an action in a table, its meaning, and its words in a sentence; {} is the number."""
 
     name: str
     meaning: str

@@ -1,5 +1,5 @@
 """
-The report of a load: what became of every row of an export, and why.
+The report of a load: the outcome of every row of an export, and why.
 
 A report holds no personal data: numbers, row numbers, and reasons written without values. So it may go into mails, logs
 and Airflow's database.
@@ -188,7 +188,7 @@ class Report(_Part):
     expert: str = ""
     """Who looks after Airflow and this library's files, as the tenant file names them."""
     can_be_asked: bool = True
-    """Whether the target tells what it has. If not, what got lost is sent once more."""
+    """Whether the target can be queried. If not, patrons whose answer was lost are sent again."""
 
     @property
     def is_right_file(self) -> bool:

@@ -239,7 +239,7 @@ def _message(mail: Mail, sender: str) -> EmailMessage:
     message["From"] = sender
     message["To"] = [Address(addr_spec=address) for address in mail.to]
     message["Date"] = format_datetime(datetime.now().astimezone())
-    # The same mail sent twice, because an answer got lost, has the same id, by which many programs show it once.
+    # The same mail sent twice, because an answer was lost, has the same id, and many mail programs show it only once.
     key = hashlib.sha256("\0".join((mail.subject, *mail.to, mail.text)).encode()).hexdigest()[:32]
     message["Message-ID"] = f"<{key}@{sender.rpartition('@')[2].rstrip('>') or 'patronload'}>"
     message["Auto-Submitted"] = "auto-generated"

@@ -1,8 +1,8 @@
 """
-Write the page that tells what the checks of an export found, for people: validation.html.
+Write validation.html, the page that shows people what the checks of an export found.
 
-It is made from validation.json and the report, so it holds no patron's value: rows are named by their number. It loads
-nothing from elsewhere. (Great Expectations' own pages fetch sixteen things, and show what stands in the cells.)
+It is made from validation.json and the report, so it contains no patron data: rows are named by their number. It loads
+nothing from elsewhere. (Great Expectations' own pages fetch sixteen things, and show the content of the cells.)
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ STATES = {
     "tolerated": "\u2713",
     "passed": "\u2713",
 }
-"""How a check went, what costs most first, each with its sign: no reader has to tell colours apart."""
+"""The states of a check, the most serious first, each with a character: readers need not distinguish colours."""
 
 GATE_SIGNS = {
     "failed": "\u2715",

@@ -1,4 +1,4 @@
-"""The words in which a report is put: headline, account, reasons; the same in the mail, its page and Airflow."""
+"""The words of a report: headline, account, reasons; the same in the mail, its page and Airflow."""
 
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -20,10 +20,10 @@ GATE_WORDS = {
     "approved": "Approved",
     "declined": "Not approved",
 }
-"""What is said of each gate in report.html."""
+"""The word for each state of a gate in report.html."""
 
 REASONS = 5
-"""How many reasons a mail tells; the page tells all of them."""
+"""How many reasons a mail lists; the page lists all of them."""
 
 CHANGES = 8
 """How many fields and transitions of a plan a mail lists; the page lists all of them."""
@@ -52,7 +52,7 @@ LOOKS: dict[Outcome, Look] = {
 
 LATE = Look("Waiting for the file", "#0a7380", "#5ec8d6")
 ASKED = Look("Waiting for an answer", "#0a7380", "#5ec8d6")
-"""Of mails in the meantime: the load has not ended."""
+"""For mails that are sent before the load has ended."""
 
 ATTENTION = Look("Attention", "#a15c00", "#f0b252")
 ALL_WELL = Look("All libraries", "#1b7f5c", "#5fd0a0")
@@ -317,7 +317,7 @@ def _warnings(report: Report, reader: Reader) -> list[str]:
 
 
 def _archive(report: Report, zone: ZoneInfo) -> str:
-    """Where an export comes from that the library no longer had; else nothing."""
+    """Where an export comes from if the library no longer had it; else nothing."""
     kept = report.export.archive if report.export else None
     return (
         f"taken from the archive of run {kept.run}, which fetched it {dates.with_weekday(kept.fetched, zone)}"

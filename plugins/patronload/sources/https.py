@@ -77,7 +77,7 @@ class _Place:
         with httpx.Client(
             transport=httpx.HTTPTransport(),
             timeout=PATIENCE,
-            # As it lies there: unpacked on the way, a small file could become any size.
+            # As it is on the server: unpacked on the way, a small file could become any size.
             headers={"accept-encoding": "identity", **_headers(self._connection)},
             auth=_name_and_password(self._connection),
             trust_env=False,
@@ -196,7 +196,7 @@ def _headers(connection: Connection) -> dict[str, str]:
 
 
 def _modified(response: httpx.Response) -> datetime | None:
-    """When the file was changed, if the server tells."""
+    """When the file was changed, if the server says so."""
     try:
         return parsedate_to_datetime(response.headers["last-modified"]).astimezone(UTC)
     except (KeyError, ValueError):

@@ -244,7 +244,7 @@ def _error(source: SqlSource, doing: str, error: Exception, *, connecting: bool)
 
 
 def _state(error: Exception) -> str:
-    """The SQLSTATE of an error, if its driver tells."""
+    """The SQLSTATE of an error, if its driver gives it."""
     return str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
 
 

@@ -30,7 +30,7 @@ def transform(load: Load) -> Counts:
 
 
 def map_rows(load: Load) -> Counts:
-    """Write the patrons, part by part, and what became of the other rows."""
+    """Write the patrons, part by part, and the outcome of the other rows."""
     facts, refused = delivery.facts(load), tables.read(load.run, names.VALIDATE_REJECTS)
     noted = tables.read(load.run, names.NOTED) if load.run.has(names.NOTED) else rows.no_notes()
     mapping = load.mapping(facts.columns)

@@ -359,7 +359,7 @@ class Unreadable(TargetError):  # noqa: N818 - names what came
         self.answer = answer
 
 
-class NothingWritten(Exception):  # noqa: N818 - tells a fact about a request; the error is its `reason`
+class NothingWritten(Exception):  # noqa: N818 - it states a fact about a request; the error is its `reason`
     """
     A request did not go through, and it is certain that the target did not touch a single patron.
 
@@ -386,7 +386,7 @@ class Patience(NamedTuple):
     settle: float = 60
     """After a chunk was sent and not answered, the target may still be at work on it for so long."""
     between: float = 10
-    """Between two looks at what became of a chunk; only when both see the same is the import over."""
+    """The pause between two look-ups of a chunk; the import is over only if both find the same."""
     rest: float = 5
     """After a chunk was answered, the target is no longer at work on it once nothing has changed for so long."""
     at_most: float = 900

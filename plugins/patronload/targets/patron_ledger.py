@@ -1,9 +1,9 @@
 """
 The patron ledger: what the loads of one library know of each patron whom they brought into the library system.
 
-One line for each patron: the key, when the file first and last had it, how long it has been missing, what became of it
-since, and hashes: of the ids, to know a patron again in a library system that cannot be queried; of the record as last
-confirmed; and of what the file said of contested fields, to see what the campus has changed since.
+One line for each patron: the key, when the file first and last had it, how long it has been missing, whether the
+patron has left, and hashes: of the ids, to recognise a patron in a library system that cannot be queried; of the
+record as last confirmed; and of the file's values for contested fields, to see what the campus has changed since.
 
 The hashes are keyed with the ledger's own secret, so two libraries' ledgers cannot be compared. The key itself is kept
 in plain text, because a patron who has left has to be looked up by it; the file is encrypted like all artifacts.
@@ -216,7 +216,7 @@ class PatronLedger:
         )
 
     def settle(self, hashes: pl.Series, state: str, day: date) -> None:
-        """Note what became of patrons who were missing."""
+        """Record the outcome for patrons who were missing."""
         chosen = pl.col("hash").is_in(hashes.implode())
         self._set(
             self.patrons.with_columns(

@@ -24,7 +24,7 @@ KINDS = {
 """What a day can be, in words; the legend of the calendar."""
 
 SIGNS = {"loaded": "✓", "rejects": "!", "late": "…", "missed": "–", "failed": "✕", "running": "▸", "other": "", "": ""}
-"""Each with its sign: no reader has to tell colours apart."""
+"""Each with a character, so that no reader has to distinguish colours."""
 
 
 STRONG = ("loaded", "rejects", "late", "running")
@@ -32,7 +32,7 @@ STRONG = ("loaded", "rejects", "late", "running")
 
 
 class Day(NamedTuple):
-    """A day: its number in the month, what it is (see KINDS; "" for nothing), that in words, and the run to look at."""
+    """A day: its number in the month, what it is (see KINDS; "" for nothing), that in words, and the run to open."""
 
     number: int
     kind: str = ""

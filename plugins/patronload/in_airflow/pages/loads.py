@@ -139,7 +139,7 @@ def libraries(session: Session, readable: Collection[str], most: int = TREND) ->
         )
         # A DAG that is started by hand sums up its schedule in words.
         for dag_id, name, paused, gone, due, cron, by_day in found
-        # Of a library that was taken away long ago nothing is left to tell.
+        # Nothing is left to show of a library that was removed long ago.
         if not gone or dag_id in loads
     ]
     return sorted(made, key=lambda library: (library.name.casefold(), library.dag_id))

@@ -1,9 +1,9 @@
 """
-A note on each run in Airflow: the day, the file and what came of it.
+A note on each run in Airflow: the day, the file and the result.
 
-A task cannot set it: Airflow's API for tasks can only give a note to a run that it triggers, and the REST API takes a
-person's account. So the scheduler, which hears of each run's end, makes the note of what the task `report` handed on.
-It reads no artifact, for the scheduler must not wait for a bucket; and whatever goes wrong, the run's end stands.
+A task cannot set it: Airflow's API for tasks can only give a note to a run that it triggers, and the REST API requires
+a person's account. The scheduler learns of each run's end, so it writes the note from what the task `report` returned.
+It reads no artifact, because the scheduler must not wait for a bucket. An error here never changes how the run ended.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """
-A question that was put to a person goes when its task is cleared.
+Remove the question of a task that is cleared.
 
-Airflow keeps one question for each task, and clearing the task does not change its words: whoever is asked again would
-see the figures of before. So the scheduler, which hears of each run that starts again, takes the old question away, and
-the task puts a new one. What was asked and answered before stays in Airflow's history of the task's tries.
+Airflow keeps one question for each task, and clearing the task does not change its text: the approver would see the
+earlier figures again. The scheduler learns of each run that starts again, so it deletes the old question here, and the
+task asks a new one. Earlier questions and answers stay in Airflow's history of the task's tries.
 """
 
 from __future__ import annotations

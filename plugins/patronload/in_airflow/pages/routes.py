@@ -1,10 +1,10 @@
 """
 The pages' addresses, and who may see what.
 
-Airflow does not guard a plugin's pages; each one here asks for itself. Who is not logged in gets 401, who may not read
-a DAG's runs gets 403 for that library, and the page over all libraries shows those that someone may read. The rejects
-hold personal data and a report does not: they are for those who may also start a load of that library, in Airflow's own
-roles "user" and above, and who took them stands in Airflow's audit log.
+Airflow does not protect a plugin's pages, so each page here checks the rights itself. People who are not logged in get
+401, people who may not read a DAG's runs get 403 for that library, and the page with all libraries shows only those
+that the person may read. The rejects contain personal data, and a report does not: the rejects require the right to
+start a load of that library (Airflow's roles "user" and above), and Airflow's audit log records each download.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def application() -> FastAPI:
         ("/", overview),
         ("/loads.json", figures.loads_json),
         ("/metrics", figures.prometheus),
-        # The page for someone who is not logged in needs both, and they tell nothing.
+        # The page for someone who is not logged in needs both, and they reveal nothing.
         ("/style.css", looks.style),
         ("/frame.js", looks.script),
         ("/icon-{looks}.svg", looks.icon, Depends(get_user)),
@@ -321,7 +321,7 @@ def _download(
     whole = f"{loads.tenant_of(dag_id)}_{run_id}_{name}"
     safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-._") else "_" for sign in whole)
     headers = looks.HEADERS | {"Content-Disposition": f'attachment; filename="{safe}"'}
-    # Once a download has begun there is no way left to tell what is wrong with it.
+    # Once a download has begun, there is no way to report that something is wrong with it.
     first = _or_503(lambda: next(blocks, b""))
     return StreamingResponse(chain([first], blocks), media_type=media_type, headers=headers)
 

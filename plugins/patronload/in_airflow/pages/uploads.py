@@ -1,8 +1,8 @@
 """
 Take a corrected rejects file on a run's page, and start the load of it.
 
-It lies in the new run's folder, encrypted like everything there, until fetch takes it instead of the usual file. Only
-corrected rejects are taken: for any other file there is the library's own place.
+The file is in the new run's folder, encrypted like everything there, until fetch uses it instead of the usual file.
+Only corrected rejects are accepted; any other file belongs in the library's own folder.
 """
 
 from __future__ import annotations

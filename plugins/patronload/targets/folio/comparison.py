@@ -1,5 +1,5 @@
 """
-Compare a patron that was sent with the user FOLIO has, to tell whether the import got to it.
+Compare a patron that was sent with FOLIO's user, to find out whether the import reached it.
 
 Both are brought into one form: a flat dictionary from a field's path to its value, with ids instead of names. Fields
 that mod-user-import drops silently (unknown address and contact types) are left out of it.

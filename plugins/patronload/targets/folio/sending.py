@@ -1,10 +1,10 @@
 """
 Send one chunk to FOLIO, and account for each of its patrons.
 
-FOLIO: mod-user-import cuts a request into partitions of ten. When mod-users refuses one update, or the search for the
-stored users of a partition fails, it reports all users of the request as failed, also those that it loads; and it
-answers before the rest of that partition is through. So such an answer is only believed where it names the refused
-patron; for the others the stored users count, and those that differ are sent again.
+FOLIO: mod-user-import splits a request into partitions of ten. When mod-users refuses one update, or the search for the
+stored users of a partition fails, it reports all users of the request as failed, even those that it loads. It also
+answers before the rest of that partition is done. So such an answer is believed only where it names the refused
+patron. For the others the stored users count, and those that differ are sent again.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Sending:
         """
         Send the chunk for the first time, with what its users are in FOLIO by now. Raises as `post`.
 
-        Between the plan and a chunk lie half a minute for every 5,000 users, and a library goes on working.
+        Half a minute passes between the plan and a chunk for every 5,000 users, and a library keeps working meanwhile.
         """
         if self.chunk.changed is None:
             self.post(self.chunk.patrons, self.chunk.body)
@@ -128,7 +128,7 @@ class Sending:
 
     def resume(self, last: datetime) -> None:
         """
-        Find out what became of the chunk, whose answer got lost, and send what is missing.
+        Find out what FOLIO did with the chunk, whose answer was lost, and send what is missing.
 
         `last`: when something of it was sent for the last time. Raises as targets.Target.resolve.
         """
@@ -219,7 +219,7 @@ class Sending:
     # Refused requests
 
     def _halve(self, patrons: list[Patron], answer: Answer, tries: int) -> None:
-        """FOLIO: one user that breaks the schema has the whole request refused; nothing of it is written."""
+        """FOLIO: if one user breaks the schema, the whole request is refused, and no user is written."""
         if len(patrons) == 1:
             self._refuse(patrons[0], answer)
             return
@@ -254,7 +254,7 @@ class Sending:
 
     def _explain(self, patrons: list[Patron], tries: int) -> None:
         """
-        Find out why FOLIO did not create patrons: its answer never says. Where nothing is in the way, try once more.
+        Find out why FOLIO did not create patrons: its answer never says. Where nothing is in the way, try again.
 
         FOLIO: UserImportAPI.createNewUser gives up at any error of mod-users, a passing 503 among them.
         """
@@ -320,7 +320,7 @@ class Sending:
 
     def _search_again(self, patrons: list[Patron], stored: dict[str, Record], tries: int, *, alone: bool) -> None:
         """
-        Send once more what FOLIO did not get to, because a search or another patron's update failed.
+        Send again what FOLIO did not reach, because a search or another patron's update failed.
 
         Raises TransientError when it has failed too often; the next attempt looks the chunk up.
         """

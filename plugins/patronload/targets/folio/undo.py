@@ -378,7 +378,7 @@ def _before(sent: dict[str, Any]) -> dict[str, Any]:
 def _made_inactive_by_folio(
     back: Iterable[str], was: Record, wrote: Record, now: Record, at: datetime
 ) -> tuple[str, ...]:
-    """FOLIO: ExpirationTool makes inactive whom the load gave a date that is over; they go back with the date."""
+    """FOLIO: ExpirationTool makes users inactive if the load gave them a past date; they go back with the date."""
     ended = "expirationDate" in back and _is_over(wrote, at)
     return ("active",) if ended and was["active"] and wrote.get("active") and not now["active"] else ()
 

@@ -66,7 +66,7 @@ class UserImport(Folio):
         return sending.outcome
 
     def resolve(self, chunk: Chunk, sent_at: datetime, last: datetime, again: Callable[[], None]) -> Outcome:
-        """Look up what became of a chunk that was never answered, and send the patrons that FOLIO does not have."""
+        """Look up the patrons of a chunk that was never answered, and send those whom FOLIO does not have."""
         sending = Sending(self, self._read_back, self._patience, chunk, sent_at, again)
         sending.resume(last)
         return sending.outcome

@@ -1,9 +1,9 @@
 """
 Load chunks into a school's Infiniti by its non-interactive user import: one CSV file for each chunk.
 
-Infiniti knows a patron by the username, and takes a file again without harm: what it has is updated. So a file whose
-answer got lost is sent once more, after a while, but without passwords: the first one may have arrived, and a patron
-may have changed theirs since.
+Infiniti identifies a patron by the username, so sending a file twice does no harm: existing patrons are updated. A file
+whose answer was lost is therefore sent again after a while, but without passwords: the first one may have arrived, and
+a patron may have changed their password since.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Infiniti:
         zone: ZoneInfo,  # noqa: ARG002 - Infiniti has no dates
         background: Background = NO_BACKGROUND,
     ) -> Planned:
-        """Look at the patrons of a file, and at what the loads before brought to Infiniti."""
+        """Compare the patrons of a file with what earlier loads brought to Infiniti."""
         return infiniti_plan.plan(self.settings, patrons, mapping, background)
 
     def plan_undo(self, undoing: Undoing) -> Planned:
@@ -154,7 +154,7 @@ class Infiniti:
 
     def resolve(self, chunk: Chunk, sent_at: datetime, last: datetime, again: Callable[[], None]) -> Outcome:  # noqa: ARG002
         """
-        Send a chunk again whose answer got lost, once Infiniti must be through with it: without passwords, and in files
+        Send a chunk again whose answer was lost, once Infiniti must have finished it: without passwords, and in files
         so small that a gateway which gave up on the first one does not give up again.
         """
         time.sleep(max(0.0, self._patience.settle - (self.clock() - last).total_seconds()))

@@ -1,8 +1,8 @@
 """
 Plan a load into Infiniti: what each patron is sent as, and which rows are set aside.
 
-Infiniti cannot be asked what it has. So this module checks Infiniti's rules as far as the file shows them, and detects
-changed usernames with the patron ledger of earlier loads.
+Infiniti cannot be queried. So this module checks Infiniti's rules as far as the file shows them, and detects changed
+usernames with the patron ledger of earlier loads.
 """
 
 from __future__ import annotations
@@ -345,7 +345,7 @@ def _username_problems(line: Line, settings: InfinitiTarget, ledger: PatronLedge
     """
     A username that a patron did not have before would make a second account.
 
-    An adminsystemid tells who someone is. A card goes from hand to hand, so a barcode tells it of newcomers only.
+    An adminsystemid identifies a person. A card goes from hand to hand, so a barcode tells it of newcomers only.
     """
     if ledger is None or settings.changed_usernames == "send":
         return
