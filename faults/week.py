@@ -14,7 +14,8 @@ from typing import Any, Literal, NamedTuple
 
 from faults.world import MARK
 
-MONDAY = date(2026, 11, 2)
+MONDAY = date(2024, 11, 4)
+"""Long ago, so that a card that a week ends is over whenever the week is played."""
 COLUMNS = ("ID", "LOGIN", "GROUP", "YEAR", "LAST", "FIRST", "PHONE")
 GROUPS = ("undergrad", "graduate", "faculty")
 KEPT_GROUP = "faculty"
@@ -24,12 +25,17 @@ UNKNOWN = "UNKNOWN"
 NIGHTS = (8, 11)
 PEOPLE = (14, 26)
 
-Kind = Literal["complete", "half", "old", "again", "dry run", "by hand", "nothing"]
+Kind = Literal["complete", "half", "old", "again", "dry run", "by hand", "nothing", "undo", "given up"]
 """
 What comes in a night: the complete file; every second row of it; a file that is older than the last one; the same file
 again; the complete file as a dry run, or named by a person; or no file.
+
+`undo`: no file, but a person undoes an earlier run. `given up`: a wrong file, whose load is killed halfway, not
+resumed, and undone.
 """
 KINDS: tuple[Kind, ...] = ("half", "old", "again", "dry run", "by hand", "nothing")
+BETWEEN: tuple[Kind, ...] = ("undo", "given up")
+LOADS: tuple[Kind, ...] = ("complete", "half", "old", "again", "by hand")
 
 
 @dataclass
@@ -45,17 +51,22 @@ class Person:
 
 
 class Edit(NamedTuple):
-    """What a librarian does by hand: `note` writes a middle name, `off` makes inactive, `staff` gives the type staff,
-    `lend` and `give back` a book.
+    """What a librarian does by hand: `note` writes a middle name, `phone` another telephone number, `off` makes
+    inactive, `staff` gives the type staff, `lend` and `give back` a book.
     """
 
-    what: Literal["note", "off", "staff", "lend", "give back"]
+    what: Literal["note", "phone", "off", "staff", "lend", "give back"]
     key: str
     value: str = ""
 
 
 class Night(NamedTuple):
-    """A night of one tenant: what comes, its rows, the day of the file, and what was done by hand before it."""
+    """
+    A night of one tenant: what comes, its rows, the day of the file, and what was done by hand before it.
+
+    `undoes`: the run that an `undo` undoes. `dies_at`: the chunk whose result is not written any more, of a load that
+    is given up.
+    """
 
     number: int
     tenant: str
@@ -63,6 +74,13 @@ class Night(NamedTuple):
     kind: Kind
     rows: list[dict[str, str]]
     edits: tuple[Edit, ...]
+    undoes: str = ""
+    dies_at: int = 0
+
+    @property
+    def run(self) -> str:
+        """The id of the night's run."""
+        return f"{self.kind.replace(' ', '_') if self.kind in BETWEEN else 'night'}{self.number}"
 
 
 @dataclass
@@ -126,6 +144,9 @@ class _Registry:
         }
         self.files: dict[str, list[list[dict[str, str]]]] = {tenant: [] for tenant in week.tenants}
         self.lent: set[str] = set()
+        self.undoing = random.Random(week.seed * 7907 + 3)
+        self.runs: dict[str, list[str]] = {tenant: [] for tenant in week.tenants}
+        self.changed: dict[str, list[str]] = {tenant: [] for tenant in week.tenants}
         if len(week.tenants) > 1:
             # Some people are in the files of both, with the same cells.
             both = [self._newcomer("both") for _ in range(3)]
@@ -137,9 +158,39 @@ class _Registry:
             for tenant in self.week.tenants:
                 kind = self._kind(number)
                 edits = tuple(self._edits(tenant)) if number > 1 and self.edited else ()
-                self.week.nights.append(
-                    Night(number, tenant, MONDAY + timedelta(number), kind, self._rows(tenant, kind), edits)
-                )
+                day = MONDAY + timedelta(number)
+                if number > 1 and self.undoing.random() < 0.12:  # noqa: PLR2004 - in one night of eight
+                    self.week.nights.append(self._given_up(number, tenant, day))
+                night = Night(number, tenant, day, kind, self._rows(tenant, kind), edits)
+                self.week.nights.append(night)
+                if kind in LOADS:
+                    self.runs[tenant].append(night.run)
+                if number > 1 and self.undoing.random() < 0.3:  # noqa: PLR2004 - in three nights of ten
+                    self.week.nights.append(self._undo(number, tenant, day))
+
+    def _undo(self, number: int, tenant: str, day: date) -> Night:
+        """A person takes a run back, mostly the last one, now and then an undo; someone may have edited meanwhile."""
+        runs, chance = self.runs[tenant], self.undoing
+        run = runs[-1] if chance.random() < 0.7 else chance.choice(runs[-4:])  # noqa: PLR2004 - seven of ten
+        edits = []
+        if self.edited and self.changed[tenant] and chance.random() < 0.6:  # noqa: PLR2004 - six of ten
+            edits.append(Edit("phone", chance.choice(self.changed[tenant]), f"555-02{chance.randint(0, 99):02}"))
+        night = Night(number, tenant, day, "undo", [], tuple(edits), undoes=run)
+        runs.append(night.run)
+        return night
+
+    def _given_up(self, number: int, tenant: str, day: date) -> Night:
+        """A wrong file: some people are missing, some have another number, and some are strangers."""
+        chance = self.undoing
+        rows = [dict(person.cells) for person in self.people[tenant] if chance.random() < 0.8]  # noqa: PLR2004 - four of five
+        for row in rows:
+            if chance.random() < 0.5:  # noqa: PLR2004 - one in two
+                row["PHONE"] = f"555-04{chance.randint(0, 99):02}"
+        for new in range(2):
+            key = f"{tenant[0].upper()}{number}X{new}{MARK}"
+            rows.append(rows[0] | {"ID": key, "LOGIN": key.lower(), "LAST": f"Wrong{MARK}"})
+        chance.shuffle(rows)
+        return Night(number, tenant, day, "given up", rows, (), dies_at=chance.randint(1, 3))
 
     def _kind(self, number: int) -> Kind:
         return self.chance.choice(KINDS) if number > 2 and self.chance.random() < 0.3 else "complete"  # noqa: PLR2004 - three in ten
@@ -177,7 +228,9 @@ class _Registry:
             people.append(gone.pop(self.chance.randrange(len(gone))))
         if self.chance.random() < 0.5:  # noqa: PLR2004 - one in two
             people.append(self._newcomer(tenant))
-        for person in self.chance.sample(people, min(2, len(people))):
+        changed = self.chance.sample(people, min(2, len(people)))
+        self.changed[tenant] = [person.key for person in changed]
+        for person in changed:
             person.cells["PHONE"] = f"555-01{self.chance.randint(0, 99):02}"
 
     def _newcomer(self, tenant: str) -> Person:

@@ -16,20 +16,23 @@ import polars as pl
 
 from faults.load import CLEARINGS, HEALED_AFTER, RETRIES, Killed, Product
 from faults.schedule import Kill, Schedule
-from faults.week import Edit, Night, Week, as_csv, leavers
+from faults.week import BETWEEN, Edit, Night, Week, as_csv, leavers
 from faults.week_oracle import Oracle
 from patronload import rows as row_tables
-from patronload.artifacts import names, tables
+from patronload.artifacts import names, questions, tables
 from patronload.artifacts.run import Run
 from patronload.config import tenants
 from patronload.connections import Connection
 from patronload.errors import PatronloadError
-from patronload.loads import delivery, failures, gatekeeper
+from patronload.loads import approval, delivery, failures, gatekeeper, reruns
+from patronload.loads.approval import Answer, Turn
 from patronload.loads.load import Load
-from patronload.stages import plan, post, report, transform
+from patronload.stages import fetch, plan, post, report, transform
 from sandbox.faults import Faults
 
 Step = Callable[[Load], Any]
+TURN = Turn(1, None)
+YES = Answer(approved=True, by="ann", at=datetime(2024, 11, 4, 9, tzinfo=UTC), reason="it was the wrong file")
 
 
 class Mortal:
@@ -41,6 +44,18 @@ class Mortal:
         self.dead = False
         self.armed = True
         self.killed = 0
+        self.dies_at = 0
+        """The result that is not written any more; 0 for none."""
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[None]:
+        """An artifact that is written, as `around`."""
+        if self.dies_at and name.startswith(f"{names.RESULTS}/"):
+            self.dies_at -= 1
+            if not self.dies_at:
+                self._die()
+        with self.around("artifact"):
+            yield
 
     @contextmanager
     def around(self, what: str) -> Iterator[None]:
@@ -77,7 +92,7 @@ class WeekRun(Run):
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
         """As ever, except at the moments that the schedule names."""
-        with self._mortal.around("artifact"), super().writing(name) as file:
+        with self._mortal.writing(name), super().writing(name) as file:
             yield file
 
 
@@ -113,6 +128,9 @@ class Ground(Protocol):
     @property
     def imports(self) -> Sequence[object]:
         """The requests that brought users."""
+
+    def is_there(self, key: str) -> bool:
+        """Whether there is a user with this key."""
 
     def differences(self, oracle: Oracle) -> Iterator[str]:
         """Whatever is not as the oracle says."""
@@ -178,15 +196,36 @@ class WeekStage(Product):
         schedule = self.weeks.arm(seed, 2 + len(night.rows) // week.chunk_size)
         mortal = Mortal(schedule.kills)
         armed = list(self.weeks.faults.answers)
-        load = self._load(night, mortal)
+        if night.kind == "given up":
+            self._give_up(night)
+        load = self._undo(night, mortal) if night.kind in BETWEEN else self._load(night, mortal)
         with _mortal(mortal):
             told, attempts, errors = self._until_it_is_through(load, mortal)
         self.weeks.heal()
         struck = sum(fault.has_struck for fault in armed) + mortal.killed
         return Played(told, attempts, len(errors), struck, schedule.names, errors)
 
+    def _give_up(self, night: Night) -> None:
+        """A load whose worker dies as it would write the result of a chunk, and which no one resumes."""
+        mortal = Mortal([])
+        load = self._load(night, mortal)
+        mortal.dies_at = night.dies_at
+        answers, self.weeks.faults.answers = self.weeks.faults.answers, []
+        with _mortal(mortal):
+            for step in (check, transform.transform, plan.plan, post.post):
+                _tried(step, load)
+        mortal.armed = mortal.dead = False
+        report.report(load)
+        self.weeks.faults.answers = answers
+
+    def _undo(self, night: Night, mortal: Mortal) -> Load:
+        """The run that undoes another one."""
+        undone = night.undoes or night.run
+        run = WeekRun(self.folder / "weeks" / night.tenant / f"{'of_' * (not night.undoes)}{night.run}", mortal)
+        return Load(tenants.load(night.tenant), run, run.id, night.day, undo=undone)
+
     def _load(self, night: Night, mortal: Mortal) -> Load:
-        run = WeekRun(self.folder / "weeks" / night.tenant / f"night{night.number}", mortal)
+        run = WeekRun(self.folder / "weeks" / night.tenant / night.run, mortal)
         written = datetime.combine(night.day, time(3), UTC)
         if night.kind == "old":
             written -= timedelta(days=100)
@@ -223,6 +262,8 @@ class WeekStage(Product):
 
     def _dag_run_of(self, load: Load, mortal: Mortal) -> tuple[int, str | None]:
         steps: tuple[Step, ...] = (check, transform.transform, plan.plan)
+        if load.undo:
+            steps = (fetch.fetch, plan.plan, approve)
         if not load.dry_run:
             steps += (post.post,)
         attempts = 0
@@ -254,6 +295,13 @@ def check(load: Load) -> bool:
         load.run.write_json(names.VALIDATION, {"rows": export.rows, "columns": list(export.columns), "checks": []})
         gatekeeper.check_file(load, export, [])
     return False
+
+
+def approve(load: Load) -> None:
+    """What the stage approve does when a person says yes, without the mail."""
+    if questions.verdicts_to_answer(load.run) and not reruns.anything_sent(load.run):
+        approval.record_answer(load, TURN, None)
+        approval.check_answer(load, approval.record_answer(load, TURN, YES))
 
 
 def _tried(step: Step, load: Load) -> tuple[str | None, bool]:

@@ -1,42 +1,22 @@
 """
 Who must be active after each night of a week, and with which values.
 
-Written from docs/leavers.md on the registries' own cells, without any of the product's code, so that the two agree only
-if both are right.
+Written from docs/leavers.md and docs/undo.md on the registries' own cells, without any of the product's code, so that
+the two agree only if both are right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date
 
-from faults.week import KEPT_GROUP, UNKNOWN, Edit, Night, Week
+from faults import week_undo
+from faults.week import BETWEEN, KEPT_GROUP, UNKNOWN, Edit, Night, Week
+from faults.week_undo import ASIDE, AWAY, HERE, LEFT, Memory, Ran, User
 
-HERE, AWAY, LEFT, ASIDE = "here", "away", "left", "aside"
-"""Of a patron whom a tenant's loads brought in: in its last file; missing; made inactive; inactive before or gone."""
-
-
-@dataclass
-class User:
-    """What the library system must have of someone."""
-
-    cells: dict[str, str]
-    active: bool = True
-    staff: bool = False
-    note: str = ""
-    ends: date | None = None
-    """The day on which `expire` ended the card."""
-    loans: int = 0
-
-
-@dataclass
-class Memory:
-    """What a tenant's loads know of one patron."""
-
-    state: str = HERE
-    since: date | None = None
-    loads: int = 0
+__all__ = ["ASIDE", "AWAY", "HERE", "LEFT", "Memory", "Oracle", "Outcome", "User"]
 
 
 @dataclass
@@ -57,12 +37,11 @@ class Oracle:
     """Whether the library system can be read, and so knows staff, loans and groups."""
     users: dict[str, User] = field(default_factory=dict)
     memory: dict[str, dict[str, Memory]] = field(default_factory=dict)
-    newest: dict[str, date] = field(default_factory=dict)
-    counted: dict[str, date] = field(default_factory=dict)
-    last: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    runs: dict[str, dict[str, Ran]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.memory = {tenant: {} for tenant in self.week.tenants}
+        self.runs = {tenant: {} for tenant in self.week.tenants}
 
     def edit(self, edits: Iterable[Edit]) -> None:
         """Librarians work by hand."""
@@ -72,6 +51,8 @@ class Oracle:
                 continue
             if edit.what == "note":
                 user.note = edit.value
+            elif edit.what == "phone" and self.asks:
+                user.cells = user.cells | {"PHONE": edit.value}
             elif edit.what == "off":
                 user.active = False
             elif edit.what == "staff":
@@ -81,17 +62,82 @@ class Oracle:
             elif user.loans:
                 user.loans -= 1
 
+    def settle(self, is_there: Callable[[str], bool]) -> None:
+        """Forget users of whom it was open whether they are there, and who are not."""
+        for key, user in list(self.users.items()):
+            if user.maybe and not is_there(key):
+                del self.users[key]
+                for memory in self.memory.values():
+                    memory.pop(key, None)
+
     def night(self, night: Night) -> Outcome:
         """What the night must come to; the users are then as they must be."""
         self.edit(night.edits)
         if night.kind == "nothing":
             return Outcome("no file")
-        if night.kind == "again":
+        if night.kind in BETWEEN:
+            return Outcome(self._undo(night, night.undoes) if night.kind == "undo" else self._give_up(night))
+        standing = [ran for ran in self.runs[night.tenant].values() if ran.rows and not ran.is_undone]
+        if night.kind != "dry run" and any(ran.rows == night.rows for ran in standing):
             return Outcome("already_loaded")
-        if night.kind == "old":
+        if night.kind == "old" and standing:
             return Outcome("stopped")
-        if night.kind == "dry run":
-            return Outcome("dry_run")
+        return Outcome("dry_run") if night.kind == "dry run" else self._load_all(night)
+
+    def _give_up(self, night: Night) -> str:
+        """The outcome of undoing a load that was killed: whom it created may be there, and is inactive then."""
+        before = set(self.users)
+        self._load_all(night)
+        outcome = self._undo(night, night.run)
+        for key in self.users.keys() - before:
+            self.users[key].maybe = True
+        return outcome
+
+    def _load_all(self, night: Night) -> Outcome:
+        """A load that goes through, and what it changes."""
+        before = deepcopy((self.users, self.memory[night.tenant]))
+        outcome = self._loaded(night)
+        self.runs[night.tenant][night.run] = self._ran(night, *before, rows=night.rows, counts=night.kind != "by hand")
+        return outcome
+
+    def _ran(self, night: Night, users: dict[str, User], memory: dict[str, Memory], **about: object) -> Ran:
+        """What a run changed, by what there was before it."""
+        return Ran(
+            night.day,
+            week_undo.changes(users, self.users),
+            week_undo.changes(memory, self.memory[night.tenant]),
+            **about,  # type: ignore[arg-type]
+        )
+
+    def _undo(self, night: Night, run: str) -> str:
+        """
+        The outcome of undoing a run. A field goes back if the library system has what the run wrote; where it cannot be
+        asked, the patron goes back as a whole.
+        """
+        runs = self.runs[night.tenant]
+        ran = runs.get(run)
+        if ran is None or ran.is_undone or not ran.users:
+            return "stopped"
+        before = deepcopy((self.users, self.memory[night.tenant]))
+        inactive = set()
+        for key, change in ran.users.items():
+            kept = self._elsewhere(night, key)
+            undone = week_undo.user if self.asks else week_undo.blindly
+            self.users[key] = undone(self.users[key], *change, kept=kept)
+            if change[0] is None and before[0][key].active and not self.users[key].active:
+                inactive.add(key)
+        counted = [one.day for one in runs.values() if one is not ran and one.counts and not one.is_undone]
+        for key, (was, wrote) in ran.memory.items():
+            now = self.memory[night.tenant][key]
+            self.memory[night.tenant][key] = week_undo.memory(now, was, wrote, max(counted, default=None))
+        for key in inactive:
+            self.memory[night.tenant][key].state = LEFT
+        by = f"undo of {run}" if night.kind == "given up" else night.run
+        runs[by] = self._ran(night, *before, undoes=run)
+        week_undo.mark(runs, by)
+        return "undone"
+
+    def _loaded(self, night: Night) -> Outcome:
         rejected = any(row["GROUP"] == UNKNOWN for row in night.rows)
         outcome = Outcome("loaded_with_rejects" if rejected else "loaded")
         counts = night.kind != "by hand" and bool(self.memory[night.tenant])
@@ -115,18 +161,19 @@ class Oracle:
             kept = {"GROUP": user.cells["GROUP"]} if user.staff and self.asks else {}
             user.cells = {**row, **kept}
             returns = memory is not None and memory.state == LEFT
+            user.maybe = False
             if returns and user.ends and not user.staff:
                 user.ends = None
             if not user.staff and (self.week.fills_active or returns) and user.ends is None:
                 user.active = True
-        self.memory[night.tenant][key] = Memory()
+        self.memory[night.tenant][key] = Memory(last=night.day)
 
     def _due(self, night: Night) -> list[str]:
         """Whose days and loads are over with this file, and who is in the files of no other tenant."""
         present = {row["ID"] for row in night.rows}
         found = []
         for key, memory in self.memory[night.tenant].items():
-            if key in present or memory.state not in (HERE, AWAY):
+            if key in present or memory.state not in (HERE, AWAY) or not memory.last:
                 continue
             since = memory.since or night.day
             if self._is_over(night.day, since, memory.loads + 1) and not self._elsewhere(night, key):
@@ -140,7 +187,7 @@ class Oracle:
         """Whether another tenant still has them: in its last file, or missing for not as long as it waits."""
         for tenant, known in self.memory.items():
             memory = known.get(key)
-            if tenant == night.tenant or memory is None or memory.state not in (HERE, AWAY):
+            if tenant == night.tenant or memory is None or memory.state not in (HERE, AWAY) or not memory.last:
                 continue
             if memory.since is None or not self._is_over(night.day, memory.since, memory.loads):
                 return True
@@ -158,10 +205,20 @@ class Oracle:
                 continue
             left += 1
             user.active = False
+            if not self.asks:
+                user.cells = self._last_row(night.tenant, key) or user.cells
             memory.state = LEFT
             if self.week.rules.action == "expire" and self.asks:
                 user.ends = night.day
         return left, 0
+
+    def _last_row(self, tenant: str, key: str) -> dict[str, str] | None:
+        """The patron's row in the last file that had them, of a load that stands."""
+        for ran in reversed(self.runs[tenant].values()):
+            rows = [row for row in ran.rows if row["ID"] == key and row["GROUP"] != UNKNOWN]
+            if rows and not ran.is_undone:
+                return rows[0]
+        return None
 
     def _is_kept(self, key: str) -> bool:
         user = self.users[key]
@@ -177,6 +234,10 @@ class Oracle:
                 if memory.state == AWAY:
                     memory.state = HERE
                 memory.since, memory.loads = None, 0
-            elif memory.state in (HERE, AWAY):
-                memory.state = AWAY
+            elif not memory.last:
+                # Whoever is none of the library's patrons, is not counted.
+                memory.since, memory.loads = None, 0
+            else:
+                if memory.state == HERE:
+                    memory.state = AWAY
                 memory.since, memory.loads = memory.since or night.day, memory.loads + 1

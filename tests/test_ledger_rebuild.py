@@ -1,16 +1,22 @@
 """A patron ledger that was lost is built again from the archive of runs."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from patronload.__main__ import main
 from patronload.artifacts import names
 from patronload.artifacts.run import Run
 from patronload.loads import ledger_store
+from patronload.loads.approval import Answer, Turn
 from patronload.loads.leases import Lease
 from patronload.systems.folio import FOLIO
+from tests import stages
 from tests.one_library import days_after
 
 RULES = {"action": "deactivate", "after": "2 days", "missing_loads": 2, "max": 10}
+TURN = Turn(1, None)
+YES = Answer(approved=True, by="ann", at=datetime(2026, 11, 26, tzinfo=UTC), reason="the wrong file")
 COLUMNS = ("key", "first_load", "last_load", "missing_since", "missing_loads", "state", "since")
 
 
@@ -106,3 +112,30 @@ def test_not_while_a_load_is_under_way(library, capsys):
     lease.hold()
     assert main(["ledger", "--tenant", "lib"]) == 1
     assert "lib/night7 is running" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_load_that_was_undone_is_left_out(library, mails):
+    """The ledger is as the undo left it: 9 is missing and has not left, and 10 is not the library's patron."""
+    library.deliver([1, 2, 3, 4, 5, 6, 7, 10], day=days_after(5))
+    library.loaded("night5", day=days_after(5))
+    for run in ("night5", "night4"):
+        undo(library, run)
+    before = lines(library)
+    states = {line[0]: line[5] for line in before}
+    assert (states["u-9"], states["u-10"]) == ("missing", "left")
+    lose(library)
+    assert main(["ledger", "--tenant", "lib"]) == 0
+    known = [line for line in before if line[2]]
+    assert [line for line in lines(library) if line[2]] == known
+    assert {line[0]: line[5] for line in lines(library)}["u-10"] == "left"
+
+
+def undo(library, run):
+    """Undo a run, with a person's approval."""
+    undoing = library.load(f"undo_{run}", day=days_after(6), undo=run)
+    for stage in (stages.fetch, stages.validate, stages.transform, stages.plan):
+        stage(undoing)
+    assert stages.approve(undoing, TURN) is not None
+    stages.approve(undoing, TURN, YES)
+    stages.post(undoing)
+    stages.report(undoing)

@@ -496,3 +496,18 @@ def test_unpaid_fees_keep_a_patron_and_what_cannot_be_read_keeps_all(library):
     report = night(library, 5, range(1, 8))
     assert (report.people.exempt, report.people.left) == (1, 1)
     assert user(library, 9)["active"]
+
+
+def test_a_row_has_the_reasons_of_one_stage(library):
+    """Rows that a check has rejected are not counted again because they could not be mapped either."""
+    library.deliver(range(1, 10))
+    path = library.folder / "exports" / "patrons.csv"
+    # Two rows without a last name, whose group the mapping does not know either.
+    text = (
+        path.read_text().replace("000002,Student,Adams", "000002,ODD,").replace("000003,Student,Adams", "000003,ODD,")
+    )
+    path.write_text(text)
+    report = library.loaded("night1")
+    assert [(reason.stage, reason.count) for reason in report.reasons] == [("validate", report.rejected)]
+    assert (report.rejected, report.created) == (2, 7)
+    sums_up(report)

@@ -11,7 +11,7 @@ import pytest
 from patronload.artifacts import names, tables
 from patronload.artifacts.models import Plan
 from patronload.errors import Declined, ValidationError
-from patronload.loads import ledger_store
+from patronload.loads import leavers, ledger_store
 from patronload.loads.approval import Answer, Turn
 from patronload.reporting import report as reports
 from patronload.reporting.mails import result_mail
@@ -196,6 +196,17 @@ def test_created_users_are_left_if_wanted(library):
     assert [user(library, number)["active"] for number in (4, 5)] == [True, True]
     assert (report.updated, report.unchanged, report.undo.left) == (1, 2, 2)
     assert "Left as they are, because 'Leave created users' was chosen: 2 created patrons." in report.warnings
+
+
+def test_a_patron_of_another_library_stays_active(library, monkeypatch):
+    """Two libraries feed one FOLIO, and both files have the patron whom the load of one has created."""
+    load(library, 1, range(1, 4))
+    load(library, 2, range(1, 6))
+    monkeypatch.setattr(leavers, "of_other_tenants", lambda *_, **__: {"u-4"})
+    report = undo(library, "day2")
+    assert [user(library, number)["active"] for number in (4, 5)] == [True, False]
+    assert stays(library) == [("u-4", "active", "another library that feeds this FOLIO has this patron too")]
+    assert (report.updated, report.rejected) == (1, 1)
 
 
 def test_ids_that_moved_go_back_in_order(library):

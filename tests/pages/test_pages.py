@@ -65,6 +65,7 @@ def everywhere(library: str) -> list[str]:
         "/icon-light.svg",
         f"/libraries/{dag_id}",
         f"/runs/{library}/leavers.csv",
+        f"/runs/{library}/not_undone.csv",
         f"/runs/{library}/noted.csv",
         f"/runs/{library}/validation.html",
         f"/runs/{library}",
@@ -123,7 +124,7 @@ def test_only_libraries_that_one_may_read(site: Site, library: str, counted):
     site.add_loads(site.add_library("ashford", "Patron load: Ashford Library"), [counted()])
     site.rights = Rights(read=frozenset({"patron_load__ashford"}))
     refused = [path for path in everywhere(library) if "riverside" in path]
-    assert [site.get(path).status_code for path in refused] == [403] * 7
+    assert [site.get(path).status_code for path in refused] == [403] * 8
     words = Page(site.get("/").text).words
     assert "Ashford Library" in words
     assert "Riverside" not in words
@@ -166,19 +167,20 @@ def test_the_rejects_are_offered_as_a_workbook_too(site: Site, library: str):
     assert site.get(f"/runs/{library}/rejects.exe").status_code in (404, 422)
 
 
-def test_leavers_are_for_those_who_may_start_a_load(site: Site, library: str):
-    """The list to review holds personal data, also while a person is asked about it."""
+@pytest.mark.parametrize("name", ["leavers", "not_undone"])
+def test_lists_are_for_those_who_may_start_a_load(site: Site, library: str, name: str):
+    """Who leaves, and what an undo leaves as it is: personal data, also while a person is asked about it."""
     own = frozenset({"patron_load__riverside"})
     dag_id, run_id = library.split("/")
-    site.put(dag_id, run_id, "leavers.csv", "key,name\nu-1,Ann\n")
+    site.put(dag_id, run_id, f"{name}.csv", "key,name\nu-1,Ann\n")
     site.rights = Rights(read=own)
-    assert site.get(f"/runs/{library}/leavers.csv").status_code == 403
-    assert "leavers.csv" not in site.get(f"/runs/{library}").text
+    assert site.get(f"/runs/{library}/{name}.csv").status_code == 403
+    assert f"{name}.csv" not in site.get(f"/runs/{library}").text
     site.rights = Rights(read=own, start=own)
-    (link,) = [str(one["href"]) for one in Page(site.get(f"/runs/{library}").text).all("a") if "leavers" in one["href"]]
+    (link,) = [str(one["href"]) for one in Page(site.get(f"/runs/{library}").text).all("a") if name in one["href"]]
     answer = site.get(link.removeprefix("/patron-loads"))
     assert (answer.status_code, answer.text) == (200, "key,name\nu-1,Ann\n")
-    assert site.audit == [("patron_leavers_taken", "patron_load__riverside", "somebody")]
+    assert site.audit == [(f"patron_{name}_taken", "patron_load__riverside", "somebody")]
 
 
 def test_what_is_encrypted_is_shown_to_those_who_may_see_it(site: Site, library: str, encrypt):

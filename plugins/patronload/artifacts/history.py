@@ -36,8 +36,8 @@ class History:
 
     def find(self, sha256: str) -> Loaded | None:
         """The load of a file with this hash; None if there is none, or if it was undone."""
-        found = self.entry(sha256)
-        return None if found is None or found.undone else found
+        entries = (self._read(name) for name in reversed(self._names()) if name.endswith(f"_{sha256}.json"))
+        return next((entry for entry in entries if not entry.undone), None)
 
     def entry(self, sha256: str) -> Loaded | None:
         """The load of a file with this hash, also if it was undone."""

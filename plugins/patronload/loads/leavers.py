@@ -26,7 +26,7 @@ from patronload.config.mapping import Mapping
 from patronload.config.tenants import Tenant
 from patronload.documents import yaml_files
 from patronload.errors import ConfigError
-from patronload.loads import delivery, gatekeeper, ledger_store
+from patronload.loads import delivery, gatekeeper, ledger_store, reruns
 from patronload.loads.load import Load
 from patronload.mapping import expressions
 from patronload.reporting.report import count_of
@@ -259,14 +259,19 @@ def _exceptions(tenant: Tenant) -> Iterator[str]:
 
 
 def last_records(load: Load, keys: Sequence[str]) -> dict[str, str]:
-    """The patrons as the last run that had them made them; without those whose runs were purged."""
+    """
+    The patrons as the last load that had them made them; without those whose runs were purged.
+
+    What a dry run or a stopped run read was never loaded.
+    """
     found: dict[str, str] = {}
     key = load.tenant.system.key
     for run in sorted(load.run.others(), key=lambda run: run.last_written(), reverse=True):
         wanted = [one for one in keys if one not in found]
         if not wanted:
             break
-        if run.has(names.PATRONS) and not run.has(names.UNDONE):
+        loaded = run.has(names.REMEMBERED) or reruns.anything_sent(run)
+        if loaded and run.has(names.PATRONS) and not run.has(names.UNDONE):
             among = pl.col(key).is_in(pl.Series(wanted, dtype=pl.String).implode())
             with tables.scanning(run, names.PATRONS) as patrons:
                 for part in in_parts(patrons, key, "patron"):

@@ -11,7 +11,7 @@ from patronload.artifacts.models import Remembered
 from patronload.artifacts.progress import Progress
 from patronload.artifacts.undo import Undo
 from patronload.config.mapping import Mapping
-from patronload.loads import adoption, delivery, gatekeeper, leavers, ledger_store, reruns
+from patronload.loads import adoption, delivery, gatekeeper, leavers, ledger_store, reruns, undoing
 from patronload.loads.load import Load
 from patronload.loads.posting import post as posting
 from patronload.mapping import last_changed
@@ -62,11 +62,14 @@ def _progress(load: Load) -> Progress | None:
 
 def remembered_again(load: Load, ledger: PatronLedger) -> bool:
     """Add a run of the archive to a ledger that is built again; whether there was anything to add."""
-    if load.run.has(names.UNDO) or load.run.has(names.UNDONE):
+    if load.run.has(names.UNDONE):
         return False
     progress, state = _progress(load), Remembered.find(load.run)
     if progress is None or state is None:
         return False
+    if load.run.has(names.UNDO):
+        add_undo(load, ledger, progress.arrived)
+        return True
     if state.counted is None:
         state = state.model_copy(update={"counted": state.complete and gatekeeper.is_complete(load)})
     add(load, ledger, progress, state)
@@ -87,14 +90,32 @@ def add(load: Load, ledger: PatronLedger, progress: Progress, state: Remembered)
 
 
 def _undo(load: Load) -> None:
-    """Undo what the load wrote into the ledger, once."""
-    if Remembered.find(load.run) or not (reruns.anything_sent(load.run) or posting.is_complete(load.run)):
+    """Undo what the load wrote into the ledger, and note whom the undo has made inactive; once for each state."""
+    if not (reruns.anything_sent(load.run) or posting.is_complete(load.run)):
         return
-    ledger = ledger_store.read(load.run, load.tenant.system)
-    changes = ledger_store.changes(load.run.sibling(Undo.read(load.run).run))
-    if ledger is not None and changes is not None:
-        ledger_store.write_changed(load.run, ledger, changes.undo(ledger))
-    Remembered(rows=[], loaded=[], complete=True).write(load.run)
+    sent = Progress.of(load.run).arrived
+    before, state = Remembered.find(load.run), Remembered(rows=sent["row"].to_list(), loaded=[], complete=True)
+    if before == state:
+        return
+    undone, system = load.run.sibling(Undo.read(load.run).run), load.tenant.system
+    known = ledger_store.read(load.run, system) or PatronLedger.empty(folds=system.folds_keys)
+    changes = None if before else ledger_store.changes(undone)
+    ledger = changes.undo(known) if changes else known.copy()
+    add_undo(load, ledger, sent)
+    ledger_store.write_changed(load.run, known, ledger)
+    state.write(load.run)
+
+
+def add_undo(load: Load, ledger: PatronLedger, sent: pl.DataFrame) -> None:
+    """
+    Note what an undo has sent: the library system may no longer have what the ledger says, and the users whom the load
+    had created were made inactive. They become active again when a file has them, like others who left.
+    """
+    system = load.tenant.system
+    ledger.forget_contents(ledger.hashes(sent[system.key]))
+    created = undoing.made_inactive(load, sent)
+    ledger.take(created, system.key, system.remembered)
+    ledger.settle(ledger.hashes(created[system.key]), LEFT, load.day)
 
 
 def _confirm(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed: pl.DataFrame) -> None:

@@ -22,7 +22,7 @@ from patronload.artifacts.run import Run
 from patronload.artifacts.undo import Undo, Undone, is_undone
 from patronload.config import tenants
 from patronload.errors import ValidationError
-from patronload.loads import reruns
+from patronload.loads import leavers, reruns
 from patronload.loads.load import Load
 from patronload.loads.posting import post as posting
 from patronload.loads.posting.planned_chunks import PlannedChunks
@@ -114,7 +114,11 @@ def undoing(load: Load) -> Undoing:
     rows = progress.rows.filter(pl.col("state") != NOT_SENT) if asked else progress.arrived
     sent = _sent(run, rows, load.tenant.system.key)
     before = _stored(run) if asked else _sent_before(load, run, sent)
-    return Undoing(sent.drop("before").join(before, on="row", how="left", maintain_order="left"), undo.leave)
+    return Undoing(
+        sent.drop("before").join(before, on="row", how="left", maintain_order="left"),
+        undo.leave,
+        frozenset(leavers.of_other_tenants(load, sent["key"].to_list(), leaving=True)),
+    )
 
 
 def _sent(run: Run, rows: pl.DataFrame, key: str) -> pl.DataFrame:
@@ -139,6 +143,20 @@ def _sent_at(run: Run, number: int) -> datetime | None:
         return None
     parts = [*marker.parts, *([marker.in_flight] if marker.in_flight else [])]
     return min((part.sent_at for part in parts), default=None)
+
+
+def made_inactive(load: Load, sent: pl.DataFrame) -> pl.DataFrame:
+    """Those of the patrons sent by an undo whom the load had created, and whom the undo makes inactive."""
+    about = Undo.read(load.run)
+    undone = load.run.sibling(about.run)
+    if not undone.has(names.PLANNED):
+        return sent.clear()
+    created = tables.read(undone, names.PLANNED).filter(pl.col("action") == CREATE)
+    found = sent.join(created.select("row"), on="row", how="semi", maintain_order="left")
+    if "changed" in found.columns:
+        # As three_way writes it: one path a line, with its condition.
+        found = found.filter(pl.col("changed").cast(pl.String).str.contains(r"(?m)(^|:)active$"))
+    return found
 
 
 def _stored(run: Run) -> pl.DataFrame:

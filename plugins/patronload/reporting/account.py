@@ -289,13 +289,19 @@ def _who(tenant: Tenant, failure: Failure | None, *, ended_early: bool) -> str:
 
 
 def _reasons(left: LeftBehind, fates: pl.DataFrame) -> tuple[Reason, ...]:
-    """The reasons, the most frequent first. A row counts once for each of its reasons."""
+    """
+    The reasons, the most frequent first. A row counts once for each of its reasons in the stage that rejected it first;
+    what else is wrong with it is in the rejects file only.
+    """
     unconfirmed = fates.filter(pl.col("fate") == "unconfirmed").select(
         "row", stage=pl.lit("post"), summary=pl.lit(UNCONFIRMED)
     )
     named = pl.concat([with_failed(left.rejects, left.progress.results).select("row", "stage", "summary"), unconfirmed])
+    by_checks = named.filter(pl.col("stage") == "validate").select("row").unique()
+    again = pl.col("row").is_in(by_checks["row"].implode()) & (pl.col("stage") == "transform")
     by_reason = (
-        named.unique()
+        named.filter(~again)
+        .unique()
         .sort("row")
         .group_by("stage", "summary", maintain_order=True)
         .agg(pl.len().alias("count"), pl.col("row").head(_FEW).alias("rows"))

@@ -261,10 +261,14 @@ stays. The field is empty if it is about the whole patron.
 
 
 class Undoing(NamedTuple):
-    """A load that is to be undone: what it sent (see SENT), and whether the patrons whom it created are left."""
+    """
+    A load that is to be undone: what it sent (see SENT), and whether the patrons whom it created are left. `kept`: keys
+    of patrons whom another library's loads have too, and who must not become inactive.
+    """
 
     sent: pl.DataFrame
     leave: bool = False
+    kept: frozenset[str] = frozenset()
 
 
 class UndoFigures(NamedTuple):

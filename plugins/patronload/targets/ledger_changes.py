@@ -8,14 +8,14 @@ from typing import NamedTuple, Self
 
 import polars as pl
 
-from patronload.targets.patron_ledger import ID, PatronLedger
+from patronload.targets.patron_ledger import EXEMPT, GONE, ID, MISSING, PRESENT, SCHEMA, PatronLedger
 
 SIDE, BEFORE, AFTER = "side", "before", "after"
 COUNTED = {BEFORE: "counted_before", AFTER: "counted_after"}
 """Where the parquet file has the day of the last complete file, before the load and after it."""
 
 FOLLOWS = "last_load"
-"""It changes for every patron of every file; a line in which nothing else changed is left out."""
+"""It changes for every patron of every file. Of a line in which nothing else changed only this is kept, for space."""
 
 STAYS_OF_NEW = ("hash", "key", "said")
 """Of patrons whom the load brought in: their keys and ids are known, and what the file said is what they have."""
@@ -36,11 +36,14 @@ class LedgerChanges(NamedTuple):
         """What is different in the later one of two states of a ledger."""
         old, new = _alike(before.patrons, after.patrons)
         changed = _marked(new).join(_marked(old), on=["hash", "mark"], how="anti")["hash"].implode()
+        later = new.select("hash", FOLLOWS).join(old.select("hash", FOLLOWS), on=["hash", FOLLOWS], how="anti")["hash"]
+        only_later = pl.col("hash").is_in(later.implode()) & ~pl.col("hash").is_in(changed)
         lines = [
-            frame.filter(pl.col("hash").is_in(changed)).with_columns(pl.lit(side).alias(SIDE))
+            part.with_columns(pl.lit(side).alias(SIDE))
             for side, frame in ((BEFORE, old), (AFTER, new))
+            for part in (frame.filter(pl.col("hash").is_in(changed)), frame.filter(only_later).select("hash", FOLLOWS))
         ]
-        return cls(pl.concat(lines), before.last_counted, after.last_counted)
+        return cls(pl.concat(lines, how="diagonal"), before.last_counted, after.last_counted)
 
     @classmethod
     def of(cls, lines: pl.DataFrame, metadata: Mapping[str, str]) -> Self:
@@ -56,14 +59,19 @@ class LedgerChanges(NamedTuple):
 
     def followed_by(self, later: LedgerChanges) -> LedgerChanges:
         """These changes and later ones of the same load as one."""
-        known, replaced = (part.side(AFTER)["hash"].implode() for part in (self, later))
-        lines = [
-            self.side(BEFORE),
-            later.side(BEFORE).filter(~pl.col("hash").is_in(known)),
-            self.side(AFTER).filter(~pl.col("hash").is_in(replaced)),
-            later.side(AFTER),
-        ]
-        return LedgerChanges(pl.concat(lines, how="diagonal_relaxed"), self.counted_before, later.counted_after)
+        old, new = (part.side(BEFORE) for part in (self, later))
+        known = self.side(AFTER)["hash"].implode()
+        # Of these the earlier part says only when they were loaded last.
+        brief = old.filter(pl.col("state").is_null(), pl.col("hash").is_in(new["hash"].implode()))
+        full = pl.col("hash").is_in(brief["hash"].implode())
+        before = [old.filter(~full), _with_days(new.filter(full), brief), new.filter(~pl.col("hash").is_in(known))]
+        ends, starts = later.side(AFTER), self.side(AFTER)
+        brief = ends.filter(pl.col("state").is_null(), pl.col("hash").is_in(known))
+        full = pl.col("hash").is_in(brief["hash"].implode())
+        replaced = pl.col("hash").is_in(ends["hash"].implode())
+        after = [starts.filter(~replaced), _with_days(starts.filter(full), brief), ends.filter(~full)]
+        lines = pl.concat([*before, *after], how="diagonal_relaxed")
+        return LedgerChanges(lines, self.counted_before, later.counted_after)
 
     def side(self, side: str) -> pl.DataFrame:
         """The lines of one side."""
@@ -71,28 +79,75 @@ class LedgerChanges(NamedTuple):
 
     def undo(self, ledger: PatronLedger) -> PatronLedger:
         """
-        The ledger without the load. What other loads have written since stays, value by value.
+        The ledger without the load. What other loads have written since stays, value by value; but the load is not
+        counted any more for those who have been missing since.
 
         A patron whom the load brought in is known no longer as one of the library's, but by key and ids.
         """
         patrons, _ = _alike(ledger.patrons, self.lines.drop(SIDE))
         before, after = (_alike(self.side(side).drop(SIDE), patrons)[0] for side in (BEFORE, AFTER))
-        is_new = pl.col("hash").is_in(after["hash"].implode()) & ~pl.col("hash").is_in(before["hash"].implode())
-        is_changed = pl.col("hash").is_in(after["hash"].implode())
-        joined = patrons.join(after, on="hash", how="left", suffix=f" {AFTER}", maintain_order="left")
-        joined = joined.join(before, on="hash", how="left", suffix=f" {BEFORE}", maintain_order="left")
-        columns = [name for name in patrons.columns if name != "hash"]
-        back = joined.select("hash", *(_column(name, is_changed, is_new) for name in columns))
         counted = self.counted_before if ledger.last_counted == self.counted_after else ledger.last_counted
-        return PatronLedger(ledger.secret, back, folds=ledger.folds, last_counted=counted)
+        joined = patrons.join(after.with_columns(line=pl.lit(1)), on="hash", how="left", suffix=f" {AFTER}")
+        joined = joined.join(before.with_columns(was=pl.lit(1)), on="hash", how="left", suffix=f" {BEFORE}")
+        joined = joined.with_columns(
+            is_changed=pl.col("line").is_not_null(),
+            is_new=pl.col("line").is_not_null() & pl.col("was").is_null(),
+            was_loaded=pl.col(FOLLOWS).is_not_null(),
+        )
+        columns = [name for name in patrons.columns if name not in ("hash", *COUNTS, "state")]
+        back = joined.with_columns(*map(_column, columns), *_counts(counted)).with_columns(_state())
+        return PatronLedger(ledger.secret, back.select(patrons.columns), folds=ledger.folds, last_counted=counted)
 
 
-def _column(name: str, is_changed: pl.Expr, is_new: pl.Expr) -> pl.Expr:
+COUNTS = ("missing_since", "missing_loads")
+
+
+def _column(name: str) -> pl.Expr:
     """A column with the value from before the load, where nothing else has changed it."""
-    goes_back = is_changed & pl.col(name).eq_missing(pl.col(f"{name} {AFTER}"))
+    goes_back = pl.col("is_changed") & pl.col(name).eq_missing(pl.col(f"{name} {AFTER}"))
     if name in STAYS_OF_NEW or name.startswith(ID):
-        goes_back &= ~is_new
+        goes_back &= ~pl.col("is_new")
     return pl.when(goes_back).then(pl.col(f"{name} {BEFORE}")).otherwise(pl.col(name)).alias(name)
+
+
+def _counts(counted: date | None) -> tuple[pl.Expr, pl.Expr]:
+    """
+    Since when and from how many loads a patron is missing, without this load.
+
+    `counted`: the last complete load; who has been missing only since this load is missing since then at the latest.
+    """
+    since, loads = pl.col("missing_since"), pl.col("missing_loads").fill_null(0).cast(pl.Int64)
+    wrote, was = (pl.col(f"missing_loads {side}").fill_null(0).cast(pl.Int64) for side in (AFTER, BEFORE))
+    is_full = pl.col(f"state {AFTER}").is_not_null()
+    still = is_full & (since == pl.col(f"missing_since {AFTER}"))
+    rest = pl.max_horizontal(loads - (wrote - was), pl.lit(0, pl.Int64))
+    begun = pl.when(rest > 0).then(pl.coalesce(f"missing_since {BEFORE}", pl.lit(counted, pl.Date)))
+    as_left = is_full & since.eq_missing(pl.col(f"missing_since {AFTER}")) & (loads == wrote)
+    before = [pl.col(f"{name} {BEFORE}") for name in COUNTS]
+    return (
+        pl.when(still).then(begun).when(as_left).then(before[0]).otherwise(since).alias(COUNTS[0]),
+        pl.when(still & (rest == was)).then(before[1]).when(still).then(rest.cast(SCHEMA[COUNTS[1]]))
+        .when(as_left).then(before[1]).otherwise(pl.col(COUNTS[1])).alias(COUNTS[1]),
+    )  # fmt: skip
+
+
+def _state() -> pl.Expr:
+    """The state without this load."""
+    goes_back = pl.col("is_changed") & pl.col("state").eq_missing(pl.col(f"state {AFTER}"))
+    state = pl.when(goes_back).then(pl.col(f"state {BEFORE}")).otherwise(pl.col("state"))
+    missing = pl.when(pl.col("missing_since").is_null()).then(pl.lit(PRESENT)).otherwise(pl.lit(MISSING))
+    state = (
+        pl.when(pl.col("is_changed") & state.is_in([PRESENT, MISSING])).then(missing).otherwise(state.cast(pl.String))
+    )
+    # Only this load had brought them in, so that they are none of the library's patrons any more.
+    is_gone = pl.col("is_changed") & (pl.col("was_loaded") | pl.col("is_new")) & pl.col(FOLLOWS).is_null()
+    is_open = state.fill_null(PRESENT).is_in([PRESENT, MISSING, EXEMPT])
+    return pl.when(is_gone & is_open).then(pl.lit(GONE)).otherwise(state).cast(SCHEMA["state"]).alias("state")
+
+
+def _with_days(lines: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
+    """Lines with the last loads of other ones."""
+    return lines.drop(FOLLOWS).join(days.select("hash", FOLLOWS), on="hash", how="left").select(lines.columns)
 
 
 def _alike(one: pl.DataFrame, other: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

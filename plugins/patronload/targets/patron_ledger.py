@@ -32,7 +32,7 @@ PRESENT, MISSING, LEFT, INACTIVE, EXEMPT, GONE = "present", "missing", "left", "
 STATES = (PRESENT, MISSING, LEFT, INACTIVE, EXEMPT, GONE)
 """
 In the last complete file; missing from it; made inactive by us; inactive already when it was their turn to leave;
-kept by an exception; no longer in the library system.
+kept by an exception; no longer in the library system, or brought in only by a load that was undone.
 """
 
 SCHEMA: dict[str, Any] = {
@@ -222,6 +222,15 @@ class PatronLedger:
             self.patrons.with_columns(
                 since=pl.when(chosen & (pl.col("state") != state)).then(pl.lit(day)).otherwise("since"),
                 state=pl.when(chosen).then(pl.lit(state, SCHEMA["state"])).otherwise("state"),
+            )
+        )
+
+    def forget_contents(self, hashes: pl.Series) -> None:
+        """Forget which records patrons have, so that the next file sends them."""
+        chosen = pl.col("hash").is_in(hashes.implode())
+        self._set(
+            self.patrons.with_columns(
+                pl.when(chosen).then(None).otherwise(pl.col(name)).alias(name) for name in ("content", "confirmed")
             )
         )
 

@@ -102,6 +102,12 @@ def application() -> FastAPI:
         ("/runs/{dag_id}/{run_id}/plan.xlsx", plan_xlsx, may_load, Depends(action_logging("patron_plan_taken"))),
         ("/libraries/{dag_id}/find", find, may_load),
         ("/runs/{dag_id}/{run_id}/leavers.csv", leavers, may_load, Depends(action_logging("patron_leavers_taken"))),
+        (
+            "/runs/{dag_id}/{run_id}/not_undone.csv",
+            not_undone,
+            may_load,
+            Depends(action_logging("patron_not_undone_taken")),
+        ),
     ):
         app.get(path, dependencies=guards, response_class=HTMLResponse)(show)
     # By POST, so that whom someone looks for is in no address, and so in no log and no history of a browser.
@@ -179,6 +185,7 @@ def report(
         "may_load": _may_load(session, user, dag_id),
         "has_plan": _has(run, names.PLAN),
         "has_leavers": _has(run, names.LEAVERS_FILE),
+        "has_not_undone": _has(run, names.NOT_UNDONE),
     }
     if made is None:
         library = _library_name(session, dag_id)
@@ -301,6 +308,15 @@ def leavers(session: SessionDep, dag_id: str, run_id: str) -> Response:
     if not _has(run, names.LEAVERS_FILE):
         raise HTTPException(404, "This run never had a list of leavers, or it is no longer kept.")
     return _download(_blocks(run, names.LEAVERS_FILE), dag_id, run_id, names.LEAVERS_FILE)
+
+
+def not_undone(session: SessionDep, dag_id: str, run_id: str) -> Response:
+    """What an undo leaves as it is, as a file to keep; also while a person is asked about the undo."""
+    _load(session, dag_id, run_id)
+    run = runs.open_run(loads.tenant_of(dag_id), run_id)
+    if not _has(run, names.NOT_UNDONE):
+        raise HTTPException(404, "This run is not an undo, or what it leaves is no longer kept.")
+    return _download(_blocks(run, names.NOT_UNDONE), dag_id, run_id, names.NOT_UNDONE)
 
 
 def upload(

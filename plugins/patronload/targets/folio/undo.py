@@ -53,6 +53,7 @@ PROTECTED = "protected by hand in FOLIO"
 INSISTED = "FOLIO's user import cannot empty this field"
 OLD_KEY = "another user in FOLIO has the externalSystemId from before the load now"
 LOST = "what was there before the load no longer exists in FOLIO"
+SHARED = "another library that feeds this FOLIO has this patron too"
 OVER = "the expiry date has passed, so FOLIO would make the user inactive again"
 
 NEVER_EMPTY = ("username", "personal.lastName", "type")
@@ -218,6 +219,8 @@ class _Undoing:
                 line = line.without(path, _Stay(path, reason, reason))
         if "active" in line.back and line.record.get("active") and _is_over(line.record, self.now):
             line = line.without("active", _Stay("active", OVER, OVER))
+        if "active" in line.back and not line.record.get("active") and line.key in self.undoing.kept:
+            line = line.without("active", _Stay("active", SHARED, SHARED))
         return line
 
     def _as_import(self, user: Record, preference: Record | None) -> Record:

@@ -20,32 +20,36 @@ from patronload.targets.infiniti.plan import YES_NO, Line, to_send, without_pass
 from patronload.targets.outgoing import Outgoing
 from patronload.targets.spool import Spool
 
+SHARED = "another library that feeds this Infiniti has this patron too"
 NOT_KEPT = "the row that was sent before this load is no longer kept"
 
 
 class _Back(NamedTuple):
-    """A patron's row, key, and the record that is sent; None if it is not known."""
+    """A patron's row, key, and the record that is sent; None if nothing is, with the reason."""
 
     row: int
     key: str
     record: Record | None
     is_same: bool = False
+    why: str = ""
 
 
 def plan(undoing: Undoing) -> Planned:
     """The plan that leads back."""
-    sent = [_back(one, leave=undoing.leave) for one in undoing.sent.iter_rows(named=True)]
+    sent = [_kept(_back(one, leave=undoing.leave), undoing.kept) for one in undoing.sent.iter_rows(named=True)]
     going = [one for one in sent if one.record is not None and not one.is_same]
     quiet = [one for one in sent if one.is_same]
     lost = [one for one in sent if one.record is None]
     created = undoing.sent.filter("created")
     lines = [Line(one.row, one.record, "update") for one in going if one.record is not None]
-    rejects = [(one.row, INFINITI.key, None, f"{INFINITI.key}: {NOT_KEPT}", NOT_KEPT) for one in lost]
-    stays = [(one.row, one.key, None, None, None, None, NOT_KEPT) for one in lost]
+    rejects = [(one.row, INFINITI.key, None, f"{INFINITI.key}: {one.why}", one.why) for one in lost]
+    stays = [(one.row, one.key, None, None, None, None, one.why) for one in lost]
     figures = UndoFigures(
         patrons=undoing.sent.height,
         back=len(going),
-        becoming_inactive=0 if undoing.leave else created.height,
+        becoming_inactive=0
+        if undoing.leave
+        else created.filter(pl.col("row").is_in([one.row for one in going])).height,
         left=created.height if undoing.leave else 0,
     )
     return Planned(
@@ -75,9 +79,15 @@ def _back(sent: dict[str, Any], *, leave: bool) -> _Back:
     if sent["created"]:
         return _Back(sent["row"], sent["key"], {**wrote, "enabled": YES_NO[False]}, is_same=leave)
     if sent["before"] is None:
-        return _Back(sent["row"], sent["key"], None)
+        return _Back(sent["row"], sent["key"], None, why=NOT_KEPT)
     was = without_password(json.loads(sent["before"]))
     return _Back(sent["row"], sent["key"], was, is_same=was == wrote)
+
+
+def _kept(back: _Back, kept: frozenset[str]) -> _Back:
+    """Whoever is another library's patron too is not disabled."""
+    disables = back.record is not None and not back.is_same and back.record.get("enabled") == YES_NO[False]
+    return back._replace(record=None, why=SHARED) if disables and back.key in kept else back
 
 
 def _in_files(lines: list[Line]) -> pl.DataFrame:
