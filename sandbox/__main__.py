@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sandbox import connections
 from sandbox.everything import Ports, Sandbox
+from sandbox.folio.connections import MEASURED_CALL_SECONDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: is_stopped.set())
     ports = Ports(*(getattr(given, f"{server}_port") for server in Ports._fields))
     with Sandbox(given.folder, given.host, ports, not given.no_s3, given.advertise) as sandbox:
+        if given.real_speed:
+            sandbox.folio.faults.call_seconds = MEASURED_CALL_SECONDS
         print(_summary(sandbox), flush=True)
         is_stopped.wait()
     return 0
@@ -63,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         name = server.replace("_", "-")
         parser.add_argument(f"--{name}-port", type=int, default=0, metavar="N", help="default: any free port")
     parser.add_argument("--no-s3", action="store_true", help="leave the S3 server out")
+    parser.add_argument("--real-speed", action="store_true", help="FOLIO takes as long as the real modules do")
     parser.add_argument("--print-connections", action="store_true", help="print Airflow's connections for a shell")
     return parser
 

@@ -15,6 +15,7 @@ import pytest
 from sandbox import connections
 from sandbox.__main__ import main
 from sandbox.everything import Sandbox
+from sandbox.folio.connections import MEASURED_CALL_SECONDS
 
 
 @contextmanager
@@ -50,6 +51,16 @@ def test_it_serves_until_it_gets_a_signal(project, tmp_path, number):
         assert description["folio"]["url"] in running.stdout.read()
     assert not any(child.is_running() for child in children)
     assert not (tmp_path / "sandbox.json").exists()
+
+
+def test_it_serves_at_the_real_modules_speed(project, tmp_path):
+    """So that someone can measure the length of a night: each call to FOLIO takes at least what a real one took."""
+    with process(project, tmp_path, "--no-s3", "--real-speed"):
+        url = json.loads((tmp_path / "sandbox.json").read_text())["folio"]["url"]
+        with httpx.Client(base_url=url, headers={"x-okapi-tenant": "fs00001234"}) as client:
+            client.post("/authn/login-with-expiry", json={"username": "nobody", "password": "wrong"})
+            (seen,) = client.get("/_sandbox/journal").json()
+    assert (seen["status"], seen["seconds"] >= MEASURED_CALL_SECONDS) == (422, True)
 
 
 @pytest.fixture
