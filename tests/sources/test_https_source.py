@@ -132,7 +132,7 @@ def test_a_busy_server(server: FileServer, status: int) -> None:
         (Answer(status=403), ConfigError, "refuses our login"),
         (Answer(status=400), SourceError, "answers 400"),
         (Answer(b"<p>Log in", headers={"content-type": "text/html; charset=utf-8"}), SourceError, "is a web page"),
-        (Answer(b"x", headers={"content-encoding": "br"}), SourceError, "did not ask for"),
+        (Answer(b"x", headers={"content-encoding": "br"}), SourceError, "did not request"),
         (Answer(b"x" * 101), SourceError, "source.most.bytes"),
         (Answer(b"x" * 300, break_off=True), SourceError, "source.most.bytes"),
     ],
@@ -230,7 +230,7 @@ def test_a_server_that_is_down(connect: Callable[..., None], closed_port: int) -
 def test_a_past_day(server: FileServer) -> None:
     """A file without a day in its path counts if it was changed before the day had ended."""
     assert taken(until=datetime(2026, 11, 20, 6, tzinfo=UTC)).content == EXPORT
-    assert "not known to be of that day" in error(MissingError, until=datetime(2026, 11, 20, 5, tzinfo=UTC))
+    assert "may not be that day's file" in error(MissingError, until=datetime(2026, 11, 20, 5, tzinfo=UTC))
     server.answers[f"/{PATH}"] = Answer(EXPORT)
     assert "has no time" in error(MissingError, until=datetime(2026, 11, 20, 6, tzinfo=UTC))
 

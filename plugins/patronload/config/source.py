@@ -292,7 +292,7 @@ class SqlSource(Source):
     def path_instead(self, path: str, day: date) -> str:  # noqa: ARG002 - whatever they are
         """Raises ConfigError: another query is for the tenant file to name."""
         raise ConfigError(
-            "A query has no source path. Start the load without it; corrected rejects are uploaded on the page of "
+            "A query has no source path. Start the load without one; corrected rejects are uploaded on the page of "
             "their run."
         )
 

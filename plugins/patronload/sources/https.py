@@ -39,7 +39,7 @@ def fetch(source: HttpsSource, path: str, into: IO[bytes], until: datetime | Non
     with place.answer() as response:
         modified = _modified(response)
         if until is not None and (modified is None or modified >= until):
-            raise MissingError(f"{place} is not known to be of that day: it was changed later, or has no time.")
+            raise MissingError(f"{place} may not be that day's file: it was changed later, or has no time.")
         digest, size = hashlib.sha256(), 0
         for block in place.blocks(response):
             size += len(block)
@@ -119,7 +119,7 @@ class _Place:
             response.close()
             request = response.next_request
             self._expect_same_server(request.url)
-        raise ConfigError(f"{self} points to other addresses again and again. Ask its owner for the right one.")
+        raise ConfigError(f"{self} redirects in a circle. Ask its owner for the right one.")
 
     def _expect_same_server(self, url: httpx.URL) -> None:
         if (url.scheme, url.host, url.port) != (self._url.scheme, self._url.host, self._url.port):
@@ -150,11 +150,11 @@ class _Place:
     def _expect_no_page(self, response: httpx.Response) -> None:
         if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html":
             raise SourceError(
-                f"{self} is a web page and not a file, often the page to log in. Check the path, and how the server "
+                f"{self} is a web page and not a file, often a login page. Check the path, and how the server "
                 "wants us to log in."
             )
         if response.headers.get("content-encoding", "identity").lower() not in KEPT_AS_IT_IS:
-            raise SourceError(f"{self} is packed in a way that we did not ask for. Ask the server's owner.")
+            raise SourceError(f"{self} is compressed in a way that we did not request. Ask the server's owner.")
 
     def _busy(self, response: httpx.Response) -> PatronloadError:
         error = TransientError(
