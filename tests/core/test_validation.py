@@ -724,3 +724,75 @@ def test_a_pattern_that_cannot_be_matched_in_linear_time_is_refused(pattern):
     assert "linear time" in sentence
     taken = {"expect": {"rows": [{"expect_column_values_to_match_regex": {"column": "A", "regex": r"^(?:a|b)\d\\1$"}}]}}
     assert list(expectations.mistakes(taken)) == []
+
+
+EVERY_KIND = [
+    {"expect_column_values_to_not_be_null": {"column": "CARD"}},
+    {"expect_column_values_to_be_null": {"column": "NOTE"}},
+    {"expect_column_values_to_be_unique": {"column": "CARD"}},
+    {"expect_compound_columns_to_be_unique": {"column_list": ["NOTE", "CODE"]}},
+    {"expect_column_values_to_match_regex": {"column": "CARD", "regex": "^[0-9]+$"}},
+    {"expect_column_values_to_match_regex": {"column": "CODE", "regex": "^[A-C]$", "mostly": 0.6}},
+    {"expect_column_values_to_not_match_regex": {"column": "CARD", "regex": "^9"}},
+    {"expect_column_values_to_match_regex_list": {"column": "CARD", "regex_list": ["^1", "^2"], "match_on": "any"}},
+    {"expect_column_values_to_not_match_regex_list": {"column": "CARD", "regex_list": ["^3", "^4"]}},
+    {"expect_column_values_to_match_strftime_format": {"column": "DAY", "strftime_format": "%d.%m.%Y"}},
+    {"expect_column_values_to_be_in_set": {"column": "CODE", "value_set": ["A", "B"]}},
+    {"expect_column_values_to_not_be_in_set": {"column": "CODE", "value_set": ["C"]}},
+    {"expect_column_value_lengths_to_equal": {"column": "CARD", "value": 2}},
+    {"expect_column_value_lengths_to_be_between": {"column": "NOTE", "max_value": 3}},
+    {"expect_column_values_to_be_between": {"column": "NUMBER", "min_value": 2, "max_value": 5}},
+    {"expect_column_pair_values_to_be_equal": {"column_A": "CODE", "column_B": "NOTE"}},
+]
+OF_THE_FILE = [
+    {"expect_column_unique_value_count_to_be_between": {"column": "CODE", "min_value": 3}},
+    {"expect_column_distinct_values_to_contain_set": {"column": "CODE", "value_set": ["A", "Z"]}},
+    {"expect_table_row_count_to_be_between": {"min_value": 5}},
+    {"expect_table_column_count_to_equal": {"value": 8}},
+    {"expect_table_columns_to_match_ordered_list": {"column_list": ["LOGIN", "ID"]}},
+]
+
+
+@pytest.mark.parametrize("scope", ["file", "rows", "blank", "warn"])
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_a_large_file_is_checked_in_parts_with_the_same_result(mapping, frame, monkeypatch, scope, at_once):
+    """Each check that looks at a row alone gets the file in parts; no check, reject or note differs."""
+    fits = [one for one in EVERY_KIND if scope != "blank" or "column" in next(iter(one.values()))]
+    listed = {scope: ", ".join(map(json.dumps, [*fits, *(OF_THE_FILE if scope in ("file", "warn") else [])]))}
+    columns = {
+        "CARD": ["12", "", "12", "94", "x", "33", "", "21", "22"],
+        "CODE": ["A", "B", "A", "", "C", "B", "D", "A", "A"],
+        "NOTE": ["", "B", "", "", "long", "B", "", "A", "A"],
+        "DAY": ["01.02.2027", "", "31.02.2027", "", "1/2/27", "", "", "", ""],
+        "NUMBER": ["1", "3", "", "9", "x", "2", "5", "", ""],
+    }
+    checks = {"frame": frame, "mapping": mapping, **listed, **columns, "EMPTY": [""] * 9}
+    whole = checked(**checks)
+    calls = []
+    monkeypatch.setattr(validation, "ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr(
+        great_expectations, "merge", lambda parts, merge=great_expectations.merge: calls.append(parts) or merge(parts)
+    )
+    parts = checked(**checks)
+    assert calls, "the file was checked in parts"
+    assert parts.checks == whole.checks
+    assert parts.rejects.equals(whole.rejects)
+    assert parts.noted.equals(whole.noted)
+    assert parts.failing.equals(whole.failing)
+
+
+def test_an_error_in_one_part_is_the_error_of_the_check(mapping, frame, monkeypatch):
+    """A check that Great Expectations cannot evaluate in a part of the file stops the run, as in one part."""
+    check = "{expect_column_values_to_match_regex: {column: CARD, regex: '^[0-9]+$'}}"
+    results, asked = great_expectations.results, []
+
+    def failing(table, every):
+        found = results(table, every)
+        asked.append(every)
+        wanted = [each.name == "expect_column_values_to_match_regex" for each in every]
+        return [None if odd and len(asked) > 4 else one for one, odd in zip(found, wanted, strict=True)]
+
+    monkeypatch.setattr(validation, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(great_expectations, "results", failing)
+    found = checked(mapping, frame, rows=check, CARD=["1", "2", "3", "4", "5", "6"])
+    assert any("could not be evaluated" in sentence for sentence in found.refusals)

@@ -8,7 +8,7 @@ import json
 import logging
 from functools import cache
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -91,6 +91,43 @@ def evaluate(table: pd.DataFrame, made: list[Any]) -> list[Any]:
 def _build(expectation: Expectation, **more: Any) -> Any:
     """The expectation as an object of Great Expectations; mapping files contain only valid ones, see expectations."""
     return get_expectation_impl(expectation.name)(**expectation.arguments, **more)
+
+
+class Merged(NamedTuple):
+    """The results of an expectation in several parts of a table, as one; with what is read of a result here."""
+
+    success: bool
+    result: dict[str, Any]
+    exception_info: dict[str, Any]
+
+
+def is_row_by_row(asked: Expectation) -> bool:
+    """Whether the result for a table is that for its parts together: nothing is compared across rows, or counted."""
+    return (
+        expectations.KNOWN[asked.name].of_rows
+        and not asked.name.endswith("_be_unique")
+        and asked.arguments.get("mostly") is None
+    )
+
+
+def merge(parts: list[Any]) -> Any | None:
+    """The results of one expectation for all parts of a table, as one; an error in one part is the result."""
+    for part in parts:
+        if part is None or had_error(part) or not isinstance(part.result, dict):
+            return part
+    details = [part.result for part in parts]
+    counts = [(one.get("element_count"), one.get("unexpected_count")) for one in details]
+    if any(None in pair for pair in counts):
+        return next(part for part, pair in zip(parts, counts, strict=True) if None in pair)
+    return Merged(
+        all(part.success for part in parts),
+        {
+            "element_count": sum(elements for elements, _ in counts),
+            "unexpected_count": sum(unexpected for _, unexpected in counts),
+            "unexpected_index_list": [row for one in details for row in one.get("unexpected_index_list") or ()],
+        },
+        {},
+    )
 
 
 def failing_rows(expectation: str, result: Any | None) -> list[int] | None:

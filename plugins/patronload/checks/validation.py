@@ -35,6 +35,9 @@ CELLS = 1 << 21
 """Cells that are converted for Great Expectations at a time, in whole columns; at least one column."""
 
 
+ROWS_AT_ONCE = 250_000
+"""Rows that Great Expectations gets at once, as far as it looks at each of them alone."""
+
 ROWS_NAMED = 1000
 """The maximum number of failing rows that a check lists; all of them are in Validation.failing."""
 
@@ -300,10 +303,9 @@ def _evaluate(table: pl.LazyFrame, seen: list[str], asked: list[Expected], repea
 
     Some of the failing rows become rejects, others get a note.
     """
-    frame = _for_pandas(table, seen, repeated)
     checks: list[tuple[Check, list[int]]] = []
     rejects, noted = [no_rejects()], [no_notes()]
-    for each, result in zip(asked, great_expectations.results(frame, [each.put for each in asked]), strict=True):
+    for each, result in zip(asked, _results(table, seen, asked, repeated), strict=True):
         failing = great_expectations.failing_rows(each.expectation.name, result)
         if failing is None:
             checks.append((_not_evaluated(each), []))
@@ -321,10 +323,43 @@ def _evaluate(table: pl.LazyFrame, seen: list[str], asked: list[Expected], repea
     return _Found(checks, pl.concat(rejects), pl.concat(noted))
 
 
-def _for_pandas(table: pl.LazyFrame, names: list[str], repeated: pl.DataFrame) -> pd.DataFrame:
+def _results(table: pl.LazyFrame, seen: list[str], asked: list[Expected], repeated: pl.DataFrame) -> list[Any]:
+    """
+    Great Expectations' result for each expectation, without the `repeated` rows.
+
+    In a large table, what looks at each row alone is evaluated in parts, and only the other expectations, such as those
+    on unique values, get all rows of the columns that they name: pandas takes several times the memory of polars.
+    """
+    kept = table.filter(~pl.col(ROW).is_in(repeated["row"].implode())) if repeated.height else table
+    height = kept.select(pl.len()).collect().item()
+    every = [each.put for each in asked]
+    if height <= ROWS_AT_ONCE:
+        return great_expectations.results(_for_pandas(kept, seen), every)
+    single = [place for place, put in enumerate(every) if great_expectations.is_row_by_row(put)]
+    others = [place for place in range(len(every)) if place not in single]
+    found = dict(zip(others, _of_all_rows(kept, seen, [every[place] for place in others]), strict=True))
+    parts = [
+        great_expectations.results(
+            _for_pandas(kept.slice(start, ROWS_AT_ONCE), seen), [every[place] for place in single]
+        )
+        for start in range(0, height, ROWS_AT_ONCE)
+    ]
+    found |= dict(zip(single, map(great_expectations.merge, map(list, zip(*parts, strict=True))), strict=True))
+    return [found[place] for place in range(len(every))]
+
+
+def _of_all_rows(table: pl.LazyFrame, seen: list[str], asked: list[Expectation]) -> list[Any]:
+    """The results of expectations that need all rows; columns that they do not name are empty."""
+    if not asked:
+        return []
+    used = list(_texts([each.arguments for each in asked]))
+    columns = [name if any(name in text for text in used) else pl.lit(False).alias(name) for name in seen]
+    return great_expectations.results(_for_pandas(table.select(ROW, *columns), seen), asked)
+
+
+def _for_pandas(kept: pl.LazyFrame, names: list[str]) -> pd.DataFrame:
     """These columns, with the row numbers as index; a few at a time, because each takes several times its memory."""
     pa.default_memory_pool().release_unused()  # what the table before this one took
-    kept = table.filter(~pl.col(ROW).is_in(repeated["row"].implode())) if repeated.height else table
     rows = kept.select(ROW).collect().to_series()
     few = max(CELLS // max(rows.len(), 1), 1)
     columns: dict[str, Any] = {}
