@@ -47,6 +47,7 @@ INVENTED = (
     "quarley",
     "radnor",
     "seaton",
+    "tarrant",
 )
 """Libraries with a folder as their source and a FOLIO tenant of their own, so that no test stands in another's way."""
 

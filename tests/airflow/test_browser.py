@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, expect, sync_playwright
 
 from tests.airflow.beginnings import Runs, bounds, deliver_days
-from tests.airflow.libraries import World, dag_id, question_mails, text_of
+from tests.airflow.libraries import World, as_csv, dag_id, people, question_mails, text_of, today, wait_until
 from tests.airflow.test_backfills import check_days, check_order
 
 pytestmark = pytest.mark.browser
@@ -297,6 +297,32 @@ def test_an_unusual_load_is_rejected(world: World, questions: Runs, page: Page, 
     expect(report.get_by_role("heading", level=1)).to_contain_text("The load was declined; nothing was sent")
     expect(report.get_by_text("'It is last year's file'")).to_be_visible()
     shoot("d-rejected")
+
+
+def test_an_undo_is_approved(world: World, page: Page, shoot: Shoot):
+    """By the link in the mail: what goes back is in figures there and patron by patron on the plan page; then a yes."""
+    world.deliver("tarrant", f"patrons_{today():%Y%m%d}.csv", as_csv(people("tarrant", 5)))
+    loaded = world.ended("tarrant", world.start("tarrant")).run_id
+    undo = world.start("tarrant", undo=loaded)
+    wait_until(lambda: world.states("tarrant", undo)["approve"] == "awaiting_input")
+    page.goto(f"/patron-loads/runs/{dag_id('tarrant')}/{quote(undo, safe='')}/plan")
+    expect(page.get_by_role("article")).to_have_count(5)
+    expect(page.get_by_role("article").first.get_by_role("row").filter(has_text="active")).to_contain_text("as before")
+    shoot("e-undo-plan")
+    (mail,) = [mail for mail in world.sandbox.mail.mails if mail["X-RcptTo"] == "oncall@tarrant.example"]
+    page.goto(next(line for line in text_of(mail).splitlines() if line.startswith(world.airflow.url)))
+    expect(page.get_by_text(re.compile("undo an earlier load")).first).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="Become inactive")).to_contain_text("5")
+    give_reason(page, "It was the wrong file.")
+    shoot("e-undo-question")
+    page.get_by_role("button", name="Approve", exact=True).click()
+    assert world.ended("tarrant", undo).state == "success"
+    report = open_report(page, "tarrant", undo)
+    expect(report.get_by_role("heading", level=1)).to_contain_text("undone")
+    expect(report.get_by_role("link", name="Download not_undone.csv")).to_be_visible()
+    shoot("e-undone")
+    users = [user for user in world.folio.store("fstarrant").users if "externalSystemId" in user]
+    assert [user["active"] for user in users] == [False] * 5
 
 
 def open_question(world: World, page: Page, tenant: str) -> None:
