@@ -17,7 +17,7 @@ from sqlalchemy import event
 
 from patronload.artifacts import encryption, names
 from patronload.artifacts import run as runs
-from patronload.in_airflow.pages import PREFIX, links, views
+from patronload.in_airflow.pages import PREFIX, links, loads, views
 from patronload.reporting import words
 from patronload.reporting.report import Noted
 from tests.pages.conftest import Rights, Site, in_words
@@ -165,6 +165,15 @@ def test_the_rejects_are_offered_as_a_workbook_too(site: Site, library: str):
     answer = site.get(link.removeprefix("/patron-loads"))
     assert (answer.text, "spreadsheetml" in answer.headers["content-type"]) == ("a workbook", True)
     assert site.get(f"/runs/{library}/rejects.exe").status_code in (404, 422)
+
+
+def test_a_few_corrected_rows_are_not_the_last_load(site: Site, counted):
+    """A corrected rejects file of 15 rows was shown as the library's last load, as if it had lost all others."""
+    corrected = counted(created=15) | {"corrected": True}
+    site.add_loads(site.add_library("ashford", "Patron load: Ashford Library"), [counted(created=1000), corrected])
+    (library,) = loads.libraries(site.session, {"patron_load__ashford"})
+    assert library.last is not None
+    assert (library.last.figures["created"], len(library.loads)) == (1000, 2)
 
 
 @pytest.mark.parametrize("name", ["leavers", "not_undone"])
