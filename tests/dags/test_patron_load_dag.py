@@ -109,13 +109,14 @@ def test_report_and_notify_run_after_a_failure_and_leave_the_run_red(northfield:
 def test_the_form(northfield: DAG):
     """Each parameter of the form has a title, a description and a type; left alone, they ask for an ordinary load."""
     params = {name: northfield.params.get_param(name) for name in northfield.params}
-    assert list(params) == ["dry_run", "day", "source_path", "load_anyway", "adopt", "undo", "leave"]
+    assert list(params) == ["dry_run", "day", "source_path", "load_anyway", "send_all", "adopt", "undo", "leave"]
     assert all(param.schema["title"] and param.description for param in params.values())
     assert {name: param.schema["type"] for name, param in params.items()} == {
         "dry_run": "boolean",
         "day": ["null", "string"],
         "source_path": ["null", "string"],
         "load_anyway": ["null", "string"],
+        "send_all": "boolean",
         "adopt": ["null", "string"],
         "undo": ["null", "string"],
         "leave": "boolean",
@@ -129,10 +130,26 @@ def test_the_form(northfield: DAG):
         "day": None,
         "source_path": None,
         "load_anyway": None,
+        "send_all": False,
         "adopt": None,
         "undo": None,
         "leave": False,
     }
+
+
+@pytest.mark.parametrize(("send_all", "send"), [(False, "changed"), (True, "all")])
+def test_everyone_can_be_sent_for_one_run(northfield: DAG, monkeypatch, tmp_path, send_all, send):
+    """Whatever the tenant file says in `target.send`, which stays as it is."""
+    from patronload.in_airflow import current_load
+
+    run = SimpleNamespace(
+        run_id="r", run_type="manual", partition_key=None, run_after=datetime(2026, 1, 15, 12, tzinfo=UTC)
+    )
+    context = {"dag_run": run, "params": northfield.params.dump() | {"send_all": send_all}}
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS", f"{tmp_path}")
+    monkeypatch.setattr(current_load, "get_current_context", lambda: context)
+    assert current_load.of_the_task("northfield").tenant.target.send == send
+    assert tenants.load("northfield").target.send == "changed"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def of_the_task(name: str) -> Load:
     artifacts = runs.open_run(tenant.tenant, run.run_id)
     purging.check(artifacts)
     return Load(
-        tenant=tenant,
+        tenant=_sending_everyone(tenant) if params.get("send_all") else tenant,
         run=artifacts,
         run_id=run.run_id,
         day=_day(run, tenant, params.get("day")),
@@ -35,6 +35,11 @@ def of_the_task(name: str) -> Load:
         undo=on_one_line(params.get("undo")),
         leave=bool(params.get("leave")),
     )
+
+
+def _sending_everyone(tenant: tenants.Tenant) -> tenants.Tenant:
+    """The tenant as if its file had `target.send: all`."""
+    return tenant.model_copy(update={"target": tenant.target.model_copy(update={"send": "all"})})
 
 
 def on_one_line(written: str | None) -> str | None:

@@ -70,6 +70,13 @@ PARAMS = {
             "outside the limits), enter the reason. It appears in the report and the mail. Do not name a patron."
         ),
     ),
+    "send_all": Param(
+        False,
+        type="boolean",
+        title="Send everyone",
+        source="dag",
+        description="Send every patron of the file in this run, also those that have not changed.",
+    ),
     "adopt": Param(
         None,
         type=["null", "string"],
