@@ -22,7 +22,7 @@ FUZZED = tests/core/test_exports.py tests/core/test_records.py tests/core/test_p
 	tests/targets/test_folio_answers.py tests/targets/test_infiniti_answers.py tests/test_encryption.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down preview bench faults fuzz docs clean requirements
+.PHONY: help setup demo test cluster check up down preview bench faults fuzz docs clean requirements
 
 help:
 	@echo 'make TARGET, where TARGET is one of'
@@ -48,6 +48,10 @@ preview: setup ## try a mapping on an export; sends nothing: MAPPING=folio/... (
 test: setup ## run the tests, or some (TESTS=tests/dags); DAY=2028-02-29 TIME=23:50 ZONE=Asia/Tokyo BUSY=1 change day, time, zone, load
 	@mkdir -p $(KEEP)
 	PATRONLOAD_TEST_KEEP=$(abspath $(KEEP)) $(UNDER) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+
+cluster: setup ## run the tests of a cluster: PostgreSQL, Redis, two Celery workers, S3; with what goes down under a load
+	@mkdir -p $(KEEP)
+	PATRONLOAD_WHOLE_CLUSTER=1 PATRONLOAD_TEST_KEEP=$(abspath $(KEEP)) $(BIN)/python -m pytest tests/cluster
 
 check: setup ## lint, strict types, import contracts, every tenant and mapping file, docker-compose.yaml
 	$(BIN)/ruff check

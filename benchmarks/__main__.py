@@ -12,6 +12,7 @@ Measure: python -m benchmarks [rows] [part ...]
   creates new versions of the DAGs;
 * run: a load of ten patrons compared with a DAG of the same number of empty tasks, with Airflow's defaults and as
   `make up` starts it;
+* cluster: loads per minute with one and two Celery workers, and the CPU seconds of a load;
 * night: a complete file of which little has changed: requests and seconds beside folio_data_import's;
 * stored: the plan of a complete file, with 100,000 and 1,000,000 stored users: seconds for each, and memory;
 * ledger: the patron ledger of a million patrons, on disk, in memory and in seconds;
@@ -27,6 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
+    cluster,
     core,
     dag_run,
     finding,
@@ -104,6 +106,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "parse": lambda _: parse(),
     "tenants": lambda _: many_tenants.thousand(),
     "run": lambda _: many_tenants.overhead(),
+    "cluster": lambda _: cluster.measure(),
     "find": lambda _: finding.measure(ROWS),
     "night": night.measure,
     "stored": lambda _: stored.measure(),

@@ -42,7 +42,7 @@ from airflow.sdk import DAG, Asset, CronPartitionTimetable, chain, get_parsing_c
 
 from patronload.config import tenants
 from patronload.config.tenants import Tenant
-from patronload.in_airflow import deadlines, tasks
+from patronload.in_airflow import deadlines, lineage, tasks
 
 
 def patron_load(tenant: Tenant) -> DAG:
@@ -65,6 +65,8 @@ def patron_load(tenant: Tenant) -> DAG:
     # that is more than half of the time it takes to read them.
     dag.params.update(tasks.PARAMS)
     # post succeeds only after a real load, so each event of the asset is one.
+    for task_id in lineage.STAGES:
+        lineage.tell(dag.get_task(task_id), tenant)
     patrons = Asset(name=f"{tenant.tenant} patrons", uri=tenant.asset, group="patron-load")
     dag.get_task("post").outlets.append(patrons)
     return dag

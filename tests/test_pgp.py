@@ -1,5 +1,10 @@
 """PGP: what was encrypted for us is read, and nothing else passes for it."""
 
+import os
+import shutil
+import subprocess
+import sys
+
 import pytest
 from pysequoia import Tsk, encrypt
 
@@ -52,3 +57,31 @@ def test_a_message_that_decrypts_to_too_much_is_cut_off(key):
     assert len(pgp.decrypt(message, ours(key))) == 3_000_000
     with pytest.raises(SourceError, match=r"raise source\.most\.bytes"):
         pgp.decrypt(message, ours(key), Most(bytes=2_999_999))
+
+
+@pytest.mark.skipif(not shutil.which("gpg"), reason="there is no gpg, whose messages are compressed")
+def test_a_small_message_cannot_fill_the_memory(key, tmp_path, project):
+    """A message of 0.4 MB decrypts to 300 MB: it is refused, and neither process takes 500 MB."""
+    gpg = ["gpg", "--homedir", str(tmp_path), "--quiet", "--batch", "--no-autostart"]
+    (tmp_path / "key").write_text(str(key))
+    subprocess.run([*gpg, "--import"], input=str(key.extract_certificate()), text=True, check=True, capture_output=True)
+    packed = [*gpg, "--trust-model", "always", "--compress-algo", "zlib", "--recipient", "loader@college.example"]
+    done = subprocess.run([*packed, "--encrypt"], input=b"0" * 300_000_000, check=True, capture_output=True)
+    (tmp_path / "message").write_bytes(done.stdout)
+    program = (
+        "import resource, sys\n"
+        "from patronload.errors import SourceError\n"
+        "from patronload.exports import pgp\n"
+        "key = pgp.Key(open(sys.argv[1]).read(), '', '', '')\n"
+        "try:\n"
+        "    pgp.decrypt(open(sys.argv[2], 'rb').read(), key)\n"
+        "except SourceError:\n"
+        "    for whom in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):\n"
+        "        print(resource.getrusage(whom).ru_maxrss)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "key"), str(tmp_path / "message")]
+    environment = os.environ | {"PYTHONPATH": str(project / "plugins")}
+    done = subprocess.run(command, capture_output=True, env=environment, check=True)
+    ours_and_theirs = [int(peak) for peak in done.stdout.split()]
+    assert len(ours_and_theirs) == 2
+    assert sum(ours_and_theirs) < 500_000

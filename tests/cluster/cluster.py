@@ -5,9 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -22,6 +23,7 @@ from sandbox.folio import FolioServer, Seen
 from sandbox.s3 import S3Server
 from sandbox.smtp import MailServer
 from tests import compose
+from tests.airflow.libraries import SOON
 from tests.cluster.relay import Relay
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -40,8 +42,17 @@ class Part:
         self._command, self._environment = list(command), environment
         self._process: subprocess.Popen[bytes] | None = None
         self._left: list[psutil.Process] = []
+        self._printed_before = 0
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.ask_to_stop()
+        self.stop()
 
     def start(self) -> Self:
+        self._printed_before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, env=dict(self._environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -53,13 +64,24 @@ class Part:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def process(self) -> psutil.Process:
+        """The program; it must be running."""
+        assert self._process
+        return psutil.Process(self._process.pid)
+
     def wait_for(self, words: str) -> None:
-        """Until it has printed these words."""
+        """Until it has printed these words since its last start."""
         deadline = time.monotonic() + START_PATIENCE
-        while words not in self.log.read_text():
+        while words not in self.log.read_bytes()[self._printed_before :].decode():
             assert self.is_running, self.log.read_text()[-3000:]
             assert time.monotonic() < deadline, f"{words!r} is not in {self.log}"
             time.sleep(0.2)
+
+    def runs(self, task_id: str, run_id: str) -> bool:
+        """Whether it has begun this task of a run: its machine has the log."""
+        logs = Path(self._environment["AIRFLOW_HOME"], "logs")
+        return any(logs.glob(f"dag_id=*/run_id={run_id}/task_id={task_id}/attempt=*.log"))
 
     def freeze(self) -> None:
         """Let it stand still, as a machine without CPU does; `thaw` lets it go on."""
@@ -72,10 +94,9 @@ class Part:
     def kill(self) -> None:
         """kill -9 of the program and of all that it started, as when its machine loses power."""
         if self._process:
-            for process in [*psutil.Process(self._process.pid).children(recursive=True), self._process]:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-            self._process.wait()
+            with suppress(psutil.NoSuchProcess):
+                self._left += psutil.Process(self._process.pid).children(recursive=True)
+            self.stop(patience=0)
 
     def _signal_all(self, number: int) -> None:
         assert self._process
@@ -153,6 +174,7 @@ class Cluster:
     def __enter__(self) -> Self:
         try:
             self.relay.__enter__()
+            self._retry_soon()
             self._initialize()
             for part in (*self.parts.values(), *self.workers):
                 part.start()
@@ -198,9 +220,40 @@ class Cluster:
         found: dict[str, Any] = self.api.http.get(path).raise_for_status().json()
         return found
 
+    def another(self, service: str, *words: str, **settings: str) -> Part:
+        """One more part of this kind, on a machine of its own; not started yet."""
+        environment = self.environment(service, f"machine-of-another-{service}") | settings
+        return Part([*_command(service), *words], environment, self.folder / f"another-{service}.log")
+
+    @contextmanager
+    def kept_running(self) -> Iterator[None]:
+        """Start again what ends meanwhile, as Compose does with `restart: unless-stopped`."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(1):
+                for part in (*self.parts.values(), *self.workers):
+                    if not part.is_running:
+                        part.start()
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
     def imports(self, tenant: str) -> list[Seen]:
         """The user imports that came in for a library."""
         return [seen for seen in self.servers.folio.imports if seen.folio_tenant == f"fs{tenant}"]
+
+    def _retry_soon(self) -> None:
+        """A task is tried again after ten seconds instead of a minute."""
+        for number in range(1, len(self.workers) + 2):
+            config = self.folder / f"machine-{number}" / "config"
+            config.mkdir(parents=True)
+            (config / "airflow_local_settings.py").write_text(SOON)
 
     def _initialize(self) -> None:
         """What the service `init` does."""

@@ -79,6 +79,18 @@ class BucketStore:
             except FileNotFoundError:
                 return []
 
+    def folders(self) -> dict[str, list[Entry]]:
+        """See Store. One request for each thousand objects, however many folders there are."""
+        found: dict[str, dict[str, Entry]] = {}
+        with self._errors():
+            objects = self._folder.fs.find(self._folder.path, detail=True)
+        for name, info in objects.items():
+            folder, *rest = PurePosixPath(name).relative_to(self._folder.path).parts
+            if rest:
+                written = info["LastModified"].astimezone(UTC) if len(rest) == 1 else None
+                found.setdefault(folder, {})[rest[0]] = Entry(rest[0], written)
+        return {folder: sorted(entries.values()) for folder, entries in found.items()}
+
     def written_at(self, name: str) -> datetime:
         """See Store."""
         path = self._folder / name

@@ -14,6 +14,9 @@ from uuid import uuid4
 
 from patronload.artifacts.store import Entry
 
+UNFINISHED = ".unfinished"
+"""How the name of a file ends that is still being written."""
+
 
 class FolderStore:
     """See Store."""
@@ -40,7 +43,7 @@ class FolderStore:
         """Under another name first, which is then changed. Two who write at the same time do not meet."""
         path = self._folder / name
         _make_private(path.parent)
-        unfinished = path.with_name(f".{path.name}.{uuid4().hex}.unfinished")
+        unfinished = path.with_name(f".{path.name}.{uuid4().hex}{UNFINISHED}")
         try:
             with open(unfinished, "wb", opener=open_private) as file:
                 yield file
@@ -54,7 +57,7 @@ class FolderStore:
         """See Store."""
         path = self._folder / name
         _make_private(path.parent)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".") as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=UNFINISHED) as file:
             file.write(content)
             file.flush()
             try:
@@ -74,6 +77,18 @@ class FolderStore:
             return sorted(_entries(self._folder / name))
         except FileNotFoundError:
             return []
+
+    def folders(self) -> dict[str, list[Entry]]:
+        """See Store."""
+        return {each.name: self.entries(each.name) for each in self.entries() if each.is_folder}
+
+    def remove_unfinished(self, before: datetime) -> int:
+        """Delete what processes that were killed had begun to write, if that was `before` then; how many files."""
+        found = [path for path in self._folder.rglob(f"*{UNFINISHED}") if path.is_file()]
+        old = [path for path in found if _modification_time(path) < before]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
 
     def written_at(self, name: str) -> datetime:
         """See Store."""

@@ -8,7 +8,7 @@ Airflow is working on is not purged, however old its files are. A purged run can
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from patronload.artifacts import names
 from patronload.artifacts import run as runs
 from patronload.artifacts.models import Purged
 from patronload.artifacts.run import Run
+from patronload.artifacts.store import Entry
 from patronload.config import tenants
 from patronload.config.tenants import Keep, Tenant
 from patronload.errors import ConfigError
@@ -39,16 +40,21 @@ class Deleted(NamedTuple):
 def purge(tenant: str, keep: Keep, now: datetime, under_way: UnderWay) -> Deleted:
     """Purge one tenant's runs. `now` is aware. A second call, or one after a crash, finishes what is left."""
     patrons = whole = 0
-    for run in runs.all_runs(tenant):
-        age = now - run.last_written()
+    for run, entries in runs.listed_runs(tenant):
+        age = now - runs.last_written(entries)
         # Asked only of the few runs that are old enough, and again right before anything is deleted.
         if age >= timedelta(days=keep.report_days) and not under_way(tenant, run.id):
             run.remove_all()
             whole += 1
-        elif age >= timedelta(days=keep.patron_days) and _holds_patrons(run) and not under_way(tenant, run.id):
+        elif age >= timedelta(days=keep.patron_days) and _holds_patrons(entries) and not under_way(tenant, run.id):
             take_patrons(run, now)
             patrons += 1
     return Deleted(patrons, whole)
+
+
+def remove_unfinished(now: datetime) -> int:
+    """Delete what processes that were killed had begun to write. No stage takes a day."""
+    return runs.remove_unfinished(now - timedelta(days=1))
 
 
 def keeps() -> Iterator[tuple[str, Keep]]:
@@ -75,8 +81,8 @@ def check(run: Run) -> None:
         )
 
 
-def _holds_patrons(run: Run) -> bool:
-    return any(name not in KEPT for name in run.entries())
+def _holds_patrons(entries: Iterable[Entry]) -> bool:
+    return any(entry.name not in KEPT for entry in entries)
 
 
 def take_patrons(run: Run, now: datetime) -> None:

@@ -48,6 +48,9 @@ class Store(Protocol):
     def entries(self, name: str = "") -> list[Entry]:
         """The entries of a folder, sorted by name; none if there is no such folder. "" is the store's own folder."""
 
+    def folders(self) -> dict[str, list[Entry]]:
+        """The entries of each folder in the store's own folder; a bucket lists all of them together."""
+
     def written_at(self, name: str) -> datetime:
         """When a file was written, in UTC."""
 

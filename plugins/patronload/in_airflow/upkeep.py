@@ -30,6 +30,8 @@ def purge() -> dict[str, int]:
         if any(gone):
             log.info("%s: deleted the patrons of %s runs, and %s whole runs", name, gone.patrons, gone.runs)
         counts = {"patrons": counts["patrons"] + gone.patrons, "runs": counts["runs"] + gone.runs}
+    if unfinished := purging.remove_unfinished(datetime.now(UTC)):
+        log.info("%s files deleted that were never finished", unfinished)
     log.info("Deleted: the patrons of %(patrons)s runs, and %(runs)s whole runs", counts)
     ping.send("purge")
     return counts
