@@ -12,7 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 KEPT = tuple(f"{PROJECT}/{name}/" for name in (".local", ".hypothesis", ".pytest_cache"))
 """What the tools keep between two runs of the suite, and what a person may want to look at."""
 
-PASSING = ("tmp", "pymp-", "playwright", "seaweedfs-")
+PASSING = ("tmp", "pymp-", "playwright", "seaweedfs-", "patronload-")
 """How the names begin of what programs put into the temporary folder and remove themselves; each name is used once."""
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC

@@ -9,7 +9,7 @@ from local import demo_connections
 from local.airflow import free_port
 from sandbox import connections
 from sandbox.everything import Sandbox
-from tests.airflow.libraries import as_csv, deliver_demo_exports, people, today, wait_until
+from tests.airflow.libraries import as_csv, deliver_demo_exports, people, text_of, today, wait_until
 from tests.cluster.cluster import Cluster
 
 pytestmark = pytest.mark.outage
@@ -44,11 +44,21 @@ def begin(cluster: Cluster, *tenants: str) -> dict[str, str]:
     return runs
 
 
+def ended(cluster: Cluster, tenant: str, run_id: str) -> str:
+    """The state of the run, once it has ended; a machine with two processors takes its time for all of this."""
+    return cluster.ended(tenant, run_id, timeout=600)
+
+
+def told(cluster: Cluster, run_id: str) -> str:
+    """What the mails say about the run, for a person who has to find out what failed."""
+    return "\n".join(text_of(mail) for mail in cluster.servers.mail.mails if run_id in text_of(mail))
+
+
 def end_well(cluster: Cluster, runs: dict[str, str]) -> None:
     """Each load ends green, and each patron has arrived in FOLIO in one import."""
     cluster.servers.folio.faults.clear()
     for tenant, run_id in runs.items():
-        assert cluster.ended(tenant, run_id, timeout=400) == "success"
+        assert ended(cluster, tenant, run_id) == "success", told(cluster, run_id)
         sent = sorted(each for seen in cluster.imports(tenant) for each in seen.external_system_ids)
         assert sent == sorted(row["externalSystemId"] for row in people(tenant, CHUNK * CHUNKS))
 
@@ -94,17 +104,17 @@ def test_a_question_needs_no_triggerer(cluster: Cluster):
     """A person is asked, the triggerer ends, and the answer is taken all the same."""
     tenant = "marden"
     deliver(cluster, tenant, 40)
-    assert cluster.ended(tenant, cluster.start(tenant)) == "success"
+    assert ended(cluster, tenant, cluster.start(tenant)) == "success"
     deliver(cluster, tenant, 12)
     with cluster.another("triggerer", "--skip-serve-logs") as triggerer:
         triggerer.wait_for("Starting the triggerer")
         run_id = cluster.start(tenant)
-        wait_until(lambda: cluster.states(tenant, run_id).get("approve") == "awaiting_input")
+        wait_until(lambda: cluster.states(tenant, run_id).get("approve") == "awaiting_input", seconds=400)
         triggerer.kill()
     path = f"dags/patron_load__{tenant}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
     answer = {"chosen_options": ["Approve"], "params_input": {"reason": "as agreed"}}
     cluster.api.http.patch(path, json=answer).raise_for_status()
-    assert cluster.ended(tenant, run_id) == "success"
+    assert ended(cluster, tenant, run_id) == "success", told(cluster, run_id)
 
 
 def test_the_demo_on_two_workers_with_folders_of_their_own(cluster: Cluster, tmp_path: Path):
@@ -115,7 +125,7 @@ def test_the_demo_on_two_workers_with_folders_of_their_own(cluster: Cluster, tmp
         demo_connections.offer(cluster.api, connections(sandbox.description))
         runs = {tenant: cluster.start(tenant) for tenant in exports}
         for tenant, run_id in runs.items():
-            assert cluster.ended(tenant, run_id, timeout=400) == "success", tenant
+            assert ended(cluster, tenant, run_id) == "success", told(cluster, run_id)
     for run_id in runs.values():
         assert [mail for mail in cluster.servers.mail.mails if run_id in mail.as_string()]
     for worker in cluster.workers:
