@@ -195,7 +195,7 @@ def load_earlier_patrons(library: Library, folio: Mapping[str, Any]) -> None:
                 body["sourceType"] = library.source_type
             answer = client.post("/user-import", json=body).raise_for_status().json()
             if answer["failedRecords"]:
-                raise RuntimeError(f"the sandbox's FOLIO did not take all earlier patrons of {library.tenant}")
+                raise RuntimeError(f"the sandbox's FOLIO did not accept all earlier patrons of {library.tenant}")
 
 
 def import_earlier_patrons(library: Library, infiniti: Mapping[str, Any]) -> None:
@@ -209,7 +209,7 @@ def import_earlier_patrons(library: Library, infiniti: Mapping[str, Any]) -> Non
     files = {"file": ("earlier.csv", text.getvalue().encode())}
     answer = httpx.post(url, files=files, auth=account, timeout=300, trust_env=False).raise_for_status().json()
     if not answer["success"]:
-        raise RuntimeError(f"the sandbox's Infiniti did not take all earlier patrons of {library.tenant}")
+        raise RuntimeError(f"the sandbox's Infiniti did not accept all earlier patrons of {library.tenant}")
 
 
 def earlier_patrons(library: Library) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from local.stage import stage
 FOLDER = PROJECT / ".local" / "up"
 MAY = {
     "viewer": "may look",
-    "user": "may also start loads, answer, take rejects",
+    "user": "may also start loads, answer questions, download rejects",
     "op": "may also change connections, pools",
     "admin": "may do everything",
 }
@@ -138,7 +138,7 @@ def _whereabouts(folder: Path) -> str:
             f"Infiniti   {where['infiniti']}   the school's users",
             f"Artifacts  {where['artifacts']}",
             "",
-            "Trigger a load in Airflow and look at its mail. `make down` stops everything.",
+            "Trigger a load in Airflow and read its mail. `make down` stops everything.",
         ]
     )
 

@@ -23,7 +23,7 @@ LAST = 5
 """How many recent loads show what is usual."""
 
 MOST_NAMED = 8
-"""Of more columns or groups than this only the first are named."""
+"""If there are more columns or groups than this, only the first are named."""
 
 NO_EARLIER = "There is no earlier load to compare with."
 
@@ -93,7 +93,7 @@ def corrected_rejects(*, is_compared: bool) -> Verdict:
 
 
 def first_load(rows: int, last: Loaded | None) -> Verdict:
-    """Whether the library has been loaded before; the first load has nothing to be compared with."""
+    """Whether the library has been loaded before; the first load has nothing to compare with."""
     if last is not None:
         return Verdict("first_load", True, "This library was loaded before.")
     return Verdict("first_load", False, f"This is the library's first load: {rows:,} rows.")

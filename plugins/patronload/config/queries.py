@@ -48,7 +48,7 @@ def on(text: str, day: date) -> str:
 
 
 def _mistakes(text: str) -> Iterator[str]:
-    """What a query may not be; the database's own account and a read-only transaction are the real fence."""
+    """The checks of a query; the real protection is the database account and a read-only transaction."""
     bare = _TEXT.sub(" ", text).strip().removesuffix(";")
     word = re.match(r"[A-Za-z]*", bare.lstrip("( \t\r\n"))
     if not word or word[0].upper() not in ("SELECT", "WITH"):

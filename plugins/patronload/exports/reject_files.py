@@ -117,7 +117,7 @@ def restore(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def ours(frame: pl.DataFrame) -> pl.DataFrame:
-    """Of a corrected rejects file, ROW and those of our columns that it still has."""
+    """ROW and the `reject_` columns that a corrected rejects file still has."""
     return _change_texts(frame.select(ROW, *(name for name in COLUMNS if name in frame.columns)), _unguard)
 
 

@@ -67,7 +67,7 @@ OTHER_ID = _Change(
 
 
 def find(export: Export, candidates: Iterable[Export], mapping: Mapping) -> Export | None:
-    """Of the rejects of several loads, the newest first, those that `export` corrects; None if none is like it."""
+    """Those of several loads' rejects (the newest first) that `export` corrects; None if none matches."""
     best, most = None, ALIKE
     for candidate in candidates:
         likeness = _likeness(export, candidate, mapping)
@@ -152,7 +152,7 @@ def _likeness(export: Export, original: Export, mapping: Mapping) -> float:
 
 
 def _strangers(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Rejects for rows that are none of the rejected ones."""
+    """Rejects for rows that were not rejected before."""
     return pairs.filter(pl.col(REPORTED).is_null()).select(
         pl.col(ROW).alias("row"),
         column=pl.lit(None, dtype=pl.String),
@@ -182,7 +182,7 @@ def _changed_cells(pairs: pl.DataFrame, column: str, mapping: Mapping) -> pl.Dat
 
 
 def _damage(before: str, after: str) -> _Change | None:
-    """What a spreadsheet did to a value, if it did."""
+    """The damage that a spreadsheet did to a value, if any."""
     if before and re.search(SCIENTIFIC, after):
         return DIGITS
     if re.fullmatch("[0-9]+", before):
@@ -211,7 +211,7 @@ def _damaged_number(before: str, after: str) -> _Change | None:
 
 
 def _with_lost_letters(before: str) -> str:
-    """A pattern for the text in which question marks stand for letters beyond ASCII."""
+    """A pattern for the text, with question marks in place of letters beyond ASCII."""
     return "".join(re.escape(letter) if letter.isascii() else f"(?:{re.escape(letter)}|\\?)" for letter in before)
 
 

@@ -192,7 +192,7 @@ def _with_answer(verdict: GateVerdict, approval: Approval | None) -> GateVerdict
 
 
 def _warnings_of_approval(gates: Iterable[GateVerdict], approval: Approval | None, tenant: Tenant) -> list[str]:
-    """Who approved an unusual load, when and why; and what was answered about too many leavers."""
+    """Who approved an unusual load, when and why, and the answer about too many leavers."""
     if approval is None or approval.answered is None:
         return []
     waiting = [verdict.sentence for verdict in gates if (verdict.gate, verdict.state) == (LEAVERS, "declined")]

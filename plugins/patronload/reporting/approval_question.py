@@ -19,7 +19,7 @@ MOST = 8
 
 
 class Figure(NamedTuple):
-    """A line of the table: what it is, in this load, and in the last one (empty where that does not tell)."""
+    """A line of the table: its name, its value in this load, and in the last one (empty if that is unknown)."""
 
     name: str
     now: str
@@ -36,13 +36,13 @@ class Choice(NamedTuple):
 APPROVE, WITHOUT_LEAVERS, REJECT = "Approve", "Approve without leavers", "Reject"
 
 CHOICES = (Choice(APPROVE, "the load continues"), Choice(REJECT, "nothing is sent, and the run ends"))
-"""What can be answered on whether a load is right; the last one is what no answer means."""
+"""The answers to whether a load is right; no answer means the last one."""
 
 WITH_LEAVERS = (
     Choice(APPROVE, "the load continues, and also makes the patrons in leavers.csv leave"),
     Choice(WITHOUT_LEAVERS, "the patrons in the file are loaded, and the leavers wait"),
 )
-"""What can be answered where too many patrons would leave."""
+"""The answers if too many patrons would leave."""
 
 
 class Question(NamedTuple):
@@ -82,12 +82,12 @@ class Question(NamedTuple):
 
     @property
     def first(self) -> str:
-        """What is above the sentences."""
+        """The heading above the sentences."""
         return "The question" if self.is_undo else "What is unusual"
 
     @property
     def second(self) -> str:
-        """What is above the figures."""
+        """The heading above the figures."""
         return "What would happen" if self.is_undo else "What would be loaded"
 
     @property

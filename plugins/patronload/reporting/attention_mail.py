@@ -14,7 +14,7 @@ from patronload.reporting.smtp import Mail
 from patronload.reporting.words import ALL_WELL, ATTENTION
 
 REPEAT = timedelta(hours=23, minutes=30)
-"""What has not changed is mailed again after a day; a little less, for a run begins some seconds late."""
+"""Problems that have not changed are mailed again after a day, or a little less: a run begins some seconds late."""
 
 
 class Problem(NamedTuple):

@@ -55,12 +55,12 @@ def message(tenant: Tenant, day: date, report: Report | None) -> Message:
 
 
 def question(tenant: Tenant, day: date, asked: Question) -> Message:
-    """That a person is asked about a load."""
+    """The news that a load waits for approval."""
     return _message(tenant, day, "waiting_for_an_answer", asked.headline, asked.lead)
 
 
 def late(tenant: Tenant, day: date, expected: datetime) -> Message:
-    """That the file is late."""
+    """The news that the file is late."""
     headline = f"No file yet; it was expected by {expected.astimezone(tenant.zone):%H:%M}"
     return _message(tenant, day, "waiting_for_the_file", headline, "The load begins as soon as the file is there.")
 

@@ -1,4 +1,4 @@
-"""The results of the checks in words: what was found and what it costs, and what is true of the file, each once."""
+"""The results of the checks in words: what was found, its consequence, and what is true of the file, each once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCOPE_WORDS = {
 """What follows when a check fails."""
 
 FAILED_WORDS = {"file": "Stopped the run", "rows": "Rejected rows", "blank": "Emptied cells", "warn": "Warns"}
-"""What followed from a failure, by the scope of the check, in the order of what it costs."""
+"""The consequence of a failure, by the scope of the check, the most serious first."""
 
 
 class Result(Protocol):
@@ -40,7 +40,7 @@ class Result(Protocol):
 
 
 class Finding(NamedTuple):
-    """A check that found something: what followed, what it found, and in how many rows."""
+    """A check that found something: the consequence, the finding, and the number of rows."""
 
     word: str
     sentence: str
@@ -49,7 +49,7 @@ class Finding(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """What is true of the file, and what a failure would do."""
+    """What is true of the file, and the consequence of a failure."""
 
     sentence: str
     otherwise: str

@@ -36,7 +36,7 @@ WEEKS = timedelta(weeks=8)
 """How far back runs are searched, unless their patron data was purged before."""
 
 MOST = 20
-"""Of more rows than this in one run only the first are shown."""
+"""If a run has more rows than this, only the first are shown."""
 
 MAIL = re.compile(r"e?-?mail", re.IGNORECASE)
 
@@ -69,7 +69,7 @@ class Hit(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What was found, the newest run first; how many runs were searched, and the day of the oldest of them."""
+    """The hits, the newest run first; the number of runs that were searched, and the day of the oldest."""
 
     hits: tuple[Hit, ...]
     runs: int
@@ -89,7 +89,7 @@ def search(runs: Iterable[Run], tenant: Tenant, value: str, now: datetime | None
 
 
 class _Wanted:
-    """Whom someone looks for: the values that may be written anywhere, and the keys that turned out to be theirs."""
+    """The person someone searches for: values that may occur anywhere, and keys that turned out to be theirs."""
 
     def __init__(self, value: str, tenant: Tenant) -> None:
         value = " ".join(value.split())
@@ -220,11 +220,11 @@ LEAVING = {
     "exempt": "kept",
     "gone": "no longer in the library system",
 }
-"""What becomes of a patron whose turn it is to leave; see targets.delivery.DEPARTURES."""
+"""The words for a patron who is due to leave; see targets.delivery.DEPARTURES."""
 
 
 def _outcome(run: Run, row: int) -> tuple[str, str]:
-    """What came of a row, and why if it was not loaded."""
+    """The outcome of a row, and why it was not loaded."""
     rejects = tables.rejects(run).filter(pl.col("row") == row)
     if rejects.height:
         return "rejected", "; ".join(dict.fromkeys(rejects["reason"]))

@@ -88,7 +88,7 @@ class Skip(_Part):
 
 class People(_Part):
     """
-    The patrons of earlier loads, counted by a complete file. Always: known = in_file + missing + left + inactive +
+    The patrons of earlier loads, as a complete file shows them. Always: known = in_file + missing + left + inactive +
     exempt + gone + waiting.
 
     `missing`: not in the file, in their grace period or only reported. `left`: made inactive by this load. `inactive`:
@@ -171,7 +171,7 @@ class Report(_Part):
     """Whether the file was a corrected rejects file: its few rows say nothing about the library's usual file."""
     people: People | None = None
     effects: dict[str, Any] | None = None
-    """What the load changes, or would change; see checks.effects.Effects."""
+    """The changes that the load makes, or would make; see checks.effects.Effects."""
     undo: Undo | None = None
     skips: tuple[Skip, ...] = ()
     noted: tuple[Noted, ...] = ()

@@ -103,7 +103,7 @@ class Person(NamedTuple):
 
 
 def person(tenant: Tenant, link: Link) -> Person | None:
-    """Whom the link is for; None if the tenant file no longer names that address."""
+    """The recipient of the link; None if the tenant file no longer names that address."""
     if tenant.links is None:
         return None
     for address in _addresses(tenant, tenant.links):

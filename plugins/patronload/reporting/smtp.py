@@ -42,7 +42,7 @@ _TIMEOUT = 30
 
 
 class Mail(NamedTuple):
-    """A mail as it will be sent: whom to, the same content as HTML and as plain text, and which run it is about."""
+    """A mail as it will be sent: its recipients, the same content as HTML and as plain text, and its run."""
 
     subject: str
     to: tuple[str, ...]

@@ -24,7 +24,7 @@ ROWS_SHOWN = 20
 
 
 class Line(NamedTuple):
-    """A check as the page shows it: how it went in a word, what was found or holds, and what a failure costs."""
+    """A check as the page shows it: its result, what was found or is true, and the consequence of a failure."""
 
     state: str
     word: str

@@ -56,7 +56,7 @@ ASKED = Look("Waiting for an answer", "#0a7380", "#5ec8d6")
 
 ATTENTION = Look("Attention", "#a15c00", "#f0b252")
 ALL_WELL = Look("All libraries", "#1b7f5c", "#5fd0a0")
-"""Of mails to those on call."""
+"""For mails to people on call."""
 
 
 class Number(NamedTuple):
@@ -69,7 +69,7 @@ class Number(NamedTuple):
 
 
 NO_ROWS = ("failed", "no_file", "already_loaded")
-"""When such a run has read no row, there is nothing to count."""
+"""If such a run has read no rows, there is nothing to count."""
 
 
 def headline(report: Report) -> str:
@@ -302,7 +302,7 @@ EXPORTS_OWN = ("ValidationError", "MissingError", "SourceError", "Declined", "Re
 
 
 def _message(report: Report, reader: Reader) -> str:
-    """What ended the run. A contact reads what is about the export."""
+    """The error that ended the run. A contact reads only the part about the export."""
     if report.failure is None or reader.on_call:
         return report.failure.message if report.failure else ""
     if report.failure.kind not in EXPORTS_OWN:

@@ -62,7 +62,7 @@ def _send(load: Load, target: Target, tell: Callable[[str], None]) -> Totals:
 
 
 def _undone(load: Load, totals: Totals) -> Counts:
-    """What the stage hands on of an undo. Raises RefusedError when every patron was refused."""
+    """The figures that the stage returns for an undo. Raises RefusedError if every patron was refused."""
     name = load.tenant.system.name
     if totals.failed and not totals.updated + totals.created:
         raise RefusedError(

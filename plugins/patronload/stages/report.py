@@ -17,7 +17,7 @@ from patronload.reporting.report import Report
 log = logging.getLogger(__name__)
 
 FIGURES = ("rows", "created", "updated", "unchanged", "failed", "rejected", "skipped", "not_sent", "unconfirmed")
-"""The figures that the stage hands on: Airflow keeps them, and the pages over all libraries show them."""
+"""The figures that the stage returns: Airflow keeps them, and the pages for all libraries show them."""
 
 FIGURES_OF_PEOPLE = ("left", "returned")
 """The same of the patrons of earlier loads."""

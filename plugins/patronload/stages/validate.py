@@ -17,7 +17,7 @@ from patronload.loads.load import Counts, Load
 log = logging.getLogger(__name__)
 
 ALREADY_LOADED = "already_loaded"
-"""The key of what validate hands on when there is nothing to do."""
+"""The key of the sentence that validate returns when there is nothing to do."""
 
 
 def validate(load: Load) -> Counts:

@@ -1,4 +1,4 @@
-"""The words for sending patrons: what goes out, what came of it, and how long one waits."""
+"""The vocabulary of sending patrons: what is sent, its outcome, and how long to wait."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ waits. Those who leave have a row of their own in the plan, after the file's las
 """
 
 WAITING = "waiting"
-"""Of a patron whose turn it is, while more are than may leave at once."""
+"""The state of a patron who is due to leave, while more are due than may leave at once."""
 
 TOO_MANY = "more patrons than leavers.max allows would leave at once"
 
@@ -177,7 +177,7 @@ class Leaving(NamedTuple):
 
     @property
     def state(self) -> str:
-        """What becomes of a patron whom nothing keeps: `left`, or `waiting`."""
+        """The state of a patron whom no exception keeps: `left`, or `waiting`."""
         return WAITING if self.waits else LEFT
 
 
@@ -234,7 +234,7 @@ class Background(NamedTuple):
 
 
 NO_BACKGROUND = Background()
-"""Of a library's first load, without rejected rows."""
+"""For a library's first load, without rejected rows."""
 
 
 SENT: dict[str, Any] = {

@@ -18,7 +18,7 @@ FOLLOWS = "last_load"
 """It changes for every patron of every file. Of a line in which nothing else changed only this is kept, for space."""
 
 STAYS_OF_NEW = ("hash", "key", "said")
-"""Of patrons whom the load brought in: their keys and ids are known, and what the file said is what they have."""
+"""For patrons whom the load brought in: their keys and ids are known, and they have the file's values."""
 
 
 class LedgerChanges(NamedTuple):
@@ -33,7 +33,7 @@ class LedgerChanges(NamedTuple):
 
     @classmethod
     def between(cls, before: PatronLedger, after: PatronLedger) -> Self:
-        """What is different in the later one of two states of a ledger."""
+        """The differences of the later one of two states of a ledger."""
         old, new = _alike(before.patrons, after.patrons)
         changed = _marked(new).join(_marked(old), on=["hash", "mark"], how="anti")["hash"].implode()
         later = new.select("hash", FOLLOWS).join(old.select("hash", FOLLOWS), on=["hash", FOLLOWS], how="anti")["hash"]

@@ -28,7 +28,7 @@ NEW_ID = "new id, accepted in the tenant's list"
 CLEAN_UP = "points to something that FOLIO no longer has"
 
 NOTHING = Change("", None, None, "sent although nothing that the import loads differs")
-"""Of a user who is sent although each field that is shown is the same."""
+"""For a user who is sent although each field that is shown is the same."""
 
 
 def changes(before: Record, after: Record, mapping: Mapping) -> list[Change]:

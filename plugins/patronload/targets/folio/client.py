@@ -33,7 +33,7 @@ ALL = 2147483647
 """FOLIO: the limit that means all; mod-user-import asks for reference data with it."""
 
 QUERY_BYTES = 3000
-"""Of a query, percent-encoded; nginx refuses a request line over 8 kB."""
+"""The maximum of a query, percent-encoded; nginx refuses a request line over 8 kB."""
 
 QUERY_IDS = 100
 

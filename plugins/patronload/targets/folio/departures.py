@@ -126,7 +126,7 @@ class _Departing:
         yield from _excepted_values(theirs, self.leaving.rules.exceptions)
 
     def _open_cases(self, ids: list[str]) -> dict[str, str]:
-        """By user id: what is still open. When it cannot be read, everyone stays."""
+        """By user id: what is still open. If it cannot be read, everyone stays."""
         found: dict[str, str] = {}
         for check in self.leaving.rules.unless:
             try:

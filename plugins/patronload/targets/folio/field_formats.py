@@ -24,7 +24,7 @@ BOXES = ("SINGLE_CHECKBOX",)
 MANY = ("MULTI_SELECT_DROPDOWN",)
 
 LONGEST_NAME = 64
-"""Of the part before the @; commons-validator EmailValidator."""
+"""The maximum of the part before the @; commons-validator EmailValidator."""
 
 _NUMBER = re.compile(
     r"-?[0-9]+|-?[0-9]*[,.|][0-9]+|-?[0-9]{1,3}(\s[0-9]{3})+([,.|][0-9]+)?|-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?"

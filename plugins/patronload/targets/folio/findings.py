@@ -1,4 +1,4 @@
-"""The findings of a plan, as lines of the report; none of them quotes a patron."""
+"""The findings of a plan, as lines of the report, without patron data."""
 
 from __future__ import annotations
 

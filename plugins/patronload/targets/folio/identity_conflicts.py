@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 from patronload.folding import fold
 
 SHARED = ("username", "barcode", "id")
-"""What another user may have already; the other unique one, the externalSystemId, is what a patron is found by."""
+"""Ids that another user may already have. (The other unique id, the externalSystemId, identifies a patron.)"""
 
 
 class Holder(NamedTuple):
@@ -27,7 +27,7 @@ class Holder(NamedTuple):
     barcode: str | None
     email: str | None
     is_staff: bool = False
-    """Of a type that logs in; the same person may have a patron account beside it."""
+    """Whether the user is of a type that logs in; the same person may also have a patron account."""
 
 
 class Claim(NamedTuple):
@@ -155,7 +155,7 @@ class Settling:
         return "who is not in this load"
 
     def _find_changed_id(self, claim: Claim) -> None:
-        """A newcomer with the e-mail address of one who is there and whom the file does not have any more."""
+        """A new patron with the e-mail address of a stored user who is no longer in the file."""
         found = self.holders_of.get(claim.email or "", [])
         alone = len(found) == 1 and len(self.claims_of[claim.email or ""]) == 1
         if not alone or found[0].is_staff or found[0].id in {*self.by_stored, *self.gone, *claim.others}:
@@ -167,7 +167,7 @@ class Settling:
         self._set_aside(claim, "personal.email", reason, summary)
 
     def _spread(self) -> None:
-        """Who waits for a row that is set aside is set aside too."""
+        """A row that waits for a row that is set aside is set aside too."""
         blocked = True
         while blocked:
             blocked = False

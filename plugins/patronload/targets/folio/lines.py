@@ -33,7 +33,7 @@ class Line(NamedTuple):
     unsaid: list[str]
     """Contested fields whose value was not sent to FOLIO, by their names in last_changed.said."""
     action: str = ""
-    """What is done with the patron: create, update or leave."""
+    """The action for the patron: create, update or leave."""
     is_unchanged: bool = False
     """FOLIO has all that the record says. Of the record only the ids and the e-mail address are kept then."""
     former: str | None = None

@@ -78,9 +78,9 @@ class Rules(NamedTuple):
     now: datetime
     protection: Protection = Protection()
     changed: dict[str, bool] = {}  # noqa: RUF012 - it is never changed
-    """Of one patron: which contested fields the campus has changed since the last load; without those not known."""
+    """Contested field -> whether the campus has changed it since the last load; unknown ones are left out."""
     left: date | None = None
-    """Of one patron: the day on which a load made them inactive as a leaver. Who is in the file again is active."""
+    """The day on which a load made the patron inactive as a leaver. A patron who is in the file again is active."""
     renew_days: int | None = None
     """How near the stored expiry date has to be for the file's to replace it; None: it always does."""
 

@@ -1,4 +1,4 @@
-"""What can be said of patrons without asking FOLIO, for a preview."""
+"""The checks of patrons that need no FOLIO, for a preview."""
 
 from __future__ import annotations
 

@@ -359,7 +359,7 @@ class _Planning:
         return "\n".join(three_way.changed_paths(record, theirs, self.rules.fills_only_if_empty))
 
     def _dropped_values(self, written: Record, ours: Record) -> list[str]:
-        """Values that are dropped: as soon as FOLIO knows them they are as good as new."""
+        """Values that are dropped: they count as new once FOLIO knows them."""
         if ours is written or not self.contested:
             return []
         left = last_changed.values(ours, self.contested, self.mapping)

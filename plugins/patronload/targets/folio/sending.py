@@ -359,7 +359,7 @@ class Sending:
         return self.read_back.holds(self.read_back.as_planned(patron, user, self.chunk), user)
 
     def _is_created(self, patron: Patron, user: Record) -> bool:
-        """Whether this load created the user: not one that the plan has seen."""
+        """Whether this load created the user, who was unknown to the plan."""
         return patron.row not in self.chunk.known and is_created_since(user, self.sent_at)
 
     def _at_rest(self, patrons: list[Patron]) -> dict[str, Record]:

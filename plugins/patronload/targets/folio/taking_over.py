@@ -48,12 +48,12 @@ class Found(NamedTuple):
     former: str | None = None
 
     def protection_problems(self, theirs: Record | None, protection: Protection) -> Iterator[Problem]:
-        """Who is protected by hand is not taken over."""
+        """Users who are protected by hand are not taken over."""
         if theirs and self.former is not None and protection.by_hand(theirs) & {ALL, FOLIO.key}:
             yield Problem(FOLIO.key, "", KEPT)
 
     def ids(self, ours: Record) -> Record:
-        """What the record of a user who is taken over has besides: the row's externalSystemId, and the user's id."""
+        """The additional fields of a user who is taken over: the row's externalSystemId, and the user's id."""
         if self.user is None or self.former is None:
             return {}
         return {"externalSystemId": ours["externalSystemId"], "id": self.user["id"]}

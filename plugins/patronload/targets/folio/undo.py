@@ -331,7 +331,7 @@ class _Undoing:
                 yield line.row, line.key, stay.field, *values, stay.reason
 
     def _changes(self, going: list[_Patron], unchanged: pl.DataFrame) -> Spool:
-        """What the plan changes, field by field."""
+        """The changes of the plan, field by field."""
         spool = Spool(CHANGES)
         for line in going:
             old, new = changes.flat(json.loads(line.now)), changes.flat(line.record)
@@ -405,7 +405,7 @@ def _claim(line: _Patron) -> Claim:
 
 
 def _active(line: _Patron) -> bool | None:
-    """What `active` becomes; None if it stays."""
+    """The new value of `active`; None if it stays."""
     return bool(json.loads(line.was)["active"]) if "active" in line.back else None
 
 
