@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import polars as pl
 
 from patronload.errors import TargetError
@@ -10,6 +12,7 @@ from patronload.targets.folio.client import Folio
 from patronload.targets.folio.protection import is_staff
 from patronload.targets.folio.reference_data import Reference
 from patronload.targets.patron_ledger import PatronLedger
+from patronload.targets.spool import Spool
 
 
 def found(folio: Folio, adopting: Adopting, ledger: PatronLedger | None, reference: Reference) -> pl.DataFrame:
@@ -20,13 +23,14 @@ def found(folio: Folio, adopting: Adopting, ledger: PatronLedger | None, referen
     """
     _check(folio, adopting, reference)
     groups = reference.group_names
-    lines = []
+    lines = Spool(ADOPTED)
     for user in folio.all_users():
         group = groups.get(user.get("patronGroup") or "")
         if group in adopting.groups or (adopting.by_prefix and _key(folio, user) is not None):
             key = _key(folio, user)
-            lines.append((key, group, user.get("type"), _state(user, key, ledger)))
-    return pl.DataFrame(lines, schema=ADOPTED, orient="row")
+            lines.add(key, group, user.get("type"), _state(user, key, ledger))
+    with closing(lines):
+        return pl.concat(lines.parts())
 
 
 def _check(folio: Folio, adopting: Adopting, reference: Reference) -> None:
