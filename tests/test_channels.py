@@ -121,8 +121,8 @@ def test_a_server_that_refuses_stops_neither_mail_nor_run(receiver: Receiver, en
     assert notify(end("loaded"))["outcome"] == "loaded"
     assert len(mails) == 1
     ours = " ".join(record.getMessage() for record in caplog.records if record.name.startswith("patronload"))
-    assert "The webhook did not take the message" in ours
-    assert "Look at the Airflow connection 'loads_slack'" in ours
+    assert "The webhook did not accept the message" in ours
+    assert "Check the Airflow connection 'loads_slack'" in ours
     assert "secret" not in ours
 
 
@@ -133,7 +133,7 @@ def test_no_server_at_all(end, mails, caplog, monkeypatch, closed_port):
     monkeypatch.delenv("AIRFLOW_CONN_LOADS_WEBHOOK")
     notify(end("loaded"))
     assert len(mails) == 2
-    assert caplog.text.count("The webhook did not take the message") == 2
+    assert caplog.text.count("The webhook did not accept the message") == 2
 
 
 def test_a_mail_server_that_is_down_does_not_repeat_the_message(receiver: Receiver, end, monkeypatch):

@@ -108,7 +108,7 @@ def test_a_result_without_rows_is_not_there_yet(include: Path) -> None:
 def test_a_past_day_needs_a_query_that_asks_for_it(include: Path) -> None:
     """Today's people are not those of last week."""
     query(include, "SELECT id FROM people")
-    with pytest.raises(MissingError, match="not of a past day"):
+    with pytest.raises(MissingError, match="not that of a past day"):
         result(until=datetime(2026, 11, 21, tzinfo=UTC))
 
 
@@ -205,7 +205,7 @@ def test_what_has_no_text_is_refused(value: Any) -> None:
 def test_bytes_are_refused_with_their_place(include: Path) -> None:
     """The row is counted as in a file, whose header is row 1."""
     query(include, "SELECT id, CASE id WHEN '0002' THEN x'00ff' ELSE name END AS photo FROM people ORDER BY id")
-    with pytest.raises(SourceError, match=r"row 3, column photo: a value of the type bytes has no text") as error:
+    with pytest.raises(SourceError, match=r"row 3, column photo: a value of the type bytes cannot be text") as error:
         result()
     assert "O'Neil" not in str(error.value)
 

@@ -27,7 +27,7 @@ def send(name: str) -> bool:
     try:
         url = connections.get(called).host
     except ConfigError:
-        log.info("There is no Airflow connection '%s', so no one hears if this stops running.", called)
+        log.info("There is no Airflow connection '%s', so no one is notified if this stops running.", called)
         return False
     try:
         status = httpx.get(url, timeout=PATIENCE, follow_redirects=True).status_code

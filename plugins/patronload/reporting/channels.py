@@ -62,7 +62,7 @@ def question(tenant: Tenant, day: date, asked: Question) -> Message:
 def late(tenant: Tenant, day: date, expected: datetime) -> Message:
     """The news that the file is late."""
     headline = f"No file yet; it was expected by {expected.astimezone(tenant.zone):%H:%M}"
-    return _message(tenant, day, "waiting_for_the_file", headline, "The load begins as soon as the file is there.")
+    return _message(tenant, day, "waiting_for_the_file", headline, "The load begins as soon as the file arrives.")
 
 
 def _message(tenant: Tenant, day: date, outcome: str, headline: str, lead: str) -> Message:
@@ -96,7 +96,7 @@ class Posting(NamedTuple):
         except Exception as error:  # noqa: BLE001 - whatever it is, mail and run are more important
             named = self.tenant.notify.webhook if channel == WEBHOOK else self.tenant.notify.slack
             log.warning(
-                "The %s did not take the message (%s). Look at the Airflow connection '%s'.",
+                "The %s did not accept the message (%s). Check the Airflow connection '%s'.",
                 channel,
                 type(error).__name__,
                 named,

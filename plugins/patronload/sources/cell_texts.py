@@ -27,7 +27,7 @@ def cell_text(value: Any) -> str:
     for kinds, as_text in _TEXTS:
         if isinstance(value, kinds):
             return as_text(value)
-    raise NoText(f"a value of the type {type(value).__name__} has no text.")
+    raise NoText(f"a value of the type {type(value).__name__} cannot be text.")
 
 
 def _whole(text: str) -> str:

@@ -112,7 +112,7 @@ class _Place:
                 response = client.send(request, stream=True)
             except httpx.RequestError as error:
                 if "location header" in str(error):
-                    raise ConfigError(f"{self} points to an address that cannot be one. Ask its owner.") from None
+                    raise ConfigError(f"{self} redirects to an invalid address. Ask its owner.") from None
                 raise http_client.unreachable(str(self), error, ConfigError) from None
             if response.next_request is None:
                 return response
@@ -124,7 +124,7 @@ class _Place:
     def _expect_same_server(self, url: httpx.URL) -> None:
         if (url.scheme, url.host, url.port) != (self._url.scheme, self._url.host, self._url.port):
             raise ConfigError(
-                f"{self} points to another server, {plain_text.one_line(f'{url.scheme}://{url.host}')}. It is not "
+                f"{self} redirects to another server, {plain_text.one_line(f'{url.scheme}://{url.host}')}. It is not "
                 f"followed, because our login is for {self._url.host}. If the file has moved, correct the host of the "
                 f"connection '{self._connection.id}'."
             )

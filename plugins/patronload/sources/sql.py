@@ -51,7 +51,7 @@ def fetch(source: SqlSource, day: date, into: IO[bytes], until: datetime | None 
     text = queries.read(source.path)
     if until is not None:
         raise MissingError(
-            f"The query {source.path} has no {{date:...}}, so its result is that of now and not of a past day."
+            f"The query {source.path} has no {{date:...}}, so it gives the current result and not that of a past day."
         )
     now, result = datetime.now(UTC).replace(microsecond=0), _Result(source, into)
     with _cursor(source, queries.on(text, day)) as cursor:
@@ -103,8 +103,8 @@ class _Result:
         except NoText:
             column, why = next(_without_text(self._columns, row))
             raise SourceError(
-                f"The result of {self._source.path}, row {number}, column {column}: {why} Have the query give a text "
-                "instead, with CAST, or leave the column out."
+                f"The result of {self._source.path}, row {number}, column {column}: {why} Use CAST in the query "
+                f"to return text, or leave the column out."
             ) from None
 
     def _append(self, rows: list[list[str]]) -> None:
@@ -137,7 +137,7 @@ def _columns(source: SqlSource, cursor: Any) -> list[str]:
     """The names of the result's columns. Raises ConfigError if two are alike, because a rule could mean either."""
     names = [plain_text.one_line(str(column[0])) for column in cursor.description or ()]
     if not names:
-        raise ConfigError(f"The query {source.path} gives no rows at all. It has to be a SELECT.")
+        raise ConfigError(f"The query {source.path} returns no rows at all. It must be a SELECT.")
     if twice := [name or "(no name)" for name in names if not name or names.count(name) > 1]:
         raise ConfigError(
             f"The query {source.path} has columns of the same name, or without one: {', '.join(sorted(set(twice)))}. "
@@ -208,7 +208,7 @@ def _hook(connection_id: str) -> DbApiHook:
             "Install it, or correct the type."
         ) from None
     if not isinstance(hook, DbApiHook):
-        raise ConfigError(f"The connection '{connection_id}' is not one to a database. Correct its type.")
+        raise ConfigError(f"The connection '{connection_id}' is not a database connection. Correct its type.")
     return hook
 
 
@@ -229,7 +229,9 @@ def _error(source: SqlSource, doing: str, error: Exception, *, connecting: bool)
     if connecting:
         reason = plain_text.one_line(str(error)).strip().rstrip(".")
         if state[:2] in ("28", "3D") or "authentication failed" in reason or "does not exist" in reason:
-            return ConfigError(f"{place} refuses us ({reason}). Correct the connection, or ask the database's owner.")
+            return ConfigError(
+                f"{place} refused our login ({reason}). Correct the connection, or ask the database's owner."
+            )
         return TransientError(f"{place} cannot be reached ({reason}). Try again later.")
     if state.startswith(WRONG_QUERY) or "ProgrammingError" in kinds or _is_sqlite_error(error):
         reason = plain_text.one_line(str(error).partition("\n")[0]).strip().rstrip(".")

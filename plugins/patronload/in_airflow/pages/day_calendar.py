@@ -86,13 +86,13 @@ def _day(number: int, load: Load, *, undone: bool) -> Day:
     if load.under_way:
         return Day(number, "running", "under way", load.run_id)
     if undone:
-        return Day(number, "failed", "undone since", load.run_id)
+        return Day(number, "failed", "undone later", load.run_id)
     if load.outcome in days.LOADED:
         kind = "late" if load.late else "rejects" if load.to_correct else "loaded"
         also = f", {load.to_correct:,} to correct" if load.late and load.to_correct else ""
         return Day(number, kind, f"{KINDS[kind]}{also}", load.run_id)
     if load.outcome == "already_loaded":
-        return Day(number, "loaded", "loaded before", load.run_id)
+        return Day(number, "loaded", "already loaded", load.run_id)
     if load.outcome == "dry_run":
         return Day(number, "other", "dry run", load.run_id)
     return Day(number, "failed", days.WHY.get(load.outcome or "", "no report"), load.run_id)

@@ -94,7 +94,7 @@ METRICS = {
     "last_load_succeeded": "1 if the last load that ended was good.",
     "last_load_timestamp_seconds": "When the last load ended.",
     "last_load_seconds": "How long the last load took.",
-    "last_load_rows": "The rows of the last load, by what became of them.",
+    "last_load_rows": "The rows of the last load, by outcome.",
     "last_good_load_timestamp_seconds": "When the last good load ended.",
 }
 """The metrics, without the prefix patronload_, and what each says. All are gauges: they show the state of now."""
