@@ -1,5 +1,6 @@
 """One Airflow for all tests of this folder, with the sandbox around it and libraries of its own."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -63,6 +64,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, keep: Path, until_last_use: 
         **connections(sandbox.description),
         **statsd.settings,
         "AIRFLOW_CONN_INVENTED_FOLIO": loader_connection(folio),
+        "AIRFLOW_CONN_PATRONLOAD_LINKS": json.dumps({"conn_type": "generic", "password": "k" * 48}),
         "PATRONLOAD_INCLUDE": str(include),
         "PATRONLOAD_ARTIFACTS": artifacts.as_uri(),
         # A copy, for a test touches the files to have Airflow read them at once.

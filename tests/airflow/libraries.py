@@ -48,6 +48,7 @@ INVENTED = (
     "radnor",
     "seaton",
     "tarrant",
+    "sedley",
 )
 """Libraries with a folder as their source and a FOLIO tenant of their own, so that no test stands in another's way."""
 
@@ -56,6 +57,9 @@ ASKING = {"marden": "1 hour", "norwell": "1 hour", "ordway": "1 minute", "penros
 
 OVERDUE = "seaton"
 """The one whose load has to end within a minute, and whose file does not come."""
+
+LINKED = "sedley"
+"""The one whose people have signed links and no account."""
 
 SCHEDULED = "kelso"
 """Another one, with a schedule whose moment comes while the tests run."""
@@ -252,8 +256,8 @@ class World(NamedTuple):
         return report
 
     def mails(self, run_id: str) -> list[EmailMessage]:
-        """The mails that tell of this run; they name its folder."""
-        return [mail for mail in self.sandbox.mail.mails if run_id in text_of(mail)]
+        """The mails about this run: one for people on call where they get one, and one for contacts."""
+        return [mail for mail in self.sandbox.mail.mails if mail["X-Patronload-Run"] == run_id]
 
     def imports(self, tenant: str) -> list[Seen]:
         """The user imports that came in for an invented library."""
@@ -341,7 +345,7 @@ limits:
   always: [desk@{name}.example]
   on_failure: [oncall@{name}.example]
   weekly: [weekly@consortium.example]
-"""
+{LINKS if name == LINKED else ""}"""
     )
 
 
@@ -350,11 +354,18 @@ def overdue(name: str) -> str:
     return '  expected_by: "00:00"\n  look_again_seconds: 10\ndeadline: 1 minute\n' if name == OVERDUE else ""
 
 
+LINKS = """links:
+  rejects: [desk@sedley.example]
+  approvers: [chief@sedley.example]
+"""
+
+
 def asking(name: str) -> str:
     """The lines of a tenant file by which a load asks when it is much shorter or longer than the last one."""
-    if name not in ASKING:
+    if name not in ASKING and name != LINKED:
         return ""
-    return f"  row_change: 20%\napproval:\n  ask: [head@{name}.example]\n  answer_within: {ASKING[name]}\n"
+    within = ASKING.get(name, "1 hour")
+    return f"  row_change: 20%\napproval:\n  ask: [head@{name}.example]\n  answer_within: {within}\n"
 
 
 def question_mails(world: World, tenant: str) -> list[EmailMessage]:

@@ -121,7 +121,7 @@ def test_a_no_and_another_question(world: World, questions: Runs):
     assert "op declined this load" in report["failure"]["message"]
     states = world.states(REJECTED, run_id)
     assert (states["approve"], states["post"], states["notify"]) == ("failed", "upstream_failed", "success")
-    (mail,) = ends(world, REJECTED, run_id)
+    mail, _ = ends(world, REJECTED, run_id)
     assert "The load was declined; nothing was sent" in mail["Subject"]
     asks_again(world, run_id, 12, "approve")
     assert len(question_mails(world, REJECTED)) == 2
@@ -158,7 +158,7 @@ def test_no_answer(world: World, questions: Runs):
     report = world.report(SILENT, run_id)
     assert (report["outcome"], report["not_sent"]) == ("declined", 12)
     assert (report["approval"]["answer"], report["approval"]["by"]) == ("no_answer", None)
-    (mail,) = ends(world, SILENT, run_id)
+    mail, _ = ends(world, SILENT, run_id)
     assert "No one approved the load; nothing was sent" in mail["Subject"]
 
 

@@ -26,8 +26,9 @@ def test_a_stopped_load(world: World, stopped: Runs, *, tenant, step, kind, outc
     assert (report["failure"]["stage"], report["failure"]["kind"]) == (step, kind)
     assert says in report["failure"]["message"]
     assert report["rows"] == accounted(report)
-    (mail,) = world.mails(run_id)
-    assert mail["X-RcptTo"] == f"desk@{tenant}.example, oncall@{tenant}.example"
+    mail, contacts = world.mails(run_id)
+    assert [mail["X-RcptTo"], contacts["X-RcptTo"]] == [f"oncall@{tenant}.example", f"desk@{tenant}.example"]
+    assert mail["Subject"] == contacts["Subject"]
     assert "nothing was sent" in mail["Subject"]
     assert report["failure"]["message"] in " ".join(text_of(mail).split())
 

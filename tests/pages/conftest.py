@@ -100,6 +100,13 @@ class Site:
             self.session.execute(insert(XComModel), values)
         return [run.run_id for run, _ in made]
 
+    def add_run(self, dag_id: str, run_id: str) -> None:
+        """A run that has just begun."""
+        run = DagRun(dag_id=dag_id, run_id=run_id, run_type="manual")
+        run.run_after, run.start_date, run._state = NOW, NOW, "running"
+        self.session.add(run)
+        self.session.flush()
+
     def put(self, dag_id: str, run_id: str, name: str, content: str) -> None:
         """An artifact of a run."""
         file = self.artifacts / dag_id.removeprefix("patron_load__") / run_id / name

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -21,7 +21,7 @@ from fastapi import Depends, FastAPI, Form, HTTPException, Request, Response, Up
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
-from patronload import plain_text
+from patronload import dates, plain_text
 from patronload.artifacts import names, questions
 from patronload.artifacts import run as runs
 from patronload.artifacts.models import ApprovalRecord, LinkUse
@@ -150,6 +150,7 @@ def show(request: Request, session: SessionDep, visitor: Visitor) -> HTMLRespons
     """The question if it waits for this person, and the report if there is one."""
     run, tenant = visitor.run, visitor.tenant
     shown: dict[str, Any] = {"question": None, "record": None, "may_answer": False, "report": None}
+    shown["day"] = _day(visitor.load)
     try:
         shown |= plan_page.waiting(run, visitor.link.run, tenant)
         shown["record"] = _record(visitor)
@@ -233,6 +234,13 @@ def style() -> Response:
     """How the pages look."""
     text = _templates().get_template("pages/link.css").render(looks=words.LOOKS)
     return Response(text, media_type="text/css", headers=HEADERS | {"Cache-Control": "private, max-age=3600"})
+
+
+def _day(load: loads.Load) -> str:
+    try:
+        return dates.in_words(date.fromisoformat(load.day))
+    except ValueError:
+        return load.day
 
 
 def _places(visitor: Visit) -> places.Places:
