@@ -288,7 +288,7 @@ def test_an_older_file_may_be_approved_over_the_newer_one_that_was_known(asking)
     asking.deliver(range(19), day=days_after(1))
     old = planned(asking, "old")
     (sentence,) = stages.approve(old, TURN).sentences
-    assert sentence.startswith("The file is older than the last one loaded")
+    assert sentence.startswith("The file is older than the newest one loaded")
     stages.approve(old, TURN, YES)
     overtaken = planned(asking, "overtaken")
     stages.approve(overtaken, TURN)
@@ -299,7 +299,7 @@ def test_an_older_file_may_be_approved_over_the_newer_one_that_was_known(asking)
     stages.report(overtaken)
     asking.deliver(range(21), day=days_after(6))
     asking.loaded("even newer", day=days_after(6))
-    with pytest.raises(ValidationError, match="The file is older than the last one loaded"):
+    with pytest.raises(ValidationError, match="The file is older than the newest one loaded"):
         stages.post(overtaken)
     assert told(overtaken).outcome == "stopped"
 
@@ -521,7 +521,7 @@ def test_a_newer_file_that_is_loaded_while_post_waits_for_its_turn(asking, monke
         hold(lease)
 
     monkeypatch.setattr(Lease, "hold", after_another)
-    with pytest.raises(ValidationError, match="The file is older than the last one loaded"):
+    with pytest.raises(ValidationError, match="The file is older than the newest one loaded"):
         stages.post(load)
     assert load.run.names("sent") == []
     assert told(load).outcome == "stopped"

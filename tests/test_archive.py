@@ -56,7 +56,7 @@ def test_a_past_day_whose_file_is_gone_is_taken_from_the_run_that_fetched_it(loa
     page = html.unescape(Run(loaded.runs / "again").read(names.REPORT_PAGE).decode())
     mail = mails.result_mail(tenants.load("lib"), told)
     for text in (page, html.unescape(mail.html), mail.text):
-        assert "taken from the archive of run first, which fetched it" in text
+        assert "taken from the archive of an earlier run, which fetched it" in text
     handed_on = stages.report(loaded.load("again", past=True))
     assert notes.sentence(handed_on).startswith(
         "Day 2026-11-20, patrons_20261120.csv (taken from the archive of run first): loaded"

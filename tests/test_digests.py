@@ -88,3 +88,53 @@ def test_a_week_without_a_load(libraries: Path):
     """That is news, too."""
     mail = digests.mail("Head@a.example", digests.digests(UNTIL)["Head@a.example"], UNTIL)
     assert mail.subject == "No load this week (Ashford <Library>, week to 22 Nov 2026)"
+
+
+def test_a_file_that_was_loaded_before_is_no_failure(libraries: Path):
+    """It counts neither as a success nor as a failed load, and the mail says so in words."""
+    leave(libraries, "ashford", date(2026, 11, 20))
+    before = {"already_loaded": "This file was loaded already.", "load_anyway": None, "stages": {}}
+    leave(libraries, "ashford", date(2026, 11, 21), gates=before, patrons=None, sent=set(), results=[])
+    mail = digests.mail("Head@a.example", digests.digests(UNTIL)["Head@a.example"], UNTIL)
+    assert mail.subject.startswith("1 of 1 load succeeded")
+    assert "Loaded before: 1 file, with nothing to do." in mail.text
+    assert re.search(r"Sat 21 Nov\s+0\s+Loaded before", mail.text)
+    assert "Loaded before: 1 file, with nothing to do." in mail.html
+
+
+@pytest.mark.parametrize(
+    ("zone", "days", "week"),
+    [
+        ("America/Chicago", [16, 22], "16 Nov 2026 to 22 Nov 2026"),
+        ("Australia/Sydney", [15, 16], "16 Nov 2026 to 22 Nov 2026"),
+        ("Pacific/Honolulu", [15, 16], "15 Nov 2026 to 21 Nov 2026"),
+    ],
+)
+def test_the_week_is_the_librarys_own(libraries: Path, monkeypatch, zone: str, days: list[int], week: str):
+    """Seven whole days by the library's clocks, which may be another week than by ours."""
+    mine = next(tenant for _, tenant in tenants.load_all() if tenant.tenant == "ashford")
+    there = mine.model_copy(update={"timezone": zone})
+    monkeypatch.setattr(tenants, "load_all", lambda: iter([("ashford", there)]))
+    # 15 November, 14:00 UTC is the 16th in Sydney; 23 November, 05:30 UTC is the 22nd in Chicago and in Honolulu.
+    for day, moment in (
+        (15, datetime(2026, 11, 15, 14, tzinfo=UTC)),
+        (16, datetime(2026, 11, 16, 12, tzinfo=UTC)),
+        (22, datetime(2026, 11, 23, 5, 30, tzinfo=UTC)),
+    ):
+        leave(libraries, "ashford", date(2026, 11, day))
+        file = libraries / "ashford" / f"manual__2026-11-{day}" / "report.json"
+        os.utime(file, (moment.timestamp(), moment.timestamp()))
+    (found,) = digests.digests(UNTIL)["Head@a.example"]
+    assert (found.days, [load.day.day for load in found.loads]) == (week, days)
+    assert week in digests.mail("Head@a.example", [found], UNTIL).text
+
+
+def test_libraries_of_two_zones_have_their_own_days(libraries: Path, monkeypatch):
+    """In one mail, each under its name."""
+    zones = {"ashford": "Pacific/Honolulu", "bexley": "Australia/Sydney"}
+    found = [(name, tenant) for name, tenant in tenants.load_all() if name in zones]
+    there = [(name, tenant.model_copy(update={"timezone": zones[name]})) for name, tenant in found]
+    monkeypatch.setattr(tenants, "load_all", lambda: iter(there))
+    text = digests.mail("both@x.example", digests.digests(UNTIL)["both@x.example"], UNTIL).text
+    assert "ASHFORD <LIBRARY>, 15 NOV 2026 TO 21 NOV 2026" in text
+    assert "BEXLEY <LIBRARY>, 16 NOV 2026 TO 22 NOV 2026" in text

@@ -20,12 +20,13 @@ from tests.accessibility import SCHEMES, WIDTHS, chromium, faults, unreached
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("mails")]
 
+SUNDAY = date(2026, 11, 22)
 MOMENT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = {"export": "Registrar's office, registrar@campus.example", "target": "FOLIO office, +1 312 555 0199"}
 
 OLDER = (
-    "The file is older than the last one loaded: it is of 23 November 2026 (written 23 Nov 2026, 02:00 CST); the load "
-    "of 24 November 2026 had patrons_20261124.csv of 24 November 2026 (written 24 Nov 2026, 02:00 CST)."
+    "The file is older than the newest one loaded: it is of 23 November 2026 (written 23 Nov 2026, 02:00 CST); the "
+    "load of 24 November 2026 had patrons_20261124.csv of 24 November 2026 (written 24 Nov 2026, 02:00 CST)."
 )
 SHORT = "The file has 2,011 rows; expected 3,306 to 4,958 (the last load, of 24 November 2026, had 4,132 rows)."
 QUESTION = Question(
@@ -64,7 +65,10 @@ def mails() -> dict[str, smtp.Mail]:
     undo = Undo(run="scheduled__1", day=date(2026, 11, 16), export="patrons.csv", patrons=7, back=7)
     reports["undone"] = reports["loaded"].model_copy(update={"outcome": "undone", "undo": undo})
     loads = [report.model_copy(update={"day": date(2026, 11, 16 + at)}) for at, report in enumerate(reports.values())]
-    weeks = [Week(library, tuple(loads)), Week(library.model_copy(update={"library": "Ashford Library"}), ())]
+    weeks = [
+        Week(library, tuple(loads), SUNDAY),
+        Week(library.model_copy(update={"library": "Ashford Library"}), (), SUNDAY),
+    ]
     contact, effects = Reader(on_call=False, address="a@b.example"), {"actions": {"create": 2, "update": 5}}
     with_plan = {name: report.model_copy(update={"effects": effects}) for name, report in reports.items()}
     of_contacts: dict[str, Report] = {f"{name}-contact": with_plan[name] for name in OUTCOMES}

@@ -37,3 +37,24 @@ def test_column_names_are_written_as_in_the_export():
     page = report_page.page(TENANT, report)
     assert "patronGroup (patronGroup)" in page
     assert "PatronGroup" not in page
+
+
+def test_departments_are_announced_before_and_reported_after():
+    """The plan says what is to be created; once it was created, the report says so."""
+    warnings = ["Departments to be created in FOLIO: 'Chess' (2 rows).", "Options to be added to the custom field 'x'."]
+    left = {"plan": {"new": 0, "known": 10, "chunks": 2, "warnings": warnings}}
+    assert [*build(**left).warnings] == warnings
+    done = build(**left, has_created=True).warnings
+    assert done == ("Departments created in FOLIO: 'Chess' (2 rows).", "Options added to the custom field 'x'.")
+
+
+def test_gates_that_say_the_same_are_one_line():
+    """A first load has nothing to be compared with; the page says so once."""
+    verdicts = [
+        {"gate": gate, "state": "passed", "sentence": "There is no earlier load to compare with."}
+        for gate in ("older_file", "changed_columns", "row_change", "group_change", "reject_change", "known_ids")
+    ]
+    gates = {"already_loaded": None, "load_anyway": None, "stages": {"validate": {"verdicts": verdicts}}}
+    page = report_page.page(TENANT, build(gates=gates))
+    assert page.count("There is no earlier load to compare with.") == 1
+    assert "row_change, group_change" in page

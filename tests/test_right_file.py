@@ -44,8 +44,7 @@ def test_the_same_file_again_is_nothing_to_do(library):
     assert (told.outcome, told.rows, told.not_sent) == ("already_loaded", 0, 0)
     assert len(library.folio.journal) == before
     assert told.nothing_to_do == (
-        "This file was already loaded: patrons.csv, with the load of 20 November 2026 (run first). "
-        "There is nothing to do."
+        "This file was already loaded: patrons.csv, with the load of 20 November 2026. There is nothing to do."
     )
     assert library.ledger == ["first"]
     mail = mails.result_mail(tenants.load("lib"), told)
@@ -60,7 +59,7 @@ def test_the_same_file_stops_the_run_where_a_library_wants_that(library):
     library.configure(limits={"same_file": "stop"})
     library.deliver(range(3))
     library.loaded("first")
-    told = library.stopped("second", r"already loaded: patrons.csv, with the load of 20 November 2026 \(run first\)")
+    told = library.stopped("second", r"already loaded: patrons.csv, with the load of 20 November 2026\.")
     assert [gate.gate for gate in told.gates if gate.state == "failed"] == ["same_file"]
 
 
@@ -97,7 +96,7 @@ def test_an_older_file_is_stopped_and_with_a_reason_the_ledger_does_not_go_back(
     library.deliver(range(4), hour=9)
     library.loaded("new")
     library.deliver(range(5), hour=8)
-    told = library.stopped("old", "The file is older than the last one loaded")
+    told = library.stopped("old", "The file is older than the newest one loaded")
     assert "(written 20 Nov 2026, 02:00 CST)" in told.failure.message
     assert "(written 20 Nov 2026, 03:00 CST)" in told.failure.message
     assert "start the load again with a reason in 'Load anyway'" in told.failure.message
@@ -147,7 +146,7 @@ def test_a_library_may_have_older_files_loaded_and_told(dated):
     dated.configure(path="patrons_{date:%Y%m%d}.csv", limits={"older_file": "warn"})
     dated.loaded("today")
     told = dated.loaded("backfill", day=days_after(-1), past=True)
-    assert "The file is older than the last one loaded" in told.warnings[0]
+    assert "The file is older than the newest one loaded" in told.warnings[0]
     assert dated.ledger == ["backfill", "today"]
 
 
@@ -348,7 +347,7 @@ def test_a_newer_file_that_was_loaded_meanwhile_stops_a_run_before_its_first_pat
     stages.report(late)
     library.deliver(range(4), day=days_after(1))
     library.loaded("meanwhile", day=days_after(1))
-    with pytest.raises(ValidationError, match="The file is older than the last one loaded"):
+    with pytest.raises(ValidationError, match="The file is older than the newest one loaded"):
         stages.post(late)
     stages.report(late)
     assert late.run.read_json(names.REPORT)["outcome"] == "stopped"

@@ -277,7 +277,7 @@ def test_without_the_undo_the_older_file_is_refused(library):
     load(library, 1, range(1, 6))
     load(library, 3, range(1, 9))
     library.deliver(range(1, 7), day=days_after(2))
-    library.stopped("older", "The file is older than the last one loaded", day=days_after(2))
+    library.stopped("older", "The file is older than the newest one loaded", day=days_after(2))
 
 
 def test_an_undo_can_be_undone(library):
@@ -293,7 +293,7 @@ def test_an_undo_can_be_undone(library):
     assert ledger_line(library, "u-6") == known
     assert (report.outcome, report.undo.undoes_load, report.undo.becoming_active) == ("undone", False, 2)
     library.deliver(range(1, 7), day=days_after(1))
-    library.stopped("older", "The file is older than the last one loaded", day=days_after(1))
+    library.stopped("older", "The file is older than the newest one loaded", day=days_after(1))
     undo(library, "redo", "undo again")
     assert content(library, range(1, 6)) == before
 
@@ -320,7 +320,7 @@ def test_it_is_always_asked_about_and_never_sent_without_a_yes(library, mails):
     with pytest.raises(Declined, match="This load has to be approved"):
         stages.post(undoing)
     question = stages.approve(undoing, TURN)
-    assert question.sentences == ("This run undoes a load (run day2, of 22 November 2026, with the file patrons.csv).",)
+    assert question.sentences == ("This run undoes a load (of 22 November 2026, with the file patrons.csv).",)
     assert {figure.name: figure.now for figure in question.figures} == {
         "Patrons sent by that load": "3",
         "Go back": "3",

@@ -170,7 +170,7 @@ def test_an_undo(world: World):
     wait_until(lambda: world.states(UNDONE, undo)["approve"] == "awaiting_input")
     found = question_of(world, UNDONE, undo)
     assert found["subject"].endswith(": undo an earlier load?")
-    assert f"run {loaded}" in found["body"].replace("\\", "")
+    assert f"Run to undo: {loaded}" in found["body"].replace("\\", "")
     assert "| Become inactive | 5 |" in found["body"]
     assert answer(world, "user", UNDONE, undo, "Approve", "it was the wrong file").is_success
     assert world.ended(UNDONE, undo).state == "success"

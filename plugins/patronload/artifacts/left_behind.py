@@ -39,6 +39,8 @@ class LeftBehind:
     progress: Progress
     undo: Undo | None = None
     put_back: PutBack | None = None
+    has_created: bool = False
+    """Whether the values that the target lacked were created, as the plan had announced."""
 
     @classmethod
     def of(cls, run: Run) -> LeftBehind:
@@ -59,6 +61,7 @@ class LeftBehind:
             departures=tables.read(run, names.LEAVERS) if run.has(names.LEAVERS) else None,
             progress=Progress.of(run),
             put_back=PutBack.find(run),
+            has_created=run.has(names.CREATED),
         )
 
     @property

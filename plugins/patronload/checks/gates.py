@@ -77,7 +77,7 @@ def loaded_before(found: Loaded | None) -> Verdict:
     """Whether the same bytes were loaded already, and by which load."""
     if found is None:
         return Verdict("same_file", True, "This file has not been loaded before.")
-    told = f"This file was already loaded: {found.file}, with the load of {in_words(found.day)} (run {found.run})."
+    told = f"This file was already loaded: {found.file}, with the load of {in_words(found.day)}."
     return Verdict("same_file", False, told)
 
 
@@ -110,8 +110,8 @@ def newest(file_day: date, modified: datetime, last: Loaded | None) -> Verdict:
         f"(written {moment(last.modified, zone)})"
     )
     if (file_day, modified) < last.position:
-        return Verdict("older_file", False, f"The file is older than the last one loaded: {own}; {other}.")
-    return Verdict("older_file", True, f"The file is not older than the last one loaded: {own}; {other}.")
+        return Verdict("older_file", False, f"The file is older than the newest one loaded: {own}; {other}.")
+    return Verdict("older_file", True, f"The file is not older than the newest one loaded: {own}; {other}.")
 
 
 def complete(limits: Limits, size: int, rows: int, trailer: Trailer | None) -> list[Verdict]:

@@ -244,7 +244,7 @@ def _undo_question(load: Load, record: ApprovalRecord) -> Question:
     }
     return Question(
         sentences=tuple(verdict.sentence for verdict in questions.verdicts_to_answer(load.run)),
-        files=(f"What stays as it is, and why, is in {load.run.url}/{names.NOT_UNDONE}.",),
+        files=(f"Run to undo: {load.undo}.", f"Details: {load.run.url}/{names.NOT_UNDONE} has what stays, and why."),
         figures=tuple(Figure(name, f"{number:,}", "") for name, number in figures.items()),
         until=record.until.astimezone(load.tenant.zone),
         plan=plan_summary.summary(plan.effects, load.tenant.system.name),

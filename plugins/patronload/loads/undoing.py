@@ -212,7 +212,7 @@ def _confirmed(run: Run, key: str, keys: Iterable[str]) -> dict[str, str]:
 
 def sentence(undo: Undo, target: str) -> str:
     """What a person is asked about an undo."""
-    about = f"run {undo.run}, of {dates.in_words(date.fromisoformat(undo.day))}"
+    about = f"of {dates.in_words(date.fromisoformat(undo.day))}"
     file = f", with the file {undo.export}" if undo.export else ""
     if not undo.undoes_load:
         return f"This run undoes an undo ({about}): {target} gets back what the load had written{file}."

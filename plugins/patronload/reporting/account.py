@@ -8,6 +8,7 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
+from functools import reduce
 from typing import Any
 
 import polars as pl
@@ -84,7 +85,7 @@ def _of_load(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_ru
             *_warnings_of_checks(left.validation),
             *_warnings_of_approval(gates, approval, tenant),
             *_warnings_of_gates(gates, left.gates.load_anyway if left.gates else None, dry_run=dry_run),
-            *(left.plan.warnings if left.plan else ()),
+            *_warnings_of_plan(left),
             *_notes(left),
             *counts.warnings,
             *([_ENDED_EARLY] if ended_early else []),
@@ -215,6 +216,15 @@ def _warnings_of_gates(gates: Iterable[GateVerdict], reason: str | None, *, dry_
     if not overridden:
         return warned
     return [f"Loaded anyway; the reason given: '{reason}'. {' '.join(overridden)}", *warned]
+
+
+def _warnings_of_plan(left: LeftBehind) -> list[str]:
+    """The warnings of the plan. What it announced to create was created if post came so far."""
+    warnings = left.plan.warnings if left.plan else ()
+    if not left.has_created:
+        return [*warnings]
+    done = {"Departments to be created in": "Departments created in", "Options to be added to": "Options added to"}
+    return [reduce(lambda text, pair: text.replace(*pair), done.items(), warning) for warning in warnings]
 
 
 _ENDED_EARLY = (

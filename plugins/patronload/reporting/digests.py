@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from patronload import dates
@@ -16,7 +16,7 @@ from patronload.reporting.report import Report, count_of
 from patronload.reporting.smtp import Mail
 from patronload.reporting.words import LOOKS, Look
 
-WEEK = timedelta(days=7)
+DAYS = 7
 
 
 class Week(NamedTuple):
@@ -24,11 +24,28 @@ class Week(NamedTuple):
 
     tenant: Tenant
     loads: tuple[Report, ...]
+    last: date
+    """The last of the library's own seven days."""
+
+    @property
+    def first(self) -> date:
+        """The first one."""
+        return self.last - timedelta(days=DAYS - 1)
+
+    @property
+    def days(self) -> str:
+        """16 Nov 2026 to 22 Nov 2026."""
+        return f"{dates.short(self.first)} to {dates.short(self.last)}"
 
     @property
     def well(self) -> int:
-        """How many succeeded."""
+        """How many loads succeeded."""
         return sum(load.outcome in ("loaded", "loaded_with_rejects") for load in self.loads)
+
+    @property
+    def before(self) -> int:
+        """How many runs had nothing to do, as their file had been loaded before: neither a success nor a failure."""
+        return sum(load.outcome == "already_loaded" for load in self.loads)
 
     @property
     def undone(self) -> int:
@@ -42,7 +59,7 @@ def digests(until: datetime) -> dict[str, list[Week]]:
     spelt: dict[str, str] = {}
     for _, tenant in tenants.load_all():
         if isinstance(tenant, Tenant) and tenant.notify.weekly:
-            week = Week(tenant, tuple(_loads(tenant, until)))
+            week = Week(tenant, tuple(_loads(tenant, until)), _last_day(tenant, until))
             for address in tenant.notify.weekly:
                 found.setdefault(spelt.setdefault(address.casefold(), address), []).append(week)
     return found
@@ -51,17 +68,19 @@ def digests(until: datetime) -> dict[str, list[Week]]:
 def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
     """One mail about a week of one or more libraries, which ends at `until` (aware)."""
     undone, well = sum(week.undone for week in weeks), sum(week.well for week in weeks)
-    loads = sum(len(week.loads) for week in weeks) - undone
+    before = sum(week.before for week in weeks)
+    loads = sum(len(week.loads) for week in weeks) - undone - before
     quiet = [week.tenant.library for week in weeks if len(week.loads) == week.undone]
     headline = f"{well} of {count_of(loads, 'load')} succeeded" if loads else "No load this week"
-    last = (until - timedelta(days=1)).date()
+    days = {week.days for week in weeks}
+    last = max((week.last for week in weeks), default=until.date())
     content = {
         "headline": headline,
         "looks": LOOKS,
-        "lead": _lead(quiet, undone),
+        "lead": _lead(quiet, undone, before),
         "look": _look(good=bool(loads) and well == loads and not quiet),
-        "week": f"{dates.short(last - timedelta(days=6))} to {dates.short(last)}",
-        "weeks": [(week.tenant.library, [_line(load) for load in week.loads]) for week in weeks],
+        "week": weeks[0].days if len(days) == 1 else f"week to {dates.short(last)}",
+        "weeks": [(_title(week, alone=len(days) == 1), [_line(load) for load in week.loads]) for week in weeks],
     }
     where = weeks[0].tenant.library if len(weeks) == 1 else f"{len(weeks)} libraries"
     return Mail(
@@ -72,9 +91,18 @@ def mail(address: str, weeks: Sequence[Week], until: datetime) -> Mail:
     )
 
 
-def _lead(quiet: Sequence[str], undone: int) -> str:
-    none = [f"There was no load for {', '.join(quiet)}."] if quiet else []
-    return " ".join([*none, *([f"Undone: {count_of(undone, 'load')}."] if undone else [])])
+def _title(week: Week, *, alone: bool) -> str:
+    """The library, with its own days where not all libraries have the same ones."""
+    return week.tenant.library if alone else f"{week.tenant.library}, {week.days}"
+
+
+def _lead(quiet: Sequence[str], undone: int, before: int) -> str:
+    said = {
+        f"There was no load for {', '.join(quiet)}.": bool(quiet),
+        f"Loaded before: {count_of(before, 'file')}, with nothing to do.": bool(before),
+        f"Undone: {count_of(undone, 'load')}.": bool(undone),
+    }
+    return " ".join(sentence for sentence, holds in said.items() if holds)
 
 
 def _look(*, good: bool) -> Look:
@@ -105,11 +133,22 @@ def _besides(load: Report) -> str:
     return ", ".join(f"{number:,} {words}" for words, number in parts.items() if number)
 
 
+def _last_day(tenant: Tenant, until: datetime) -> date:
+    """The library's last day that is over."""
+    return until.astimezone(tenant.zone).date() - timedelta(days=1)
+
+
 def _loads(tenant: Tenant, until: datetime) -> Iterator[Report]:
+    """The reports that were written in the library's own week: seven whole days by its clocks."""
+    last = _last_day(tenant, until)
+    first, end = (
+        datetime.combine(day, time(), tenant.zone).astimezone(UTC)
+        for day in (last - timedelta(days=DAYS - 1), last + timedelta(days=1))
+    )
     ended = [
         (touched, run)
         for run in runs.all_runs(tenant.tenant)
-        if (touched := run.written_at(names.REPORT)) and until - WEEK <= touched < until
+        if (touched := run.written_at(names.REPORT)) and first <= touched < end
     ]
     for _, run in sorted(ended, key=lambda pair: pair[0]):
         report = Report.from_json(run.read_json(names.REPORT))

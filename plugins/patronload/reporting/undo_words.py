@@ -35,11 +35,11 @@ def _failed(report: Report) -> str:
 def lead(report: Report, undo: Undo) -> str:
     """The second sentence: what the headline means."""
     as_before = "" if report.sent else f"{report.target} was not changed."
-    told = f" Run {undo.run} is the one to undo." if undo.day else ""
+    told = f" The load to undo is that of {dates.in_words(undo.day)}." if undo.day else ""
     plain = {
-        "dry_run": f"What run {undo.run} sent was compared with {report.target}. Nothing was sent.",
+        "dry_run": f"What that load sent was compared with {report.target}. Nothing was sent.",
         "undone": (
-            f"{report.target} again has what it had before run {undo.run}"
+            f"{report.target} again has what it had before that load"
             f"{', except for what is named below' if report.rejected or report.failed or undo.partly else ''}."
         ),
     }

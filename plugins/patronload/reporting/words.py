@@ -290,11 +290,20 @@ def content(report: Report, dag_id: str, reader: Reader | None = None, places: P
         "gate_words": GATE_WORDS,
         "findings": check_words.findings(report.checks),
         "passed": [each for each in check_words.passed(report.checks) if each.sentence],
+        "gates": _gates(report),
         "reason_words": reason_words(report),
         "steps": next_steps(report, reader, places),
         "archive": _archive(report, zone),
         "when": lambda moment: dates.with_weekday(moment, zone),
     }
+
+
+def _gates(report: Report) -> list[tuple[str, str, str]]:
+    """State, sentence and names of the gates; those that say the same are one line."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for gate in report.gates:
+        names.setdefault((gate.state, gate.sentence), []).append(gate.gate)
+    return [(state, sentence, ", ".join(dict.fromkeys(named))) for (state, sentence), named in names.items()]
 
 
 EXPORTS_OWN = ("ValidationError", "MissingError", "SourceError", "Declined", "RefusedError")
@@ -320,7 +329,7 @@ def _archive(report: Report, zone: ZoneInfo) -> str:
     """Where an export comes from if the library no longer had it; else nothing."""
     kept = report.export.archive if report.export else None
     return (
-        f"taken from the archive of run {kept.run}, which fetched it {dates.with_weekday(kept.fetched, zone)}"
+        f"taken from the archive of an earlier run, which fetched it {dates.with_weekday(kept.fetched, zone)}"
         if kept
         else ""
     )
