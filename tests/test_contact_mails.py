@@ -121,6 +121,7 @@ def test_without_a_key_the_mails_are_sent_and_lead_into_airflow(monkeypatch, cap
         ("validate", "CARD (barcode) is empty", "registry"),
         ("transform", "EXP (expirationDate) is not a date like 08/31/2029 (month/day/year)", "registry"),
         ("transform", "ROLE (patronGroup) has a code that is not set up in the mapping yet", "mapping"),
+        ("transform", "ROLE (patronGroup): the code 'ALUM' is not set up in the mapping yet", "mapping"),
         ("plan", "FOLIO does not know the patron group", "office"),
         ("plan", "the barcode is already used by another user in FOLIO", "library"),
         ("plan", "the barcode was another username's in the last load; perhaps the same patron", "library"),

@@ -37,7 +37,7 @@ class Place:
             extra={"from_email": "patronload@lib.example", "disable_ssl": True, "disable_tls": True},
         )
 
-    def write(self, mapping="folio/flat_patrons", path="outgoing/patrons.csv", **target):
+    def write(self, mapping="folio/flat_patrons", path="outgoing/patrons.csv", more=None, **target):
         tenant = {
             "tenant": "lib",
             "library": "A Library",
@@ -46,6 +46,7 @@ class Place:
             "source": {"type": "sftp", "connection": "lib_sftp", "path": path, "quiet_seconds": 0},
             "target": target or {"type": "folio", "connection": "lib_folio", "folio_tenant": "main"},
             "notify": {"on_failure": ["oncall@lib.example"]},
+            **(more or {}),
         }
         (self.folder / "include" / "tenants" / "lib.yaml").write_text(yaml.safe_dump(tenant))
 
@@ -195,3 +196,24 @@ def test_the_day_of_the_file_is_the_library_s(place):
     place.write(path="outgoing/patrons_{date:%Y%m%d}.csv")
     place.deliver(f"patrons_{datetime.now(UTC).astimezone(ZoneInfo('America/Chicago')):%Y%m%d}.csv")
     assert place.examined()["export"].state == "passed"
+
+
+def test_links_webhook_and_slack(place):
+    """Each that the tenant file names is examined; nothing is posted anywhere."""
+    assert not {"signed links", "webhook", "Slack"} & set(place.examined())
+    named = {"on_failure": ["oncall@lib.example"], "webhook": "hook", "slack": "slack"}
+    place.write(more={"links": {}, "notify": named})
+    place.connect("patronload_links", conn_type="generic", password="k" * 48)
+    place.connect("hook", conn_type="http", host="https://hooks.example")
+    place.connect("slack", conn_type="slackwebhook", password="T0/B0/x")
+    found = place.examined()
+    assert [found[name].state for name in ("signed links", "webhook", "Slack")] == ["passed"] * 3
+    place.connect("patronload_links", conn_type="generic", password="short")
+    place.connect("hook", conn_type="http")
+    place.connect("slack", conn_type="slackwebhook")
+    found = place.examined()
+    told = {name: found[name].sentences[0] for name in ("signed links", "webhook", "Slack")}
+    assert [found[name].state for name in told] == ["failed"] * 3
+    assert "has fewer than 32 characters" in told["signed links"]
+    assert "names no host" in told["webhook"]
+    assert "has no password" in told["Slack"]

@@ -86,6 +86,44 @@ def test_an_unlisted_code_rejects_the_row_and_an_empty_cell_does_not(mapping, fr
     assert rejects == {}
 
 
+def summaries(mapping, frame, rule, cells):
+    """Why the rows were rejected, as the report says it, each with the number of its rows."""
+    told = mapping(f"{KEYS}  patronGroup: {rule}\nlookups:\n  groups: {{UG: undergrad}}\n")
+    made = transform(frame(ID=[str(n) for n in range(len(cells))], A=cells), told, no_rejects())
+    return dict(made.rejects.group_by("summary").len().iter_rows())
+
+
+GENERIC = "A (patronGroup) has a code that is not set up in the mapping yet"
+
+
+def test_codes_are_named_where_they_are_few_and_repeated(mapping, frame):
+    """Whoever looks after the mapping needs them; a code of a few rows may be a patron's own."""
+    rule = "{column: A, lookup: groups}"
+    found = summaries(mapping, frame, rule, ["ALUM"] * 6 + ["UG"] + ["PHD"] * 5 + ["Ada Quillfeather"] * 4)
+    assert found == {
+        "A (patronGroup): the code 'ALUM' is not set up in the mapping yet": 6,
+        "A (patronGroup): the code 'PHD' is not set up in the mapping yet": 5,
+        GENERIC: 4,
+    }
+
+
+def test_many_codes_are_none(mapping, frame):
+    """Another column, or free text, is not named, however often a value is repeated."""
+    rule = "{column: A, lookup: groups}"
+    assert summaries(mapping, frame, rule, [f"name {n % 6}" for n in range(60)]) == {GENERIC: 60}
+    assert summaries(mapping, frame, rule, ["x" * 41] * 6) == {GENERIC: 6}
+
+
+def test_a_code_is_counted_over_all_parts(mapping, frame):
+    """A large export is mapped in parts; the report has one line for a code."""
+    rule = "{column: A, lookup: groups}"
+    cells = ["UG"] * (LEAST * 2)
+    cells[:3], cells[-3:] = ["ALUM"] * 3, ["ALUM"] * 3
+    assert summaries(mapping, frame, rule, cells) == {
+        "A (patronGroup): the code 'ALUM' is not set up in the mapping yet": 6
+    }
+
+
 def test_a_lookup_may_give_true_and_false(mapping, frame):
     """FOLIO refuses the text "true" where it wants true."""
     lookups = "\nlookups:\n  status: {A: true, I: false}\n"

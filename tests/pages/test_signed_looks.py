@@ -1,59 +1,35 @@
 """The pages behind signed links in Chromium, wide and on a phone, by light and by dark. Pictures are kept."""
 
-import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from patronload.artifacts import names
 from patronload.artifacts import run as runs
 from patronload.in_airflow.pages import uploads
+from tests.pages.served import chromium, server
 from tests.pages.signed import DESK, HEAD, Links
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SIZES = [(1440, "light"), (1440, "dark"), (1024, "light"), (390, "light"), (390, "dark")]
 CORRECTED = b"ID,LOGIN,reject_row\n1,ann,2\n"
 
 
 @pytest.fixture
 def address(links: Links) -> Iterator[str]:
-    """A real server with the pages; its address."""
-    outer = FastAPI()
-    outer.mount("/patron-links", links.client.app)
-    server = uvicorn.Server(uvicorn.Config(outer, host="127.0.0.1", port=0, ws="none", log_level="critical"))
-    ready = threading.Event()
-    startup = server.startup
-
-    async def started(sockets=None) -> None:
-        await startup(sockets)
-        ready.set()
-
-    server.startup = started
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert ready.wait(60)
-    (socket,) = server.servers[0].sockets
-    yield f"http://127.0.0.1:{socket.getsockname()[1]}/patron-links"
-    server.should_exit = True
-    thread.join()
+    """Where the pages are."""
+    with server(links.client.app, "/patron-links") as address:
+        yield address
 
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium, chromium-browser or google-chrome on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 class Looks:
@@ -62,7 +38,6 @@ class Looks:
     def __init__(self, browser: Browser, keep: Path, width: int, scheme: str) -> None:
         self.page: Page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
         self.page.set_default_timeout(60_000)
-        expect.set_options(timeout=60_000)
         self.width, self.name = width, f"{width}-{scheme}"
         self.folder = keep / "screenshots"
         self.folder.mkdir(exist_ok=True)

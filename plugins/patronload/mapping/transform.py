@@ -19,7 +19,7 @@ import polars as pl
 from patronload.config import date_forms
 from patronload.config.mapping import Mapping
 from patronload.config.rules import Case, Rule, Variant
-from patronload.mapping import blank_words, date_values, expressions
+from patronload.mapping import blank_words, date_values, expressions, unknown_codes
 from patronload.mapping.cells import MISREAD, OUTSIDE, TEXT, UNMADE, VALUE
 from patronload.mapping.expressions import Part
 from patronload.rows import NOTED, ROW, no_notes, no_rejects
@@ -62,7 +62,8 @@ def transform(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> T
     """
     cut = frame.iter_slices(part_size(frame.height))
     made = [*parts([frame.clear()], mapping, refused), *parts(cut, mapping, refused)]
-    return Transformed(*(pl.concat(alike) for alike in zip(*made, strict=True)))
+    whole = Transformed(*(pl.concat(alike) for alike in zip(*made, strict=True)))
+    return whole._replace(rejects=unknown_codes.named(whole.rejects))
 
 
 def parts(frames: Iterable[pl.DataFrame], mapping: Mapping, refused: pl.DataFrame) -> Iterator[Transformed]:

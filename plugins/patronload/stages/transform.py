@@ -12,6 +12,7 @@ from patronload.checks import limits
 from patronload.loads import delivery, failures, gatekeeper, reruns
 from patronload.loads.load import Counts, Load
 from patronload.mapping import transform as patrons
+from patronload.mapping import unknown_codes
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def map_rows(load: Load) -> Counts:
             notes.append(part.noted)
             groups.append(part.patrons.select(key=mapping.system.key).with_columns(part.groups))
         writer.close()
-        rejected_here = pl.concat(rejects)
+        rejected_here = unknown_codes.named(pl.concat(rejects))
         tables.write(load.run, names.TRANSFORM_REJECTS, rejected_here)
         tables.write(load.run, names.TRANSFORM_NOTED, pl.concat(notes))
         rejected = pl.concat([refused["row"], rejected_here["row"]]).n_unique()

@@ -1,0 +1,43 @@
+"""
+Name the codes that a lookup does not have, where they are few and repeated.
+
+The reasons of a report hold no patron's values. A code that several rows share says nothing about one patron, and
+whoever looks after the mapping needs it. Many different ones are no codes: another column, or free text.
+"""
+
+import polars as pl
+
+MOST_CODES = 5
+"""Of more different values than this none is named."""
+
+FEWEST_ROWS = 5
+"""A value in fewer rows may be one patron's."""
+
+LONGEST = 40
+"""Characters of the longest code that is named."""
+
+_UNKNOWN = "is a code that is not set up in the mapping yet"
+_SUMMARY = " has a code that is not set up in the mapping yet"
+
+
+def named(rejects: pl.DataFrame) -> pl.DataFrame:
+    """All rejects of the mapping (see rows.REJECTS), with the code in the summary where it may be named."""
+    of_code = pl.col("reason").str.contains(_UNKNOWN, literal=True) & pl.col("summary").str.ends_with(_SUMMARY)
+    shared = (
+        rejects.filter(of_code)
+        .group_by("summary", "value")
+        .len("rows")
+        .filter(pl.len().over("summary") <= MOST_CODES, pl.col("rows") >= FEWEST_ROWS)
+        .filter(pl.col("value").str.len_chars() <= LONGEST)
+    )
+    if shared.is_empty():
+        return rejects
+    told = pl.format(
+        "{}: the code '{}' is not set up in the mapping yet", pl.col("summary").str.strip_suffix(_SUMMARY), "value"
+    )
+    found = rejects.join(
+        shared.select("summary", "value", told=told), on=["summary", "value"], how="left", maintain_order="left"
+    )
+    return found.with_columns(summary=pl.when(of_code).then(pl.coalesce("told", "summary")).otherwise("summary")).drop(
+        "told"
+    )
