@@ -137,6 +137,19 @@ def test_an_approver_answers_once(links: Links, choice):
     assert len(links.uses(run_id)) == 1
 
 
+def test_the_answer_is_shown_after_the_load(links: Links):
+    """post plans once more, and carries the approval over; the link still says who answered."""
+    run_id = links.question()
+    path = links.answer_link(run_id)
+    run = runs.open_run("northfield", run_id)
+    given = {"answer": "approved", "by": HEAD, "answered": NOW, "reason": "the registry moved", "question": "another"}
+    ApprovalRecord.read(run).model_copy(update=given).write(run)
+    page = in_words(links.client.get(path).text)
+    assert "This question was answered" in page
+    assert f"{HEAD} approved it: ‘the registry moved’." in page
+    assert "Send the answer" not in page
+
+
 def test_two_answers_at_the_same_moment(links: Links, monkeypatch):
     """Airflow's own lock decides; the second one is refused."""
     path = links.answer_link(links.question())

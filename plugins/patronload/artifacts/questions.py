@@ -58,5 +58,9 @@ def current(run: Run) -> ApprovalRecord | None:
 
 
 def mark(record: ApprovalRecord) -> str:
-    """A short text that differs for every question; a link with another one is of an earlier question."""
-    return hashlib.sha256(f"{record.question} {record.turn}".encode()).hexdigest()[:20]
+    """
+    A short text that differs for every time of asking; a link with another one is of an earlier question.
+
+    Not of what is asked: an approval is carried over to the plan that post makes, and stays the answer to its question.
+    """
+    return hashlib.sha256(f"{record.asked.isoformat()} {record.turn}".encode()).hexdigest()[:20]
