@@ -110,7 +110,7 @@ def test_an_approver(links: Links, address: str, looks: Looks):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Send the answer"
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("The answer was taken")
+    expect(page.get_by_role("heading", level=1)).to_have_text("The answer was accepted")
     looks.check("approver-answered")
     detail = links.detail(run_id)
     assert (detail.chosen_options, detail.responded_by_user_name) == (["Approve"], HEAD)
