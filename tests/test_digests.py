@@ -10,6 +10,7 @@ from leftovers import TENANT, build, failure
 
 from patronload.config import tenants
 from patronload.reporting import digests
+from patronload.reporting.words import LOOKS
 
 UNTIL = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
@@ -97,9 +98,10 @@ def test_a_file_that_was_loaded_before_is_no_failure(libraries: Path):
     leave(libraries, "ashford", date(2026, 11, 21), gates=before, patrons=None, sent=set(), results=[])
     mail = digests.mail("Head@a.example", digests.digests(UNTIL)["Head@a.example"], UNTIL)
     assert mail.subject.startswith("1 of 1 load succeeded")
-    assert "Loaded before: 1 file, with nothing to do." in mail.text
-    assert re.search(r"Sat 21 Nov\s+0\s+Loaded before", mail.text)
-    assert "Loaded before: 1 file, with nothing to do." in mail.html
+    assert "Already loaded: 1 file, with nothing to do." in mail.text
+    (line,) = [line for line in mail.text.splitlines() if line.startswith("Sat 21 Nov")]
+    assert line.endswith(f"0  {LOOKS['already_loaded'].word}")
+    assert "Already loaded: 1 file, with nothing to do." in mail.html
 
 
 @pytest.mark.parametrize(

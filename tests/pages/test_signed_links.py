@@ -130,7 +130,7 @@ def test_an_approver_answers_once(links: Links, choice):
     assert links.site.audit == [("patron_link_answered", DAG, HEAD)]
     (use,) = links.uses(run_id)
     assert (use["did"], use["what"], use["by"]) == ("answered", choice, HEAD)
-    assert "Your answer was accepted" in links.client.get(path).text
+    assert "The answer was accepted" in links.client.get(path).text
     again = {"form": form, "choice": "Approve", "reason": "again and again"}
     assert links.client.post(f"{path}/answer", data=again).status_code == 409
     assert links.detail(run_id).chosen_options == [choice]

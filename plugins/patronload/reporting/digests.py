@@ -99,7 +99,7 @@ def _title(week: Week, *, alone: bool) -> str:
 def _lead(quiet: Sequence[str], undone: int, before: int) -> str:
     said = {
         f"There was no load for {', '.join(quiet)}.": bool(quiet),
-        f"Loaded before: {count_of(before, 'file')}, with nothing to do.": bool(before),
+        f"Already loaded: {count_of(before, 'file')}, with nothing to do.": bool(before),
         f"Undone: {count_of(undone, 'load')}.": bool(undone),
     }
     return " ".join(sentence for sentence, holds in said.items() if holds)
