@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from patronload.artifacts import names, questions, tables
-from patronload.errors import ValidationError
+from patronload.errors import RefusedError, ValidationError
 from patronload.loads import ledger_store
 from patronload.loads.approval import Answer, Turn
 from patronload.reporting import smtp
@@ -496,6 +496,25 @@ def test_unpaid_fees_keep_a_patron_and_what_cannot_be_read_keeps_all(library):
     report = night(library, 5, range(1, 8))
     assert (report.people.exempt, report.people.left) == (1, 1)
     assert user(library, 9)["active"]
+
+
+def test_a_load_with_too_many_refused_does_not_count(library):
+    """FOLIO refuses more rows than max_rejects allows: the load fails, and who is missing is not missing longer."""
+    limits = ANY_IDS | {"max_rejects": "10%", "changed_fields": {}}
+    library.configure(contains="everyone", target=CHANGED, leavers=AFTER_TWO, limits=limits)
+    night(library, 1, range(1, 10))
+    night(library, 2, range(1, 9))
+    before = ledger_store.read(library.load("night2").run, FOLIO)
+    library.deliver(range(1, 9), day=days_after(3), cells={"lastName": "Brown"})
+    users = [{"externalSystemId": f"u-{one}", "errorMessage": "Failed to update: 500"} for one in (1, 2, 3)]
+    answer = {"totalRecords": 8, "createdRecords": 0, "updatedRecords": 5, "failedRecords": 3, "failedUsers": users}
+    library.folio.faults.answer(200, nth=2, body=json.dumps({"message": "Users were imported successfully.", **answer}))
+    with pytest.raises(RefusedError, match="3 of 8 rows were not loaded"):
+        library.loaded("night3", day=days_after(3))
+    after = ledger_store.read(library.load("night3").run, FOLIO)
+    counts = ("key", "missing_since", "missing_loads", "state")
+    assert after.patrons.select(counts).rows() == before.patrons.select(counts).rows()
+    assert after.last_counted == days_after(2)
 
 
 def test_a_row_has_the_reasons_of_one_stage(library):

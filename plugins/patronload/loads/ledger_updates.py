@@ -38,7 +38,7 @@ def update(load: Load) -> None:
         rows=progress.arrived["row"].to_list(),
         loaded=progress.confirmed["row"].to_list(),
         complete=complete,
-        counted=complete and gatekeeper.is_complete(load),
+        counted=complete and gatekeeper.is_complete(load) and not _lost_too_many(load, progress),
     )
     before = Remembered.find(load.run)
     if before in (state, state.model_copy(update={"counted": None})):
@@ -85,8 +85,10 @@ def add(load: Load, ledger: PatronLedger, progress: Progress, state: Remembered)
     _confirm(load, mapping, ledger, confirmed.filter(of_file))
     if state.complete:
         adoption.take_over(load, ledger)
-    if state.counted:
-        _count_missing(load, mapping, ledger, confirmed)
+    if state.counted and not ledger.has_counted_later(load.day) and ledger.last_counted != load.day:
+        ledger.count_missing(ledger.hashes(leavers.keys_in_file(load, mapping)), load.day)
+    if state.complete:
+        _settle_leavers(load, ledger, confirmed)
 
 
 def _undo(load: Load) -> None:
@@ -150,13 +152,17 @@ def _contested_values(
     return pl.concat(found)
 
 
-def _count_missing(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed: pl.DataFrame) -> None:
-    """Who is not in a complete file is missing; and those whose turn it was are settled."""
-    if ledger.has_counted_later(load.day):
-        return
-    if ledger.last_counted != load.day:
-        ledger.count_missing(ledger.hashes(leavers.keys_in_file(load, mapping)), load.day)
-    if not load.run.has(names.LEAVERS):
+def _lost_too_many(load: Load, progress: Progress) -> bool:
+    """Whether more rows than the limits allow did not become patrons, with those that the library system refused."""
+    of_file, _ = progress.split_leavers()
+    refused = sum(len(result.failed) for result in of_file.results)
+    rejected = tables.rejects(load.run)["row"].n_unique()
+    return refused > 0 and rejected + refused > load.tenant.limits.rejects_allowed(delivery.facts(load).rows)
+
+
+def _settle_leavers(load: Load, ledger: PatronLedger, confirmed: pl.DataFrame) -> None:
+    """Note what became of those whose turn it was; planned only for a complete file that no gate objected to."""
+    if ledger.has_counted_later(load.day) or not load.run.has(names.LEAVERS):
         return
     departures = tables.read(load.run, names.LEAVERS)
     # Half a file says nothing about anyone's state.
