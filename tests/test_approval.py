@@ -228,7 +228,7 @@ def test_an_answer_is_no_good_for_other_figures(asking):
     stages.approve(load, TURN, YES)
     asking.deliver(range(4), day=days_after(1))
     planned(asking)
-    with pytest.raises(Declined, match=r"no one has\. Clear the task 'approve'"):
+    with pytest.raises(Declined, match=r"no one has approved it\. Clear the task 'approve'"):
         stages.post(load)
     report = told(load)
     assert (report.outcome, report.approval) == ("declined", None)

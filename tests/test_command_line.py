@@ -359,7 +359,7 @@ def test_a_draft_never_replaces_a_file_without_being_asked(include, export, caps
     words = ["draft", "--export", str(export), "--name", "northfield", "--out", str(include)]
     before = (include / "tenants/northfield.yaml").read_text()
     assert main(words) == 1
-    assert "there already" in capsys.readouterr().err
+    assert "already exist" in capsys.readouterr().err
     assert (include / "tenants/northfield.yaml").read_text() == before
     assert not (include / "mappings/folio/northfield.yaml").exists()
     assert main([*words, "--force"]) == 0
