@@ -28,7 +28,7 @@ from tests.cluster.relay import Relay
 
 PROJECT = Path(__file__).resolve().parents[2]
 PASSWORD = "admin-of-the-test"
-START_PATIENCE = 120.0
+START_PATIENCE = 300.0
 
 PARTS = ("api-server", "scheduler", "dag-processor")
 """Without the triggerer: nothing here waits for one, and it is up sooner."""

@@ -10,6 +10,7 @@ import sys
 import zipfile
 
 import pytest
+import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,13 +161,51 @@ def test_a_column_name_has_no_characters_that_are_not_shown():
     assert export.columns == ["ID", "LAST[2J", "CARD"]
 
 
+def far_corner() -> bytes:
+    """A workbook of 5 kB with a cell in the last row and the last column that there are."""
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        sheet.write(0, 0, "ID")
+        sheet.write(1_048_575, 16_383, "1")
+    return content.getvalue()
+
+
+def sheet_of(rows: bytes) -> bytes:
+    """A workbook with these rows, as XML."""
+    content = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(far_corner())) as whole,
+        zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for part in whole.infolist():
+            text = whole.read(part)
+            if part.filename == "xl/worksheets/sheet1.xml":
+                text = re.sub(
+                    rb"<sheetData>.*</sheetData>", b"<sheetData>" + rows + b"</sheetData>", text, flags=re.DOTALL
+                )
+            packed.writestr(part.filename, text)
+    return content.getvalue()
+
+
 HARMFUL = {
+    "workbook": far_corner(),
+    "rows without numbers": sheet_of(b'<row r="1048575"/><row>' + b"<c/>" * 16_000 + b"<c><v>1</v></c></row>"),
+    "many cells": sheet_of(b"<row>" + b"<c><v>1</v></c>" * 5_000_000 + b"</row>"),
     "columns": b"ID" + b"," * 100_000 + b"\n1\n",
     "gzip": gzip.compress(b"ID,A,B,C,D,E,F,G,H\n" + (b"1,2,3,4,5,6,7,8,9\n" * 50 + b"1,x,y,z,1,2,3,4,5\n") * 200_000),
     "zip bomb": gzip.compress(b"0" * 300_000_000, 9),
     "short rows": b"ID,A\n" + b"1\n" * 3_000_000,
     "nested zip": gzip.compress(gzip.compress(b"0" * 100_000_000)),
 }
+
+
+def test_an_ordinary_workbook_is_read_whatever_wrote_it():
+    """Also where its cells and rows do not say their places, or have a prefix."""
+    cell = '<c t="inlineStr"><is><t>{}</t></is></c>'
+    rows = "".join(f"<row>{cell.format(text)}{cell.format(7)}</row>" for text in ("ID", "0001"))
+    export = reading.read(sheet_of(rows.encode()), Layout())
+    assert (export.columns, export.rows) == (["ID", "7"], 1)
 
 
 @pytest.mark.parametrize("name", HARMFUL)

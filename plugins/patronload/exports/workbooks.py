@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from typing import IO
 
 from patronload.errors import SourceError
 
@@ -13,6 +16,19 @@ Cell = str | float | bool | date | time | timedelta
 
 MOST_BYTES = 1 << 29
 """The maximum size of a workbook's parts, unpacked."""
+
+BOMB, HARMLESS = 100, 64 << 20
+"""A sheet shrinks to a fiftieth at best. More than HARMLESS bytes and BOMB times the file's size is an attack."""
+
+MOST_CELLS = 10_000_000
+"""The maximum of rows times columns; a table of 200,000 patrons has half of that."""
+
+STEP, LONGEST_TAG = 1 << 20, 1 << 10
+
+CELL = re.compile(
+    rb"""<(?:[A-Za-z]+:)?(?:(row)|c)(?=[\s/>])(?:[^<>]*?\sr\s*=\s*["']([A-Za-z]{0,3})([0-9]{1,9})["'])?"""
+)
+"""The beginning of a row or of a cell, with its place if it says one."""
 
 
 def is_workbook(content: bytes) -> bool:
@@ -59,14 +75,57 @@ def in_text(cell: Cell) -> str:
 
 
 def check_size(content: bytes) -> None:
-    """Raise SourceError for a workbook that is damaged or unpacks to an absurd size."""
+    """
+    Raise SourceError for a workbook that is damaged, or that unpacks or spreads to an absurd size.
+
+    The reader makes room for the whole rectangle from the first cell to the last one: a single cell in the last row and
+    the last column would end the process.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            size = sum(part.file_size for part in packed.infolist())
-    except zipfile.BadZipFile:
+            _check_bytes(sum(part.file_size for part in packed.infolist()), len(content))
+            for part in packed.infolist():
+                # Read to its end, because the size that a zip file states may be wrong.
+                with packed.open(part) as file:
+                    _check_cells(file)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
         raise SourceError("The Excel workbook is damaged or incomplete. Ask the sender to send it again.") from None
-    if size > MOST_BYTES:
+
+
+def _check_bytes(unpacked: int, size: int) -> None:
+    if unpacked > MOST_BYTES or (unpacked > HARMLESS and unpacked > BOMB * size):
         raise SourceError(
-            f"The Excel workbook unpacks to {size >> 20:,} MB; {MOST_BYTES >> 20:,} MB are allowed. Ask the sender for "
-            "CSV, or for several files."
+            f"The Excel workbook unpacks to {unpacked >> 20:,} MB; {MOST_BYTES >> 20:,} MB are allowed, and no more "
+            f"than {BOMB} times its size. Ask the sender for CSV, or for several files."
         )
+
+
+def _check_cells(file: IO[bytes]) -> None:
+    """Follow the rows and the cells of one part, as the reader counts them."""
+    row = column = last_row = last_column = 0
+    rest = b""
+    while block := file.read(STEP):
+        text, rest = _whole_tags(rest + block)
+        for is_row, letters, number in CELL.findall(text):
+            row = int(number) if number else row + bool(is_row)
+            column = 0 if is_row else _place(letters) if letters else column + 1
+            last_row, last_column = max(last_row, row), max(last_column, column)
+        if last_row * last_column > MOST_CELLS:
+            raise SourceError(
+                f"The Excel workbook has a cell in row {last_row:,} and column {last_column:,}; {MOST_CELLS:,} cells "
+                "are allowed, empty ones included. Delete what is far below the table or to its right, or send CSV."
+            )
+
+
+def _whole_tags(text: bytes) -> tuple[bytes, bytes]:
+    """The text up to its last tag, which the next block may continue, and the rest; no tag of a cell is long."""
+    end = text.rfind(b"<")
+    return (text[:end], text[end:]) if end >= 0 and len(text) - end < LONGEST_TAG else (text, b"")
+
+
+def _place(letters: bytes) -> int:
+    """The number of a column: A is 1, AA is 27."""
+    place = 0
+    for letter in letters.upper():
+        place = place * 26 + letter - ord("A") + 1
+    return place
