@@ -28,12 +28,17 @@ def stage(
     *,
     port: int | None = None,
     without: Collection[str] = (),
+    options: Collection[str] = (),
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Stage]:
-    """Start everything below `folder`, `without` some of Airflow's parts; stop it, whatever happens, at the end."""
+    """
+    Start everything below `folder`, `without` some of Airflow's parts; stop it, whatever happens, at the end.
+
+    `options` are those of `python -m sandbox`.
+    """
     artifacts = (folder / "artifacts").resolve()
     tell("starting the sandbox: an SFTP server with exports, FOLIO, Infiniti, a mail server")
-    with StandIns(folder / "sandbox") as stand_ins:
+    with StandIns(folder / "sandbox", *options) as stand_ins:
         environment = {**stand_ins.connections, "PATRONLOAD_ARTIFACTS": artifacts.as_uri()}
         home = folder / "airflow"
         with LocalAirflow(home, environment=environment, port=port, without=without, tell=tell) as airflow:

@@ -24,6 +24,12 @@ MAY = {
 }
 """Airflow's own roles, for the one who tries them out."""
 PORT = 8080
+PORTS = {"folio": 9130, "sftp": 2222, "smtp": 2525, "mail-page": 8025, "infiniti": 9140}
+"""The sandbox's ports, the same at each start; a port that another program has is replaced by a free one."""
+
+OWN = "mylib"
+"""The account for someone's own library; see sandbox.everything."""
+
 START_PATIENCE = 900.0
 STOP_PATIENCE = 60.0
 
@@ -60,7 +66,9 @@ def serve(folder: Path = FOLDER) -> int:
     """The process in the background: run everything until asked to end."""
     signal.signal(signal.SIGTERM, _leave)
     port = PORT if is_free(PORT) else free_port()
-    with stage(folder, port=port, tell=lambda text: print(text, flush=True)) as running:
+    options = ["--keep", *(f"--{server}-port={number}" for server, number in PORTS.items() if is_free(number))]
+    with stage(folder, port=port, options=options, tell=lambda text: print(text, flush=True)) as running:
+        sandbox = running.stand_ins.description
         whereabouts = {
             "url": running.airflow.url,
             "user": running.airflow.user,
@@ -69,6 +77,9 @@ def serve(folder: Path = FOLDER) -> int:
             "mails": running.stand_ins.mail_page,
             "infiniti": running.stand_ins.infiniti_page,
             "artifacts": str(running.artifacts),
+            "folio": sandbox["folio"],
+            "sftp": {name: sandbox["sftp"][name] for name in ("host", "port", "accounts")},
+            "school": {name: sandbox["infiniti"][name] for name in ("username", "password")},
         }
         write_private(folder / "running.json", json.dumps(whereabouts))
         try:
@@ -136,11 +147,28 @@ def _whereabouts(folder: Path) -> str:
             *(f"  {MAY[role]:<42} user {role}, password {password}" for role, password in where["passwords"].items()),
             f"Mails      {where['mails']}",
             f"Infiniti   {where['infiniti']}   the school's users",
+            f"  user {where['school']['username']}, password {where['school']['password']}",
+            f"FOLIO      {where['folio']['url']}",
+            *(
+                f"  tenant {each['folio_tenant']} of {each['tenant']}, user {each['username']}, "
+                f"password {each['password']}"
+                for each in where["folio"]["tenants"]
+            ),
+            f"SFTP       {where['sftp']['host']}, port {where['sftp']['port']}",
+            *(
+                f"  user {each['username']}, {_login(each)}; its files are in {each['folder']}"
+                for each in where["sftp"]["accounts"]
+            ),
             f"Artifacts  {where['artifacts']}",
             "",
+            f"{OWN} is for a library of your own: see README.md, Your own file in five minutes.",
             "Trigger a load in Airflow and read its mail. `make down` stops everything.",
         ]
     )
+
+
+def _login(account: dict[str, str]) -> str:
+    return f"password {account['password']}" if "password" in account else "with a key"
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -15,6 +15,9 @@ from sandbox import connections
 from sandbox.everything import Ports, Sandbox
 from sandbox.folio.connections import MEASURED_CALL_SECONDS
 
+KEEP_EVERY = 60.0
+"""Seconds after which what FOLIO and Infiniti have is written again."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT (Ctrl-C), then stop in order."""
@@ -25,11 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_stopped.set())
     ports = Ports(*(getattr(given, f"{server}_port") for server in Ports._fields))
-    with Sandbox(given.folder, given.host, ports, not given.no_s3, given.advertise) as sandbox:
+    made = Sandbox(given.folder, given.host, ports, not given.no_s3, given.advertise)
+    with made.keeping() if given.keep else made as sandbox:
         if given.real_speed:
             sandbox.folio.faults.call_seconds = MEASURED_CALL_SECONDS
         print(_summary(sandbox), flush=True)
-        is_stopped.wait()
+        # A machine that is switched off loses what came in during the last minute.
+        while not is_stopped.wait(KEEP_EVERY):
+            sandbox.keep()
     return 0
 
 
@@ -65,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     for server in Ports._fields:
         name = server.replace("_", "-")
         parser.add_argument(f"--{name}-port", type=int, default=0, metavar="N", help="default: any free port")
+    parser.add_argument("--keep", action="store_true", help="keep FOLIO's and Infiniti's users for the next start")
     parser.add_argument("--no-s3", action="store_true", help="leave the S3 server out")
     parser.add_argument("--real-speed", action="store_true", help="FOLIO takes as long as the real modules do")
     parser.add_argument("--print-connections", action="store_true", help="print Airflow's connections for a shell")

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from sandbox import kept
 from sandbox.folio import FolioServer, FolioTenant, Store
 from sandbox.folio.reference import departments, select_field
 from sandbox.infiniti import InfinitiServer
@@ -35,6 +36,9 @@ LIBRARIES = (
     Library("northfield", "fs00001234", sftp_key=True, legacy_login=False),
     Library("stclare", "fs00005678", sftp_key=False, legacy_login=True),
 )
+
+OWN = Library("mylib", "fs00000000", sftp_key=False, legacy_login=False)
+"""For someone's own library: the names that `patronload draft --name mylib` writes. Its FOLIO has no users."""
 
 SCHOOL = "wattlegrove"
 """The demo library with an Infiniti of its own, as a tenant; it logs in at the SFTP server by password."""
@@ -71,7 +75,8 @@ class Sandbox(Server):
     """FOLIO, Infiniti, SFTP, mail and (unless `s3` is False) S3, each in its own part of `folder`.
 
     host: what to listen on; advertised: the name by which clients elsewhere reach this machine.
-    While it runs, `folder`/sandbox.json is its description, readable by its owner only.
+    While it runs, `folder`/sandbox.json is its description, readable by its owner only. is_restored: whether FOLIO and
+    Infiniti have what an earlier sandbox kept in the folder.
     """
 
     def __init__(
@@ -88,13 +93,22 @@ class Sandbox(Server):
         self._advertised_name = advertised
         self._secrets = read_or_make_secrets(self.folder / "secrets.json")
         self.folio = FolioServer(self._folio_tenants(), host, ports.folio)
-        give_reference_data(self.folio.store("fs00001234"))
+        for folio_tenant in ("fs00001234", OWN.folio_tenant):
+            give_reference_data(self.folio.store(folio_tenant))
         self.infiniti = InfinitiServer("autoimport", self._secrets.infiniti_password, host, ports.infiniti)
         self.sftp = SftpServer(self.folder / "sftp", self._sftp_accounts(), host, ports.sftp)
         self.mail = MailServer(self.folder / "mail", host, ports.smtp, ports.mail_page)
         keys = (self._secrets.s3_access_key, self._secrets.s3_secret_key)
         self.s3 = S3Server(self.folder / "s3", buckets, host, ports.s3, *keys) if s3 else None
+        self._kept: Path | None = None
+        self.is_restored = False
         self._running = ExitStack()
+
+    def keeping(self) -> Self:
+        """The sandbox, which keeps what FOLIO and Infiniti have in its folder, and has what an earlier one kept."""
+        self._kept = self.folder / "kept.json"
+        self.is_restored = kept.restore(self._kept, self.folio, self.infiniti.school)
+        return self
 
     @property
     def description(self) -> dict[str, Any]:
@@ -120,6 +134,7 @@ class Sandbox(Server):
                 "page_url": self._advertise(self.mail.page_url),
             },
             "s3": self._describe_s3(),
+            "restored": self.is_restored,
         }
 
     def start(self) -> Self:
@@ -141,8 +156,14 @@ class Sandbox(Server):
         return self
 
     def stop(self) -> None:
-        """Stop all; files, mails and objects stay in the folder, the users are gone."""
+        """Stop all; files, mails and objects stay in the folder, the users only with `keep`."""
         self._running.close()
+        self.keep()
+
+    def keep(self) -> None:
+        """Write what FOLIO and Infiniti have into the folder, if it is to be kept."""
+        if self._kept:
+            kept.save(self._kept, self.folio, self.infiniti.school)
 
     @property
     def _description_file(self) -> Path:
@@ -151,7 +172,7 @@ class Sandbox(Server):
     def _folio_tenants(self) -> list[FolioTenant]:
         return [
             FolioTenant(library.folio_tenant, "patronload", self._secrets.folio_passwords[library.folio_tenant])
-            for library in LIBRARIES
+            for library in (*LIBRARIES, OWN)
         ]
 
     def _sftp_accounts(self) -> list[SftpAccount]:
@@ -170,7 +191,7 @@ class Sandbox(Server):
                 "password": self.folio.tenants[library.folio_tenant].password,
                 "login": "legacy" if library.legacy_login else "expiring",
             }
-            for library in LIBRARIES
+            for library in (*LIBRARIES, OWN)
         ]
 
     def _describe_accounts(self) -> list[dict[str, str]]:
@@ -199,7 +220,7 @@ class Sandbox(Server):
 
 def _sftp_logins() -> list[tuple[str, bool]]:
     """Each demo library, and whether it logs in at the SFTP server with a key."""
-    return [*((library.tenant, library.sftp_key) for library in LIBRARIES), (SCHOOL, False)]
+    return [*((library.tenant, library.sftp_key) for library in (*LIBRARIES, OWN)), (SCHOOL, False)]
 
 
 def give_reference_data(store: Store) -> None:
@@ -212,10 +233,15 @@ def give_reference_data(store: Store) -> None:
 
 def read_or_make_secrets(path: Path) -> Secrets:
     """The secrets of a folder; they are created at the first start."""
+    passwords = {library.folio_tenant: secrets.token_urlsafe(18) for library in (*LIBRARIES, OWN)}
     if path.exists():
-        return Secrets(**json.loads(path.read_text()))
+        found = Secrets(**json.loads(path.read_text()))
+        if passwords.keys() <= found.folio_passwords.keys():
+            return found
+        found.folio_passwords = passwords | found.folio_passwords  # a folder of an earlier version lacks some
+        write_private(path, asdict(found))
+        return found
     pair = new_key_pair("northfield@sandbox")
-    passwords = {library.folio_tenant: secrets.token_urlsafe(18) for library in LIBRARIES}
     created = Secrets(sftp_private_key=pair.private, sftp_public_key=pair.public, folio_passwords=passwords)
     write_private(path, asdict(created))
     return created

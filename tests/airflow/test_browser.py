@@ -133,9 +133,10 @@ def test_the_report_on_a_run(world: World, loads, page: Page, shoot: Shoot, tmp_
         frame.get_by_role("link", name="Download rejects.csv").click()
     download.value.save_as(tmp_path / "rejects.csv")
     assert (tmp_path / "rejects.csv").read_bytes() == (world.folder("northfield", run_id) / "rejects.csv").read_bytes()
-    page.emulate_media(color_scheme="dark")
+    page.evaluate("document.documentElement.style.colorScheme = 'dark'")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    page.frames[-1].wait_for_function(f"{ground} === 'rgb(20, 24, 29)'")
     shoot("a-load-report-dark")
-    page.emulate_media(color_scheme="light")
 
 
 def test_the_page_over_all_libraries(world: World, loads, page: Page, shoot: Shoot):
@@ -156,18 +157,22 @@ def test_the_page_over_all_libraries(world: World, loads, page: Page, shoot: Sho
     expect(frame.locator("tbody tr")).to_have_count(1)
     frame.get_by_role("link", name="Northfield University Library", exact=True).focus()
     page.keyboard.press("Enter")
-    expect(frame.get_by_role("heading", name="Northfield University Library")).to_be_visible()
+    page.wait_for_url(f"**/dags/{dag_id('northfield')}/plugin/library-loads")
+    library = page.frame_locator("iframe[title='Patron loads']")
+    expect(library.get_by_role("heading", name="Northfield University Library")).to_be_visible()
+    expect(library.get_by_role("heading", name="Calendar")).to_be_visible()
     shoot("b-one-library")
-    frame.locator("tbody th a").last.focus()
+    library.locator("tbody th a").last.focus()
     page.keyboard.press("Enter")
-    expect(frame.get_by_text("What to do next")).to_be_visible()
+    page.wait_for_url("**/plugin/load-report")
+    expect(page.frame_locator("iframe[title='Load report']").get_by_text("What to do next")).to_be_visible()
 
 
 @pytest.mark.parametrize(
     ("role", "path", "status"),
     [
         (None, "", 401),
-        (None, "style.css", 401),
+        (None, "style.css", 200),
         (None, "runs/{run}", 401),
         (None, "runs/{run}/rejects.csv", 401),
         ("viewer", "", 200),
@@ -203,6 +208,7 @@ def test_the_form_for_a_load_by_hand(world: World, page: Page, shoot: Shoot):
     form = open_form(page, "jarrow")
     expect(form.get_by_text("Dry run").first).to_be_visible()
     expect(form.get_by_text("Do everything except sending")).to_be_visible()
+    expect(form.locator("input[name='element_day']")).to_have_attribute("type", "date")
     expect(form.get_by_text("Source path")).to_be_visible()
     expect(form.get_by_text("Load this file instead of the usual one")).to_be_visible()
     expect(form.get_by_text("Load anyway")).to_be_visible()

@@ -796,3 +796,24 @@ def test_an_error_in_one_part_is_the_error_of_the_check(mapping, frame, monkeypa
     monkeypatch.setattr(great_expectations, "results", failing)
     found = checked(mapping, frame, rows=check, CARD=["1", "2", "3", "4", "5", "6"])
     assert any("could not be evaluated" in sentence for sentence in found.refusals)
+
+
+def test_the_name_of_a_column_stays_as_the_library_writes_it(mapping, frame):
+    """Also where it begins a sentence."""
+    check = "expect_column_values_to_be_in_set: {column: patronGroup, value_set: [UG]}"
+    found = checked(mapping, frame, file=check, patronGroup=["UG", "GR"])
+    assert found.refusals == ["patronGroup is not one of UG (rows 3)."]
+
+
+def test_what_holds_is_said_of_each_check(mapping, frame):
+    """Each check has a sentence that is true if no row fails it; empty cells are passed over."""
+    check = "expect_column_values_to_be_in_set: {column: ROLE, value_set: [UG, GR]}"
+    described = "expect_column_values_to_match_regex: {column: ROLE, regex: ^..$, description: is odd}"
+    found = checked(mapping, frame, rows=f"{check}, {described}", ROLE=["UG", ""])
+    holds = {each.holds for each in found.checks}
+    assert "ROLE is one of UG, GR wherever it is filled" in holds
+    assert "No row in which ROLE is odd" in holds
+    assert "ID (externalSystemId) is never empty" in holds
+    assert "Every row is whole" in holds
+    assert all(each.holds for each in found.checks)
+    assert expectations.HOLDS.keys() == expectations.KNOWN.keys()

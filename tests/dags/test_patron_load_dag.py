@@ -238,6 +238,7 @@ def test_a_pause_that_the_far_end_asks_for_is_made(northfield: DAG, asked, pause
     error.retry_after = asked
     decision = northfield.get_task("post").retry_policy.evaluate(error, 1, 3)
     assert decision.action is RetryAction.RETRY
+    assert decision.reason == "busy", "the pages show it"
     assert decision.retry_delay == (timedelta(seconds=pause) if pause else None)
 
 

@@ -1,6 +1,7 @@
 """`make up` leaves Airflow and the sandbox running; `make down` leaves nothing."""
 
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def test_up_and_down(project, tmp_path):
         assert where["url"] in up.stdout
         for role in ("viewer", "user", "op", "admin"):
             assert f"{role}, password {where['passwords'][role]}" in up.stdout
+        assert {where["folio"]["url"], where["sftp"]["accounts"][1]["password"]} <= set(re.split(r"[\s,;]+", up.stdout))
         assert httpx.get(where["url"], follow_redirects=True).status_code == httpx.codes.OK
         assert httpx.get(where["mails"]).status_code == httpx.codes.OK
         assert "Infiniti's users" in httpx.get(where["infiniti"]).text

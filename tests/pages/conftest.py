@@ -7,6 +7,7 @@ from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import pytest
 from airflow.api_fastapi.common.db.common import _get_session
@@ -17,6 +18,7 @@ from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
+from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from fastapi import HTTPException
 from fastapi.testclient import TestClient
@@ -106,6 +108,16 @@ class Site:
         run.run_after, run.start_date, run._state = NOW, NOW, "running"
         self.session.add(run)
         self.session.flush()
+
+    def add_retry(self, dag_id: str, run_id: str, stage: str, reason: str) -> None:
+        """A task that failed now and is tried again in four minutes."""
+        task = TaskInstance.__table__.insert().values(
+            id=uuid4(), dag_id=dag_id, run_id=run_id, task_id=stage, map_index=-1, try_number=2, max_tries=3,
+            state="up_for_retry", end_date=NOW, retry_delay_override=240.0, retry_reason=reason, pool="default_pool",
+            pool_slots=1, queue="default", priority_weight=1, executor_config={}, custom_operator_name="", operator="",
+            unixname="", last_heartbeat_at=NOW,
+        )  # fmt: skip
+        self.session.execute(task)
 
     def put(self, dag_id: str, run_id: str, name: str, content: str) -> None:
         """An artifact of a run."""

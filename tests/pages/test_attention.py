@@ -11,7 +11,7 @@ from patronload.in_airflow.pages.loads import Library, Load
 from patronload.in_airflow.pages.waiting import FOR_ANSWER, Retry
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-RETRY = Retry("plan", NOW + timedelta(minutes=4), "FOLIO", "FOLIO is busy or down.")
+RETRY = Retry("plan", NOW + timedelta(minutes=4), "FOLIO is not answering", "FOLIO is busy or down.")
 
 
 def load(outcome: str | None = "loaded", **changes: Any) -> Load:

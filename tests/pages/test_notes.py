@@ -48,6 +48,7 @@ ZEROS = dict.fromkeys(("updated", "failed", "rejected", "not_sent", "unconfirmed
             "Day 2026-11-24: undo of run day2, complete; 7 of 9 patrons, 2 not undone",
         ),
         ({"outcome": "no_file", "rows": 0, "file": None}, "Day 2026-11-24: no file"),
+        ({"outcome": "already_loaded", "rows": 0}, "Day 2026-11-24, patrons.csv: loaded before"),
     ],
 )
 def test_in_a_line(told, sentence):

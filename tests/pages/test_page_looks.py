@@ -1,5 +1,6 @@
 """How the pages look with a year's life in them. The pictures are kept for a person to look at."""
 
+import json
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +8,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
-from uuid import UUID
 
 import polars as pl
 import pytest
 from airflow.models.dag import DagModel
-from airflow.models.taskinstance import TaskInstance
 from leftovers import build, rejects
 from playwright.sync_api import Browser, Page, Route
 from sqlalchemy import select
@@ -88,6 +87,9 @@ def _with_report(site: Site, dag_id: str, run_id: str) -> None:
     site.put(dag_id, run_id, "report.json", made.model_dump_json())
     site.put(dag_id, run_id, "report.html", report_page.page(tenant, made))
     site.put(dag_id, run_id, "validation.html", validation_page.page(made, Validation.model_validate(CHECKED)))
+    codes = [{"code": "UG", "group": "undergrad", "patrons": 7}, {"code": None, "group": "visitor", "patrons": 3}]
+    filled = {"externalSystemId": 10, "personal.email": 3, "personal.addresses[0].addressLine1": 9}
+    site.put(dag_id, run_id, "fields.json", json.dumps({"patrons": 10, "filled": filled, "codes": codes}))
     for name in ("rejects.csv", "rejects.xlsx", "noted.csv", "leavers.csv"):
         site.put(dag_id, run_id, name, "ID\n1\n")
 
@@ -173,7 +175,7 @@ def waiting(site: Site) -> dict[str, str]:
     dag_id = site.add_library("stclare", "Patron load: St Clare's College")
     going, held = site.add_loads(dag_id, [None, None], state="running")
     (killed,) = site.add_loads(dag_id, [None], state="failed")
-    try_again(site, dag_id, held)
+    site.add_retry(dag_id, held, "plan", "FOLIO at https://folio.example is busy or down (GET /users, 503).")
     site.rights = Rights(read=frozenset({dag_id}), start=frozenset({dag_id}))
     return {
         "under-way": f"/runs/{dag_id}/{going}",
@@ -181,17 +183,6 @@ def waiting(site: Site) -> dict[str, str]:
         "no-report": f"/runs/{dag_id}/{killed}",
         "no-such-run": f"/runs/{dag_id}/manual__never",
     }
-
-
-def try_again(site: Site, dag_id: str, run_id: str, stage: str = "plan") -> None:
-    """FOLIO did not answer; the stage waits for its next try."""
-    task = TaskInstance.__table__.insert().values(
-        id=UUID(int=1), dag_id=dag_id, run_id=run_id, task_id=stage, map_index=-1, try_number=2, max_tries=3,
-        state="up_for_retry", end_date=NOW, retry_delay_override=240.0, pool="default_pool", pool_slots=1,
-        retry_reason="FOLIO at https://folio.example is busy or down (GET /users, 503).", queue="default",
-        priority_weight=1, executor_config={}, custom_operator_name="", operator="", unixname="", last_heartbeat_at=NOW,
-    )  # fmt: skip
-    site.session.execute(task)
 
 
 @contextmanager
@@ -235,6 +226,7 @@ def test_libraries_and_reports(site: Site, busy: str, waiting: dict[str, str], k
         "report": f"/runs/{busy}",
         "report-artifact": f"/runs/{busy}/report.html",
         "validation": f"/runs/{busy}/validation.html",
+        "compare": f"/runs/{busy}/compare",
     } | waiting
     every = frozenset({*site.session.scalars(DAGS)})
     site.rights = Rights(read=every, start=every)

@@ -1,5 +1,6 @@
 """The pages in Airflow: who sees what, and that nothing of it runs."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,7 @@ def everywhere(library: str) -> list[str]:
         f"/runs/{library}/not_undone.csv",
         f"/runs/{library}/noted.csv",
         f"/runs/{library}/validation.html",
+        f"/runs/{library}/compare",
         f"/runs/{library}",
         f"/runs/{library}/report.json",
         f"/runs/{library}/rejects.csv",
@@ -124,7 +126,7 @@ def test_only_libraries_that_one_may_read(site: Site, library: str, counted):
     site.add_loads(site.add_library("ashford", "Patron load: Ashford Library"), [counted()])
     site.rights = Rights(read=frozenset({"patron_load__ashford"}))
     refused = [path for path in everywhere(library) if "riverside" in path]
-    assert [site.get(path).status_code for path in refused] == [403] * 8
+    assert [site.get(path).status_code for path in refused] == [403] * 9
     words = Page(site.get("/").text).words
     assert "Ashford Library" in words
     assert "Riverside" not in words
@@ -338,6 +340,19 @@ def test_the_report_has_more_than_the_mail(site: Site, library: str):
     assert page.text.startswith('<html><head>\n<script src="/patron-loads/frame.js"></script>')
     site.rights = Rights(read=frozenset({dag_id}))
     assert site.get(noted.removeprefix("/patron-loads")).status_code == 403
+
+
+def test_the_report_says_how_full_each_field_is(site: Site, library: str):
+    """With the share, and which code became which patron group; codes that no lookup lists are not named."""
+    dag_id, _, run_id = library.partition("/")
+    site.rights = Rights(read=frozenset({dag_id}))
+    codes = [{"code": "UG", "group": "undergrad", "patrons": 6}, {"code": None, "group": "other", "patrons": 2}]
+    fields = {"patrons": 8, "filled": {"username": 8, "personal.email": 2}, "codes": codes}
+    site.put(dag_id, run_id, "fields.json", json.dumps(fields))
+    said = in_words(site.get(f"/runs/{library}").text)
+    assert "Of the 8 patrons that the mapping made of the file." in said
+    assert "username 8 100% personal.email 2 25%" in said
+    assert "UG undergrad 6 any other code other 2" in said
 
 
 def test_a_run_says_its_day_from_the_beginning(site: Site, counted):

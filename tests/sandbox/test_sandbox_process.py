@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import httpx
 import psutil
@@ -14,7 +15,7 @@ import pytest
 
 from sandbox import connections
 from sandbox.__main__ import main
-from sandbox.everything import Sandbox
+from sandbox.everything import OWN, Sandbox, read_or_make_secrets, write_private
 from sandbox.folio.connections import MEASURED_CALL_SECONDS
 
 
@@ -76,6 +77,8 @@ def test_the_connections_are_those_of_the_demo_tenants(sandbox):
         "SMTP_DEFAULT": "smtp",
         "NORTHFIELD_SFTP": "sftp",
         "STCLARE_SFTP": "sftp",
+        "MYLIB_SFTP": "sftp",
+        "MYLIB_FOLIO": "http",
         "NORTHFIELD_FOLIO": "http",
         "STCLARE_FOLIO": "http",
         "WATTLEGROVE_SFTP": "sftp",
@@ -156,3 +159,31 @@ def test_a_start_that_fails_leaves_nothing_running(tmp_path):
         broken.start()
     with pytest.raises(httpx.ConnectError):
         httpx.get(broken.folio.url)
+
+
+def test_users_stay_from_one_start_to_the_next(tmp_path):
+    """Where they are to be kept: FOLIO's and Infiniti's, and what hangs on them; otherwise they are gone."""
+    with Sandbox(tmp_path, s3=False).keeping() as first:
+        assert first.description["restored"] is False
+        first.folio.store("fs00001234").users.put({"id": "1", "externalSystemId": "A1", "username": "kim"})
+        first.infiniti.school.users["kim"] = {"username": "kim"}
+        groups = list(first.folio.store("fs00001234").groups)
+    with Sandbox(tmp_path, s3=False).keeping() as second:
+        assert second.description["restored"] is True
+        assert second.folio.store("fs00001234").user("A1")["username"] == "kim"
+        assert second.folio.store("fs00001234").users.find("username", "KIM") is not None
+        assert list(second.folio.store("fs00001234").groups) == groups
+        assert second.infiniti.school.users == {"kim": {"username": "kim"}}
+    with Sandbox(tmp_path, s3=False) as other:
+        assert len(other.folio.store("fs00001234").users) == 0
+
+
+def test_a_folder_of_an_earlier_version_gets_the_account_that_it_lacks(tmp_path):
+    """The others keep their passwords."""
+    first = read_or_make_secrets(tmp_path / "secrets.json")
+    kept = {tenant: word for tenant, word in first.folio_passwords.items() if tenant != OWN.folio_tenant}
+    write_private(tmp_path / "secrets.json", asdict(first) | {"folio_passwords": kept})
+    again = read_or_make_secrets(tmp_path / "secrets.json")
+    assert again.folio_passwords.keys() == first.folio_passwords.keys()
+    assert kept.items() <= again.folio_passwords.items()
+    assert read_or_make_secrets(tmp_path / "secrets.json") == again

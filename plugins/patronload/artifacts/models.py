@@ -128,6 +128,24 @@ class Validation(Content):
     """Columns that no rule reads and that no earlier load had, each with its number of filled cells."""
 
 
+class CodeCount(Part):
+    """A code of the lookup for the patron group, None for any that it does not list; its group, and the patrons."""
+
+    code: str | None
+    group: str | None
+    patrons: int
+
+
+class Fields(Content):
+    """How many of the `patrons` have a value in each field, and which codes became which patron groups."""
+
+    file = names.FIELDS
+
+    patrons: int
+    filled: dict[str, int] = Field(default_factory=dict)
+    codes: tuple[CodeCount, ...] = ()
+
+
 GateState = Literal["passed", "failed", "overridden", "warned", "asked", "approved", "declined"]
 
 
@@ -176,9 +194,13 @@ class Gates(Content):
     @property
     def asked(self) -> list[GateVerdict]:
         """The verdicts that a person has to answer for; none on ordinary days."""
-        found = [verdict for verdict in self.verdicts if verdict.state == "asked"]
-        # Several stages may find the same about a limit.
-        return list({verdict.sentence: verdict for verdict in found}.values())
+        # A later stage knows more about a gate than an earlier one, and its figures count.
+        latest: dict[str, list[GateVerdict]] = {}
+        for stage in self.stages.values():
+            asked = [verdict for verdict in stage.verdicts if verdict.state == "asked"]
+            latest |= {gate: [each for each in asked if each.gate == gate] for gate in {each.gate for each in asked}}
+        found = [each for verdicts in latest.values() for each in verdicts]
+        return sorted(dict.fromkeys(found), key=self.verdicts.index)
 
     @property
     def figures(self) -> GateFigures:

@@ -66,6 +66,7 @@ VALIDATE_REJECTS = Artifact("rejects/validate.parquet", "validate", patrons=True
 GATES = Artifact("gates.json", "validate", "transform", "plan", "post", patrons=False)
 TRANSFORM_NOTED = Artifact("noted_transform.parquet", "transform", patrons=True)
 PATRONS = Artifact("patrons.parquet", "transform", patrons=True)
+FIELDS = Artifact("fields.json", "transform", patrons=False)
 TRANSFORM_REJECTS = Artifact("rejects/transform.parquet", "transform", patrons=True)
 PLAN = Artifact("plan.json", "plan", patrons=False)
 PLANNED = Artifact("planned.parquet", "plan", patrons=True)

@@ -110,6 +110,9 @@ PARAMS = {
 LONGEST_PAUSE = timedelta(hours=1)
 """However long a server asks for."""
 
+LONGEST_REASON = 500
+"""The characters of a reason that Airflow keeps."""
+
 
 class RetryByKind(ExceptionRetryPolicy):
     """Whether to try again by the kind of error, and when: not before the far end asks for it."""
@@ -117,11 +120,11 @@ class RetryByKind(ExceptionRetryPolicy):
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
         """Tell Airflow what to do after an exception; it asks in the task's own process."""
         decision = super().evaluate(exception, try_number, max_tries, context)
-        pause = exception.retry_after if isinstance(exception, TransientError) else None
-        # The task's own pauses, which get longer from try to try, stand when nothing is asked for.
-        if decision.action is not RetryAction.RETRY or not pause:
+        if decision.action is not RetryAction.RETRY or not isinstance(exception, TransientError):
             return decision
-        return RetryDecision.retry(min(timedelta(seconds=pause), LONGEST_PAUSE), "the far end asks for a pause")
+        # The task's own pauses, which get longer from try to try, stand when nothing is asked for. The pages show why.
+        pause = min(timedelta(seconds=exception.retry_after), LONGEST_PAUSE) if exception.retry_after else None
+        return RetryDecision.retry(pause, str(exception)[:LONGEST_REASON])
 
 
 # Only an error that says so may pass; a worker that died is retried by Airflow without asking.

@@ -19,12 +19,13 @@ import polars as pl
 from patronload.config import date_forms
 from patronload.config.mapping import Mapping
 from patronload.config.rules import Case, Rule, Variant
-from patronload.mapping import blank_words, date_values, expressions, unknown_codes
+from patronload.mapping import blank_words, date_values, expressions, field_counts, unknown_codes
 from patronload.mapping.cells import MISREAD, OUTSIDE, TEXT, UNMADE, VALUE
 from patronload.mapping.expressions import Part
+from patronload.mapping.field_counts import GROUP
 from patronload.rows import NOTED, ROW, no_notes, no_rejects
 
-PATRON, GROUP = "patron", "group"
+PATRON = "patron"
 
 FRAGMENT, CELL, GIVEN = "fragment", "cell", " given"
 
@@ -44,13 +45,16 @@ SAMPLE, FEW = 4096, 2
 class Transformed(NamedTuple):
     """
     patrons: row, the target's unique fields and PATRON, the JSON text; rejects: see rows.REJECTS; groups: the patron
-    group of each patron, if the mapping fills it; noted: what does not cost the patron, see rows.NOTED.
+    group of each patron, if the mapping fills it; noted: what does not cost the patron, see rows.NOTED; filled, codes:
+    how many patrons have each field, and each code of the lookup for the patron group, see field_counts.
     """
 
     patrons: pl.DataFrame
     rejects: pl.DataFrame
     groups: pl.Series
     noted: pl.DataFrame
+    filled: pl.DataFrame
+    codes: pl.DataFrame
 
 
 def transform(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Transformed:
@@ -101,11 +105,14 @@ def transform_part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame)
     )
     good = ~patrons["row"].is_in(pl.concat([rejects["row"], refused["row"]]).implode())
     noted = pl.concat([no_notes(), *(field.noted for field in made.values() if field.noted is not None)])
+    groups = _groups(made, mapping, frame.height)
     return Transformed(
         patrons.filter(good),
         rejects,
-        _groups(made, mapping, frame.height).filter(good),
+        groups.filter(good),
         noted.sort("row", maintain_order=True),
+        field_counts.filled({path: field.fragment for path, field in made.items()}, good),
+        field_counts.codes(frame.with_columns(groups).filter(good), mapping),
     )
 
 

@@ -56,6 +56,7 @@ def page(report: Report, validation: Validation) -> str:
             found=found,
             passed=list({line.looks_for: line for line in lines if line.state == "passed"}.values()),
             gate_words=words.GATE_WORDS,
+            gates=words.distinct_gates(report),
             reason_words=words.reason_words(report),
             signs=STATES | GATE_SIGNS,
         )

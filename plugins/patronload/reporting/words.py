@@ -290,7 +290,7 @@ def content(report: Report, dag_id: str, reader: Reader | None = None, places: P
         "gate_words": GATE_WORDS,
         "findings": check_words.findings(report.checks),
         "passed": [each for each in check_words.passed(report.checks) if each.sentence],
-        "gates": _gates(report),
+        "gates": distinct_gates(report),
         "reason_words": reason_words(report),
         "steps": next_steps(report, reader, places),
         "archive": _archive(report, zone),
@@ -298,7 +298,7 @@ def content(report: Report, dag_id: str, reader: Reader | None = None, places: P
     }
 
 
-def _gates(report: Report) -> list[tuple[str, str, str]]:
+def distinct_gates(report: Report) -> list[tuple[str, str, str]]:
     """State, sentence and names of the gates; those that say the same are one line."""
     names: dict[tuple[str, str], list[str]] = {}
     for gate in report.gates:

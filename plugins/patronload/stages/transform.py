@@ -8,6 +8,7 @@ import polars as pl
 
 from patronload import rows
 from patronload.artifacts import names, tables
+from patronload.artifacts.models import CodeCount, Fields
 from patronload.checks import limits
 from patronload.loads import delivery, failures, gatekeeper, reruns
 from patronload.loads.load import Counts, Load
@@ -37,15 +38,18 @@ def map_rows(load: Load) -> Counts:
     mapping = load.mapping(facts.columns)
     with load.run.writing(names.PATRONS) as file:
         writer = tables.Writer(file)
-        rejects, groups, notes = [], [], []
+        rejects, groups, notes, filled, codes = [], [], [], [], []
         skipped = tables.read_skipped(load.run)
         accepted = (rows.without(rows.blank_noted(part, noted), skipped) for part in delivery.rows_in_parts(load.run))
         for part in patrons.parts(accepted, mapping, refused):
             writer.write(part.patrons)
             rejects.append(part.rejects)
             notes.append(part.noted)
+            filled.append(part.filled)
+            codes.append(part.codes)
             groups.append(part.patrons.select(key=mapping.system.key).with_columns(part.groups))
         writer.close()
+        _count_fields(writer.height, pl.concat(filled), pl.concat(codes)).write(load.run)
         rejected_here = unknown_codes.named(pl.concat(rejects))
         tables.write(load.run, names.TRANSFORM_REJECTS, rejected_here)
         tables.write(load.run, names.TRANSFORM_NOTED, pl.concat(notes))
@@ -53,3 +57,14 @@ def map_rows(load: Load) -> Counts:
         outside = limits.verdicts(load.tenant.limits, facts, rejected)
         gatekeeper.check_patrons(load, facts, pl.concat(groups), rejected, outside)
     return {"patrons": writer.height, "rejected": rejected}
+
+
+def _count_fields(patrons: int, filled: pl.DataFrame, codes: pl.DataFrame) -> Fields:
+    """The counts of all parts together."""
+    fields = filled.group_by("field", maintain_order=True).agg(pl.col("patrons").sum())
+    counted = codes.group_by("code", "group").agg(pl.col("patrons").sum()).sort("patrons", descending=True)
+    return Fields(
+        patrons=patrons,
+        filled=dict(fields.iter_rows()),
+        codes=tuple(CodeCount(**line) for line in counted.iter_rows(named=True)),
+    )

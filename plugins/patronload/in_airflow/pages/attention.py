@@ -62,7 +62,7 @@ def _of_the_question(library: Library) -> list[str]:
 
 def _of_a_retry(library: Library) -> list[str]:
     retry = next((load.retry for load in library.loads if load.retry), None)
-    return [f"{retry.who} is not answering; next try at {dates.clock(retry.at, library.zone)}."] if retry else []
+    return [f"{retry.trouble}; next try at {dates.clock(retry.at, library.zone)}."] if retry else []
 
 
 def _of_the_last(library: Library, now: datetime) -> list[str]:

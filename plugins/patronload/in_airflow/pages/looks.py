@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
 from patronload import dates
+from patronload.checks import gates
 from patronload.in_airflow.pages import PREFIX, charts, uploads
 from patronload.in_airflow.pages.links import Links
 from patronload.reporting import templates, words
@@ -111,5 +112,5 @@ def _airflow(request: Request) -> Links:
 @cache
 def _templates() -> Environment:
     found = templates.environment()
-    found.filters.update(moment=dates.moment, clock=dates.clock, both_times=dates.both_times)
+    found.filters.update(moment=dates.moment, clock=dates.clock, both_times=dates.both_times, share=gates.percent)
     return found

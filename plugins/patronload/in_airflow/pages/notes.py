@@ -30,6 +30,7 @@ WORDS = {
     "failed": "failed",
     "dry_run": "dry run",
     "no_file": "no file",
+    "already_loaded": "loaded before",
     "declined": "not approved; nothing was sent",
     "undone": "complete",
 }

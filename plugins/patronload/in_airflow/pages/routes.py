@@ -10,10 +10,8 @@ start a load of that library (Airflow's roles "user" and above), and Airflow's a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from itertools import chain
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -23,17 +21,26 @@ from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires
 from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.models.dag import DagModel
 from fastapi import Depends, FastAPI, Form, HTTPException, Query, Request, Response, UploadFile
-from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from patronload.artifacts import names
 from patronload.artifacts import run as runs
 from patronload.artifacts.plan_changes import Choice
 from patronload.artifacts.run import Run
-from patronload.errors import PatronloadError
-from patronload.in_airflow.pages import attention, charts, day_calendar, days, figures, loads, looks, uploads
+from patronload.in_airflow.pages import (
+    attention,
+    charts,
+    comparison,
+    day_calendar,
+    days,
+    figures,
+    kept,
+    loads,
+    looks,
+    uploads,
+)
 from patronload.in_airflow.pages import plan as plan_page
 from patronload.reporting import finding, words
-from patronload.reporting.report import Report
 
 log = logging.getLogger(__name__)
 
@@ -53,15 +60,10 @@ COLUMNS = [
 ]
 """The figures of a load that its library's page lists, and their titles."""
 
-BLOCK = 1 << 20
-"""Bytes of a download that are read at once."""
-
 MEDIA_TYPES = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 
 may_read = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
 may_load = Depends(requires_access_dag("POST", DagAccessEntity.RUN))
-
-T = TypeVar("T")
 
 Search = Annotated[str, Query(max_length=300)]
 OwnPage = Literal["validation", "report"]
@@ -96,6 +98,7 @@ def application() -> FastAPI:
             Depends(action_logging("patron_rejects_taken")),
         ),
         ("/runs/{dag_id}/{run_id}/{name}.html", page_of_the_run, may_read),
+        ("/runs/{dag_id}/{run_id}/compare", compare, may_read),
         ("/runs/{dag_id}/{run_id}/noted.csv", noted, may_load, Depends(action_logging("patron_noted_taken"))),
         ("/runs/{dag_id}/{run_id}/plan", plan, may_load, Depends(action_logging("patron_plan_seen"))),
         ("/runs/{dag_id}/{run_id}/plan.csv", plan_csv, may_load, Depends(action_logging("patron_plan_taken"))),
@@ -177,15 +180,15 @@ def report(
     """One run's report, or why there is none. `started`: the run that a file uploaded here has started."""
     load = _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
-    made, trouble = _report_of(run)
+    made, trouble = kept.report_of(run)
     shown: dict[str, Any] = {
         "dag": dag_id,
         "load": load,
         "zone": loads.zone_of(dag_id),
         "may_load": _may_load(session, user, dag_id),
-        "has_plan": _has(run, names.PLAN),
-        "has_leavers": _has(run, names.LEAVERS_FILE),
-        "has_not_undone": _has(run, names.NOT_UNDONE),
+        "has_plan": kept.has(run, names.PLAN),
+        "has_leavers": kept.has(run, names.LEAVERS_FILE),
+        "has_not_undone": kept.has(run, names.NOT_UNDONE),
     }
     if made is None:
         library = _library_name(session, dag_id)
@@ -197,12 +200,37 @@ def report(
         "report.html",
         **content | shown,
         here=f"{looks.root(request)}/runs/{quote(dag_id, safe='')}/{quote(run_id, safe='')}",
+        fields=kept.fields_of(run),
         started=started if started and loads.load(session, dag_id, started) else "",
         lengths=charts.shares([reason.count for reason, *_ in content["reasons"]]),
-        has_noted=_has(run, names.NOTED_FILE),
-        has_validation=_has(run, names.VALIDATION_PAGE),
-        has_rejects=made.to_correct > 0 and _has(run, names.REJECTS),
-        has_workbook=made.to_correct > 0 and _has(run, names.REJECTS_WORKBOOK),
+        has_noted=kept.has(run, names.NOTED_FILE),
+        has_validation=kept.has(run, names.VALIDATION_PAGE),
+        has_rejects=made.to_correct > 0 and kept.has(run, names.REJECTS),
+        has_workbook=made.to_correct > 0 and kept.has(run, names.REJECTS_WORKBOOK),
+    )
+
+
+def compare(request: Request, session: SessionDep, dag_id: str, run_id: str, other: Search = "") -> HTMLResponse:
+    """A load beside an earlier one: the one that someone chose, or the last one before it."""
+    load, (library,) = _load(session, dag_id, run_id), loads.libraries(session, [dag_id], HISTORY)
+    before = comparison.others(load, library.loads)
+    chosen = next((each for each in before if each.run_id == other), before[0] if before else None)
+    tenant = loads.tenant_of(dag_id)
+    pair = [kept.report_of(runs.open_run(tenant, each.run_id))[0] if each else None for each in (load, chosen)]
+    earlier = ((each, runs.open_run(tenant, each.run_id)) for each in before[: comparison.MOST])
+    lasting = kept.or_503(lambda: comparison.same_rows(load, runs.open_run(tenant, run_id), earlier))
+    both = (pair[0], pair[1]) if pair[0] and pair[1] else None
+    return looks.page(
+        request,
+        "compare.html",
+        dag=dag_id,
+        library=library,
+        load=load,
+        before=before,
+        chosen=chosen,
+        lasting=lasting,
+        figures=comparison.figures(*both) if both else [],
+        reasons=comparison.reasons(*both) if both else [],
     )
 
 
@@ -211,24 +239,24 @@ def page_of_the_run(request: Request, session: SessionDep, dag_id: str, run_id: 
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
     artifact = names.VALIDATION_PAGE if name == "validation" else names.REPORT_PAGE
-    if not _has(run, artifact):
+    if not kept.has(run, artifact):
         raise HTTPException(404, "This run has no such page, or no longer.")
-    return looks.kept_page(request, _or_503(lambda: run.read(artifact)).decode())
+    return looks.kept_page(request, kept.or_503(lambda: run.read(artifact)).decode())
 
 
 def noted(session: SessionDep, dag_id: str, run_id: str) -> Response:
     """What was noted row by row, as a file to keep."""
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
-    if not _has(run, names.NOTED_FILE):
+    if not kept.has(run, names.NOTED_FILE):
         raise HTTPException(404, "This run has noted nothing, or its notes are no longer kept.")
-    return _download(_blocks(run, names.NOTED_FILE), dag_id, run_id, names.NOTED_FILE)
+    return kept.download(kept.blocks_of(run, names.NOTED_FILE), dag_id, run_id, names.NOTED_FILE)
 
 
 def report_json(session: SessionDep, dag_id: str, run_id: str) -> Response:
     """The report as figures."""
     _load(session, dag_id, run_id)
-    made, trouble = _report_of(runs.open_run(loads.tenant_of(dag_id), run_id))
+    made, trouble = kept.report_of(runs.open_run(loads.tenant_of(dag_id), run_id))
     if made is None:
         raise HTTPException(503 if trouble else 404, trouble or "This run has no report.")
     return Response(made.model_dump_json(indent=2), media_type="application/json", headers=looks.HEADERS)
@@ -239,14 +267,14 @@ def rejects(session: SessionDep, dag_id: str, run_id: str, ending: Literal["csv"
     artifact = names.REJECTS if ending == "csv" else names.REJECTS_WORKBOOK
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
-    if _has(run, artifact):
-        return _download(_blocks(run, artifact), dag_id, run_id, artifact, MEDIA_TYPES[ending])
+    if kept.has(run, artifact):
+        return kept.download(kept.blocks_of(run, artifact), dag_id, run_id, artifact, MEDIA_TYPES[ending])
     # The file is made at the end of a run, and someone may be asked about the load before that.
     tenant = plan_page.tenant_of(loads.tenant_of(dag_id))
-    made = _or_503(lambda: plan_page.rejects_so_far(run, tenant)) if tenant and ending == "csv" else None
+    made = kept.or_503(lambda: plan_page.rejects_so_far(run, tenant)) if tenant and ending == "csv" else None
     if made is None:
         raise HTTPException(404, "This run never had rejects, or they are no longer kept.")
-    return _download(iter([made]), dag_id, run_id, names.REJECTS)
+    return kept.download(iter([made]), dag_id, run_id, names.REJECTS)
 
 
 def plan(
@@ -255,7 +283,7 @@ def plan(
     """What a run changes or would change, in figures and patron by patron; with the question, if one waits."""
     load = _load(session, dag_id, run_id)
     run, tenant = runs.open_run(loads.tenant_of(dag_id), run_id), plan_page.tenant_of(loads.tenant_of(dag_id))
-    shown = _or_503(lambda: plan_page.content(run, tenant, choice, page))
+    shown = kept.or_503(lambda: plan_page.content(run, tenant, choice, page))
     return looks.page(
         request,
         "plan.html",
@@ -273,16 +301,16 @@ def plan(
 def plan_csv(session: SessionDep, dag_id: str, run_id: str, choice: Chosen) -> Response:
     """The lines of the plan as CSV."""
     run = _run_with_changes(session, dag_id, run_id)
-    return _download(plan_page.csv(run, choice), dag_id, run_id, "plan.csv")
+    return kept.download(plan_page.csv(run, choice), dag_id, run_id, "plan.csv")
 
 
 def plan_xlsx(session: SessionDep, dag_id: str, run_id: str, choice: Chosen) -> Response:
     """The lines of the plan as an Excel workbook."""
     run = _run_with_changes(session, dag_id, run_id)
-    made = _or_503(lambda: plan_page.workbook(run, choice))
+    made = kept.or_503(lambda: plan_page.workbook(run, choice))
     if made is None:
         raise HTTPException(413, "An Excel file would be too large: choose an action or a field, or take the CSV file.")
-    return _download(iter([made]), dag_id, run_id, "plan.xlsx", MEDIA_TYPES["xlsx"])
+    return kept.download(iter([made]), dag_id, run_id, "plan.xlsx", MEDIA_TYPES["xlsx"])
 
 
 def find(request: Request, session: SessionDep, dag_id: str) -> HTMLResponse:
@@ -297,7 +325,7 @@ def find_patron(
     name, tenant = _library_name(session, dag_id), plan_page.tenant_of(loads.tenant_of(dag_id))
     if tenant is None:
         raise HTTPException(503, "The tenant file of this library cannot be loaded.")
-    found = _or_503(lambda: finding.search(runs.all_runs(tenant.tenant), tenant, value)) if value.strip() else None
+    found = kept.or_503(lambda: finding.search(runs.all_runs(tenant.tenant), tenant, value)) if value.strip() else None
     return looks.page(request, "find.html", dag=dag_id, library=name, value=value, found=found, kinds=finding.KINDS)
 
 
@@ -305,18 +333,18 @@ def leavers(session: SessionDep, dag_id: str, run_id: str) -> Response:
     """The patrons whose turn it is to leave, as a file to keep; also while a person is asked about them."""
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
-    if not _has(run, names.LEAVERS_FILE):
+    if not kept.has(run, names.LEAVERS_FILE):
         raise HTTPException(404, "This run never had a list of leavers, or it is no longer kept.")
-    return _download(_blocks(run, names.LEAVERS_FILE), dag_id, run_id, names.LEAVERS_FILE)
+    return kept.download(kept.blocks_of(run, names.LEAVERS_FILE), dag_id, run_id, names.LEAVERS_FILE)
 
 
 def not_undone(session: SessionDep, dag_id: str, run_id: str) -> Response:
     """What an undo leaves as it is, as a file to keep; also while a person is asked about the undo."""
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
-    if not _has(run, names.NOT_UNDONE):
+    if not kept.has(run, names.NOT_UNDONE):
         raise HTTPException(404, "This run is not an undo, or what it leaves is no longer kept.")
-    return _download(_blocks(run, names.NOT_UNDONE), dag_id, run_id, names.NOT_UNDONE)
+    return kept.download(kept.blocks_of(run, names.NOT_UNDONE), dag_id, run_id, names.NOT_UNDONE)
 
 
 def upload(
@@ -330,30 +358,10 @@ def upload(
     return RedirectResponse(f"{path}?{urlencode({'started': started})}", 303, looks.HEADERS)
 
 
-def _download(
-    blocks: Iterator[bytes], dag_id: str, run_id: str, name: str, media_type: str = "text/csv"
-) -> StreamingResponse:
-    """A file of a run to keep."""
-    whole = f"{loads.tenant_of(dag_id)}_{run_id}_{name}"
-    safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-._") else "_" for sign in whole)
-    headers = looks.HEADERS | {"Content-Disposition": f'attachment; filename="{safe}"'}
-    # Once a download has begun, there is no way to report that something is wrong with it.
-    first = _or_503(lambda: next(blocks, b""))
-    return StreamingResponse(chain([first], blocks), media_type=media_type, headers=headers)
-
-
-def _or_503(read: Callable[[], T]) -> T:
-    """What is read; a page that says what is wrong if artifacts cannot be read."""
-    try:
-        return read()
-    except Exception as error:
-        raise HTTPException(503, _trouble(error)) from error
-
-
 def _run_with_changes(session: SessionDep, dag_id: str, run_id: str) -> Run:
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
-    if not _has(run, names.CHANGES):
+    if not kept.has(run, names.CHANGES):
         raise HTTPException(404, "This run has no plan, or its patrons are no longer kept.")
     return run
 
@@ -363,7 +371,7 @@ def _question(run: Run, dag_id: str, run_id: str) -> dict[str, Any]:
     try:
         found = plan_page.waiting(run, run_id, plan_page.tenant_of(loads.tenant_of(dag_id)))
     except Exception as error:  # noqa: BLE001 - the page is worth showing without it
-        _trouble(error)
+        kept.trouble(error)
         return {"question": None}
     return found
 
@@ -394,36 +402,3 @@ def _may_load(session: SessionDep, user: GetUserDep, dag_id: str) -> bool:
     details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id, session=session))
     entity = DagAccessEntity.RUN
     return get_auth_manager().is_authorized_dag(method="POST", access_entity=entity, details=details, user=user)
-
-
-def _report_of(run: Run) -> tuple[Report | None, str]:
-    """The run's report; without one, what is in its way, if anything is."""
-    try:
-        if not run.has(names.REPORT):
-            return None, ""
-        return Report.from_json(run.read_json(names.REPORT)), ""
-    except ValueError:
-        return None, "Its report.json cannot be read. It may be of another version of Patronload."
-    except Exception as error:  # noqa: BLE001 - a bucket that cannot be reached must not end in a page of code
-        return None, _trouble(error)
-
-
-def _trouble(error: Exception) -> str:
-    if isinstance(error, PatronloadError):
-        return str(error)
-    log.warning("The artifacts cannot be read: %s", type(error).__name__)
-    return f"The artifacts cannot be reached from Airflow's API server just now ({type(error).__name__})."
-
-
-def _has(run: Run, name: str) -> bool:
-    try:
-        return run.has(name)
-    except Exception as error:  # noqa: BLE001 - as above
-        _trouble(error)
-        return False
-
-
-def _blocks(run: Run, name: str) -> Iterator[bytes]:
-    with run.reading(name) as file:
-        while block := file.read(BLOCK):
-            yield block

@@ -25,6 +25,9 @@ RETRY = "up_for_retry"
 SERVERS = {"fetch": "The server with the export", "notify": "The mail server"}
 """Which server a stage needs; stages that need none need the artifacts, and the others the library system."""
 
+BUSY = "Another load into the same library system"
+"""How the message of a load begins that waited too long for another one; see loads.leases."""
+
 OWN = ("validate", "transform", "report")
 """The stages that need no server but the storage of the artifacts."""
 
@@ -33,11 +36,11 @@ Run = tuple[str, str]
 
 
 class Retry(NamedTuple):
-    """A stage that will be tried again: when (aware), who is not answering, and the message of the last try."""
+    """A stage that will be tried again: when (aware), what is in the way, and the message of the last try."""
 
     stage: str
     at: datetime
-    who: str
+    trouble: str
     reason: str
 
 
@@ -67,8 +70,14 @@ def _retry(task: Any) -> Retry:
     task.task = SimpleNamespace(
         retry_delay=timedelta(minutes=1), retry_exponential_backoff=2.0, max_retry_delay=timedelta(minutes=15)
     )
-    who = SERVERS.get(stage) or ("The storage of the artifacts" if stage in OWN else _system(task.dag_id))
-    return Retry(stage, task.next_retry_datetime(), who, reason)
+    return Retry(stage, task.next_retry_datetime(), _trouble(str(task.dag_id), stage, reason), reason)
+
+
+def _trouble(dag_id: str, stage: str, reason: str) -> str:
+    if reason.startswith(BUSY):
+        return f"{BUSY} has not ended"
+    who = SERVERS.get(stage) or ("The storage of the artifacts" if stage in OWN else _system(dag_id))
+    return f"{who} is not answering"
 
 
 def _system(dag_id: str) -> str:
