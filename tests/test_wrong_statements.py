@@ -8,21 +8,6 @@ from patronload.in_airflow.pages import charts
 from patronload.in_airflow.pages.loads import Load
 from patronload.reporting import words
 
-TO_CREATE = "Departments to be created in FOLIO: Botany, Law."
-TO_ADD = "Options to be added to the custom field 'homeCampus' in FOLIO: North."
-
-
-def test_departments_are_created_once_something_was_sent():
-    """Before that, as after a dry run, they are to be created."""
-    plan = {"warnings": [TO_CREATE, TO_ADD]}
-    before = build(plan=plan, sent=set(), results=[], dry_run=True)
-    assert before.warnings[:2] == (TO_CREATE, TO_ADD)
-    after = build(plan=plan)
-    assert after.warnings[:2] == (
-        "Departments created in FOLIO: Botany, Law.",
-        "Options added to the custom field 'homeCampus' in FOLIO: North.",
-    )
-
 
 def test_no_earlier_load_is_said_once():
     """Six gates have nothing to compare a first load with; a person reads that once."""

@@ -233,18 +233,6 @@ _ENDED_EARLY = (
 )
 
 
-DONE = {" to be created in ": " created in ", " to be added to ": " added to "}
-"""What a plan says of values that the library system gets, and what is true once the first chunk was sent."""
-
-
-def _warnings_of_plan(left: LeftBehind) -> list[str]:
-    """The warnings of the plan; what it was to create exists as soon as something was sent."""
-    warnings = list(left.plan.warnings) if left.plan else []
-    for planned, done in DONE.items() if left.progress.results else ():
-        warnings = [warning.replace(planned, done, 1) for warning in warnings]
-    return warnings
-
-
 def _notes(left: LeftBehind) -> list[str]:
     """The notes in the results, each sentence once, and why the rejects were not put back."""
     trouble = [left.put_back.trouble] if left.put_back and left.put_back.trouble else []
