@@ -54,7 +54,7 @@ def test_a_load_that_was_undone_does_not_count():
     """Its day is not loaded any more."""
     undo = load("2026-11-21", "undone", undo="run 2026-11-20 loaded")
     found = days_of([undo, load("2026-11-20")])
-    assert {number: day.words for number, day in found.items()} == {20: "undone since"}
+    assert {number: day.words for number, day in found.items()} == {20: "undone later"}
 
 
 def test_weeks_begin_on_monday():
