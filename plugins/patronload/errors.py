@@ -12,6 +12,7 @@ The errors, named by what to do next:
   + TransientError   the network or a server was busy; retry
     - FullDiskError  there is no space left; free some
   + NotStartedError  Airflow could not start a stage; look at its workers
+    - EndedByHandError  a person marked the run as failed; start it again if it should run
   + Defect           an unexpected error; report it to the developers
 
 A bad row is not an exception. It is data: see the rejects.
@@ -81,6 +82,10 @@ class FullDiskError(TransientError):
 
 class NotStartedError(PatronloadError):
     """Airflow could not start a stage: no worker was free in time, or the worker failed before the stage began."""
+
+
+class EndedByHandError(NotStartedError):
+    """A person marked the run as failed in Airflow before it had ended."""
 
 
 class Defect(PatronloadError):  # noqa: N818 - the word for it

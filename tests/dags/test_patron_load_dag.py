@@ -207,6 +207,33 @@ def test_every_task_ends_some_time(northfield: DAG):
     assert all((limits[name] or timedelta.max) <= timedelta(hours=12) for name in FAR)
 
 
+ORDER = ("fetch", "validate", "transform", "plan", "approve", "post")
+
+
+@pytest.mark.parametrize(
+    ("states", "ended_at"),
+    [
+        ({"fetch": "failed"} | dict.fromkeys(ORDER[1:], "skipped"), "fetch"),
+        (dict.fromkeys(ORDER, "skipped"), "fetch"),
+        (dict.fromkeys(ORDER[:4], "success") | {"approve": "failed", "post": "skipped"}, "approve"),
+        ({"fetch": "failed"} | dict.fromkeys(ORDER[1:], "upstream_failed"), None),
+        ({"fetch": "success"} | dict.fromkeys(ORDER[1:], "skipped"), None),
+        (dict.fromkeys(ORDER[:5], "success") | {"post": "skipped"}, None),
+        (dict.fromkeys(ORDER, "success"), None),
+    ],
+    ids=["at fetch", "before fetch", "at approve", "an error", "loaded before", "a dry run", "a load"],
+)
+def test_a_run_that_a_person_marked_as_failed_is_known(northfield: DAG, monkeypatch, states, ended_at):
+    """Airflow skips the tasks that had not begun; after an error they would be upstream_failed."""
+    from patronload.in_airflow import tasks
+
+    ended = [{"task_id": task, "state": state, "duration": 1} for task, state in states.items()]
+    task = SimpleNamespace(get_task_breadcrumbs=lambda *_: iter(ended))
+    context = {"ti": task, "dag": northfield, "dag_run": SimpleNamespace(run_id="manual__1")}
+    monkeypatch.setattr(tasks, "get_current_context", lambda: context)
+    assert tasks.stage_ended_by_hand() == ended_at
+
+
 KINDS = (
     *("ConfigError", "SourceError", "ValidationError", "Declined", "TargetError", "TransientError"),
     *("NotStartedError", "Defect"),

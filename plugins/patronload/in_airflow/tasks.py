@@ -25,7 +25,7 @@ from airflow.sdk import (
 )
 from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.param import ParamsDict
-from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
 from patronload import dates
 from patronload.config import tenant_values
@@ -312,7 +312,9 @@ def report(tenant: str) -> Counts:
 
     with kept_failures.for_the_mail():
         load = current_load.of_the_task(tenant)
-        if not_started := _stage_that_did_not_start():
+        if ended_at := stage_ended_by_hand():
+            failures.record_ended_by_hand(load, ended_at)
+        elif not_started := _stage_that_did_not_start():
             failures.record_not_started(load, not_started)
         counts = stage.report(load)
     metrics.send(tenant, counts)
@@ -324,7 +326,11 @@ def notify(tenant: str) -> Counts:
     """Mail the report to those whom the tenant names for this outcome."""
     from patronload.stages import notify as stage
 
-    return stage.notify(current_load.of_the_task(tenant), kept_failures.of_the_run, _base())
+    counts = stage.notify(current_load.of_the_task(tenant), kept_failures.of_the_run, _base())
+    if ended_at := stage_ended_by_hand():
+        # The tasks that had not begun were skipped, and with them the run would end green.
+        raise AirflowFailException(f"Someone marked the run as failed at the task {ended_at}. The mails are sent.")
+    return counts
 
 
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
@@ -333,10 +339,29 @@ ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 def _stage_that_did_not_start() -> str | None:
     """The task of this run that Airflow set to failed before it ran: its start is the moment at which it failed."""
+    return next((each["task_id"] for each in _ended() if each["state"] == "failed" and not each["duration"]), None)
+
+
+def stage_ended_by_hand() -> str | None:
+    """
+    The task at which a person marked the run as failed: Airflow then skips those that have not begun.
+
+    After a task that failed the others would be upstream_failed.
+    """
+    states = {each["task_id"]: each["state"] for each in _ended()}
+    order = [task for task in get_current_context()["dag"].task_ids if task not in ("report", "notify")]
+    failed = next((task for task in order if states.get(task) == "failed"), None)
+    skipped = [task for task in order if states.get(task) == "skipped"]
+    if "fetch" in skipped:
+        return "fetch"
+    return failed if failed and skipped else None
+
+
+def _ended() -> list[dict[str, Any]]:
+    """The tasks of this run that have ended, with their states."""
     context = get_current_context()
     task: Any = context["ti"]
-    ended = task.get_task_breadcrumbs(context["dag"].dag_id, context["dag_run"].run_id)
-    return next((each["task_id"] for each in ended if each["state"] == "failed" and not each["duration"]), None)
+    return [*task.get_task_breadcrumbs(context["dag"].dag_id, context["dag_run"].run_id)]
 
 
 def _wait_for_earlier_days(load: Load) -> None:

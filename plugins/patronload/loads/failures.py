@@ -12,7 +12,7 @@ from patronload import errors
 from patronload.artifacts import names
 from patronload.artifacts.models import Failure
 from patronload.artifacts.run import Run
-from patronload.errors import Defect, FullDiskError, NotStartedError, PatronloadError, TransientError
+from patronload.errors import Defect, EndedByHandError, FullDiskError, NotStartedError, PatronloadError, TransientError
 from patronload.loads import leases
 from patronload.loads.load import Load
 
@@ -84,6 +84,15 @@ def record_not_started(load: Load, stage: str) -> None:
         "task began, or someone marked it as failed. Nothing is wrong with the export."
     )
     record(load, stage, NotStartedError(sentence))
+
+
+def record_ended_by_hand(load: Load, stage: str) -> None:
+    """Keep for the report that a person marked the run as failed; an error from before it, like a late file's, goes."""
+    sentence = (
+        f"Someone marked this run as failed in Airflow while it was at the task {stage}, so it ended there. Nothing is "
+        "wrong with the export. Start the load again if it should run."
+    )
+    record(load, stage, EndedByHandError(sentence))
 
 
 def record(load: Load, stage: str, error: PatronloadError) -> None:

@@ -90,6 +90,10 @@ _ADVICE = {
         "Check that Airflow's workers run and have enough slots for the loads; see docs/operations.md, Queueing.",
         "Then clear the task {stage} in Airflow; {once}.",
     ],
+    "EndedByHandError": [
+        "Find out who marked the run as failed, and why: Airflow's audit log names the person.",
+        "If it should run after all, start the load again in Airflow; {once}.",
+    ],
     "TransientError": [
         "A server did not answer, and trying again did not help. Find out whether it is up.",
         "When it is, clear the task {stage} in Airflow; {once}.",

@@ -23,7 +23,8 @@ HEADERS = {
         "base-uri 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Not no-referrer: with that browsers send forms without their origin, which an upload is checked for.
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 

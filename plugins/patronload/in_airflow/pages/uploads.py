@@ -42,7 +42,7 @@ def check_same_site(request: Request) -> None:
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     own = {request.headers.get("host", ""), urlsplit(conf.get("api", "base_url", fallback="")).netloc} - {""}
-    # A page with the policy no-referrer sends its forms with the origin null; then Sec-Fetch-Site has to say so.
+    # Some browsers and proxies hide the origin; then Sec-Fetch-Site has to say that the form is ours.
     is_own = urlsplit(origin).netloc in own if origin not in (None, "null") else origin is None or site is not None
     if site not in (None, "same-origin") or not is_own:
         raise HTTPException(403, REFUSED_ORIGIN)
