@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.airflow.libraries import World, as_csv, dag_id, people, text_of, today, wait_until
+from tests.airflow.libraries import World, as_csv, dag_id, people, today, wait_until
 
 TENANT = "lorton"
 
@@ -59,20 +59,3 @@ def test_a_day_that_is_over(world: World, late: str):
     assert world.report(TENANT, run_id)["outcome"] == "no_file"
     mail, _ = world.mails(run_id)
     assert str(mail["Subject"]).startswith("No file arrived; nothing was sent")
-
-
-def test_a_run_that_a_person_marks_as_failed(world: World, late: str):
-    """It stays red, and report and mail say so: it is not a file that did not arrive."""
-    world.ended(TENANT, late)
-    (world.exports / TENANT / f"patrons_{today():%Y%m%d}.csv").unlink(missing_ok=True)
-    run_id = world.start(TENANT)
-    wait_until(lambda: world.states(TENANT, run_id)["fetch"] == "up_for_reschedule")
-    run = f"dags/{dag_id(TENANT)}/dagRuns/{run_id}"
-    world.api.http.patch(run, json={"state": "failed"}).raise_for_status()
-    wait_until(lambda: world.states(TENANT, run_id)["notify"] in ("success", "failed"))
-    wait_until(lambda: world.api.run(dag_id(TENANT), run_id).state != "running")
-    assert world.api.run(dag_id(TENANT), run_id).state == "failed"
-    report = world.report(TENANT, run_id)
-    assert (report["outcome"], report["failure"]["kind"]) == ("failed", "EndedByHandError")
-    mail, _ = world.mails(run_id)
-    assert "Someone marked this run as failed in Airflow" in " ".join(text_of(mail).split())
