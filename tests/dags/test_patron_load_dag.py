@@ -225,13 +225,13 @@ ORDER = ("fetch", "validate", "transform", "plan", "approve", "post")
 )
 def test_a_run_that_a_person_marked_as_failed_is_known(northfield: DAG, monkeypatch, states, ended_at):
     """Airflow skips the tasks that had not begun; after an error they would be upstream_failed."""
-    from patronload.in_airflow import tasks
+    from patronload.in_airflow import ended_by_hand
 
     ended = [{"task_id": task, "state": state, "duration": 1} for task, state in states.items()]
     task = SimpleNamespace(get_task_breadcrumbs=lambda *_: iter(ended))
     context = {"ti": task, "dag": northfield, "dag_run": SimpleNamespace(run_id="manual__1")}
-    monkeypatch.setattr(tasks, "get_current_context", lambda: context)
-    assert tasks.stage_ended_by_hand() == ended_at
+    monkeypatch.setattr(ended_by_hand, "get_current_context", lambda: context)
+    assert ended_by_hand.stage() == ended_at
 
 
 KINDS = (

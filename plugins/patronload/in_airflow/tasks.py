@@ -30,7 +30,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 from patronload import dates
 from patronload.config import tenant_values
 from patronload.errors import MissingError, PatronloadError, TransientError
-from patronload.in_airflow import current_load, kept_failures, metrics, questions
+from patronload.in_airflow import current_load, ended_by_hand, kept_failures, metrics, questions
 from patronload.loads import approval, earlier_days, late_file, leases
 from patronload.loads.load import Counts, Load
 from patronload.reporting import approval_question
@@ -312,7 +312,7 @@ def report(tenant: str) -> Counts:
 
     with kept_failures.for_the_mail():
         load = current_load.of_the_task(tenant)
-        if ended_at := stage_ended_by_hand():
+        if ended_at := ended_by_hand.stage():
             failures.record_ended_by_hand(load, ended_at)
         elif not_started := _stage_that_did_not_start():
             failures.record_not_started(load, not_started)
@@ -327,7 +327,7 @@ def notify(tenant: str) -> Counts:
     from patronload.stages import notify as stage
 
     counts = stage.notify(current_load.of_the_task(tenant), kept_failures.of_the_run, _base())
-    if ended_at := stage_ended_by_hand():
+    if ended_at := ended_by_hand.stage():
         # The tasks that had not begun were skipped, and with them the run would end green.
         raise AirflowFailException(f"Someone marked the run as failed at the task {ended_at}. The mails are sent.")
     return counts
@@ -339,29 +339,9 @@ ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 def _stage_that_did_not_start() -> str | None:
     """The task of this run that Airflow set to failed before it ran: its start is the moment at which it failed."""
-    return next((each["task_id"] for each in _ended() if each["state"] == "failed" and not each["duration"]), None)
-
-
-def stage_ended_by_hand() -> str | None:
-    """
-    The task at which a person marked the run as failed: Airflow then skips those that have not begun.
-
-    After a task that failed the others would be upstream_failed.
-    """
-    states = {each["task_id"]: each["state"] for each in _ended()}
-    order = [task for task in get_current_context()["dag"].task_ids if task not in ("report", "notify")]
-    failed = next((task for task in order if states.get(task) == "failed"), None)
-    skipped = [task for task in order if states.get(task) == "skipped"]
-    if "fetch" in skipped:
-        return "fetch"
-    return failed if failed and skipped else None
-
-
-def _ended() -> list[dict[str, Any]]:
-    """The tasks of this run that have ended, with their states."""
-    context = get_current_context()
-    task: Any = context["ti"]
-    return [*task.get_task_breadcrumbs(context["dag"].dag_id, context["dag_run"].run_id)]
+    return next(
+        (each["task_id"] for each in ended_by_hand.ended() if each["state"] == "failed" and not each["duration"]), None
+    )
 
 
 def _wait_for_earlier_days(load: Load) -> None:
