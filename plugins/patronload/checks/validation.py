@@ -24,7 +24,7 @@ from patronload.config.mapping import Expectation, Mapping
 from patronload.exports import headers, mojibake, spreadsheet_damage
 from patronload.exports.reading import Export
 from patronload.folding import folded_column
-from patronload.mapping import blank_words, cells, expressions, invisible, preferring, skipping
+from patronload.mapping import blank_words, cells, combining, expressions, invisible, preferring, skipping
 from patronload.mapping.cells import TEXT, VALUE
 from patronload.rows import NOTED, ROW, blank_noted, no_notes, no_rejects, no_skipped, without
 
@@ -68,7 +68,8 @@ class Validation(NamedTuple):
 
     rejects: see rows.REJECTS; noted: problems that do not reject a row, see rows.NOTED; failing: every row that fails a
     check, whatever the consequence, as check (its place in `checks`, from 0) and row; skipped: the rows that the
-    mapping skips, which are not checked, see rows.SKIPPED.
+    mapping skips, which are not checked, and those that go into another row, see rows.SKIPPED; combined: the latter,
+    see combining.COMBINED.
     """
 
     checks: list[Check]
@@ -76,6 +77,7 @@ class Validation(NamedTuple):
     noted: pl.DataFrame
     failing: pl.DataFrame
     skipped: pl.DataFrame
+    combined: pl.DataFrame = combining.nothing()
 
     @property
     def refusals(self) -> list[str]:
@@ -106,7 +108,8 @@ def validate(
     delivered_frame = export.frame
     export = export._replace(frame=blank_words.empty_cells(export.visible, mapping))
     skipped = skipping.find_skipped(export.frame, mapping)
-    skipped = pl.concat([skipped, preferring.passed_over(without(export.frame, skipped), mapping)])
+    if not mapping.combine:
+        skipped = pl.concat([skipped, preferring.passed_over(without(export.frame, skipped), mapping)])
     delivered_frame = without(delivered_frame, skipped)
     odd = invisible.notes(delivered_frame, mapping) if export.may_have_invisible else no_notes()
     export = export._replace(
@@ -118,20 +121,27 @@ def validate(
             lambda: [look(delivered_frame, mapping) for look in (spreadsheet_damage.find_damage, mojibake.find_garbled)]
         )
         repeated = _copies(export.frame)
-        blanks = _own(export.frame, mapping, repeated, ("blank",))
+        joined = combining.find(export.frame, mapping, repeated)
+        copies = repeated["row"]
+        blanks = _own(export.frame, mapping, copies, ("blank",))
         frame = blank_noted(export.frame, blanks.noted)
         unique = mapping.unique_in_file if before_plan else mapping.unique
-        keys, own = _keys(frame, mapping, unique, repeated), _own(frame, mapping, repeated, ("file", "rows", "warn"))
+        keys = _keys(frame, mapping, unique, pl.concat([copies, joined["row"]]))
+        own = _own(frame, mapping, copies, ("file", "rows", "warn"))
     delivered = [export.rejects, repeated, *damage.result()]
     checks = [(missing, []), *_check_delivered(export, delivered), *keys.checks, *own.checks, *blanks.checks]
     # A mapping and a tenant file may contain the same check, or one that is built in.
     once = pl.concat([keys.rejects, own.rejects]).unique(("row", "column", "reason"), keep="first", maintain_order=True)
+    found = pl.concat([*delivered, once])
+    together = combining.rejected_together(joined, found)
+    joined = joined.join(pl.concat([found, together]), on="row", how="anti")
     return Validation(
         [check for check, _ in checks],
-        pl.concat([*delivered, once]).sort("row", maintain_order=True),
+        pl.concat([found, together]).sort("row", maintain_order=True),
         pl.concat([odd, blanks.noted, own.noted]).unique(maintain_order=True).sort("row", maintain_order=True),
         _failing([rows for _, rows in checks]),
-        skipped,
+        pl.concat([skipped, combining.skipped(joined, export.frame, mapping)]),
+        joined,
     )
 
 
@@ -234,7 +244,7 @@ def _check_delivered(export: Export, delivered: list[pl.DataFrame]) -> Iterable[
         yield from [(_not_evaluated(each), [])] if failing is None else _to_checks(each, result, failing)
 
 
-def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: Iterable[str]) -> _Found:
+def _own(frame: pl.DataFrame, mapping: Mapping, left_out: pl.Series, scopes: Iterable[str]) -> _Found:
     """Evaluate the mapping file's expectations of these scopes on the export as the library wrote it."""
     expected = mapping.expect.scopes()
     asked = [reasons.library_check(each, scope) for scope in scopes for each in expected[scope]]
@@ -252,7 +262,7 @@ def _own(frame: pl.DataFrame, mapping: Mapping, repeated: pl.DataFrame, scopes: 
     # Two checks may compare the same numbers.
     numbers = {each.number: _as_number(each) for each in asked if each.number}
     table = table.with_columns(*numbers.values())
-    return _evaluate(table, table.collect_schema().names()[1:], asked, repeated)
+    return _evaluate(table, table.collect_schema().names()[1:], asked, left_out)
 
 
 def _as_number(asked: Expected) -> pl.Expr:
@@ -280,7 +290,7 @@ def _texts(arguments: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _keys(frame: pl.DataFrame, mapping: Mapping, unique: list[str], repeated: pl.DataFrame) -> _Found:
+def _keys(frame: pl.DataFrame, mapping: Mapping, unique: list[str], left_out: pl.Series) -> _Found:
     """Evaluate the built-in expectations on the target's key fields."""
     columns: dict[str, pl.Series] = {}
     for path in dict.fromkeys([*mapping.required, *unique]):
@@ -294,18 +304,18 @@ def _keys(frame: pl.DataFrame, mapping: Mapping, unique: list[str], repeated: pl
     asked = [reasons.required_check(path, mapping) for path in mapping.required]
     asked += [reasons.unique_check(path, mapping) for path in unique]
     seen = [str(each.put.arguments["column"]) for each in asked]
-    return _evaluate(frame.select(ROW, **columns).lazy(), seen, asked, repeated)
+    return _evaluate(frame.select(ROW, **columns).lazy(), seen, asked, left_out)
 
 
-def _evaluate(table: pl.LazyFrame, seen: list[str], asked: list[Expected], repeated: pl.DataFrame) -> _Found:
+def _evaluate(table: pl.LazyFrame, seen: list[str], asked: list[Expected], left_out: pl.Series) -> _Found:
     """
-    Evaluate the expectations on a table with ROW, of which they use the columns `seen`, without the `repeated` rows.
+    Evaluate the expectations on a table with ROW, of which they use the columns `seen`, without the rows `left_out`.
 
     Some of the failing rows become rejects, others get a note.
     """
     checks: list[tuple[Check, list[int]]] = []
     rejects, noted = [no_rejects()], [no_notes()]
-    for each, result in zip(asked, _results(table, seen, asked, repeated), strict=True):
+    for each, result in zip(asked, _results(table, seen, asked, left_out), strict=True):
         failing = great_expectations.failing_rows(each.expectation.name, result)
         if failing is None:
             checks.append((_not_evaluated(each), []))
@@ -323,14 +333,14 @@ def _evaluate(table: pl.LazyFrame, seen: list[str], asked: list[Expected], repea
     return _Found(checks, pl.concat(rejects), pl.concat(noted))
 
 
-def _results(table: pl.LazyFrame, seen: list[str], asked: list[Expected], repeated: pl.DataFrame) -> list[Any]:
+def _results(table: pl.LazyFrame, seen: list[str], asked: list[Expected], left_out: pl.Series) -> list[Any]:
     """
-    Great Expectations' result for each expectation, without the `repeated` rows.
+    Great Expectations' result for each expectation, without the rows `left_out`.
 
     In a large table, what looks at each row alone is evaluated in parts, and only the other expectations, such as those
     on unique values, get all rows of the columns that they name: pandas takes several times the memory of polars.
     """
-    kept = table.filter(~pl.col(ROW).is_in(repeated["row"].implode())) if repeated.height else table
+    kept = table.filter(~pl.col(ROW).is_in(left_out.implode())) if left_out.len() else table
     height = kept.select(pl.len()).collect().item()
     every = [each.put for each in asked]
     if height <= ROWS_AT_ONCE:

@@ -17,7 +17,7 @@ from patronload.config.tenants import Limits
 from patronload.errors import ConfigError
 from patronload.exports import merging, pgp, reading, reject_files, reject_workbooks
 from patronload.exports.reading import Export
-from patronload.mapping import transform
+from patronload.mapping import combining, transform
 
 PATRONS = "patrons.jsonl"
 REJECTS = "rejects.csv"
@@ -113,8 +113,7 @@ def preview(  # noqa: PLR0913 - the keys of a tenant file, for those who have no
     read = merging.merge([(file.name, _read(file, layout, key)) for file in files], whole, same_person)
     rules = whole.over(read.columns) if missing_columns == "keep" else whole
     found = validation.validate(read, rules)
-    accepted = rows.without(rows.blank_noted(read.visible, found.noted), found.skipped)
-    made = None if found.refusals else transform.transform(accepted, rules, found.rejects)
+    made = None if found.refusals else _transform(read, rules, found)
     noted = pl.concat([found.noted, made.noted]) if made else found.noted
     patrons = made.patrons if made else pl.DataFrame(schema={"row": pl.UInt32, transform.PATRON: pl.String})
     known = targets.offline(rules, patrons, zone)
@@ -136,7 +135,22 @@ def preview(  # noqa: PLR0913 - the keys of a tenant file, for those who have no
         *known.warnings,
     ]
     files_of_rows = (rejects_file, workbook, noted_file)
-    return Preview(read.rows, patrons, rejects, noted, found.skipped, refusals, *files_of_rows, known.posted, warnings)
+    skipped = found.skipped.join(rejects, on="row", how="anti", maintain_order="left")
+    return Preview(read.rows, patrons, rejects, noted, skipped, refusals, *files_of_rows, known.posted, warnings)
+
+
+def _transform(read: reading.Export, rules: Mapping, found: validation.Validation) -> transform.Transformed:
+    """The patrons of all rows, and the rows that cannot become one."""
+    frame = rows.blank_noted(read.visible, found.noted)
+    joined = found.combined
+    whole = combining.combine(frame, joined, rules, found.rejects) if joined.height else combining.no_one()
+    refused = pl.concat([found.rejects, whole.rejects])
+    made = transform.transform(rows.without(frame, found.skipped), rules, refused)
+    return made._replace(
+        patrons=combining.with_others(made.patrons, whole),
+        rejects=pl.concat([made.rejects, whole.rejects]).unique(maintain_order=True).sort("row", maintain_order=True),
+        noted=pl.concat([made.noted, whole.noted]),
+    )
 
 
 def _mapping(given: str) -> Mapping:

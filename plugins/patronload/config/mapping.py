@@ -13,6 +13,7 @@ from patronload.config.ownership import Owner
 from patronload.config.rules import Rule, Text
 from patronload.documents.models import Document
 from patronload.systems import System
+from patronload.systems.description import Kind
 
 OTHERWISE, BLANK = "otherwise", "blank"
 """The keys of a lookup for all codes that are not listed, and for a blank cell."""
@@ -126,6 +127,11 @@ class Mapping(Document):
     prefer: Prefer | None = Field(
         None, description="the row that is loaded if a person has several; the others are skipped"
     )
+    combine: tuple[str, ...] = Field(
+        (),
+        description="lists that are made of all rows of a person who has several; the other rows are skipped",
+        examples=["[departments, personal.addresses]"],
+    )
     skip: tuple[Skip, ...] = Field(
         (), description="rows that are not loaded, and are neither checked nor rejected: those that meet a condition"
     )
@@ -155,6 +161,17 @@ class Mapping(Document):
         lists = [*(rule.columns for rule in self.fields.values()), *(rule.columns for rule in self.skip)]
         lists += [[self.prefer.column]] if self.prefer else []
         return list(dict.fromkeys(column for columns in lists for column in columns))
+
+    def is_combined(self, path: str) -> bool:
+        """Whether a field is made of all rows of a person."""
+        return re.sub(r"\[.*", "", path) in self.combine
+
+    @property
+    def can_be_combined(self) -> list[str]:
+        """The lists that the mapping fills."""
+        lists = [path for path, rule in self.fields.items() if any(variant.split for variant in rule.variants)]
+        named = [path for path in self.fields if self.system.kind(path) is Kind.LIST]
+        return list(dict.fromkeys([*named, *lists, *(path.partition("[")[0] for path in self.fields if "[" in path)]))
 
     @property
     def checked_columns(self) -> list[str]:

@@ -78,6 +78,7 @@ def _mistakes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
     for name in mapping.lookups:
         if not any(variant.lookup == name for rule in mapping.fields.values() for variant in rule.variants):
             yield ("lookups", name), "no rule uses this table. Remove it, or name it in a rule's 'lookup'."
+    yield from _wrong_lists(mapping)
     yield from _dead_codes(mapping)
     yield from required_blanks(mapping, mapping.expect)
     yield from _wrong_owners(mapping)
@@ -92,6 +93,14 @@ def required_blanks(mapping: Mapping, expect: Expectations) -> Iterator[tuple[ya
         for path in [path for path in mapping.required if mapping.fields[path].columns == [column]][:1]:
             key = ("expect", "blank", place, check.name)
             yield key, f"{column} cannot be emptied, because {path} is required. Move the check to 'rows'."
+
+
+def _wrong_lists(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
+    known = mapping.can_be_combined
+    for place, path in enumerate(mapping.combine):
+        if path not in known:
+            sentence = f"'{path}' is not a list that this mapping fills; {models.suggestion(path, known)}"
+            yield ("combine", place), sentence if known else f"'{path}' is not a list that this mapping fills."
 
 
 def _wrong_owners(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:

@@ -45,9 +45,16 @@ def forget_plan(run: Run) -> None:
 def forget_checks(run: Run) -> None:
     """Remove what an earlier attempt found in another file, and its plan."""
     forget_plan(run)
-    for name in (names.VALIDATION, names.PATRONS, names.VALIDATE_REJECTS, names.TRANSFORM_REJECTS, names.REJECTS):
+    for name in (names.VALIDATION, names.PATRONS, names.VALIDATE_REJECTS, names.TRANSFORM_REJECTS, names.COMBINED):
         run.remove(name)
-    for name in (names.REJECTS_WORKBOOK, names.SKIPPED, names.NOTED, names.TRANSFORM_NOTED, names.FAILING):
+    for name in (
+        names.REJECTS_WORKBOOK,
+        names.SKIPPED,
+        names.COMBINED,
+        names.NOTED,
+        names.TRANSFORM_NOTED,
+        names.FAILING,
+    ):
         run.remove(name)
 
 

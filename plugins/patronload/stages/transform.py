@@ -10,10 +10,12 @@ from patronload import rows
 from patronload.artifacts import names, tables
 from patronload.artifacts.models import CodeCount, Fields
 from patronload.checks import limits
+from patronload.config.mapping import Mapping
 from patronload.loads import delivery, failures, gatekeeper, reruns
 from patronload.loads.load import Counts, Load
+from patronload.mapping import combining, unknown_codes
 from patronload.mapping import transform as patrons
-from patronload.mapping import unknown_codes
+from patronload.mapping.combining import Combined
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +38,15 @@ def map_rows(load: Load) -> Counts:
     facts, refused = delivery.facts(load), tables.read(load.run, names.VALIDATE_REJECTS)
     noted = tables.read(load.run, names.NOTED) if load.run.has(names.NOTED) else rows.no_notes()
     mapping = load.mapping(facts.columns)
+    combined = _combine(load, mapping, refused, noted)
     with load.run.writing(names.PATRONS) as file:
         writer = tables.Writer(file)
-        rejects, groups, notes, filled, codes = [], [], [], [], []
-        skipped = tables.read_skipped(load.run)
+        rejects, groups, notes = [combined.rejects], [], [combined.noted]
+        filled, codes = [], []
+        skipped, unmade = tables.read_skipped(load.run), pl.concat([refused, combined.rejects])
         accepted = (rows.without(rows.blank_noted(part, noted), skipped) for part in delivery.rows_in_parts(load.run))
-        for part in patrons.parts(accepted, mapping, refused):
-            writer.write(part.patrons)
+        for part in patrons.parts(accepted, mapping, unmade):
+            writer.write(combining.with_others(part.patrons, combined))
             rejects.append(part.rejects)
             notes.append(part.noted)
             filled.append(part.filled)
@@ -50,7 +54,9 @@ def map_rows(load: Load) -> Counts:
             groups.append(part.patrons.select(key=mapping.system.key).with_columns(part.groups))
         writer.close()
         _count_fields(writer.height, pl.concat(filled), pl.concat(codes)).write(load.run)
-        rejected_here = unknown_codes.named(pl.concat(rejects))
+        once = pl.concat(rejects).unique(("row", "column", "value", "reason"), maintain_order=True)
+        rejected_here = unknown_codes.named(once)
+        _keep_skipped(load, rejected_here)
         tables.write(load.run, names.TRANSFORM_REJECTS, rejected_here)
         tables.write(load.run, names.TRANSFORM_NOTED, pl.concat(notes))
         rejected = pl.concat([refused["row"], rejected_here["row"]]).n_unique()
@@ -68,3 +74,20 @@ def _count_fields(patrons: int, filled: pl.DataFrame, codes: pl.DataFrame) -> Fi
         filled=dict(fields.iter_rows()),
         codes=tuple(CodeCount(**line) for line in counted.iter_rows(named=True)),
     )
+
+
+def _combine(load: Load, mapping: Mapping, refused: pl.DataFrame, noted: pl.DataFrame) -> Combined:
+    """The people whose rows are combined; none in most loads."""
+    joined = tables.read(load.run, names.COMBINED) if load.run.has(names.COMBINED) else combining.nothing()
+    wanted = combining.rows_of(joined).implode()
+    parts = delivery.rows_in_parts(load.run) if joined.height else iter(())
+    chosen = [rows.blank_noted(part, noted).filter(pl.col(rows.ROW).is_in(wanted)) for part in parts]
+    return combining.combine(pl.concat(chosen), joined, mapping, refused) if chosen else combining.no_one()
+
+
+def _keep_skipped(load: Load, rejects: pl.DataFrame) -> None:
+    """Each row counts once: one that was to go into another row, and is rejected here, is not skipped."""
+    skipped = tables.read(load.run, names.SKIPPED) if load.run.has(names.SKIPPED) else rows.no_skipped()
+    kept = skipped.join(rejects, on="row", how="anti", maintain_order="left")
+    if kept.height < skipped.height:
+        tables.write(load.run, names.SKIPPED, kept)

@@ -54,6 +54,9 @@ def _check(load: Load) -> Counts:
     rejected = found.rejects["row"].n_unique()
     tables.write(load.run, names.VALIDATE_REJECTS, found.rejects)
     tables.write(load.run, names.SKIPPED, found.skipped)
+    load.run.remove(names.COMBINED)
+    if found.combined.height:
+        tables.write(load.run, names.COMBINED, found.combined)
     tables.write(load.run, names.NOTED, found.noted)
     tables.write(load.run, names.FAILING, found.failing)
     Validation(
