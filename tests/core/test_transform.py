@@ -185,6 +185,21 @@ def test_an_address_made_only_of_fixed_values_is_left_out(mapping, frame):
     assert [record["personal"].get("addresses") for record in records] == [[home], [work], None]
 
 
+def test_an_address_with_nothing_but_its_type_and_a_flag_is_left_out(mapping, frame):
+    """Both come from the row, and say nothing about where the person lives."""
+    rules = """
+  personal.lastName: N
+  personal.addresses[0].addressTypeId: T
+  personal.addresses[0].primaryAddress: {column: T, lookup: primary}
+  personal.addresses[0].city: C
+lookups:
+  primary: {CM: true, PM: false}
+"""
+    records, _ = only(mapping, frame, rules, N=["x"] * 3, T=["CM", "PM", "CM"], C=["", "", "Rome"])
+    there = {"addressTypeId": "CM", "primaryAddress": True, "city": "Rome"}
+    assert [record["personal"].get("addresses") for record in records] == [None, None, [there]]
+
+
 def test_a_row_that_was_refused_before_is_looked_at_and_not_sent(mapping, frame):
     """The library learns of all that is to be mended in a row at once."""
     table = frame(ID=["1", "2"], A=["13/13/2026", "01/01/2027"])

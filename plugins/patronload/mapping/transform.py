@@ -24,6 +24,7 @@ from patronload.mapping.cells import MISREAD, OUTSIDE, TEXT, UNMADE, VALUE
 from patronload.mapping.expressions import Part
 from patronload.mapping.field_counts import GROUP
 from patronload.rows import NOTED, ROW, no_notes, no_rejects
+from patronload.systems.description import Kind
 
 PATRON = "patron"
 
@@ -372,7 +373,7 @@ def _without_first_comma(parts: list[_Json]) -> list[pl.Expr]:
 
 
 def _telling(branch: _Branch, parts: list[_Json], name: str, made: pl.DataFrame, mapping: Mapping) -> list[_Json]:
-    """The parts that make a branch worth sending: an address needs more than its type, fixed values and defaults."""
+    """The parts that make a branch worth sending: an address needs more than its type, a flag and fixed values."""
     if not re.search(r"\.\d$", name):
         return parts
     children = zip(branch.children.values(), parts, strict=True)
@@ -384,7 +385,8 @@ def _is_telling(child: _Branch | str, mapping: Mapping) -> bool:
         return True
     entry, _, property_ = child.rpartition(".")
     is_type = mapping.system.needed_beside.get(re.sub(r"\[\d\]$", "", entry)) == property_
-    return not mapping.fields[child].is_fixed and not is_type
+    is_flag = mapping.system.kind(child) is Kind.YES_NO
+    return not (mapping.fields[child].is_fixed or is_type or is_flag)
 
 
 def _without_defaults(child: _Branch | str, part: _Json, made: pl.DataFrame) -> _Json:
