@@ -18,7 +18,7 @@ CONDITIONS = $(if $(DAY),--day $(DAY)) $(if $(TIME),--time $(TIME)) $(if $(ZONE)
 UNDER = $(if $(strip $(CONDITIONS)),$(BIN)/python -m local.conditions $(CONDITIONS))
 
 # The tests whose input is made up at random and comes from outside: exports, YAML, answers, encrypted files.
-FUZZED = tests/core/test_exports.py tests/core/test_records.py tests/core/test_plain_text.py tests/config/test_yaml_files.py \
+FUZZED = tests/core/test_mutated_files.py tests/core/test_exports.py tests/core/test_records.py tests/core/test_plain_text.py tests/config/test_yaml_files.py \
 	tests/targets/test_folio_answers.py tests/targets/test_infiniti_answers.py tests/test_encryption.py
 
 .DEFAULT_GOAL := help
@@ -67,8 +67,9 @@ bench: setup ## measure speed and memory: ROWS=1000000, and PART=core (or sizes,
 faults: setup ## run the fault campaign, hundreds of random loads with injected faults: RUNS=500 SEED=1 TARGET=infiniti
 	@$(WITH_PLUGINS) $(BIN)/python -m faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))
 
-fuzz: setup ## feed random input, new each time, to everything that reads outside data: EXAMPLES=2000 for each test
-	@PATRONLOAD_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 2 --dist loadgroup --hypothesis-profile=fuzz $(FUZZED)
+fuzz: setup ## feed random input, new each time, to everything that reads outside data: EXAMPLES=2000 for each test, FILES=20000
+	@PATRONLOAD_FUZZ_EXAMPLES=$(EXAMPLES) PATRONLOAD_MUTATED_FILES=$(or $(FILES),20000) PATRONLOAD_MUTATED_SEED=$$(date +%s) \
+		$(BIN)/python -m pytest -n 2 --dist loadgroup --hypothesis-profile=fuzz $(FUZZED)
 
 docs: setup ## redraw the diagram of the packages in docs/architecture.md
 	@$(BIN)/python docs/picture.py

@@ -148,7 +148,9 @@ def _transform(read: reading.Export, rules: Mapping, found: validation.Validatio
     made = transform.transform(rows.without(frame, found.skipped), rules, refused)
     return made._replace(
         patrons=combining.with_others(made.patrons, whole),
-        rejects=pl.concat([made.rejects, whole.rejects]).unique(maintain_order=True).sort("row", maintain_order=True),
+        rejects=pl.concat([made.rejects, whole.rejects])
+        .unique(("row", "column", "value", "reason"), maintain_order=True)
+        .sort("row", maintain_order=True),
         noted=pl.concat([made.noted, whole.noted]),
     )
 

@@ -35,7 +35,7 @@ def read(content: bytes, layout: Layout) -> Sheet:
                     "tenant file, or ask the sender."
                 )
             cells = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
-    except (CalamineError, zipfile.BadZipFile):
+    except (CalamineError, zipfile.BadZipFile, ValueError, OSError):
         raise SourceError("The Excel file is damaged or incomplete. Ask the sender to send it again.") from None
     return _sheet(cells)
 
