@@ -136,7 +136,7 @@ def test_a_wrong_product_is_noticed(monkeypatch, seed, thing, name, change, comp
 def test_a_returner_who_is_not_sent_is_noticed(monkeypatch):
     """Infiniti's unchanged rows are known by the ledger only, which must not forget who was disabled."""
     monkeypatch.setattr(infiniti_plan, "LEFT", "present")
-    wrong = list(several(range(1, 4), "infiniti-weeks"))
+    wrong = list(several([136, 108], "infiniti-weeks"))
     assert any("enabled is False, must be True" in sentence for one in wrong for sentence in one.complaints)
 
 
