@@ -14,7 +14,7 @@ KEEP ?= .local/tests
 WORKERS ?= 3
 
 # The share of the lines in plugins/ that the tests run, in per cent; less fails. What only Airflow's own processes run does not count.
-COVERAGE := 80
+COVERAGE := 60
 MEASURED = $(BIN)/python -m slipcover --source plugins --missing-width 60 --out $(KEEP)/coverage.txt $(if $(TESTS),,--fail-under $(COVERAGE))
 
 # Another day, time of day or time zone, or a machine that is busy with other programs; see local/conditions.py.
