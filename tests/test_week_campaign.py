@@ -1,7 +1,6 @@
 """Weeks of complete files while everything goes wrong, and that their oracle would notice a product that is wrong."""
 
 import ast
-import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -17,7 +16,6 @@ from faults.week_oracle import LEFT, Oracle
 from faults.week_undo import Ran
 from patronload.artifacts import names, tables
 from patronload.config.leavers import Leavers
-from patronload.folding import fold
 from patronload.loads import leavers, ledger_updates
 from patronload.targets import ledger_changes
 from patronload.targets.folio import departures, three_way
@@ -73,16 +71,13 @@ def test_the_same_seed_is_the_same_week():
 
 def by_prefix(folio: Any, leaving: Any, stored: Any, reading: Any, rules: Any) -> Any:
     """Everyone whose id begins like a leaver's, and who is not in the file, leaves too."""
-    beginning = leaving.keys[0][:1]
-    more = {
-        fold(user["externalSystemId"]): json.dumps(user).encode()
-        for user in folio.all_users()
-        if user["externalSystemId"].startswith(beginning) and fold(user["externalSystemId"]) not in stored.users
-    }
-    keys = [*leaving.keys, *(json.loads(user)["externalSystemId"] for user in more.values())]
-    return planned_departures(
-        folio, leaving._replace(keys=keys), stored._replace(users=stored.users | more), reading, rules
-    )
+    beginning, keys = leaving.keys[0][:1], [*leaving.keys]
+    for user in folio.all_users():
+        key = user["externalSystemId"]
+        if key.startswith(beginning) and stored.user(key) is None:
+            keys.append(key)
+            stored.add(user, is_own=True)
+    return planned_departures(folio, leaving._replace(keys=keys), stored, reading, rules)
 
 
 planned_departures = departures.plan
