@@ -3,6 +3,7 @@
 import json
 import unicodedata
 
+import polars as pl
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -116,6 +117,14 @@ def test_whatever_would_change_is_found_beforehand(text):
     assert unicodedata.is_normalized("NFC", once["A"].item())
     if once["A"].item() != text:
         assert invisible.may_occur(text.encode(), "utf-8")
+
+
+@given(st.lists(st.none() | st.text() | st.text("aé1- \x01\x0b\x7f\x85\u00ad\u0301\u200b\u200d\ufe0f\t\n", max_size=6)))
+def test_the_short_cut_for_plain_cells_changes_nothing(cells):
+    """Only cells that may have such characters are changed; the others are as they would be after all the changes."""
+    frame = pl.DataFrame({"LAST": cells}, schema={"LAST": pl.String})
+    text = pl.col("LAST").str.replace_all(invisible.INVISIBLE, "").str.replace_all(invisible.LONE_JOINERS, "${1}")
+    assert invisible.cleaned(frame).equals(frame.select(text.str.normalize("NFC")))
 
 
 def test_the_rejects_file_has_the_cells_as_they_came():

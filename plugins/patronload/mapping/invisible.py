@@ -26,6 +26,8 @@ LONE_JOINERS = rf"(^|[\p{{Latin}}\p{{N}}\p{{P}}\p{{Z}}\p{{Cc}}])[{JOINERS}]+"
 
 DOUBTFUL = rf"{INVISIBLE}|{LONE_JOINERS}"
 
+ASCII_CONTROLS = r"[\x01-\x08\x0B\x0C\x0E-\x1F\x7F]"
+
 CONTROLS = bytes([*range(1, 9), 11, 12, *range(14, 32), 127])
 
 STARTS = (
@@ -56,11 +58,21 @@ def may_occur(content: bytes, encoding: str) -> bool:
 
 def cleaned(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with visible characters only; ROW stays as it is."""
-    return frame.with_columns(_visible(pl.col(pl.String)).str.normalize("NFC"))
+    changed = [_cleaned(cells, odd) for cells in frame.select(pl.col(pl.String)) if (odd := _may_have(cells)).any()]
+    return frame.with_columns(changed) if changed else frame
 
 
-def _visible(text: pl.Expr) -> pl.Expr:
-    return text.str.replace_all(INVISIBLE, "").str.replace_all(LONE_JOINERS, "${1}")
+def _may_have(cells: pl.Series) -> pl.Series:
+    """Which cells may have invisible characters or separate accents. Most have only printable ASCII characters."""
+    return (cells.str.len_bytes() != cells.str.len_chars()) | cells.str.contains(ASCII_CONTROLS)
+
+
+def _cleaned(cells: pl.Series, odd: pl.Series) -> pl.Series:
+    return cells.scatter(odd.arg_true(), _visible(cells.filter(odd)))
+
+
+def _visible(text: pl.Series) -> pl.Series:
+    return text.str.replace_all(INVISIBLE, "").str.replace_all(LONE_JOINERS, "${1}").str.normalize("NFC")
 
 
 def notes(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
@@ -68,7 +80,7 @@ def notes(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     found = [no_notes()]
     for column in mapping.columns:
         cells = frame.select(pl.col(ROW).cast(pl.UInt32).alias("row"), value=pl.col(column))
-        cells = cells.filter(pl.col("value").str.contains(DOUBTFUL))
+        cells = cells.filter(_may_have(cells["value"])).filter(pl.col("value").str.contains(DOUBTFUL))
         if cells.height:
             found.append(_notes_of(cells, column))
     return pl.concat(found)
