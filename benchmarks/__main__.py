@@ -3,6 +3,7 @@ Measure: python -m benchmarks [rows] [part ...]
 
 * core: from CSV bytes to chunk files, including validation, compared with a script of the kind that libraries write
   themselves (csv and json, no validation), on the same generated rows;
+* rules: the same mapping with ten cases and five patterns;
 * pieces: where that time goes, piece by piece;
 * sizes: the cost of a row in exports of 100,000, 1,000,000 and 2,000,000 rows, and the memory of every stage of a load;
 * dag: a real DAG run of 100,000 rows, one in twenty bad, compared with the same stages alone;
@@ -39,6 +40,7 @@ from benchmarks import (
     pieces,
     posting,
     real_speed,
+    rules,
     stages,
     stored,
 )
@@ -99,6 +101,7 @@ def parse() -> None:
 
 PARTS: dict[str, Callable[[int], None]] = {
     "core": core.measure,
+    "rules": rules.measure,
     "pieces": pieces.measure,
     "sizes": lambda _: sizes(),
     "dag": lambda _: dag_run.measure(),

@@ -52,7 +52,7 @@ def measure(rows: int, bad: float = 0.0) -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = export(Path(folder), rows, bad)
         print(f"core: {rows:,} rows, {made.stat().st_size / 1e6:.0f} MB, {bad:.0%} of the rows bad")
-        ours, theirs = _ours(folder), _measured(folder, SCRIPT)
+        ours, theirs = measured(folder), _measured(folder, SCRIPT)
         mapper = migration_tools.speed(Path(folder))
     stages = {**ours["seconds"], "all": sum(ours["seconds"].values()), SCRIPT: theirs["seconds"][SCRIPT]}
     cpu = {**ours["cpu"], "all": sum(ours["cpu"].values()), SCRIPT: theirs["cpu"][SCRIPT]}
@@ -81,7 +81,7 @@ def sizes() -> None:
         # Alternately, because other programs on the machine usually run for a while.
         turn = [rows for rows in found for _ in range(3 if rows <= SIZES[0] else 1)]
         for _, rows in product(range(3), turn):
-            took = _ours(f"{folder}/{rows}")
+            took = measured(f"{folder}/{rows}")
             found[rows].append((sum(took["seconds"].values()), sum(took["cpu"].values()), took["peak"]))
     once = min(found[FEW])[0]
     print(f"sizes: the fixed cost of a file is {once:.2f} s; elapsed time per row with and without it")
@@ -95,7 +95,7 @@ def stages_alone(rows: int, bad: float) -> list[float]:
     """The seconds of validate and of transform, without imports, each in a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         export(Path(folder), rows, bad)
-        seconds = _ours(folder)["seconds"]
+        seconds = measured(folder)["seconds"]
     return [seconds[VALIDATE], seconds[TRANSFORM]]
 
 
@@ -107,30 +107,30 @@ def export(folder: Path, rows: int, bad: float) -> Path:
     return made
 
 
-def _ours(folder: str) -> dict[str, Any]:
+def measured(folder: str, mapping: Path = wide.MAPPING) -> dict[str, Any]:
     """The time of all stages, their highest peak and their results. Deletes what an earlier load left."""
     for left in (Path(folder) / "run").iterdir():
         if left.is_dir():
             shutil.rmtree(left)
         elif left.name != names.EXPORT:
             left.unlink()
-    found = [_measured(folder, stage) for stage in STAGES]
+    found = [_measured(folder, stage, mapping) for stage in STAGES]
     took = {kind: {name: spent for each in found for name, spent in each[kind].items()} for kind in ("seconds", "cpu")}
     results = ", ".join(each["result"] for each in found if each["result"])
     return {**took, "peak": max(each["peak"] for each in found), "result": results}
 
 
-def _measured(folder: str, stage: str) -> Any:
+def _measured(folder: str, stage: str, mapping: Path = wide.MAPPING) -> Any:
     command = [sys.executable, "-m", "benchmarks.core", folder, stage]
-    environment = os.environ | {"PATRONLOAD_INCLUDE": str(include(Path(folder)))}
+    environment = os.environ | {"PATRONLOAD_INCLUDE": str(include(Path(folder), mapping))}
     done = subprocess.run(  # noqa: S603 - our own interpreter and module
         command, cwd=settings.PROJECT, env=environment, check=True, stdout=subprocess.PIPE, text=True
     )
     return json.loads(done.stdout)
 
 
-def include(folder: Path) -> Path:
-    """Northfield's tenant with the mapping of 28 columns."""
+def include(folder: Path, mapping: Path = wide.MAPPING) -> Path:
+    """Northfield's tenant with the mapping of 28 columns, or another one of them."""
     made = folder / "include"
     (made / "tenants").mkdir(parents=True, exist_ok=True)
     text = (settings.PROJECT / "include" / "tenants" / "northfield.yaml").read_text(encoding="utf-8")
@@ -140,14 +140,14 @@ def include(folder: Path) -> Path:
         .replace("max_rejects: 5%", "max_rejects: 50%")
     )
     (made / "tenants" / "northfield.yaml").write_text(text, encoding="utf-8")
-    add_mapping(made)
+    add_mapping(made, mapping)
     return made
 
 
-def add_mapping(folder: Path) -> None:
+def add_mapping(folder: Path, mapping: Path = wide.MAPPING) -> None:
     """The mapping of 28 columns, as folio/wide."""
     (folder / "mappings" / "folio").mkdir(parents=True, exist_ok=True)
-    shutil.copy(wide.MAPPING, folder / "mappings" / "folio" / "wide.yaml")
+    shutil.copy(mapping, folder / "mappings" / "folio" / "wide.yaml")
 
 
 class _Clock:
