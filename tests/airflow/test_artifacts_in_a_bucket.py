@@ -50,6 +50,7 @@ def test_a_load_with_its_artifacts_in_a_bucket(bucket_world: BucketWorld):
         "validation.json",
         "validation.html",
         "failing.parquet",
+        "fields.json",
         "noted.parquet",
         "gates.json",
         "rejects/validate.parquet",

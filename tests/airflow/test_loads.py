@@ -145,6 +145,7 @@ def test_the_artifacts_are_complete(world: World, loads, tenant: str):
         "validation.json",
         "validation.html",
         "failing.parquet",
+        "fields.json",
         "skipped.parquet",
         "noted.parquet",
         "gates.json",

@@ -9,7 +9,7 @@ import pytest
 
 from patronload.loads.posting.post import CHUNKS, RESULTS
 from sandbox.smtp import MailServer
-from tests.airflow.libraries import BucketWorld, accounted, people, text_of, wait_until
+from tests.airflow.libraries import BucketWorld, accounted, people, wait_until
 from tests.airflow.test_artifacts_in_a_bucket import decrypted, objects
 
 # With the Airflow whose artifacts are in a bucket.
@@ -95,7 +95,7 @@ def test_no_mail_server_at_the_end(bucket_world: BucketWorld, outages: Runs):
     notify = bucket_world.task(NO_MAIL, run_id, "notify")
     assert (notify.state, notify.try_number > 1) == ("success", True)
     assert bucket_world.task(NO_MAIL, run_id, "post").try_number == 1
-    (mail,) = (mail for mail in bucket_world.sandbox.mail.mails if run_id in text_of(mail))
+    (mail,) = (mail for mail in bucket_world.sandbox.mail.mails if mail["X-Patronload-Run"] == run_id)
     assert str(mail["Subject"]).startswith("20 patrons are loaded")
 
 
@@ -117,7 +117,7 @@ def test_an_outage_in_mid_load(bucket_world: BucketWorld, outages: Runs, tenant)
     for folder in (CHUNKS, RESULTS):
         assert len([name for name in left if name.startswith(f"{folder}/")]) == count // CHUNK
     assert "failure.json" not in left
-    (mail,) = (mail for mail in bucket_world.sandbox.mail.mails if run_id in text_of(mail))
+    (mail,) = (mail for mail in bucket_world.sandbox.mail.mails if mail["X-Patronload-Run"] == run_id)
     assert str(mail["Subject"]).startswith(f"{count} patrons are loaded")
 
 

@@ -2,7 +2,7 @@
 Answer Airflow's question about an unusual load for a person without an account.
 
 Airflow's own function behind its REST API records the answer, with its locks and its check that there is only one.
-tests/airflow/test_signed_links.py proves with a real scheduler that the load continues.
+tests/airflow/test_links_in_a_load.py proves with a real scheduler that the load continues.
 """
 
 from __future__ import annotations
