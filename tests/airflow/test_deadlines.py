@@ -6,8 +6,7 @@ from tests.airflow.libraries import OVERDUE, World, as_csv, people, text_of, tod
 def test_those_on_call_get_a_mail_while_the_load_goes_on(world: World, overdue: str):
     """To the library's contacts for failures, naming the run; the load waits on, and loads what comes."""
     told = "The load has not ended after 1 minute (Seaton Library, "
-    mails = world.sandbox.mail.mails
-    (mail,) = wait_until(lambda: [mail for mail in mails if str(mail["Subject"]).startswith(told)])
+    (mail,) = wait_until(lambda: [each for each in world.sandbox.mail.mails if str(each["Subject"]).startswith(told)])
     assert "oncall" in mail["X-RcptTo"]
     assert f"{world.airflow.url}/dags/patron_load__{OVERDUE}/runs/" in text_of(mail)
     assert world.api.run(f"patron_load__{OVERDUE}", overdue).state == "running"
