@@ -64,9 +64,9 @@ def patron_load(tenant: Tenant) -> DAG:
     # Set last: Airflow would otherwise give each task a copy and validate it again and again. With hundreds of tenants
     # that is more than half of the time it takes to read them.
     dag.params.update(tasks.PARAMS)
-    # post succeeds only after a real load, so each event of the asset is one.
     for task_id in lineage.STAGES:
         lineage.tell(dag.get_task(task_id), tenant)
+    # post succeeds only after a real load, so each event of the asset is one.
     patrons = Asset(name=f"{tenant.tenant} patrons", uri=tenant.asset, group="patron-load")
     dag.get_task("post").outlets.append(patrons)
     return dag

@@ -12,21 +12,27 @@ These three DAGs work for all libraries together. All are paused until someone u
 `docs/run-artifacts.md` explains what is kept, and why; `docs/monitoring.md` has the set-up of patron_loads_attention.
 """
 
+from typing import Any
+
 from airflow.sdk import DAG
 
 from patronload.in_airflow import upkeep
+
+OPTIONS: dict[str, Any] = {
+    "doc_md": __doc__,
+    "catchup": False,
+    "max_active_runs": 1,
+    "tags": ["patron-load-upkeep"],
+    "default_args": {"owner": "patronload"},
+    "is_paused_upon_creation": True,
+}
 
 with DAG(
     "patron_loads_purge",
     dag_display_name="Patron loads: purge old artifacts",
     description="Deletes artifacts by the ages in the tenant files.",
-    doc_md=__doc__,
     schedule="20 1 * * *",
-    catchup=False,
-    max_active_runs=1,
-    tags=["patron-load-upkeep"],
-    default_args={"owner": "patronload"},
-    is_paused_upon_creation=True,
+    **OPTIONS,
 ) as purge:
     upkeep.purge()
 
@@ -34,13 +40,8 @@ with DAG(
     "patron_loads_attention",
     dag_display_name="Patron loads: what needs attention",
     description="Mails to those on call which libraries need attention.",
-    doc_md=__doc__,
     schedule="15 * * * *",
-    catchup=False,
-    max_active_runs=1,
-    tags=["patron-load-upkeep"],
-    default_args={"owner": "patronload"},
-    is_paused_upon_creation=True,
+    **OPTIONS,
 ) as attention:
     upkeep.attention()
 
@@ -48,12 +49,7 @@ with DAG(
     "patron_loads_digest",
     dag_display_name="Patron loads: weekly mails",
     description="One mail a week about each library's loads.",
-    doc_md=__doc__,
     schedule="0 6 * * 1",
-    catchup=False,
-    max_active_runs=1,
-    tags=["patron-load-upkeep"],
-    default_args={"owner": "patronload"},
-    is_paused_upon_creation=True,
+    **OPTIONS,
 ) as digest:
     upkeep.digest()

@@ -10,6 +10,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from patronload.in_airflow import pages
 from patronload.in_airflow.pages import notes, overtaken
+from patronload.reporting import airflow_links
 
 
 class PatronLoads(AirflowPlugin):
@@ -18,8 +19,8 @@ class PatronLoads(AirflowPlugin):
     name = "patron_loads"
     # Airflow requires class attributes that are lists.
     fastapi_apps: list[Any] = [  # noqa: RUF012
-        {"app": pages.Pages(), "url_prefix": pages.PREFIX, "name": "Patron loads"},
-        {"app": pages.SignedPages(), "url_prefix": pages.LINKS_PREFIX, "name": "Patron loads, by signed link"},
+        {"app": pages.Pages(), "url_prefix": airflow_links.PAGES, "name": "Patron loads"},
+        {"app": pages.SignedPages(), "url_prefix": airflow_links.SIGNED_PAGES, "name": "Patron loads, by signed link"},
     ]
     external_views: list[Any] = pages.views()
     listeners: list[Any] = [notes, overtaken]  # noqa: RUF012

@@ -18,8 +18,8 @@ from sqlalchemy import event
 
 from patronload.artifacts import encryption, names
 from patronload.artifacts import run as runs
-from patronload.in_airflow.pages import PREFIX, links, loads, views
-from patronload.reporting import words
+from patronload.in_airflow.pages import loads, views
+from patronload.reporting import airflow_links, words
 from patronload.reporting.report import Noted
 from tests.pages.conftest import Rights, Site, in_words
 
@@ -118,7 +118,13 @@ def test_who_is_not_logged_in_can_log_in_and_come_back(site: Site, library: str)
         assert link["target"] == "_top"
         assert parse_qs(urlsplit(str(link["href"])).query) == {"next": [back]}
     views_shown = {view["url_route"] for view in views()}
-    assert {links.LIBRARIES, links.LIBRARY, links.FIND, links.REPORT, links.PLAN} == views_shown
+    assert {
+        airflow_links.LIBRARIES,
+        airflow_links.LIBRARY,
+        airflow_links.FIND,
+        airflow_links.REPORT,
+        airflow_links.PLAN,
+    } == views_shown
 
 
 def test_only_libraries_that_one_may_read(site: Site, library: str, counted):
@@ -412,7 +418,7 @@ def test_the_icon_is_drawn_for_light_and_for_dark(site: Site):
     light, dark = (site.get(f"/icon-{looks}.svg") for looks in ("light", "dark"))
     assert {each.headers["content-type"] for each in (light, dark)} == {"image/svg+xml"}
     assert [ET.fromstring(each.text).get("stroke") for each in (light, dark)] == ["#27272a", "#fafafa"]
-    shown = [view[name].removeprefix(PREFIX) for view in views() for name in ("icon", "icon_dark_mode")]
+    shown = [view[name].removeprefix(airflow_links.PAGES) for view in views() for name in ("icon", "icon_dark_mode")]
     assert set(shown) == {"/icon-light.svg", "/icon-dark.svg"}
     assert site.get("/icon-red.svg").status_code == 422
 

@@ -16,7 +16,7 @@ from patronload.config import expectations, queries, tenant_values
 from patronload.config.leavers import Leavers
 from patronload.config.links import Addresses, Links
 from patronload.config.mapping import Expectations
-from patronload.config.source import FolderSource, HttpsSource, SftpSource, SqlSource
+from patronload.config.source import AnySource, SftpSource, SqlSource
 from patronload.config.tenant_values import Age, CronLine, Percent, ShareOrNumber, TimeZone, Wait
 from patronload.documents import loading, models, yaml_files
 from patronload.documents.models import Document
@@ -199,7 +199,7 @@ class Tenant(Document):
         description="a load that has not ended after this time is reported by mail; left out: none is",
         examples=["4 hours"],
     )
-    source: Annotated[SftpSource | FolderSource | SqlSource | HttpsSource, Field(discriminator="type")]
+    source: Annotated[AnySource, Field(discriminator="type")]
     target: Annotated[FolioTarget | InfinitiTarget, Field(discriminator="type")]
     expect: Expectations = Field(
         Expectations(), description="checks of this library's exports, in addition to those of the mapping file"

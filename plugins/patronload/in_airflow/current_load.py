@@ -25,7 +25,7 @@ def of_the_task(name: str) -> Load:
         tenant=_sending_everyone(tenant) if params.get("send_all") else tenant,
         run=artifacts,
         run_id=run.run_id,
-        day=_day(run, tenant, params.get("day")),
+        day=day_of(params.get("day") or run.partition_key, run.run_after, tenant),
         dry_run=params["dry_run"],
         source_path=params["source_path"],
         # A run that was started by an earlier version, and is cleared now, has no such parameter.
@@ -47,14 +47,12 @@ def on_one_line(written: str | None) -> str | None:
     return " ".join(plain_text.one_line(written or "").split()) or None
 
 
-def _day(run: DagRunProtocol, tenant: tenants.Tenant, chosen: str | None) -> date:
-    """The library's local day: the chosen one, the run's partition, or for a run by hand the day of its start."""
-    if asked := chosen or run.partition_key:
-        return date.fromisoformat(asked)
-    return run.run_after.astimezone(tenant.zone).date()
+def day_of(asked: str | None, run_after: datetime, tenant: tenants.Tenant) -> date:
+    """The library's local day: the one asked for (a chosen day, or the run's partition), or the day of the start."""
+    return date.fromisoformat(asked) if asked else run_after.astimezone(tenant.zone).date()
 
 
 def is_past(run: DagRunProtocol, tenant: tenants.Tenant, chosen: str | None = None) -> bool:
     """Whether a person asked for a past day: a backfill, or a run by hand with a day or a partition key."""
-    asked = (chosen or run.partition_key) and run.run_type in ("backfill", "manual")
-    return bool(asked) and _day(run, tenant, chosen) < datetime.now(tenant.zone).date()
+    asked = chosen or run.partition_key if run.run_type in ("backfill", "manual") else None
+    return bool(asked) and day_of(asked, run.run_after, tenant) < datetime.now(tenant.zone).date()

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
-from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.callback import SyncCallback
@@ -18,6 +17,8 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from patronload.config import tenant_values, tenants
 from patronload.config.tenants import Tenant
+from patronload.in_airflow import current_load
+from patronload.reporting.airflow_links import Links
 
 
 def alert(tenant: Tenant) -> DeadlineAlert | None:
@@ -37,16 +38,10 @@ def report_missed(tenant: str, context: Mapping[str, Any]) -> None:
 
     run, loaded = context["dag_run"], tenants.load(tenant)
     run_id = str(run["dag_run_id"])
-    smtp.send(attention_mail.deadline_mail(loaded, run_id, _day(run, loaded), _link(loaded.dag_id, run_id)))
+    link = Links(conf.get("api", "base_url", fallback="").rstrip("/")).run(loaded.dag_id, run_id)
+    smtp.send(attention_mail.deadline_mail(loaded, run_id, _day(run, loaded), link))
 
 
 def _day(run: Mapping[str, Any], tenant: Tenant) -> date:
-    """The library's local day: the run's partition, or the day on which it was started."""
-    if run.get("partition_key"):
-        return date.fromisoformat(run["partition_key"])
-    return datetime.fromisoformat(str(run["run_after"])).astimezone(tenant.zone).date()
-
-
-def _link(dag_id: str, run_id: str) -> str:
-    base = conf.get("api", "base_url", fallback="").rstrip("/")
-    return f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+    asked = (run.get("conf") or {}).get("day") or run.get("partition_key")
+    return current_load.day_of(asked, datetime.fromisoformat(str(run["run_after"])), tenant)

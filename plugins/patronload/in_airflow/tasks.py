@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
-from urllib.parse import quote
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import (
@@ -34,6 +33,7 @@ from patronload.in_airflow import current_load, ended_by_hand, kept_failures, me
 from patronload.loads import approval, earlier_days, late_file, leases
 from patronload.loads.load import Counts, Load
 from patronload.reporting import approval_question
+from patronload.reporting.airflow_links import Links
 
 log = logging.getLogger(__name__)
 
@@ -232,8 +232,7 @@ def _base() -> str | None:
 def _link(task: Any) -> str | None:
     """Where the person answers; None if Airflow does not know its own address (api.base_url)."""
     base = _base()
-    path = (quote(part, safe="") for part in (task.dag_id, "runs", task.run_id, "tasks", task.task_id))
-    return f"{base.rstrip('/')}/dags/{'/'.join(path)}/required_actions" if base else None
+    return Links(base.rstrip("/")).question(task.dag_id, task.run_id) if base else None
 
 
 @task(**FUNCTION, execution_timeout=timedelta(hours=1))

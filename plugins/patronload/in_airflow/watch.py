@@ -16,7 +16,8 @@ from patronload import connections
 from patronload.config import tenants
 from patronload.connections import Connection
 from patronload.errors import ConfigError, TargetError, TransientError
-from patronload.in_airflow.pages import PREFIX, attention
+from patronload.in_airflow.pages import attention
+from patronload.reporting.airflow_links import PAGES
 from patronload.reporting.attention_mail import Problem
 
 CONNECTION = "patronload_airflow"
@@ -38,7 +39,7 @@ def look() -> Watch:
     connection = connections.get(CONNECTION)
     to = _addresses(connection)
     told = _ask(connection, _quiet_days(connection))
-    shown = str(connection.extra.get("page") or f"{connection.host.rstrip('/')}{PREFIX}/?show=attention")
+    shown = str(connection.extra.get("page") or f"{connection.host.rstrip('/')}{PAGES}/?show=attention")
     return Watch(to, shown, sorted(_problems(told)))
 
 
@@ -71,7 +72,7 @@ def _ask(connection: Connection, quiet_days: int) -> dict[str, dict[str, Any]]:
         with httpx.Client(base_url=connection.host, timeout=PATIENCE) as client:
             token = _answer(client.post("auth/token", json=login))["access_token"]
             told = client.get(
-                f"{PREFIX.lstrip('/')}/loads.json",
+                f"{PAGES.lstrip('/')}/loads.json",
                 params={"most": 1, "quiet_days": quiet_days},
                 headers={"Authorization": f"Bearer {token}"},
             )

@@ -25,9 +25,9 @@ def filled(fragments: Dictionary[str, pl.Series | pl.Expr], good: pl.Series) -> 
     return pl.DataFrame({"field": list(fragments), PATRONS: counts}, schema=FILLED)
 
 
-def codes(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+def codes(frame: pl.DataFrame, groups: pl.Series, good: pl.Series, mapping: Mapping) -> pl.DataFrame:
     """
-    How many rows have each code of the lookup that gives the patron group, and which GROUP they get.
+    How many of the `good` rows have each code of the lookup that gives the patron group, and which GROUP they get.
 
     A code that the lookup does not list may be anything, so it is not named.
     """
@@ -35,7 +35,8 @@ def codes(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     if rule is None or rule.lookup is None or len(rule.columns) != 1:
         return pl.DataFrame(schema=CODES)
     listed = {code.casefold(): code for code in mapping.lookups[rule.lookup]}
-    counted = frame.group_by(pl.col(rule.columns[0]).str.strip_chars().alias(CODE), GROUP).len(PATRONS)
+    rows = frame.select(pl.col(rule.columns[0]).str.strip_chars().alias(CODE)).with_columns(groups.alias(GROUP))
+    counted = rows.filter(good).group_by(CODE, GROUP).len(PATRONS)
     known = pl.col(CODE).str.to_lowercase().replace_strict(listed, default=None, return_dtype=pl.String)
     named = pl.when(pl.col(CODE).fill_null("") == "").then(pl.lit(BLANK)).otherwise(known)
     return (

@@ -26,9 +26,9 @@ LONE_JOINERS = rf"(^|[\p{{Latin}}\p{{N}}\p{{P}}\p{{Z}}\p{{Cc}}])[{JOINERS}]+"
 
 DOUBTFUL = rf"{INVISIBLE}|{LONE_JOINERS}"
 
-ASCII_CONTROLS = r"[\x01-\x08\x0B\x0C\x0E-\x1F\x7F]"
-
 CONTROLS = bytes([*range(1, 9), 11, 12, *range(14, 32), 127])
+
+ASCII_CONTROLS = "[" + "".join(rf"\x{code:02X}" for code in CONTROLS) + "]"
 
 STARTS = (
     b"\xc2",

@@ -113,7 +113,7 @@ def transform_part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame)
         groups.filter(good),
         noted.sort("row", maintain_order=True),
         field_counts.filled({path: field.fragment for path, field in made.items()}, good),
-        field_counts.codes(frame.with_columns(groups).filter(good), mapping),
+        field_counts.codes(frame, groups, good, mapping),
     )
 
 
@@ -261,7 +261,7 @@ def _reject_untranslated(faulty: pl.DataFrame, path: str, rule: Variant) -> pl.D
     if rule.lookup is not None:
         code = "has a code that" if rule.split else "is a code that"
         advice = f"add it to lookups.{rule.lookup} in the mapping file, or correct the row"
-        return _rejects(faulty, path, rule, pl.lit(f"{code} is not set up in the mapping yet"), advice)
+        return _rejects(faulty, path, rule, pl.lit(f"{code} {unknown_codes.NOT_SET_UP}"), advice)
     if rule.date is None:
         return no_rejects()
     outside = pl.col(OUTSIDE).is_not_null()

@@ -16,8 +16,10 @@ FEWEST_ROWS = 5
 LONGEST = 40
 """Characters of the longest code that is named."""
 
-_UNKNOWN = "is a code that is not set up in the mapping yet"
-_SUMMARY = " has a code that is not set up in the mapping yet"
+NOT_SET_UP = "is not set up in the mapping yet"
+"""What the reason says of a code; see transform."""
+
+_UNKNOWN, _SUMMARY = f"is a code that {NOT_SET_UP}", f" has a code that {NOT_SET_UP}"
 
 
 def named(rejects: pl.DataFrame) -> pl.DataFrame:
@@ -32,9 +34,7 @@ def named(rejects: pl.DataFrame) -> pl.DataFrame:
     )
     if shared.is_empty():
         return rejects
-    told = pl.format(
-        "{}: the code '{}' is not set up in the mapping yet", pl.col("summary").str.strip_suffix(_SUMMARY), "value"
-    )
+    told = pl.format(f"{{}}: the code '{{}}' {NOT_SET_UP}", pl.col("summary").str.strip_suffix(_SUMMARY), "value")
     found = rejects.join(
         shared.select("summary", "value", told=told), on=["summary", "value"], how="left", maintain_order="left"
     )

@@ -13,8 +13,9 @@ from patronload import dates, plain_text
 from patronload.artifacts.models import Failure
 from patronload.config.tenants import Notify, Tenant
 from patronload.reporting import contact_steps, templates, words
+from patronload.reporting.airflow_links import SIGNED_PAGES
 from patronload.reporting.approval_question import Question
-from patronload.reporting.places import LINKS, Places, Reader, Site
+from patronload.reporting.places import Places, Reader, Site
 from patronload.reporting.report import Outcome, Report
 from patronload.reporting.smtp import Mail
 from patronload.reporting.words import ASKED, LATE
@@ -185,7 +186,7 @@ def question_mail(
 ) -> Mail:
     """The mail with the question; `link` leads to where the answer is given."""
     headline = f"{question.headline} Please answer"
-    signed = bool(link and LINKS in link)
+    signed = bool(link and SIGNED_PAGES in link)
     content = {
         "tenant": tenant,
         "dag": tenant.dag_id,

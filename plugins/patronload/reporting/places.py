@@ -9,15 +9,10 @@ from urllib.parse import quote
 from patronload.config.tenants import Tenant
 from patronload.errors import ConfigError
 from patronload.reporting import signed_links
+from patronload.reporting.airflow_links import PAGES, SIGNED_PAGES, Links
 from patronload.reporting.signed_links import Link, Signer
 
 log = logging.getLogger(__name__)
-
-PAGES = "/patron-loads"
-"""Where the pages for people with an account are, below Airflow's own address."""
-
-LINKS = "/patron-links"
-"""Where the pages behind signed links are."""
 
 HELP = "how-to-fix"
 """The page about rows that were rejected; it is open to everyone and shows no data."""
@@ -51,17 +46,16 @@ class Site(NamedTuple):
         """The pages about a run for one reader."""
         if not self.base:
             return Places()
-        about = f"{self.base}{LINKS}/{HELP}"
+        about = f"{self.base}{SIGNED_PAGES}/{HELP}"
         if self.signer and reader.address and not reader.on_call:
             found = self.link(self.signer, run_id, reader.address)
             link = Link(run_id, signed_links.mark(reader.address, run_id))
             person = signed_links.person(self.tenant, link)
             rejects = f"{found}#rejects" if person and person.may_correct else ""
             return Places(found, rejects, f"{found}#plan", about, signed=True)
-        run = f"{quote(self.tenant.dag_id, safe='')}/runs/{quote(run_id, safe='')}"
-        tab = f"{self.base}/dags/{run}/plugin"
-        rejects = f"{self.base}{PAGES}/runs/{run.replace('/runs/', '/', 1)}/rejects.xlsx"
-        return Places(f"{tab}/load-report", rejects, f"{tab}/load-plan", about)
+        dag_id, airflow = self.tenant.dag_id, Links(self.base)
+        rejects = f"{self.base}{PAGES}/runs/{quote(dag_id, safe='')}/{quote(run_id, safe='')}/rejects.xlsx"
+        return Places(airflow.report(dag_id, run_id), rejects, airflow.plan(dag_id, run_id), about)
 
     def answer(self, run_id: str, address: str, question: str) -> str | None:
         """Where an approver answers without an account; None for everyone else."""
@@ -76,7 +70,7 @@ class Site(NamedTuple):
     def link(self, signer: Signer, run_id: str, address: str, question: str = "") -> str:
         """The address of the page for one recipient."""
         token = signer.sign(Link(run_id, signed_links.mark(address, run_id), question))
-        return f"{self.base}{LINKS}/{self.tenant.tenant}/{token}"
+        return f"{self.base}{SIGNED_PAGES}/{self.tenant.tenant}/{token}"
 
 
 def site(tenant: Tenant, base: str | None) -> Site:

@@ -5,21 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from patronload import http_client
 
-class Connection(Protocol):
+
+class Connection(http_client.Connection, Protocol):
     """An account at a server; patronload.connections makes it of an Airflow connection."""
-
-    @property
-    def id(self) -> str:
-        """The connection's id in Airflow."""
-
-    @property
-    def host(self) -> str | None:
-        """A name, or a URL."""
-
-    @property
-    def port(self) -> int | None:
-        """Left out: the protocol's own."""
 
     @property
     def login(self) -> str | None:
@@ -28,9 +18,6 @@ class Connection(Protocol):
     @property
     def password(self) -> str | None:
         """Never to be shown."""
-
-    def says(self, name: str) -> bool:
-        """Whether `name` is true in `extra`."""
 
     @property
     def extra(self) -> Mapping[str, Any]:

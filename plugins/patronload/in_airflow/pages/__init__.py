@@ -12,11 +12,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-PREFIX = "/patron-loads"
-"""Where the pages are, below Airflow's own address."""
-
-LINKS_PREFIX = "/patron-links"
-"""Where the pages behind signed links are; Airflow asks no one there for a login."""
+from patronload.reporting import airflow_links
 
 Asgi = Callable[..., Awaitable[None]]
 
@@ -39,32 +35,32 @@ class SignedPages:
 
 def views() -> list[dict[str, Any]]:
     """Where Airflow's UI shows the pages; each in a frame, under the rights of whoever is logged in."""
-    root = f"{_base_path()}{PREFIX}"
+    root = f"{_base_path()}{airflow_links.PAGES}"
     icons = {"icon": f"{root}/icon-light.svg", "icon_dark_mode": f"{root}/icon-dark.svg"}
     shown: list[dict[str, Any]] = [
         {
             "name": "Load report",
             "href": f"{root}/runs/{{DAG_ID}}/{{RUN_ID}}",
             "destination": "dag_run",
-            "url_route": "load-report",
+            "url_route": airflow_links.REPORT,
         },
         {
             "name": "Plan",
             "href": f"{root}/runs/{{DAG_ID}}/{{RUN_ID}}/plan",
             "destination": "dag_run",
-            "url_route": "load-plan",
+            "url_route": airflow_links.PLAN,
         },
         {
             "name": "Patron loads",
             "href": f"{root}/libraries/{{DAG_ID}}",
             "destination": "dag",
-            "url_route": "library-loads",
+            "url_route": airflow_links.LIBRARY,
         },
         {
             "name": "Find a patron",
             "href": f"{root}/libraries/{{DAG_ID}}/find",
             "destination": "dag",
-            "url_route": "find-a-patron",
+            "url_route": airflow_links.FIND,
         },
         {
             # Airflow's menu has no room for a longer word.
@@ -72,7 +68,7 @@ def views() -> list[dict[str, Any]]:
             "href": f"{root}/",
             "destination": "nav",
             "nav_top_level": True,
-            "url_route": "patron-loads",
+            "url_route": airflow_links.LIBRARIES,
         },
     ]
     return [view | icons for view in shown]

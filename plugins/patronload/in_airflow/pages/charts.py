@@ -107,5 +107,5 @@ def _words(shown: Sequence[Load]) -> str:
         return "The last load did not succeed." if len(shown) == 1 else f"None of {all_of_them} succeeded."
     low, high = min(went_well), max(went_well)
     figures = f"{low:,} patron{'' if high == 1 else 's'}" if low == high else f"{low:,} to {high:,} patrons"
-    who = f"T{all_of_them[1:]}" if len(went_well) == len(shown) else f"{len(went_well)} of {all_of_them}"
+    who = all_of_them.capitalize() if len(went_well) == len(shown) else f"{len(went_well)} of {all_of_them}"
     return f"{who} succeeded, with {figures}{' each' if len(went_well) > 1 else ''}."

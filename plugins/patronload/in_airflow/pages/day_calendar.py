@@ -26,7 +26,6 @@ KINDS = {
 SIGNS = {"loaded": "✓", "rejects": "!", "late": "…", "missed": "–", "failed": "✕", "running": "▸", "other": "", "": ""}
 """Each with a character, so that no reader has to distinguish colours."""
 
-
 STRONG = ("loaded", "rejects", "late", "running")
 """What a later run of a day may be, to count instead of an earlier one."""
 
@@ -71,11 +70,7 @@ def _days(loads: Sequence[Load], missed: Iterable[Missed]) -> dict[date, Day]:
         made = _day(day.day, load, undone=load.run_id in gone)
         before = found.get(day)
         # A second run of a loaded day, as a dry run, does not make it less loaded.
-        if (
-            before is None
-            or made.kind in ("loaded", "rejects", "late", "running")
-            or before.kind in ("other", "failed")
-        ):
+        if before is None or made.kind in STRONG or before.kind in ("other", "failed"):
             found[day] = made
         elif before.kind == "missed":
             found[day] = before._replace(run_id=load.run_id)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from patronload import settings
 from patronload.config import tenants
 from patronload.config.tenants import DAG_PREFIX
 from patronload.errors import ConfigError
@@ -167,10 +169,17 @@ def tenant_of(dag_id: str) -> str:
 
 def zone_of(dag_id: str) -> ZoneInfo:
     """The time zone of a library; UTC if its tenant file does not load."""
+    name = tenant_of(dag_id)
     try:
-        return tenants.load(tenant_of(dag_id)).zone
-    except ConfigError:
+        return _zone(name, (settings.tenants() / f"{name}.yaml").stat().st_mtime_ns)
+    except (ConfigError, OSError):
         return ZoneInfo("UTC")
+
+
+# A page may need the zones of a thousand libraries; a changed file is read again.
+@lru_cache(maxsize=4096)
+def _zone(name: str, _changed: int) -> ZoneInfo:
+    return tenants.load(name).zone
 
 
 def _loads(session: Session, dag_ids: list[str], most: int, run_id: str | None = None) -> dict[str, list[Load]]:

@@ -12,9 +12,9 @@ from jinja2 import Environment
 
 from patronload import dates
 from patronload.checks import gates
-from patronload.in_airflow.pages import PREFIX, charts, uploads
-from patronload.in_airflow.pages.links import Links
+from patronload.in_airflow.pages import charts, uploads
 from patronload.reporting import templates, words
+from patronload.reporting.airflow_links import PAGES, Links
 
 HEADERS = {
     # Only frame.js runs on these pages, nothing is loaded from elsewhere, and only Airflow may show them in a frame.
@@ -106,7 +106,7 @@ def root(request: Request) -> str:
 
 
 def _airflow(request: Request) -> Links:
-    return Links(root(request).removesuffix(PREFIX))
+    return Links(root(request).removesuffix(PAGES))
 
 
 # Read once; what changes in a template is seen all the same.

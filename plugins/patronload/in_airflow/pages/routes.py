@@ -246,11 +246,8 @@ def page_of_the_run(request: Request, session: SessionDep, dag_id: str, run_id: 
 
 def noted(session: SessionDep, dag_id: str, run_id: str) -> Response:
     """What was noted row by row, as a file to keep."""
-    _load(session, dag_id, run_id)
-    run = runs.open_run(loads.tenant_of(dag_id), run_id)
-    if not kept.has(run, names.NOTED_FILE):
-        raise HTTPException(404, "This run has noted nothing, or its notes are no longer kept.")
-    return kept.download(kept.blocks_of(run, names.NOTED_FILE), dag_id, run_id, names.NOTED_FILE)
+    missing = "This run has noted nothing, or its notes are no longer kept."
+    return _file_of_the_run(session, dag_id, run_id, names.NOTED_FILE, missing)
 
 
 def report_json(session: SessionDep, dag_id: str, run_id: str) -> Response:
@@ -331,20 +328,14 @@ def find_patron(
 
 def leavers(session: SessionDep, dag_id: str, run_id: str) -> Response:
     """The patrons whose turn it is to leave, as a file to keep; also while a person is asked about them."""
-    _load(session, dag_id, run_id)
-    run = runs.open_run(loads.tenant_of(dag_id), run_id)
-    if not kept.has(run, names.LEAVERS_FILE):
-        raise HTTPException(404, "This run never had a list of leavers, or it is no longer kept.")
-    return kept.download(kept.blocks_of(run, names.LEAVERS_FILE), dag_id, run_id, names.LEAVERS_FILE)
+    missing = "This run never had a list of leavers, or it is no longer kept."
+    return _file_of_the_run(session, dag_id, run_id, names.LEAVERS_FILE, missing)
 
 
 def not_undone(session: SessionDep, dag_id: str, run_id: str) -> Response:
     """What an undo leaves as it is, as a file to keep; also while a person is asked about the undo."""
-    _load(session, dag_id, run_id)
-    run = runs.open_run(loads.tenant_of(dag_id), run_id)
-    if not kept.has(run, names.NOT_UNDONE):
-        raise HTTPException(404, "This run is not an undo, or what it leaves is no longer kept.")
-    return kept.download(kept.blocks_of(run, names.NOT_UNDONE), dag_id, run_id, names.NOT_UNDONE)
+    missing = "This run is not an undo, or what it leaves is no longer kept."
+    return _file_of_the_run(session, dag_id, run_id, names.NOT_UNDONE, missing)
 
 
 def upload(
@@ -356,6 +347,15 @@ def upload(
     # The tab of this run keeps showing this run, and links to the new one.
     path = f"{looks.root(request)}/runs/{quote(dag_id, safe='')}/{quote(run_id, safe='')}"
     return RedirectResponse(f"{path}?{urlencode({'started': started})}", 303, looks.HEADERS)
+
+
+def _file_of_the_run(session: SessionDep, dag_id: str, run_id: str, name: str, missing: str) -> Response:
+    """A file of the run to keep. Refuses with `missing` if there is none."""
+    _load(session, dag_id, run_id)
+    run = runs.open_run(loads.tenant_of(dag_id), run_id)
+    if not kept.has(run, name):
+        raise HTTPException(404, missing)
+    return kept.download(kept.blocks_of(run, name), dag_id, run_id, name)
 
 
 def _run_with_changes(session: SessionDep, dag_id: str, run_id: str) -> Run:

@@ -10,12 +10,18 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
+PAGES = "/patron-loads"
+"""Where the pages for people with an account are, below Airflow's own address."""
+
+SIGNED_PAGES = "/patron-links"
+"""Where the pages behind signed links are; Airflow asks no one there for a login."""
+
 LIBRARIES, LIBRARY, FIND, REPORT, PLAN = ("patron-loads", "library-loads", "find-a-patron", "load-report", "load-plan")
 """The parts of Airflow's addresses that name our pages."""
 
 
 class Links(NamedTuple):
-    """Addresses in Airflow's UI; `base` is the path below which Airflow is served, without a slash at its end."""
+    """Addresses in Airflow's UI; `base` is Airflow's address, or the path in it, without a slash at its end."""
 
     base: str
 
