@@ -128,6 +128,22 @@ def test_chunks_of_an_earlier_try_do_not_stay_behind(load, include):
     assert again.run.names("chunks") == ["chunks/0001.json.zst"]
 
 
+def test_nothing_of_another_file_stays_behind(load, include):
+    """Rejects, and how full the fields were, would be taken for those of a file that turns out to be loaded already."""
+    first = load(GOOD)
+    until(first, stages.report)
+    (include / "patrons.csv").write_text(",".join(COLUMNS) + "\n" + "u-4,dan,004,Staff,,Dan,,,\n" + GOOD[0])
+    again = first._replace(run=first.run.sibling("again"), run_id="again")
+    for stage in (stages.fetch, stages.validate, stages.transform, stages.plan, stages.report):
+        stage(again)
+    gone = (names.REJECTS, names.REJECTS_WORKBOOK, names.FIELDS, names.PATRONS, names.TRANSFORM_REJECTS, names.PLAN)
+    assert all(again.run.has(name) for name in gone)
+    (include / "patrons.csv").write_text(",".join(COLUMNS) + "\n" + "".join(GOOD))
+    stages.fetch(again)
+    assert set(stages.validate(again)) == {"already_loaded"}
+    assert not [name for name in gone if again.run.has(name)]
+
+
 def test_what_stopped_a_run_is_left_behind_until_the_step_goes_well(load, include):
     """The report knows it without Airflow, and a run that was mended is not told as failed."""
     broken = load(GOOD)

@@ -45,16 +45,9 @@ def forget_plan(run: Run) -> None:
 def forget_checks(run: Run) -> None:
     """Remove what an earlier attempt found in another file, and its plan."""
     forget_plan(run)
-    for name in (names.VALIDATION, names.PATRONS, names.VALIDATE_REJECTS, names.TRANSFORM_REJECTS, names.COMBINED):
-        run.remove(name)
-    for name in (
-        names.REJECTS_WORKBOOK,
-        names.SKIPPED,
-        names.COMBINED,
-        names.NOTED,
-        names.TRANSFORM_NOTED,
-        names.FAILING,
-    ):
+    checks = (names.VALIDATION, names.VALIDATE_REJECTS, names.SKIPPED, names.COMBINED, names.NOTED, names.FAILING)
+    patrons = (names.PATRONS, names.TRANSFORM_REJECTS, names.TRANSFORM_NOTED, names.FIELDS)
+    for name in (*checks, *patrons, names.REJECTS, names.REJECTS_WORKBOOK):
         run.remove(name)
 
 
