@@ -49,8 +49,8 @@ LINES = [
 ]  # fmt: skip
 
 
-def asking(run: Run) -> None:
-    """The run's plan waits for an answer."""
+def asking(run: Run, gate: str = "becoming_inactive") -> None:
+    """The run's plan waits for an answer about a gate."""
     now = datetime.now(UTC)
     delivered = {
         "name": "patrons.csv", "path": "outgoing/patrons.csv", "size": 9, "sha256": "ab" * 32, "day": "2026-11-20",
@@ -58,7 +58,7 @@ def asking(run: Run) -> None:
     }  # fmt: skip
     run.write_json(names.DELIVERY, delivered)
     run.write_json(names.VALIDATION, {"rows": 9, "columns": ["ID"], "checks": []})
-    verdict = {"gate": "becoming_inactive", "state": "asked", "sentence": "9 of 9 active users would become inactive."}
+    verdict = {"gate": gate, "state": "asked", "sentence": "9 of 9 active users would become inactive."}
     Gates.model_validate({"stages": {"plan": {"figures": {"rejected": 1}, "verdicts": [verdict]}}}).write(run)
     rows = pl.DataFrame({"__row__": [2, 7], "ID": ["0017", "0099"]}, schema_overrides={"__row__": pl.UInt32})
     tables.write(run, names.ROWS, rows)

@@ -158,6 +158,20 @@ def test_while_a_question_waits(site: Site, planned: str):
     assert MAIL in words
 
 
+@pytest.mark.parametrize(
+    ("gate", "follows"),
+    [
+        ("becoming_inactive", "nothing is sent, and the run ends"),
+        ("leavers", "the patrons in the file are loaded, and the leavers wait"),
+    ],
+)
+def test_what_no_answer_means(site: Site, planned: str, gate: str, follows: str):
+    """It is not the same for every question: a file is loaded although its leavers have to wait."""
+    asking(runs.open_run("northfield", planned.rpartition("/")[2]), gate)
+    words = in_words(site.get(f"{planned}/plan").text)
+    assert re.search(rf"Without an answer by [^.]*?, {follows}\.", words)
+
+
 def test_the_report_tab_while_a_question_waits(site: Site, counted):
     """It has the question with its figures and reasons, for everyone who may read it; no patron is on it."""
     site.add_library("northfield", "Patron load: Northfield College")

@@ -30,6 +30,7 @@ from patronload import dates
 from patronload.config import tenant_values
 from patronload.errors import MissingError, PatronloadError, TransientError
 from patronload.in_airflow import current_load, ended_by_hand, kept_failures, metrics, questions
+from patronload.in_airflow.pauses import PAUSES
 from patronload.loads import approval, earlier_days, late_file, leases
 from patronload.loads.load import Counts, Load
 from patronload.reporting import approval_question
@@ -137,9 +138,7 @@ RETRY_BY_KIND = RetryByKind(
 
 OPTIONS: dict[str, Any] = {
     "retries": 3,
-    "retry_delay": timedelta(minutes=1),
-    "retry_exponential_backoff": True,
-    "max_retry_delay": timedelta(minutes=15),
+    **PAUSES,
     "retry_policy": RETRY_BY_KIND,
     # A backfill does not heed the DAG's max_active_runs; this is heeded by every run.
     "max_active_tis_per_dag": 1,

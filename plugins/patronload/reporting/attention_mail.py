@@ -57,7 +57,7 @@ def mail(to: Sequence[str], problems: Sequence[Problem], link: str, now: datetim
     content = {
         "above": ("Patron loads", f"{dates.short(now.date())}, {now:%H:%M} UTC"),
         "look": ATTENTION if problems else ALL_WELL,
-        "lead": "" if problems else "Everything that was reported before is solved.",
+        "lead": "" if problems else "Everything reported before has been resolved.",
         "problems": problems,
         "link": link,
         "steps": STEPS if problems else (),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from patronload.config import tenants
 from patronload.config.tenants import DAG_PREFIX
 from patronload.errors import ConfigError
+from patronload.in_airflow.pauses import PAUSES
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -67,9 +68,7 @@ def retries(session: Session, dag_ids: Iterable[str]) -> dict[Run, Retry]:
 def _retry(task: Any) -> Retry:
     stage, reason = str(task.task_id), str(task.retry_reason or "")
     # Airflow asks the task for its pauses; the API server has no DAG, and the pauses of all our tasks are the same.
-    task.task = SimpleNamespace(
-        retry_delay=timedelta(minutes=1), retry_exponential_backoff=2.0, max_retry_delay=timedelta(minutes=15)
-    )
+    task.task = SimpleNamespace(**PAUSES)
     return Retry(stage, task.next_retry_datetime(), _trouble(str(task.dag_id), stage, reason), reason)
 
 
