@@ -141,7 +141,7 @@ def test_it_stands_beside_each_reason(key):
     report = build(tenant=LINKED, rejects=rejects((2, "validate", "CARD (barcode) is empty")))
     (mail,) = mails.result_mails(places.site(LINKED, BASE), report)
     assert f'href="{BASE}/patron-links/how-to-fix#registry"' in mail.html
-    assert "who can fix it: the registry: the value in the export" in mail.text
+    assert "who can fix it: the registry (the value in the export)" in mail.text
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ def fixer(reason: Reason, target: str) -> Fixer:
     """Who can fix the rows of a reason. A reason of the checks or of a value is the registry's."""
     key = _key(reason)
     words = {
-        REGISTRY: "the registry: the value in the export",
-        LIBRARY: f"the library: the patron in {target}",
+        REGISTRY: "the registry (the value in the export)",
+        LIBRARY: f"the library (the patron in {target})",
         MAPPING: "whoever looks after the mapping",
         OFFICE: f"the {target} office",
     }
