@@ -298,6 +298,23 @@ def test_an_undo_can_be_undone(library):
     assert content(library, range(1, 6)) == before
 
 
+def test_the_first_of_two_loads_of_a_file_counts_again(library):
+    """A load is undone, its file loaded again and that undone too; when the first undo is undone, it is loaded."""
+    load(library, 1, range(1, 6))
+    load(library, 2, range(1, 8), {1: ("Adams", "Brown")})
+    after = content(library, range(1, 8))
+    undo(library, "day2", "undo1")
+    load(library, 2, range(1, 8), {1: ("Adams", "Brown")}, called="again")
+    undo(library, "again", "undo2")
+    assert user(library, 1)["personal"]["lastName"] == "Adams"
+    undo(library, "undo1", "redo")
+    assert content(library, range(1, 8)) == after
+    library.deliver(range(1, 7), day=days_after(1))
+    library.stopped("older", "The file is older than the newest one loaded", day=days_after(1))
+    undo(library, "redo", "undo3")
+    assert load(library, 2, range(1, 8), {1: ("Adams", "Brown")}, called="once more").updated == 3
+
+
 def test_a_dry_run_says_what_would_go_back(library):
     """Nobody is asked, and nothing is sent or noted."""
     load(library, 1, range(1, 6))

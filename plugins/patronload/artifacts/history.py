@@ -78,22 +78,32 @@ class History:
         if marks is not None:
             with self._files.writing(f"{FOLDER}/{_stem(loaded)}.parquet") as file:
                 marks.to_frame().write_parquet(file)
-        self._files.write_json(f"{FOLDER}/{_stem(loaded)}.json", _as_json(loaded))
+        self._write(loaded)
         kept = {name.removesuffix(".json") for name in self._names()[-keep:]}
         for name in self._files.names(FOLDER):
             if name.endswith(".parquet") and name.removesuffix(".parquet") not in kept:
                 self._files.remove(name)
 
     def mark_undone(self, run: str, by: str | None) -> None:
-        """Note which run has undone a run's load; None if it counts again. A load that is not there is left out."""
+        """
+        Note which run has undone a run's load; None if it counts again. A load that is not there is left out.
+
+        A load that counts again takes the entry back from a later load of the same file, if that one was undone.
+        """
         for name in self._names():
             loaded = self._read(name)
             if loaded.run == run and loaded.undone != by:
-                self._files.write_json(f"{FOLDER}/{_stem(loaded)}.json", _as_json(loaded._replace(undone=by)))
+                self._write(loaded._replace(undone=by))
+            elif by is None and loaded.undone and run in loaded.earlier:
+                earlier = (*(one for one in loaded.earlier if one != run), loaded.run)
+                self._write(loaded._replace(run=run, earlier=earlier, undone=None))
 
     def _names(self) -> list[str]:
         """The entries in the order of their exports, the oldest first."""
         return [name for name in self._files.names(FOLDER) if name.endswith(".json")]
+
+    def _write(self, loaded: Loaded) -> None:
+        self._files.write_json(f"{FOLDER}/{_stem(loaded)}.json", _as_json(loaded))
 
     def _read(self, name: str) -> Loaded:
         try:
