@@ -1,5 +1,6 @@
-// The only script of these pages. Airflow shows them in a frame; this gives them Airflow's light or dark look, and opens
-// links to other runs in Airflow itself instead of in the frame, which Airflow does not let a frame do.
+// The only script of these pages. Airflow shows them in a frame; this gives them Airflow's light or dark look, opens
+// links to other runs in Airflow itself instead of in the frame, which Airflow does not let a frame do, and opens
+// Airflow's form Trigger, which has no address of its own.
 "use strict";
 (() => {
   const page = document.documentElement;
@@ -28,4 +29,17 @@
     same.click();
     same.remove();
   });
+  const START = "#start-a-load";
+  const start = () => {
+    if (window.parent.location.hash !== START) return;
+    const button = outer.querySelector("[data-testid=trigger-dag-button]");
+    if (!button || button.disabled) return;
+    // Without the end of the address, so that the link works again, and a reload opens nothing.
+    window.parent.history.replaceState(window.parent.history.state, "", window.parent.location.href.replace(START, ""));
+    button.click();
+  };
+  // The button may come after this page.
+  new MutationObserver(start).observe(outer.body, { childList: true, subtree: true });
+  window.parent.addEventListener("hashchange", start);
+  start();
 })();

@@ -16,6 +16,9 @@ PAGES = "/patron-loads"
 SIGNED_PAGES = "/patron-links"
 """Where the pages behind signed links are; Airflow asks no one there for a login."""
 
+START = "#start-a-load"
+"""The end of an address at which our page opens Airflow's form Trigger, which has no address; see frame.js."""
+
 LIBRARIES, LIBRARY, FIND, REPORT, PLAN = ("patron-loads", "library-loads", "find-a-patron", "load-report", "load-plan")
 """The parts of Airflow's addresses that name our pages."""
 
@@ -37,6 +40,10 @@ class Links(NamedTuple):
     def library(self, dag_id: str) -> str:
         """The loads of a library."""
         return f"{self.dag(dag_id)}/plugin/{LIBRARY}"
+
+    def start(self, dag_id: str) -> str:
+        """The loads of a library, with the form that starts one."""
+        return f"{self.library(dag_id)}{START}"
 
     def find(self, dag_id: str) -> str:
         """The search for a patron."""

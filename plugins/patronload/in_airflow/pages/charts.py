@@ -60,11 +60,11 @@ class Trend(NamedTuple):
 def trend(loads: Sequence[Load]) -> Trend:
     """The trend of loads that come newest first, without those under way, corrected rows, and what had no load."""
     shown = [load for load in reversed(loads[:TREND]) if _is_a_load(load)]
-    tallest = max((load.loaded + load.to_correct for load in shown), default=0) or 1
+    tallest = max((load.loaded + load.to_correct for load in shown), default=0)
     # The newest is at the right, however many there are.
     first = TREND - len(shown)
     return Trend(
-        tuple(_bar(load, STEP * (first + place), HEIGHT / tallest) for place, load in enumerate(shown)),
+        tuple(_bar(load, STEP * (first + place), HEIGHT / (tallest or 1)) for place, load in enumerate(shown)),
         _words(shown),
         tallest,
     )
