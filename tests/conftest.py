@@ -31,6 +31,8 @@ settings.load_profile("repeatable")
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+pytest_plugins = ["tests.line_coverage"]
+
 IN_USE = pytest.StashKey[dict[str, ExitStack]]()
 """Fixture that tests of several files share -> what it keeps running."""
 
