@@ -1,14 +1,7 @@
 """What keeps people out of a page: what axe finds, what sticks out of the window, what no key reaches."""
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from playwright.sync_api import Page
 
 WIDTHS = (1440, 1024, 390)
 """A desk, a tablet or a narrow window, and a phone."""
@@ -26,19 +19,6 @@ FOCUSED = """() => {
   return each.tagName;
 }"""
 """What has the focus, if it did not have it before."""
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser; the test is skipped on a machine without one."""
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium, chromium-browser or google-chrome on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 def faults(page: Page) -> list[str]:

@@ -16,7 +16,8 @@ from patronload.reporting.attention_mail import Problem
 from patronload.reporting.digests import Week
 from patronload.reporting.places import Places, Reader
 from patronload.reporting.report import Report, Undo
-from tests.accessibility import SCHEMES, WIDTHS, chromium, faults, unreached
+from tests.accessibility import SCHEMES, WIDTHS, faults, unreached
+from tests.chromium import chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("mails")]
 
@@ -54,7 +55,7 @@ PROBLEMS = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as browser:
+    with chromium("--disable-gpu") as browser:
         yield browser
 
 

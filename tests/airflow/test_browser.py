@@ -1,7 +1,6 @@
 """Airflow's pages as the people see them who look after the loads. The screenshots are kept for a person to look at."""
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -9,18 +8,16 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import FrameLocator, Locator, Page, expect, sync_playwright
+from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from tests.airflow.beginnings import Runs, bounds, deliver_days
 from tests.airflow.libraries import World, as_csv, dag_id, people, question_mails, text_of, today, wait_until
 from tests.airflow.test_backfills import check_days, check_order
+from tests.chromium import chromium
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = (
-    "--headless",
-    "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -37,10 +34,7 @@ Shoot = Callable[[str], None]
 @pytest.fixture(scope="module")
 def page(world: World) -> Iterator[Page]:
     """A browser window in which somebody has logged in."""
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium, chromium-browser or google-chrome on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
+    with chromium(*OPTIONS) as browser:
         page = browser.new_page(base_url=world.airflow.url, viewport={"width": 1440, "height": 1100})
         page.set_default_timeout(PATIENCE)
         expect.set_options(timeout=PATIENCE)
@@ -50,7 +44,6 @@ def page(world: World) -> Iterator[Page]:
         page.click("button[type=submit]")
         page.wait_for_url(f"{world.airflow.url}/")
         yield page
-        browser.close()
 
 
 @pytest.fixture

@@ -2,34 +2,29 @@
 
 import io
 import re
-import shutil
 from collections.abc import Iterator
 from email.message import EmailMessage
 
 import httpx
 import pytest
 import xlsxwriter
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from python_calamine import CalamineWorkbook
 
 from tests.airflow.libraries import LINKED, World, as_csv, dag_id, people, text_of, today, wait_until
 from tests.airflow.test_approvals import wait_for_the_process
+from tests.chromium import chromium
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DESK, CHIEF = "desk@sedley.example", "chief@sedley.example"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium, chromium-browser or google-chrome on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox"])
+    with chromium() as browser:
         expect.set_options(timeout=60_000)
         yield browser
-        browser.close()
 
 
 def mail_to(world: World, address: str, run_id: str) -> EmailMessage:

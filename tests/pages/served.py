@@ -1,17 +1,12 @@
 """The pages on a real server, for a real browser."""
 
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, expect, sync_playwright
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @contextmanager
@@ -35,15 +30,3 @@ def server(app: Any, prefix: str) -> Iterator[str]:
     yield f"http://127.0.0.1:{socket.getsockname()[1]}{prefix}"
     running.should_exit = True
     thread.join()
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser; without one the test is skipped."""
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium, chromium-browser or google-chrome on this machine")
-    expect.set_options(timeout=60_000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox"])
-        yield browser
-        browser.close()

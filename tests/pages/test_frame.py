@@ -7,7 +7,7 @@ import pytest
 from leftovers import build
 from playwright.sync_api import Page, Route, expect
 
-from tests.accessibility import chromium
+from tests.chromium import chromium
 from tests.pages.conftest import Rights, Site
 
 pytestmark = pytest.mark.browser
@@ -40,7 +40,7 @@ def page(site: Site, counted) -> Iterator[Page]:
         found = site.get(path.removeprefix("/patron-loads"))
         route.fulfill(status=found.status_code, headers=dict(found.headers), body=found.content)
 
-    with chromium() as browser:
+    with chromium("--disable-gpu") as browser:
         page = browser.new_page(color_scheme="light")
         page.route("**/*", answer)
         page.goto("http://127.0.0.1/dags/x")

@@ -22,7 +22,8 @@ from patronload.artifacts import run as runs
 from patronload.artifacts.models import Validation
 from patronload.config import tenants
 from patronload.reporting import report_page, validation_page
-from tests.accessibility import SCHEMES, WIDTHS, chromium, faults, unreached
+from tests.accessibility import SCHEMES, WIDTHS, faults, unreached
+from tests.chromium import chromium
 from tests.pages.conftest import NOW, Rights, Site
 from tests.pages.plans import LINES, asking, line, written
 
@@ -231,7 +232,7 @@ def test_libraries_and_reports(site: Site, busy: str, waiting: dict[str, str], k
     } | waiting
     every = frozenset({*site.session.scalars(DAGS)})
     site.rights = Rights(read=every, start=every)
-    with chromium() as browser, opened(browser, site, scheme) as (page, said):
+    with chromium("--disable-gpu") as browser, opened(browser, site, scheme) as (page, said):
         found = []
         for name, path in pages.items():
             page.goto(HERE + path)
@@ -266,7 +267,7 @@ def _charts_as_tables(page: Page, keep: Path, scheme: str) -> list[str]:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_plan_question_and_search(site: Site, reviewed: dict[str, str], keep: Path, scheme: str):
     """The same of the pages about a plan and its patrons; what someone looks for is in no address."""
-    with chromium() as browser, opened(browser, site, scheme) as (page, said):
+    with chromium("--disable-gpu") as browser, opened(browser, site, scheme) as (page, said):
         found = []
         for name, path in reviewed.items():
             page.goto(HERE + path)

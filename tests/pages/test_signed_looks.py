@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 from patronload.artifacts import names
 from patronload.artifacts import run as runs
 from patronload.in_airflow.pages import uploads
-from tests.pages.served import chromium, server
+from tests.chromium import chromium
+from tests.pages.served import server
 from tests.pages.signed import DESK, HEAD, Links
 
 pytestmark = pytest.mark.browser
@@ -26,9 +27,10 @@ def address(links: Links) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
+        expect.set_options(timeout=60_000)
         yield browser
 
 
