@@ -96,11 +96,52 @@ def test_garbled_text_is_still_found(mapping):
     assert "is garbled" in found.rejects["reason"].item()
 
 
-def test_a_plain_file_is_not_searched():
-    """Accents alone give no reason to."""
-    assert not invisible.may_occur("ID,LAST\n1,Müller\n".encode(), "utf-8")
-    assert invisible.may_occur("ID,LAST\n1,Mu\u0308ller\n".encode(), "utf-8")
-    assert not invisible.may_occur(b"ID\r\n1\t2\r\n", "cp1252")
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("ID,LAST\n1,Müller\n", "utf-8"),
+        ("\ufeffID,LAST\n1,Nguy\u1ec5n\n2,O\u2019Brien\n3,\u0141ukasz, 20 \u00b0\n", "utf-8"),
+        ("ID,LAST\n1,Иванов\n2,山田\n3,김\n", "utf-8"),
+        ("ID,LAST\n1,Müller\n", "cp1252"),
+        ("ID\r\n1\t2\r\n", "cp1252"),
+        ("ID,LAST\n1,Adams\n", "cp932"),
+    ],
+)
+def test_a_plain_file_is_not_searched(text, encoding):
+    """Accents alone give no reason to, nor do other characters that begin like an invisible one."""
+    assert not invisible.may_occur(text.encode(encoding), encoding)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("ID,LAST\n1,Mu\u0308ller\n", "utf-8"),
+        ("ID\n10\u00ad01\n", "cp1252"),
+        ("ID\n10\x0701\n", "cp1252"),
+        ("ID,LAST\n1,山田\n", "cp932"),
+        ("ID\n10\u206001\n", "utf-16-le"),
+    ],
+)
+def test_a_file_that_may_have_one_is_searched(text, encoding):
+    """In UTF-16 an invisible character may look like two letters of ASCII, and in doubt a file is searched."""
+    assert invisible.may_occur(text.encode(encoding), encoding)
+
+
+def test_no_character_is_missed():
+    """Each one that is left out, or becomes another one alone or after a letter, is found in the bytes of UTF-8."""
+    every = [chr(code) for code in range(0x80, 0x30000) if not 0xD800 <= code < 0xE000]
+    composed = {part for each in every for part in unicodedata.normalize("NFD", each)[1:]}
+    cells = pl.DataFrame({"LAST": every})
+    changed = cells.filter(invisible.cleaned(cells)["LAST"] != cells["LAST"])["LAST"].to_list()
+    assert len(changed) > 1000
+    missed = [each for each in {*composed, *changed} if not invisible.may_occur(f"1{each}".encode(), "utf-8")]
+    assert missed == []
+
+
+def test_json_may_write_it_as_a_number(mapping):
+    """The bytes of such a file are plain text."""
+    export = reading.read(rb'[{"ID": "10\u200b01", "CARD": "7", "LAST": "Jose\u0301"}]', Layout())
+    assert export.visible.select("ID", "LAST").rows() == [("1001", "José")]
 
 
 @settings(deadline=None, max_examples=200)

@@ -7,6 +7,7 @@ own are combined with their letters (Unicode's NFC), as FOLIO and people's keybo
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 
@@ -30,30 +31,46 @@ CONTROLS = bytes([*range(1, 9), 11, 12, *range(14, 32), 127])
 
 ASCII_CONTROLS = "[" + "".join(rf"\x{code:02X}" for code in CONTROLS) + "]"
 
-STARTS = (
-    b"\xc2",
-    b"\xcc",
-    b"\xcd",
-    b"\xd8\x9c",
-    b"\xdb\x9d",
-    b"\xe1",
-    b"\xe2\x80",
-    b"\xe2\x81",
-    b"\xef\xb8",
-    b"\xef\xbb",
-)
-"""The bytes, in UTF-8, with which invisible characters and separate accents begin; the first is also that of °."""
+ASCII = bytes(range(128))
+
+PLAIN = ASCII.translate(None, CONTROLS)
+"""The bytes of ASCII text. NUL is among them, see above."""
+
+HARMLESS = bytes([*range(0x80, 0xC0), *range(0xC3, 0xCC), 0xCF, 0xD0, 0xD1, *range(0xE4, 0xEA), 0xEB, 0xEC])
+"""The bytes of UTF-8 that continue a character, or begin one that stays as it is: Latin, Cyrillic, most Asian ones."""
+
+MAY_CHANGE = ("Cc", "Cf", "Cn", "Mn", "Mc", "Me")
+"""Unicode's categories of controls, invisible characters, accents, and of what this Python does not know yet."""
+
+JAMO = ("\u1100", "\u11ff")
+"""The first and last part of a Korean syllable: several become one character."""
 
 
 def may_occur(content: bytes, encoding: str) -> bool:
     """Whether the bytes of an export may have such characters. It is quick, and true in doubt."""
-    if encoding != "utf-8" and not content.isascii():
+    if encoding != "utf-8" and ASCII.decode(encoding, "replace") != ASCII.decode():
         return True
-    body = content.removeprefix(b"\xef\xbb\xbf")
-    if len(body.translate(None, CONTROLS)) < len(body):
+    odd = content.removeprefix(codecs.BOM_UTF8).translate(None, PLAIN)
+    if encoding != "utf-8":
+        return any(map(_may_change, _of_bytes(set(odd), encoding)))
+    if odd.translate(None, CONTROLS) != odd:
         return True
-    # Looking for a single byte is much faster, and most of these do not occur.
-    return not body.isascii() and any(start[:1] in body and start in body for start in STARTS)
+    return bool(odd.translate(None, HARMLESS)) and any(map(_may_change, set(odd.decode(errors="replace"))))
+
+
+def _of_bytes(found: set[int], encoding: str) -> str:
+    """The characters that these bytes may be. Where a character takes several bytes, a control character."""
+    each = [bytes([byte]).decode(encoding, "ignore") for byte in found]
+    return "".join(each) if all(each) else "\x07"
+
+
+def _may_change(character: str) -> bool:
+    """Whether a character is left out, or may become another one together with its neighbours."""
+    return (
+        unicodedata.category(character) in MAY_CHANGE
+        or JAMO[0] <= character <= JAMO[1]
+        or not unicodedata.is_normalized("NFC", character)
+    )
 
 
 def cleaned(frame: pl.DataFrame) -> pl.DataFrame:
