@@ -32,8 +32,8 @@ class Outgoing:
 
     @classmethod
     def of(cls, patrons: pl.DataFrame) -> Self:
-        """A table that is in memory."""
-        made = cls(patrons.clear())
+        """A table that is in memory, and stays there."""
+        made = cls(patrons.clear(), in_memory=patrons.height + 1)
         made.add(patrons)
         return made
 

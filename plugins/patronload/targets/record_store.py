@@ -9,6 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import zstandard
 
+from patronload.targets.spool import nonce
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -62,7 +64,7 @@ class RecordStore:
     def _write(self, text: bytes) -> None:
         file, cipher = self._opened()
         number = len(self._ends) - 1
-        sealed = cipher.encrypt(_nonce(number), self._packer.compress(text), None)
+        sealed = cipher.encrypt(nonce(number), self._packer.compress(text), None)
         # Moving in the file writes what waits to be written.
         if not self._is_at_end:
             file.seek(self._ends[-1])
@@ -75,7 +77,7 @@ class RecordStore:
         start, end = self._ends[place], self._ends[place + 1]
         file.seek(start)
         self._is_at_end = False
-        return self._unpacker.decompress(cipher.decrypt(_nonce(place), file.read(end - start), None))
+        return self._unpacker.decompress(cipher.decrypt(nonce(place), file.read(end - start), None))
 
     def _opened(self) -> tuple[IO[bytes], AESGCM]:
         if self._file is None or self._cipher is None:
@@ -87,11 +89,6 @@ class RecordStore:
             self._packer = zstandard.ZstdCompressor(level=1, dict_data=known)
             self._unpacker = zstandard.ZstdDecompressor(dict_data=known)
         return self._file, self._cipher
-
-
-def _nonce(number: int) -> bytes:
-    """Each record has its own, and the key is used for nothing else."""
-    return number.to_bytes(12, "big")
 
 
 def _dictionary(samples: list[bytes]) -> zstandard.ZstdCompressionDict | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 if TYPE_CHECKING:
-    from cryptography.fernet import Fernet
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 PART = 25_000
 """Lines in memory, and in a part."""
@@ -27,6 +27,11 @@ def in_parts(table: pl.LazyFrame, *columns: str) -> Iterator[pl.DataFrame]:
         yield table.slice(start, ROWS).select(columns).collect()
 
 
+def nonce(number: int) -> bytes:
+    """The number of a piece that a key of its own encrypts, as AES-GCM takes it: no two pieces have the same."""
+    return number.to_bytes(12, "big")
+
+
 class PartsOnDisk:
     """
     Parts of a table, each a file in a temporary folder that goes with this object.
@@ -38,19 +43,19 @@ class PartsOnDisk:
     def __init__(self) -> None:
         self._files: list[Path] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._fernet: Fernet | None = None
+        self._cipher: AESGCM | None = None
 
     def add(self, part: pl.DataFrame) -> None:
         """Append a part."""
-        from cryptography.fernet import Fernet  # slow to import, and small loads have no files
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # slow to import, and small loads have no files
 
-        if self._folder is None or self._fernet is None:
+        if self._folder is None or self._cipher is None:
             self._folder = tempfile.TemporaryDirectory(prefix="patronload-")
-            self._fernet = Fernet(Fernet.generate_key())
+            self._cipher = AESGCM(AESGCM.generate_key(128))
         content = io.BytesIO()
         part.write_parquet(content, compression="lz4", statistics=False)
         file = Path(self._folder.name) / f"{len(self._files):06}"
-        file.write_bytes(self._fernet.encrypt(content.getvalue()))
+        file.write_bytes(self._cipher.encrypt(nonce(len(self._files)), content.getbuffer(), None))
         self._files.append(file)
 
     def __len__(self) -> int:
@@ -58,15 +63,15 @@ class PartsOnDisk:
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         """The parts in their order."""
-        for file in self._files:
-            assert self._fernet is not None  # there are files
-            yield pl.read_parquet(io.BytesIO(self._fernet.decrypt(file.read_bytes())))
+        for number, file in enumerate(self._files):
+            assert self._cipher is not None  # there are files
+            yield pl.read_parquet(io.BytesIO(self._cipher.decrypt(nonce(number), file.read_bytes(), None)))
 
     def close(self) -> None:
         """Remove the files; the parts cannot be read any more."""
         if self._folder is not None:
             self._folder.cleanup()
-        self._files = []
+        self._files, self._folder, self._cipher = [], None, None
 
 
 class Spool:

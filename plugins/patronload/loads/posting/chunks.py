@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
-from operator import itemgetter
+from itertools import pairwise
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import zstandard
 
@@ -90,12 +91,12 @@ class _Cutting:
 
 def texts_by_chunk(numbered: list[int], texts: pl.Series) -> Iterator[tuple[int, pl.Series]]:
     """Each chunk number, in ascending order, with the texts of its patrons."""
-    for number, together in groupby(enumerate(numbered), key=itemgetter(1)):
-        places = [place for place, _ in together]
-        yield number, texts[places[0] : places[-1] + 1]
+    changes = (np.flatnonzero(np.diff(numbered)) + 1).tolist()
+    for start, end in pairwise(sorted({0, *changes, len(numbered)})):
+        yield numbered[start], texts[start:end]
 
 
-def numbers(sizes: Iterable[int], most_patrons: int, most_bytes: int) -> list[int]:
+def numbers(sizes: Sequence[int] | pl.Series, most_patrons: int, most_bytes: int) -> list[int]:
     """The chunk, from 1, of each patron whose JSON has the given size in bytes; see Cut."""
     return Cut(most_patrons, most_bytes).numbers(sizes)
 
@@ -110,19 +111,29 @@ class Cut:
 
     def __init__(self, most_patrons: int, most_bytes: int) -> None:
         self._most_patrons = most_patrons
-        self._most_bytes = most_bytes
+        self._most_bytes = most_bytes + 1  # a comma after each patron, also after the last one
         self._chunk, self._patrons, self._total = 1, 0, 0
 
-    def numbers(self, sizes: Iterable[int]) -> list[int]:
+    def numbers(self, sizes: Sequence[int] | pl.Series) -> list[int]:
         """The chunk of each of the next patrons, from 1."""
-        numbered = []
-        for size in sizes:
-            if self._patrons and (self._patrons == self._most_patrons or self._total + 1 + size > self._most_bytes):
+        ends = np.cumsum(np.asarray(sizes, np.int64) + 1)
+        numbered: list[int] = []
+        while len(numbered) < len(ends):
+            if taken := self._take(ends, len(numbered)):
+                numbered += [self._chunk] * taken
+            else:
                 self.next_chunk()
-            self._total += size + (1 if self._patrons else 0)
-            self._patrons += 1
-            numbered.append(self._chunk)
         return numbered
+
+    def _take(self, ends: npt.NDArray[np.int64], start: int) -> int:
+        """Put as many patrons from `start` on into the chunk as it takes, and return how many these are."""
+        before = int(ends[start - 1]) if start else 0
+        fitting = int(np.searchsorted(ends, before + self._most_bytes - self._total, "right")) - start
+        taken = min(fitting if self._patrons else max(fitting, 1), self._most_patrons - self._patrons)
+        if taken > 0:
+            self._patrons += taken
+            self._total += int(ends[start + taken - 1]) - before
+        return max(taken, 0)
 
     def next_chunk(self) -> None:
         """The next patron begins another chunk."""
