@@ -19,7 +19,8 @@ from patronload.reporting.report import Report, Undo
 from tests.accessibility import SCHEMES, WIDTHS, faults, unreached
 from tests.chromium import chromium
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("mails")]
+# A browser draws many pages in each test, which takes long on a busy machine.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800), pytest.mark.xdist_group("mails")]
 
 SUNDAY = date(2026, 11, 22)
 MOMENT = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -27,7 +27,8 @@ from tests.chromium import chromium
 from tests.pages.conftest import NOW, Rights, Site
 from tests.pages.plans import LINES, asking, line, written
 
-pytestmark = pytest.mark.browser
+# A browser draws many pages in each test, which takes long on a busy machine.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 HERE = "http://127.0.0.1/patron-loads"
 

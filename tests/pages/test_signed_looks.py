@@ -14,7 +14,8 @@ from tests.chromium import chromium
 from tests.pages.served import server
 from tests.pages.signed import DESK, HEAD, Links
 
-pytestmark = pytest.mark.browser
+# A browser draws many pages in each test, which takes long on a busy machine.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 SIZES = [(1440, "light"), (1440, "dark"), (1024, "light"), (390, "light"), (390, "dark")]
 CORRECTED = b"ID,LOGIN,reject_row\n1,ann,2\n"
