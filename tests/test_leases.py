@@ -177,6 +177,9 @@ DAMAGED = {
     "without a zone": b'{"holder": "northfield/a", "at": "2026-11-21T10:00:00"}',
     "a time that is none": b'{"holder": "northfield/a", "at": "soon"}',
     "in a thousand years": b'{"holder": "northfield/a", "at": "3026-11-21T10:00:00+00:00"}',
+    "a name of two lines": b'{"holder": "northfield/a\\nnorthfield/b", "at": "2026-11-21T10:00:00+00:00"}',
+    "half a character": b'{"holder": "northfield/\\ud800", "at": "2026-11-21T10:00:00+00:00"}',
+    "too large": b'{"holder": "northfield/a", "at": "2026-11-21T10:00:00+00:00", "x": "' + b"x" * 100_000 + b'"}',
     "held by a number": b'{"holder": 1, "at": "2026-11-21T10:00:00+00:00"}',
 }
 
@@ -197,6 +200,21 @@ def test_a_damaged_lease_stops_its_own_system_only(shared: Run, content: bytes) 
     assert leases.held_by_another(shared, "northfield/a") is None
     shared.remove(name)
     damaged.hold()
+
+
+def test_a_lease_that_is_a_link_to_itself_stops_its_own_system_only(tmp_path: Path) -> None:
+    """Listing the leases used to fail with it, for every load."""
+    root = Run(tmp_path)
+    (tmp_path / "_leases").mkdir()
+    (tmp_path / "_leases" / "folio.example.edu_fs00001234.held.json").symlink_to(
+        "folio.example.edu_fs00001234.held.json"
+    )
+    other = Lease(root, "other.example.edu/x", "northfield/b")
+    other.hold()
+    assert leases.held_by_another(root, "northfield/a") == "northfield/b"
+    leases.release(root, "northfield/b")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Lease(root, SYSTEM, "northfield/a").hold()
 
 
 def test_a_lease_that_is_damaged_during_a_plan_does_not_hide_why_the_plan_failed(tmp_path: Path) -> None:

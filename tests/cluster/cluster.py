@@ -201,7 +201,7 @@ class Cluster:
         self.api.unpause(f"patron_load__{tenant}")
         return self.api.trigger(f"patron_load__{tenant}")
 
-    def ended(self, tenant: str, run_id: str, timeout: float = 150) -> str:
+    def ended(self, tenant: str, run_id: str, timeout: float = 600) -> str:
         """The state of the run, once it has ended."""
         return self.api.wait(f"patron_load__{tenant}", run_id, timeout).state
 

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import os
 import re
 import subprocess
@@ -171,6 +172,28 @@ def far_corner() -> bytes:
     return content.getvalue()
 
 
+def many_sheets() -> bytes:
+    """Each of its thirty sheets is as large as one may be, and nearly empty."""
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
+        for _ in range(30):
+            sheet = book.add_worksheet()
+            sheet.write(0, 0, "ID")
+            sheet.write(9_998, 999, "1")
+    return content.getvalue()
+
+
+def one_text() -> bytes:
+    """A workbook of 400 kB, whose cells all have the same text of 32,000 characters."""
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        for row in range(20_000):
+            for column in range(10):
+                sheet.write_string(row, column, "x" * 32_000)
+    return content.getvalue()
+
+
 def sheet_of(rows: bytes) -> bytes:
     """A workbook with these rows, as XML."""
     content = io.BytesIO()
@@ -190,8 +213,14 @@ def sheet_of(rows: bytes) -> bytes:
 
 HARMFUL = {
     "workbook": far_corner(),
+    "many sheets": many_sheets(),
+    "one text": one_text(),
     "rows without numbers": sheet_of(b'<row r="1048575"/><row>' + b"<c/>" * 16_000 + b"<c><v>1</v></c></row>"),
     "many cells": sheet_of(b"<row>" + b"<c><v>1</v></c>" * 5_000_000 + b"</row>"),
+    "JSON of tiny objects": gzip.compress(b"[" + b"{}," * 20_000_000 + b"{}]"),
+    "JSON of tiny lists": gzip.compress(b'[{"ID":[' + b"[]," * 20_000_000 + b"[]]}]"),
+    "JSON with other keys in each object": b"[" + b",".join(b'{"k%d":1}' % n for n in range(40_000)) + b"]",
+    "JSON lines without keys": json.dumps({str(n): n for n in range(1_000)}).encode() + b"\n{}" * 3_000_000,
     "columns": b"ID" + b"," * 100_000 + b"\n1\n",
     "gzip": gzip.compress(b"ID,A,B,C,D,E,F,G,H\n" + (b"1,2,3,4,5,6,7,8,9\n" * 50 + b"1,x,y,z,1,2,3,4,5\n") * 200_000),
     "zip bomb": gzip.compress(b"0" * 300_000_000, 9),

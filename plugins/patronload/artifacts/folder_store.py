@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -109,8 +110,12 @@ class FolderStore:
 
 def _entries(folder: Path) -> Iterator[Entry]:
     for path in folder.iterdir():
-        with suppress(FileNotFoundError):  # it has gone meanwhile, like an unfinished file that gets its name now
+        try:
             yield Entry(path.name, None if path.is_dir() else _modification_time(path))
+        except OSError as error:
+            # It has gone meanwhile, like an unfinished file that gets its name now, or is a link that leads nowhere.
+            if error.errno not in (errno.ENOENT, errno.ELOOP):
+                raise
 
 
 def _modification_time(path: Path) -> datetime:

@@ -175,7 +175,7 @@ def _of_text(content: bytes, layout: Layout) -> Export:
     content, layout = begun.content, begun.layout
     if json_exports.is_json(_head(content, layout.encoding)):
         encodings.check(content, layout.encoding)
-        export = _of_rows(json_exports.read(encodings.text(content, layout.encoding).read()), layout)
+        export = _of_rows(json_exports.read(encodings.text(content, layout.encoding).read(), layout.most), layout)
     elif layout.widths:
         encodings.check(content, layout.encoding)
         export = _of_fixed_width(encodings.text(content, layout.encoding).read(), layout.widths)

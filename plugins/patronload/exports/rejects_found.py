@@ -19,13 +19,12 @@ AS_WE_WRITE_IT: dict[str, Any] = {"widths": None, "columns": None, "quote": "dou
 def sheet(content: bytes) -> tuple[int, list[list[str]]] | None:
     """The first sheet of a workbook that has our columns, and the place of its header; None if no sheet has."""
     try:
-        sheets = list(workbooks.sheets(content))
+        for rows in workbooks.sheets(content):
+            place = next((place for place, cells in enumerate(rows) if any(cell.strip() for cell in cells)), 0)
+            if rows and reject_files.is_rejects_file(rows[place]):
+                return place, rows
     except SourceError:
         return None
-    for rows in sheets:
-        place = next((place for place, cells in enumerate(rows) if any(cell.strip() for cell in cells)), 0)
-        if rows and reject_files.is_rejects_file(rows[place]):
-            return place, rows
     return None
 
 

@@ -20,7 +20,16 @@ BOMB, HARMLESS = 100, 64 << 20
 """A sheet shrinks to a fiftieth at best. More than HARMLESS bytes and BOMB times the file's size is an attack."""
 
 MOST_CELLS = 10_000_000
-"""The maximum of rows times columns; a table of 200,000 patrons has half of that."""
+"""The maximum of rows times columns in all sheets; a table of 200,000 patrons has half of that."""
+
+OFTEN = 5
+"""
+A workbook has a list of its texts, and its cells refer to them, the same text again and again. If the cells together
+have more than HARMLESS bytes of text and OFTEN times the workbook's size, it is an attack.
+"""
+
+TEXTS = "xl/sharedstrings.xml"
+"""The part with that list; readers look for this name, in any case."""
 
 STEP, LONGEST_TAG = 1 << 20, 1 << 10
 
@@ -28,6 +37,13 @@ CELL = re.compile(
     rb"""<(?:[A-Za-z]+:)?(?:(row)|c)(?=[\s/>])(?:[^<>]*?\sr\s*=\s*["']([A-Za-z]{0,3})([0-9]{1,9})["'])?"""
 )
 """The beginning of a row or of a cell, with its place if it says one."""
+
+
+VALUE = re.compile(rb"<(?:[A-Za-z]+:)?v(?:\s[^<>]*)?>([^<]*)(?=(<!)?)")
+"""The value of a cell. A cell of the kind `s` has the number of its text here."""
+
+TAG = re.compile(rb"<(/?)(?:[A-Za-z]+:)?([A-Za-z]*)[^<>]*?(/?)>")
+"""A tag: whether it is an end, its name, and whether it is a beginning and an end in one."""
 
 
 def is_workbook(content: bytes) -> bool:
@@ -53,13 +69,14 @@ def sheets(content: bytes) -> Iterator[list[list[str]]]:
     check_size(content)
     try:
         book = load_workbook(io.BytesIO(content))
-        found = [book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names]
+        for name in book.sheet_names:  # one at a time, because each fills memory
+            sheet = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            yield [[in_text(cell) for cell in row] for row in sheet]
     except Exception:  # noqa: BLE001 - the reader raises a dozen kinds of errors for damaged files
         raise SourceError(
             "The Excel workbook is damaged, incomplete or protected with a password. Open it in Excel, save it again "
             "without a password, and send that file."
         ) from None
-    yield from ([[in_text(cell) for cell in row] for row in sheet] for sheet in found)
 
 
 def in_text(cell: Cell) -> str:
@@ -82,11 +99,13 @@ def check_size(content: bytes) -> None:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            _check_bytes(sum(part.file_size for part in packed.infolist()), len(content))
+            unpacked = sum(part.file_size for part in packed.infolist())
+            _check_bytes(unpacked, len(content))
+            counts = _Counts(_lengths(packed), unpacked)
             for part in packed.infolist():
                 # Read to its end, because the size that a zip file states may be wrong.
                 with packed.open(part) as file:
-                    _check_cells(file)
+                    counts.add(file)
     except (SourceError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 - as above
@@ -101,21 +120,66 @@ def _check_bytes(unpacked: int, size: int) -> None:
         )
 
 
-def _check_cells(file: IO[bytes]) -> None:
-    """Follow the rows and the cells of one part, as the reader counts them."""
-    row = column = last_row = last_column = 0
-    rest = b""
-    while block := file.read(STEP):
-        text, rest = _whole_tags(rest + block)
-        for is_row, letters, number in CELL.findall(text):
-            row = int(number) if number else row + bool(is_row)
-            column = 0 if is_row else _place(letters) if letters else column + 1
-            last_row, last_column = max(last_row, row), max(last_column, column)
-        if last_row * last_column > MOST_CELLS:
+def _lengths(packed: zipfile.ZipFile) -> list[int]:
+    """The bytes of each text in the workbook's list."""
+    lengths, begun = [], 0
+    for part in packed.infolist():
+        if part.filename.replace("\\", "/").lower() != TEXTS:
+            continue
+        rest = b""
+        with packed.open(part) as file:
+            while block := file.read(STEP):
+                text, rest = _whole_tags(rest + block)
+                place = 0
+                for tag in TAG.finditer(text):
+                    begun, place = begun + tag.start() - place, tag.end()
+                    if tag[2] == b"si" and (tag[1] or tag[3]):
+                        lengths.append(begun)
+                        begun = 0
+                begun += len(text) - place
+    return lengths
+
+
+class _Counts:
+    """The cells of all sheets so far, as the reader makes room for them, and the bytes of the texts in them."""
+
+    def __init__(self, lengths: list[int], unpacked: int) -> None:
+        self._lengths, self._unpacked = lengths, unpacked
+        self._longest = max(lengths, default=0)
+        self._cells = self._text = 0
+
+    def add(self, file: IO[bytes]) -> None:
+        """Follow the rows and the cells of one part. Raises SourceError when it is too much."""
+        row = column = last_row = last_column = 0
+        rest = b""
+        while block := file.read(STEP):
+            text, rest = _whole_tags(rest + block)
+            for is_row, letters, number in CELL.findall(text):
+                row = int(number) if number else row + bool(is_row)
+                column = 0 if is_row else _place(letters) if letters else column + 1
+                last_row, last_column = max(last_row, row), max(last_column, column)
+            if self._cells + last_row * last_column > MOST_CELLS:
+                raise SourceError(
+                    f"The Excel workbook has a cell in row {last_row:,} and column {last_column:,}; {MOST_CELLS:,} "
+                    "cells are allowed in all sheets, empty ones included. Delete what is far below the table or to "
+                    "its right, and sheets that are not needed, or send CSV."
+                )
+            self._add_texts(text)
+        self._cells += last_row * last_column
+
+    def _add_texts(self, text: bytes) -> None:
+        # What is written in an unusual way may be the number of any text.
+        self._text += sum(
+            self._longest if odd or b"&#" in value else self._length(value) for value, odd in VALUE.findall(text)
+        )
+        if self._text > MOST_BYTES or (self._text > HARMLESS and self._text > OFTEN * self._unpacked):
             raise SourceError(
-                f"The Excel workbook has a cell in row {last_row:,} and column {last_column:,}; {MOST_CELLS:,} cells "
-                "are allowed, empty ones included. Delete what is far below the table or to its right, or send CSV."
+                f"The cells of the Excel workbook have more than {self._text >> 20:,} MB of text together, because the "
+                "same long texts are used in many of them. Ask the sender for CSV, or for several files."
             )
+
+    def _length(self, value: bytes) -> int:
+        return self._lengths[int(value)] if value.strip().isdigit() and int(value) < len(self._lengths) else 0
 
 
 def _whole_tags(text: bytes) -> tuple[bytes, bytes]:

@@ -8,6 +8,7 @@ is kept where all of them see it, beside the runs: `<root>/_leases/`.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
@@ -17,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from patronload import plain_text
 from patronload.artifacts.run import Run
 from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
 
@@ -39,6 +41,10 @@ EACH = 60.0
 
 APART = 3600.0
 """Seconds that the clocks of two machines may differ."""
+
+
+MOST_BYTES = 1 << 16
+"""As much of the file of a lease is read; it is a few hundred bytes long."""
 
 
 class Superseded(TransientError):  # noqa: N818 - says what happened to a process
@@ -213,7 +219,8 @@ def _readable(root: Run) -> Iterator[tuple[str, dict[str, str]]]:
 def _read(root: Run, name: str) -> dict[str, str]:
     """The mark in a file; empty if there is no such file. Raises UnreadableLease."""
     try:
-        mark: dict[str, Any] = root.read_json(name)
+        with root.reading(name) as file:
+            mark: dict[str, Any] = json.loads(file.read(MOST_BYTES))
         problem = _problem(mark)
     except FileNotFoundError:
         return {}
@@ -231,7 +238,7 @@ def _read(root: Run, name: str) -> dict[str, str]:
 
 def _problem(mark: dict[str, Any]) -> str | None:
     """Why no load can have written this; errors of any kind for what is not a mark at all."""
-    if not isinstance(mark["holder"], str) or "/" not in mark["holder"]:
+    if not isinstance(mark["holder"], str) or "/" not in mark["holder"] or not plain_text.is_shown(mark["holder"]):
         return "it does not name a run"
     if _age(mark) < -APART:
         return "its time is in the future"
