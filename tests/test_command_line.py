@@ -208,6 +208,18 @@ def test_a_draft_says_which_columns_found_no_field(include, tmp_path):
     assert "delimiter: ;" in (include / "tenants/elm.yaml").read_text()
 
 
+def test_check_warns_about_what_a_draft_has_left_open(include, tmp_path, capsys):
+    """A draft in a language that it does not know passes the check, and says what a person still has to write."""
+    sample = tmp_path / "sample.csv"
+    sample.write_text("Personnr;Fornamn;Efternamn\n1;a;Adams\n")
+    assert main(["draft", "--export", str(sample), "--name", "elm", "--out", str(include)]) == 0
+    capsys.readouterr()
+    assert main(["check", "elm"]) == 0
+    warned = " ".join(capsys.readouterr().err.split())
+    asked = "externalSystemId, username, personal.lastName: write the column's name instead of 'WHICH COLUMN?'."
+    assert f"Warning: elm.yaml: mapping: in folio/elm.yaml, {asked}" in warned
+
+
 @pytest.mark.parametrize("name", ["Northfield", "a b", "../x", ""])
 def test_a_draft_has_a_name_that_a_tenant_may_have(include, export, capsys, name):
     """Nothing is written elsewhere, and no file that does not load."""

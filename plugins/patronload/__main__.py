@@ -186,7 +186,9 @@ def _check(parsed: argparse.Namespace) -> int:
     for mistake in mistakes:
         err.print(f"\n{mistake}", style="red", markup=False)
     for name, tenant in _loaded(parsed.names):
-        for doubt in [] if isinstance(tenant, ConfigError) else tenant.source.doubts:
+        for doubt in (
+            [] if isinstance(tenant, ConfigError) else [*tenant.source.doubts, *mapping_files.doubts(tenant.mapping)]
+        ):
             err.print(f"\nWarning: {name}.yaml: {doubt}", style="yellow", markup=False, highlight=False)
     return 1 if mistakes else 0
 

@@ -1,5 +1,6 @@
 """A tenant file: what it says, and what is said about each mistake in it."""
 
+import re
 from collections.abc import Callable
 from datetime import date, time
 from pathlib import Path
@@ -615,6 +616,16 @@ leavers:
     lines = str(error.value).splitlines()
     assert [line.split(": ")[1] for line in lines] == ["leavers.except.patron_groups", "leavers.while"]
     assert all("Infiniti cannot be asked about its patrons" in line for line in lines)
+
+
+def test_a_library_has_a_name_of_one_line(include: Path) -> None:
+    """It is in the subject of mails, in logs and on pages: control, direction and line characters are left out."""
+    file = include / "tenants/riverside.yaml"
+    change(file, "library: Riverside College Library", 'library: "River\\u202eside\\e[31m\\nCollege\\0"')
+    assert tenants.load("riverside").library == "Riverside[31m College"
+    file.write_text(re.sub("^library: .*$", lambda _: 'library: "\\e\\0"', file.read_text(), flags=re.MULTILINE))
+    with pytest.raises(ConfigError, match="library: has no character that can be shown"):
+        tenants.load("riverside")
 
 
 @pytest.mark.parametrize("part", ["YYYYMMDD", "yyyy-mm-dd", "DDMMYYYY", "MM_DD_YYYY"])

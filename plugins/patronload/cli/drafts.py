@@ -17,6 +17,7 @@ import yaml
 from patronload import systems
 from patronload.cli import column_names, sample_values
 from patronload.cli.column_names import NAME, PLACE
+from patronload.config.mapping import TO_FILL_IN
 from patronload.config.source import Layout
 from patronload.errors import SourceError
 from patronload.exports import reading, unpacking
@@ -25,9 +26,6 @@ from patronload.systems import System
 from patronload.systems.fields import Kind
 
 DELIMITERS = (",", ";", "|", "\t")
-
-ASK = "WHICH COLUMN?"
-"""Marks a place in the draft where a person has to enter a column."""
 
 YES = {"y", "yes", "true", "t", "1", "active", "current", "a", "enrolled", "staff", "teacher", "employee", "stf", "fac"}
 NO = {"n", "no", "false", "f", "0", "inactive", "left", "i", "l", "student", "stu", "s", "withdrawn", "pupil"}
@@ -184,12 +182,12 @@ class _Drafting:
     def _asking(self, path: str) -> object:
         """The rule of a required field without a column."""
         if self.system.fields[path] is not Kind.YES_NO:
-            return {"column": ASK, "required": True}
+            return {"column": TO_FILL_IN, "required": True}
         if path != "staffmember":
             return {"value": True}  # a column that was not found must not disable anyone
         # Nor make anyone staff, or a teacher a student: a person has to answer.
         self.lookups.setdefault("staff", {"STAFF": True, "STUDENT": False})
-        return {"column": ASK, "lookup": "staff", "required": True}
+        return {"column": TO_FILL_IN, "lookup": "staff", "required": True}
 
     def _rule(self, path: str, column: str, cells: list[str]) -> object:
         kind = self.system.kind(path)

@@ -76,6 +76,9 @@ TargetType = Annotated[str, AfterValidator(_target_type), WithJsonSchema({"enum"
 Table = Annotated[StrictStr, Field(pattern=r"^[\w-]+\.csv$", examples=["patron_groups.csv"])]
 """A CSV file next to the mapping file, with a header and then a code and its value in each line."""
 
+TO_FILL_IN = "WHICH COLUMN?"
+"""Marks a place in a draft where a person has to enter a column."""
+
 BLANK_WORDS = (r"\N", "(null)", "<null>", "N/A", "n/a", "-", "--")
 """Words that count as blank unless a mapping says otherwise. None of them is a name; #N/A is an error of
 a spreadsheet, which rejects the row."""
@@ -154,6 +157,12 @@ class Mapping(Document):
     def system(self) -> System:
         """The library system that the mapping is for."""
         return systems.KNOWN[self.target]
+
+    @property
+    def doubts(self) -> list[str]:
+        """What `check` warns about."""
+        left = [path for path, rule in self.fields.items() if TO_FILL_IN in rule.columns]
+        return [f"{', '.join(left)}: write the column's name instead of '{TO_FILL_IN}'."] if left else []
 
     @property
     def columns(self) -> list[str]:

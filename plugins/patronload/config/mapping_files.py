@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from patronload import settings
@@ -32,6 +33,13 @@ def load_file(path: Path) -> Mapping:
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return mapping
+
+
+def doubts(name: str) -> list[str]:
+    """What `check` warns about in the mapping file; nothing if it has a mistake, which is reported separately."""
+    with suppress(Exception):
+        return [f"mapping: in {name}.yaml, {doubt}" for doubt in load(name).doubts]
+    return []
 
 
 def _with_tables(file: yaml_files.YamlFile) -> yaml_files.YamlFile:

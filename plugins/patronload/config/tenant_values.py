@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from patronload import plain_text
+
 
 def _dated_path(path: str) -> str:
     """Only {date:...} and {date-1:...} may stand in braces, and strftime has to understand what follows the colon."""
@@ -57,6 +59,14 @@ def _time_zone(name: str) -> str:
         return ZoneInfo(name).key
     except (OSError, ValueError, ZoneInfoNotFoundError):
         raise ValueError(f"'{name}' is not a time zone. Write one like America/Chicago or Europe/Dublin.") from None
+
+
+def _library_name(name: str) -> str:
+    """A name of one line: it is in the subject of mails, in logs and on pages."""
+    shown = plain_text.one_line(name).strip()
+    if not shown:
+        raise ValueError("has no character that can be shown. Write the library's name.")
+    return shown
 
 
 def _cron_line(schedule: str) -> str:
@@ -144,6 +154,7 @@ def _delimiter(character: str) -> str:
     return character
 
 
+LibraryName = Annotated[str, AfterValidator(_library_name)]
 CronLine = Annotated[str, AfterValidator(_cron_line)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Percent = Annotated[str, BeforeValidator(_percent)]

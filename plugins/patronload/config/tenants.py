@@ -17,7 +17,7 @@ from patronload.config.leavers import Leavers
 from patronload.config.links import Addresses, Links
 from patronload.config.mapping import Expectations
 from patronload.config.source import AnySource, SftpSource, SqlSource
-from patronload.config.tenant_values import Age, CronLine, Percent, ShareOrNumber, TimeZone, Wait
+from patronload.config.tenant_values import Age, CronLine, LibraryName, Percent, ShareOrNumber, TimeZone, Wait
 from patronload.documents import loading, models, yaml_files
 from patronload.documents.models import Document
 from patronload.errors import ConfigError, Defect
@@ -186,7 +186,7 @@ class Tenant(Document):
     """One library whose patrons we load."""
 
     tenant: Name = Field(description="the file's name without .yaml; the DAG is patron_load__<tenant>")
-    library: str = Field(min_length=1, description="the library's name, as its staff write it")
+    library: LibraryName = Field(min_length=1, description="the library's name, as its staff write it")
     mapping: str = Field(
         pattern=r"^[\w-]+/[\w-]+$",
         description="a file in include/mappings, without .yaml",

@@ -27,6 +27,12 @@ MOST_BYTES = 2_000_000
 DEEPEST = 100
 """The maximum depth; no file needs twenty levels."""
 
+LARGEST = 10**18
+"""The largest number; none that a file needs comes near it."""
+
+SHOWN = 60
+"""How much of a value a message shows."""
+
 HARMLESS = 1_000
 """To this depth the parser raises a RecursionError at most; at some ten thousand it would crash the process."""
 
@@ -142,9 +148,13 @@ class _Reader:
 
     def scalar(self, node: yaml.Node) -> Any:
         try:
-            return self.loader.construct_object(node)
+            value = self.loader.construct_object(node)
         except (yaml.YAMLError, ValueError, KeyError, AttributeError, TypeError):
-            self.refuse(node, f"'{node.value}' cannot be read. Write it in quotes.")
+            self.refuse(node, f"'{node.value[:SHOWN]}' cannot be read. Write it in quotes.")
+        # Python refuses to write a number of thousands of digits, which a message about it would have to do.
+        if isinstance(value, int) and abs(value) > LARGEST:
+            self.refuse(node, f"the number {node.value[:SHOWN]} is too large. Write text in quotes.")
+        return value
 
     def entries(self, node: yaml.MappingNode, key: Key) -> Iterator[tuple[str, yaml.Node]]:
         seen: set[str] = set()

@@ -44,11 +44,14 @@ def read(text: str, most: Most) -> list[Row]:
     """
     columns: dict[str, int] = {}
     rows: list[Row] = []
-    for number, each in _array(text) if text.lstrip().startswith("[") else _lines(text):
+    objects = _array(text) if text.lstrip().startswith("[") else _lines(text)
+    for count, (number, each) in enumerate(objects, 1):
         for key in each:
             columns.setdefault(key, len(columns))
-        rows.append((number, [_text(each.get(column)) for column in columns]))
-        _check_size(len(rows), len(columns), len(text), most)
+        cells = [_text(each.get(column)) for column in columns]
+        if any(cells):  # blank ones are in no export
+            rows.append((number, cells))
+        _check_size(count, len(columns), len(text), most)
     for _, cells in rows:
         cells.extend([""] * (len(columns) - len(cells)))
     return [(0, [*columns]), *rows]
