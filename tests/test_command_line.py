@@ -267,11 +267,48 @@ def test_preview_with_the_passphrase_of_a_key(pgp_key, export, tmp_path, capsys,
 def test_preview_names_filled_columns_that_no_rule_reads(tmp_path, capsys):
     """A column that was forgotten is seen while the mapping is written; an empty one is not mentioned."""
     export = tmp_path / "patrons.csv"
-    export.write_text("externalSystemId,username,lastName,shoeSize,hatSize\n1,ann,Adams,38,\n2,bob,Baker,,\n")
+    export.write_text(
+        "externalSystemId,username,patronGroup,lastName,shoeSize,hatSize\n1,ann,Staff,Adams,38,\n2,bob,Staff,Baker,,\n"
+    )
     arguments = ["--mapping", "folio/flat_patrons", "--export", str(export), "--out", str(tmp_path / "out")]
     main(["preview", *arguments])
     printed = " ".join(capsys.readouterr().out.split())
     assert "No rule reads these columns: shoeSize (1 filled)." in printed
+
+
+def test_preview_of_a_file_without_a_header_shows_no_patron(tmp_path, capsys):
+    """Its first line is a person, and a name must not be taken for a column."""
+    export = tmp_path / "patrons.csv"
+    export.write_text("1,ann,Adams\n2,bob,Baker\n")
+    arguments = ["--mapping", "folio/flat_patrons", "--export", str(export), "--out", str(tmp_path / "out")]
+    assert main(["preview", *arguments]) == 1
+    assert "Adams" not in "".join(capsys.readouterr()) + (tmp_path / "out/report.json").read_text()
+
+
+FEW_RULES = """
+target: folio
+fields:
+  externalSystemId: ID
+  username: ID
+  patronGroup: ROLE
+  personal.lastName: LAST
+  personal.addresses[0].addressTypeId: TYPE
+  personal.addresses[0].city: CITY
+"""
+
+
+def test_preview_warns_of_patrons_without_a_group_and_addresses_without_a_type(tmp_path):
+    """As a load does: FOLIO cannot store such an address, and such a patron cannot borrow."""
+    (tmp_path / "m.yaml").write_text(FEW_RULES)
+    export = tmp_path / "patrons.csv"
+    export.write_text("ID,ROLE,LAST,TYPE,CITY\n1,staff,Adams,Home,Cork\n2,,Baker,,Cork\n")
+    out = tmp_path / "out"
+    assert main(["preview", "--mapping", str(tmp_path / "m.yaml"), "--export", str(export), "--out", str(out)]) == 0
+    posted = [json.loads(line)["personal"] for line in (out / "patrons.jsonl").read_text().splitlines()]
+    assert [person.get("addresses") for person in posted] == [[{"addressTypeId": "Home", "city": "Cork"}], None]
+    warnings = " ".join(json.loads((out / "report.json").read_text())["warnings"])
+    assert "In row 3 a new patron has no patron group" in warnings
+    assert "In row 3 an address has no type" in warnings
 
 
 @pytest.mark.parametrize(

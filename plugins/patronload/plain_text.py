@@ -21,6 +21,11 @@ def one_line(text: str) -> str:
     return "".join(sign for sign in text.translate(BREAKS) if unicodedata.category(sign) not in NOT_SHOWN)
 
 
+def composed(text: str) -> str:
+    """The text with accents joined to their letters (Unicode's NFC), as values are compared."""
+    return unicodedata.normalize("NFC", text)
+
+
 def lines(text: str) -> str:
     """As one_line, but line feeds stay: a message may have several lines."""
     return "\n".join(map(one_line, text.split("\n")))

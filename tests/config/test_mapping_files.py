@@ -52,6 +52,19 @@ def test_a_code_that_the_steps_change_is_refused(include: Path) -> None:
         mapping_files.load(NAME)
 
 
+def test_a_code_with_an_invisible_character_is_refused(include: Path) -> None:
+    """Such characters are removed from cells, so the line would have no effect; it looks right in every editor."""
+    change(include / "mappings/folio/people.yaml", "UG: undergrad", "UG\u200b: undergrad")
+    with pytest.raises(ConfigError, match=r"lookups.groups.*U\+200B, so this line has no effect"):
+        mapping_files.load(NAME)
+
+
+def test_a_code_with_an_accent_is_compared_with_cells(include: Path) -> None:
+    """Cells have the accent and its letter as one character, however the mapping file is typed."""
+    change(include / "mappings/folio/people.yaml", "UG: undergrad", "E\u0301T: undergrad")
+    assert "\u00c9T" in mapping_files.load(NAME).lookups["groups"]
+
+
 def test_tells_the_columns_it_reads(include: Path) -> None:
     """Each once, in the order of the file."""
     change(include / "mappings/folio/people.yaml", "personal.lastName: {column: SURNAME}", "personal.lastName: LOGIN")

@@ -27,7 +27,9 @@ def table(frame, **cells):
     return frame(**usual | cells)
 
 
-@pytest.mark.parametrize("word", ["NULL", "null", r"\\N", "(null)", "-", " NULL ", "N/A"])
+@pytest.mark.parametrize(
+    "word", ["NULL", "null", r"\\N", "(null)", "(NULL)", "<NULL>", "[NULL]", "-", "---", "\u2014", " NULL ", "N/A"]
+)
 def test_a_word_is_a_blank_cell(mapping, frame, word):
     """In checks and in patrons: two rows with NULL as their card do not share a card."""
     word = word.replace("\\\\", "\\")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from patronload.config.source import Layout
 from patronload.errors import SourceError
 from patronload.exports import merging, reading
+from patronload.mapping.transform import transform
 from patronload.rows import ROW
 
 MAPPING = "target: folio\nfields:\n  externalSystemId: ID\n  username: LOGIN\n  personal.lastName: LAST\n"
@@ -131,18 +132,36 @@ def test_a_header_with_brackets_is_still_csv(header):
     assert reading.read(f"{header}\n1,2\n".encode(), Layout()).rows == 1
 
 
-def test_xml_is_refused_with_advice():
+@pytest.mark.parametrize(
+    "text",
+    ["<?xml version='1.0'?><patrons/>", "<patrons>\n  <patron id='1'/>", "<!-- made by us --><a/>", "<a b='1'/>"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_xml_is_refused_with_advice(text, encoding):
     """Nothing guesses which element is a patron."""
     with pytest.raises(SourceError, match=r"an XML file, .*Ask the sender for CSV, Excel"):
-        reading.read(b"<?xml version='1.0'?><patrons/>", Layout())
+        reading.read(text.encode(encoding), Layout(encoding=encoding))
+
+
+def test_a_header_with_angle_brackets_is_no_xml():
+    """Only a tag after a tag is."""
+    assert reading.read(b"<id>,<name>\n1,Ann\n", Layout()).columns == ["<id>", "<name>"]
+
+
+def test_an_invisible_character_that_json_writes_as_its_number(mapping):
+    """The file has only ASCII characters, and the id has none that is not seen."""
+    rules = mapping("target: folio\nfields:\n  externalSystemId: ID\n  username: ID\n")
+    read = reading.read(b'{"ID": "10\\u200b01"}\n{"ID": "1002\\u00ad"}\n{"ID": "1003"}', Layout())
+    made = transform(read.visible, rules, read.rejects)
+    assert [json.loads(text)["username"] for text in made.patrons["patron"]] == ["1001", "1002", "1003"]
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.dictionaries(st.sampled_from(["A", "B"]), st.text(), min_size=1), min_size=1))
 def test_any_text_in_json_is_read_as_it_is(objects):
     """As long as something is in the row; a row that repeats the header does not count."""
-    objects = [{"A": "a", "B": "b"}, *objects]
+    objects = [{"A": "1", "B": "2"}, *objects]
     read = reading.read("\n".join(map(json.dumps, objects)).encode(), Layout())
     cells = [(one.get("A", ""), one.get("B", "")) for one in objects]
-    wanted = [row for row in cells if any(cell.strip() for cell in row) and row != ("A", "B")]
+    wanted = [row for row in cells if any(map(str.strip, row)) and [cell.strip().lower() for cell in row] != ["a", "b"]]
     assert [row[1:] for row in read.frame.select(ROW, "A", "B").rows()] == wanted

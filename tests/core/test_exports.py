@@ -157,8 +157,8 @@ def test_a_zip_file_of_very_many_entries_is_refused():
 
 
 def test_a_column_name_has_no_characters_that_are_not_shown():
-    """It stands in messages, mails and pages; a zero byte also made polars panic."""
-    export = reading.read("I\0D,LAST\u202e\x1b[2J,CARD\u200b\n1,2,3\n".encode(), Layout())
+    """It stands in messages, mails and pages; a header with a zero byte is refused."""
+    export = reading.read("ID,LAST\u202e\x1b[2J,CARD\u200b\n1,2,3\n".encode(), Layout())
     assert export.columns == ["ID", "LAST[2J", "CARD"]
 
 

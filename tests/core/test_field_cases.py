@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from patronload.checks import validation
+from patronload.exports.reading import Export
 from patronload.mapping.transform import transform
 from patronload.rows import no_rejects
 
@@ -13,6 +15,8 @@ fields:
   externalSystemId: ID
   username: ID
 """
+
+NAMES = "  personal.lastName: {column: A, steps: [decode_html]}\n"
 
 DATES = """  expirationDate:
     column: A
@@ -46,6 +50,26 @@ def test_entities_of_html(mapping, frame, cell, name):
     """Decoded where the mapping says so; what only looks like one stays."""
     (patron,) = patrons(mapping, frame, "  personal.lastName: {column: A, steps: [decode_html]}\n", cell)
     assert patron["personal"]["lastName"] == name
+
+
+@pytest.mark.parametrize("cell", ["Mu&ntilde;oz&nbsp;", "Mu&ntilde;&shy;oz", "Mun&#771;oz&#8203;"])
+def test_entities_of_invisible_characters(mapping, frame, cell):
+    """They never reach a value, and an accent of its own joins its letter."""
+    (patron,) = patrons(mapping, frame, NAMES, cell)
+    assert patron["personal"]["lastName"] == "Muñoz"
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_noted"),
+    [("O&#39;Brien", True), ("Smith &amp; Sons", True), ("O&apos;Neil", True), ("AT&T", False), ("R&D; M&S", False)],
+)
+def test_entities_that_no_step_decodes_are_reported(mapping, frame, cell, is_noted):
+    """They are loaded as they are, and whoever looks after the mapping learns about the step."""
+    table = frame(ID=["1"], A=[cell])
+    export = Export(table, table.clear(), no_rejects())
+    found = validation.validate(export, mapping(f"{KEYS}  personal.lastName: A\n"))
+    assert [note.split(" ")[0] for note in found.noted["summary"]] == (["A"] if is_noted else [])
+    assert validation.validate(export, mapping(KEYS + NAMES)).noted.is_empty()
 
 
 @pytest.mark.parametrize(

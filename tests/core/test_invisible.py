@@ -45,6 +45,12 @@ def loaded(mapping, *rows, encoding="utf-8"):
         "\u00ad",
         "\u202e",
         "\u2066",
+        "\U000e0041",
+        "\ufff9",
+        "\u3164",
+        "\u2800",
+        "\ufffe",
+        "\U000e0100",
         "\u2060",
         "\u200d",
         "\u200c",
@@ -142,6 +148,37 @@ def test_json_may_write_it_as_a_number(mapping):
     """The bytes of such a file are plain text."""
     export = reading.read(rb'[{"ID": "10\u200b01", "CARD": "7", "LAST": "Jose\u0301"}]', Layout())
     assert export.visible.select("ID", "LAST").rows() == [("1001", "José")]
+
+
+def changing_texts() -> list[str]:
+    """Every character that is left out or written otherwise, and every letter with separate accents."""
+    signs = [chr(code) for code in range(0x80, 0x110000) if not 0xD800 <= code < 0xE000]
+    apart = [unicodedata.normalize("NFD", sign) for sign in signs]
+    texts = pl.Series([*signs, *apart])
+    return texts.filter(invisible.cleaned(texts.to_frame("A"))["A"] != texts).to_list()
+
+
+def test_no_character_that_changes_is_overlooked():
+    """All of Unicode, in the quick look at the bytes of a file."""
+    texts = changing_texts()
+    assert len(texts) > 12_000
+    assert [text for text in texts if not invisible.may_occur(f"a{text}".encode(), "utf-8")] == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_an_encoding_in_which_ascii_bytes_are_other_characters(encoding):
+    """In UTF-16 without a mark, a right-to-left override is a dot and a blank."""
+    assert invisible.may_occur("10\u202e01".encode(encoding), encoding)
+
+
+@pytest.mark.parametrize("cell", ["1001\u00a0", " \u00a01001", "\u202f1001", "1001\u2007 "])
+def test_a_no_break_space_at_an_end_is_left_out_and_listed(mapping, cell):
+    """It looks like any other blank, and no one sees why two ids differ. A cell that has nothing else is blank."""
+    (patron,), found = loaded(mapping, f"{cell},\u00a0,De\u00a0Smet")
+    assert (patron["externalSystemId"], patron["personal"]["lastName"]) == ("1001", "De\u00a0Smet")
+    assert "barcode" not in patron
+    assert found.noted["column"].to_list() == ["ID"]
+    assert "<U+" in found.noted["value"].item()
 
 
 @settings(deadline=None, max_examples=200)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from patronload.checks import validation
 from patronload.config.source import Layout
 from patronload.errors import SourceError
 from patronload.exports import csv_records, headers, merging, reading
@@ -45,7 +46,9 @@ def test_a_stray_quote_is_reported_with_what_to_do():
 )
 def test_any_text_without_delimiters_is_read_as_it_is(cells, block):
     """Quickly and carefully alike; rows that are blank do not count, and one that repeats the header neither."""
-    wanted = [tuple(row) for row in cells if any(cell.strip() for cell in row) and row != ["A", "B"]]
+    wanted = [
+        tuple(row) for row in cells if any(map(str.strip, row)) and [cell.strip().lower() for cell in row] != ["a", "b"]
+    ]
     text = "\n".join(["A|B", *("|".join(row) for row in cells)]) + "\n"
     with patch.object(csv_records, "BLOCK", block):
         read = reading.read(text.encode(), Layout(delimiter="|", quote="none"))
@@ -93,6 +96,49 @@ def test_a_header_that_is_repeated_is_not_a_row():
     assert read.frame.rows() == [(2, "1", "a"), (4, "2", "b"), (6, "ID", "x")]
     assert read.rows == 3
     assert read.notices == ("The header line is repeated in rows 3, 5. It does not count as a row.",)
+
+
+@pytest.mark.parametrize("line", ["id,login", " ID , LOGIN ", "Id,Login"])
+def test_a_header_that_is_repeated_in_another_spelling_is_not_a_row(line):
+    """Names of columns are compared without case and blanks, here too."""
+    read = reading.read(f"ID,LOGIN\n1,a\n{line}\n2,b\n".encode(), Layout())
+    assert read.frame.rows() == [(2, "1", "a"), (4, "2", "b")]
+    assert read.notices == ("The header line is repeated in row 3. It does not count as a row.",)
+
+
+@pytest.mark.parametrize("line", ["sep=;", "sep=;;;;", '"sep=;"', "SEP=;"])
+def test_a_separator_line_in_every_form(line):
+    """Some programs fill it up with delimiters."""
+    assert rows(f"{line}\nID;LOGIN\n1;a\n") == [(3, "1", "a")]
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("Patrons of 2026\nID,Login Name,Card\n1,ann,7\n", 2),
+        ("Patrons of 2026,,\nid,login name,card\n1,ann,7\n", 2),
+        ("Patrons\nof 2026\n\nID,Login Name,Card\n1,ann,7\n", 4),
+    ],
+)
+def test_a_title_above_the_header_is_reported_with_what_to_do(mapping, text, row):
+    """The message names the row of the header and the key."""
+    found = validation.validate(reading.read(text.encode(), Layout()), mapping(MAPPING))
+    (sentence,) = found.refusals
+    assert f"Row {row} has them" in sentence
+    assert f"write skip_lines: {row - 1} under source" in sentence
+
+
+def test_accents_in_a_header_may_be_written_in_two_ways(mapping):
+    """As separate characters, as some systems write them, or as one."""
+    rules = mapping("target: folio\nfields:\n  externalSystemId: Numéro\n  username: Numéro\n")
+    read = reading.read("Nume\u0301ro,A\n1,2\n".encode(), Layout())
+    assert reading.with_names(read, rules.columns).columns == ["Numéro", "A"]
+
+
+def test_a_header_with_a_nul_is_refused():
+    """The name is damaged, and polars panics."""
+    with pytest.raises(SourceError, match="Column 2 of the export has a NUL character"):
+        reading.read(b"ID|N\0TE\n1|2\n", Layout(delimiter="|"))
 
 
 def test_a_header_line_that_the_tenant_file_repeats():

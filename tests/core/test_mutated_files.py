@@ -28,7 +28,8 @@ from patronload.rows import ROW
 
 FILES = int(os.environ.get("PATRONLOAD_MUTATED_FILES") or 400)
 SEED = int(os.environ.get("PATRONLOAD_MUTATED_SEED") or 1)
-BATCHES = 8
+BATCHES = max(8, FILES // 400)
+"""Each takes well under the time that a test may take."""
 
 MAPPING = """
 target: folio

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from patronload.config.rules import Rule
 from patronload.errors import ConfigError
-from patronload.mapping import expressions
+from patronload.mapping import expressions, invisible
 from patronload.mapping.cells import MISREAD, TEXT, UNMADE, VALUE
-from patronload.mapping.packed_cells import NO_PAIRS, NO_VALUE, NOT_JSON, REPEATED_KEY, SEVERAL, SPLIT_INSIDE
+from patronload.mapping.packed_cells import NO_PAIRS, NO_VALUE, NOT_JSON, NUL, REPEATED_KEY, SEVERAL, SPLIT_INSIDE
 from patronload.mapping.transform import transform
 from patronload.rows import no_rejects
 
@@ -29,6 +29,8 @@ def made(frame, cells, **rule):
         ("n", '{"n": 12345678901234567890123}', "12345678901234567890123"),
         ("n", '{"n": true}', "true"),
         ("n", '{"n": null}', None),
+        ("n", '{"n": "4\\u200b7\\u00ad11 \\u00a0"}', "4711"),
+        ("n", '{"n": "\\u200b"}', None),
         ("n", '{"m": "x"}', None),
         ("n", '{"n": ""}', None),
         (["a", "b.c"], '{"a": {"b.c": "Zoë \\u00fc"}}', "Zoë ü"),
@@ -53,6 +55,7 @@ def test_a_value_is_taken_out_of_json(frame, keys, cell, value):
         ("a", "Riverside", NOT_JSON),
         ("a", '{"a": NaN}', NOT_JSON),
         ("a", '{"a": "\\ud800"}', NOT_JSON),
+        ("a", '{"a": "x\\u0000"}', NUL),
         ("a", "[" * 100_000, NOT_JSON),
         ("a", '{"a": "x", "a": "y"}', REPEATED_KEY),
         ("a", '{"a": {"b": "x"}}', NO_VALUE),
@@ -126,11 +129,12 @@ def test_a_wrong_rule_is_refused_with_its_line(mapping, rule, sentence):
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.dictionaries(st.text(min_size=1), st.text(), min_size=1))
+@given(st.dictionaries(st.text(min_size=1), st.text(st.characters(exclude_characters="\0", codec="utf-8")), min_size=1))
 def test_any_text_comes_out_of_json_unchanged(values):
-    """Except for blanks around it, which no value keeps."""
+    """Except for blanks around it and invisible characters, which no value keeps."""
     import polars as pl
 
     key = next(iter(values))
     found = expressions.apply(pl.DataFrame({"C": [json.dumps(values)]}), Rule(column="C", json=[key]), {})
-    assert found[VALUE].to_list() == [values[key].strip() or None]
+    visible = invisible.cleaned(pl.DataFrame({"A": [values[key].strip()]}))["A"].item()
+    assert found[VALUE].to_list() == [visible.strip() or None]

@@ -42,13 +42,18 @@ class Expected(NamedTuple):
 
 def required_check(path: str, mapping: Mapping) -> Expected:
     """The built-in check that a field has a value in every row."""
-    columns = mapping.fields[path].columns
+    rule = mapping.fields[path]
+    columns = rule.columns
     named = " and ".join(columns)
-    summary = f"{named} ({path}) is empty"
-    says = saying(" + ".join(columns), None, f"{named} is empty; {path} is required: fill it in")
+    are = "are" if len(columns) > 1 else "is"
+    summary, reason = f"{named} ({path}) {are} empty", f"{named} {are} empty; {path} is required: fill it in"
+    if rule.cases:
+        summary = f"{named}: no case gives a value for {path}"
+        reason = f"{summary}, which is required; correct the row, or add a case to the mapping"
+    says = saying(" + ".join(columns), None, reason)
     expectation = Expectation(name="expect_column_values_to_not_be_null", arguments={"column": path})
     # Only the presence of text matters, and text takes several times its memory in pandas.
-    passed = f"{named} ({path}) is never empty"
+    passed = f"{named} ({path}) {are} never empty"
     return Expected(expectation, "rows", columns, says, summary, f"{THERE}{path}", passed)
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from patronload.checks import great_expectations, reasons
+from patronload.checks import entities, great_expectations, later_header, reasons
 from patronload.checks.reasons import OTHERS_NAMED, THERE, TOO_SMALL, Expected
 from patronload.config.mapping import Expectation, Mapping
 from patronload.exports import headers, mojibake, spreadsheet_damage
@@ -112,6 +112,7 @@ def validate(
         skipped = pl.concat([skipped, preferring.passed_over(without(export.frame, skipped), mapping)])
     delivered_frame = without(delivered_frame, skipped)
     odd = invisible.notes(delivered_frame, mapping) if export.may_have_invisible else no_notes()
+    odd = pl.concat([odd, entities.notes(delivered_frame, mapping)])
     export = export._replace(
         frame=without(export.frame, skipped), rejects=export.rejects.join(skipped, on="row", how="anti")
     )
@@ -164,9 +165,7 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
         f"The export has no column {', '.join(missing)}. Is there a header line, with the names spelt as "
         f"in the mapping file?"
     )
-    sentence += headers.shown(export.columns)
-    if len(export.columns) == 1:
-        sentence += " It has only one column: is source.delimiter right?"
+    sentence += headers.shown(export.columns) or later_header.sentence(export, mapping.columns) or _advice(export)
     if result is None or great_expectations.had_error(result):
         return _not_evaluated(Expected(wanted, "file", [], reasons.saying("", None, ""), ""))
     passed = bool(result.success) and not missing
@@ -176,6 +175,12 @@ def _missing_columns(export: Export, mapping: Mapping) -> Check:
     return Check(
         name, missing or mapping.columns, "file", passed, 0, told, dict(wanted.arguments), looks_for, holds=holds
     )
+
+
+def _advice(export: Export) -> str:
+    if len(export.columns) == 1:
+        return " It has only one column: is source.delimiter right?"
+    return " For a file without one, list its columns under source.columns in the tenant file."
 
 
 def _copies(frame: pl.DataFrame) -> pl.DataFrame:

@@ -131,7 +131,8 @@ def preview(  # noqa: PLR0913 - the keys of a tenant file, for those who have no
     # If the run would stop for a missing column, its effect does not matter.
     warnings = [
         *([] if found.refusals else whole.lacking(read.columns)),
-        *unread.sentences(unread.count_filled(read.frame, whole)),
+        # The first line of a file without a header line is a patron.
+        *([] if found.refusals else unread.sentences(unread.count_filled(read.frame, whole))),
         *known.warnings,
     ]
     files_of_rows = (rejects_file, workbook, noted_file)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictS
 
 from patronload.config.patterns import Pattern
 from patronload.documents.models import Document
+from patronload.plain_text import composed
 
 TESTS = ("is", "is_not", "matches", "blank")
 """The keys of a condition that test the cell; a condition has exactly one of them."""
@@ -33,7 +34,7 @@ ColumnName = Annotated[StrictStr, Field(min_length=1), AfterValidator(_column)]
 """A column of the export."""
 
 Values = Annotated[
-    tuple[Annotated[StrictStr, Field(min_length=1)], ...],
+    tuple[Annotated[StrictStr, Field(min_length=1), AfterValidator(composed)], ...],
     Field(min_length=1),
     BeforeValidator(_several, json_schema_input_type=str | list[str]),
 ]

@@ -12,6 +12,7 @@ from patronload.config.conditions import ColumnName, Skip
 from patronload.config.ownership import Owner
 from patronload.config.rules import Rule, Text
 from patronload.documents.models import Document
+from patronload.plain_text import composed
 from patronload.systems import System
 from patronload.systems.description import Kind
 
@@ -79,7 +80,10 @@ Table = Annotated[StrictStr, Field(pattern=r"^[\w-]+\.csv$", examples=["patron_g
 TO_FILL_IN = "WHICH COLUMN?"
 """Marks a place in a draft where a person has to enter a column."""
 
-BLANK_WORDS = (r"\N", "(null)", "<null>", "N/A", "n/a", "-", "--")
+BLANK_WORDS = (
+    *(r"\N", "(null)", "(NULL)", "<null>", "<NULL>", "[null]", "[NULL]", "N/A", "n/a", "-", "--", "---"),
+    *("\u2013", "\u2014"),
+)
 """Words that count as blank unless a mapping says otherwise. None of them is a name; #N/A is an error of
 a spreadsheet, which rejects the row."""
 
@@ -97,13 +101,16 @@ BlankWord = Annotated[Text, BeforeValidator(_require_quotes, json_schema_input_t
 
 
 def _different(order: tuple[str, ...]) -> tuple[str, ...]:
+    order = tuple(map(composed, order))
     for value in order:
         if order.count(value) > 1 or value != value.strip():
             raise ValueError(f"'{value}' occurs twice, or has blanks around it. Write each value once, without them.")
     return order
 
 
-Lookup = Annotated[dict[str, Text | StrictBool], Field(min_length=1)]
+Code = Annotated[str, AfterValidator(composed)]
+
+Lookup = Annotated[dict[Code, Text | StrictBool], Field(min_length=1)]
 """The value of each code; `otherwise` is for all other codes, `blank` for a blank cell."""
 
 

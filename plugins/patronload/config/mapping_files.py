@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -124,6 +125,10 @@ def _wrong_owners(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
             yield ("ownership", path), f"no such field here, or it has no owner; {models.suggestion(path, known)}"
 
 
+JOINERS = "\u200c\u200d"
+"""Invisible characters that some languages need."""
+
+
 def _dead_codes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
     """Codes that no cell can have: blanks around a cell are removed, and a blank cell is not a code."""
     for name, table in mapping.lookups.items():
@@ -133,6 +138,9 @@ def _dead_codes(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
                 yield ("lookups", name, code), f"a blank cell is not a code, so this line has no effect. {advice}"
             elif code != code.strip():
                 yield ("lookups", name, code), f"cells are compared without blanks around them. Write '{code.strip()}'."
+            elif hidden := [sign for sign in code if unicodedata.category(sign) == "Cf" and sign not in JOINERS]:
+                advice = f"Invisible characters are removed from cells, but this code has U+{ord(hidden[0]):04X}"
+                yield ("lookups", name, code), f"{advice}, so this line has no effect. Type the code again."
         for variant in [variant for rule in mapping.fields.values() for variant in rule.variants]:
             yield from _wrong_case(name, table, variant)
 

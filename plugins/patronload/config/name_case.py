@@ -9,6 +9,9 @@ PARTICLES = {
 }
 """Words that are written small when another word follows."""
 
+BETWEEN = r"([-/()\[\"\u201c&+.,])"
+"""After one of these a word begins within a word: SMITH-JONES, JOHN (JACK), J.R.R."""
+
 NUMERALS = ("II", "III", "IV", "VI", "VII", "VIII")
 
 
@@ -31,7 +34,7 @@ def _word(word: str, spellings: dict[str, str], *, is_last: bool) -> str:
         return spellings.get(word, word)
     if word.lower() in PARTICLES and not is_last:
         return word.lower()
-    return "".join(_part(part, spellings) for part in re.split("(-)", word))
+    return "".join(_part(part, spellings) for part in re.split(BETWEEN, word))
 
 
 def _part(part: str, spellings: dict[str, str]) -> str:

@@ -45,5 +45,13 @@ def groups(pattern: str) -> int:
     return len(pl.Series([""]).str.extract_groups(pattern).struct.fields)
 
 
+def group_names(pattern: str) -> set[str]:
+    """What a replacement may name: the whole match as 0, the numbers of the groups, and their names."""
+    import polars as pl  # as above
+
+    fields = pl.Series([""]).str.extract_groups(pattern).struct.fields
+    return {"0", *map(str, range(1, len(fields) + 1)), *fields}
+
+
 Pattern = Annotated[StrictStr, Field(min_length=1, examples=['"^[0-9]{8}$"']), AfterValidator(_pattern)]
 """A regular expression that runs in linear time."""

@@ -249,6 +249,11 @@ def _check_argument(name: str, argument: Any, known: WithArgument) -> None:
 def _check_pattern(pattern: str, replacement: str) -> None:
     if reason := patterns.problem(pattern):
         raise ValueError(f"'{pattern}' cannot be used as a pattern: {reason}. Write one like ^[0-9]{{8}}$.")
-    named = max((int(group) for group in re.findall(r"\$\{?(\d+)", replacement)), default=0)
-    if named > patterns.groups(pattern):
-        raise ValueError(f"'{replacement}' names group {named}, but the pattern has {patterns.groups(pattern)} groups.")
+    known = patterns.group_names(pattern)
+    # The engine reads $1x as the group called 1x, and an unknown group as nothing.
+    for braced, bare in re.findall(r"\$(?:\{([^}]*)\}|(\w+))", replacement.replace("$$", "")):
+        if (braced or bare) not in known:
+            raise ValueError(
+                f"'{replacement}' names the group '{braced or bare}', but the pattern has no such group. Write "
+                "${1} for the first group, with braces, and $$ for a dollar."
+            )

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from patronload.config.source import Layout
 
-SEPARATOR = re.compile(r'\ufeff?"?sep=([^"\r\n])"?(?=[\r\n]|$)', re.IGNORECASE)
-"""Excel: the first line may name the delimiter of a CSV file."""
+SEPARATOR = re.compile(r'\ufeff?"?sep=([^"\r\n])"?\1*(?=[\r\n]|$)', re.IGNORECASE)
+"""Excel: the first line may name the delimiter of a CSV file; other programs fill the line up with it."""
 
 LINE_END = re.compile(r"\r\n|\r|\n")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
+from patronload import plain_text
 from patronload.rows import ROW
 
 FEW = 10
@@ -43,17 +44,18 @@ def spelt(frame_columns: Sequence[str], wanted: Iterable[str]) -> dict[str, str]
     there = set(frame_columns)
     by_folded: dict[str, list[str]] = {}
     for name in frame_columns:
-        by_folded.setdefault(_folded(name), []).append(name)
+        by_folded.setdefault(folded(name), []).append(name)
     found: dict[str, str] = {}
     for name in dict.fromkeys(wanted):
-        near = by_folded.get(_folded(name), [])
+        near = by_folded.get(folded(name), [])
         if name not in there and len(near) == 1 and near[0] not in found:
             found[near[0]] = name
     return found
 
 
-def _folded(name: str) -> str:
-    return " ".join(re.sub(INVISIBLE, "", name).split()).casefold()
+def folded(name: str) -> str:
+    """A name as it is compared: without regard to case, blanks around it, and invisible characters."""
+    return " ".join(plain_text.composed(re.sub(INVISIBLE, "", name)).split()).casefold()
 
 
 def notice(names: dict[str, str]) -> list[str]:
@@ -66,11 +68,16 @@ def notice(names: dict[str, str]) -> list[str]:
 def repeated(frame: pl.DataFrame, cells: Sequence[str]) -> pl.Series:
     """The numbers of the rows that repeat the header, which has these cells."""
     first, *others = frame.columns[1:]
-    doubtful = frame.filter(pl.col(first) == cells[0])
+    doubtful = frame.filter(_plain(pl.col(first)) == _plain(pl.lit(cells[0])))
     if doubtful.is_empty() or not others:
         return doubtful[ROW] if not others and cells[0] else doubtful.clear()[ROW]
-    same = (pl.col(name) == cell for name, cell in zip(others, cells[1:], strict=True))
+    same = (_plain(pl.col(name)) == _plain(pl.lit(cell)) for name, cell in zip(others, cells[1:], strict=True))
     return doubtful.filter(pl.all_horizontal(same))[ROW]
+
+
+def _plain(name: pl.Expr) -> pl.Expr:
+    """A name without regard to case and surrounding blanks."""
+    return name.str.strip_chars().str.to_lowercase()
 
 
 def repeated_notice(rows: list[int]) -> list[str]:

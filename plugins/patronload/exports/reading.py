@@ -6,6 +6,7 @@ with Python's strict CSV reader, if it does not. The result is the same.
 """
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -35,6 +36,8 @@ from patronload.exports.trailers import Trailer
 from patronload.mapping import invisible
 from patronload.rows import REJECTS, ROW
 
+XML = "an XML file"
+
 NOT_TEXT = {
     **unpacking.PACKED,
     b"\xd0\xcf\x11\xe0": "an old Excel file",
@@ -42,11 +45,16 @@ NOT_TEXT = {
     b"-----BEGIN PGP MESSAGE": "encrypted with PGP (see source.pgp in docs/tenant-files.md)",
     b"<!DOCTYPE": "a web page",
     b"<html": "a web page",
-    b"<?xml": "an XML file",
+    b"<?xml": XML,
 }
+
+AN_ELEMENT = re.compile(rb"<(!--|[A-Za-z_][\w.:-]*(\s[^<>]*)?/?>\s*(<|$))")
+"""The beginning of XML without a declaration; a header of CSV has no tag after a tag."""
 
 NUMBERS = {"row": pl.UInt32, "column": pl.String}
 """The row and the column of a cell."""
+
+NUL = "\0"
 
 HEAD = 4096
 """The bytes that show whether a file is JSON."""
@@ -349,8 +357,11 @@ def _cut(row: tuple[int, list[str]], width: int) -> tuple[int, list[str]]:
 
 
 def _refuse_what_is_no_text(content: bytes) -> None:
+    # UTF-16 has a zero byte beside each of these characters.
+    begin = re.sub(rb"^(\xef\xbb\xbf|\xff\xfe|\xfe\xff)|\x00", b"", content[:HEAD]).lstrip()
     for magic, what in NOT_TEXT.items():
-        if content[:64].removeprefix(codecs.BOM_UTF8).lstrip().lower().startswith(magic.lower()):
+        is_xml = what == XML and AN_ELEMENT.match(begin)
+        if is_xml or begin.lower().startswith(magic.lower()):
             raise SourceError(f"The export is {what}, not a CSV file. Ask the sender for CSV, Excel (XLSX) or JSON.")
 
 
@@ -360,6 +371,11 @@ def _columns(header: list[str]) -> list[str]:
         raise SourceError("The export is empty: it has no header line. Ask the sender for the complete file.")
     seen: dict[str, int] = {}
     for place, name in enumerate(names, 1):
+        if NUL in header[place - 1]:
+            raise SourceError(
+                f"Column {place} of the export has a NUL character in its name, so the header is damaged. Ask the "
+                "sender to make the file again."
+            )
         if not is_usable(name):
             raise SourceError(
                 f"Column {place} of the export has a name that cannot be used. Ask the sender for a name of "

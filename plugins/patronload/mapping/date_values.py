@@ -19,11 +19,11 @@ EARLIEST_YEAR, LATEST_YEAR = 1000, 9999
 WESTERNMOST, EASTERNMOST = timedelta(hours=-12), timedelta(hours=14)
 """The time zones where a day begins last and first, from UTC."""
 
-TIME = (
-    r"(?i)(t|\s+)[0-9]{1,2}[:.][0-9]{2}([:.][0-9]{2}([.,][0-9]+)?)?\s*([ap]\.?m\.?)?"
-    r"\s*(z|utc|gmt|[+-][0-9]{2}:?[0-9]{2})?$"
-)
-"""A time of day after a date; it is ignored."""
+CLOCK = r"[0-9]{1,2}[:.][0-9]{2}([:.][0-9]{2}([.,][0-9]+)?)?\s*([ap]\.?m\.?)?"
+COMPACT = r"t[0-9]{4}([0-9]{2}([.,][0-9]+)?)?|\s+[0-9]{6}"
+ZONE = r"z|[a-z]{3,4}|[+-][0-9]{2}(:?[0-9]{2})?|\[?[a-z]+(/[a-z_]+)+\]?|\[utc\]"
+TIME = rf"(?i)(((t|\s+){CLOCK}|{COMPACT})(\s*({ZONE})){{0,2}}|z|[+-][0-9]{{2}}:[0-9]{{2}})$"
+"""A time of day after a date, with its zone; it is ignored."""
 
 PLACEHOLDER = "is a placeholder, not a real date"
 

@@ -12,10 +12,12 @@ import polars as pl
 from patronload.config import date_forms, value_steps
 from patronload.config.mapping import BLANK, OTHERWISE, Lookup, Mapping
 from patronload.config.rules import Case, Constant, Rule, Variant
-from patronload.mapping import cells, date_values, packed_cells
+from patronload.mapping import cells, date_values, invisible, packed_cells
 from patronload.mapping.cells import MISREAD, OUTSIDE, TEXT, UNMADE, VALUE
 from patronload.mapping.conditions import holds
 from patronload.mapping.date_values import Span
+
+DECODE_HTML = value_steps.decode_html.__name__
 
 _MADE = pl.lit(value=False).alias(UNMADE)
 
@@ -51,7 +53,9 @@ def _of_packed(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], sp
     """With MISREAD, for a cell that could not be read; TEXT is the whole cell then."""
     whole = _texts(rows, rule)[TEXT]
     read = packed_cells.unpack(whole, rule)
-    made = _make(_apply_steps(read.select(TEXT), rule), rule, lookups, span or Span())
+    # JSON may write an invisible character as its number.
+    texts = cells.clean_all(invisible.cleaned(read.select(TEXT)))
+    made = _make(_apply_steps(texts, rule), rule, lookups, span or Span())
     misread = read[MISREAD].is_not_null()
     return made.with_columns(
         pl.when(misread).then(whole).otherwise(pl.col(TEXT)).alias(TEXT), pl.col(UNMADE) | misread, read[MISREAD]
@@ -144,6 +148,8 @@ def _apply_steps(taken: pl.DataFrame, rule: Variant) -> pl.DataFrame:
         steps.append(value_steps.phone(text, rule.phone))
     for step in steps:
         taken = taken.select(step)
+    if any(step.name == DECODE_HTML for step in rule.steps):
+        taken = invisible.cleaned(taken)  # such as &shy; and &#8203;
     return cells.clean_all(taken) if steps or rule.join is not None else taken
 
 

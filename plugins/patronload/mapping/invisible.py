@@ -16,16 +16,25 @@ import polars as pl
 from patronload.config.mapping import Mapping
 from patronload.rows import NOTED, ROW, no_notes
 
-JOINERS = r"\x{200C}\x{200D}\x{FE00}-\x{FE0F}"
-"""Persian, the languages of India, and emoji need them between characters."""
+JOINERS = r"\x{180B}-\x{180D}\x{180F}\x{200C}\x{200D}\x{FE00}-\x{FE0F}\x{E0100}-\x{E01EF}"
+"""Persian, Mongolian, Japanese, the languages of India, and emoji need them between characters."""
+
+FILLERS = r"\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{2800}\x{3164}\x{FFA0}\x{FDD0}-\x{FDEF}\x{FFFE}\x{FFFF}"
+"""Letters without a shape, and code points that are no characters."""
 
 # Line breaks and tabs are text. NUL rejects the row, because the text before it is damaged too.
-INVISIBLE = rf"[[\x01-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F\p{{Cf}}\x{{034F}}]--[{JOINERS}]]"
+INVISIBLE = rf"[[\x01-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F\p{{Cf}}{FILLERS}]--[{JOINERS}]]"
 
 # After a Latin letter, a digit, a punctuation mark or a blank, a joiner joins nothing.
 LONE_JOINERS = rf"(^|[\p{{Latin}}\p{{N}}\p{{P}}\p{{Z}}\p{{Cc}}])[{JOINERS}]+"
 
-DOUBTFUL = rf"{INVISIBLE}|{LONE_JOINERS}"
+NO_BREAK = r"\x{A0}\x{2007}\x{202F}"
+"""Blanks that look like others. At the ends of a cell they are left out, as all blanks are."""
+
+DOUBTFUL = rf"{INVISIBLE}|{LONE_JOINERS}|^\s*[{NO_BREAK}]|[{NO_BREAK}]\s*$"
+
+NOT_SEEN = "[" + re.sub(r"\\x\{([0-9A-F]+)\}", lambda code: f"\\U{int(code[1], 16):08X}", JOINERS + FILLERS) + "]"
+"""The same characters, as Python writes them in a pattern."""
 
 CONTROLS = bytes([*range(1, 9), 11, 12, *range(14, 32), 127])
 
@@ -39,8 +48,8 @@ PLAIN = ASCII.translate(None, CONTROLS)
 HARMLESS = bytes([*range(0x80, 0xC0), *range(0xC3, 0xCC), 0xCF, 0xD0, 0xD1, *range(0xE4, 0xEA), 0xEB, 0xEC])
 """The bytes of UTF-8 that continue a character, or begin one that stays as it is: Latin, Cyrillic, most Asian ones."""
 
-MAY_CHANGE = ("Cc", "Cf", "Cn", "Mn", "Mc", "Me")
-"""Unicode's categories of controls, invisible characters, accents, and of what this Python does not know yet."""
+MAY_CHANGE = ("Cc", "Cf", "Cn", "Mn", "Mc", "Me", "Zs")
+"""Unicode's categories of controls, invisible characters, accents, blanks, and what this Python does not know yet."""
 
 JAMO = ("\u1100", "\u11ff")
 """The first and last part of a Korean syllable: several become one character."""
@@ -69,6 +78,7 @@ def _may_change(character: str) -> bool:
     return (
         unicodedata.category(character) in MAY_CHANGE
         or JAMO[0] <= character <= JAMO[1]
+        or bool(re.match(NOT_SEEN, character))
         or not unicodedata.is_normalized("NFC", character)
     )
 
@@ -98,6 +108,7 @@ def notes(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     for column in mapping.columns:
         cells = frame.select(pl.col(ROW).cast(pl.UInt32).alias("row"), value=pl.col(column))
         cells = cells.filter(_may_have(cells["value"])).filter(pl.col("value").str.contains(DOUBTFUL))
+        cells = cells.filter(pl.col("value").str.strip_chars() != "")
         if cells.height:
             found.append(_notes_of(cells, column))
     return pl.concat(found)
@@ -121,5 +132,5 @@ def _shown(cell: str) -> str:
 
 def _number(found: re.Match[str]) -> str:
     sign = found[0]
-    odd = unicodedata.category(sign) in ("Cf", "Cc") or sign == "\u034f" or "\ufe00" <= sign <= "\ufe0f"
+    odd = re.match(NOT_SEEN, sign) or unicodedata.category(sign) in ("Cf", "Cc", "Zs")
     return f"<U+{ord(sign):04X}>" if odd and sign not in "\t\r\n" else sign

@@ -14,6 +14,7 @@ REPEATED_KEY = "is JSON that has the same key twice"
 NO_VALUE = "is JSON that has an object or a list where a single value is expected"
 SEVERAL = "has several values here"
 SPLIT_INSIDE = "has a value that contains the text in 'split'"
+NUL = "is JSON with a NUL character, which cannot be stored"
 NO_PAIRS = "is not written as pairs of a key and a value"
 
 
@@ -106,6 +107,8 @@ def _text(value: Any) -> str:
         value.encode()
     except UnicodeEncodeError:  # half of a surrogate pair
         raise _Misread(NOT_JSON) from None
+    if "\0" in value:
+        raise _Misread(NUL)
     return value.strip()
 
 

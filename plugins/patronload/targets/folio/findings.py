@@ -49,8 +49,8 @@ def same_emails(rows: list[int]) -> Iterator[Finding]:
         yield Finding(
             "personal.email",
             "warn",
-            f"In {_rows(rows)} {what} the e-mail address of a user in FOLIO who is not in this file: perhaps the same "
-            "person, under a new externalSystemId. Such rows are loaded. To reject them, write same_email: reject "
+            f"In {in_rows(rows)} {what} the e-mail address of a user in FOLIO who is not in this file: perhaps the "
+            "same person, under a new externalSystemId. Such rows are loaded. To reject them, write same_email: reject "
             "under target in the tenant file.",
             [],
         )
@@ -136,8 +136,8 @@ def without_group(rows: list[int]) -> Iterator[Finding]:
         yield Finding(
             "patronGroup",
             "warn",
-            f"In {_rows(rows)} {what} no patron group, so they cannot borrow. Fill in the group, or give the rule for "
-            "patronGroup a 'default' in the mapping.",
+            f"In {in_rows(rows)} {what} no patron group, so they cannot borrow. Fill in the group, or give the rule "
+            "for patronGroup a 'default' in the mapping.",
             [],
         )
 
@@ -150,7 +150,7 @@ def _has(number: int) -> str:
     return "has" if number == 1 else "have"
 
 
-def _rows(rows: list[int]) -> str:
+def in_rows(rows: list[int]) -> str:
     """Row 5; rows 5, 9 and 12; or the first twenty and how many more."""
     if len(rows) == 1:
         return f"row {rows[0]}"
