@@ -69,6 +69,7 @@ def test_codes_of_groups_are_written_down_and_no_patron_is(include: Path):
         (["2030-08-31 00:00:00", "2030-09-01T12:00:00Z"], "%Y-%m-%d", False),
         (["05/31/2030", "12-MAY-2030", "12-MAY-2031"], ["%d-%b-%Y", "%m/%d/%Y"], False),
         (["08-31-2030"], "%m-%d-%Y", False),
+        (["05/20/2030", "13/20/2030", "05/12/2030"], "%m/%d/%Y", True),
         (["next year"], "%Y-%m-%d", True),
         ([""], "%Y-%m-%d", True),
     ],

@@ -135,7 +135,7 @@ def test_a_file_that_may_have_one_is_searched(text, encoding):
 
 def test_no_character_is_missed():
     """Each one that is left out, or becomes another one alone or after a letter, is found in the bytes of UTF-8."""
-    every = [chr(code) for code in range(0x80, 0x30000) if not 0xD800 <= code < 0xE000]
+    every = [chr(code) for code in range(0x80, 0x110000) if not 0xD800 <= code < 0xE000]
     composed = {part for each in every for part in unicodedata.normalize("NFD", each)[1:]}
     cells = pl.DataFrame({"LAST": every})
     changed = cells.filter(invisible.cleaned(cells)["LAST"] != cells["LAST"])["LAST"].to_list()
@@ -148,21 +148,6 @@ def test_json_may_write_it_as_a_number(mapping):
     """The bytes of such a file are plain text."""
     export = reading.read(rb'[{"ID": "10\u200b01", "CARD": "7", "LAST": "Jose\u0301"}]', Layout())
     assert export.visible.select("ID", "LAST").rows() == [("1001", "José")]
-
-
-def changing_texts() -> list[str]:
-    """Every character that is left out or written otherwise, and every letter with separate accents."""
-    signs = [chr(code) for code in range(0x80, 0x110000) if not 0xD800 <= code < 0xE000]
-    apart = [unicodedata.normalize("NFD", sign) for sign in signs]
-    texts = pl.Series([*signs, *apart])
-    return texts.filter(invisible.cleaned(texts.to_frame("A"))["A"] != texts).to_list()
-
-
-def test_no_character_that_changes_is_overlooked():
-    """All of Unicode, in the quick look at the bytes of a file."""
-    texts = changing_texts()
-    assert len(texts) > 12_000
-    assert [text for text in texts if not invisible.may_occur(f"a{text}".encode(), "utf-8")] == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])

@@ -111,8 +111,7 @@ def validate(
     if not mapping.combine:
         skipped = pl.concat([skipped, preferring.passed_over(without(export.frame, skipped), mapping)])
     delivered_frame = without(delivered_frame, skipped)
-    odd = invisible.notes(delivered_frame, mapping) if export.may_have_invisible else no_notes()
-    odd = pl.concat([odd, entities.notes(delivered_frame, mapping)])
+    odd = _odd_characters(export._replace(frame=delivered_frame), mapping)
     export = export._replace(
         frame=without(export.frame, skipped), rejects=export.rejects.join(skipped, on="row", how="anti")
     )
@@ -144,6 +143,12 @@ def validate(
         pl.concat([skipped, combining.skipped(joined, export.frame, mapping)]),
         joined,
     )
+
+
+def _odd_characters(export: Export, mapping: Mapping) -> pl.DataFrame:
+    """The notes on invisible characters and on entities of HTML."""
+    hidden = invisible.notes(export.frame, mapping) if export.may_have_invisible else no_notes()
+    return pl.concat([hidden, entities.notes(export.frame, mapping)])
 
 
 def _failing(rows: list[list[int]]) -> pl.DataFrame:

@@ -68,9 +68,11 @@ def dates(cells: list[str]) -> Dates:
         forms = tuple(form for form, shape in FORMS.items() if re.fullmatch(shape + TIME, cell))
         by_shape.setdefault(forms, []).append(cell)
     for forms, alike in by_shape.items():
-        possible = tuple(form for form in forms if all(_is_possible(form, cell) for cell in alike))
-        if possible:
-            found[possible] += len(alike)
+        fitting = {form: sum(_is_possible(form, cell) for cell in alike) for form in forms}
+        most = max(fitting.values(), default=0)
+        if 2 * most > len(alike):  # a wrong date or two does not make it another form
+            found[tuple(form for form in forms if fitting[form] == most)] += most
+            unread += len(alike) - most
         else:
             unread += len(alike)
     if not found:

@@ -20,7 +20,7 @@ JOINERS = r"\x{180B}-\x{180D}\x{180F}\x{200C}\x{200D}\x{FE00}-\x{FE0F}\x{E0100}-
 """Persian, Mongolian, Japanese, the languages of India, and emoji need them between characters."""
 
 FILLERS = r"\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{2800}\x{3164}\x{FFA0}\x{FDD0}-\x{FDEF}\x{FFFE}\x{FFFF}"
-"""Letters without a shape, and code points that are no characters."""
+"""Letters without a shape, and code points that are not characters."""
 
 # Line breaks and tabs are text. NUL rejects the row, because the text before it is damaged too.
 INVISIBLE = rf"[[\x01-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F\p{{Cf}}{FILLERS}]--[{JOINERS}]]"
