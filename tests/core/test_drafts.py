@@ -7,6 +7,7 @@ import yaml
 
 from patronload.cli import drafts, preview
 from patronload.config import mapping_files, tenants
+from patronload.config.mapping import TO_FILL_IN
 from patronload.config.source import Layout
 from patronload.config.tenants import Limits
 from patronload.errors import PatronloadError, SourceError
@@ -87,7 +88,7 @@ def test_a_school_for_infiniti(include: Path):
     assert mapping["target"] == "infiniti"
     assert mapping["fields"]["surname"] == "Last name"
     assert mapping["fields"]["enabled"] == {"value": True}
-    assert mapping["fields"]["staffmember"] == {"column": drafts.ASK, "lookup": "staff", "required": True}
+    assert mapping["fields"]["staffmember"] == {"column": TO_FILL_IN, "lookup": "staff", "required": True}
     assert any("enabled" in note for note in notes)
     assert any("staffmember" in note for note in notes)
 
