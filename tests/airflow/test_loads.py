@@ -82,7 +82,9 @@ def test_a_line_of_figures_for_each_step(world: World, loads, tenant: str):
         "validate": f"Validated {report['rows']:,} rows: ",
         "transform": "Transformed: ",
         "plan": "Planned: ",
-        "post": f"Posted: 2 chunks, {report['created']:,} patrons, {report['created']:,} created, 0 updated, 0 failed",
+        "post": "Posted in 2 chunks: {0:,} patrons, of whom {0:,} were created, 0 updated, 0 refused".format(
+            report["created"]
+        ),
         "report": f"loaded_with_rejects: rows {report['rows']:,}, created {report['created']:,}",
         "notify": "Mailed '",
     }

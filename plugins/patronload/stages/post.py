@@ -15,6 +15,7 @@ from patronload.loads import approval, delivery, failures, gatekeeper, ledger_up
 from patronload.loads.load import Counts, Load
 from patronload.loads.posting import post as posting
 from patronload.loads.posting.post import Totals
+from patronload.reporting.report import count_of
 from patronload.targets import Target
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,12 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
         if totals.created + totals.updated or tables.read_unchanged(load.run).height:
             patrons = tables.read(load.run, names.PATRONS, [load.tenant.system.key])
             gatekeeper.record(load, rejected + totals.failed, patrons)
-    log.info("Posted: %s", ", ".join(f"{number:,} {name}" for name, number in totals._asdict().items()))
+    log.info(
+        "Posted in %s: %s, of whom %s were created, %s updated, %s refused",
+        count_of(totals.chunks, "chunk"),
+        count_of(totals.patrons, "patron"),
+        *(f"{number:,}" for number in (totals.created, totals.updated, totals.failed)),
+    )
     return totals._asdict() | _about(load)
 
 
@@ -69,7 +75,7 @@ def _undone(load: Load, totals: Totals) -> Counts:
             f"{name} refused all {totals.failed:,} patrons that it was sent; nothing was undone. The reasons are "
             "in the report. Correct them, then clear the task 'post'."
         )
-    log.info("Undid run %s: %s patrons, %s refused", load.undo, f"{totals.patrons:,}", f"{totals.failed:,}")
+    log.info("Undid run %s: %s, %s refused", load.undo, count_of(totals.patrons, "patron"), f"{totals.failed:,}")
     rejected = tables.rejects(load.run)["row"].n_unique()
     return {"day": f"{load.day}", "undone": Undo.read(load.run).run, "rejected": rejected} | totals._asdict()
 

@@ -30,6 +30,7 @@ from patronload.artifacts.run import Run
 from patronload.errors import TargetError, TransientError
 from patronload.loads.posting.pace import Pace
 from patronload.loads.posting.planned_chunks import PlannedChunks
+from patronload.reporting.report import count_of
 from patronload.targets import Target
 from patronload.targets.delivery import TOO_LARGE, Chunk, Failed, NothingWritten, Outcome, SoFar, Unreadable
 
@@ -150,9 +151,9 @@ class _Posting:
         left = (self.left - self.done) * (time.monotonic() - self.started) / max(self.done, 1)
         unclear = f", {len(result.unconfirmed):,} unconfirmed" if result.unconfirmed else ""
         sentence = (
-            f"chunk {result.chunk} of {len(self.chunks.numbers)}: {result.patrons:,} patrons, "
+            f"chunk {result.chunk} of {len(self.chunks.numbers)}: {count_of(result.patrons, 'patron')}, "
             f"{result.created:,} created, {result.updated:,} updated, {len(result.failed):,} failed{unclear}; "
-            f"{speed:,.0f} patrons a second; {_duration(left)} left"
+            f"{count_of(round(speed), 'patron')} a second; {_duration(left)} left"
         )
         logger.info("%s", sentence)
         self.watch.tell(sentence)
@@ -310,7 +311,7 @@ def _duration(seconds: float) -> str:
     for unit, length in (("hour", 3600), ("minute", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}s"
-    return f"{seconds:.0f} seconds"
+    return count_of(round(seconds), "second")
 
 
 def _result(chunk: Chunk, outcome: Outcome) -> ChunkResult:
