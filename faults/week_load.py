@@ -129,8 +129,8 @@ class Ground(Protocol):
     def imports(self) -> Sequence[object]:
         """The requests that brought users."""
 
-    def is_there(self, key: str) -> bool:
-        """Whether there is a user with this key."""
+    def phone_of(self, key: str) -> str | None:
+        """The telephone number of the user with this key; None if there is no such user."""
 
     def differences(self, oracle: Oracle) -> Iterator[str]:
         """Whatever is not as the oracle says."""

@@ -62,10 +62,14 @@ class Oracle:
             elif user.loans:
                 user.loans -= 1
 
-    def settle(self, is_there: Callable[[str], bool]) -> None:
-        """Forget users of whom it was open whether they are there, and who are not."""
+    def settle(self, phone_of: Callable[[str], str | None]) -> None:
+        """Look how far a load came that was killed: users may not be there, or have the cells of before."""
         for key, user in list(self.users.items()):
-            if user.maybe and not is_there(key):
+            phone = phone_of(key)
+            if user.instead and phone == user.instead["PHONE"]:
+                user.cells = user.instead
+            user.instead = None
+            if user.maybe and phone is None:
                 del self.users[key]
                 for memory in self.memory.values():
                     memory.pop(key, None)
@@ -86,11 +90,12 @@ class Oracle:
 
     def _give_up(self, night: Night) -> str:
         """The outcome of undoing a load that was killed: whom it created may be there, and is inactive then."""
-        before = set(self.users)
+        before = deepcopy(self.users)
         self._load_all(night)
         outcome = self._undo(night, night.run)
-        for key in self.users.keys() - before:
-            self.users[key].maybe = True
+        for key, user in self.users.items():
+            user.maybe = user.maybe or key not in before
+            user.instead = before[key].cells if key in before and user.staff else None
         return outcome
 
     def _load_all(self, night: Night) -> Outcome:

@@ -27,6 +27,8 @@ class User:
     loans: int = 0
     maybe: bool = False
     """Whether the user was created by a load that was killed, which may not have come so far."""
+    instead: dict[str, str] | None = None
+    """The cells, if a load that was killed did not come so far, of a staff user whom its undo leaves as it is."""
 
 
 @dataclass

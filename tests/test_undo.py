@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from patronload.artifacts import names, tables
-from patronload.artifacts.models import Plan
+from patronload.artifacts.models import Plan, Remembered
 from patronload.errors import Declined, ValidationError
 from patronload.loads import leavers, ledger_store
 from patronload.loads.approval import Answer, Turn
@@ -456,6 +456,31 @@ def test_an_undo_that_was_killed_goes_on(library, monkeypatch):
     assert content(library, range(1, 7)) == before
     stages.report(undoing)
     assert report_of(undoing).outcome == "undone"
+
+
+def test_a_killed_undo_takes_the_ledger_back_once(library, monkeypatch):
+    """A worker that dies after it wrote the ledger does it again: who was missing before the load still is."""
+    library.configure(contains="everyone", target=CHANGED, limits=ANY_IDS, leavers={"action": "report"})
+    load(library, 1, range(1, 8))
+    load(library, 2, range(1, 7))
+    missing = ledger_line(library, "u-7")
+    load(library, 3, range(1, 7), {1: ("Adams", "Brown")})
+    assert ledger_line(library, "u-7")["missing_loads"] == missing["missing_loads"] + 1 == 2
+    undoing = library.load("undo", day=days_after(9), undo="day3")
+    for stage in BEFORE:
+        stage(undoing)
+    stages.approve(undoing, TURN)
+    stages.approve(undoing, TURN, YES)
+    with monkeypatch.context() as patch:
+        patch.setattr(Remembered, "write", _die)
+        with pytest.raises(KeyboardInterrupt):
+            stages.post(undoing)
+    stages.post(undoing)
+    assert ledger_line(library, "u-7") == missing
+
+
+def _die(*_given):
+    raise KeyboardInterrupt
 
 
 def test_a_load_is_undone_once_and_not_resumed(library):

@@ -4,11 +4,12 @@ import io
 from datetime import date, timedelta
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from patronload.targets.ledger_changes import LedgerChanges
-from patronload.targets.patron_ledger import GONE, PatronLedger
+from patronload.targets.patron_ledger import GONE, MISSING, PRESENT, PatronLedger
 
 DAY = date(2026, 11, 20)
 SECRET = bytes(32)
@@ -74,6 +75,29 @@ def test_what_a_later_load_has_written_stays():
     later = known.patrons.rows()
     assert changes.undo(known).patrons.rows() == later
     assert changes.undo(known).last_counted == DAY + timedelta(2)
+
+
+@pytest.mark.parametrize("undone_before", [True, False])
+def test_whom_a_later_file_has_stays_one_of_the_librarys(undone_before: bool):
+    """The load that brought a patron in is undone; a later one still stands, so that they can be missing after it."""
+    known = load(ledger(), [1], DAY)
+    if undone_before:
+        first = known.copy()
+        load(known, [1, 2], DAY + timedelta(1))
+        known = LedgerChanges.between(first, known).undo(known)
+        assert state_of(known, 2) == GONE
+    first = known.copy()
+    load(known, [1, 2], DAY + timedelta(2))
+    changes = LedgerChanges.between(first, known)
+    load(known, [1, 2], DAY + timedelta(3))
+    back = changes.undo(known)
+    assert state_of(back, 2) == PRESENT
+    assert state_of(load(back, [1], DAY + timedelta(4)), 2) == MISSING
+
+
+def state_of(known, number):
+    (state,) = known.patrons.filter(pl.col("hash") == known.hash(f"u-{number}"))["state"]
+    return state
 
 
 def test_ids_are_known_of_patrons_whom_the_load_brought_in():

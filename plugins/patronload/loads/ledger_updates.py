@@ -101,8 +101,11 @@ def _undo(load: Load) -> None:
         return
     undone, system = load.run.sibling(Undo.read(load.run).run), load.tenant.system
     known = ledger_store.read(load.run, system) or PatronLedger.empty(folds=system.folds_keys)
-    changes = None if before else ledger_store.changes(undone)
+    # The worker may have died after it wrote the ledger, and before it noted that.
+    is_first = not before and known.last_undo != load.run_id
+    changes = ledger_store.changes(undone) if is_first else None
     ledger = changes.undo(known) if changes else known.copy()
+    ledger.last_undo = load.run_id
     add_undo(load, ledger, sent)
     ledger_store.write_changed(load.run, known, ledger)
     state.write(load.run)

@@ -93,10 +93,11 @@ class LedgerChanges(NamedTuple):
             is_changed=pl.col("line").is_not_null(),
             is_new=pl.col("line").is_not_null() & pl.col("was").is_null(),
             was_loaded=pl.col(FOLLOWS).is_not_null(),
+            is_loaded_since=pl.col(FOLLOWS).ne_missing(pl.col(f"{FOLLOWS} {AFTER}")),
         )
         columns = [name for name in patrons.columns if name not in ("hash", *COUNTS, "state")]
         back = joined.with_columns(*map(_column, columns), *_counts(counted)).with_columns(_state())
-        return PatronLedger(ledger.secret, back.select(patrons.columns), folds=ledger.folds, last_counted=counted)
+        return ledger.with_lines(back.select(patrons.columns), counted)
 
 
 COUNTS = ("missing_since", "missing_loads")
@@ -134,7 +135,10 @@ def _counts(counted: date | None) -> tuple[pl.Expr, pl.Expr]:
 def _state() -> pl.Expr:
     """The state without this load."""
     goes_back = pl.col("is_changed") & pl.col("state").eq_missing(pl.col(f"state {AFTER}"))
-    state = pl.when(goes_back).then(pl.col(f"state {BEFORE}")).otherwise(pl.col("state"))
+    # A load that has had them since, and counts, makes them the library's again.
+    was_none = pl.col(f"state {BEFORE}").fill_null(GONE) == GONE
+    is_again = was_none & pl.col("is_loaded_since") & pl.col(FOLLOWS).is_not_null()
+    state = pl.when(goes_back & ~is_again).then(pl.col(f"state {BEFORE}")).otherwise(pl.col("state"))
     missing = pl.when(pl.col("missing_since").is_null()).then(pl.lit(PRESENT)).otherwise(pl.lit(MISSING))
     state = (
         pl.when(pl.col("is_changed") & state.is_in([PRESENT, MISSING])).then(missing).otherwise(state.cast(pl.String))

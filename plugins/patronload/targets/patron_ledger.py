@@ -58,8 +58,8 @@ null for a patron whom an older version of this ledger knew, until the file has 
 
 ID = "id."
 
-COUNTED = "last_counted"
-"""Where the parquet file says the day of the last complete file; in it, so that both are written as one."""
+COUNTED, UNDO = "last_counted", "last_undo"
+"""Where the parquet file says what is true of all lines; in it, so that both are written as one."""
 
 
 class PatronLedger:
@@ -70,12 +70,20 @@ class PatronLedger:
     """
 
     def __init__(
-        self, secret: bytes, patrons: pl.DataFrame, *, folds: bool = False, last_counted: date | None = None
+        self,
+        secret: bytes,
+        patrons: pl.DataFrame,
+        *,
+        folds: bool = False,
+        last_counted: date | None = None,
+        last_undo: str | None = None,
     ) -> None:
         self.secret = secret
         self.folds = folds
         self.last_counted = last_counted
         """The day of the last complete file in which patrons were counted as present or missing."""
+        self.last_undo = last_undo
+        """The last run that undid a load here: a run that is repeated must not undo it twice."""
         self._set(patrons)
 
     @classmethod
@@ -103,19 +111,24 @@ class PatronLedger:
     @classmethod
     def read(cls, file: IO[bytes], secret: bytes, *, folds: bool = False) -> Self:
         """The ledger that `write` wrote."""
-        counted = pl.read_parquet_metadata(file).get(COUNTED)
+        about = pl.read_parquet_metadata(file)
         file.seek(0)
-        day = date.fromisoformat(counted) if counted else None
-        return cls(secret, pl.read_parquet(file), folds=folds, last_counted=day)
+        day = date.fromisoformat(about[COUNTED]) if COUNTED in about else None
+        return cls(secret, pl.read_parquet(file), folds=folds, last_counted=day, last_undo=about.get(UNDO))
 
     def copy(self) -> PatronLedger:
         """The ledger as it is now; it shares its lines until one of the two changes them."""
-        return PatronLedger(self.secret, self.patrons, folds=self.folds, last_counted=self.last_counted)
+        return self.with_lines(self.patrons, self.last_counted)
+
+    def with_lines(self, patrons: pl.DataFrame, last_counted: date | None) -> PatronLedger:
+        """The same ledger with other lines."""
+        return PatronLedger(self.secret, patrons, folds=self.folds, last_counted=last_counted, last_undo=self.last_undo)
 
     def write(self, file: IO[bytes]) -> None:
         """As a parquet file; the secret is kept apart."""
-        counted = {COUNTED: self.last_counted.isoformat()} if self.last_counted else {}
-        self.patrons.write_parquet(file, compression="zstd", statistics=False, metadata=counted)
+        about = {COUNTED: self.last_counted.isoformat()} if self.last_counted else {}
+        about |= {UNDO: self.last_undo} if self.last_undo else {}
+        self.patrons.write_parquet(file, compression="zstd", statistics=False, metadata=about)
 
     def __len__(self) -> int:
         return self.patrons.height
