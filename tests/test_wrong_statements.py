@@ -1,7 +1,7 @@
 """Statements that people once read and that were not true."""
 
 import pytest
-from leftovers import build, patrons, result
+from leftovers import build, patrons, rejects, result
 
 from patronload.artifacts.models import Gates
 from patronload.in_airflow.pages import charts
@@ -58,3 +58,20 @@ def test_loads_that_did_not_succeed_are_not_among_those_with_patrons(bad: str):
     good = Load("1", "success", "manual", "2026-11-20", None, None, "", "loaded", {"created": 32})
     shown = charts.trend([good, good._replace(outcome=bad, figures={}), good])
     assert shown.words == "2 of the last 3 loads succeeded, with 32 patrons each."
+
+
+@pytest.mark.parametrize(
+    ("found", "who"),
+    [
+        ((12, "plan", "FOLIO does not know the patron group"), "the people who look after FOLIO"),
+        (
+            (12, "transform", "ROLE has a code that is not set up in the mapping yet"),
+            "the people who look after Airflow",
+        ),
+        ((12, "validate", "LOGIN is empty"), "the sender of the export"),
+    ],
+)
+def test_too_many_rejects_are_for_whoever_can_fix_them(found: tuple[int, str, str], who: str):
+    """The sender of the export cannot fix what FOLIO or the mapping lacks."""
+    failed = {"stage": "plan", "kind": "ValidationError", "message": "20 of 60 rows are rejected."}
+    assert build(rejects=rejects(found), failure=failed).who.startswith(who)

@@ -221,11 +221,19 @@ HARMFUL = {
     "JSON of tiny lists": gzip.compress(b'[{"ID":[' + b"[]," * 20_000_000 + b"[]]}]"),
     "JSON with other keys in each object": b"[" + b",".join(b'{"k%d":1}' % n for n in range(40_000)) + b"]",
     "JSON lines without keys": json.dumps({str(n): n for n in range(1_000)}).encode() + b"\n{}" * 3_000_000,
+    "lines of one character": gzip.compress(b"1\n" * 30_000_000),
+    "short lines of many columns": gzip.compress(b"1\n" * 3_000_000),
     "columns": b"ID" + b"," * 100_000 + b"\n1\n",
     "gzip": gzip.compress(b"ID,A,B,C,D,E,F,G,H\n" + (b"1,2,3,4,5,6,7,8,9\n" * 50 + b"1,x,y,z,1,2,3,4,5\n") * 200_000),
     "zip bomb": gzip.compress(b"0" * 300_000_000, 9),
     "short rows": b"ID,A\n" + b"1\n" * 3_000_000,
     "nested zip": gzip.compress(gzip.compress(b"0" * 100_000_000)),
+}
+
+
+LAYOUTS = {
+    "lines of one character": {"widths": {"ID": 3}},
+    "short lines of many columns": {"widths": {f"C{number}": 1 for number in range(900)}},
 }
 
 
@@ -242,16 +250,16 @@ def test_a_small_file_cannot_fill_the_memory(tmp_path, project, name):
     """Each is refused, in a process of its own that takes less than 500 MB."""
     (tmp_path / "export").write_bytes(HARMFUL[name])
     program = (
-        "import re, sys\n"
+        "import json, re, sys\n"
         "from patronload.config.source import Layout\n"
         "from patronload.errors import SourceError\n"
         "from patronload.exports import reading\n"
         "try:\n"
-        "    reading.read(open(sys.argv[1], 'rb').read(), Layout())\n"
+        "    reading.read(open(sys.argv[1], 'rb').read(), Layout(**json.loads(sys.argv[2])))\n"
         "except SourceError as error:\n"
         "    print(re.search('VmHWM:[^0-9]*([0-9]+) kB', open('/proc/self/status').read())[1])\n"
     )
-    command = [sys.executable, "-c", program, str(tmp_path / "export")]
+    command = [sys.executable, "-c", program, str(tmp_path / "export"), json.dumps(LAYOUTS.get(name, {}))]
     environment = os.environ | {"PYTHONPATH": str(project / "plugins")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     assert 0 < int(done.stdout) < 500_000

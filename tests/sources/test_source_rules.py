@@ -305,6 +305,7 @@ def test_a_file_that_is_too_large_is_not_fetched(tmp_path: Path, most: int) -> N
         ("out/patrons_{date:%Y%m%d}.csv", "out/corrected.csv", True),
         ("out/patrons_{date:%Y%m%d}.csv", "other/corrected.csv", False),
         ("out/patrons_{date:%Y%m%d}.csv", "/etc/passwd", False),
+        ("out/patrons_{date:%Y%m%d}.csv", "out/..\\other\\x.csv", False),
         ("patrons.csv", "corrected.csv", True),
         ("patrons.csv", "other/corrected.csv", False),
         ("s3://conn@bucket/exports/*.csv", "s3://conn@bucket/exports/x.csv", True),

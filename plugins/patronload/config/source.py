@@ -182,7 +182,7 @@ class Source(Layout):
             raise ConfigError("The source path contains invisible characters. Type it again.")
         inside = path if "/" in path else posixpath.join(posixpath.dirname(self.path_on(day)), path)
         folder, paths = posixpath.dirname(inside), (self.path, *(self.files if isinstance(self.files, tuple) else ()))
-        if ".." in inside.split("/") or not any(_is_folder_of(each, folder) for each in paths):
+        if ".." in re.split(r"[/\\]", inside) or not any(_is_folder_of(each, folder) for each in paths):
             named = posixpath.dirname(self.path) or "the folder where the account begins"
             raise ConfigError(f"The source path must be a file in {named}, the folder of this tenant's exports.")
         return inside

@@ -186,7 +186,7 @@ def _of_text(content: bytes, layout: Layout) -> Export:
         export = _of_rows(json_exports.read(encodings.text(content, layout.encoding).read(), layout.most), layout)
     elif layout.widths:
         encodings.check(content, layout.encoding)
-        export = _of_fixed_width(encodings.text(content, layout.encoding).read(), layout.widths)
+        export = _of_fixed_width(encodings.text(content, layout.encoding).read(), layout.widths, layout.most)
     else:
         export = _of_csv(content, layout)
     return _shifted(export, begun.lines) if begun.lines else export
@@ -256,8 +256,8 @@ def _of_csv(content: bytes, layout: Layout) -> Export:
         return _export(_carefully(content, layout), layout)
 
 
-def _of_fixed_width(text: str, widths: dict[str, int]) -> Export:
-    whole, ragged = fixed_width.read(text, widths)
+def _of_fixed_width(text: str, widths: dict[str, int], most: Most) -> Export:
+    whole, ragged = fixed_width.read(text, widths, most)
     columns, room = list(widths), sum(widths.values())
     rejects = [
         (number, None, "".join(cells), fixed_width.reason(len("".join(cells).rstrip()), room), "the line is too long")

@@ -35,6 +35,7 @@ from patronload.reporting.report import (
     Skip,
     Undo,
 )
+from patronload.reporting.who_fixes import LIBRARY, MAPPING, OFFICE, REGISTRY, fixer
 
 ENDS: dict[str, Outcome] = {"ValidationError": "stopped", "MissingError": "no_file", "Declined": "declined"}
 """The outcome of a run that this kind of error ended; any other kind is a failure."""
@@ -55,7 +56,7 @@ def _of_load(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_ru
     of_file, departing = left.progress.split_leavers()
     left = replace(left, progress=of_file)
     fates = fates_of(left)
-    counts = count(left, fates)
+    counts, reasons = count(left, fates), _reasons(left, fates)
     approval = left.approval.approval if left.approval else None
     gates = _gates(left.gates, approval)
     done_before = left.gates.already_loaded if left.gates else None
@@ -76,7 +77,7 @@ def _of_load(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_ru
         corrected=bool(left.gates and left.gates.figures.mended),
         people=_people(left, departing),
         effects=left.plan.effects if left.plan else None,
-        reasons=_reasons(left, fates),
+        reasons=reasons,
         failure=left.failure,
         export=_export(left.delivery),
         artifacts=left.url,
@@ -96,7 +97,7 @@ def _of_load(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_ru
         load_anyway=left.gates.load_anyway if left.gates else None,
         approval=approval,
         nothing_to_do=done_before,
-        who=_who(tenant, left.failure, ended_early=ended_early),
+        who=_who(tenant, left.failure, next(iter(reasons), None), ended_early=ended_early),
         folder=_folder(tenant),
         expert=tenant.people.airflow or "",
         can_be_asked=tenant.system.can_be_asked,
@@ -285,8 +286,12 @@ _ACTS = {
 """Kind of error -> who can act on it: who sends the export, who looks after the target; else, who runs Airflow."""
 
 
-def _who(tenant: Tenant, failure: Failure | None, *, ended_early: bool) -> str:
-    """Whoever sends the export: Registrar, x1234."""
+_FIXERS = {REGISTRY: "export", LIBRARY: "target", OFFICE: "target", MAPPING: "airflow"}
+"""Who can fix the rows of a reason -> who can act on a load that was stopped because of too many such rows."""
+
+
+def _who(tenant: Tenant, failure: Failure | None, reason: Reason | None, *, ended_early: bool) -> str:
+    """Whoever sends the export: Registrar, x1234. `reason`: the most frequent one."""
     if failure is None and not ended_early:
         return ""
     roles = {
@@ -294,7 +299,10 @@ def _who(tenant: Tenant, failure: Failure | None, *, ended_early: bool) -> str:
         "target": (f"the people who look after {tenant.system.name}", tenant.people.target),
         "airflow": ("the people who look after Airflow and this library's files", tenant.people.airflow),
     }
-    role, name = roles[_ACTS.get(failure.kind if failure else "", "airflow")]
+    acts = _ACTS.get(failure.kind if failure else "", "airflow")
+    if reason and failure and failure.kind == "ValidationError":
+        acts = _FIXERS[fixer(reason, tenant.system.name).key]
+    role, name = roles[acts]
     return f"{role}: {name}" if name else role
 
 
