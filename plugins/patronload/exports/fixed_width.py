@@ -10,7 +10,7 @@ from patronload.exports.csv_records import Part, Ragged, check_ragged
 from patronload.rows import ROW
 
 BLOCK = 1 << 22
-"""Characters that are split into lines together: the shortest lines take twenty times their text."""
+"""Characters, divided by the columns, that are split into lines together: short lines take many times their text."""
 
 FEW_CELLS = 10_000_000
 """Lines may lack their trailing blanks. More cells than this, and than the file has characters, are an attack."""
@@ -25,7 +25,7 @@ def read(text: str, widths: dict[str, int], most: Most) -> Part:
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     parts, ragged, rows = [_part([], 0, widths).frame], Ragged(), 0
-    for lines, before in _blocks(text):
+    for lines, before in _blocks(text, max(BLOCK // len(widths), 1)):
         part = _part(lines, before, widths)
         parts.append(part.frame)
         ragged += part.ragged
@@ -40,11 +40,11 @@ def read(text: str, widths: dict[str, int], most: Most) -> Part:
     return Part(pl.concat(parts), ragged)
 
 
-def _blocks(text: str) -> Iterator[tuple[list[str], int]]:
+def _blocks(text: str, size: int) -> Iterator[tuple[list[str], int]]:
     """The lines, some at a time, and how many are before them."""
     begin = before = 0
     while begin <= len(text):
-        end = text.find("\n", begin + BLOCK)
+        end = text.find("\n", begin + size)
         lines = text[begin : len(text) if end < 0 else end].split("\n")
         yield lines, before
         before += len(lines)
