@@ -139,6 +139,9 @@ class Oracle:
             self.memory[night.tenant][key].state = LEFT
         by = f"undo of {run}" if night.kind == "given up" else night.run
         runs[by] = self._ran(night, *before, undoes=run)
+        if not self.asks:
+            # It sends everyone again, whatever the library system has.
+            runs[by].users = {key: (before[0].get(key), deepcopy(self.users[key])) for key in ran.users}
         week_undo.mark(runs, by)
         return "undone"
 
