@@ -21,7 +21,7 @@ CONDITIONS = $(if $(DAY),--day $(DAY)) $(if $(TIME),--time $(TIME)) $(if $(ZONE)
 UNDER = $(if $(strip $(CONDITIONS)),$(BIN)/python -m local.conditions $(CONDITIONS))
 
 # The tests whose input is made up at random and comes from outside: exports, YAML, answers, encrypted files.
-FUZZED = tests/core/test_mutated_files.py tests/core/test_exports.py tests/core/test_records.py tests/core/test_plain_text.py tests/config/test_yaml_files.py \
+FUZZED = tests/core/test_mutated_files.py tests/core/test_every_encoding.py tests/core/test_exports.py tests/core/test_records.py tests/core/test_plain_text.py tests/config/test_yaml_files.py \
 	tests/targets/test_folio_answers.py tests/targets/test_infiniti_answers.py tests/test_encryption.py
 
 .DEFAULT_GOAL := help

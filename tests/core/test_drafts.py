@@ -192,8 +192,8 @@ HEADERS = {
         "Acad Career, primary_group, categorycode, user_group, P TYPE, Affil, ACADEMIC_LEVEL, "
         "SGBSTDN_LEVL_CODE, Worker Type, STU.ACAD.LEVEL"
     ),
-    "departments": ("Program, ACAD_PROG, Cost Center, Department Name"),
-    "expirationDate": ("Exp Date, dateexpiry, expiry_date, EXP DATE, Leaving date, Valid to"),
+    "departments": ("Program, ACAD_PROG, ACAD_PLAN, DEPTID, Cost Center, Department Name"),
+    "expirationDate": ("Exp Date, dateexpiry, expiry_date, EXP DATE, Leaving date, Valid to, Termination Date"),
     "enrollmentDate": ("dateenrolled, Hire Date"),
     "personal.lastName": ("SPRIDEN_LAST_NAME, Legal Surname, Legal_Name_-_Last_Name, LAST.NAME, surname, Family name"),
     "personal.firstName": ("SPRIDEN_FIRST_NAME, Legal Forename, Legal Name - First Name, firstname, Given names"),
@@ -202,8 +202,10 @@ HEADERS = {
     "personal.email": (
         "primary_email, EMAIL_ADDR, GOREMAL_EMAIL_ADDRESS, Primary Work Email, e_mail, PERSON.EMAIL.ADDRESSES"
     ),
-    "personal.phone": ("Telephone Number, Home Phone, SPRTELE_PHONE_NUMBER, TELEPHONE, phone_number"),
-    "personal.mobilePhone": ("mobile, Cell Phone, Student Mobile"),
+    "personal.phone": (
+        "Telephone Number, Home Phone, SPRTELE_PHONE_NUMBER, TELEPHONE, phone_number, Primary Home Phone"
+    ),
+    "personal.mobilePhone": ("mobile, Cell Phone, Student Mobile, mob_phone"),
     "personal.dateOfBirth": ("BIRTHDATE, birth_date, SPBPERS_BIRTH_DATE, DOB, dateofbirth"),
     "personal.addresses[0].addressLine1": (
         "ADDRESS1, Addr 1, SPRADDR_STREET_LINE1, address_line1, Primary Address - Line 1"
@@ -230,6 +232,7 @@ def test_everyday_headers_are_recognised(path, header):
     [
         ("stud_code", "adminsystemid"),
         ("Reg", "formclass"),
+        ("form_cls", "formclass"),
         ("pctut_grp", "formclass"),
         ("year_grp", "presentationgrouplabel"),
         ("Legal Surname", "surname"),

@@ -42,7 +42,7 @@ _FOLIO = {
     ),
     "departments": (
         "depts dept department departmentname departmentcode program programme programcode acadprog "
-        "academicprogram costcenter costcentre sgbstdnprogram1 majrcode major faculty school college"
+        "academicprogram acadplan deptid costcenter costcentre sgbstdnprogram1 majrcode major faculty school college"
     ),
     "enrollmentDate": (
         "dateenrolled enrolled enrolldate enrolmentdate startdate hiredate registrationdate regdate dateofenrolment"
@@ -50,7 +50,7 @@ _FOLIO = {
     "expirationDate": (
         "expires expiry validuntil expdate expiredate dateexpiry expirydate expiration expirationdt dateofexpiry "
         "patronexpires cardexpiry cardexpires cardexpirationdate enddate validto leavingdate dateofleaving "
-        "expirydt"
+        "expirydt terminationdate"
     ),
     "personal.lastName": (
         "surname familyname last lname lastnm spridenlastname legallastname legalnamelastname legalsurname "
@@ -74,16 +74,17 @@ _FOLIO = {
     ),
     "personal.phone": (
         "phonenumber phoneno telephone telephonenumber telephoneno homephone phone1 primaryphone tel "
-        "sprtelephonenumber hometelephone homephonenumber pphone landline daytimephone primaryphonenumber"
+        "sprtelephonenumber hometelephone homephonenumber pphone landline daytimephone primaryphonenumber "
+        "primaryhomephone"
     ),
     "personal.mobilePhone": (
         "mobile cell cellphone mobilenumber mobilephonenumber cellphonenumber cellnumber mobileno studentmobile "
-        "smsnumber"
+        "smsnumber mobphone"
     ),
     "personal.dateOfBirth": "birthdate dob birthday dateofbirth spbpersbirthdate birthdt bdate",
     f"{_ADDRESS}.addressLine1": (
         "street address address1 addr addr1 addrline1 addressline streetline1 spraddrstreetline1 street1 "
-        "addressstreet homeaddress primaryaddressline1 mailingaddress line1 permanentaddressline1"
+        "addressstreet addresslines homeaddress primaryaddressline1 mailingaddress line1 permanentaddressline1"
     ),
     f"{_ADDRESS}.addressLine2": (
         "address2 addr2 addrline2 street2 streetline2 spraddrstreetline2 line2 primaryaddressline2 flat apt "
@@ -103,7 +104,7 @@ _FOLIO = {
     ),
     "requestPreference.holdShelf": "holdforpickup holdshelf pickup",
     "tags.tagList": "tags taglist",
-    NAME: "fullname name patronname patrnname studentname displayname personname legalname borrowername",
+    NAME: "fullname name patronname patrnname studentname displayname namedisplay personname legalname borrowername",
     PLACE: "citystatezip citystzip csz citystate cityline citystzipcode",
 }
 
@@ -124,7 +125,7 @@ _INFINITI = {
     ),
     "gender": "sex",
     "formclass": (
-        "form class homegroup reg registrationgroup reggroup pctutgrp tutorgroup homeroom rollclass rollgroup "
+        "form formcls class homegroup reg registrationgroup reggroup pctutgrp tutorgroup homeroom rollclass rollgroup "
         "classgroup formgroup pastoralgroup"
     ),
     "presentationgrouplabel": "group patrongroup yeargrp yeargroup year yearlevel house schoolyear ncyear",

@@ -31,8 +31,8 @@ def read(content: bytes, layout: Layout) -> Sheet:
             name = layout.sheet or names[0]
             if name not in names:
                 raise SourceError(
-                    f"The workbook has no sheet called {name}; it has {len(names)} sheets. Correct source.sheet in the "
-                    "tenant file, or ask the sender."
+                    f"The workbook has no sheet called {name}; its sheets have other names. Correct source.sheet in "
+                    "the tenant file, or ask the sender."
                 )
             cells = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
     except (CalamineError, zipfile.BadZipFile, ValueError, OSError):
