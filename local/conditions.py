@@ -5,7 +5,7 @@ Run a command on another day, at another time of day, in another time zone or on
 
 Only the command and the programs it starts see the other time; the machine's clock stays as it is. This needs Linux
 with libfaketime (Debian and Ubuntu: apt-get install faketime gcc). Programs written in Go, such as the sandbox's S3
-server, keep the machine's time, and so does the browser of the tests.
+server, keep the machine's time, and so does the browser of the tests. That server then takes every signature.
 """
 
 import argparse

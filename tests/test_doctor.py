@@ -2,7 +2,7 @@
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -194,8 +194,10 @@ def test_an_unknown_tenant_lists_the_known_ones(place, capsys):
 def test_the_day_of_the_file_is_the_library_s(place):
     """As in a load."""
     place.write(path="outgoing/patrons_{date:%Y%m%d}.csv")
-    place.deliver(f"patrons_{datetime.now(UTC).astimezone(ZoneInfo('America/Chicago')):%Y%m%d}.csv")
-    assert place.examined()["export"].state == "passed"
+    day = datetime.now(ZoneInfo("America/Chicago")).date()
+    place.deliver(f"patrons_{day:%Y%m%d}.csv")
+    found = place.examined()["export"].state
+    assert found == "passed" or day < datetime.now(ZoneInfo("America/Chicago")).date(), "unless midnight has passed"
 
 
 def test_links_webhook_and_slack(place):
