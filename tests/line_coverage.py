@@ -157,6 +157,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.line(f"{share(found):.1f} % of {total:,} statements{wanted}", red=share(found) < floor)
     if keep := os.environ.get("PATRONLOAD_TEST_KEEP"):
         lines = [f"{_words(module)}: {', '.join(map(str, module.missing))}\n" for module in found]
+        Path(keep).mkdir(parents=True, exist_ok=True)
         Path(keep, "coverage.txt").write_text("".join(lines))
 
 
