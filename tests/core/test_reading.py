@@ -264,3 +264,21 @@ def test_any_text_survives_from_the_bytes_of_a_cell_to_json(mapping, cells, enco
     made = transform(read.frame, mapping(MAPPING), no_rejects())
     names = [json.loads(patron).get("personal", {}).get("lastName", "") for patron in made.patrons["patron"]]
     assert names == [cell.strip(BLANKS) for cell in cells]
+
+
+@settings(deadline=None)
+@given(st.text() | st.text("aZ Ãâ©\u00ad™ŠŒƒˆ‚“íÅł\ufffd\0", max_size=6))
+@example("JosÃ©")
+@example("GarcÃ\u00ada")
+@example("Ã‚")
+@example("a\0b")
+def test_the_quick_look_misses_no_garbled_text(text):
+    """A file whose bytes have nothing suspicious is not searched cell by cell."""
+    if mojibake.is_garbled(text):
+        assert mojibake.may_occur(f"ID,LAST\n1,{text}\n".encode(), "utf-8")
+
+
+def test_accents_alone_are_not_suspicious():
+    """Names of many languages have two letters with accents side by side; other encodings are always searched."""
+    assert not mojibake.may_occur("ID,LAST\n1,Müller\n2,Łódź\n3,Nguyễn\n4,Çağlar\n".encode(), "utf-8")
+    assert mojibake.may_occur(b"ID,LAST\n1,Adams\n", "cp1252")

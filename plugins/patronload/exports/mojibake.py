@@ -19,6 +19,12 @@ REPLACED, NUL = "\ufffd", "\0"
 SUSPECT = r"[\u{C2}-\u{F4}][^\x00-\x7F]"
 """Two characters that look like the first and second byte of a character in UTF-8."""
 
+SUSPECT_BYTES = re.compile(
+    rb"\xc3[\x82-\xb4]"
+    rb"(?:\xc2|\xc5[\x92\x93\xa0\xa1\xb8\xbd\xbe]|\xc6\x92|\xcb[\x86\x9c]|\xe2[\x80\x82\x84])"
+)
+"""The same in UTF-8; the second is one that Windows-1252 or Latin-1 has for a byte from 80 to BF."""
+
 NOT_LATIN = r"[\u0250-\u0258\u025A\u025C-\u02AF\u02C0-\u02FF\u0310-\u0320\u0329-\u07FF]"
 """
 What É, Ö or ß become before a dash, a quotation mark or a no-break space: characters of Hebrew, N'Ko or phonetics,
@@ -26,6 +32,16 @@ which do not occur among Latin letters. Combining accents, and letters of Azerba
 """
 
 REASON = "is garbled: it was read in the wrong encoding before it reached us; enter it again"
+
+
+def may_occur(content: bytes, encoding: str) -> bool:
+    """Whether the bytes of an export may have such text. It is quick, and true in doubt."""
+    if encoding != "utf-8":
+        return True
+    # A single byte is found ten times as fast, and most files do not have it.
+    replaced = REPLACED.encode()
+    has_replaced = replaced[:1] in content and replaced in content
+    return has_replaced or NUL.encode() in content or SUSPECT_BYTES.search(content) is not None
 
 
 def find_garbled(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:

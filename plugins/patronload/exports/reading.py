@@ -24,6 +24,7 @@ from patronload.exports import (
     fixed_width,
     headers,
     json_exports,
+    mojibake,
     reject_files,
     rejects_found,
     spreadsheet_damage,
@@ -91,7 +92,7 @@ class Export(NamedTuple):
     names of renamed columns; trailer: its last line, if the layout has one; notices: sentences for the report, without
     personal data; may_have_invisible: see Facts; numbers: the cells of a workbook that are numbers;
     ours: of a corrected rejects file, our columns (see reject_files.ours); compared: whether its rows were compared
-    with the rejected rows.
+    with the rejected rows; may_be_garbled: whether a cell may have text that mojibake.find_garbled finds.
     """
 
     frame: pl.DataFrame
@@ -106,6 +107,7 @@ class Export(NamedTuple):
     numbers: pl.DataFrame = pl.DataFrame(schema=NUMBERS)
     ours: pl.DataFrame = pl.DataFrame(schema={ROW: pl.UInt32})
     compared: bool = False
+    may_be_garbled: bool = True
 
     @property
     def columns(self) -> list[str]:
@@ -149,11 +151,12 @@ def read(content: bytes, layout: Layout) -> Export:
         return _with_lost_digits(_of_csv(content, written)._replace(encoding=written.encoding), layout)
     layout = layout.model_copy(update={"encoding": encodings.detected(content, layout.encoding)})
     content, trailer = trailers.split(content, layout)
+    known, numbered = codecs.lookup(layout.encoding).name, _has_numbered_characters(content)
     export = _of_text(content, layout)._replace(
         encoding=layout.encoding,
         trailer=trailer,
-        may_have_invisible=_has_numbered_characters(content)
-        or invisible.may_occur(content, codecs.lookup(layout.encoding).name),
+        may_have_invisible=numbered or invisible.may_occur(content, known),
+        may_be_garbled=numbered or mojibake.may_occur(content, known),
     )
     return _with_lost_digits(export, layout)
 

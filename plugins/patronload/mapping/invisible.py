@@ -85,7 +85,8 @@ def _may_change(character: str) -> bool:
 
 def cleaned(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with visible characters only; ROW stays as it is."""
-    changed = [_cleaned(cells, odd) for cells in frame.select(pl.col(pl.String)) if (odd := _may_have(cells)).any()]
+    found = (_cleaned(cells, odd) for cells in frame.select(pl.col(pl.String)) if (odd := _may_have(cells)).any())
+    changed = [cells for cells in found if cells is not None]
     return frame.with_columns(changed) if changed else frame
 
 
@@ -94,8 +95,12 @@ def _may_have(cells: pl.Series) -> pl.Series:
     return (cells.str.len_bytes() != cells.str.len_chars()) | cells.str.contains(ASCII_CONTROLS)
 
 
-def _cleaned(cells: pl.Series, odd: pl.Series) -> pl.Series:
-    return cells.scatter(odd.arg_true(), _visible(cells.filter(odd)))
+def _cleaned(cells: pl.Series, odd: pl.Series) -> pl.Series | None:
+    """The cells, with visible characters only in the odd ones; None if all of them are already so."""
+    before = cells.filter(odd)
+    after = _visible(before)
+    # A column with accents only would be copied for nothing.
+    return None if after.equals(before) else cells.scatter(odd.arg_true(), after)
 
 
 def _visible(text: pl.Series) -> pl.Series:

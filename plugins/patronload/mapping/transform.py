@@ -237,7 +237,7 @@ def _fragment(name: str, values: pl.Series) -> pl.Expr:
 
 def _has_escapes(texts: pl.Series) -> bool:
     """Whether JSON escapes one of the characters; all texts are searched as one."""
-    characters = np.frombuffer(texts.str.join("").item().encode(), np.uint8)
+    characters = np.frombuffer(texts.str.join("").cast(pl.Binary).item(), np.uint8)
     return bool((characters < FIRST_PLAIN).any() or (characters == QUOTE).any() or (characters == BACKSLASH).any())
 
 
