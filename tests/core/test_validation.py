@@ -781,6 +781,15 @@ def test_a_large_file_is_checked_in_parts_with_the_same_result(mapping, frame, m
     assert parts.failing.equals(whole.failing)
 
 
+@given(st.lists(st.none() | st.sampled_from(["", "a", "A", "é", "1", "1.0"]), max_size=12))
+def test_numbers_stand_for_texts_where_only_equality_counts(cells):
+    """Two cells have the same number exactly if they have the same text; an empty one has none."""
+    numbers = great_expectations.as_numbers(pl.Series("CARD", cells, dtype=pl.String)).to_list()
+    assert [number is None for number in numbers] == [cell is None for cell in cells]
+    same = [(one == other) for one in cells for other in cells]
+    assert [(one == other) for one in numbers for other in numbers] == same
+
+
 def test_an_error_in_one_part_is_the_error_of_the_check(mapping, frame, monkeypatch):
     """A check that Great Expectations cannot evaluate in a part of the file stops the run, as in one part."""
     check = "{expect_column_values_to_match_regex: {column: CARD, regex: '^[0-9]+$'}}"

@@ -116,10 +116,7 @@ def validate(
         frame=without(export.frame, skipped), rejects=export.rejects.join(skipped, on="row", how="anti")
     )
     with nullcontext(beside) if beside else ThreadPoolExecutor(1) as pool:
-        damage = pool.submit(
-            # Garbled text has invisible characters, as in JosÃ<soft hyphen>.
-            lambda: [look(delivered_frame, mapping) for look in (spreadsheet_damage.find_damage, mojibake.find_garbled)]
-        )
+        damage = pool.submit(_find_damage, delivered_frame, mapping, garbled=export.may_be_garbled)
         repeated = _copies(export.frame)
         joined = combining.find(export.frame, mapping, repeated)
         copies = repeated["row"]
@@ -149,6 +146,12 @@ def _odd_characters(export: Export, mapping: Mapping) -> pl.DataFrame:
     """The notes on invisible characters and on entities of HTML."""
     hidden = invisible.notes(export.frame, mapping) if export.may_have_invisible else no_notes()
     return pl.concat([hidden, entities.notes(export.frame, mapping)])
+
+
+def _find_damage(frame: pl.DataFrame, mapping: Mapping, *, garbled: bool) -> list[pl.DataFrame]:
+    """Rejects for damaged numbers, and for texts; garbled text has invisible characters, as in JosÃ<soft hyphen>."""
+    texts = frame if garbled else frame.clear()
+    return [spreadsheet_damage.find_damage(frame, mapping), mojibake.find_garbled(texts, mapping)]
 
 
 def _failing(rows: list[list[int]]) -> pl.DataFrame:
@@ -354,7 +357,7 @@ def _results(table: pl.LazyFrame, seen: list[str], asked: list[Expected], left_o
     height = kept.select(pl.len()).collect().item()
     every = [each.put for each in asked]
     if height <= ROWS_AT_ONCE:
-        return great_expectations.results(_for_pandas(kept, seen), every)
+        return _of_all_rows(kept, seen, every)
     single = [place for place, put in enumerate(every) if great_expectations.is_row_by_row(put)]
     others = [place for place in range(len(every)) if place not in single]
     found = dict(zip(others, _of_all_rows(kept, seen, [every[place] for place in others]), strict=True))
@@ -369,11 +372,16 @@ def _results(table: pl.LazyFrame, seen: list[str], asked: list[Expected], left_o
 
 
 def _of_all_rows(table: pl.LazyFrame, seen: list[str], asked: list[Expectation]) -> list[Any]:
-    """The results of expectations that need all rows; columns that they do not name are empty."""
+    """The results of expectations for all rows; columns that they do not name are empty."""
     if not asked:
         return []
-    used = list(_texts([each.arguments for each in asked]))
-    columns = [name if any(name in text for text in used) else pl.lit(False).alias(name) for name in seen]
+    columns: list[pl.Expr | pl.Series] = []
+    for name in seen:
+        users = [each.name for each in asked if any(name in text for text in _texts(each.arguments))]
+        if users and all(user.endswith("_be_unique") for user in users):
+            columns.append(great_expectations.as_numbers(table.select(name).collect().to_series()))
+        else:
+            columns.append(pl.col(name) if users else pl.lit(False).alias(name))
     return great_expectations.results(_for_pandas(table.select(ROW, *columns), seen), asked)
 
 
