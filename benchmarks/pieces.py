@@ -86,19 +86,19 @@ def _validate(load: Load, mapping: mappings.Mapping, spent: _Spent) -> None:
     from patronload.checks import great_expectations, validation
     from patronload.exports import csv_records, reading
 
-    with spent.within(csv_records, _marked="read: marking the end of each record"), ExitStack() as one_by_one:
+    with spent.within(csv_records, _mark="read: marking the end of each record"), ExitStack() as one_by_one:
         for module in (csv_records, validation):
             one_by_one.enter_context(patch.object(module, "ThreadPoolExecutor", _AtOnce))
         export = spent.of("read: CSV", lambda: reading.read(load.run.read(names.EXPORT), load.tenant.source))
         spent.of("writing rows.parquet", lambda: export_rows.keep_rows(load, export))
-        one_by_one.enter_context(spent.within(spreadsheet_damage, damaged="validate: spreadsheet damage"))
+        one_by_one.enter_context(spent.within(spreadsheet_damage, find_damage="validate: spreadsheet damage"))
         one_by_one.enter_context(spent.within(great_expectations, results="validate: Great Expectations"))
-        one_by_one.enter_context(spent.within(mojibake, garbled="validate: text in the wrong encoding"))
+        one_by_one.enter_context(spent.within(mojibake, find_garbled="validate: text in the wrong encoding"))
         one_by_one.enter_context(
             spent.within(
                 validation,
                 _for_pandas="validate: tables for Great Expectations",
-                _repeated="validate: identical rows",
+                _copies="validate: identical rows",
             )
         )
         spent.of("validate: comparing key fields as FOLIO does, the rest", lambda: validation.validate(export, mapping))
@@ -142,8 +142,8 @@ class _AtOnce:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def submit(self, work: Callable[..., Any], *given: Any) -> "_Done":
-        return _Done(work(*given))
+    def submit(self, work: Callable[..., Any], *given: Any, **named: Any) -> "_Done":
+        return _Done(work(*given, **named))
 
 
 class _Done:
