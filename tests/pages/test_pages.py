@@ -127,6 +127,24 @@ def test_who_is_not_logged_in_can_log_in_and_come_back(site: Site, library: str)
     } == views_shown
 
 
+@pytest.mark.parametrize(
+    ("failed", "words"),
+    [
+        (1, "1 of 4 libraries needs attention."),
+        (2, "2 of 4 libraries need attention."),
+        (0, "All is well with all 4 libraries."),
+    ],
+)
+def test_how_many_libraries_need_attention(site: Site, counted, failed: int, words: str):
+    """In a sentence that is right for one and for several."""
+    dags = [site.add_library(name, f"Patron load: {name} Library") for name in ("ash", "bex", "cor", "dun")]
+    for place, dag_id in enumerate(dags):
+        bad = place < failed
+        site.add_loads(dag_id, [counted("failed" if bad else "loaded")], state="failed" if bad else "success")
+    site.rights = Rights(read=frozenset(dags))
+    assert words in Page(site.get("/").text).words
+
+
 def test_only_libraries_that_one_may_read(site: Site, library: str, counted):
     """Per DAG: 403 for another library's pages, and the page over all shows the own ones only."""
     site.add_loads(site.add_library("ashford", "Patron load: Ashford Library"), [counted()])
