@@ -103,7 +103,7 @@ def test_the_question(asking, mails):
 
 def test_one_load_is_called_the_last_one(asking, mails):
     """A mail once named two. Neither a dry run nor a load that was declined since counts, and all sentences agree."""
-    asking.deliver(range(20), day=days_after(1))
+    asking.deliver(range(21), day=days_after(1))
     asking.loaded("between", day=days_after(1))
     asking.deliver(range(19), day=days_after(2))
     asking.loaded("dry", day=days_after(2), dry_run=True)
