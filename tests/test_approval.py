@@ -1,7 +1,6 @@
 """A person is asked before an unusual load: what is asked, what an answer is good for, and what becomes of the run."""
 
 import html
-import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -99,25 +98,6 @@ def test_the_question(asking, mails):
         assert "Group undergrad" in text
         assert question.files[1] in " ".join(text.split())
         assert f"{question.until:%H:%M}" in text
-
-
-def test_one_load_is_called_the_last_one(asking, mails):
-    """A mail once named two. Neither a dry run nor a load that was declined since counts, and all sentences agree."""
-    asking.deliver(range(21), day=days_after(1))
-    asking.loaded("between", day=days_after(1))
-    asking.deliver(range(19), day=days_after(2))
-    asking.loaded("dry", day=days_after(2), dry_run=True)
-    asking.deliver(range(6), day=days_after(3))
-    load = asking.load("asks", day=days_after(3))
-    for step in BEFORE:
-        step(load)
-    question = stages.approve(load, TURN)
-    named = re.findall(r"last load, of (\d+ \w+ \d{4})", f"{question.sentences} {question.files}")
-    assert len(named) > 1
-    assert set(named) == {"21 November 2026"}
-    (mail,) = mails
-    assert "20 November 2026" not in mail.text
-    assert "22 November 2026" not in mail.text
 
 
 def test_airflows_page(asking):
