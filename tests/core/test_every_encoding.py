@@ -106,7 +106,8 @@ def test_every_character_is_the_same_in_and_back(encoding):
     rows = [("1", part) for part in parts if holds(part, encoding)]
     for delimiter, quote in (("|", "double"), ("\t", "none")):
         layout = Layout(delimiter=delimiter, encoding=encoding, quote=quote)
-        assert not is_other_text_in_utf_8(whole := written(rows, layout).encode(encoding), whole.decode(encoding))
+        text = written(rows, layout)
+        assert not is_other_text_in_utf_8(text.encode(encoding), text)
         comes_back([row for row in rows if quote == "double" or delimiter not in row[1]], layout)
 
 
