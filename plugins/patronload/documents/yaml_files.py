@@ -153,7 +153,7 @@ class _Reader:
             self.refuse(node, f"'{node.value[:SHOWN]}' cannot be read. Write it in quotes.")
         # Python refuses to write a number of thousands of digits, which a message about it would have to do.
         if isinstance(value, int) and abs(value) > LARGEST:
-            self.refuse(node, f"the number {node.value[:SHOWN]} is too large. Write text in quotes.")
+            self.refuse(node, f"the number {node.value[:SHOWN]} is too large. If it is text, write it in quotes.")
         return value
 
     def entries(self, node: yaml.MappingNode, key: Key) -> Iterator[tuple[str, yaml.Node]]:
