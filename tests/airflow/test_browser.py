@@ -147,7 +147,7 @@ def test_the_page_over_all_libraries(world: World, loads, page: Page, shoot: Sho
     shoot("b-all-libraries")
     frame.get_by_label("Library", exact=True).fill("northf")
     page.keyboard.press("Enter")
-    expect(frame.locator("tbody tr")).to_have_count(1)
+    expect(frame.locator(".libraries > tbody > tr")).to_have_count(1)
     frame.get_by_role("link", name="Northfield University Library", exact=True).focus()
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/dags/{dag_id('northfield')}/plugin/library-loads")
