@@ -40,6 +40,8 @@ def outages(bucket_world: BucketWorld) -> Runs:
     without_bucket(world, started[NO_BUCKET])
     started[NO_SCHEDULER] = world.start(NO_SCHEDULER)
     wait_until(lambda: len(world.imports(NO_SCHEDULER)) >= 3)
+    # The tasks of a scheduler that was killed run on, so that a mail would be sent by two of them.
+    world.ended(NO_MAIL, started[NO_MAIL])
     world.scheduler.kill()
     world.scheduler.start()
     wait_until(lambda: is_taken_over(world, started[NO_SCHEDULER]))
