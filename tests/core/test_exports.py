@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 
 import pytest
 import xlsxwriter
@@ -162,43 +163,42 @@ def test_a_column_name_has_no_characters_that_are_not_shown():
     assert export.columns == ["ID", "LAST[2J", "CARD"]
 
 
-def far_corner() -> bytes:
-    """A workbook of 5 kB with a cell in the last row and the last column that there are."""
+def workbook(fill: Callable[[xlsxwriter.Workbook], None]) -> bytes:
+    """The content of a workbook that `fill` has filled."""
     content = io.BytesIO()
     with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
+        fill(book)
+    return content.getvalue()
+
+
+def far_corner(book: xlsxwriter.Workbook) -> None:
+    """A workbook of 5 kB with a cell in the last row and the last column that there are."""
+    sheet = book.add_worksheet()
+    sheet.write(0, 0, "ID")
+    sheet.write(1_048_575, 16_383, "1")
+
+
+def many_sheets(book: xlsxwriter.Workbook) -> None:
+    """Each of its thirty sheets is as large as one may be, and nearly empty."""
+    for _ in range(30):
         sheet = book.add_worksheet()
         sheet.write(0, 0, "ID")
-        sheet.write(1_048_575, 16_383, "1")
-    return content.getvalue()
+        sheet.write(9_998, 999, "1")
 
 
-def many_sheets() -> bytes:
-    """Each of its thirty sheets is as large as one may be, and nearly empty."""
-    content = io.BytesIO()
-    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
-        for _ in range(30):
-            sheet = book.add_worksheet()
-            sheet.write(0, 0, "ID")
-            sheet.write(9_998, 999, "1")
-    return content.getvalue()
-
-
-def one_text() -> bytes:
+def one_text(book: xlsxwriter.Workbook) -> None:
     """A workbook of 400 kB, whose cells all have the same text of 32,000 characters."""
-    content = io.BytesIO()
-    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
-        sheet = book.add_worksheet()
-        for row in range(20_000):
-            for column in range(10):
-                sheet.write_string(row, column, "x" * 32_000)
-    return content.getvalue()
+    sheet = book.add_worksheet()
+    for row in range(20_000):
+        for column in range(10):
+            sheet.write_string(row, column, "x" * 32_000)
 
 
 def sheet_of(rows: bytes) -> bytes:
     """A workbook with these rows, as XML."""
     content = io.BytesIO()
     with (
-        zipfile.ZipFile(io.BytesIO(far_corner())) as whole,
+        zipfile.ZipFile(io.BytesIO(workbook(far_corner))) as whole,
         zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed,
     ):
         for part in whole.infolist():
@@ -212,9 +212,9 @@ def sheet_of(rows: bytes) -> bytes:
 
 
 HARMFUL = {
-    "workbook": far_corner(),
-    "many sheets": many_sheets(),
-    "one text": one_text(),
+    "workbook": workbook(far_corner),
+    "many sheets": workbook(many_sheets),
+    "one text": workbook(one_text),
     "rows without numbers": sheet_of(b'<row r="1048575"/><row>' + b"<c/>" * 16_000 + b"<c><v>1</v></c></row>"),
     "many cells": sheet_of(b"<row>" + b"<c><v>1</v></c>" * 5_000_000 + b"</row>"),
     "JSON of tiny objects": gzip.compress(b"[" + b"{}," * 20_000_000 + b"{}]"),

@@ -5,7 +5,6 @@ from html.entities import name2codepoint
 import polars as pl
 
 from patronload.config.mapping import Mapping
-from patronload.config.value_steps import decode_html
 from patronload.rows import NOTED, ROW, no_notes
 
 ENTITY = rf"&(#[0-9]{{1,7}}|#[xX][0-9A-Fa-f]{{1,6}}|apos|{'|'.join(name2codepoint)});"
@@ -24,14 +23,7 @@ def notes(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
 def _not_decoded(mapping: Mapping) -> list[str]:
     """The columns that a rule reads without decoding entities."""
     variants = [variant for rule in mapping.fields.values() for variant in rule.variants]
-    return list(
-        dict.fromkeys(
-            column
-            for variant in variants
-            if all(step.name != decode_html.__name__ for step in variant.steps)
-            for column in variant.columns
-        )
-    )
+    return list(dict.fromkeys(column for variant in variants if not variant.decodes_html for column in variant.columns))
 
 
 def _notes_of(cells: pl.DataFrame, column: str) -> pl.DataFrame:

@@ -98,7 +98,7 @@ def as_numbers(cells: pl.Series) -> pl.Series:
     """
     Numbers that are equal where the texts are; null stays null.
 
-    Whether values are unique takes no text, and for texts pandas takes ten times the memory of numbers.
+    To see whether values are unique, numbers do as well as texts, and pandas takes a tenth of the memory for them.
     """
     numbers = pl.int_range(cells.len(), eager=True).cast(pl.Float64)
     repeated = cells.is_duplicated()

@@ -29,7 +29,7 @@ def sentence(export: Export, wanted: Collection[str]) -> str:
 
 
 def _first_rows(export: Export) -> Iterator[tuple[int, list[str]]]:
-    """The first rows with their cells. Rows with more cells than the first line stand in the rejects only."""
+    """The first rows with their cells. Rows with more cells than the first line are in the rejects only."""
     for row, *cells in export.frame.head(FEW).iter_rows():
         yield row, [str(cell) for cell in cells]
     ragged = export.rejects.join(export.ragged, left_on="row", right_on=ROW, how="semi").head(FEW)

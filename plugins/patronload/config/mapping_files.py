@@ -38,7 +38,7 @@ def load_file(path: Path) -> Mapping:
 
 def doubts(name: str) -> list[str]:
     """What `check` warns about in the mapping file; nothing if it has a mistake, which is reported separately."""
-    with suppress(Exception):
+    with suppress(ConfigError):
         return [f"mapping: in {name}.yaml, {doubt}" for doubt in load(name).doubts]
     return []
 

@@ -176,6 +176,11 @@ class Variant(Document):
         """Whether the value is one of several in a cell."""
         return self.json_keys is not None or self.pair is not None
 
+    @property
+    def decodes_html(self) -> bool:
+        """Whether a step decodes the entities of HTML."""
+        return any(step.name == value_steps.decode_html.__name__ for step in self.steps)
+
     def _check_source(self) -> None:
         given = [name for name in SOURCES if getattr(self, name) is not None]
         if len(given) != 1:

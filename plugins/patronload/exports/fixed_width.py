@@ -13,7 +13,7 @@ BLOCK = 1 << 22
 """Characters, divided by the columns, that are split into lines together: short lines take many times their text."""
 
 FEW_CELLS = 10_000_000
-"""Lines may lack their trailing blanks. More cells than this, and than the file has characters, are an attack."""
+"""Lines may lack their trailing blanks. A file with more cells than this and than characters is an attack."""
 
 
 def read(text: str, widths: dict[str, int], most: Most) -> Part:

@@ -30,8 +30,6 @@ WORDS = frozenset(
 )
 """Words of which headers consist."""
 
-INVISIBLE = r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
-
 WORD = re.compile(r"[^\W\d_]+[0-9]?")
 
 
@@ -55,7 +53,7 @@ def spelt(frame_columns: Sequence[str], wanted: Iterable[str]) -> dict[str, str]
 
 def folded(name: str) -> str:
     """A name as it is compared: without regard to case, blanks around it, and invisible characters."""
-    return " ".join(plain_text.composed(re.sub(INVISIBLE, "", name)).split()).casefold()
+    return " ".join(plain_text.composed(plain_text.one_line(name)).split()).casefold()
 
 
 def notice(names: dict[str, str]) -> list[str]:

@@ -44,7 +44,7 @@ APART = 3600.0
 
 
 MOST_BYTES = 1 << 16
-"""As much of the file of a lease is read; it is a few hundred bytes long."""
+"""How much of the file of a lease is read; such a file is a few hundred bytes long."""
 
 
 class Superseded(TransientError):  # noqa: N818 - says what happened to a process

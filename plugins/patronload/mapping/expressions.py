@@ -17,8 +17,6 @@ from patronload.mapping.cells import MISREAD, OUTSIDE, TEXT, UNMADE, VALUE
 from patronload.mapping.conditions import holds
 from patronload.mapping.date_values import Span
 
-DECODE_HTML = value_steps.decode_html.__name__
-
 _MADE = pl.lit(value=False).alias(UNMADE)
 
 
@@ -148,7 +146,7 @@ def _apply_steps(taken: pl.DataFrame, rule: Variant) -> pl.DataFrame:
         steps.append(value_steps.phone(text, rule.phone))
     for step in steps:
         taken = taken.select(step)
-    if any(step.name == DECODE_HTML for step in rule.steps):
+    if rule.decodes_html:
         taken = invisible.cleaned(taken)  # such as &shy; and &#8203;
     return cells.clean_all(taken) if steps or rule.join is not None else taken
 
