@@ -119,6 +119,13 @@ def test_a_trend():
     assert shown.words == "1 of the last 2 loads succeeded, with 10 patrons."
 
 
+def test_the_days_stand_under_their_own_bars():
+    """The newest bar is at the right, and so is its day; a single load has no other."""
+    assert (charts.trend([]).first, charts.trend([]).last) == ("", "")
+    assert (charts.trend([load()]).first, charts.trend([load()]).last) == ("", "2026-11-24")
+    assert (charts.trend([load(), load()]).first, charts.trend([load(), load()]).last) == ("2026-11-24", "2026-11-24")
+
+
 @pytest.mark.parametrize(
     ("loads", "words"),
     [

@@ -37,8 +37,8 @@ def load_file(path: Path) -> Mapping:
 
 
 def doubts(name: str) -> list[str]:
-    """What `check` warns about in the mapping file; nothing if it has a mistake, which is reported separately."""
-    with suppress(ConfigError):
+    """What `check` warns about in the mapping file; nothing if it cannot be read, which is reported separately."""
+    with suppress(Exception):  # an unexpected error too: one file must never hide the mistakes in the others
         return [f"mapping: in {name}.yaml, {doubt}" for doubt in load(name).doubts]
     return []
 

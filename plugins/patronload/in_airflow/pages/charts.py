@@ -48,13 +48,13 @@ class Trend(NamedTuple):
 
     @property
     def first(self) -> str:
-        """The day of the oldest load that is shown."""
-        return self.bars[0].day if self.bars else ""
+        """The day of the oldest load that is shown; none if it is also the newest, whose bar is at the right."""
+        return self.bars[0].day if len(self.bars) > 1 else ""
 
     @property
     def last(self) -> str:
         """The day of the newest load that is shown."""
-        return self.bars[-1].day if len(self.bars) > 1 else ""
+        return self.bars[-1].day if self.bars else ""
 
 
 def trend(loads: Sequence[Load]) -> Trend:
