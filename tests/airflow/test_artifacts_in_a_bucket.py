@@ -2,7 +2,7 @@
 
 import io
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -93,17 +93,17 @@ def test_a_load_with_its_artifacts_in_a_bucket(bucket_world: BucketWorld):
 
 
 def test_what_is_old_goes_from_a_bucket_too(bucket_world: BucketWorld, monkeypatch: pytest.MonkeyPatch):
-    """First what holds patrons, then the rest; another library's objects stay."""
+    """First what holds patrons, then the rest; another library's objects stay. Their age is by the storage's clock."""
     sandbox = bucket_world.sandbox
     for name, told in connections(sandbox.description).items():
         monkeypatch.setenv(name, told)
     monkeypatch.setenv("PATRONLOAD_ARTIFACTS", f"s3://artifacts@{BUCKET}/loads")
-    now = datetime.now(UTC)
     for tenant in ("aged", "other"):
         run = runs.open_run(tenant, "manual__2026-01-01T00:00:00+00:00")
         for name in ("export.csv", "report.json", "results/0001.json"):
             run.write(name, b"{}")
     assert {"aged", "other"} <= set(runs.all_tenants())
+    now = last_written(sandbox, "loads/aged/")
     assert purging.purge("aged", Keep(), now + timedelta(days=31), lambda *_: False) == (1, 0)
     (folder,) = {name.partition("/")[0] for name in objects(sandbox, "loads/aged/")}
     assert objects(sandbox, f"loads/aged/{folder}/").keys() == {"report.json", "purged.json"}
@@ -120,6 +120,16 @@ def decrypted(files: dict[str, bytes], key: str) -> dict[str, bytes]:
     assert all(content.startswith(MAGIC) for content in files.values())
     cipher = Cipher(key, "the test")
     return {name: cipher.decrypt(io.BytesIO(content), name).getvalue() for name, content in files.items()}
+
+
+def last_written(sandbox: Sandbox, prefix: str) -> datetime:
+    """When the storage took the newest object below the prefix, by its own clock."""
+    assert sandbox.s3 is not None
+    client: Any = sandbox.s3.client()
+    written: list[datetime] = [
+        each["LastModified"] for each in client.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]
+    ]
+    return max(written)
 
 
 def objects(sandbox: Sandbox, prefix: str) -> dict[str, bytes]:
