@@ -28,7 +28,7 @@ def create_celery_database(address: str, password: str) -> None:
     """
     A role and a database `celery`, on the server of Airflow's own database; the role can open no other database.
 
-    `address` is SQLAlchemy's, of a role that may create roles. Whoever runs the tasks knows the role's password.
+    `address` is SQLAlchemy's, of a role that may create roles. The workers know the role's password.
     """
     url = urlsplit(address)
     role, database = sql.Identifier("celery"), sql.Identifier(url.path.lstrip("/"))

@@ -65,7 +65,7 @@ def test_a_contact_without_links_is_sent_to_the_folder():
     people = PLAIN.people.model_copy(update={"airflow": "Consortium desk, 0123"})
     mail = of(PLAIN.model_copy(update={"people": people}), "loaded_with_rejects")[(DESK,)]
     told = " ".join(mail.text.split())
-    assert "Upload it to outgoing/ on your SFTP folder, and ask Consortium desk, 0123 to load it." in told
+    assert "Upload it to outgoing/ on your SFTP server, and ask Consortium desk, 0123 to load it." in told
 
 
 def test_each_has_a_mail_of_their_own_with_links_of_their_own(key):
@@ -124,7 +124,7 @@ def test_without_a_key_the_mails_are_sent_and_lead_into_airflow(monkeypatch, cap
         ("transform", "ROLE (patronGroup): the code 'ALUM' is not set up in the mapping yet", "mapping"),
         ("plan", "FOLIO does not know the patron group", "office"),
         ("plan", "the barcode is already used by another user in FOLIO", "library"),
-        ("plan", "the barcode was another username's in the last load; perhaps the same patron", "library"),
+        ("plan", "the barcode was under another username in the last load; perhaps the same patron", "library"),
         ("plan", "FOLIO's custom field takes a list: map it with 'split'", "mapping"),
         ("post", "the username is already used by another user in FOLIO", "library"),
         ("post", "FOLIO refused the patron (see the rejects file)", "office"),

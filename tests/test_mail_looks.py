@@ -27,8 +27,8 @@ MOMENT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = {"export": "Registrar's office, registrar@campus.example", "target": "FOLIO office, +1 312 555 0199"}
 
 OLDER = (
-    "The file is older than the newest one loaded: it is of 23 November 2026 (written 23 Nov 2026, 02:00 CST); the "
-    "load of 24 November 2026 had patrons_20261124.csv of 24 November 2026 (written 24 Nov 2026, 02:00 CST)."
+    "The file is older than the newest one loaded: it is from 23 November 2026 (written 23 Nov 2026, 02:00 CST); the "
+    "load of 24 November 2026 had patrons_20261124.csv from 24 November 2026 (written 24 Nov 2026, 02:00 CST)."
 )
 SHORT = "The file has 2,011 rows; expected 3,306 to 4,958 (the last load, of 24 November 2026, had 4,132 rows)."
 QUESTION = Question(

@@ -130,14 +130,14 @@ def test_a_backfill_of_older_days_is_stopped_and_with_a_reason_goes_through(date
     """Whoever fills a gap does not mean to bring back what newer files changed; the newest file stays the newest."""
     dated.loaded("today")
     yesterday = days_after(-1)
-    told = dated.stopped("backfill", "it is of 19 November 2026", day=yesterday, past=True)
+    told = dated.stopped("backfill", "it is from 19 November 2026", day=yesterday, past=True)
     assert [gate.gate for gate in told.gates if gate.state == "failed"] == ["older_file"]
     assert "with a reason in 'Load anyway'" in " ".join(next_steps(told))
     told = dated.loaded("with a reason", day=yesterday, past=True, load_anyway=REASON)
     assert (told.outcome, REASON in told.warnings[0]) == ("loaded", True)
     assert dated.ledger == ["with a reason", "today"]
     assert dated.loaded("again", day=yesterday, past=True).outcome == "already_loaded"
-    dated.stopped("further", "it is of 18 November 2026", day=days_after(-2), past=True)
+    dated.stopped("further", "it is from 18 November 2026", day=days_after(-2), past=True)
     assert dated.ledger == ["with a reason", "today"]
 
 

@@ -363,7 +363,7 @@ def test_a_row_that_was_refused_before_is_told_to_whom_it_is_in_the_way(load, fo
     stages.plan(planned_load)
     (line,) = tables.read(planned_load.run, names.PLAN_REJECTS).iter_rows(named=True)
     assert line["row"] == 2
-    assert line["reason"].endswith("row 3, which is set aside itself")
+    assert line["reason"].endswith("row 3, which was set aside too")
 
 
 def refusing(load, folio, rows, refused, **limits):

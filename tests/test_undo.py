@@ -134,7 +134,7 @@ def test_a_later_edit_stays(library):
     assert (personal["lastName"], personal["firstName"]) == ("Green", "Ann")
     assert stays(library) == [("u-1", "personal.lastName", "changed in FOLIO since the load")]
     assert (report.updated, report.undo.partly) == (1, 1)
-    assert "personal.lastName stays for 1 patron: changed in FOLIO since the load." in report.warnings
+    assert "personal.lastName stays as it is for 1 patron: changed in FOLIO since the load." in report.warnings
 
 
 def test_an_edit_between_plan_and_sending_stays(library, monkeypatch):
@@ -344,7 +344,7 @@ def test_it_is_always_asked_about_and_never_sent_without_a_yes(library, mails):
         "of these only in part": "0",
         "Become inactive": "2",
         "Become active": "0",
-        "Are as before already": "0",
+        "Already as before": "0",
         "Cannot go back": "0",
     }
     (mail,) = mails

@@ -104,7 +104,7 @@ def test_what_was_emptied_or_warned_of_is_counted_and_listed(library):
         ("blank", "email", 2, (2, 4)),
         ("warn", "barcode", 2, (3, 4)),
     ]
-    assert told.warnings == ("A check that only warns: The file does not have 100 to anything rows.",)
+    assert told.warnings == ("A check that only warns: The file does not have at least 100 rows.",)
     mail = mails.result_mail(tenants.load("lib"), told)
     page = run.read(names.REPORT_PAGE).decode()
     for text in (html.unescape(mail.html), mail.text, html.unescape(page), json.dumps(told.to_json())):
@@ -196,7 +196,7 @@ def test_a_refused_file_has_its_page_too(library):
     deliver(library, {"barcode": "x"})
     load = library.load("first")
     stages.fetch(load)
-    with pytest.raises(ValidationError, match="does not have 100 to anything rows"):
+    with pytest.raises(ValidationError, match="does not have at least 100 rows"):
         stages.validate(load)
     stages.report(load)
     words = " ".join(Page(load.run.read(names.VALIDATION_PAGE).decode()).words.split())

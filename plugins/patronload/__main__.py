@@ -103,7 +103,7 @@ def command_line_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         required=True, metavar="check | doctor | preview | draft | find | decrypt | init | ledger | schemas"
     )
-    check = commands.add_parser("check", help="check every tenant and mapping file, or only some")
+    check = commands.add_parser("check", help="check all tenant and mapping files, or only some")
     check.add_argument(
         "names", metavar="TENANT_OR_FILE", nargs="*", help="a tenant, or a YAML file; all of them if left out"
     )
@@ -119,8 +119,8 @@ def command_line_parser() -> argparse.ArgumentParser:
     which.add_argument("--mapping", metavar="M", help="use this mapping: folio/flat_patrons, or the path of a file")
     preview.add_argument("--export", metavar="F", type=Path, nargs="+", required=True, help="the file or files")
     preview.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to write the result")
-    preview.add_argument("--delimiter", help="the character between two cells (the tenant's, or a comma)")
-    preview.add_argument("--encoding", help="the file's encoding (the tenant's, or utf-8)")
+    preview.add_argument("--delimiter", help="the character between two cells (default: the tenant's, or a comma)")
+    preview.add_argument("--encoding", help="the file's encoding (default: the tenant's, or utf-8)")
     preview.add_argument("--pgp-key", metavar="K", type=Path, help="the private key, for an export encrypted with PGP")
     preview.set_defaults(command=_preview)
     _add_draft(commands.add_parser("draft", help="write a first tenant and mapping file from a sample of an export"))
@@ -156,11 +156,15 @@ def _add_find(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _add_draft(draft: argparse.ArgumentParser) -> None:
     draft.add_argument("--export", metavar="F", type=Path, required=True, help="the sample")
-    draft.add_argument("--target", choices=sorted(systems.KNOWN), default="folio", help="the library system (folio)")
-    draft.add_argument("--name", type=_name, default="draft", help="the library's short name (draft)")
-    draft.add_argument("--out", metavar="DIR", type=Path, default=Path("draft"), help="where to write (draft)")
-    draft.add_argument("--delimiter", help="the character between two cells (the one that gives most columns)")
-    draft.add_argument("--encoding", default="cp1252", help="the encoding of a sample that is not UTF-8 (cp1252)")
+    draft.add_argument(
+        "--target", choices=sorted(systems.KNOWN), default="folio", help="the library system (default: folio)"
+    )
+    draft.add_argument("--name", type=_name, default="draft", help="the library's short name (default: draft)")
+    draft.add_argument("--out", metavar="DIR", type=Path, default=Path("draft"), help="where to write (default: draft)")
+    draft.add_argument("--delimiter", help="the character between two cells (default: guessed)")
+    draft.add_argument(
+        "--encoding", default="cp1252", help="the encoding of a sample that is not UTF-8 (default: cp1252)"
+    )
     draft.add_argument("--force", action="store_true", help="replace existing files")
     draft.set_defaults(command=_draft)
 

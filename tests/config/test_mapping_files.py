@@ -161,7 +161,7 @@ MISTAKES = [
         "customFields.campus: CAMPUS",
         "customFields.campus: {cases: [{when: {column: B, is: C}, column: A, split: ';'}, {value: b}]}",
         "fields.customFields.campus",
-        "all cases must give the same kind of value; here are lists and text.",
+        "all cases must give the same kind of value; these give lists and text.",
     ),
     (
         "customFields.campus: CAMPUS",
@@ -464,7 +464,7 @@ MISTAKES = [
         "personal.addresses[0].city: TOWN",
         "personal.addresses[1].addressTypeId: {value: home}",
         "fields.personal.addresses[1].addressTypeId",
-        "is 'home' like personal.addresses[0].addressTypeId. Each entry needs its own.",
+        "is 'home', the same as personal.addresses[0].addressTypeId. Each entry needs a different value.",
     ),
     ("barcode: CARD", "requestPreference.holdShelf: {value: false}", "fields.requestPreference.holdShelf", "true here"),
     (

@@ -33,7 +33,7 @@ def test_the_example_with_a_value_is_true(name: str) -> None:
     """What the documentation shows is what happens; a blank text stays blank."""
     known = value_steps.WITH_ARGUMENT[name]
     step = value_steps.parse({name: yaml.safe_load(known.example)})
-    docstring = getattr(value_steps, name).__doc__ or ""
+    docstring = known.step.__doc__ or ""
     examples = re.findall(r"(?:^|, and )(.+?) becomes (.+?)(?=, and |\.$)", docstring)
     column = pl.DataFrame({"text": [*(before for before, _ in examples), "", None]}, schema={"text": pl.String})
     after = column.select(step.apply(pl.col("text"))).to_series().to_list()

@@ -261,7 +261,7 @@ MISTAKES = [
     ("mapping: folio/people", "mapping: ../../etc/passwd", "mapping", "folio/"),
     ('schedule: "30 4 * * *"', 'schedule: "30 4 * *"', "schedule", 'Write one like "30 4 * * *" (04:30 each day).'),
     ('schedule: "30 4 * * *"', "schedule:", "schedule", "is empty. Its meaning: a cron line; left out: loads are"),
-    ('schedule: "30 4 * * *"', 'schedule: "0 0 31 2 *"', "schedule", "is never a day. Write one like"),
+    ('schedule: "30 4 * * *"', 'schedule: "0 0 31 2 *"', "schedule", "no date matches '0 0 31 2 *'. Write one like"),
     ('schedule: "30 4 * * *"', 'schedule: "R 4 * * *"', "schedule", "has a random time. Write a fixed one, like"),
     (
         'schedule: "30 4 * * *"',
@@ -574,7 +574,7 @@ def test_rejects_are_not_put_where_the_next_load_takes_them_for_an_export(
     """It would load the wrong rows again."""
     change_tenant("out/people_{date:%Y%m%d}.csv", f'"{path}"')
     change_tenant("to: outgoing/rejects/", f"to: {to}")
-    with pytest.raises(ConfigError, match=r"rejects.to: the next load would take the rejects there for an export"):
+    with pytest.raises(ConfigError, match=r"rejects.to: the next load would read the rejects there as an export"):
         tenants.load("riverside")
 
 
@@ -624,7 +624,7 @@ def test_a_library_has_a_name_of_one_line(include: Path) -> None:
     change(file, "library: Riverside College Library", 'library: "River\\u202eside\\e[31m\\nCollege\\0"')
     assert tenants.load("riverside").library == "Riverside[31m College"
     file.write_text(re.sub("^library: .*$", lambda _: 'library: "\\e\\0"', file.read_text(), flags=re.MULTILINE))
-    with pytest.raises(ConfigError, match="library: has no character that can be shown"):
+    with pytest.raises(ConfigError, match="library: has no visible characters"):
         tenants.load("riverside")
 
 

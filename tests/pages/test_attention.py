@@ -57,7 +57,7 @@ def library(*loads: Load, **changes: Any) -> Library:
                 load(None, state="queued", day="2026-11-25"), load(None, state="running", waiting="an answer"), load()
             ),
             [
-                f"{attention.WAITS[FOR_ANSWER]} It is of 2026-11-24; other runs wait behind it.",
+                f"{attention.WAITS[FOR_ANSWER]} It is the load of 2026-11-24; other runs are waiting for it.",
             ],
             id="a person is asked, and the next run is queued behind it",
         ),

@@ -374,7 +374,7 @@ def test_the_report_says_how_full_each_field_is(site: Site, library: str):
     fields = {"patrons": 8, "filled": {"username": 8, "personal.email": 2}, "codes": codes}
     site.put(dag_id, run_id, "fields.json", json.dumps(fields))
     said = in_words(site.get(f"/runs/{library}").text)
-    assert "Of the 8 patrons that the mapping made of the file." in said
+    assert "Of the 8 patrons that the mapping made from the file." in said
     assert "username 8 100% personal.email 2 25%" in said
     assert "UG undergrad 6 any other code other 2" in said
 

@@ -196,7 +196,7 @@ def test_a_file_that_is_written_anew_is_left_alone(place: tuple[Path, Fetch]) ->
     """Of the same size, and still another file."""
     folder, fetch = place
     path = put(folder, "patrons.csv")
-    refusal = r"still being written: it is of \d\d:\d\d:\d\d UTC, and of \d\d:\d\d:\d\d UTC 0\.3 s later\.$"
+    refusal = r"still being written: its time was \d\d:\d\d:\d\d UTC, and \d\d:\d\d:\d\d UTC 0\.3 s later\.$"
     with (
         going_on(lambda number: os.utime(path, (1_700_000_000 + number, 1_700_000_000 + number))),
         pytest.raises(TransientError, match=refusal),

@@ -130,7 +130,7 @@ def test_a_result_beyond_the_limits_is_refused(include: Path, most: dict[str, in
     [
         (
             "SELECT id, name AS id FROM people",
-            "the same name, or without one: id. Give each its own with AS",
+            "the same name, or without one: id. Give each column its own name with AS",
         ),
         ("SELECT id FROM peeple", "refuses the query lib.sql: no such table: peeple"),
         ("SELECT idd FROM people", "refuses the query lib.sql: no such column: idd"),

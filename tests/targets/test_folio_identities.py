@@ -112,8 +112,8 @@ def test_an_id_of_a_row_that_is_set_aside(server: FolioServer, rules: Mapping):
     ]
     planned = plan(server, records, rules)
     assert list(sent(planned)) == [5]
-    assert "row 2, which is set aside itself" in reasons(planned)[3]
-    assert "held by row 3, which is set aside itself" in reasons(planned)[4]
+    assert "row 2, which was set aside too" in reasons(planned)[3]
+    assert "held by row 3, which was set aside too" in reasons(planned)[4]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_an_id_of_a_row_that_was_refused_before(server: FolioServer, rules: Mapp
     planned = plan(server, [person(1, **same)], rules, refused=[(7, "zoe"), (8, "900")])
     told = reasons(planned).get(2, "")
     assert "perhaps" not in told
-    assert ("row 7, which is set aside itself" in told) is ("personal" not in same)
+    assert ("row 7, which was set aside too" in told) is ("personal" not in same)
 
 
 def test_a_barcode_that_its_owner_keeps(server: FolioServer, rules: Mapping):

@@ -522,7 +522,7 @@ DELIVERED = {"delivery": True, "fulfillment": "Delivery", "defaultDeliveryAddres
         (DELIVERED | {"fulfillment": "Hold shelf"}, "takes Hold Shelf or Delivery"),
         (DELIVERED | {"fulfillment": None}, "needs fulfillment"),
         (DELIVERED | {"defaultDeliveryAddressTypeId": None}, "needs defaultDeliveryAddressTypeId"),
-        (DELIVERED | {"defaultDeliveryAddressTypeId": "Work"}, "no address of"),
+        (DELIVERED | {"defaultDeliveryAddressTypeId": "Work"}, "the patron has no such address"),
         (
             {"delivery": False, "defaultServicePointId": "00000000-0000-4000-8000-000000000000"},
             "know the service point",

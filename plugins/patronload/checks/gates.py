@@ -86,8 +86,8 @@ def corrected_rejects(*, is_compared: bool) -> Verdict:
     if is_compared:
         return Verdict("corrected_rejects", True, "Each corrected row was compared with the row that was rejected.")
     told = (
-        "The rejects that this file corrects are not there any more, so it is not known whether a spreadsheet has "
-        "changed ids. Check that they have their leading zeros."
+        "The rejects that this file corrects are no longer kept, so Patronload cannot check whether a spreadsheet "
+        "changed ids. Check that the ids still have their leading zeros."
     )
     return Verdict("corrected_rejects", False, told, effect="warn")
 
@@ -104,9 +104,9 @@ def newest(file_day: date, modified: datetime, last: Loaded | None) -> Verdict:
     if last is None:
         return Verdict("older_file", True, NO_EARLIER)
     zone = modified.tzinfo
-    own = f"it is of {in_words(file_day)} (written {moment(modified, zone)})"
+    own = f"it is from {in_words(file_day)} (written {moment(modified, zone)})"
     other = (
-        f"the load of {in_words(last.day)} had {last.file} of {in_words(last.file_day)} "
+        f"the load of {in_words(last.day)} had {last.file} from {in_words(last.file_day)} "
         f"(written {moment(last.modified, zone)})"
     )
     if (file_day, modified) < last.position:

@@ -215,7 +215,7 @@ class _Drafting:
         if path.endswith("countryId"):
             return {"steps": ["country"]}
         if path in ("personal.phone", "personal.mobilePhone") and (country := sample_values.phone_country(cells)):
-            self.notes.append(f"{path}: the draft takes numbers without + for numbers of {country}.")
+            self.notes.append(f"{path}: the draft treats numbers without + as numbers of {country}.")
             return {"phone": country}
         if path in self.system.names_of_people and sample_values.is_upper(cells):
             return {"steps": ["name_case"]}
@@ -249,7 +249,7 @@ class _Drafting:
         name = re.sub(r"\W", "_", path.lower())
         table = {code.lower(): code.lower() in YES for code in codes} or {"y": True, "n": False}
         if unsure := [code for code in table if code not in YES | NO]:
-            self.notes.append(f"{column}: the draft takes {', '.join(unsure)} for no; correct the lookup {name}.")
+            self.notes.append(f"{column}: the draft treats {', '.join(unsure)} as no; correct the lookup {name}.")
         self.lookups[name] = table
         return {"column": column, "steps": ["lower"], "lookup": name}
 

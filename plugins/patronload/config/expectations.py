@@ -189,11 +189,9 @@ KNOWN: dict[str, Known] = {
         "is one of {value_set}, which is not allowed", {"value_set": CODES}
     ),
     "expect_column_value_lengths_to_equal": _of_column("is not {value} characters long", {"value": WHOLE}),
-    "expect_column_value_lengths_to_be_between": _of_column(
-        "is not {min_value} to {max_value} characters long", may=_COUNTS
-    ),
+    "expect_column_value_lengths_to_be_between": _of_column("is not {bounds} characters long", may=_COUNTS),
     BETWEEN: _of_column(
-        "is not a number between {min_value} and {max_value}",
+        "is not a number {between}",
         may={"min_value": NUMBER, "max_value": NUMBER, **_STRICT},
     ),
     "expect_column_pair_values_to_be_equal": _of_rows(
@@ -202,7 +200,7 @@ KNOWN: dict[str, Known] = {
         {"ignore_row_if": _one_of("both_values_are_missing", "either_value_is_missing", "neither")},
     ),
     "expect_column_unique_value_count_to_be_between": _of_file(
-        "does not have {min_value} to {max_value} different values", {"column": COLUMN}, _COUNTS
+        "does not have {bounds} different values", {"column": COLUMN}, _COUNTS
     ),
     "expect_column_distinct_values_to_be_in_set": _of_file(
         "has values other than {value_set}", {"column": COLUMN, "value_set": CODES}
@@ -210,10 +208,10 @@ KNOWN: dict[str, Known] = {
     "expect_column_distinct_values_to_contain_set": _of_file(
         "lacks some of {value_set}", {"column": COLUMN, "value_set": CODES}
     ),
-    "expect_table_row_count_to_be_between": _of_file("does not have {min_value} to {max_value} rows", {}, _COUNTS),
+    "expect_table_row_count_to_be_between": _of_file("does not have {bounds} rows", {}, _COUNTS),
     "expect_table_row_count_to_equal": _of_file("does not have {value} rows", {"value": WHOLE}),
     "expect_table_column_count_to_be_between": _of_file(
-        "does not have {min_value} to {max_value} columns", {}, {"min_value": WHOLE, "max_value": WHOLE}
+        "does not have {bounds} columns", {}, {"min_value": WHOLE, "max_value": WHOLE}
     ),
     "expect_table_column_count_to_equal": _of_file("does not have {value} columns", {"value": WHOLE}),
     "expect_table_columns_to_match_set": _of_file(
@@ -239,27 +237,20 @@ HOLDS: dict[str, str] = {
     "expect_column_values_to_be_in_set": "is one of {value_set} wherever it is filled",
     "expect_column_values_to_not_be_in_set": "is never one of {value_set}",
     "expect_column_value_lengths_to_equal": "is {value} characters long wherever it is filled",
-    "expect_column_value_lengths_to_be_between": "is {min_value} to {max_value} characters long wherever it is filled",
-    BETWEEN: "is a number between {min_value} and {max_value} wherever it is filled",
+    "expect_column_value_lengths_to_be_between": "is {bounds} characters long wherever it is filled",
+    BETWEEN: "is a number {between} wherever it is filled",
     "expect_column_pair_values_to_be_equal": "are the same in every row",
-    "expect_column_unique_value_count_to_be_between": "has {min_value} to {max_value} different values",
+    "expect_column_unique_value_count_to_be_between": "has {bounds} different values",
     "expect_column_distinct_values_to_be_in_set": "has no values other than {value_set}",
     "expect_column_distinct_values_to_contain_set": "has all of {value_set}",
-    "expect_table_row_count_to_be_between": "has {min_value} to {max_value} rows",
+    "expect_table_row_count_to_be_between": "has {bounds} rows",
     "expect_table_row_count_to_equal": "has {value} rows",
-    "expect_table_column_count_to_be_between": "has {min_value} to {max_value} columns",
+    "expect_table_column_count_to_be_between": "has {bounds} columns",
     "expect_table_column_count_to_equal": "has {value} columns",
     "expect_table_columns_to_match_set": "has the columns {column_set}",
     "expect_table_columns_to_match_ordered_list": "has the columns {column_list}, in this order",
 }
 """The meaning of a passed check, to follow the column's name. Great Expectations passes over empty cells."""
-
-
-class _Arguments(dict[str, Any]):
-    """An expectation's arguments as words; a missing one reads as 'anything'."""
-
-    def __missing__(self, key: str) -> str:
-        return "anything"
 
 
 def in_words(name: str, arguments: dict[str, Any]) -> str:
@@ -279,13 +270,18 @@ def passed(name: str, arguments: dict[str, Any], named: str) -> str:
     return f"{subject} {HOLDS[name].format_map(_words(arguments))}"
 
 
-def _words(arguments: dict[str, Any]) -> _Arguments:
-    words = {
+def _words(arguments: dict[str, Any]) -> dict[str, Any]:
+    """An expectation's arguments as words, and its bounds: 1 to 6, at least 1, or at most 6."""
+    words: dict[str, Any] = {
         name: ", ".join(map(str, given)) if isinstance(given, list) else given for name, given in arguments.items()
     }
     if form := arguments.get("strftime_format"):
         words["strftime_format"] = date_forms.in_words(form)
-    return _Arguments(words)
+    least, most = arguments.get("min_value"), arguments.get("max_value")
+    if least is not None and most is not None:
+        return words | {"bounds": f"{least} to {most}", "between": f"between {least} and {most}"}
+    bounds = f"at most {most}" if least is None else f"at least {least}"
+    return words | {"bounds": bounds, "between": f"of {bounds}"}
 
 
 def columns(name: str, arguments: dict[str, Any]) -> list[str]:

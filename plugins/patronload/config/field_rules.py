@@ -29,7 +29,7 @@ def mistakes(path: str, kind: Kind, rule: Rule, mapping: Mapping) -> Iterator[tu
         else:
             shapes.add(_shape(variant, mapping))
     if len(shapes) > 1:
-        yield key, f"all cases must give the same kind of value; here are {' and '.join(sorted(shapes))}."
+        yield key, f"all cases must give the same kind of value; these give {' and '.join(sorted(shapes))}."
 
 
 def _shape(variant: Variant, mapping: Mapping) -> str:

@@ -116,7 +116,7 @@ def _wrong_owners(mapping: Mapping) -> Iterator[tuple[yaml_files.Key, str]]:
     if mapping.ownership and mapping.system.owners is None:
         yield (
             ("ownership",),
-            f"the patrons of {mapping.system.name} cannot be read, so the campus owns all fields. Remove this section.",
+            f"{mapping.system.name} cannot say what it has, so the campus owns all fields. Remove this section.",
         )
         return
     known = ownership.paths(mapping.target, mapping.fields)

@@ -52,7 +52,7 @@ def _entries_alike(mapping: Mapping) -> Iterator[tuple[Key, str]]:
         if kind in mapping.system.apart and isinstance(rule.value, str):
             other = seen.setdefault((kind, rule.value.casefold()), path)
             if other != path:
-                yield ("fields", path), f"is '{rule.value}' like {other}. Each entry needs its own."
+                yield ("fields", path), f"is '{rule.value}', the same as {other}. Each entry needs a different value."
 
 
 def _incomplete_trues(mapping: Mapping) -> Iterator[tuple[Key, str]]:

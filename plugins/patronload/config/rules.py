@@ -130,7 +130,7 @@ class Variant(Document):
         if self.between is not None and self.join is None:
             raise ValueError("'with' can only be used together with 'join'.")
         if self.json_keys is not None and self.pair is not None:
-            raise ValueError("'json' and 'pair' cannot be combined: a cell is written in one way.")
+            raise ValueError("'json' and 'pair' cannot be combined: a cell holds either JSON or pairs.")
         if self.is_packed and self.join is not None:
             raise ValueError("'json' and 'pair' read a single cell, so they cannot be combined with 'join'.")
         self._check_date()

@@ -98,7 +98,7 @@ class Layout(Document):
     @model_validator(mode="after")
     def _check_keys_fit(self) -> "Layout":
         if self.widths and (self.columns or self.quote == "none"):
-            raise ValueError("'widths' names the columns of a file without cells, so leave out 'columns' and 'quote'.")
+            raise ValueError("'widths' is for fixed-width files and names their columns. Remove 'columns' and 'quote'.")
         return self
 
 
@@ -234,8 +234,8 @@ class HttpsSource(Source):
         steps = path.partition("?")[0].split("/")
         if "://" in path or path.startswith("//") or ".." in steps or "#" in path or "*" in steps[-1]:
             raise ValueError(
-                f"'{path}' is not the address of one file at the server. Write what follows the address in the "
-                "connection, without * and .., like reports/patrons.csv."
+                f"'{path}' is not the path of one file on the server. Write the part after the connection's address, "
+                "without * and .., like reports/patrons.csv."
             )
         return path
 

@@ -65,7 +65,7 @@ def _library_name(name: str) -> str:
     """A name of one line: it is in the subject of mails, in logs and on pages."""
     shown = plain_text.one_line(name).strip()
     if not shown:
-        raise ValueError("has no character that can be shown. Write the library's name.")
+        raise ValueError("has no visible characters. Write the library's name.")
     return shown
 
 
@@ -81,7 +81,7 @@ def _cron_line(schedule: str) -> str:
     try:
         croniter(schedule, datetime.now(UTC)).get_next()
     except CroniterBadDateError:
-        raise ValueError(f"'{schedule}' is never a day. Write one like \"30 4 1 * *\" (the 1st).") from None
+        raise ValueError(f"no date matches '{schedule}'. Write one like \"30 4 1 * *\" (the 1st).") from None
     return schedule
 
 

@@ -341,7 +341,7 @@ def _mistakes_about_rejects(tenant: Tenant) -> Iterator[tuple[yaml_files.Key, st
     more = tenant.source.files if isinstance(tenant.source.files, tuple) else ()
     for path in (tenant.source.path, *more):
         if fnmatchcase(posixpath.normpath(put), posixpath.normpath(re.sub(r"\{date[^}]*\}", "*", path))):
-            told = f"the next load would take the rejects there for an export: they match {path}. Name another folder."
+            told = f"the next load would read the rejects there as an export: they match {path}. Name another folder."
             yield ("rejects", "to"), told
 
 

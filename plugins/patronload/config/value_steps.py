@@ -56,9 +56,14 @@ def country(text: pl.Expr) -> pl.Expr:
     return _each(text, _country)
 
 
-def name_case(text: pl.Expr, exceptions: Sequence[str] = ()) -> pl.Expr:
+def name_case(text: pl.Expr) -> pl.Expr:
     """O'BRIEN becomes O'Brien, and MCDONALD becomes McDonald, and DE LA CRUZ becomes de la Cruz."""
-    return _each(text, lambda written: in_name_case(written, exceptions))
+    return _each(text, in_name_case)
+
+
+def name_case_with(text: pl.Expr, spellings: Sequence[str]) -> pl.Expr:
+    """MACDONALD becomes MacDonald, and DESOUZA becomes DeSouza."""
+    return _each(text, lambda written: in_name_case(written, spellings))
 
 
 def decode_html(text: pl.Expr) -> pl.Expr:
@@ -189,7 +194,7 @@ WITH_ARGUMENT: dict[str, WithArgument] = {
     "pad": WithArgument("length", "5", pad),
     "prefix": WithArgument("text", "SC", prefix),
     "suffix": WithArgument("text", '"@college.example"', suffix),
-    "name_case": WithArgument("words", "[MacDonald, DeSouza]", name_case),
+    "name_case": WithArgument("words", "[MacDonald, DeSouza]", name_case_with),
 }
 
 

@@ -377,7 +377,7 @@ def _columns(header: list[str]) -> list[str]:
         if NUL in header[place - 1]:
             raise SourceError(
                 f"Column {place} of the export has a NUL character in its name, so the header is damaged. Ask the "
-                "sender to make the file again."
+                "sender to export the file again."
             )
         if not is_usable(name):
             raise SourceError(

@@ -110,7 +110,7 @@ def _read(file: IO[bytes], chosen: zipfile.ZipInfo, most: Most) -> bytes:
 def _choose(members: list[zipfile.ZipInfo], member: str | None) -> zipfile.ZipInfo:
     if any(each.filename == "[Content_Types].xml" for each in members):
         raise SourceError(
-            "The export is a document in a zip file, but not an Excel workbook (XLSX). Ask the sender for CSV or XLSX."
+            "The export is an Office document, but not an Excel workbook (XLSX). Ask the sender for CSV or XLSX."
         )
     files = [each for each in members if not each.is_dir() and not _is_litter(each.filename)]
     if any(each.filename.startswith(("/", "\\")) or ".." in each.filename or ":" in each.filename for each in files):

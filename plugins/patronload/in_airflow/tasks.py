@@ -131,7 +131,7 @@ class RetryByKind(ExceptionRetryPolicy):
 # Only an error that says so may pass; a worker that died is retried by Airflow without asking.
 RETRY_BY_KIND = RetryByKind(
     [
-        RetryRule(TransientError, RetryAction.RETRY, reason="the network or the far end was busy"),
+        RetryRule(TransientError, RetryAction.RETRY, reason="the network or a server was busy"),
         RetryRule(PatronloadError, RetryAction.FAIL, reason="a retry cannot help; see the message"),
     ]
 )
@@ -327,7 +327,7 @@ def notify(tenant: str) -> Counts:
     counts = stage.notify(current_load.of_the_task(tenant), kept_failures.of_the_run, _base())
     if ended_at := ended_by_hand.stage():
         # The tasks that had not begun were skipped, and with them the run would end green.
-        raise AirflowFailException(f"Someone marked the run as failed at the task {ended_at}. The mails are sent.")
+        raise AirflowFailException(f"Someone marked the run as failed at the task {ended_at}. The mails were sent.")
     return counts
 
 

@@ -88,8 +88,8 @@ def _ask(connection: Connection, quiet_days: int) -> dict[str, dict[str, Any]]:
         ) from None
     except (ValueError, KeyError, TypeError):
         raise TargetError(
-            f"What answers at the address in the Airflow connection '{CONNECTION}' is not Airflow with the pages of "
-            "Patronload."
+            f"The server at the address in the Airflow connection '{CONNECTION}' is not an Airflow with Patronload's "
+            "pages. Correct the connection's host."
         ) from None
 
 

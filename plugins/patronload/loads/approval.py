@@ -186,10 +186,10 @@ def carry_over(load: Load, before: Shown) -> None:
     now = current_question(load.run)
     if now != before:
         raise Declined(
-            f"Nothing was sent. {load.tenant.system.name} has changed since this load was approved: it would create "
-            f"{now.create:,} and update {now.update:,} patrons now, and reject {now.rejected:,} rows (approved were "
-            f"{before.create:,}, {before.update:,} and {before.rejected:,}).{_people_now(now, before)} Clear the task "
-            "'approve' in Airflow to be asked again."
+            f"Nothing was sent. {load.tenant.system.name} has changed since this load was approved. The load would "
+            f"now create {now.create:,} and update {now.update:,} patrons, and reject {now.rejected:,} rows; approved "
+            f"were {before.create:,}, {before.update:,} and {before.rejected:,}.{_people_now(now, before)} Clear the "
+            "task 'approve' in Airflow to be asked again."
         )
     record = ApprovalRecord.read(load.run)
     record.model_copy(update={"question": questions.question_hash(load.run)}).write(load.run)
@@ -199,7 +199,7 @@ def _people_now(now: Shown, before: Shown) -> str:
     """What differs about leavers and users to take over, in sentences."""
     found = ""
     if now.due != before.due:
-        found += f" It was approved that {before.due:,} patrons leave; now {now.due:,} would."
+        found += f" The approval was for {before.due:,} leavers; now there are {now.due:,}."
     if now.adopt != before.adopt:
         found += f" The approval was for taking over {before.adopt:,} users; now there are {now.adopt:,}."
     return found
@@ -239,7 +239,7 @@ def _undo_question(load: Load, record: ApprovalRecord) -> Question:
         "of these only in part": undo["partly"],
         "Become inactive": undo["becoming_inactive"],
         "Become active": undo["becoming_active"],
-        "Are as before already": plan.unchanged,
+        "Already as before": plan.unchanged,
         "Cannot go back": questions.figures(load.run).rejected,
     }
     return Question(

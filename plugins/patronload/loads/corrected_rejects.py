@@ -27,7 +27,7 @@ def compare(load: Load, export: Export, mapping: Mapping) -> Export:
         return export
     original = returned_rejects.find(export, _originals(load.run, load.tenant.source), mapping)
     if original is None:
-        log.warning("The rejects that this file corrects are not there any more, so its rows cannot be compared.")
+        log.warning("The rejects that this file corrects are no longer kept, so its rows cannot be compared.")
         return export
     return returned_rejects.compare(export, original, mapping)._replace(compared=True)
 

@@ -55,6 +55,6 @@ def check_plan(run: Run) -> None:
     """Raises TargetError when there is no plan."""
     if not run.has(names.PLAN):
         raise TargetError(
-            "Nothing was sent. A task before this one was cleared alone, so there is no plan of what is to be sent. "
-            "Clear it in Airflow together with the tasks after it."
+            "Nothing was sent. An earlier task was cleared without the tasks after it, so there is no plan to send. "
+            "Clear that task in Airflow again, with all tasks after it."
         )

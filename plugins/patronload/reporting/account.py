@@ -109,7 +109,7 @@ def _folder(tenant: Tenant) -> str:
     if not isinstance(tenant.source, SftpSource):
         return ""
     folder = posixpath.dirname(tenant.source.path)
-    return f"{folder}/ on your SFTP folder" if folder else "your SFTP folder"
+    return f"{folder}/ on your SFTP server" if folder else "your SFTP folder"
 
 
 def _of_undo(report: Report, run: str, left: LeftBehind) -> Report:
@@ -229,7 +229,7 @@ def _warnings_of_plan(left: LeftBehind) -> list[str]:
 
 
 _ENDED_EARLY = (
-    "The run ended early and recorded no reason, as when its process is killed. "
+    "The run ended early and recorded no reason, for example because its process was killed. "
     "The log of the failed task in Airflow may say more."
 )
 
@@ -291,7 +291,7 @@ _FIXERS = {REGISTRY: "export", LIBRARY: "target", OFFICE: "target", MAPPING: "ai
 
 
 def _who(tenant: Tenant, failure: Failure | None, reason: Reason | None, *, ended_early: bool) -> str:
-    """Whoever sends the export: Registrar, x1234. `reason`: the most frequent one."""
+    """The sender of the export (Registrar, x1234). `reason`: the most frequent one."""
     if failure is None and not ended_early:
         return ""
     roles = {
@@ -303,7 +303,7 @@ def _who(tenant: Tenant, failure: Failure | None, reason: Reason | None, *, ende
     if reason and failure and failure.kind == "ValidationError":
         acts = _FIXERS[fixer(reason, tenant.system.name).key]
     role, name = roles[acts]
-    return f"{role}: {name}" if name else role
+    return f"{role} ({name})" if name else role
 
 
 def _reasons(left: LeftBehind, fates: pl.DataFrame) -> tuple[Reason, ...]:

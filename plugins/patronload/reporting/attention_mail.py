@@ -61,8 +61,8 @@ def mail(to: Sequence[str], problems: Sequence[Problem], link: str, now: datetim
         "problems": problems,
         "link": link,
         "steps": STEPS if problems else (),
-        "foot": "DAG patron_loads_attention in Airflow. It sends a mail when something new needs attention, and once a "
-        "day while something does.",
+        "foot": "The DAG patron_loads_attention in Airflow sends this mail when something new needs attention, and "
+        "once a day until it is resolved.",
     }
     return _mail(to, headline, dates.short(now.date()), content)
 

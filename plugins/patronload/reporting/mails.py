@@ -213,7 +213,7 @@ def _to_answer(link: str | None, until: str, question: Question) -> list[str]:
     choices = question.choices
     follows = " ".join(f"{choice.name}: {choice.follows}." for choice in choices)
     where = (
-        "by the button above" if link else "in Airflow: the run named below, its task 'approve', tab Required Action"
+        "with the button above" if link else "in Airflow: the run named below, its task 'approve', tab Required Action"
     )
     if question.is_undo:
         return [
@@ -224,5 +224,5 @@ def _to_answer(link: str | None, until: str, question: Question) -> list[str]:
     return [
         "Find out whether this is right. The sender of the export will know.",
         f"Answer {where}. {follows} You have to give a reason.",
-        f"Without an answer by {until}, {choices[-1].follows}. Another mail reports how the load ended.",
+        f"Without an answer by {until}, {choices[-1].follows}.",
     ]

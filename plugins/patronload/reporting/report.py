@@ -184,7 +184,7 @@ class Report(_Part):
     put_back: tuple[str, ...] = ()
     """The paths of the rejects in the library's own SFTP account, if they were put there."""
     folder: str = ""
-    """Where the library puts its exports, as it sees it: "outgoing/ on your SFTP folder"."""
+    """Where the library puts its exports, as it sees it: "outgoing/ on your SFTP server"."""
     expert: str = ""
     """Who looks after Airflow and this library's files, as the tenant file names them."""
     can_be_asked: bool = True

@@ -50,11 +50,11 @@ def numbers(report: Report) -> Iterator[tuple[str, int, str, str]]:
     """The account: name, amount, meaning and kind of each line; the lines after the first add up to it."""
     waiting = "would go back in a real run" if report.outcome == "dry_run" else "the run ended before their turn"
     yield "Patrons", report.rows, "sent by that load", "rows"
-    yield "Back", report.updated + report.created, "have what they had before", "good"
+    yield "Restored", report.updated + report.created, "as they were before that load", "good"
     lines = [
-        ("Unchanged", report.unchanged, "had it already", "good"),
+        ("Unchanged", report.unchanged, "were so already", "good"),
         ("Failed", report.failed, f"refused by {report.target}", "bad"),
-        ("Stay", report.rejected, "cannot go back; the reasons are below", "bad"),
+        ("Not restored", report.rejected, "cannot go back; the reasons are below", "bad"),
         ("Not sent", report.not_sent, waiting, "open"),
         ("Unconfirmed", report.unconfirmed, "sent, but the answer was lost", "unknown"),
     ]
@@ -74,7 +74,7 @@ def sentences(undo: Undo, target: str) -> Iterator[str]:
     if undo.partly:
         yield f"Go back only in part: {count_of(undo.partly, 'patron')}. not_undone.csv lists what stays."
     for field, reason, number in undo.stays[:MOST]:
-        yield f"{field} stays for {count_of(number, 'patron')}: {reason}."
+        yield f"{field} stays as it is for {count_of(number, 'patron')}: {reason}."
 
 
 def next_steps(report: Report) -> list[str]:

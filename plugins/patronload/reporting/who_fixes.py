@@ -44,7 +44,7 @@ def fixer(reason: Reason, target: str) -> Fixer:
     words = {
         REGISTRY: "the registry (the value in the export)",
         LIBRARY: f"the library (the patron in {target})",
-        MAPPING: "whoever looks after the mapping",
+        MAPPING: "the people who look after the mapping",
         OFFICE: f"the {target} office",
     }
     return Fixer(key, words[key])

@@ -57,7 +57,7 @@ def _json(value: Any) -> str:
     try:
         return _whole(json.dumps(value, ensure_ascii=False, allow_nan=False, default=cell_text))
     except (TypeError, ValueError, RecursionError):
-        raise NoText("a list or JSON holds something without a text.") from None
+        raise NoText("a list or JSON contains a value that has no text form.") from None
 
 
 _TEXTS: tuple[tuple[Any, Callable[[Any], str]], ...] = (

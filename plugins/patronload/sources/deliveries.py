@@ -224,7 +224,7 @@ def _expect_unchanged(place: Place, before: Entry, when: str) -> None:
     if now.size != before.size:
         change = f"it had {before.size} bytes, and {now.size} bytes {when}"
     elif now.modified != before.modified:
-        change = f"it is of {before.modified:%H:%M:%S} UTC, and of {now.modified:%H:%M:%S} UTC {when}"
+        change = f"its time was {before.modified:%H:%M:%S} UTC, and {now.modified:%H:%M:%S} UTC {when}"
     else:
         return
     raise TransientError(f"{place.display_name(before.path)} is still being written: {change}.")

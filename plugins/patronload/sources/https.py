@@ -39,7 +39,9 @@ def fetch(source: HttpsSource, path: str, into: IO[bytes], until: datetime | Non
     with place.answer() as response:
         modified = _modified(response)
         if until is not None and (modified is None or modified >= until):
-            raise MissingError(f"{place} may not be that day's file: it was changed later, or has no time.")
+            raise MissingError(
+                f"{place} may not be that day's file: it was changed after that day, or the server gives no time."
+            )
         digest, size = hashlib.sha256(), 0
         for block in place.blocks(response):
             size += len(block)

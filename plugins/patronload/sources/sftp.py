@@ -76,8 +76,8 @@ class _Account(Place):
                 self._rename(part, path)
         except (FileNotFoundError, PermissionError) as error:
             raise SourceError(
-                f"We may not write into {self.display_name(folder or '.')} ({_reason(error)}). Ask its owner to make "
-                "the folder and to let our account write there."
+                f"We have no permission to write to {self.display_name(folder or '.')} ({_reason(error)}). Ask its "
+                "owner to create the folder and to let our account write there."
             ) from error
 
     def _make(self, folder: str) -> None:

@@ -141,7 +141,7 @@ def _columns(source: SqlSource, cursor: Any) -> list[str]:
     if twice := [name or "(no name)" for name in names if not name or names.count(name) > 1]:
         raise ConfigError(
             f"The query {source.path} has columns of the same name, or without one: {', '.join(sorted(set(twice)))}. "
-            "Give each its own with AS."
+            "Give each column its own name with AS."
         )
     return names
 

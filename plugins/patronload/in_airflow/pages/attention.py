@@ -56,8 +56,10 @@ def needs(library: Library, now: datetime, quiet_days: int = QUIET_DAYS) -> list
 
 def _of_the_question(library: Library) -> list[str]:
     asked = library.asked
-    behind = "" if asked is None or asked is library.loads[0] else f" It is of {asked.day}; other runs wait behind it."
-    return [f"{WAITS[FOR_ANSWER]}{behind}"] if asked else []
+    if asked is None:
+        return []
+    behind = "" if asked is library.loads[0] else f" It is the load of {asked.day}; other runs are waiting for it."
+    return [f"{WAITS[FOR_ANSWER]}{behind}"]
 
 
 def _of_a_retry(library: Library) -> list[str]:

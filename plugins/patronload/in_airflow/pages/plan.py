@@ -26,7 +26,7 @@ MOST_IN_A_WORKBOOK = 100_000
 """Lines; a workbook is made in memory, which takes about 1 kB a line."""
 
 PURGED = "The patrons of this run are no longer kept; the figures are."
-NO_PLAN = "This run has no plan: it has not reached the stage plan, or it ended before."
+NO_PLAN = "This run has no plan: it has not reached the stage plan, or it ended before that stage."
 NOBODY = "The plan contains no patrons."
 
 

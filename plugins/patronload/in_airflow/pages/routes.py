@@ -240,13 +240,13 @@ def page_of_the_run(request: Request, session: SessionDep, dag_id: str, run_id: 
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
     artifact = names.VALIDATION_PAGE if name == "validation" else names.REPORT_PAGE
     if not kept.has(run, artifact):
-        raise HTTPException(404, "This run has no such page, or no longer.")
+        raise HTTPException(404, "This run has no such page, or the page is no longer kept.")
     return looks.kept_page(request, kept.or_503(lambda: run.read(artifact)).decode())
 
 
 def noted(session: SessionDep, dag_id: str, run_id: str) -> Response:
     """What was noted row by row, as a file to keep."""
-    missing = "This run has noted nothing, or its notes are no longer kept."
+    missing = "This run has no notes, or they are no longer kept."
     return _file_of_the_run(session, dag_id, run_id, names.NOTED_FILE, missing)
 
 
@@ -334,7 +334,7 @@ def leavers(session: SessionDep, dag_id: str, run_id: str) -> Response:
 
 def not_undone(session: SessionDep, dag_id: str, run_id: str) -> Response:
     """What an undo leaves as it is, as a file to keep; also while a person is asked about the undo."""
-    missing = "This run is not an undo, or what it leaves is no longer kept."
+    missing = "This run is not an undo, or its list is no longer kept."
     return _file_of_the_run(session, dag_id, run_id, names.NOT_UNDONE, missing)
 
 

@@ -357,7 +357,7 @@ def _unclear(run: Run, results: list[ChunkResult], rest: str = "Everything else 
     patrons = sum(len(result.unconfirmed) for result in results)
     chunks = ", ".join(f"chunk {result.chunk}: {run.url}/{RESULTS.of_chunk(result.chunk)}" for result in results[:5])
     return TargetError(
-        f"{patrons:,} patrons are unconfirmed: the library system's answers contradict what it has, or each other. "
+        f"{patrons:,} patrons are unconfirmed: the library system's answers contradict its data, or each other. "
         f"{rest}. See 'unconfirmed' in the results of {chunks}"
         f"{' and others' if results[5:] else ''}. To have a chunk looked up again, delete its result and clear 'post'."
     )

@@ -44,7 +44,7 @@ SUMMARIES: tuple[tuple[str, str], ...] = (
     (r"^User Preference.*service point", "FOLIO does not know the service point of the request preference"),
     (
         r"^User Preference.*user addresses",
-        "the request preference delivers to an address type that the patron has no address of",
+        "the request preference names an address type for delivery, but the patron has no such address",
     ),
     (r"^User Preference", "the request preference does not fit FOLIO's rules for it"),
     (r"^Failed to (create|update|delete) user preference", "FOLIO could not store the request preference"),

@@ -151,7 +151,7 @@ class Settling:
         if other is not None:
             return f"row {other.row}, which keeps it"
         if holder.id in self.gone:
-            return f"row {self.gone[holder.id]}, which is set aside itself"
+            return f"row {self.gone[holder.id]}, which was set aside too"
         return "who is not in this load"
 
     def _find_changed_id(self, claim: Claim) -> None:
@@ -176,7 +176,7 @@ class Settling:
                 if held and row not in self.conflicts:
                     field = self._field_between(row, held[0])
                     self._set_aside(
-                        self.rows[row], field, f"the {field} is held by row {held[0]}, which is set aside itself",
+                        self.rows[row], field, f"the {field} is held by row {held[0]}, which was set aside too",
                         f"the {field} is held by another row that was set aside",
                     )  # fmt: skip
                     blocked = True

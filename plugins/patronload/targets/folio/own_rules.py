@@ -71,5 +71,5 @@ def _of_delivery(preference: Record, record: Record) -> Iterable[Problem]:
     wanted = preference.get(DELIVERY[1])
     types = [address.get("addressTypeId") for address in (record.get("personal") or {}).get("addresses", ())]
     if wanted is not None and wanted not in types:
-        words = "the request preference delivers to an address type that the patron has no address of"
+        words = "the request preference names an address type for delivery, but the patron has no such address"
         yield Problem(f"requestPreference.{DELIVERY[1]}", wanted, words)

@@ -228,7 +228,7 @@ class Infiniti:
             size = int(response.request.headers["content-length"])
             return TargetError(
                 f"{self} refuses a file of {size:,} bytes as too large ({status}). Ask for its limit, and set "
-                "target.chunk_bytes below."
+                "target.chunk_bytes to less than that."
             )
         return TargetError(
             f"{self} has no user import ({status}). Is the host of the connection the school's own address, like "
@@ -296,13 +296,14 @@ def _notes(outcome: Outcome, secret: list[int]) -> Iterator[str]:
     """Notes for the report on a file that was sent twice."""
     if outcome.updated:
         yield (
-            "The answer to a file was lost, and it was sent again: those of its patrons whom Infiniti created by the "
-            f"first one are counted as updated. There are {outcome.updated:,} at most."
+            "The answer to a file was lost, so the file was sent again. Patrons whom Infiniti created the first time "
+            f"are counted as updated: at most {outcome.updated:,}."
         )
     refused = {failed.row for failed in outcome.failed}
     rows = [str(row) for row in secret if row not in refused]
     if outcome.created and rows:
         yield (
-            f"{len(rows):,} patrons of a file that was sent again may have no password, as none is sent twice: rows "
-            f"{', '.join(rows[:FEW])}{' and others' if rows[FEW:] else ''}. Set it in Infiniti where it is missing."
+            f"{len(rows):,} patrons of a file that was sent again may have no password, because no password is sent "
+            f"twice: rows {', '.join(rows[:FEW])}{' and others' if rows[FEW:] else ''}. Set missing passwords in "
+            "Infiniti."
         )

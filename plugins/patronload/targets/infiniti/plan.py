@@ -54,8 +54,8 @@ TOGETHER = 50_000
 NO_YEAR = "a student (staffmember false) has no graduation year, and Infiniti requires one"
 ODD_YEAR = "the graduation year is not written with four digits, like 2031"
 ODD_GENDER = "the gender is neither M nor F; leave it empty for everyone else"
-NEW_USERNAME = "the patron had another username in the last load; sent like this, there would be a second account"
-OTHERS_CARD = "the barcode was another username's in the last load; perhaps the same patron, under a second account"
+NEW_USERNAME = "the patron had another username in the last load; sending this one would create a second account"
+OTHERS_CARD = "the barcode was under another username in the last load; perhaps the same patron, under a second account"
 
 
 class Line(NamedTuple):
@@ -438,7 +438,7 @@ def _of_ledger(settings: InfinitiTarget, ledger: PatronLedger | None, *, has_lin
         return []
     passwords = {
         "never": "",
-        "newcomers": " No one is known to be new either, so no password is sent.",
-        "everyone_at_first": " All of them are sent their password, also those whom Infiniti has already.",
+        "newcomers": " It is not known either who is new, so no passwords are sent.",
+        "everyone_at_first": " Everyone is sent a password, including patrons whom Infiniti already has.",
     }[settings.passwords]
-    return [f"No load of this library is known yet, so that changed usernames are not noticed this time.{passwords}"]
+    return [f"No earlier load of this library is known, so changed usernames cannot be noticed this time.{passwords}"]
