@@ -27,7 +27,7 @@ PEOPLE = (14, 26)
 
 Kind = Literal["complete", "half", "old", "again", "dry run", "by hand", "nothing", "undo", "given up"]
 """
-What comes in a night: the complete file; every second row of it; a file that is older than the last one; the same file
+What arrives in a night: the complete file; every second row of it; a file older than the last one; the same file
 again; the complete file as a dry run, or named by a person; or no file.
 
 `undo`: no file, but a person undoes an earlier run. `given up`: a wrong file, whose load is killed halfway, not
@@ -62,7 +62,7 @@ class Edit(NamedTuple):
 
 class Night(NamedTuple):
     """
-    A night of one tenant: what comes, its rows, the day of the file, and what was done by hand before it.
+    A night of one tenant: what arrives, its rows, the day of the file, and what was done by hand before it.
 
     `undoes`: the run that an `undo` undoes. `dies_at`: the chunk whose result is not written any more, of a load that
     is given up.

@@ -221,7 +221,7 @@ class Oracle:
         return left, 0
 
     def _last_row(self, tenant: str, key: str) -> dict[str, str] | None:
-        """The patron's row in the last file that had them, of a load that stands."""
+        """The patron's row in the last file that had them, of a load that was not undone."""
         for ran in reversed(self.runs[tenant].values()):
             rows = [row for row in ran.rows if row["ID"] == key and row["GROUP"] != UNKNOWN]
             if rows and not ran.is_undone:
@@ -235,7 +235,7 @@ class Oracle:
         return user.staff or user.cells["GROUP"] == KEPT_GROUP or bool(self.week.rules.watches_loans and user.loans)
 
     def _remember(self, night: Night) -> None:
-        """Count the night for those whom its file lacks; whoever has a row at all is there."""
+        """Count the night for those whom its file lacks. A person with any row at all counts as present."""
         present = {row["ID"] for row in night.rows}
         for key, memory in self.memory[night.tenant].items():
             if key in present:
@@ -243,7 +243,7 @@ class Oracle:
                     memory.state = HERE
                 memory.since, memory.loads = None, 0
             elif not memory.last:
-                # Whoever is none of the library's patrons, is not counted.
+                # Only the library's own patrons are counted.
                 memory.since, memory.loads = None, 0
             else:
                 if memory.state == HERE:

@@ -127,7 +127,7 @@ class AirflowApi:
         timeout: float = PATIENCE,
         tell: Callable[[Run, list[TaskState]], None] = lambda _run, _tasks: None,
     ) -> Run:
-        """Until the run has ended, well or not; `tell` hears of it again and again. TimeoutError says how it stands."""
+        """Until the run has ended, well or not; `tell` hears of it again and again. TimeoutError names its state."""
         for _ in _until(timeout):
             run, tasks = self.run(dag_id, run_id), self.tasks(dag_id, run_id)
             tell(run, tasks)
@@ -147,7 +147,7 @@ class AirflowApi:
         return "\n".join(str(line.get("event", line)) for line in self._get(path)["content"])
 
     def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
-        """Have these tasks, and what comes after them, run again."""
+        """Run these tasks again, and the tasks after them."""
         body = {
             "dry_run": False,
             "dag_run_id": run_id,

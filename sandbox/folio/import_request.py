@@ -43,7 +43,7 @@ NO_TROUBLE = Trouble()
 
 
 class BrokenOff(Exception):  # noqa: N818 - the end of the module's process, not an error of this program
-    """The module died; what it has written stays, what it has not never comes."""
+    """The module died: what it has written stays, and the rest is never written."""
 
 
 class UpdateRefused(Exception):  # noqa: N818 - the module's answer, not an error of this program
@@ -104,7 +104,7 @@ class Partition:
         self.is_answered = False
 
     async def call(self) -> None:
-        """Make one call to another module; its effect comes after this."""
+        """Make one call to another module, which takes effect after this."""
         request = self.request
         request.check_alive()
         await request.connections.call(request.trouble.call_seconds)

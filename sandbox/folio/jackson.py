@@ -134,7 +134,7 @@ Item = TypeVar("Item")
 TextSet = Annotated[list[Item] | None, BeforeValidator(_to_set)]
 RequiredList = Annotated[list[Item], BeforeValidator(_require)]
 
-# The order counts: what stands last is done first.
+# The order matters: the last one is done first.
 RequiredText = Annotated[str, BeforeValidator(_require), BeforeValidator(_to_text)]
 RequiredTrue = Annotated[Literal[True], BeforeValidator(_require), BeforeValidator(to_true)]
 RequiredInteger = Annotated[int, BeforeValidator(_require), BeforeValidator(_to_integer)]

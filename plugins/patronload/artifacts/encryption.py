@@ -144,7 +144,7 @@ class _Writer(io.RawIOBase):
         self._id = secrets.token_bytes(16)
         self._number = 0
         self.content = bytearray()
-        """What does not fill a block yet."""
+        """Content that does not fill a block yet."""
         file.write(MAGIC)
 
     def writable(self) -> bool:

@@ -16,7 +16,7 @@ from uuid import uuid4
 from patronload.artifacts.store import Entry
 
 UNFINISHED = ".unfinished"
-"""How the name of a file ends that is still being written."""
+"""The end of the name of a file that is still being written."""
 
 
 class FolderStore:

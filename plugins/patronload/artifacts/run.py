@@ -2,7 +2,7 @@
 One tenant's run and its artifacts: `<root>/<tenant>/<run>/`, in a folder or in a bucket.
 
 Every file appears complete or not at all. Where the setting PATRONLOAD_ARTIFACTS_KEYS names a connection with keys,
-every file is encrypted, without exception; whoever reads through Run does not notice.
+every file is encrypted, without exception. Code that reads through Run does not notice.
 """
 
 from __future__ import annotations

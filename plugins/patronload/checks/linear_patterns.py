@@ -2,7 +2,7 @@ r"""
 Have Great Expectations match patterns in linear time, with the engine that matches those of the mapping's fields.
 
 Its own way is pandas, which takes Python's engine as soon as a pattern has \w or \d and a cell an accent. That engine
-can take years for a single cell, which whoever fills in a form at the library's school may choose.
+can take years for a single cell, and anyone who fills in a form at the school can choose the text of a cell.
 """
 
 import logging

@@ -33,7 +33,7 @@ DAY = r"date(?:([+-][0-9]{1,2}))?"
 
 
 class _Days(dict[str, date]):
-    """The days that a path may name, by what stands before the colon."""
+    """The days that a path may name, by the name before the colon."""
 
     def __init__(self, day: date) -> None:
         self.day = day

@@ -94,7 +94,7 @@ def _sentence(model: type[Document], file: YamlFile, key: Key, error: ErrorDetai
 
 
 def _unknown_key(name: str, around: Place) -> str:
-    """The new name of a key that was renamed, else the nearest of the keys that may stand there."""
+    """The new name of a key that was renamed, else the nearest of the keys that are allowed there."""
     renamed = around.model.renamed if around.model else {}
     if name in renamed:
         return f"is now called '{renamed[name]}'. Rename the key."

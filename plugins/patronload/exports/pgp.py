@@ -29,7 +29,7 @@ sys.path, armored, passphrase = json.load(sys.stdin)
 from pysequoia import Tsk, decrypt_file
 decrypt_file(sys.argv[1], "/dev/stdout", decryptor=Tsk.from_bytes(armored.encode()).decryptor(passphrase or None))
 """
-"""The program of the process that decrypts: the key comes by a pipe, the message by a file that has no name."""
+"""The program of the process that decrypts: it reads the key from a pipe, the message from a nameless file."""
 
 TAGS = {1, 3, 9, 18, 20}
 """OpenPGP (RFC 9580, 5): the packets that an encrypted message may begin with."""

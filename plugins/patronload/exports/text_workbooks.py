@@ -21,7 +21,7 @@ WIDEST = 60
 
 def write(name: str, parts: Iterable[pl.DataFrame]) -> bytes:
     """A workbook with one sheet, from the parts of a table. All columns are text."""
-    import xlsxwriter  # only whoever downloads a workbook needs it
+    import xlsxwriter  # needed only for downloading a workbook
 
     content = io.BytesIO()
     with xlsxwriter.Workbook(content, {"in_memory": True}) as book:

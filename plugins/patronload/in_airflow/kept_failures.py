@@ -15,7 +15,7 @@ from patronload.errors import PatronloadError
 log = logging.getLogger(__name__)
 
 FAILED_WITH = "failed_with"
-"""The key under which Airflow keeps what ended a stage, for a mail about a run that could not keep it itself."""
+"""Airflow's key for what ended a stage, for a mail about a run whose own folder could not record it."""
 
 
 @contextmanager

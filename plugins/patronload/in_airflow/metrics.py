@@ -24,7 +24,7 @@ def send(tenant: str, told: Mapping[str, Any]) -> None:
     Send what the stage report handed on. A dry run has loaded nothing, and an undo is not the library's load.
 
     Each number goes with the tenant as a tag, and, as Airflow does with its own (`[metrics] legacy_names_on`), with the
-    tenant in the name, for a StatsD without tags. Whatever the server does, the load stands.
+    tenant in the name, for a StatsD without tags. Whatever the server does, the load is not affected.
     """
     if told.get("outcome") == "dry_run" or told.get("undo"):
         return

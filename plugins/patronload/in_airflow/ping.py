@@ -32,7 +32,7 @@ def send(name: str) -> bool:
     try:
         status = httpx.get(url, timeout=PATIENCE, follow_redirects=True).status_code
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        # The address is a secret: whoever knows it can keep the alarm quiet.
+        # The address is a secret: anyone who knows it can keep the alarm quiet.
         log.warning("The ping to the address in '%s' failed (%s).", called, type(error).__name__)
         return False
     if not httpx.codes.is_success(status):

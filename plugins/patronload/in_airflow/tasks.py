@@ -116,14 +116,14 @@ LONGEST_REASON = 500
 
 
 class RetryByKind(ExceptionRetryPolicy):
-    """Whether to try again by the kind of error, and when: not before the far end asks for it."""
+    """Whether and when to try again, by the kind of error; never before the time that the server asked for."""
 
     def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
         """Tell Airflow what to do after an exception; it asks in the task's own process."""
         decision = super().evaluate(exception, try_number, max_tries, context)
         if decision.action is not RetryAction.RETRY or not isinstance(exception, TransientError):
             return decision
-        # The task's own pauses, which get longer from try to try, stand when nothing is asked for. The pages show why.
+        # If the server asks for no pause, the task's own pauses apply; each is longer. The pages show why.
         pause = min(timedelta(seconds=exception.retry_after), LONGEST_PAUSE) if exception.retry_after else None
         return RetryDecision.retry(pause, str(exception)[:LONGEST_REASON])
 

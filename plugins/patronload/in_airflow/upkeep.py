@@ -38,7 +38,7 @@ def purge() -> dict[str, int]:
 
 
 MAILED = "patronload_attention"
-"""The Airflow variable with what the last mail about attention was about; no name and no address is in it."""
+"""The Airflow variable that says what the last mail about attention reported, without names and addresses."""
 
 
 @task(**OPTIONS, execution_timeout=timedelta(minutes=30))

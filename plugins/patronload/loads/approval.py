@@ -94,7 +94,7 @@ def _fields_of(answer: Answer) -> dict[str, object]:
     said: Literal["approved", "declined", "no_answer"] = "no_answer"
     if answer.by:
         said = "approved" if answer.approved else "declined"
-    # Without a full stop: the reason will stand within a sentence.
+    # Without a full stop: the reason becomes part of a sentence.
     reason = (answer.reason or "").rstrip(" .") or None
     answered = answer.at.astimezone(UTC).replace(microsecond=0)
     return {"answer": said, "by": answer.by, "answered": answered, "reason": reason}

@@ -222,7 +222,7 @@ def is_complete(load: Load) -> bool:
     Whether the file is one by which people can be missing: a complete one, in its turn, that no gate objected to.
 
     Not so: a file of updates, corrected rejects, a file that a person named, and a file that a gate stopped or would
-    have stopped, whoever let it through. What is said about the effect of the load says nothing about the file.
+    have stopped, even if someone let it through. What is said about the effect of the load says nothing about the file.
     """
     kept = Gates.find(load.run) or Gates()
     if load.tenant.source.contains != "everyone" or load.source_path or load.undo or kept.figures.mended:

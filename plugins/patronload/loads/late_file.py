@@ -18,7 +18,7 @@ from patronload.errors import PatronloadError
 log = logging.getLogger(__name__)
 
 MARGIN = timedelta(seconds=1)
-"""The next look comes this long after the expected time, or the end of the day."""
+"""How long after the expected time, or the end of the day, the next look is."""
 
 
 class Wait(NamedTuple):

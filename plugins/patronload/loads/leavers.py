@@ -218,12 +218,12 @@ def of_other_tenants(load: Load, keys: list[str], *, leaving: bool = False) -> s
     """
     Those of the keys whom another tenant's loads have in the same library system.
 
-    `leaving`: they are to leave it. Whoever is missing there too, for as long as that tenant's own rules wait, has left
-    it as well: otherwise two tenants would keep each other's leavers for ever.
+    `leaving`: they are about to leave. Patrons who are missing there too, for as long as that tenant's own rules wait,
+    have left it as well; otherwise two tenants would keep each other's leavers for ever.
     """
     found: set[str] = set()
     for name, other in tenants.load_all():
-        # Of a tenant whose file is broken it is not known which system it feeds, so its patrons stay.
+        # If a tenant file is broken, it is not known which system the tenant feeds, so its patrons stay.
         if name == load.tenant.tenant or not (isinstance(other, ConfigError) or _is_same_system(other, load.tenant)):
             continue
         ledger = ledger_store.read(Run(load.run.root.folder / name / "none"), load.tenant.system)

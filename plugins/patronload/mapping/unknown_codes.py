@@ -2,7 +2,7 @@
 Name the codes that a lookup does not have, where they are few and repeated.
 
 The reasons of a report hold no patron's values. A code that several rows share says nothing about one patron, and
-whoever looks after the mapping needs it. Many different values are something else: another column, or free text.
+the people who look after the mapping need it. Many different values are something else: another column, or free text.
 """
 
 import polars as pl

@@ -70,7 +70,7 @@ class Signer:
             raise ForgedLinkError from None
 
     def form(self, token: str) -> str:
-        """A text for the forms of the page behind a link: whoever sends one has opened the page."""
+        """A text for the forms of the page behind a link: a person who sends one has opened the page."""
         return str(self._forms.dumps(_short(token)))
 
     def check_form(self, form: str, token: str) -> None:

@@ -107,7 +107,7 @@ class Chunk:
 
 
 class Problem(NamedTuple):
-    """Why a patron cannot be sent: the field at fault, what stands there, and the words for the library."""
+    """Why a patron cannot be sent: the field at fault, its value, and the words for the library."""
 
     field: str
     value: str
@@ -162,7 +162,7 @@ class Leaving(NamedTuple):
     keys: as earlier loads brought them in. rules: the tenant's. day: of the load. first_row: the number of the first
     one's row in the plan. excepted: keys that never leave, from the tenant's list and from other tenants' ledgers.
     records: by key, the patron as `transform` last made them, for a target that cannot be read. mentioned: the cells of
-    rows whose key cannot be read; whoever has one of them as an id may be in the file. waits: there are too many, so
+    rows whose key cannot be read; a patron with one of them as an id may be in the file. waits: there are too many, so
     none of them leaves with this load; they are only listed.
     """
 

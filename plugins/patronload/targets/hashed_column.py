@@ -28,7 +28,7 @@ class HashedColumn:
     """
     A column of hashes that grows at its end. The place of a text is the number of texts before it.
 
-    Two texts may have one hash, so whoever finds a place has to compare the texts.
+    Two texts may have one hash, so after finding a place, compare the texts.
     """
 
     def __init__(self, texts: Iterable[str | None] = ()) -> None:

@@ -211,7 +211,7 @@ class PatronLedger:
         return self.last_counted is not None and day < self.last_counted
 
     def count_missing(self, present: pl.Series, day: date) -> None:
-        """After a complete load of the day: whoever is not among the hashes has been missing for one load more."""
+        """After a complete load of the day: patrons not among the hashes have been missing for one more load."""
         self.last_counted = day
         known = pl.col("last_load").is_not_null()
         absent = known & ~pl.col("hash").is_in(present.implode())
@@ -275,7 +275,7 @@ class PatronLedger:
         )
 
     def _one_holder(self, column: str, found: pl.DataFrame) -> None:
-        """The id goes to whoever came with it last."""
+        """The id belongs to the patron whose row had it last."""
         given = found.select(column, holder="hash").drop_nulls(column).unique(column, keep="last")
         joined = self.patrons.join(given, on=column, how="left", maintain_order="left")
         stays = pl.col("holder").is_null() | (pl.col("holder") == pl.col("hash"))

@@ -34,7 +34,7 @@ class SignedPages:
 
 
 def views() -> list[dict[str, Any]]:
-    """Where Airflow's UI shows the pages; each in a frame, under the rights of whoever is logged in."""
+    """Where Airflow's UI shows the pages; each in a frame, with the rights of the person who is logged in."""
     root = f"{_base_path()}{airflow_links.PAGES}"
     icons = {"icon": f"{root}/icon-light.svg", "icon_dark_mode": f"{root}/icon-dark.svg"}
     shown: list[dict[str, Any]] = [

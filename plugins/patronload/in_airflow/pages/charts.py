@@ -1,4 +1,4 @@
-"""Small charts: where the bars of a picture stand. The templates draw them; a sentence says the same in words."""
+"""Small charts: the positions of their bars. The templates draw them; a sentence says the same in words."""
 
 from __future__ import annotations
 

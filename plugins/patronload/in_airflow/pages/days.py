@@ -108,7 +108,7 @@ def scheduled_days(schedule: str, first: date, last: date) -> tuple[date, ...]:
     if days == EVERY_DAY:  # nearly all are, and there may be hundreds
         return tuple(first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
     found = []
-    # Only its days are wanted; UTC has no hour that comes twice, or never.
+    # Only its days are wanted; In UTC no hour is repeated or missing.
     begin = datetime.combine(first, time(), UTC) - timedelta(seconds=1)
     moments = croniter(f"0 0 {' '.join(days)}", begin)
     while (day := moments.get_next(datetime).date()) <= last:

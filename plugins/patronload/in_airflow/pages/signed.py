@@ -65,7 +65,7 @@ uses = Limiter(60, 600)
 
 
 class Visit(NamedTuple):
-    """Who comes by which link, to which run."""
+    """Who opened which link, to which run."""
 
     tenant: Tenant
     signer: Signer
@@ -94,7 +94,7 @@ def application() -> FastAPI:
 
 
 def visit(request: Request, session: SessionDep, tenant: str, token: str) -> Visit:
-    """Whoever comes by this link. Raises a refusal in a sentence; all links that do not work get the same one."""
+    """The person with this link. Raises a refusal in a sentence; all links that do not work get the same one."""
     try:
         found = _visit(session, tenant, token)
     except ExpiredLinkError:

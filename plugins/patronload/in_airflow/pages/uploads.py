@@ -36,7 +36,7 @@ REFUSED_ORIGIN = "The file was sent from another site. Open the page in Airflow,
 
 def check_same_site(request: Request) -> None:
     """
-    Raises a refusal for a form on another site, which would be sent with the login of whoever looks at it.
+    Raises a refusal for a form on another site, which would be sent with the login of the person who opened it.
 
     Airflow's cookie is not sent from there either (SameSite); this does not rely on it.
     """
@@ -65,7 +65,7 @@ def start_load(session: SessionDep, dag_id: str, tenant: str, file: UploadFile, 
             run_id=run_id,
             session=session,
         )
-        session.commit()  # the page that comes next asks for the run
+        session.commit()  # the next page asks for the run
     except Exception as error:
         _forget(run)
         if isinstance(error, PatronloadError):

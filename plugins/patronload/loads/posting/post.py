@@ -222,7 +222,7 @@ class _Sending:
             raise
 
     def _note_again(self) -> None:
-        """Something of the part in flight is sent again: whoever continues has to wait for that too."""
+        """Something of the part in flight is sent again: the next process has to wait for that too."""
         self.marker = self.marker.model_copy(update={"last_sent_at": self.target.clock()})
         self._mark()
 
@@ -272,7 +272,7 @@ class _Sending:
         self.posting.learn(self.posting.pace.too_large, len(patrons.rows))
 
     def _keep_answer(self, error: Unreadable) -> None:
-        """Keep what came instead of an answer, in the artifacts only, for whoever investigates."""
+        """Keep what arrived instead of an answer, in the artifacts only, for later investigation."""
         unreadable = (*self.marker.unreadable, error.answer)[-MAX_UNREADABLE:]
         self.marker = self.marker.model_copy(update={"unreadable": unreadable})
         self.marker.write(self.run)

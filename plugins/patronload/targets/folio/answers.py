@@ -126,7 +126,7 @@ class Answer(NamedTuple):
 
     @property
     def searches_failed(self) -> bool:
-        """Whether a partition failed, so that users who were loaded may stand among the failed ones."""
+        """Whether a partition failed, so that users who were loaded may be among the failed ones."""
         return any(user.message.startswith(SEARCH_FAILED) for user in failed_users(self))
 
 
@@ -147,7 +147,7 @@ class FailedUser(NamedTuple):
 
 def failed_users(answer: Answer) -> list[FailedUser]:
     """
-    The failed users of an answer, as they stand there.
+    The failed users of an answer, as it lists them.
 
     FOLIO: mod-user-import 3.0 and later say failedUsers, 2.0 said failedExternalSystemIds and gave no reason.
     """

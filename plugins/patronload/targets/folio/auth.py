@@ -107,7 +107,7 @@ class Login(httpx.Auth):
         )
 
     def _sign(self, request: httpx.Request) -> httpx.Request:
-        assert self._token is not None  # set by whoever calls
+        assert self._token is not None  # set by the caller
         request.headers[self._token.header] = self._token.value
         return request
 

@@ -229,7 +229,7 @@ class _Undoing:
     # All patrons together
 
     def _free_barcodes(self) -> None:
-        """A user whom the load created gives a barcode back to whoever had it before."""
+        """A user whom the load created gives a barcode back to the user who had it before."""
         wanted = {
             fold(value)
             for line in self.lines

@@ -1,4 +1,4 @@
-"""FOLIO as a target: plan a load, and send its chunks by POST /user-import; see sending.py for what comes of them."""
+"""FOLIO as a target: plan a load, and send its chunks by POST /user-import; see sending.py for the results."""
 
 from __future__ import annotations
 

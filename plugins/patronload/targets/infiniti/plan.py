@@ -204,7 +204,7 @@ def _fresh(settings: InfinitiTarget, background: Background) -> pl.DataFrame | N
     if ledger is None or day is None or settings.send == "all" or not settings.refresh_days:
         return None
     since = day - timedelta(settings.refresh_days)
-    # Whoever was disabled as a leaver has to be enabled again, even by the same row.
+    # A patron who was disabled as a leaver has to be enabled again, even by the same row.
     return ledger.patrons.filter(pl.col("confirmed") > since, pl.col("state") != LEFT).select("hash", "content")
 
 

@@ -85,7 +85,7 @@ def _back(sent: dict[str, Any], *, leave: bool) -> _Back:
 
 
 def _kept(back: _Back, kept: frozenset[str]) -> _Back:
-    """Whoever is another library's patron too is not disabled."""
+    """A patron of another library too is not disabled."""
     disables = back.record is not None and not back.is_same and back.record.get("enabled") == YES_NO[False]
     return back._replace(record=None, why=SHARED) if disables and back.key in kept else back
 
