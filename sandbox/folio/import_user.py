@@ -56,7 +56,7 @@ async def _answer(done: Done) -> Done:
 
 
 async def _create(partition: Partition, user: Row) -> Done:
-    """FOLIO: UserImportAPI.createNewUser; the permission user is created first and stays if the user fails; no cause."""
+    """FOLIO: UserImportAPI.createNewUser; the permission user is created first and stays if the user fails."""
     request = partition.request
     await partition.call()
     request.store.permission_users.put({"id": str(uuid.uuid4()), "userId": user["id"], "permissions": []})
