@@ -135,7 +135,7 @@ def test_another_password(airflow: Airflow, monkeypatch):
 def test_another_program_at_the_address(airflow: Airflow):
     """A page in HTML is not Airflow's answer."""
     airflow.body = "<html>"
-    with pytest.raises(TargetError, match="not Airflow"):
+    with pytest.raises(TargetError, match="is not an Airflow with Patronload's pages"):
         watch.look()
 
 

@@ -156,15 +156,11 @@ def _add_find(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _add_draft(draft: argparse.ArgumentParser) -> None:
     draft.add_argument("--export", metavar="F", type=Path, required=True, help="the sample")
-    draft.add_argument(
-        "--target", choices=sorted(systems.KNOWN), default="folio", help="the library system (default: folio)"
-    )
+    draft.add_argument("--target", choices=sorted(systems.KNOWN), default="folio", help="default: folio")
     draft.add_argument("--name", type=_name, default="draft", help="the library's short name (default: draft)")
     draft.add_argument("--out", metavar="DIR", type=Path, default=Path("draft"), help="where to write (default: draft)")
     draft.add_argument("--delimiter", help="the character between two cells (default: guessed)")
-    draft.add_argument(
-        "--encoding", default="cp1252", help="the encoding of a sample that is not UTF-8 (default: cp1252)"
-    )
+    draft.add_argument("--encoding", default="cp1252", help="of a sample that is not UTF-8 (default: cp1252)")
     draft.add_argument("--force", action="store_true", help="replace existing files")
     draft.set_defaults(command=_draft)
 

@@ -645,5 +645,5 @@ def test_a_path_that_is_filled_in_is_not_doubted(include: Path) -> None:
 def test_a_fixed_width_file_has_its_columns_from_the_widths(include: Path) -> None:
     """So a second list of them is refused."""
     change(include / "tenants/riverside.yaml", "  skip_lines: 1", "  skip_lines: 1\n  columns: [ID]")
-    with pytest.raises(ConfigError, match=r"riverside.yaml, line \d+: source\.?\w*: 'widths' names the columns"):
+    with pytest.raises(ConfigError, match=r"riverside.yaml, line \d+: source\.?\w*: 'widths' is for fixed-width"):
         tenants.load("riverside")
