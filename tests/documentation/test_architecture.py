@@ -18,6 +18,7 @@ def test_every_kind_of_error_is_explained():
 
 
 ARTIFACTS = "docs/run-artifacts.md"
+PRODUCT = PROJECT / "plugins/patronload"
 
 
 def test_every_artifact_is_explained_with_the_stages_that_write_it():
@@ -48,6 +49,29 @@ def test_every_package_is_explained():
     for path in (PROJECT / "plugins/patronload").iterdir():
         if path.suffix == ".py" or (path / "__init__.py").exists():
             assert path.stem == "__init__" or f"`{path.stem}" in packages, path.name
+
+
+def test_every_module_of_a_target_has_its_part():
+    """The tables name each module of the two library systems, so that a newcomer finds it by its subject."""
+    parts = table(section("docs/architecture.md", "## The packages"))
+    for column, target in enumerate(("folio", "infiniti"), 1):
+        on_page = {name for cells in parts if len(cells) > column for name in quoted(cells[column])}
+        modules = {path.stem for path in (PRODUCT / "targets" / target).glob("*.py")} - {"__init__"}
+        assert modules <= on_page, modules - on_page
+
+
+def test_a_new_thing_has_a_place_that_exists():
+    """Each file, folder and name in the table exists; a name is in one of the files beside it."""
+    for cells in table(section("docs/architecture.md", "## Where to put a new thing")):
+        named = [name for name in quoted(cells[1]) if " " not in name]
+        files = [name for name in named if "/" in name or name.endswith(".py")]
+        found = {
+            name: next((root / name for root in (PRODUCT, PROJECT) if (root / name).exists()), None) for name in files
+        }
+        assert all(found.values()), found
+        code = "".join(path.read_text(encoding="utf-8") for path in found.values() if path and path.is_file())
+        for name in set(named) - set(files):
+            assert re.search(rf"^(class )?{name}\b", code, re.MULTILINE), name
 
 
 def test_the_picture_of_the_packages_is_current():
