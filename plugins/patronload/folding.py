@@ -25,13 +25,13 @@ def fold_cells(text: pl.Expr) -> pl.Expr:
 
 
 def folded_column(texts: pl.Series) -> pl.Series:
-    """As `folded`; the table is used only if one of the texts contains more than ASCII."""
+    """Like `folded`; the table is used only if one of the texts contains more than ASCII."""
     plain = not texts.str.contains(r"[^\x00-\x7F]").any()
     return texts.str.to_lowercase() if plain else pl.select(fold_cells(pl.lit(texts))).to_series()
 
 
 def fold(text: str) -> str:
-    """As `folded`, for a single text."""
+    """Like `folded`, for a single text."""
     return (text if text.isascii() else text.translate(_table())).lower()
 
 

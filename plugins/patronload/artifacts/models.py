@@ -38,7 +38,7 @@ class Uploaded(DeliveredFile, Content):
 
 
 class LinkUse(Part):
-    """What someone did by a signed link: who, when, and from which network address."""
+    """An action by a signed link: who did it, when, and from which network address."""
 
     did: Literal["downloaded", "uploaded", "answered"]
     by: str
@@ -264,9 +264,9 @@ class Plan(Content):
     adopt: dict[str, Any] | None = None
     """The users who are to be taken over, counted; see loads.adoption."""
     effects: dict[str, Any] | None = None
-    """What the load changes; see checks.effects.Effects."""
+    """The changes of the load; see checks.effects.Effects."""
     undo: dict[str, Any] | None = None
-    """What undoing a load does; see targets.delivery.UndoFigures."""
+    """The effect of undoing a load; see targets.delivery.UndoFigures."""
 
 
 class Created(Content):

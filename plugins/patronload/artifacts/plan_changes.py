@@ -79,7 +79,7 @@ def page(run: Run, choice: Choice, number: int) -> Page:
 
 
 def of_row(run: Run, row: int) -> tuple[Change, ...]:
-    """What changes for the patron of one row of the file."""
+    """The changes for the patron of one row of the file."""
     with _lines(run) as lines:
         found = _of_rows(lines, pl.Series([row], dtype=pl.UInt32)).collect()
     return tuple(change for patron in _patrons(found) for change in patron.changes)

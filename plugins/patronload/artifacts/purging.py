@@ -31,7 +31,7 @@ UnderWay = Callable[[str, str], bool]
 
 
 class Deleted(NamedTuple):
-    """Of how many runs the patron data was deleted, and how many runs were deleted completely."""
+    """The number of runs whose patron data was deleted, and of runs that were deleted completely."""
 
     patrons: int
     runs: int

@@ -57,13 +57,13 @@ class Loaded(NamedTuple):
 
     @property
     def position(self) -> tuple[date, datetime]:
-        """By this the newer one of two files is known."""
+        """Decides which of two files is newer."""
         return self.file_day, self.modified
 
 
 class Verdict(NamedTuple):
     """
-    What one gate says. A failed one stops the run; with `effect` warn it is only reported, and with ask a person is
+    The verdict of a gate. A failed one stops the run; with `effect` warn it is only reported, and with ask a person is
     asked, whatever the tenant file says.
     """
 

@@ -11,7 +11,7 @@ def verdicts(limits: Limits, export: Export | Facts, rejected: int) -> list[Verd
 
 
 def breaches(limits: Limits, export: Export | Facts, rejected: int) -> list[str]:
-    """Which limits an export is outside of, in sentences. A corrected rejects file has only a few rows."""
+    """The limits that an export exceeds, in sentences. A corrected rejects file has only a few rows."""
     if export.mended:
         return []
     rows, sentences = export.rows, []

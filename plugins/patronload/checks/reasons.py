@@ -30,7 +30,7 @@ class Expected(NamedTuple):
     number: str | None = None
     """The column of numbers that stands for its column: the numbers in it, or a 1 where anything is in it."""
     passed: str = ""
-    """What is true of the file if no row fails."""
+    """A sentence that is true of the file if no row fails."""
 
     @property
     def put(self) -> Expectation:

@@ -211,7 +211,7 @@ class _Drafting:
         return rule if len(rule) > 1 else column
 
     def _more(self, path: str, cells: list[str]) -> dict[str, object]:
-        """What the values need beside the column: steps, or the country of telephone numbers."""
+        """The keys that the values need besides the column: steps, or the country of telephone numbers."""
         if path.endswith("countryId"):
             return {"steps": ["country"]}
         if path in ("personal.phone", "personal.mobilePhone") and (country := sample_values.phone_country(cells)):

@@ -16,7 +16,7 @@ ON_DISK = "file://"
 
 
 def find(tenant: str, value: str) -> Search:
-    """What the runs of a tenant have about a patron. Raises ConfigError."""
+    """The runs of a tenant that contain a patron. Raises ConfigError."""
     found = tenants.load(tenant)
     return finding.search(_runs(tenant), found, value)
 
@@ -30,7 +30,7 @@ def _runs(tenant: str) -> list[Run]:
 
 
 def lines(found: Search) -> Iterator[str]:
-    """What was found, for a terminal."""
+    """The findings as text for a terminal."""
     since = f" since {found.since}" if found.since else ""
     yield f"{len(found.hits)} found in {found.runs} {'run' if found.runs == 1 else 'runs'}{since}"
     for hit in found.hits:

@@ -16,7 +16,7 @@ SHIPPED = (
     "include/schemas",
     "include/templates",
 )
-"""What is copied. The package itself is installed, so that an update replaces it and leaves these alone."""
+"""The files to copy. The package itself is installed, so that an update replaces it and leaves these alone."""
 
 
 def write(folder: Path) -> list[Path]:

@@ -179,7 +179,7 @@ def _incomplete(allowed: Limits, size: int, read: Export) -> list[str]:
 def of_tenant(
     name: str, export: Path | Sequence[Path], key: pgp.Key | None = None, layout: dict[str, str] | None = None
 ) -> Preview:
-    """As `preview`, with the settings of a tenant, but for those in `layout`. Raises as `preview` does."""
+    """Like `preview`, with the settings of a tenant, except those in `layout`. Raises as `preview` does."""
     tenant = tenants.load(name)
     source = tenant.source.model_copy(update=layout or {})
     if source.pgp is not None and key is None:

@@ -1,4 +1,4 @@
-"""What the values in a column of a sample are: dates and their forms, packed cells, codes, ids with leading zeros."""
+"""Recognise the values in a column of a sample: dates and their forms, packed cells, codes, ids with leading zeros."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ class Mapping(Document):
 
     @property
     def doubts(self) -> list[str]:
-        """What `check` warns about."""
+        """The warnings of `check`."""
         left = [path for path, rule in self.fields.items() if TO_FILL_IN in rule.columns]
         return [f"{', '.join(left)}: write the column's name instead of '{TO_FILL_IN}'."] if left else []
 

@@ -37,7 +37,7 @@ def load_file(path: Path) -> Mapping:
 
 
 def doubts(name: str) -> list[str]:
-    """What `check` warns about in the mapping file; nothing if it cannot be read, which is reported separately."""
+    """The warnings of `check` about the mapping file; none if it cannot be read, which is reported separately."""
     with suppress(Exception):  # an unexpected error too: one file must never hide the mistakes in the others
         return [f"mapping: in {name}.yaml, {doubt}" for doubt in load(name).doubts]
     return []

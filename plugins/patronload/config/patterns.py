@@ -46,7 +46,7 @@ def groups(pattern: str) -> int:
 
 
 def group_names(pattern: str) -> set[str]:
-    """What a replacement may name: the whole match as 0, the numbers of the groups, and their names."""
+    """The groups that a replacement may name: the whole match as 0, the numbers of the groups, and their names."""
     import polars as pl  # as above
 
     fields = pl.Series([""]).str.extract_groups(pattern).struct.fields

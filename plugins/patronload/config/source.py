@@ -163,7 +163,7 @@ class Source(Layout):
 
     @property
     def doubts(self) -> list[str]:
-        """What `check` warns about."""
+        """The warnings of `check`."""
         paths = [self.path, *(self.files if isinstance(self.files, tuple) else ())]
         found = [(path, part) for path in paths if (part := looks_dated(path))]
         return [
@@ -199,7 +199,7 @@ def _is_folder_of(path: str, folder: str) -> bool:
 
 
 def _like(directive: re.Match[str]) -> str:
-    """What a part of a date may look like."""
+    """The possible forms of a part of a date."""
     return {"Y": "[0-9]{4}", "j": "[0-9]{3}"}.get(directive[1], "[A-Za-z]+" if directive[1] in "aAbB" else "[0-9]{1,2}")
 
 

@@ -57,7 +57,7 @@ def folded(name: str) -> str:
 
 
 def notice(names: dict[str, str]) -> list[str]:
-    """What the report says about such columns."""
+    """The sentence of the report about such columns."""
     named = [f"{there} for {wanted}" for there, wanted in list(names.items())[:FEW]]
     more = f" and {len(names) - FEW:,} more" if len(names) > FEW else ""
     return [f"The export spells columns differently than the mapping: {', '.join(named)}{more}."] if names else []
@@ -79,7 +79,7 @@ def _plain(name: pl.Expr) -> pl.Expr:
 
 
 def repeated_notice(rows: list[int]) -> list[str]:
-    """What the report says about lines that repeat the header."""
+    """The sentence of the report about lines that repeat the header."""
     if not rows:
         return []
     named = ", ".join(map(str, rows[:FEW])) + (f" and {len(rows) - FEW:,} more" if len(rows) > FEW else "")

@@ -67,7 +67,7 @@ MOST_WORDS = {
     "cells": "cells (rows times columns)",
     "cell": "bytes in a cell",
 }
-"""What each limit of source.most counts."""
+"""The unit of each limit of source.most."""
 
 
 class Facts(NamedTuple):

@@ -24,7 +24,7 @@ TASK = "approve"
 
 
 class Asked(NamedTuple):
-    """What Airflow has of a run's question: whether it waits for an answer, and who answered it and when."""
+    """Airflow's record of a run's question: whether it waits for an answer, and who answered it and when."""
 
     waits: bool
     by: str | None = None
@@ -45,7 +45,7 @@ class _Approver(BaseUser):
 
 
 def asked(session: Session, dag_id: str, run_id: str) -> Asked:
-    """What Airflow has of the question."""
+    """Airflow's record of the question."""
     found = session.execute(
         select(TaskInstance.state, HITLDetail)
         .join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)

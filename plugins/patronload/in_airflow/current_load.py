@@ -43,7 +43,7 @@ def _sending_everyone(tenant: tenants.Tenant) -> tenants.Tenant:
 
 
 def on_one_line(written: str | None) -> str | None:
-    """What a person wrote, on one line, for logs and mails; None if it is blank."""
+    """A person's text on one line, for logs and mails; None if it is blank."""
     return " ".join(plain_text.one_line(written or "").split()) or None
 
 

@@ -36,7 +36,7 @@ def for_the_mail() -> Iterator[None]:
 
 
 def of_the_run() -> list[Failure]:
-    """What ended the stages of this run, in their order; nothing if Airflow does not answer: the mail must go."""
+    """The failures of this run's stages, in order; none if Airflow does not answer, so that the mail is sent anyway."""
     context = get_current_context()
     instance: Any = context["ti"]
     stages = [stage for stage in context["dag"].task_ids if stage != instance.task_id]

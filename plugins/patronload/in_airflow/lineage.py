@@ -53,7 +53,7 @@ def _of_url(url: str) -> Dataset:
 
 
 STAGES = {"fetch": (of_source, of_export), "post": (of_export, of_patrons)}
-"""What a stage reads, and what it writes."""
+"""The inputs and outputs of a stage."""
 
 
 def tell(operator: Any, tenant: Tenant) -> None:

@@ -60,7 +60,7 @@ def attention() -> dict[str, int]:
 
 
 def _mailed() -> attention_mail.Mailed:
-    """What the last mail was about; as if there had been none when that cannot be read."""
+    """The report of the last mail; if it cannot be read, as if no mail had been sent."""
     from patronload.reporting.attention_mail import Mailed
 
     try:

@@ -1,5 +1,5 @@
 """
-What needs attention, of all libraries, for those on call.
+Find out what needs attention in all libraries, for the people on call.
 
 A task cannot read Airflow's database. So it asks Airflow for the content of the page with all libraries, with a
 separate account in an Airflow connection. That account's rights decide which libraries are watched.

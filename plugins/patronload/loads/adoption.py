@@ -86,14 +86,14 @@ def settle(load: Load, found: pl.DataFrame | None, in_file: pl.Series, ledger: P
 
 
 def verdicts(figures: dict[str, Any] | None, *, dry_run: bool) -> list[Verdict]:
-    """What a person is asked: how many users, of which groups and types."""
+    """The sentence of the question: how many users, of which groups and types."""
     if not figures or not figures["users"]:
         return []
     return [Verdict(questions.ADOPT, False, _sentence(figures), "warn" if dry_run else "ask")]
 
 
 def sentences(figures: dict[str, Any] | None) -> list[str]:
-    """What the report says when there is nothing to take over."""
+    """The sentence of the report when there is nothing to take over."""
     return [_none(figures)] if figures and not figures["users"] else []
 
 

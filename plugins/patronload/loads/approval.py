@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # it brings polars, and only an unusual load needs it
     from patronload.checks.gates import Loaded
 
 MAX_GROUPS = 8
-"""Of more patron groups than this the largest are shown one by one."""
+"""The maximum number of patron groups that are shown one by one, the largest first."""
 
 
 class Turn(NamedTuple):
@@ -196,7 +196,7 @@ def carry_over(load: Load, before: Shown) -> None:
 
 
 def _people_now(now: Shown, before: Shown) -> str:
-    """What differs about leavers and users to take over, in sentences."""
+    """The differences about leavers and users to take over, in sentences."""
     found = ""
     if now.due != before.due:
         found += f" The approval was for {before.due:,} leavers; now there are {now.due:,}."
@@ -222,7 +222,7 @@ def question(load: Load, record: ApprovalRecord) -> Question:
 
 
 def _choices(load: Load) -> tuple[Choice, ...]:
-    """What can be answered; the last one is what no answer means."""
+    """The possible answers; the last one applies if no one answers."""
     if not questions.asks_about_leavers(load.run):
         return CHOICES
     only = questions.asks_only_about_leavers(load.run)

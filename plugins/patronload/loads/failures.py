@@ -101,7 +101,7 @@ def record(load: Load, stage: str, error: PatronloadError) -> None:
 
 
 def failure(stage: str, error: PatronloadError) -> Failure:
-    """What the report and the mail need to know of an error that ended a stage."""
+    """The facts about an error that ended a stage, for the report and the mail."""
     # Targets define subclasses of their own; the advice is found by the class that errors.py defines.
     kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
     return Failure(stage=stage, kind=kind, message=str(error))

@@ -42,7 +42,7 @@ that they wait; or no person can be asked any more, and they wait.
 """
 
 BY_DEFAULT = Leavers()
-"""What a tenant file without `leavers` asks for: that the missing are counted."""
+"""The rules of a tenant file without `leavers`: the missing are counted."""
 
 
 class Missing(NamedTuple):
@@ -150,7 +150,7 @@ def consider(
 
 
 def verdicts(figures: dict[str, Any]) -> Iterator[Verdict]:
-    """What a person is asked about too many leavers."""
+    """The sentence of the question about too many leavers."""
     if figures.get("asked"):
         yield Verdict(
             questions.LEAVERS,
@@ -161,7 +161,7 @@ def verdicts(figures: dict[str, Any]) -> Iterator[Verdict]:
 
 
 def sentences(figures: dict[str, Any]) -> Iterator[str]:
-    """What the report says about the missing, beside their numbers."""
+    """The sentences of the report about the missing, besides their numbers."""
     if figures.get("too_many") and not figures.get("asked"):
         yield (
             f"{_too_many(figures)} None of them leaves with this load; leavers.csv in the run's artifacts lists them. "

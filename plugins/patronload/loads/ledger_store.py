@@ -25,7 +25,7 @@ def read(run: Run, system: System) -> PatronLedger | None:
 
 
 def changes(run: Run) -> LedgerChanges | None:
-    """What a run changed in the ledger; None if it changed nothing yet."""
+    """The changes that a run made in the ledger; None if it made none yet."""
     if not run.has(names.LEDGER_CHANGES):
         return None
     content = io.BytesIO(run.read(names.LEDGER_CHANGES))

@@ -11,7 +11,7 @@ from patronload.config.mapping import Mapping
 from patronload.config.tenants import Tenant
 
 Counts = dict[str, Any]
-"""What a stage hands on: figures and names of artifacts, never a patron."""
+"""The result of a stage: figures and names of artifacts, never a patron."""
 
 
 class Load(NamedTuple):

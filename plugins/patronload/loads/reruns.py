@@ -29,7 +29,7 @@ def keep(run: Run, what: str, name: str) -> Counts:
 
 
 def nothing_to_do(load: Load, why: str) -> Counts:
-    """What a stage hands on that has nothing to do, because the run undoes another one."""
+    """The result of a stage that has nothing to do, because the run undoes another one."""
     log.info("%s: this run undoes run %s", why, load.undo)
     return {"undo": load.undo}
 

@@ -211,7 +211,7 @@ def _confirmed(run: Run, key: str, keys: Iterable[str]) -> dict[str, str]:
 
 
 def sentence(undo: Undo, target: str) -> str:
-    """What a person is asked about an undo."""
+    """The question about an undo."""
     about = f"of {dates.in_words(date.fromisoformat(undo.day))}"
     file = f", with the file {undo.export}" if undo.export else ""
     if not undo.undoes_load:

@@ -7,7 +7,7 @@ import polars as pl
 from patronload.config.mapping import Mapping
 
 PAD = ("", " ")
-"""What may be around a word."""
+"""The characters that may be around a word."""
 
 
 def empty_cells(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:

@@ -8,7 +8,7 @@ the people who look after the mapping need it. Many different values are somethi
 import polars as pl
 
 MOST_CODES = 5
-"""Of more different values than this none is named."""
+"""If there are more different values than this, none is named."""
 
 FEWEST_ROWS = 5
 """A value in fewer rows may be one patron's."""
@@ -17,7 +17,7 @@ LONGEST = 40
 """Characters of the longest code that is named."""
 
 NOT_SET_UP = "is not set up in the mapping yet"
-"""What the reason says of a code; see transform."""
+"""The words of the reason about a code; see transform."""
 
 _UNKNOWN, _SUMMARY = f"is a code that {NOT_SET_UP}", f" has a code that {NOT_SET_UP}"
 

@@ -31,14 +31,14 @@ class Problem(NamedTuple):
 
 
 class Mailed(NamedTuple):
-    """What the last mail was about, and when it was sent."""
+    """The problems in the last mail, and when it was sent."""
 
     marks: frozenset[str] = frozenset()
     at: datetime | None = None
 
 
 def marks(problems: Sequence[Problem]) -> frozenset[str]:
-    """What identifies the problems, to see later what is new."""
+    """The identities of the problems, to see later which are new."""
     return frozenset().union(*(problem.marks for problem in problems))
 
 

@@ -23,7 +23,7 @@ WEBHOOK, SLACK = "webhook", "slack"
 
 
 class Message(NamedTuple):
-    """What is posted: the kind of news, its headline and second sentence, and the totals, if the load has ended."""
+    """The content of a message: the kind, its headline and second sentence, and the totals, if the load has ended."""
 
     tenant: str
     library: str
@@ -34,12 +34,12 @@ class Message(NamedTuple):
     totals: tuple[tuple[str, int], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As a webhook gets it."""
+        """The message for a webhook."""
         totals = {name.lower().replace(" ", "_"): number for name, number in self.totals}
         return self._asdict() | {"day": f"{self.day}", "totals": totals}
 
     def text(self) -> str:
-        """As Slack shows it."""
+        """The message for Slack."""
         figures = ", ".join(f"{name} {number:,}" for name, number in self.totals)
         about = f"{self.library}, {dates.short(self.day)}"
         return "\n".join(_plain(line) for line in (f"{self.headline} ({about})", self.lead, figures) if line)

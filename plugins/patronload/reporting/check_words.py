@@ -11,7 +11,7 @@ SCOPE_WORDS = {
     "blank": "empties the cell",
     "warn": "only warns",
 }
-"""What follows when a check fails."""
+"""The consequences of a failed check."""
 
 FAILED_WORDS = {"file": "Stopped the run", "rows": "Rejected rows", "blank": "Emptied cells", "warn": "Warns"}
 """The consequence of a failure, by the scope of the check, the most serious first."""
@@ -49,7 +49,7 @@ class Finding(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """What is true of the file, and the consequence of a failure."""
+    """A sentence that is true of the file, and the consequence of a failure."""
 
     sentence: str
     otherwise: str
@@ -72,7 +72,7 @@ def findings(checks: Iterable[Result]) -> list[Finding]:
 
 
 def passed(checks: Iterable[Result]) -> list[Passed]:
-    """What is true of the file, each once."""
+    """The sentences that are true of the file, each once."""
     return list(
         dict.fromkeys(
             Passed(in_positive(check), SCOPE_WORDS[check.scope])

@@ -22,7 +22,7 @@ from patronload.reporting.words import ASKED, LATE
 
 
 def recipients(tenant: Tenant, report: Report) -> list[str]:
-    """Those whom the tenant names for this outcome, each once."""
+    """The addresses that the tenant file has for this outcome, each once."""
     contacts = tenant.notify
     named = list(contacts.always)
     if report.outcome in ("loaded", "undone"):

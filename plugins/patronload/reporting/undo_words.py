@@ -12,7 +12,7 @@ MOST = 20
 
 
 def headline(report: Report, undo: Undo) -> str:
-    """What happened, in one line."""
+    """The result in one line."""
     what = "load" if undo.undoes_load else "undo"
     of_day = f" of {dates.short(undo.day)}" if undo.day else ""
     plain = {
@@ -62,7 +62,7 @@ def numbers(report: Report) -> Iterator[tuple[str, int, str, str]]:
 
 
 def sentences(undo: Undo, target: str) -> Iterator[str]:
-    """What the report says beside the numbers; nothing before there is a plan."""
+    """The sentences of the report besides the numbers; none before there is a plan."""
     if not undo.patrons:
         return
     if undo.becoming_inactive:
@@ -78,7 +78,7 @@ def sentences(undo: Undo, target: str) -> Iterator[str]:
 
 
 def next_steps(report: Report) -> list[str]:
-    """What to do next after an undo that did not fail."""
+    """The next steps after an undo that did not fail."""
     if report.outcome == "stopped":
         return ["Read above why the load cannot be undone. If the run id in 'Undo' is wrong, correct it."]
     if report.outcome == "declined":

@@ -152,7 +152,7 @@ def open_account(connection_id: str) -> AbstractContextManager[Place]:
 
 @contextmanager
 def account(connection_id: str) -> Iterator[_Account]:
-    """As `opened`, also to write into."""
+    """Like `opened`, but for writing too."""
     connection = connections.get(connection_id)
     # It would log each attempt to connect, and print a traceback beside our own message for each failure.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)

@@ -83,7 +83,7 @@ class System:
     folds_keys: bool = False
     """Whether keys that differ in case or accents only are one patron's."""
     remembered: tuple[str, ...] = ()
-    """What the patron ledger keeps of a patron besides the key; without any there is no ledger."""
+    """The fields that the patron ledger keeps of a patron, besides the key; without any there is no ledger."""
 
     # What a patron has to have.
 

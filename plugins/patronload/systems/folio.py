@@ -127,7 +127,7 @@ FOLIO = System(
 
 
 STAFF_FIELDS = ("active", "patronGroup", "expirationDate")
-"""What staff keep unless a tenant file says otherwise; their type and username they always keep."""
+"""The fields that staff keep unless a tenant file says otherwise; they always keep their type and username."""
 
 FieldPath = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
 

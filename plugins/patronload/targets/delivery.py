@@ -273,7 +273,7 @@ class Undoing(NamedTuple):
 
 class UndoFigures(NamedTuple):
     """
-    What undoing a load would do.
+    The effect of undoing a load.
 
     patrons: whom the load sent. back: of whom something goes back. partly: of these, whose other fields stay.
     becoming_inactive, becoming_active: among those in `back`. left: created users who are left as they are. stays: the

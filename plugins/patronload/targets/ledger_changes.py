@@ -1,4 +1,4 @@
-"""What one load changed in the patron ledger, so that the ledger can be undone with the load."""
+"""The changes of one load in the patron ledger, so that the ledger can be undone with the load."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COUNTED = {BEFORE: "counted_before", AFTER: "counted_after"}
 """Where the parquet file has the day of the last complete file, before the load and after it."""
 
 FOLLOWS = "last_load"
-"""It changes for every patron of every file. Of a line in which nothing else changed only this is kept, for space."""
+"""It changes for every patron of every file. If nothing else changed in a line, only this is kept, to save space."""
 
 STAYS_OF_NEW = ("hash", "key", "said")
 """For patrons whom the load brought in: their keys and ids are known, and they have the file's values."""

@@ -26,7 +26,7 @@ import polars as pl
 from patronload.folding import fold
 
 BYTES = 12
-"""Of a hash as it is made. The first eight are kept: among a million patrons no two are alike by chance."""
+"""The bytes of a hash as it is made. The first eight are kept: among a million patrons no two are alike by chance."""
 
 PRESENT, MISSING, LEFT, INACTIVE, EXEMPT, GONE = "present", "missing", "left", "inactive", "exempt", "gone"
 STATES = (PRESENT, MISSING, LEFT, INACTIVE, EXEMPT, GONE)
@@ -125,7 +125,7 @@ class PatronLedger:
         return PatronLedger(self.secret, patrons, folds=self.folds, last_counted=last_counted, last_undo=self.last_undo)
 
     def write(self, file: IO[bytes]) -> None:
-        """As a parquet file; the secret is kept apart."""
+        """The ledger as a parquet file; the secret is kept elsewhere."""
         about = {COUNTED: self.last_counted.isoformat()} if self.last_counted else {}
         about |= {UNDO: self.last_undo} if self.last_undo else {}
         self.patrons.write_parquet(file, compression="zstd", statistics=False, metadata=about)

@@ -21,13 +21,13 @@ KINDS = {
     "failed": "not loaded",
     "running": "under way",
 }
-"""What a day can be, in words; the legend of the calendar."""
+"""The kinds of days, in words; the legend of the calendar."""
 
 SIGNS = {"loaded": "✓", "rejects": "!", "late": "…", "missed": "–", "failed": "✕", "running": "▸", "other": "", "": ""}
 """Each with a character, so that no reader has to distinguish colours."""
 
 STRONG = ("loaded", "rejects", "late", "running")
-"""What a later run of a day may be, to count instead of an earlier one."""
+"""The kinds of a later run of a day that count instead of an earlier one."""
 
 
 class Day(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the pages read of a run's artifacts: whatever is wrong with them, someone reads a sentence, and no code."""
+"""Read a run's artifacts for the pages. Whatever is wrong with them, the page shows a sentence, not a traceback."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def download(
 
 
 def or_503(read: Callable[[], T]) -> T:
-    """What is read; a page that says what is wrong if artifacts cannot be read."""
+    """The result of reading; if artifacts cannot be read, a page that says what is wrong."""
     try:
         return read()
     except Exception as error:
@@ -67,7 +67,7 @@ def fields_of(run: Run) -> Fields | None:
 
 
 def trouble(error: Exception) -> str:
-    """What is in the way, for a person."""
+    """The obstacle, in words for a person."""
     if isinstance(error, PatronloadError):
         return str(error)
     log.warning("The artifacts cannot be read: %s", type(error).__name__)

@@ -27,7 +27,7 @@ TREND = 30
 """How many loads make a library's trend."""
 
 TITLE = "Patron load: "
-"""What a DAG's title has before the library's name."""
+"""The part of a DAG's title before the library's name."""
 
 UNDER_WAY = ("queued", "running")
 

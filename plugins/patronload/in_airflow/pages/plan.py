@@ -1,4 +1,4 @@
-"""What the plan page of a run shows: the plan in figures, one page of patrons, and the question that waits, if any."""
+"""The content of a run's plan page: the plan in figures, one page of patrons, and the question that waits, if any."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOBODY = "The plan contains no patrons."
 
 
 def content(run: Run, tenant: Tenant | None, choice: Choice, number: int) -> dict[str, Any]:
-    """What the template shows, without what is about Airflow's run. Raises as Run.reading does."""
+    """The values for the template, except those about Airflow's run. Raises as Run.reading does."""
     found = Plan.find(run)
     plan = plan_summary.summary(
         found.effects if found else None, tenant.system.name if tenant else "the library system"

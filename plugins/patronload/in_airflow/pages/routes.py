@@ -245,7 +245,7 @@ def page_of_the_run(request: Request, session: SessionDep, dag_id: str, run_id: 
 
 
 def noted(session: SessionDep, dag_id: str, run_id: str) -> Response:
-    """What was noted row by row, as a file to keep."""
+    """The notes, row by row, as a file to download."""
     missing = "This run has no notes, or they are no longer kept."
     return _file_of_the_run(session, dag_id, run_id, names.NOTED_FILE, missing)
 
@@ -260,7 +260,7 @@ def report_json(session: SessionDep, dag_id: str, run_id: str) -> Response:
 
 
 def rejects(session: SessionDep, dag_id: str, run_id: str, ending: Literal["csv", "xlsx"]) -> Response:
-    """The rows to correct, as a file to keep."""
+    """The rows to correct, as a file to download."""
     artifact = names.REJECTS if ending == "csv" else names.REJECTS_WORKBOOK
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
@@ -277,7 +277,7 @@ def rejects(session: SessionDep, dag_id: str, run_id: str, ending: Literal["csv"
 def plan(
     request: Request, session: SessionDep, dag_id: str, run_id: str, choice: Chosen, page: int = 1
 ) -> HTMLResponse:
-    """What a run changes or would change, in figures and patron by patron; with the question, if one waits."""
+    """The changes that a run makes or would make, in figures and patron by patron; with the question, if one waits."""
     load = _load(session, dag_id, run_id)
     run, tenant = runs.open_run(loads.tenant_of(dag_id), run_id), plan_page.tenant_of(loads.tenant_of(dag_id))
     shown = kept.or_503(lambda: plan_page.content(run, tenant, choice, page))
@@ -327,13 +327,13 @@ def find_patron(
 
 
 def leavers(session: SessionDep, dag_id: str, run_id: str) -> Response:
-    """The patrons whose turn it is to leave, as a file to keep; also while a person is asked about them."""
+    """The patrons whose turn it is to leave, as a file to download; also while the question about them is open."""
     missing = "This run never had a list of leavers, or it is no longer kept."
     return _file_of_the_run(session, dag_id, run_id, names.LEAVERS_FILE, missing)
 
 
 def not_undone(session: SessionDep, dag_id: str, run_id: str) -> Response:
-    """What an undo leaves as it is, as a file to keep; also while a person is asked about the undo."""
+    """The fields and patrons that an undo does not restore, as a file to download; also while its question is open."""
     missing = "This run is not an undo, or its list is no longer kept."
     return _file_of_the_run(session, dag_id, run_id, names.NOT_UNDONE, missing)
 
@@ -350,7 +350,7 @@ def upload(
 
 
 def _file_of_the_run(session: SessionDep, dag_id: str, run_id: str, name: str, missing: str) -> Response:
-    """A file of the run to keep. Refuses with `missing` if there is none."""
+    """A file of the run to download. Refuses with `missing` if there is none."""
     _load(session, dag_id, run_id)
     run = runs.open_run(loads.tenant_of(dag_id), run_id)
     if not kept.has(run, name):

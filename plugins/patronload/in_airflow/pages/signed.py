@@ -226,7 +226,7 @@ SHORTEST_REASON = 3
 
 
 def how_to_fix(request: Request) -> HTMLResponse:
-    """What the people do who can fix rejected rows; the same for everyone."""
+    """How each reason can be fixed, and by whom; the same page for everyone."""
     return _page(request, "how_to_fix.html")
 
 

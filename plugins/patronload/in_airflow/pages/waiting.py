@@ -1,4 +1,4 @@
-"""What the runs under way wait for: a file, their turn, a person's answer, or a server that does not answer."""
+"""Find what the runs under way wait for: a file, their turn, a person's answer, or a server that does not answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 FOR_FILE, FOR_EARLIER_DAYS, FOR_ANSWER = "the file", "a backfill of earlier days", "an answer"
-"""What a load waits for."""
+"""The things that a load may wait for."""
 
 WAITING = {("fetch", "up_for_reschedule"): FOR_FILE, ("approve", "awaiting_input"): FOR_ANSWER}
 """A task and its state, and what it waits for in it; in fetch perhaps for its turn, too."""
