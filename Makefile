@@ -13,14 +13,14 @@ KEEP ?= .local/tests
 # Airflow's tests mostly wait for Airflow, two at a time in a worker each; the third worker runs all others meanwhile.
 WORKERS ?= 3
 
-# Per cent of the statements in plugins/ that all tests together run at least; see tests/line_coverage.py.
+# The percentage of the statements in plugins/ that the tests must run; see tests/line_coverage.py.
 COVERAGE := 96
 
 # Another day, time of day or time zone, or a machine that is busy with other programs; see local/conditions.py.
 CONDITIONS = $(if $(DAY),--day $(DAY)) $(if $(TIME),--time $(TIME)) $(if $(ZONE),--zone $(ZONE)) $(if $(BUSY),--busy)
 UNDER = $(if $(strip $(CONDITIONS)),$(BIN)/python -m local.conditions $(CONDITIONS))
 
-# The tests whose input is made up at random and comes from outside: exports, YAML, answers, encrypted files.
+# The tests that feed random input to the code that reads outside data: exports, YAML, answers, encrypted files.
 FUZZED = tests/core/test_mutated_files.py tests/core/test_every_encoding.py tests/core/test_exports.py tests/core/test_records.py tests/core/test_plain_text.py tests/config/test_yaml_files.py \
 	tests/targets/test_folio_answers.py tests/targets/test_infiniti_answers.py tests/test_encryption.py
 
@@ -53,7 +53,7 @@ test: setup ## run the tests, or some (TESTS=tests/dags); DAY=2028-02-29 TIME=23
 	PATRONLOAD_TEST_KEEP=$(abspath $(KEEP)) $(UNDER) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup \
 		$(if $(TESTS),$(TESTS),--coverage-floor $(COVERAGE))
 
-cluster: setup ## run the tests of a cluster: PostgreSQL, Redis, two Celery workers, S3; with what goes down under a load
+cluster: setup ## run the tests of a cluster: PostgreSQL, Redis, two Celery workers, S3, and what happens when one of them goes down
 	@mkdir -p $(KEEP)
 	PATRONLOAD_WHOLE_CLUSTER=1 PATRONLOAD_TEST_KEEP=$(abspath $(KEEP)) $(BIN)/python -m pytest tests/cluster
 

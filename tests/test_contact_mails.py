@@ -132,7 +132,7 @@ def test_without_a_key_the_mails_are_sent_and_lead_into_airflow(monkeypatch, cap
     ],
 )
 def test_who_can_fix_a_row(stage, reason, key):
-    """The registry, the library, the mapping or the library system's office."""
+    """The sender of the export, the library, or the people who look after the mapping or the library system."""
     assert who_fixes.fixer(Reason(reason=reason, count=1, stage=stage, rows=(2,)), "FOLIO").key == key
 
 
@@ -141,7 +141,7 @@ def test_it_stands_beside_each_reason(key):
     report = build(tenant=LINKED, rejects=rejects((2, "validate", "CARD (barcode) is empty")))
     (mail,) = mails.result_mails(places.site(LINKED, BASE), report)
     assert f'href="{BASE}/patron-links/how-to-fix#registry"' in mail.html
-    assert "who can fix it: the registry (the value in the export)" in mail.text
+    assert "who can fix it: the sender of the export (a value in the file)" in mail.text
 
 
 @pytest.mark.parametrize(

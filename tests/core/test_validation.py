@@ -285,7 +285,7 @@ def test_numbers_are_compared_as_numbers(mapping, frame, bounds, bad):
     cells = ["1", "2", "009", "10", "10.5", "-3", "", *none]
     found = checked(mapping, frame, rows=json.dumps({expectations.BETWEEN: {"column": "X", **bounds}}), X=cells)
     assert [cells[row - 2] for row in rejected(found)] == [cell for cell in cells if cell in [*bad, *none]]
-    assert "X is not a number between" in rejected(found)[2 + cells.index("senior")]
+    assert "X is not a number " in rejected(found)[2 + cells.index("senior")]
     assert found.refusals == []
 
 

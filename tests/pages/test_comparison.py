@@ -31,7 +31,7 @@ def test_the_same_rows_for_days(site: Site, history: list[str]):
     html = site.get(history[-1]).text
     said = in_words(html)
     assert "2026-11-20 compared with 2026-11-13" in said
-    assert "The same 2 rows are rejected for 9 days." in said
+    assert "The same 2 rows have been rejected for 9 days." in said
     assert "reason 1 1 0 +1" in said
     assert "reason 0 0 1 -1" in said
     assert "ID is empty 1 1 –" in said

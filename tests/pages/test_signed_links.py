@@ -46,7 +46,7 @@ def test_a_contact_reads_the_report(links: Links):
     path = links.link(links.load_with_rejects(), DESK)
     words = in_words(links.client.get(path).text)
     assert "7 patrons are loaded, 3 rows are not" in words
-    assert "Who can fix it: the registry (the value in the export)" in words
+    assert "Who can fix it: the sender of the export (a value in the file)" in words
     assert "Download rejects.xlsx" in words
     for word in ("Airflow", "task", "DAG", "manual__"):
         assert word not in words

@@ -1,4 +1,4 @@
-"""Who can fix the rows of a reason: the registry, the library, the mapping, or the library system's office."""
+"""Who can fix the rows of a reason: the sender, the library, or those who look after the mapping or the system."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Fixer(NamedTuple):
 
 
 def fixer(reason: Reason, target: str) -> Fixer:
-    """Who can fix the rows of a reason. A reason of the checks or of a value is the registry's."""
+    """Who can fix the rows of a reason. A reason of the checks or of a value is the sender's."""
     key = _key(reason)
     words = {
-        REGISTRY: "the registry (the value in the export)",
+        REGISTRY: "the sender of the export (a value in the file)",
         LIBRARY: f"the library (the patron in {target})",
         MAPPING: "the people who look after the mapping",
-        OFFICE: f"the {target} office",
+        OFFICE: f"the people who look after {target}",
     }
     return Fixer(key, words[key])
 

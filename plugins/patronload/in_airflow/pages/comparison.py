@@ -1,5 +1,5 @@
 """
-Two loads of a library beside each other: their figures, their reasons, and for how long the same rows are rejected.
+Compare two loads of a library: their figures, their reasons, and for how long the same rows have been rejected.
 
 Rows are compared by all their cells, as rejects.csv has them; only their number is shown, so the page holds no patron's
 data.
@@ -79,7 +79,7 @@ def same_rows(load: Load, run: Run, earlier: Iterable[tuple[Load, Run]]) -> str:
         if found != rows:
             break
         first = each
-    same = "The same row is" if len(rows) == 1 else f"The same {len(rows):,} rows are"
+    same = "The same row has been" if len(rows) == 1 else f"The same {len(rows):,} rows have been"
     if first is not None:
         lasting = (days.day_of(load) - days.day_of(first)).days + 1
         return f"{same} rejected for {count_of(lasting, 'day')}."
