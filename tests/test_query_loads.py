@@ -92,7 +92,7 @@ def test_a_load_of_a_past_day(library, registrar):
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ({"query": "missing.sql"}, "line 10: source.query: there is no file missing.sql beside the tenant file"),
+        ({"query": "missing.sql"}, "line 10: source.query: there is no file missing.sql next to the tenant file"),
         ({"query": "../lib.sql"}, "source.query"),
         ({"query": "lib.sql", "delimiter": ";"}, "'delimiter' cannot be used with a query. Remove it."),
         ({"query": "lib.sql", "path": "x"}, "path"),

@@ -405,7 +405,7 @@ def test_a_ledger_that_somebody_changed_says_what_to_do(library):
     (entry,) = (library.runs / history.FOLDER).glob("*.json")
     entry.write_text("{}")
     library.deliver(range(4), day=days_after(1))
-    with pytest.raises(ConfigError, match=r"someone changed it\. Restore it, or delete it"):
+    with pytest.raises(ConfigError, match=r"it was changed or is damaged\. Restore it, or delete it"):
         library.loaded("second")
 
 

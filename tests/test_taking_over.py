@@ -178,5 +178,5 @@ def test_a_list_from_a_spreadsheet(library):
 def test_a_list_that_is_not_there(library):
     """The key that names it is in the message."""
     library.configure(target=LISTED)
-    with pytest.raises(ConfigError, match=r"no file identities/lib\.csv beside the tenant file"):
+    with pytest.raises(ConfigError, match=r"no file identities/lib\.csv next to the tenant file"):
         identities.of(library.load().tenant)

@@ -24,7 +24,7 @@ class SqliteHook(DbApiHook):
 
 
 def query(include: Path, text: str, name: str = "lib.sql") -> str:
-    """A query beside the tenant files; returns its name."""
+    """A query next to the tenant files; returns its name."""
     folder = include / "tenants"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(text, encoding="utf-8")

@@ -241,7 +241,7 @@ def test_what_is_a_query(include: Path, text: str) -> None:
 
 def test_a_query_that_cannot_be_read(include: Path) -> None:
     """It is missing, or not in UTF-8."""
-    with pytest.raises(ConfigError, match=r"no file lib\.sql beside the tenant file"):
+    with pytest.raises(ConfigError, match=r"no file lib\.sql next to the tenant file"):
         queries.read("lib.sql")
     query(include, "")
     (include / "tenants" / "lib.sql").write_bytes(b"SELECT 1 --\n-- Z\xfcrich")

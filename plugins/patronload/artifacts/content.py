@@ -80,5 +80,5 @@ def _read(model: type[ModelT], run: Run, name: str) -> ModelT:
         return model.model_validate_json(run.read(name))
     except ValidationError:  # its text has the values, which may be a patron's
         raise ConfigError(
-            f"{run.url}/{name} cannot be read, because someone changed it. Restore it, or start a new run."
+            f"{run.url}/{name} cannot be read: it was changed or is damaged. Restore it, or start a new run."
         ) from None

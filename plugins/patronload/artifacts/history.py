@@ -110,7 +110,7 @@ class History:
             return _from_json(self._files.read_json(name))
         except (json.JSONDecodeError, KeyError, TypeError, ValueError):
             raise ConfigError(
-                f"{self._files.url}/{name} cannot be read, because someone changed it. Restore it, or delete it "
+                f"{self._files.url}/{name} cannot be read: it was changed or is damaged. Restore it, or delete it "
                 f"to forget that load."
             ) from None
 

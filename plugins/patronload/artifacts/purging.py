@@ -76,8 +76,8 @@ def check(run: Run) -> None:
     """Raises ConfigError for a purged run, which cannot be resumed."""
     if run.has(names.PURGED):
         raise ConfigError(
-            "The patron data of this run was deleted because of its age (see keep in the tenant file), so it "
-            "cannot be resumed. Start a new run for its day."
+            "The patron data of this run was deleted because of its age (see keep in the tenant file), so the "
+            "run cannot be resumed. Start a new run for its day."
         )
 
 

@@ -23,7 +23,7 @@ class Exceptions(Document):
     ids: str | None = Field(
         None,
         pattern=r"^[\w./-]+\.csv$",
-        description="a file beside the tenant file with one externalSystemId per line",
+        description="a file next to the tenant file with one externalSystemId per line",
         examples=["exceptions/elmwood.csv"],
     )
 

@@ -1,4 +1,4 @@
-"""The query of a source of type sql: one SELECT in a file beside the tenant file, with the day filled in."""
+"""The query of a source of type sql: one SELECT in a file next to the tenant file, with the day filled in."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def read(name: str) -> str:
     try:
         content = path.read_bytes()
     except OSError:
-        raise ConfigError(f"there is no file {name} beside the tenant file. Write the query into it.") from None
+        raise ConfigError(f"there is no file {name} next to the tenant file. Write the query into it.") from None
     if len(content) > MOST_BYTES:
         raise ConfigError(f"{name} is larger than {MOST_BYTES:,} bytes. Make a view of it in the database.")
     try:

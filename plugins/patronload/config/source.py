@@ -271,7 +271,7 @@ class SqlSource(Source):
     path: str = Field(
         alias="query",
         pattern=r"^[A-Za-z0-9_-]+\.sql$",
-        description="the name of the file with the query, beside the tenant file; it may contain '{date:%Y-%m-%d}'",
+        description="the name of the file with the query, next to the tenant file; it may contain '{date:%Y-%m-%d}'",
         examples=["elmwood.sql"],
     )
 

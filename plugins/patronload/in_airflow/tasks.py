@@ -76,7 +76,7 @@ PARAMS = {
         type="boolean",
         title="Send everyone",
         source="dag",
-        description="Send every patron of the file in this run, also those that have not changed.",
+        description="Send every patron of the file in this run, even patrons who have not changed.",
     ),
     "adopt": Param(
         None,

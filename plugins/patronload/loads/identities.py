@@ -27,7 +27,7 @@ def of(tenant: Tenant) -> list[Identity]:
         return []
     path = settings.tenants() / name
     if not path.is_file():
-        raise ConfigError(f"There is no file {name} beside the tenant file; target.match.identities names it.")
+        raise ConfigError(f"There is no file {name} next to the tenant file; target.match.identities names it.")
     found = dict(_lines(name, yaml_files.read_text(path)))
     _check_once(name, found)
     return list(found.values())

@@ -136,8 +136,8 @@ class Lease:
         last = _read(self._root, self._last)
         if last and last["holder"] != self._holder and datetime.fromisoformat(last["at"]) > planned:
             raise TargetError(
-                f"Another load has changed the library system since this one was planned: {last['holder']}. What "
-                "this load has not sent yet could undo that, so nothing more is sent. Start a new run instead."
+                f"Another load has changed the library system since this one was planned: {last['holder']}. The "
+                "rest of this load could undo those changes, so nothing more is sent. Start a new run instead."
             )
         self._root.write_json(self._last, self._mark())
 

@@ -253,7 +253,7 @@ def _exceptions(tenant: Tenant) -> Iterator[str]:
         return
     path = settings.tenants() / name
     if not path.is_file():
-        raise ConfigError(f"There is no file {name} beside the tenant file; leavers.except.ids names it.")
+        raise ConfigError(f"There is no file {name} next to the tenant file; leavers.except.ids names it.")
     lines = csv.reader(io.StringIO(yaml_files.read_text(path), newline=""))
     yield from (line[0].strip() for line in lines if line and line[0].strip())
 

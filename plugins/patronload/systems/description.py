@@ -41,7 +41,7 @@ class Target(Document):
 
     @property
     def identities(self) -> str | None:
-        """A file beside the tenant file that says which changed keys are the same person's; None without one."""
+        """A file next to the tenant file that says which changed keys are the same person's; None without one."""
         return None
 
 

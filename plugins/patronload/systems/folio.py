@@ -196,7 +196,7 @@ class Match(Document):
     identities: str | None = Field(
         None,
         pattern=r"^[\w./-]+\.csv$",
-        description="a file beside the tenant file with changed externalSystemIds: old_id, new_id, decision",
+        description="a file next to the tenant file with changed externalSystemIds: old_id, new_id, decision",
         examples=["identities/elmwood.csv"],
     )
 
