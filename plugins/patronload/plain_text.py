@@ -27,7 +27,7 @@ def composed(text: str) -> str:
 
 
 def lines(text: str) -> str:
-    """As one_line, but line feeds stay: a message may have several lines."""
+    """Like one_line, but line feeds stay: a message may have several lines."""
     return "\n".join(map(one_line, text.split("\n")))
 
 

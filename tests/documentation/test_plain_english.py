@@ -1,9 +1,11 @@
 """The words that make a text read like a translation stay out of everything that people read."""
 
+import ast
 import re
 
 import pytest
 
+from tests.documentation.pages import PROJECT
 from tests.documentation.wording import lines
 
 WORST = {
@@ -40,3 +42,16 @@ def test_a_word_is_not_used(pattern):
     word = re.compile(rf"\b({pattern})\b", re.IGNORECASE)
     found = [str(line) for line in lines() if word.search(line.text)]
     assert not found, f"write instead: {WORST[pattern]}\n" + "\n".join(found)
+
+
+def test_a_docstring_begins_with_what_is_returned_or_done():
+    """Not with a clause about it, such as "What the report says": a reader looks for a noun or a verb."""
+    clause = re.compile(r"(What|Which|Those|Of|By|As)\b")
+    found = [
+        f"{path.relative_to(PROJECT)}:{node.lineno}: {text[:80]}"
+        for path in sorted(PROJECT.glob("plugins/**/*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        if clause.match(text := node.value.value.strip())
+    ]
+    assert not found, "\n".join(found)

@@ -22,7 +22,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True, defer_build=True)
 
     def to_json(self) -> dict[str, Any]:
-        """As it is written."""
+        """The data for the JSON file."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 

@@ -34,7 +34,7 @@ NEW = "new patron"
 
 
 class Choice(NamedTuple):
-    """Which patrons to show: of one action (all that change anything if empty), and with one field changed."""
+    """The patrons to show: those of one action (all that change anything if empty), and with one field changed."""
 
     action: str = ""
     field: str = ""

@@ -9,7 +9,7 @@ from patronload.artifacts.run import Run
 
 class Undo(Content):
     """
-    Which run a run undoes, as fetch found it, with its day and its file.
+    The run that another run undoes, as fetch found it, with its day and its file.
 
     `load` is the load that it is about in the end: a run may undo a run that undid a load. `undoes_load` says
     whether that load counts as undone afterwards. `leave`: created users stay as they are.

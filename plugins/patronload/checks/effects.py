@@ -41,7 +41,7 @@ class Effects(NamedTuple):
     known: int
 
     def to_json(self) -> dict[str, Any]:
-        """As plan.json has it."""
+        """The data for plan.json."""
         return self._asdict()
 
     def moving(self, field: str, before: str, after: str) -> int:

@@ -34,7 +34,7 @@ class Expected(NamedTuple):
 
     @property
     def put(self) -> Expectation:
-        """As Great Expectations gets it: about the column's numbers, if there is a column of them."""
+        """The expectation for Great Expectations: about the column's numbers, if there is a column of them."""
         if self.number is None:
             return self.expectation
         return Expectation(name=self.expectation.name, arguments=self.expectation.arguments | {"column": self.number})

@@ -16,19 +16,19 @@ from patronload.documents.models import suggestion
 from patronload.documents.yaml_files import Key
 
 SCOPES = ("file", "rows", "blank", "warn")
-"""By what a failure does: `file` stops the run, `rows` rejects the row, `blank` empties the cell, `warn` reports."""
+"""A failure under `file` stops the run, `rows` rejects the row, `blank` empties the cell, `warn` only reports."""
 
 BETWEEN = "expect_column_values_to_be_between"
 """The only expectation that compares numbers; see checks.validation."""
 
 A_DAY = date(2003, 12, 31)
-"""Which day it is does not matter, only that it is the same one every time."""
+"""Any day will do, if it is always the same one."""
 
 MOST = 10**15
 """Up to this size a float holds every whole number exactly."""
 
 UNBOUNDED = re.compile(r"(?<!\\)(?:\\\\)*(\(\?(?:=|!|<=|<!|P=|\(|>)|\\[1-9Z])")
-"""What Python's engine knows and the one that matches, in linear time, does not; see checks.linear_patterns."""
+"""Syntax of Python's engine that the linear-time engine does not support; see checks.linear_patterns."""
 
 Mistake = tuple[Key, str]
 

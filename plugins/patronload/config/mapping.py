@@ -115,7 +115,7 @@ Lookup = Annotated[dict[Code, Text | StrictBool], Field(min_length=1)]
 
 
 class Prefer(Document):
-    """Which row of a person is loaded, if the file has several."""
+    """The rule for a person with several rows: which row is loaded."""
 
     column: ColumnName = Field(description="the column that decides")
     order: Annotated[tuple[Text, ...], Field(min_length=2), AfterValidator(_different)] = Field(
@@ -241,7 +241,7 @@ class Mapping(Document):
 
     @property
     def unique_in_file(self) -> list[str]:
-        """Those of them that no two rows may share, whoever has the value in the library system."""
+        """The unique fields that no two rows may share, whatever the library system has."""
         return [path for path in self.unique if path not in self.system.settled_by_plan]
 
     def over(self, columns: Collection[str]) -> "Mapping":

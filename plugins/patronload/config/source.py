@@ -247,7 +247,7 @@ class HttpsSource(Source):
         return self
 
     def path_instead(self, path: str, day: date) -> str:
-        """As Source.path_instead; a question mark begins the query of an address."""
+        """Like Source.path_instead; a question mark begins the query of an address."""
         name, mark, query = path.partition("?")
         return HttpsSource.model_validate(
             {"type": "https", "connection": self.connection, "path": self._file_instead(name, day) + mark + query}

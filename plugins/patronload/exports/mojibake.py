@@ -27,7 +27,7 @@ SUSPECT_BYTES = re.compile(
 
 NOT_LATIN = r"[\u0250-\u0258\u025A\u025C-\u02AF\u02C0-\u02FF\u0310-\u0320\u0329-\u07FF]"
 """
-What É, Ö or ß become before a dash, a quotation mark or a no-break space: characters of Hebrew, N'Ko or phonetics,
+The results of É, Ö or ß before a dash, a quotation mark or a no-break space: characters of Hebrew, N'Ko or phonetics,
 which do not occur among Latin letters. Combining accents, and letters of Azerbaijan and Hawaii, are not included.
 """
 

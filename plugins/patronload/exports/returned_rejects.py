@@ -67,7 +67,7 @@ OTHER_ID = _Change(
 
 
 def find(export: Export, candidates: Iterable[Export], mapping: Mapping) -> Export | None:
-    """Those of several loads' rejects (the newest first) that `export` corrects; None if none matches."""
+    """The rejects that `export` corrects, among those of several loads, the newest first; None if none matches."""
     best, most = None, ALIKE
     for candidate in candidates:
         likeness = _likeness(export, candidate, mapping)

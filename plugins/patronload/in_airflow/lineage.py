@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from patronload.config.tenants import Tenant
 
 METHOD = "get_openlineage_facets_on_complete"
-"""What the provider's DefaultExtractor looks for."""
+"""The method that the provider's DefaultExtractor looks for."""
 
 
 class Dataset(NamedTuple):

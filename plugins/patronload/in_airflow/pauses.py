@@ -8,4 +8,4 @@ PAUSES: dict[str, Any] = {
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=15),
 }
-"""As Airflow's operators take it."""
+"""The arguments for Airflow's operators."""

@@ -27,7 +27,7 @@ MOST_GROUPS = 12
 
 
 def wanted(load: Load) -> Adopting | None:
-    """Which users are to be taken over; None in an ordinary run. Raises ConfigError when it cannot be done."""
+    """The users to take over; None in an ordinary run. Raises ConfigError when it cannot be done."""
     if not load.adopt:
         return None
     name = load.tenant.system.name

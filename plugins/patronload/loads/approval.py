@@ -45,8 +45,8 @@ class Turn(NamedTuple):
 
 class Answer(NamedTuple):
     """
-    What a person answered; `by` is None when no one did in time. `at` is aware. `leavers`: where there are too many
-    leavers, whether an approval is one of them too.
+    A person's answer; `by` is None when no one answered in time. `at` is aware. `leavers`: if there are too many
+    leavers, whether the approval includes them.
     """
 
     approved: bool
@@ -157,7 +157,7 @@ def check(run: Run) -> None:
 
 class Shown(NamedTuple):
     """
-    What a person has approved: the gates that asked, and the figures of the plan. `due` are too many leavers, `adopt`
+    The approved facts: the gates that asked, and the figures of the plan. `due` are too many leavers, `adopt`
     users to take over.
     """
 

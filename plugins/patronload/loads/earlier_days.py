@@ -17,6 +17,6 @@ LOOK_AGAIN = timedelta(seconds=10)
 
 
 def backfills_before(run_ids: Iterable[str], day: date) -> list[str]:
-    """Those of some runs that belong to a backfill and are for a day before this one."""
+    """The runs, of those given, that belong to a backfill and are for a day before this one."""
     found = ((run_id, BACKFILL.fullmatch(run_id)) for run_id in run_ids)
     return [run_id for run_id, match in found if match and date.fromisoformat(match[1]) < day]

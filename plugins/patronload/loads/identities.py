@@ -17,7 +17,7 @@ from patronload.targets.delivery import Identity
 COLUMNS = ("old_id", "new_id", "decision")
 
 DECISIONS = {"": True, "same person": True, "another person": False}
-"""What may stand in the column decision, and whether the two ids are the same person's."""
+"""The texts allowed in the column decision, and whether the two ids are the same person's."""
 
 
 def of(tenant: Tenant) -> list[Identity]:

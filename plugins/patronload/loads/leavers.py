@@ -37,8 +37,8 @@ from patronload.targets.spool import in_parts
 
 Decision = Literal["ask", "leave", "wait", "unasked"]
 """
-What happens to too many leavers: a person is asked, where the tenant wants that; a person has said that they leave, or
-that they wait; or no person can be asked any more, and they wait.
+The state of too many leavers: a person is asked, if the tenant wants that; a person has said that they leave, or that
+they wait; or no person can be asked, and they wait.
 """
 
 BY_DEFAULT = Leavers()
@@ -216,7 +216,7 @@ def _last_row(load: Load) -> int:
 
 def of_other_tenants(load: Load, keys: list[str], *, leaving: bool = False) -> set[str]:
     """
-    Those of the keys whom another tenant's loads have in the same library system.
+    The keys, of those given, that another tenant's loads have in the same library system.
 
     `leaving`: they are about to leave. Patrons who are missing there too, for as long as that tenant's own rules wait,
     have left it as well; otherwise two tenants would keep each other's leavers for ever.

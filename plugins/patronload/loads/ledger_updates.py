@@ -124,7 +124,7 @@ def add_undo(load: Load, ledger: PatronLedger, sent: pl.DataFrame) -> None:
 
 
 def _confirm(load: Load, mapping: Mapping, ledger: PatronLedger, confirmed: pl.DataFrame) -> None:
-    """Those who were loaded, and those who were unchanged."""
+    """Confirm the patrons who were loaded and those who were unchanged."""
     key = load.tenant.system.key
     content = [pl.Series(ledger.contents(confirmed["content"]))] if "content" in confirmed.columns else []
     ledger.confirm(confirmed.select(pl.col(key).alias("key"), *content), "key", load.day)

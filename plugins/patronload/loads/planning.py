@@ -136,7 +136,7 @@ def _plan_file(load: Load, facts: Facts, target: Target, lease: Lease, decision:
 
 
 def _background(load: Load, mapping: Mapping, patrons: pl.LazyFrame) -> Background:
-    """What the plan takes into account beside the patrons, without the ledger and those who leave."""
+    """The facts that the plan takes into account besides the patrons, without the ledger and the leavers."""
     return Background(
         refused=_rejected_keys(load, mapping),
         day=load.day,

@@ -104,7 +104,7 @@ def _check(load: Load, run: Run) -> None:
 
 
 def undoing(load: Load) -> Undoing:
-    """What the run that is undone had sent. Raises ValidationError when that cannot be known any more."""
+    """The patrons that the undone run had sent. Raises ValidationError when that cannot be known any more."""
     undo = look_up(load)
     run = load.run.sibling(undo.run)
     progress = Progress.of(run)
@@ -146,7 +146,7 @@ def _sent_at(run: Run, number: int) -> datetime | None:
 
 
 def made_inactive(load: Load, sent: pl.DataFrame) -> pl.DataFrame:
-    """Those of the patrons sent by an undo whom the load had created, and whom the undo makes inactive."""
+    """The patrons sent by an undo whom the load had created, and whom the undo makes inactive."""
     about = Undo.read(load.run)
     undone = load.run.sibling(about.run)
     if not undone.has(names.PLANNED):

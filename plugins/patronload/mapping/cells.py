@@ -15,7 +15,7 @@ def clean(column: str) -> pl.Expr:
 
 
 def clean_all(rows: pl.DataFrame) -> pl.DataFrame:
-    """As `clean`, for all columns, in two steps so that each cell is stripped once."""
+    """Like `clean`, for all columns, in two steps so that each cell is stripped once."""
     return rows.select(pl.all().str.strip_chars()).select(_or_null(pl.col(name)) for name in rows.columns)
 
 

@@ -91,7 +91,7 @@ def cleaned(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _may_have(cells: pl.Series) -> pl.Series:
-    """Which cells may have invisible characters or separate accents. Most have only printable ASCII characters."""
+    """The cells that may have invisible characters or separate accents. Most have only printable ASCII characters."""
     return (cells.str.len_bytes() != cells.str.len_chars()) | cells.str.contains(ASCII_CONTROLS)
 
 

@@ -61,7 +61,7 @@ def _at(record: dict[str, Any], path: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    """As JSON; the order of tags or departments has no meaning."""
+    """The value as JSON; the order of tags or departments has no meaning."""
     if isinstance(value, dict):
         value = {name: _in_order(inner) for name, inner in value.items()}
     return json.dumps(_in_order(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))

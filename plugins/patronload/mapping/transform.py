@@ -72,7 +72,7 @@ def transform(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> T
 
 
 def parts(frames: Iterable[pl.DataFrame], mapping: Mapping, refused: pl.DataFrame) -> Iterator[Transformed]:
-    """As `transform`, for an export that comes in parts; the rejects are sorted by row within each part."""
+    """Like `transform`, for an export in parts; the rejects are sorted by row within each part."""
     # polars does much of the work in one thread, so two parts are made at a time.
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         waiting: deque[Future[Transformed]] = deque()
@@ -91,7 +91,7 @@ def part_size(rows: int) -> int:
 
 
 def transform_part(frame: pl.DataFrame, mapping: Mapping, refused: pl.DataFrame) -> Transformed:
-    """As `transform`, for one part of an export."""
+    """Like `transform`, for one part of an export."""
     frame = blank_words.empty_cells(frame, mapping)
     made = {path: _field(frame, path, rule, mapping) for path, rule in mapping.fields.items()}
     found = [field.rejects for field in made.values() if field.rejects is not None]

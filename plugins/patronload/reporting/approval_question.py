@@ -125,7 +125,7 @@ def markdown(question: Question, target: str) -> str:
 
 
 def _changes(plan: PlanSummary) -> Iterator[str]:
-    """Which fields would change, and the most frequent transitions between codes; nothing if none does."""
+    """The fields that would change, and the most frequent transitions between codes; nothing if none does."""
     if not plan.fields:
         return
     yield from ("### What would change", "", _line(["Field", "Patrons"]), _line(["---", "---:"]))

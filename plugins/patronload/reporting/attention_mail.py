@@ -25,7 +25,7 @@ class Problem(NamedTuple):
 
     @property
     def marks(self) -> set[str]:
-        """What identifies each of its sentences."""
+        """The identity of each of its sentences."""
         told = (f"{self.library}\0{sentence}" for sentence in self.sentences)
         return {hashlib.sha256(each.encode()).hexdigest()[:16] for each in told}
 

@@ -83,7 +83,7 @@ def passed(checks: Iterable[Result]) -> list[Passed]:
 
 
 def in_positive(check: Result) -> str:
-    """What is true of the file if the check passes; a run of an earlier version kept only what is not."""
+    """A sentence that is true of the file if the check passes; runs of earlier versions have only its opposite."""
     if check.holds:
         return check.holds
     return f"Not found: {check.looks_for}" if check.looks_for else ""

@@ -201,7 +201,7 @@ def _skipped(run: Run, wanted: _Wanted) -> dict[int, str]:
 
 
 def _leavers(run: Run, wanted: _Wanted, day: str, result: str) -> Iterator[Hit]:
-    """What the plan of a run says about the patron who was not in its file."""
+    """The result of the plan of a run for a patron who was not in its file."""
     if not run.has(names.LEAVERS):
         return
     found = tables.read(run, names.LEAVERS).filter(wanted.is_key(pl.col("key")))

@@ -33,7 +33,7 @@ class ExpiredLinkError(Exception):
 
 
 class Link(NamedTuple):
-    """What a link says: the run, who it is for (see `mark`), and which question it answers, if it answers one."""
+    """The content of a link: the run, who it is for (see `mark`), and which question it answers, if it answers one."""
 
     run: str
     to: str

@@ -22,7 +22,7 @@ def names(source: AnySource, path: str, until: datetime | None = None) -> list[s
 
 
 def look(source: AnySource, day: date, zone: ZoneInfo) -> str:
-    """What `fetch` would take for a day, in a sentence with times of the zone; it is not read. Raises as `fetch`."""
+    """A sentence about the file of a day for `fetch`, with times of the zone; it is not read. Raises as `fetch`."""
     path = source.path_on(day)
     if isinstance(source, SqlSource):
         return sql.look(source, day)

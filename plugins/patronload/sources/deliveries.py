@@ -164,7 +164,7 @@ def _matches(place: Place, path: str) -> Iterator[Entry]:
 
 
 def _matches_below(place: Place, path: str) -> Iterator[Entry]:
-    """As _matches, but a missing path is not an error: not every matching folder contains an export."""
+    """Like _matches, but a missing path is not an error: not every matching folder contains an export."""
     with suppress(FileNotFoundError, NotADirectoryError):
         if _is_pattern(path):
             yield from _matches(place, path)

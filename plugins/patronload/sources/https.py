@@ -55,7 +55,7 @@ def fetch(source: HttpsSource, path: str, into: IO[bytes], until: datetime | Non
 
 
 def look(source: HttpsSource, path: str) -> str:
-    """What is at the address, in a sentence; it is not read. Raises as `fetch` does."""
+    """A sentence about the file at the address; it is not read. Raises as `fetch` does."""
     place = _Place(source, path)
     with place.answer() as response:
         size = response.headers.get("content-length")

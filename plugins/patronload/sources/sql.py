@@ -67,7 +67,7 @@ def fetch(source: SqlSource, day: date, into: IO[bytes], until: datetime | None 
 
 
 def look(source: SqlSource, day: date) -> str:
-    """What the query gives, in a sentence; only its first rows are read. Raises as `fetch` does."""
+    """A sentence about the result of the query; only its first rows are read. Raises as `fetch` does."""
     with _cursor(source, queries.on(queries.read(source.path), day)) as cursor:
         columns, first = _columns(source, cursor), _next(source, cursor, 1)
     if not first:

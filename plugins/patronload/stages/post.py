@@ -107,7 +107,7 @@ def check_loaded(load: Load, totals: Totals, rejected: int) -> None:
 
 
 def _about(load: Load) -> Counts:
-    """Which load the event of the asset is about, and the figures of its file and of those who left."""
+    """The load that the event of the asset is about, and the figures of its file and of the leavers."""
     delivered, validation = Delivery.find(load.run), Validation.read(load.run)
     of_file, leaving = Progress.of(load.run).split_leavers()
     actions: dict[str, int] = (Plan.read(load.run).effects or {}).get("actions", {})

@@ -79,7 +79,7 @@ class System:
     unique: tuple[str, ...] = ()
     """Fields that no two patrons may share."""
     settled_by_plan: tuple[str, ...] = ()
-    """Those where the plan decides between two rows of a file: the one whose patron has the value keeps it."""
+    """Fields where the plan decides between two rows of a file: the row whose patron has the value keeps it."""
     folds_keys: bool = False
     """Whether keys that differ in case or accents only are one patron's."""
     remembered: tuple[str, ...] = ()
@@ -90,11 +90,11 @@ class System:
     required: tuple[str, ...] = ()
     """Fields without which the system refuses a patron."""
     required_within: dict[str, str] = field(default_factory=dict)
-    """By the path of an object: the field that is required as soon as anything in that object is filled."""
+    """The path of an object -> the field that is required as soon as anything in that object is filled."""
     needed_beside: dict[str, str] = field(default_factory=dict)
-    """By the path of a list: the property without which an entry is useless."""
+    """The path of a list -> the property without which an entry is useless."""
     needed_with: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """By the path of a true-or-false field: the fields without which it cannot be true."""
+    """The path of a true-or-false field -> the fields without which it cannot be true."""
 
     # Values that make sense.
 

@@ -182,7 +182,7 @@ UnknownValues = Annotated[
         json_schema_input_type=Literal["reject", "stop"] | dict[str, Literal["reject", "stop", "leave_out"]],
     ),
 ]
-"""What to do with unknown values: the same everywhere, or by field; fields that are not listed reject their rows."""
+"""The choice for unknown values: the same everywhere, or by field; fields that are not listed reject their rows."""
 
 
 class Match(Document):

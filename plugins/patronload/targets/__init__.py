@@ -26,7 +26,7 @@ class Target(Protocol):
 
     @property
     def address(self) -> str:
-        """Which library system it is, whatever connection leads to it: folio.example.edu/fs00001234."""
+        """The library system, whatever connection leads to it: folio.example.edu/fs00001234."""
 
     @property
     def key(self) -> str:

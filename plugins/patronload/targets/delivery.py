@@ -125,7 +125,7 @@ class Change(NamedTuple):
 
 CHANGES = {"row": pl.UInt32, **dict.fromkeys(("key", "action", "field", "before", "after", "why"), pl.String)}
 """
-What a plan would do: one line for each patron that is not changed field by field, with a null in `field`, and one for
+The changes of a plan: one line for each patron that is not changed field by field, with a null in `field`, and one for
 each field that is. `action` is create, update, return (had left, and is in the file again), unchanged, leave, or
 inactive (would leave, and was inactive before); the key is the target's. `before` and `after` are JSON: of a patron who
 is created, `after` is the whole record.
@@ -191,7 +191,7 @@ TAKEN_OVER = "taken over"
 
 
 class Adopting(NamedTuple):
-    """Which users are to be taken over: all with the library's prefix, or else those of some patron groups."""
+    """The choice of users to take over: all with the library's prefix, or else those of some patron groups."""
 
     by_prefix: bool
     groups: tuple[str, ...] = ()
@@ -247,7 +247,7 @@ SENT: dict[str, Any] = {
     "before": pl.String,
 }
 """
-What a load sent, without the patrons that were refused: the row, the patron's key, whether the load created the patron,
+The patrons that a load sent, except the refused ones: the row, the patron's key, whether the load created the patron,
 what it changed (as planned.parquet says), the target's time just before, and the record as JSON. `before` is what the
 target had: in the form of BEFORE where the target can be asked, else the record that was sent last; null if it is not
 known.
@@ -255,7 +255,7 @@ known.
 
 STAYS = {"row": pl.UInt32, **dict.fromkeys(("key", "field", "before", "written", "now", "reason"), pl.String)}
 """
-What cannot be undone: a field of a patron, its values before the load, as the load wrote it and now, and why it
+The limits of an undo: a field of a patron, its values before the load, as the load wrote it and now, and why it
 stays. The field is empty if it is about the whole patron.
 """
 

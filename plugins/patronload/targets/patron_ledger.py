@@ -154,7 +154,7 @@ class PatronLedger:
         return holder is not None and holder != self.hash(key)
 
     def changed_fields(self, key: str, said: Mapping[str, str]) -> dict[str, bool]:
-        """Which parts of what a file says of a patron differ from the last load; without those not known yet."""
+        """The parts of a row -> whether they differ from the last load; without those not known yet."""
         place = self._place(self.hash(key))
         known = self.patrons["said"][place] if place is not None else None
         before = json.loads(known) if known else {}

@@ -1,5 +1,5 @@
 """
-Which of a library's days were not loaded, and which more than once.
+Find a library's days that were not loaded, and those that were loaded more than once.
 
 Days are the library's own. A cron line names them by the clock on its wall, so no zone is needed to tell which days it
 means, and daylight saving neither adds nor takes one away.

@@ -29,7 +29,7 @@ HEADERS = {
 }
 
 ICON_COLORS = {"light": "#27272a", "dark": "#fafafa"}
-"""As Airflow's own icons are, in its light and in its dark looks."""
+"""The colours of Airflow's own icons, in its light and its dark look."""
 
 
 def style() -> Response:

@@ -244,7 +244,7 @@ def _day(load: loads.Load) -> str:
 
 
 def _places(visitor: Visit) -> places.Places:
-    """As a mail to this person has them: what is on the page itself."""
+    """The places for the next steps, as in a mail to this person: the rejects are on this page."""
     return places.Places(rejects="#rejects" if visitor.person.may_correct else "", signed=True)
 
 

@@ -24,10 +24,10 @@ WAITING = {("fetch", "up_for_reschedule"): FOR_FILE, ("approve", "awaiting_input
 RETRY = "up_for_retry"
 
 SERVERS = {"fetch": "The server with the export", "notify": "The mail server"}
-"""Which server a stage needs; stages that need none need the artifacts, and the others the library system."""
+"""The servers of two stages. Those in OWN need only the artifacts, and all others the library system."""
 
 BUSY = "Another load into the same library system"
-"""How the message of a load begins that waited too long for another one; see loads.leases."""
+"""The beginning of the message of a load that waited too long for another one; see loads.leases."""
 
 OWN = ("validate", "transform", "report")
 """The stages that need no server but the storage of the artifacts."""

@@ -24,7 +24,7 @@ from patronload.targets.connection import Connection
 from patronload.targets.folio.errors import BUSY
 
 TRIES = 3
-"""Of a request that the server asked to repeat."""
+"""The number of tries of a request that the server asked to repeat."""
 
 RENEW_BEFORE = 60.0
 """Seconds. FOLIO finishes a request that it accepted before the token ran out; this has to outlast the way there."""

@@ -200,7 +200,7 @@ class Folio:
 
     def users_with_open(self, path: str, key: str, ids: Iterable[str]) -> set[str]:
         """
-        Which of the users have an open entry at `path`: a loan, or a fee.
+        The users, of those given, who have an open entry at `path`: a loan, or a fee.
 
         FOLIO: mod-circulation and mod-feesfines; both have userId and status.name. Raises TargetError when they may not
         be read.
@@ -249,7 +249,7 @@ class Folio:
             raise errors.unreachable(self._place, error) from error
 
     def _pages(self, path: str, key: str) -> Iterator[Record]:
-        """By id, each page after the last one's: FOLIO's offset may repeat and miss what changes meanwhile."""
+        """The pages, by id and not by offset: FOLIO's offset may repeat and miss entries that change meanwhile."""
         after = ""
         while True:
             query = f'id>"{after}" sortBy id' if after else "cql.allRecords=1 sortBy id"
@@ -405,7 +405,7 @@ def cql_text(value: str) -> str:
 
 
 def batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """As many texts as fit into one query."""
+    """Batches of as many texts as fit into one query."""
     batch: list[str] = []
     size = 0
     for text in texts:

@@ -48,7 +48,7 @@ class Reading(NamedTuple):
 
 class Departures(NamedTuple):
     """
-    Those who leave, what becomes of each patron whose turn it is (see DEPARTURES), sentences for the report, and the
+    The leavers, the result for each patron whose turn it is (see DEPARTURES), sentences for the report, and the
     rows and keys of those who are inactive already.
     """
 
@@ -126,7 +126,7 @@ class _Departing:
         yield from _excepted_values(theirs, self.leaving.rules.exceptions)
 
     def _open_cases(self, ids: list[str]) -> dict[str, str]:
-        """By user id: what is still open. If it cannot be read, everyone stays."""
+        """The user id -> what is still open. If that cannot be read, everyone stays."""
         found: dict[str, str] = {}
         for check in self.leaving.rules.unless:
             try:

@@ -52,7 +52,7 @@ class Field(NamedTuple):
 
     @property
     def path(self) -> str:
-        """As the mapping writes it."""
+        """The path as the mapping writes it."""
         return f"{self.inside}.{self.name}" if self.inside else self.name
 
 

@@ -83,7 +83,7 @@ class Taken(NamedTuple):
 
 def undone(before: Record, written: Record, now: Record, paths: Iterable[str]) -> Taken:
     """
-    Which of the paths that a load wrote go back: where FOLIO (`now`) still has what the load wrote.
+    The paths that a load wrote and that go back: where FOLIO (`now`) still has what the load wrote.
 
     A path is in neither list if FOLIO has what it had before.
     """

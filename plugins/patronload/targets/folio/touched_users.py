@@ -72,7 +72,7 @@ class Stored:
         return map(self.holder, range(len(self._users)))
 
     def holder_of_key(self, key: str) -> Holder | None:
-        """As `user`, also of those who only hold an id of the load."""
+        """Like `user`, including users who only hold an id of the load."""
         return next(map(_holder, self._with("externalSystemId", key)), None)
 
     def without_key(self, name: str, value: str) -> Record | None:

@@ -415,7 +415,7 @@ def _reject(row: int, _key: str, stay: _Stay) -> tuple[Any, ...]:
 
 
 def _to_send(line: _Patron) -> Line:
-    """As a line of an ordinary plan; each path has its condition."""
+    """The patron as a line of an ordinary plan; each path has its condition."""
     now = json.loads(line.now)
     paths = "\n".join(three_way.if_same(path, three_way.value_at(now, path)) for path in line.fields)
     return Line(line.row, line.record, line.stored["id"], paths, [], action="update", later=line.later)

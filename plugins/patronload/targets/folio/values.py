@@ -37,7 +37,7 @@ class Values:
         self.options: dict[str, Counter[str]] = {}
         """To be created: options of each custom field, with their rows."""
         self._codes: dict[str, str] = {}
-        """Of departments that may be created, by name."""
+        """The codes of departments that may be created, by name."""
         self._left_out = LeftOut(target, reference, self._could_create_department, self._may_create_option)
         self._taken = {fold(one) for entry in reference.departments.values() for one in _name_and_code(entry)}
 

@@ -18,7 +18,7 @@ UNKNOWN = Change("", None, None, "sent, because it is not known what Infiniti ha
 
 
 def changes(before: Record | None, after: Record, why: str = FILE) -> list[Change]:
-    """What is different in `after`, a row to be sent, from `before`, the row confirmed last; None if unknown."""
+    """The differences between `after`, a row to be sent, and `before`, the row confirmed last; None if unknown."""
     if before is None:
         return [UNKNOWN]
     return list(_different(before, after, why)) or [AGAIN]

@@ -247,7 +247,7 @@ def _with_before(lines: list[Line], mapping: Mapping, background: Background) ->
 
 def _departures(leaving: Leaving | None, mapping: Mapping) -> tuple[list[Line], pl.DataFrame]:
     """
-    Those who leave, sent as their last row with `enabled` N; see delivery.DEPARTURES.
+    The leavers, sent as their last row with `enabled` N; see delivery.DEPARTURES.
 
     Infiniti: a row needs all required columns, so someone whose last row is not kept any more is not sent.
     """
