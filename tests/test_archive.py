@@ -3,7 +3,7 @@
 import html
 import json
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -82,12 +82,13 @@ def test_the_librarys_own_file_comes_first(loaded):
 def test_of_several_runs_the_export_that_was_fetched_last_is_taken(loaded):
     """Not a copy of an older one that was made later, and not another day's."""
     loaded.loaded("copy", past=True, load_anyway="x")
+    copied = datetime.now(UTC).replace(microsecond=0)
     for number, (run, day) in enumerate([("second", DAY), ("next day", days_after(1))]):
         loaded.deliver(range(4 + number), name=name_of(day), day=day, hour=9)
         later = loaded.load(run, day=day)
         stages.fetch(later)
         known = later.run.read_json(names.DELIVERY)
-        later.run.write_json(names.DELIVERY, known | {"fetched": f"2027-01-0{number + 1}T00:00:00+00:00"})
+        later.run.write_json(names.DELIVERY, known | {"fetched": (copied + timedelta(days=number + 1)).isoformat()})
         (exports(loaded) / name_of(day)).unlink()
     told = loaded.loaded("again", past=True)
     assert (told.export.archive.run, told.rows) == ("second", 4)
