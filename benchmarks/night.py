@@ -40,7 +40,7 @@ TARGET = 50
 
 
 class Cost(NamedTuple):
-    """What a loader needed for a number of patrons."""
+    """The requests and seconds of a loader for a number of patrons."""
 
     requests: int
     seconds: float

@@ -52,7 +52,7 @@ TARGETS = {
 
 
 class Cost(NamedTuple):
-    """What a stage took: seconds, seconds of CPU, and its peak memory in MB."""
+    """The cost of a stage: seconds, seconds of CPU, and its peak memory in MB."""
 
     seconds: float
     cpu: float

@@ -111,7 +111,7 @@ def load(folder: Path, name: str, day: date) -> Load:
 
 
 def leave(run: Run, lines: Iterable[str]) -> None:
-    """What fetch and validate leave behind."""
+    """Write the artifacts of fetch and validate."""
     count = 0
     with run.writing(names.EXPORT) as file:
         file.write(HEADER.encode())

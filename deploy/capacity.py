@@ -1,5 +1,5 @@
 """
-What a number of libraries needs: slots, memory, disk. docs/capacity.md explains it, and shows what this prints.
+Compute what a number of libraries needs: slots, memory, disk. docs/capacity.md explains it, and shows what this prints.
 
     python deploy/capacity.py --libraries 100 --rows 30000 --largest 300000 --hours 4
 
@@ -27,24 +27,24 @@ PARTS_GB = 4.0
 """Memory of everything but the workers: PostgreSQL, Redis, S3, scheduler, API server, DAG processor."""
 
 DATABASE_KB = 20
-"""What a load leaves in Airflow's database."""
+"""The size of a load in Airflow's database."""
 DAG_KB = 20
-"""What a DAG takes there."""
+"""The size of a DAG there."""
 LOG_KB = 45
 """The logs of a load's tasks."""
 ARTIFACT_KB, ARTIFACT_BYTES_PER_ROW = 64, 330
-"""What a load leaves in its folder, and more of it for each row, until the patrons are purged."""
+"""The size of a load's folder, and the size for each row, until the patrons are purged."""
 REPORT_KB = 40
-"""What remains of a load after that."""
+"""The size of a load after that."""
 
 READING_SECONDS = 0.035
-"""Of a processor, to read one tenant file and store its DAG."""
+"""The time of a processor to read one tenant file and store its DAG."""
 READ_EVERY = (500, 120, 300)
 """Up to this number of libraries they are read every 120 seconds, from there on every 300."""
 
 
 class Plan(NamedTuple):
-    """What is asked for: libraries, rows in a common and in the largest export, the share of rows that change."""
+    """The question: libraries, rows in a common and in the largest export, the share of rows that change."""
 
     libraries: int
     rows: int = 20_000
@@ -59,7 +59,7 @@ class Plan(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What it takes."""
+    """The answer: what the libraries need."""
 
     minutes_a_load: float
     slots: int
@@ -129,7 +129,7 @@ def _line(cells: Sequence[str]) -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Print the table, or the line of one number of libraries."""
-    parser = argparse.ArgumentParser(description="What a number of libraries needs: slots, memory, disk.")
+    parser = argparse.ArgumentParser(description="Compute what a number of libraries needs: slots, memory, disk.")
     default = Plan(libraries=0)
     parser.add_argument("--libraries", type=int, help="without it, a table from 1 to 1,000")
     parser.add_argument("--rows", type=int, default=default.rows, help="in a common export (%(default)s)")

@@ -32,7 +32,7 @@ class Figures(NamedTuple):
     complaints: list[str]
     errors: list[str]
     conditions: tuple[str, ...] = ()
-    """What the run is about besides faults, such as edits made after the plan."""
+    """The subjects of the run besides faults, such as edits made after the plan."""
 
 
 TARGETS = ("folio", "infiniti", "folio-weeks", "infiniti-weeks")

@@ -35,7 +35,7 @@ from patronload.targets.delivery import Patience
 from sandbox.faults import Faults
 
 RETRIES = 3
-"""As in tasks.OPTIONS; a worker that died is retried by Airflow too."""
+"""The retries, as in tasks.OPTIONS; a worker that died is retried by Airflow too."""
 
 CLEARINGS = 8
 """So often the person on call clears the task; from the fourth time on nothing goes wrong any more."""
@@ -96,7 +96,7 @@ class MortalRun(Run):
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
-        """As ever, except at the moments that the schedule names."""
+        """Write as usual, except at the moments that the schedule names."""
         with self._reaper.around("artifact"), super().writing(name) as file:
             yield file
 
@@ -128,7 +128,7 @@ class Case(Protocol):
 
     @property
     def seed(self) -> int:
-        """By which it is made up again."""
+        """The seed that makes the same load again."""
 
     @property
     def columns(self) -> Sequence[str]:

@@ -57,7 +57,7 @@ def _is_kept(user: User) -> bool:
 
 
 def conditions(world: World) -> tuple[str, ...]:
-    """What a run is about besides faults, in words."""
+    """The subjects of a run besides faults, in words."""
     cards = Counter(row.cells["CARD"].lower() for row in world.rows if row.cells["CARD"])
     possible = {
         "createdDate kept by updates": world.keeps_created_date,

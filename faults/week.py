@@ -27,7 +27,7 @@ PEOPLE = (14, 26)
 
 Kind = Literal["complete", "half", "old", "again", "dry run", "by hand", "nothing", "undo", "given up"]
 """
-What arrives in a night: the complete file; every second row of it; a file older than the last one; the same file
+The files of a night: the complete file; every second row of it; a file older than the last one; the same file
 again; the complete file as a dry run, or named by a person; or no file.
 
 `undo`: no file, but a person undoes an earlier run. `given up`: a wrong file, whose load is killed halfway, not
@@ -46,12 +46,12 @@ class Person:
 
     @property
     def key(self) -> str:
-        """What the library system knows them by."""
+        """The key by which the library system knows them."""
         return self.cells["ID"]
 
 
 class Edit(NamedTuple):
-    """What a librarian does by hand: `note` writes a middle name, `phone` another telephone number, `off` makes
+    """A librarian's edit by hand: `note` writes a middle name, `phone` another telephone number, `off` makes
     inactive, `staff` gives the type staff, `lend` and `give back` a book.
     """
 

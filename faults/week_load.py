@@ -86,12 +86,12 @@ class WeekRun(Run):
 
     @property
     def shared(self) -> Run:
-        """As ever, but as mortal as the run."""
+        """The usual shared folder, as mortal as the run."""
         return WeekRun(Path(str(self.folder.parent)), self._mortal)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
-        """As ever, except at the moments that the schedule names."""
+        """Write as usual, except at the moments that the schedule names."""
         with self._mortal.writing(name), super().writing(name) as file:
             yield file
 
@@ -105,16 +105,16 @@ class Ground(Protocol):
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong there."""
+        """The faults of the stand-in."""
 
     def begin(self, week: Week) -> None:
-        """As it is before the first night."""
+        """Bring the stand-in into its state before the first night."""
 
     def arm(self, seed: int, requests: int) -> Schedule:
         """Prepare what goes wrong in one night."""
 
     def edit(self, edit: Edit) -> None:
-        """What a librarian does by hand."""
+        """Make a librarian's edits by hand."""
 
     def heal(self) -> None:
         """From now on nothing goes wrong."""
@@ -137,7 +137,7 @@ class Ground(Protocol):
 
 
 class Played(NamedTuple):
-    """What a night came to: the last report (None if no run was started), and how it was reached."""
+    """The result of a night: the last report (None if no run was started), and how it was reached."""
 
     report: dict[str, Any] | None
     attempts: int
@@ -282,7 +282,7 @@ class WeekStage(Product):
 
 
 def check(load: Load) -> bool:
-    """What validate does, without Great Expectations, which would take longer than all the rest; whether it ends."""
+    """Validate as the stage does, but without Great Expectations, which would take too long; whether it ends."""
     if load.run.names(names.SENT) or load.run.names(names.RESULTS):
         return False
     with failures.recording(load, "validate"):
@@ -298,7 +298,7 @@ def check(load: Load) -> bool:
 
 
 def approve(load: Load) -> None:
-    """What the stage approve does when a person says yes, without the mail."""
+    """Approve as the stage does when a person approves, without the mail."""
     if questions.verdicts_to_answer(load.run) and not reruns.anything_sent(load.run):
         approval.record_answer(load, TURN, None)
         approval.check_answer(load, approval.record_answer(load, TURN, YES))

@@ -21,7 +21,7 @@ __all__ = ["ASIDE", "AWAY", "HERE", "LEFT", "Memory", "Oracle", "Outcome", "User
 
 @dataclass
 class Outcome:
-    """What a night must come to; `left` and `waiting` are None where nothing is said about leavers."""
+    """The required result of a night; `left` and `waiting` are None where nothing is said about leavers."""
 
     outcome: str
     left: int | None = None
@@ -75,7 +75,7 @@ class Oracle:
                     memory.pop(key, None)
 
     def night(self, night: Night) -> Outcome:
-        """What the night must come to; the users are then as they must be."""
+        """Move on by a night: its required result. The users are then as they must be."""
         self.edit(night.edits)
         if night.kind == "nothing":
             return Outcome("no file")
@@ -106,7 +106,7 @@ class Oracle:
         return outcome
 
     def _ran(self, night: Night, users: dict[str, User], memory: dict[str, Memory], **about: object) -> Ran:
-        """What a run changed, by what there was before it."""
+        """The changes of a run, compared with the state before it."""
         return Ran(
             night.day,
             week_undo.changes(users, self.users),

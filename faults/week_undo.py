@@ -1,4 +1,4 @@
-"""What undoing a run must come to, written from docs/undo.md; a part of the oracle of weeks."""
+"""The required result of undoing a run, written from docs/undo.md; a part of the oracle of weeks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import date
 from typing import TypeVar
 
 HERE, AWAY, LEFT, ASIDE = "here", "away", "left", "aside"
-"""Of a patron whom a tenant's loads brought in: in its last file; missing; made inactive; inactive before or gone."""
+"""A patron whom a tenant's loads brought in: in its last file; missing; made inactive; inactive before or gone."""
 
 Thing = TypeVar("Thing")
 
 
 @dataclass
 class User:
-    """What the library system must have of someone."""
+    """The data that the library system must have of a person."""
 
     cells: dict[str, str]
     active: bool = True
@@ -33,7 +33,7 @@ class User:
 
 @dataclass
 class Memory:
-    """What a tenant's loads know of one patron; `last`: the day of the last load that had them, None without one."""
+    """A patron as a tenant's loads know them; `last`: the day of the last load that had them, None without one."""
 
     state: str = HERE
     since: date | None = None
@@ -43,7 +43,7 @@ class Memory:
 
 @dataclass
 class Ran:
-    """What a run changed: users and memory, each as before and as the run left them; and the file, or what it undid."""
+    """The changes of a run: users and memory, each before the run and after it; and the file, or what it undid."""
 
     day: date
     users: dict[str, tuple[User | None, User]]
@@ -89,7 +89,7 @@ def blindly(now: User, was: User | None, wrote: User, *, kept: bool) -> User:
 
 def memory(now: Memory, was: Memory | None, wrote: Memory, newest: date | None) -> Memory:
     """
-    What is known of a patron without the run. What later loads have found stays; but the run does not count any more.
+    The knowledge about a patron without the run. What later loads have found stays; the run no longer counts.
 
     `newest`: the day of the last load that counts.
     """

@@ -60,7 +60,7 @@ class FolioWeeks(FolioGround):
         return armed
 
     def edit(self, edit: Edit) -> None:
-        """By hand, in FOLIO's own pages."""
+        """Edit users by hand, in FOLIO's own pages."""
         store = self.stores[FOLIO_TENANT]
         user = store.user(edit.key)
         if user is None:
@@ -200,7 +200,7 @@ class InfinitiWeeks(InfinitiGround):
         return {"target": "infiniti", "fields": fields, "lookups": {"groups": {one: one for one in GROUPS}}}
 
     def phone_of(self, key: str) -> str | None:
-        """What the school has instead of a telephone number; None if there is no user with this key."""
+        """The school's field that takes the place of a telephone number; None if there is no user with this key."""
         user = self.school.users.get(key)
         return user.get("formclass", "") if user else None
 
@@ -269,7 +269,7 @@ def _add(total: dict[str, int], played: Played) -> None:
 
 
 def _of_report(played: Played, must: Outcome, night: Night) -> Iterator[str]:
-    """What the report says against the oracle, and both of its sums."""
+    """Compare the report with the oracle, and check both of its sums."""
     report = played.report
     if report is None:
         return

@@ -44,7 +44,7 @@ READY = (
     "patronload.stages.post",
     "patronload.stages.report",
 )
-"""What a task needs and is slow to import."""
+"""The modules that a task needs and that are slow to import."""
 
 PATIENT_SQLITE = {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "patient_sqlite.CONNECT_ARGS",

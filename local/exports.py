@@ -31,7 +31,7 @@ WATTLEGROVE_COLUMNS = (
 )  # fmt: skip
 
 NORTHFIELD_DEPARTMENTS = ("Biology", "Chemistry", "Classics", "Computer Science", "History", "Mathematics", "Music")
-"""What the demo's FOLIO must know as departments; the export also names one that it does not know."""
+"""The departments of the demo's FOLIO; the export also names one that it does not have."""
 UNKNOWN_DEPARTMENT = "Oceanography"
 
 WINDOWS = "cp1252"

@@ -45,7 +45,7 @@ SCHOOL = "wattlegrove"
 
 
 class Ports(NamedTuple):
-    """Which port each server takes; 0 is any free one."""
+    """The port of each server; 0 means any free one."""
 
     folio: int = 0
     sftp: int = 0

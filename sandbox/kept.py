@@ -1,4 +1,4 @@
-"""What the library systems have, kept in the sandbox's folder from one start to the next."""
+"""Keep the content of the library systems in the sandbox's folder from one start to the next."""
 
 from __future__ import annotations
 

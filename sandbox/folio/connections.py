@@ -10,7 +10,7 @@ CONNECTIONS = 5
 """FOLIO: mod-user-import HttpClientUtil keeps Vert.x's default pool: five connections for all tenants together."""
 
 MEASURED_CALL_SECONDS = 0.011
-"""What a call to the real modules takes at least, measured: 110 to 170 users a second at two to three calls each."""
+"""The minimum seconds of a call to the real modules, measured: 110 to 170 users a second at two to three calls each."""
 
 
 class Connections:

@@ -99,7 +99,7 @@ class _Parser:
         return _comparison(index, comparison, self._term())
 
     def _modifiers(self) -> list[str]:
-        """What follows a comparison, as in ==/number or =/@type=x; of these only number means something here."""
+        """The modifier after a comparison, as in ==/number or =/@type=x; of these only number means something here."""
         found = []
         while self._peek() == "/":
             self._at += 1

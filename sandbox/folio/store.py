@@ -231,7 +231,7 @@ class Store:
         self.modules: dict[str, tuple[str, ...]] = dict(reference.MODULES)
         self.consortium: Consortium | None = None
         self.history: list[Event] = []
-        """What happened to each user, in order."""
+        """The events of each user, in order."""
 
     def note(self, what: Literal["created", "updated", "deleted"], user_id: str) -> None:
         """Keep in mind what happened to a user."""

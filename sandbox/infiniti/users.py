@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 User = dict[str, Any]
-"""What is kept of a user: the columns by their documented names, enabled and staffmember as true or false."""
+"""The stored data of a user: the columns by their documented names, enabled and staffmember as true or false."""
 
 COLUMNS = (
     "username", "enabled", "staffmember", "givenname", "surname", "middlename", "preferredname", "emailaddress",
