@@ -46,7 +46,7 @@ def test_a_server_that_cannot_replace_a_file_gets_it_too(home: Path, connect, mo
 def test_where_we_may_not_write_the_error_says_what_to_ask_for(home: Path, connect):
     """A file of that name that is not ours, or a parent folder that is not there."""
     connect()
-    with pytest.raises(SourceError, match=r"We have no permission to write to nowhere/rejects on stclare_sftp"):
+    with pytest.raises(SourceError, match=r"We cannot write to nowhere/rejects on stclare_sftp"):
         sources.put(SOURCE, {"nowhere/rejects/a.csv": b"x"})
     locked = home / ".a.csv.part"
     locked.write_text("somebody else's")

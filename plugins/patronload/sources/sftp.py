@@ -76,7 +76,7 @@ class _Account(Place):
                 self._rename(part, path)
         except (FileNotFoundError, PermissionError) as error:
             raise SourceError(
-                f"We have no permission to write to {self.display_name(folder or '.')} ({_reason(error)}). Ask its "
+                f"We cannot write to {self.display_name(folder or '.')} ({_reason(error)}). Ask its "
                 "owner to create the folder and to let our account write there."
             ) from error
 
