@@ -1,6 +1,8 @@
 """A person is asked before an unusual load: what is asked, what an answer is good for, and what becomes of the run."""
 
 import html
+import re
+import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -98,6 +100,59 @@ def test_the_question(asking, mails):
         assert "Group undergrad" in text
         assert question.files[1] in " ".join(text.split())
         assert f"{question.until:%H:%M}" in text
+
+
+def number(question, *names, column=1):
+    """The sum of some figures of a question, by the beginning of their names; `column` 2 is the last load's."""
+    found = [figure for figure in question.figures if figure.name.startswith(names)]
+    return sum(int(figure[column].replace(",", "")) for figure in found if figure[column])
+
+
+PLANNED = ("To create", "To update", "To bring back", "Unchanged")
+BY_GROUP = ("Group", "Other groups", "In patron groups", "Without a patron group")
+
+
+@pytest.mark.parametrize("loads", [0, 1])
+def test_the_figures_add_up(library, loads):
+    """The patron groups are as many as the plan sends or leaves, and with the rejected rows they are all rows."""
+    library.configure(approval={"first_load": True}, limits={"row_change": "20%"})
+    library.deliver(range(1, 21), cells={"patronGroup": "Student"})
+    for _ in range(loads):
+        before = planned(library, "first")
+        stages.approve(before, TURN)
+        stages.approve(before, TURN, YES)
+        stages.post(before)
+    # Other users of FOLIO have these user names, so only the plan can reject the rows.
+    users = library.folio.store("main").users
+    for number_of in (91, 92):
+        users.put({"id": f"{uuid.uuid4()}", "username": f"user{number_of}", "externalSystemId": f"x-{number_of}"})
+    library.deliver([*range(1, 8), 91, 92], day=days_after(1))
+    question = stages.approve(planned(library), TURN)
+    assert number(question, "Rejected") == 2
+    assert number(question, *PLANNED) == 7
+    assert number(question, *BY_GROUP) == 7
+    assert number(question, "Rows") == number(question, *BY_GROUP, "Rejected", "Skipped")
+    if loads:
+        assert number(question, "Rows", column=2) == number(question, *BY_GROUP, "Rejected", column=2) == 20
+
+
+def test_one_load_is_called_the_last_one(asking, mails):
+    """A mail once named two. A dry run since does not count, and all sentences agree."""
+    asking.deliver(range(21), day=days_after(1))
+    asking.loaded("between", day=days_after(1))
+    asking.deliver(range(19), day=days_after(2))
+    asking.loaded("dry", day=days_after(2), dry_run=True)
+    asking.deliver(range(6), day=days_after(3))
+    load = asking.load("asks", day=days_after(3))
+    for step in BEFORE:
+        step(load)
+    question = stages.approve(load, TURN)
+    named = re.findall(r"last load, of (\d+ \w+ \d{4})", f"{question.sentences} {question.files}")
+    assert len(named) > 1
+    assert set(named) == {"21 November 2026"}
+    (mail,) = mails
+    assert "20 November 2026" not in mail.text
+    assert "22 November 2026" not in mail.text
 
 
 def test_airflows_page(asking):

@@ -137,9 +137,14 @@ def _from_json(content: dict[str, Any]) -> Loaded:
         columns=tuple(content["columns"]),
         rows=int(content["rows"]),
         rejected=int(content["rejected"]),
-        groups={str(name): int(count) for name, count in content["groups"].items()},
+        groups=_counts(content["groups"]),
         by_hand=bool(content["by_hand"]),
-        # An entry of an earlier version lacks it.
+        # An entry of an earlier version lacks these.
         earlier=tuple(map(str, content.get("earlier", ()))),
         undone=content.get("undone"),
+        loaded=_counts(content["loaded"]) if content.get("loaded") is not None else None,
     )
+
+
+def _counts(content: dict[str, Any]) -> dict[str, int]:
+    return {str(name): int(count) for name, count in content.items()}

@@ -162,12 +162,17 @@ class GateVerdict(Part):
 
 
 class GateFigures(Part):
-    """The counts of a stage's gates. `newest` is the hash of the newest file in the history."""
+    """
+    The counts of a stage's gates. `newest` is the hash of the newest file in the history; `groups` are the patrons of
+    the file by patron group, `planned` those of them whom the plan neither rejects nor skips.
+    """
 
     mended: bool = False
     newest: str | None = None
     groups: dict[str, int] = Field(default_factory=dict)
+    planned: dict[str, int] | None = None
     rejected: int = 0
+    skipped: int = 0
 
 
 class GatesOfStage(Part):

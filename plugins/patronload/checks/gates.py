@@ -38,7 +38,7 @@ class Loaded(NamedTuple):
 
     `file_day` is the day that the file is of: the run's where the path has a date in it, else that of its modification.
     `earlier` are the runs that had loaded the same file before, the first one first. `undone` is the run that has
-    undone the load.
+    undone the load. `groups` counts the patrons of the file, `loaded` those of them who were loaded.
     """
 
     run: str
@@ -54,6 +54,7 @@ class Loaded(NamedTuple):
     by_hand: bool
     earlier: tuple[str, ...] = ()
     undone: str | None = None
+    loaded: Mapping[str, int] | None = None
 
     @property
     def position(self) -> tuple[date, datetime]:

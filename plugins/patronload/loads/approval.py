@@ -264,6 +264,8 @@ def _figures(run: Run, last: Loaded | None, planned: PlanSummary) -> Iterator[Fi
     plan, counted = Plan.read(run), questions.figures(run)
     yield Figure("Rows", f"{Validation.read(run).rows:,}", f"{last.rows:,}" if last else "")
     yield Figure("Rejected", f"{counted.rejected:,}", f"{last.rejected:,}" if last else "")
+    if counted.skipped:
+        yield Figure("Skipped", f"{counted.skipped:,}", "")
     yield Figure("To create", f"{plan.new:,}", "")
     yield Figure("To update", f"{plan.known - planned.number_of('return'):,}", "")
     for each in planned.actions:
@@ -273,7 +275,12 @@ def _figures(run: Run, last: Loaded | None, planned: PlanSummary) -> Iterator[Fi
         yield Figure("To take over", f"{adopt['users']:,}", "")
     if people := plan.people:
         yield Figure("Not in the file", f"{people['known'] - people['in_file']:,}", "")
-    yield from _groups(counted.groups, last.groups if last else {})
+    # A run of an earlier version counted the groups before the plan only, so they need not add up.
+    groups = counted.groups if counted.planned is None else counted.planned
+    yield from _groups(groups, (last.groups if last.loaded is None else last.loaded) if last else {})
+    without = plan.new + plan.known + planned.number_of("unchanged") - sum(groups.values())
+    if without and counted.planned is not None:
+        yield Figure("Without a patron group", f"{without:,}", "")
 
 
 def _groups(now: Mapping[str, int], before: Mapping[str, int]) -> Iterator[Figure]:

@@ -19,16 +19,15 @@ from typing import NamedTuple
 
 import polars as pl
 
-from patronload.artifacts import names, questions
+from patronload.artifacts import names, questions, tables
 from patronload.artifacts.history import History
 from patronload.artifacts.models import Delivery, GateFigures, Gates, GatesOfStage, GateState, GateVerdict, Validation
 from patronload.checks import effects, gates
 from patronload.checks import unread as unread_columns
 from patronload.checks.gates import LAST, Loaded, Verdict
-from patronload.config.mapping import Mapping
 from patronload.errors import ValidationError
 from patronload.exports.reading import Export, Facts
-from patronload.loads import approval
+from patronload.loads import approval, group_counts
 from patronload.loads.load import Load
 
 ORDER = ("validate", "transform", "plan", "post")
@@ -48,10 +47,6 @@ ABOUT_PEOPLE = (questions.LEAVERS, questions.ADOPT)
 
 NEVER_ASKED = ("trailer",)
 """The file itself says that it is incomplete, and a person cannot know better."""
-
-
-FEWEST_NAMED, RARE = 5, "(values of fewer than 5 rows)"
-"""A value of fewer rows is not named where no lookup says which values there are, but counted as RARE."""
 
 
 class Arrival(NamedTuple):
@@ -126,7 +121,7 @@ def check_patrons(load: Load, export: Facts, patrons: pl.DataFrame, rejected: in
 
     `patrons` has key and group. Raises ValidationError.
     """
-    groups = _counts_of_groups(patrons["group"], load.mapping(export.columns))
+    groups = group_counts.count(patrons["group"], load.mapping(export.columns))
     if export.mended:
         _hold(load, "transform", [], GateFigures(groups=groups))
         return
@@ -141,24 +136,23 @@ def check_patrons(load: Load, export: Facts, patrons: pl.DataFrame, rejected: in
     _hold(load, "transform", verdicts, GateFigures(groups=groups))
 
 
-def _counts_of_groups(groups: pl.Series, mapping: Mapping) -> dict[str, int]:
-    """
-    How many patrons each group has. gates.json and the history outlive the patrons' data, and without a lookup the
-    column may hold anything, even names; so rare values are counted together.
-    """
-    rule = mapping.fields.get(mapping.system.group)
-    counts = groups.drop_nulls().value_counts().sort("group")
-    if rule is not None and any(variant.columns and not variant.lookup for variant in rule.variants):
-        named = pl.when(pl.col("count") < FEWEST_NAMED).then(pl.lit(RARE)).otherwise("group")
-        counts = counts.group_by(named.alias("group")).agg(pl.col("count").sum()).sort("group")
-    return dict(counts.iter_rows())
-
-
 def check_rejects(load: Load, export: Facts, rejected: int, more: Iterable[Verdict]) -> None:
-    """After plan: with those that it set aside, are about as many rows rejected as in the last loads?"""
+    """
+    After plan: with those that it set aside, are about as many rows rejected as in the last loads?
+
+    Counts the groups again without them, because a person reads these counts beside those of the plan.
+    """
     last = [] if export.mended else History(load.run).last(LAST)
     verdicts = [] if export.mended else [*gates.rejects(load.tenant.limits, rejected, export.rows, last), *more]
-    _hold(load, "plan", verdicts, GateFigures(rejected=rejected))
+    planned = _groups_without(load, group_counts.set_aside(load.run))
+    skipped = tables.read_skipped(load.run).height
+    _hold(load, "plan", verdicts, GateFigures(rejected=rejected, planned=planned, skipped=skipped))
+
+
+def _groups_without(load: Load, rows: Iterable[int]) -> dict[str, int]:
+    """The patrons of each group, without these rows."""
+    made = questions.figures(load.run).groups
+    return group_counts.without(load.run, load.tenant.system.group, made, rows)
 
 
 def ask_undo(load: Load, sentence: str, rejected: int) -> None:
@@ -186,11 +180,12 @@ def is_first(load: Load) -> bool:
     return not History(load.run).last(1)
 
 
-def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
+def record(load: Load, rejected: int, patrons: pl.DataFrame, refused: Iterable[int] = ()) -> None:
     """
     Add a successful load to the history; `rejected` counts all rows that did not become patrons.
 
-    `patrons` has the target's key field. The same load may be recorded again.
+    `patrons` has the target's key field; `refused` are the rows that the target refused. The same load may be recorded
+    again.
     """
     figures = questions.figures(load.run)
     if figures.mended:
@@ -208,6 +203,7 @@ def record(load: Load, rejected: int, patrons: pl.DataFrame) -> None:
         rows=validation.rows,
         rejected=rejected,
         groups=figures.groups,
+        loaded=_groups_without(load, [*group_counts.set_aside(load.run), *refused]),
         # The usual file that someone names to load it again is the usual one still.
         by_hand=_by_hand(load) and (before is None or before.by_hand),
         earlier=tuple(run for run in (*before.earlier, before.run) if run != load.run_id) if before else (),

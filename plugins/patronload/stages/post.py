@@ -43,7 +43,7 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
         check_loaded(load, totals, rejected)
         if totals.created + totals.updated or tables.read_unchanged(load.run).height:
             patrons = tables.read(load.run, names.PATRONS, [load.tenant.system.key])
-            gatekeeper.record(load, rejected + totals.failed, patrons)
+            gatekeeper.record(load, rejected + totals.failed, patrons, _refused(load))
     log.info(
         "Posted in %s: %s, of whom %s were created, %s updated, %s refused",
         count_of(totals.chunks, "chunk"),
@@ -51,6 +51,11 @@ def post(load: Load, tell: Callable[[str], None] = log.debug) -> Counts:
         *(f"{number:,}" for number in (totals.created, totals.updated, totals.failed)),
     )
     return totals._asdict() | _about(load)
+
+
+def _refused(load: Load) -> list[int]:
+    """The rows that the library system refused."""
+    return [failed.row for result in Progress.of(load.run).results for failed in result.failed]
 
 
 def _send(load: Load, target: Target, tell: Callable[[str], None]) -> Totals:
