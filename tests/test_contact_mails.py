@@ -1,16 +1,29 @@
 """What contacts read: their own words, their own links, who can fix a row, and buttons."""
 
+import ast
 import json
 import re
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
-from leftovers import TENANT, build, rejects
+from leftovers import TENANT, build, left_behind, rejects
 from test_notify import OUTCOMES, WITH_REJECTS, text_of
 
+from patronload import errors
 from patronload.config.links import Links
-from patronload.reporting import contact_steps, mails, places, signed_links, who_fixes
+from patronload.reporting import (
+    account,
+    approval_question,
+    contact_steps,
+    mails,
+    places,
+    signed_links,
+    who_fixes,
+    words,
+)
 from patronload.reporting.places import Reader
-from patronload.reporting.report import Reason
+from patronload.reporting.report import Reason, Undo
 
 BASE = "https://loads.example"
 DESK, HEAD, ONCALL = "desk@library.example", "head@library.example", "oncall@consortium.example"
@@ -28,6 +41,29 @@ def key(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_PATRONLOAD_LINKS", json.dumps(connection))
 
 
+LEFT_OUT = ("drafts.py", "preview.py")
+"""Messages of the command line; no mail has them."""
+
+PLACEHOLDER = "Seven"
+
+
+def messages():
+    """Every message of the code that a contact may read, with a word in the place of each value."""
+    for path in sorted(Path(errors.__file__).parent.rglob("*.py")):
+        calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and node.args)
+        for call in calls if path.name not in LEFT_OUT else ():
+            if isinstance(call.func, ast.Name) and call.func.id in words.EXPORTS_OWN:
+                yield text_of_code(call.args[0])
+
+
+def text_of_code(node):
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(text_of_code(part) for part in node.values)
+    return PLACEHOLDER
+
+
 def of(tenant, outcome, base=BASE):
     report = build(tenant=tenant, **OUTCOMES[outcome]).model_copy(update={"run": "scheduled__2026-11-21"})
     return {mail.to: mail for mail in mails.result_mails(places.site(tenant, base), report)}
@@ -41,6 +77,69 @@ def test_a_contact_reads_no_word_of_airflow(key, outcome):
         without_links = re.sub(r"https://\S+", "", mail.text)
         for part in (without_links, text_of(mail.html)):
             assert not AIRFLOW_WORDS.search(part), AIRFLOW_WORDS.search(part)
+
+
+@pytest.mark.parametrize("message", [*messages()])
+def test_no_message_loses_its_point_or_names_what_a_contact_does_not_know(message):
+    """Every error that a contact reads: something is left of it, and no word of Airflow, no key, no run."""
+    left = contact_steps.without_technical(message)
+    assert left or re.search(r"tenant file|\brun\b", message), "nothing is left of a message about the export"
+    assert not AIRFLOW_WORDS.search(left)
+    assert not re.search(r"\b(limits|source|target|keep)\.[a-z]|\bruns?\b|not_undone", left), left
+
+
+def test_keys_of_the_tenant_file_have_words():
+    """A contact reads a limit, and not its key; the name of a file stays."""
+    told = "The export has 6 rows; limits.min_rows requires at least 10. It is outgoing/source.pgp."
+    assert contact_steps.without_technical(told) == (
+        "The export has 6 rows; the limit requires at least 10. It is outgoing/source.pgp."
+    )
+
+
+UNDO = Undo(run="scheduled__1", day=date(2026, 11, 16), export="patrons.csv", patrons=7, back=7, partly=1)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "left", "step"),
+    [
+        ("undone", "loaded", "which patrons could not go back"),
+        ("dry_run", "dry_run", "This was a trial."),
+        ("stopped", "stopped", "The people on call have the same mail"),
+        ("failed", "failed", "The people on call have the same mail"),
+        ("declined", "declined", "If the load has to be undone after all, ask the people who look after your loads."),
+    ],
+)
+def test_a_contact_reads_about_an_undo(key, outcome, left, step):
+    """What follows from each end of it, in a contact's words; whoever sends the export can do nothing about it."""
+    ended = left_behind(**{name: value for name, value in OUTCOMES[left].items() if name != "dry_run"})
+    report = account.build(LINKED, "scheduled__2", UNDO.day, ended, dry_run=left == "dry_run", undo="scheduled__1")
+    report = report.model_copy(update={"undo": UNDO, "outcome": outcome})
+    (text,) = (mail.text for mail in mails.result_mails(places.site(LINKED, BASE), report) if DESK in mail.to)
+    told = " ".join(re.sub(r"https://\S+", "", text).split())
+    assert step in told
+    assert "the sender of the export" not in told
+    assert not AIRFLOW_WORDS.search(told)
+
+
+def test_an_approver_by_link_reads_no_key_no_path_and_no_run(key):
+    """The question in the mail and on the page is for people without an account in Airflow."""
+    question = approval_question.Question(
+        ("12 of 60 rows are rejected; limits.max_rejects allows 5%.",),
+        (
+            "Run to undo: scheduled__1.",
+            "Details: file:///artifacts/x/not_undone.csv has what stays.",
+            "The file is a.csv.",
+        ),
+        (approval_question.Figure("Rows", "60", ""),),
+        datetime(2026, 11, 21, 18, tzinfo=UTC),
+    )
+    (mail,) = mails.question_mails(places.site(LINKED, BASE), "scheduled__2", UNDO.day, question, None, "m")[:1]
+    assert mail.to == (HEAD,)
+    told = " ".join(re.sub(r"https://\S+", "", mail.text).split())
+    assert "12 of 60 rows are rejected; the limit allows 5%." in told
+    assert "The file is a.csv." in told
+    for unknown in ("limits.", "scheduled__", "file://", "not_undone"):
+        assert unknown not in told
 
 
 @pytest.mark.parametrize("outcome", ["stopped", "failed", "no_file", "declined"])

@@ -122,7 +122,7 @@ def _choose(members: list[zipfile.ZipInfo], member: str | None) -> zipfile.ZipIn
     if len(fitting) != 1:
         which = f"{len(files)} files" + (f", {len(fitting)} of them matching {member}" if member else "")
         raise SourceError(
-            f"The zip file has {which}, so it is not clear which one is the export. Write its name, or a pattern like "
+            f"The zip file has {which}, so it is unclear which one is the export. Write its name, or a pattern like "
             "patrons_*.csv, as source.member in the tenant file, or ask the sender for a single file."
         )
     if fitting[0].flag_bits & 1:

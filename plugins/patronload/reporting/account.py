@@ -48,11 +48,11 @@ def build(
     tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: bool, undo: str | None = None
 ) -> Report:
     """The report of a run, from whatever it left behind. `undo` is the run that it undoes."""
-    report = _of_load(tenant, run_id, day, left, dry_run=dry_run)
+    report = _of_load(tenant, run_id, day, left, dry_run=dry_run, undoes=bool(undo))
     return _of_undo(report, undo, left) if undo else report
 
 
-def _of_load(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: bool) -> Report:
+def _of_load(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_run: bool, undoes: bool) -> Report:
     of_file, departing = left.progress.split_leavers()
     left = replace(left, progress=of_file)
     fates = fates_of(left)
@@ -97,7 +97,7 @@ def _of_load(tenant: Tenant, run_id: str, day: date, left: LeftBehind, *, dry_ru
         load_anyway=left.gates.load_anyway if left.gates else None,
         approval=approval,
         nothing_to_do=done_before,
-        who=_who(tenant, left.failure, next(iter(reasons), None), ended_early=ended_early),
+        who=_who(tenant, left.failure, next(iter(reasons), None), ended_early=ended_early, undoes=undoes),
         folder=_folder(tenant),
         expert=tenant.people.airflow or "",
         can_be_asked=tenant.system.can_be_asked,
@@ -290,8 +290,8 @@ _FIXERS = {REGISTRY: "export", LIBRARY: "target", OFFICE: "target", MAPPING: "ai
 """Who can fix the rows of a reason -> who can act on a load that was stopped because of too many such rows."""
 
 
-def _who(tenant: Tenant, failure: Failure | None, reason: Reason | None, *, ended_early: bool) -> str:
-    """The sender of the export (Registrar, x1234). `reason`: the most frequent one."""
+def _who(tenant: Tenant, failure: Failure | None, reason: Reason | None, *, ended_early: bool, undoes: bool) -> str:
+    """The sender of the export (Registrar, x1234). `reason`: the most frequent one. An undo has no export."""
     if failure is None and not ended_early:
         return ""
     roles = {
@@ -302,6 +302,8 @@ def _who(tenant: Tenant, failure: Failure | None, reason: Reason | None, *, ende
     acts = _ACTS.get(failure.kind if failure else "", "airflow")
     if reason and failure and failure.kind == "ValidationError":
         acts = _FIXERS[fixer(reason, tenant.system.name).key]
+    if undoes and acts == "export":
+        acts = "airflow"
     role, name = roles[acts]
     return f"{role} ({name})" if name else role
 

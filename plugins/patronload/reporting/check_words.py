@@ -40,12 +40,15 @@ class Result(Protocol):
 
 
 class Finding(NamedTuple):
-    """A check that found something: the consequence, the finding, and the number of rows."""
+    """
+    A check that found something: the consequence, the finding, the number of rows, and how it is shown: as what stopped
+    the run (`fault`), as something to note (`noted`), or quietly.
+    """
 
     word: str
     sentence: str
     rows: int
-    is_fault: bool
+    look: str
 
 
 class Passed(NamedTuple):
@@ -62,7 +65,7 @@ def findings(checks: Iterable[Result]) -> list[Finding]:
             "Passed, mostly" if check.passed else FAILED_WORDS[check.scope],
             check.looks_for or check.sentence,
             check.failed or 0,
-            not check.passed,
+            "quiet" if check.passed else "fault" if check.scope == "file" else "noted",
         )
         for check in checks
         if not check.passed or check.failed

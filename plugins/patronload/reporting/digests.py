@@ -11,7 +11,7 @@ from patronload.artifacts import names
 from patronload.artifacts import run as runs
 from patronload.config import tenants
 from patronload.config.tenants import Tenant
-from patronload.reporting import mails, templates
+from patronload.reporting import contact_steps, mails, templates
 from patronload.reporting.report import Report, count_of
 from patronload.reporting.smtp import Mail
 from patronload.reporting.words import LOOKS, Look
@@ -111,19 +111,28 @@ def _look(*, good: bool) -> Look:
 
 
 class Line(NamedTuple):
-    """A load in a list: its day, its outcome and that one's colour, its figures, and what else is worth a mention."""
+    """
+    A load in a list: its day, its outcome and that one's colour, its figures, what else is worth a mention, and why it
+    failed.
+    """
 
     day: str
     word: str
     colour: str
     load: Report
     besides: str
+    reason: str
 
 
 def _line(load: Report) -> Line:
     look = LOOKS[load.outcome]
     word = f"{look.word}, corrected rows" if load.corrected else look.word
-    return Line(f"{load.day:%a} {load.day.day} {load.day:%b}", word, look.colour, load, _besides(load))
+    return Line(f"{load.day:%a} {load.day.day} {load.day:%b}", word, look.colour, load, _besides(load), _reason(load))
+
+
+def _reason(load: Report) -> str:
+    """Why a load failed, without what only people on call can use: contacts read this mail too."""
+    return contact_steps.without_technical(load.failure.message) if load.failure else ""
 
 
 def _besides(load: Report) -> str:

@@ -187,6 +187,7 @@ def question_mail(
     """The mail with the question; `link` leads to where the answer is given."""
     headline = f"{question.headline} Please answer"
     signed = bool(link and SIGNED_PAGES in link)
+    question = contact_steps.in_contact_words(question) if signed else question
     content = {
         "tenant": tenant,
         "dag": tenant.dag_id,

@@ -90,5 +90,5 @@ def next_steps(report: Report) -> list[str]:
     return [
         *([f"Open not_undone.csv in the artifacts. Correct these values by hand in {report.target}."] if stays else []),
         "Load the right file. It counts as newer than the load that was undone, and as not loaded yet.",
-        f"To repeat the load that was undone, start a run with this run's id in 'Undo': {report.run}",
+        "To repeat the load that was undone, start a run with the id of this run in 'Undo'.",
     ]

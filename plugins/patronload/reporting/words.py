@@ -268,7 +268,7 @@ def content(report: Report, dag_id: str, reader: Reader | None = None, places: P
         "reader": reader,
         "places": places or Places(),
         "message": _message(report, reader),
-        "who": report.who if reader.on_call or "Airflow" not in report.who else "the people on call",
+        "who": report.who if reader.on_call or "Airflow" not in report.who else contact_steps.on_call(report),
         "warnings": _warnings(report, reader),
         "fixers": [fixer(reason, report.target) for reason in report.reasons],
         "dag": dag_id,
