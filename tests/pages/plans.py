@@ -34,7 +34,10 @@ def written(run: Run, lines: list[tuple], before: int = 100) -> None:
         for part in frame.iter_slices(1000):
             writer.write(part)
         writer.close()
-    Plan(new=1, known=3, effects=tally.effects(before, before).to_json()).write(run)
+    effects = tally.effects(before, before)
+    sent = {action: effects.actions.get(action, 0) for action in ("create", "update", "return", "unchanged")}
+    known = sent["update"] + sent["return"]
+    Plan(new=sent["create"], known=known, unchanged=sent["unchanged"], effects=effects.to_json()).write(run)
 
 
 LINES = [

@@ -40,6 +40,7 @@ from patronload.in_airflow.pages import (
     uploads,
 )
 from patronload.in_airflow.pages import plan as plan_page
+from patronload.in_airflow.pages.body_sizes import BodySizes
 from patronload.reporting import finding, words
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ def application() -> FastAPI:
     """All of it. Airflow's own pages about its API are not wanted here."""
     app = FastAPI(openapi_url=None)
     app.exception_handler(HTTPException)(looks.refusal)
+    app.add_middleware(BodySizes)
     for path, show, *guards in (
         ("/", overview),
         ("/loads.json", figures.loads_json),

@@ -18,8 +18,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.models.log import Log
 from fastapi import Depends, FastAPI, Form, HTTPException, Request, Response, UploadFile
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from sqlalchemy.orm import Session
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from patronload import dates, plain_text
 from patronload.artifacts import names, questions
@@ -32,8 +34,9 @@ from patronload.errors import ConfigError, PatronloadError
 from patronload.in_airflow import answers
 from patronload.in_airflow.pages import loads, uploads
 from patronload.in_airflow.pages import plan as plan_page
+from patronload.in_airflow.pages.body_sizes import BodySizes
 from patronload.in_airflow.pages.rate_limits import Limiter
-from patronload.reporting import places, signed_links, templates, words
+from patronload.reporting import contact_steps, places, signed_links, templates, words
 from patronload.reporting.places import Reader
 from patronload.reporting.report import Report
 from patronload.reporting.signed_links import ExpiredLinkError, ForgedLinkError, Link, Person, Signer
@@ -83,8 +86,11 @@ class Visit(NamedTuple):
 
 def application() -> FastAPI:
     """All of it."""
-    app = FastAPI(openapi_url=None)
-    app.exception_handler(HTTPException)(_refusal_page)
+    # An address with a slash too many would lead on to whatever host the request names.
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app.add_middleware(BodySizes)
+    for kind in (StarletteHTTPException, RequestValidationError, PatronloadError, OSError):
+        app.exception_handler(kind)(_refusal_page)
     app.get("/style.css")(style)
     app.get(f"/{places.HELP}", response_class=HTMLResponse)(how_to_fix)
     app.get("/{tenant}/{token}", response_class=HTMLResponse)(show)
@@ -111,6 +117,11 @@ EXPIRED = "It is too old. The mail about the next load has a new one."
 FORGED = "It is incomplete, or it is no longer valid. Copy the whole address from the mail."
 TOO_OFTEN = "Wait ten minutes, and open the link in the mail again."
 LEFT_OPEN = "It was open for too long. Open the link in the mail again."
+INCOMPLETE = "Something is missing, or too long. Go back, and fill in the form again."
+UNREADABLE = "Something that it needs cannot be read just now. Try again later."
+BAD_FORM = 400
+UNKNOWN = {BAD_FORM: INCOMPLETE, 405: "Open the link in the mail, and use the buttons of the page."}
+"""What is said of requests that FastAPI refuses by itself; of others that the link does not work."""
 NOT_YOURS = "This link does not allow that."
 
 
@@ -153,6 +164,8 @@ def show(request: Request, session: SessionDep, visitor: Visitor) -> HTMLRespons
     shown["day"] = _day(visitor.load)
     try:
         shown |= plan_page.waiting(run, visitor.link.run, tenant)
+        if shown["question"]:
+            shown["question"] = contact_steps.in_contact_words(shown["question"])
         shown["record"] = _record(visitor)
         shown["may_answer"] = _may_answer(session, visitor)
         report = Report.from_json(run.read_json(names.REPORT)) if run.has(names.REPORT) else None
@@ -161,7 +174,7 @@ def show(request: Request, session: SessionDep, visitor: Visitor) -> HTMLRespons
         shown["files"] = _files(run, report) if visitor.person.may_correct else []
     except (PatronloadError, OSError, ValueError) as error:
         log.warning("A page behind a link cannot be shown: %s", type(error).__name__)
-        raise HTTPException(503, "The report cannot be read just now. Try again later.") from error
+        raise HTTPException(503, UNREADABLE) from error
     return _page(
         request,
         "link.html",
@@ -202,7 +215,7 @@ def answer(
     session: SessionDep,
     visitor: Actor,
     choice: Annotated[str, Form(max_length=100)] = "",
-    reason: Annotated[str, Form(max_length=500)] = "",
+    reason: Annotated[str, Form(max_length=10_000)] = "",
 ) -> Response:
     """Take the answer of an approver, once."""
     said = " ".join(plain_text.one_line(reason).split())
@@ -215,6 +228,10 @@ def answer(
     ]
     if choice not in choices or len(said) < SHORTEST_REASON:
         raise HTTPException(422, "An answer needs a reason of at least three letters. Go back, and write one.")
+    if len(said) > LONGEST_REASON:
+        raise HTTPException(
+            422, f"The reason has {len(said):,} letters; {LONGEST_REASON} fit. Go back, and shorten it."
+        )
     by = visitor.person.address
     if not answers.give(session, visitor.dag_id, visitor.link.run, choice, said, by):
         raise HTTPException(409, "Someone else has just answered. Open the link to see the answer.")
@@ -222,7 +239,8 @@ def answer(
     return RedirectResponse(f"{_root(request)}/{visitor.tenant.tenant}/{visitor.token}", 303, HEADERS)
 
 
-SHORTEST_REASON = 3
+SHORTEST_REASON, LONGEST_REASON = 3, 500
+"""In letters, with each line break and each row of blanks as one."""
 
 
 def how_to_fix(request: Request) -> HTMLResponse:
@@ -310,10 +328,12 @@ def _blocks(run: Run, name: str) -> Any:
 
 
 TITLES = {
+    400: "This was not accepted",
     403: "This page can no longer be used",
     404: "This link does not work",
     409: "The answer was not accepted",
     410: "This link has expired",
+    405: "This link does not work",
     413: "The file was not accepted",
     422: "This was not accepted",
     429: "There were too many attempts",
@@ -321,9 +341,17 @@ TITLES = {
 
 
 async def _refusal_page(request: Request, error: Exception) -> HTMLResponse:
-    assert isinstance(error, HTTPException)
-    title = TITLES.get(error.status_code, "This page cannot be shown")
-    return _page(request, "link_refused.html", error.status_code, title=title, sentence=str(error.detail))
+    """Every refusal as a page with a sentence, also what FastAPI itself refuses."""
+    status, sentence = 503, UNREADABLE
+    if isinstance(error, RequestValidationError):
+        status, sentence = 422, INCOMPLETE
+    elif isinstance(error, StarletteHTTPException):
+        is_ours = isinstance(error, HTTPException) and error.status_code != BAD_FORM
+        status, sentence = error.status_code, str(error.detail) if is_ours else UNKNOWN.get(error.status_code, FORGED)
+    else:
+        log.warning("A page behind a link cannot be shown: %s", type(error).__name__)
+    title = TITLES.get(status, "This page cannot be shown")
+    return _page(request, "link_refused.html", status, title=title, sentence=sentence)
 
 
 def _root(request: Request) -> str:

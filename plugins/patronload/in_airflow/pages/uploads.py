@@ -10,13 +10,18 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from datetime import UTC, datetime
+from threading import Lock
 from urllib.parse import urlsplit
 
 from airflow.api.common.trigger_dag import trigger_dag
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.configuration import conf
+from airflow.models.dagrun import DagRun
+from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType
 from fastapi import HTTPException, Request, UploadFile
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from patronload import connections
 from patronload.artifacts import names
@@ -28,8 +33,13 @@ from patronload.config.source import Layout
 from patronload.errors import PatronloadError
 from patronload.exports import pgp, reading
 
+PREFIX = "corrected__"
+"""How the ids of runs with a corrected file begin."""
+
 MOST_BYTES = 20 << 20
 """The maximum size of a corrected file."""
+
+TOO_LARGE = f"The file is larger than {MOST_BYTES >> 20} MB. Put it where the exports are instead."
 
 REFUSED_ORIGIN = "The file was sent from another site. Open the page in Airflow, and upload the file there."
 
@@ -49,11 +59,36 @@ def check_same_site(request: Request) -> None:
 
 
 def start_load(session: SessionDep, dag_id: str, tenant: str, file: UploadFile, by: str) -> str:
-    """Keep a corrected file for a new run, and start the run; its id. Raises a refusal in a sentence."""
+    """
+    Keep a corrected file for a new run, and start the run; its id. Raises a refusal in a sentence.
+
+    If a load of the same file is still under way, it is that one's id: a button that is pressed twice starts one load.
+    """
     content = file.file.read(MOST_BYTES + 1)
     _check(content, tenant)
+    with _starting:
+        return _under_way(session, dag_id, tenant, content) or _start(session, dag_id, tenant, content, file, by)
+
+
+_starting = Lock()
+"""Held while a load is looked for and started, as two requests may come at the same moment."""
+
+
+def _under_way(session: Session, dag_id: str, tenant: str, content: bytes) -> str | None:
+    """The run that loads the same file and has not ended."""
+    of_files = DagRun.run_id.startswith(PREFIX, autoescape=True)
+    unfinished = DagRun.state.in_((DagRunState.QUEUED, DagRunState.RUNNING))
+    sha256 = hashlib.sha256(content).hexdigest()
+    for run_id in session.scalars(select(DagRun.run_id).where(DagRun.dag_id == dag_id, of_files, unfinished)):
+        kept = Uploaded.find(runs.open_run(tenant, run_id))
+        if kept and kept.sha256 == sha256:
+            return run_id
+    return None
+
+
+def _start(session: Session, dag_id: str, tenant: str, content: bytes, file: UploadFile, by: str) -> str:
     now = datetime.now(UTC)
-    run_id = f"corrected__{now:%Y-%m-%dT%H:%M:%S.%f}+00:00"
+    run_id = f"{PREFIX}{now:%Y-%m-%dT%H:%M:%S.%f}+00:00"
     run = runs.open_run(tenant, run_id)
     try:
         run.write(names.UPLOADED_FILE, content)
@@ -77,9 +112,7 @@ def start_load(session: SessionDep, dag_id: str, tenant: str, file: UploadFile, 
 def _check(content: bytes, tenant: str) -> None:
     """Raises a refusal unless the content is a corrected rejects file of this library."""
     if len(content) > MOST_BYTES:
-        raise HTTPException(
-            413, f"The file is larger than {MOST_BYTES >> 20} MB. Put it where the exports are instead."
-        )
+        raise HTTPException(413, TOO_LARGE)
     try:
         source = tenants.load(tenant).source
         is_corrected = _read(content, source, source.pgp).mended
