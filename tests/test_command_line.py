@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 from pysequoia import Tsk, encrypt
@@ -401,6 +402,44 @@ def test_a_closed_pipe_ends_the_output_and_not_the_work(project, export, tmp_pat
     process.stderr.close()
     assert (process.wait(), errors) == (0, b"")
     assert (tmp_path / "out/report.json").exists()
+
+
+def on_a_screen(words, project, tmp_path):
+    """What a command prints on a terminal of 60 columns."""
+    ours, theirs = os.openpty()
+    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    environment |= {"PYTHONPATH": str(project / "plugins"), "TERM": "xterm-256color", "COLUMNS": "60", "LINES": "40"}
+    command = [sys.executable, "-m", "patronload", *words]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, env=environment):
+        os.close(theirs)
+        printed = b""
+        with suppress(OSError):  # the other end is closed
+            while part := os.read(ours, 4096):
+                printed += part
+    os.close(ours)
+    return printed.decode()
+
+
+def test_colours_wrapped_lines_and_progress_are_for_a_screen_only(project, tmp_path):
+    """In a pipe there is only the text, each sentence and each line of a table on one line."""
+    export = str(project / "docs/examples/patrons.csv")
+    words = ["preview", "--mapping", "folio/flat_patrons", "--export", export, "--out", str(tmp_path / "out")]
+    shown = on_a_screen(words, project, tmp_path)
+    assert "Checking and mapping the export" in shown
+    assert "\x1b[1m" in shown, "bold"
+    piped = subprocess.run(
+        [sys.executable, "-m", "patronload", *words],
+        capture_output=True,
+        check=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(project / "plugins"), "COLUMNS": "60"},
+    )
+    assert b"\x1b" not in piped.stdout + piped.stderr
+    assert b"Checking and mapping" not in piped.stdout + piped.stderr
+    (written,) = (line for line in piped.stdout.decode().splitlines() if line.startswith("Written to"))
+    assert len(written) > 60
+    assert b"barcode (barcode) is the same in two or more rows" in piped.stdout
+    assert "barcode (barcode) is the same in two or more rows" not in shown
 
 
 def test_a_draft_never_replaces_a_file_without_being_asked(include, export, capsys):

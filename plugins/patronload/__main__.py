@@ -27,11 +27,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pydantic
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from patronload import __version__, dates, settings, systems
+from patronload.cli.terminal import err, out, working
 from patronload.config import mapping_files, schemas, tenants
 from patronload.config.source import Layout
 from patronload.config.tenants import Limits, Tenant
@@ -55,20 +55,6 @@ exit codes:
   1  a mistake, which was reported; or the load of a preview would stop
   2  wrong arguments
 """
-
-
-class _Output(Console):
-    """A console that prints nothing more once its reader has gone, as in `preview ... | head`."""
-
-    def on_broken_pipe(self) -> None:
-        """Continue without output: the files are still written, and the exit code is that of the command."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-# Lines are wrapped for a screen only: in a pipe a sentence stays in one piece.
-out = _Output(highlight=False, soft_wrap=not sys.stdout.isatty())
-err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -295,11 +281,13 @@ def _preview(parsed: argparse.Namespace) -> int:
     given = _layout(parsed)
     if parsed.tenant:
         _known_tenant(parsed.tenant)
-        made = preview.of_tenant(parsed.tenant, parsed.export, key, given)
+        make = partial(preview.of_tenant, parsed.tenant, parsed.export, key, given)
     else:
-        layout = Layout.model_validate(given)
-        made = preview.preview(parsed.mapping, parsed.export, layout, Limits(max_rejects="100%"), key=key)
-    preview.write(made, parsed.out)
+        layout, allowed = Layout.model_validate(given), Limits(max_rejects="100%")
+        make = partial(preview.preview, parsed.mapping, parsed.export, layout, allowed, key=key)
+    with working("Checking and mapping the export"):
+        made = make()
+        preview.write(made, parsed.out)
     _show(made, parsed.out)
     return 1 if made.refusals else 0
 
@@ -379,7 +367,9 @@ def _find(parsed: argparse.Namespace) -> int:
     from patronload.cli import find  # polars is slow to import
 
     value = getpass.getpass("ID, username, barcode or e-mail address: ") if parsed.value is None else parsed.value
-    for line in find.lines(find.find(parsed.tenant, value)):
+    with working(f"Searching the runs of {parsed.tenant}"):
+        lines = [*find.lines(find.find(parsed.tenant, value))]
+    for line in lines:
         out.print(line, markup=False)
     return 0
 
@@ -423,7 +413,8 @@ def _ledger(parsed: argparse.Namespace) -> int:
     from patronload.loads import ledger_rebuild  # polars and Airflow are slow to import
 
     _known_tenant(parsed.tenant)
-    made = ledger_rebuild.rebuild(parsed.tenant)
+    with working(f"Reading the runs of {parsed.tenant}"):
+        made = ledger_rebuild.rebuild(parsed.tenant)
     runs = f"{len(made.days):,} run{'s' if made.days[1:] else ''}, of {dates.in_words(made.days[0])}"
     until = f" to {dates.in_words(made.days[-1])}" if made.days[1:] else ""
     out.print(
