@@ -1,4 +1,4 @@
-"""Print in colours, wrapped lines and signs of progress on a terminal; elsewhere plain, each sentence on one line."""
+"""Print in colours, with wrapped lines and progress, on a terminal; elsewhere plain, each sentence on one line."""
 
 from __future__ import annotations
 

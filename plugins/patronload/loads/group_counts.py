@@ -40,7 +40,7 @@ def set_aside(run: Run) -> set[int]:
 
 def without(run: Run, field: str, counts: Mapping[str, int], rows: Iterable[int]) -> dict[str, int]:
     """The counts without the patrons of these rows; `field` is the patron group's name in a patron."""
-    left, gone = Counter(counts), pl.Series(rows, dtype=pl.UInt32)
+    left, gone = Counter(counts), pl.Series([*rows], dtype=pl.UInt32)
     if gone.is_empty():
         return dict(left)
     with tables.scanning(run, names.PATRONS) as patrons:

@@ -121,7 +121,8 @@ INCOMPLETE = "Something is missing, or too long. Go back, and fill in the form a
 UNREADABLE = "Something that it needs cannot be read just now. Try again later."
 BAD_FORM = 400
 UNKNOWN = {BAD_FORM: INCOMPLETE, 405: "Open the link in the mail, and use the buttons of the page."}
-"""What is said of requests that FastAPI refuses by itself; of others that the link does not work."""
+"""The sentence for a request that FastAPI refuses; for any other one, the link does not work."""
+UNUSABLE = "This file cannot be read. Download rejects.xlsx, correct it, and upload it again."
 NOT_YOURS = "This link does not allow that."
 
 
@@ -204,7 +205,11 @@ def upload(request: Request, session: SessionDep, visitor: Actor, file: UploadFi
     """Take the corrected rejects, start their load, and lead to the page of the new run."""
     _check_corrector(visitor)
     by = visitor.person.address
-    started = uploads.start_load(session, visitor.dag_id, visitor.tenant.tenant, file, by)
+    try:
+        started = uploads.start_load(session, visitor.dag_id, visitor.tenant.tenant, file, by)
+    except HTTPException as refusal:
+        told = contact_steps.without_technical(str(refusal.detail))
+        raise HTTPException(refusal.status_code, told or UNUSABLE) from refusal
     _record_use(request, session, visitor, "uploaded", started)
     token = visitor.signer.sign(Link(started, signed_links.mark(by, started)))
     return RedirectResponse(f"{_root(request)}/{visitor.tenant.tenant}/{token}", 303, HEADERS)
