@@ -21,8 +21,15 @@ FOCUSED = """() => {
 """What has the focus, if it did not have it before."""
 
 
+TEXT_AT = """() => Math.min(...[...document.querySelectorAll('h1, h2, main p')]
+  .filter(each => each.checkVisibility() && each.innerText.trim()).map(each => each.getBoundingClientRect().left))"""
+"""How far the text that is nearest to the left edge of the window is from it, in pixels."""
+
+MARGIN = 12
+
+
 def faults(page: Page) -> list[str]:
-    """What is wrong with a page at its width, and where: what axe finds, and what sticks out."""
+    """What is wrong with a page at its width, and where: what axe finds, what sticks out, what lacks a margin."""
     found = [
         f"{rule['id']}: {node['target']} {node['html'][:160]}"
         for rule in Axe().run(page).response["violations"]
@@ -31,6 +38,8 @@ def faults(page: Page) -> list[str]:
     width = page.viewport_size["width"] if page.viewport_size else 0
     if page.evaluate("document.documentElement.scrollWidth") > width:
         found.append(f"sticks out of {width} px")
+    if page.evaluate(TEXT_AT) < MARGIN:
+        found.append("text at the edge of the window")
     return found
 
 

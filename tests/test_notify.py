@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from leftovers import TENANT, build, failure, patrons, rejects, result
 
+from patronload import settings
 from patronload.errors import ConfigError, TargetError, TransientError
 from patronload.reporting import mails, report_page, smtp, words
 from patronload.reporting.next_steps import next_steps
@@ -273,6 +274,20 @@ def test_markup_in_a_message_is_text():
     report = build(**NOTHING | {"failure": failure("SourceError", "fetch", "No <b>file</b> & no 'folder'.")})
     assert "No &lt;b&gt;file&lt;/b&gt; &amp; no" in mails.result_mail(LIBRARY, report).html
     assert "No <b>file</b> & no 'folder'." in mails.result_mail(LIBRARY, report).text
+
+
+@pytest.mark.parametrize(
+    "template", sorted(settings.shipped_templates().rglob("*.[hc][ts]*")), ids=lambda path: path.name
+)
+def test_each_rule_of_a_style_ends_where_it_should(template):
+    """A bracket too many ended the rules for paper, so that they held for screens: the report had no margins."""
+    text = template.read_text()
+    style = text if template.suffix == ".css" else "".join(re.findall(r"<style>(.*?)</style>", text, re.DOTALL))
+    depth = 0
+    for sign in re.sub(r"\{[{%#].*?[%}#]\}", "", style, flags=re.DOTALL):
+        depth += (sign == "{") - (sign == "}")
+        assert depth >= 0
+    assert depth == 0
 
 
 def test_own_templates(tmp_path, monkeypatch):

@@ -58,7 +58,7 @@ def busy(site: Site, counted) -> str:
         if name == "Gorsedd":  # two days without a run, one without a file, and one that was loaded three times
             loads[30:32], loads[20] = [], counted("no_file", created=0, day=loads[20]["day"])
             loads += [loads[28] | {"created": 300}] * 2
-        site.add_loads(dag_id, loads)
+        earlier = site.add_loads(dag_id, loads)
     site.add_loads(dags["Bexley"], [counted("failed", created=0)], state="failed")
     site.add_loads(dags["Corvey"], [counted("stopped", created=0), counted("stopped", created=0)], state="failed")
     site.add_loads(dags["Dunmore"], [None], state="running")
@@ -68,7 +68,8 @@ def busy(site: Site, counted) -> str:
     due = NOW - timedelta(hours=2)
     site.add_library("irvine", "Patron load: Irvine Library", next_dagrun_create_after=due)
     (run_id,) = site.add_loads(dags["Gorsedd"], [counted("loaded_with_rejects", rejected=3)], state="queued")
-    _with_report(site, dags["Gorsedd"], run_id)
+    for each in (run_id, earlier[-1]):
+        _with_report(site, dags["Gorsedd"], each)
     every = frozenset({*dags.values(), paused, "patron_load__irvine"})
     site.rights = Rights(read=every, start=every)
     return f"{dags['Gorsedd']}/{run_id}"
