@@ -20,8 +20,11 @@ for _noisy in ("httpx", "httpcore"):
     logging.getLogger(_noisy).setLevel(logging.WARNING)
 
 
-MOST_ANSWER = 200 << 20
-"""The maximum size of an answer in bytes; a page of a thousand users is a hundredth of that."""
+MOST_ANSWER = 24 << 20
+"""The maximum size of an answer in bytes; a page of a thousand users is a tenth of that. JSON takes twenty times it."""
+
+PACKINGS = ("gzip", "deflate")
+"""How an answer may be packed: a piece of it that was received, 64 kB, unpacks to 64 MB at most."""
 
 
 class Connection(Protocol):
@@ -87,6 +90,10 @@ class TooLarge(httpx.RequestError):
     """An answer is larger than any that a library system has a reason to give."""
 
 
+class OddlyPacked(httpx.RequestError):
+    """An answer is packed more than once, or in a way that was not asked for; either could unpack to any size."""
+
+
 class BoundedTransport(httpx.HTTPTransport):
     """
     The transport of every target: it unpacks each answer as it is read, up to MOST_ANSWER. A packed answer of a few
@@ -94,8 +101,14 @@ class BoundedTransport(httpx.HTTPTransport):
     """
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """See httpx. Reading the answer raises TooLarge."""
+        """See httpx. Raises OddlyPacked; reading the answer raises TooLarge."""
+        request.headers["accept-encoding"] = ", ".join(PACKINGS)
         response = super().handle_request(request)
+        found = [name.lower() for name in response.headers.get_list("content-encoding", split_commas=True)]
+        packings = [name for name in found if name not in ("", "identity")]
+        if len(packings) > 1 or not {*packings} <= {*PACKINGS}:
+            response.close()
+            raise OddlyPacked("packed more than once, or not as asked for", request=request)
         packed = ("content-encoding", "content-length", "transfer-encoding")
         return httpx.Response(
             response.status_code,
@@ -146,6 +159,8 @@ def cause(error: httpx.RequestError) -> str:
         return "its name is not known"
     if isinstance(error, TooLarge):
         return f"its answer is larger than {MOST_ANSWER >> 20} MB"
+    if isinstance(error, OddlyPacked):
+        return "its answer is packed more than once, or in a way that we do not ask for"
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
     if isinstance(error, httpx.ConnectError):

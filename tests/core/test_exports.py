@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import xlsxwriter
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from patronload.config.source import Layout
 from patronload.errors import SourceError
-from patronload.exports import csv_records, reading
+from patronload.exports import csv_records, json_exports, reading, sizes
 from patronload.rows import ROW
 
 # All text but surrogates, which no encoding can write, and what is blank, because blank rows are left out on purpose.
@@ -211,7 +212,22 @@ def sheet_of(rows: bytes) -> bytes:
     return content.getvalue()
 
 
+def row_of(number: int) -> bytes:
+    """A row of this many cells, each of two to four characters."""
+    return b",".join(b"%d" % (10 + each % 1000) for each in range(number)) + b"\n"
+
+
 HARMFUL = {
+    "one line of fixed width": gzip.compress(b"ab " * 20_000_000),
+    "a header of millions of columns": gzip.compress(row_of(15_000_000)),
+    "a row of millions of cells": gzip.compress(b"ID,A\n" + row_of(15_000_000)),
+    "a row of millions of cells with line breaks": gzip.compress(
+        b"ID,A\n" + (b'"a\nb",' + row_of(900_000)[:-1] + b",") * 15
+    ),
+    "rows of nearly a million cells": gzip.compress(b"ID,A\n" + (row_of(900_000)[:-1] + b'"\n') * 15),
+    "rows of too many cells": gzip.compress(b"ID,A\n" + row_of(1_000) * 15_000),
+    "rows of empty cells": gzip.compress(row_of(1_000) + (b"1" + b"," * 999 + b"\n") * 60_000),
+    "a cell of quotes": gzip.compress(b'ID,A\n"' + b'""' * 30_000_000 + b'",1\n'),
     "workbook": workbook(far_corner),
     "many sheets": workbook(many_sheets),
     "one text": workbook(one_text),
@@ -231,7 +247,18 @@ HARMFUL = {
 }
 
 
+LARGE = {
+    "JSON of tiny rows": gzip.compress(b'{"I":1}\n' * 1_400_000),
+    "JSON with one wide character": gzip.compress(('{"I":"\U0001f600"}\n' + '{"I":"ab"}\n' * 1_300_000).encode()),
+    "an array of tiny rows": gzip.compress(b"[" + b'{"I":1},' * 1_400_000 + b'{"I":1}]'),
+    "blank rows of many columns": gzip.compress(row_of(1_000) + (b"," * 999 + b"\n") * 60_000),
+    "a stray quote behind wide rows": gzip.compress(row_of(1_000) + row_of(1_000) * 10_000 + b'5"x' + b"," * 999),
+    "repeated headers": gzip.compress(b"ID,A\n" * 12_000_000),
+}
+"""Small files that are odd, but may be read."""
+
 LAYOUTS = {
+    "one line of fixed width": {"widths": {"ID": 3, "A": 4}},
     "lines of one character": {"widths": {"ID": 3}},
     "short lines of many columns": {"widths": {f"C{number}": 1 for number in range(900)}},
 }
@@ -245,10 +272,9 @@ def test_an_ordinary_workbook_is_read_whatever_wrote_it():
     assert (export.columns, export.rows) == (["ID", "7"], 1)
 
 
-@pytest.mark.parametrize("name", HARMFUL)
-def test_a_small_file_cannot_fill_the_memory(tmp_path, project, name):
-    """Each is refused, in a process of its own that takes less than 500 MB."""
-    (tmp_path / "export").write_bytes(HARMFUL[name])
+def megabytes_to_read(folder: Path, project: Path, name: str, content: bytes) -> tuple[str, int]:
+    """Whether a file was read or refused, and the memory of the process that did it."""
+    (folder / "export").write_bytes(content)
     program = (
         "import json, re, sys\n"
         "from patronload.config.source import Layout\n"
@@ -256,10 +282,50 @@ def test_a_small_file_cannot_fill_the_memory(tmp_path, project, name):
         "from patronload.exports import reading\n"
         "try:\n"
         "    reading.read(open(sys.argv[1], 'rb').read(), Layout(**json.loads(sys.argv[2])))\n"
+        "    print('read')\n"
         "except SourceError as error:\n"
-        "    print(re.search('VmHWM:[^0-9]*([0-9]+) kB', open('/proc/self/status').read())[1])\n"
+        "    print('refused')\n"
+        "print(re.search('VmHWM:[^0-9]*([0-9]+) kB', open('/proc/self/status').read())[1])\n"
     )
-    command = [sys.executable, "-c", program, str(tmp_path / "export"), json.dumps(LAYOUTS.get(name, {}))]
+    command = [sys.executable, "-c", program, str(folder / "export"), json.dumps(LAYOUTS.get(name, {}))]
     environment = os.environ | {"PYTHONPATH": str(project / "plugins")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    assert 0 < int(done.stdout) < 500_000
+    outcome, kilobytes = done.stdout.split()
+    return outcome, int(kilobytes) // 1000
+
+
+@pytest.mark.parametrize("name", HARMFUL)
+def test_a_small_file_cannot_fill_the_memory(tmp_path, project, name):
+    """Each is refused, in a process of its own that takes less than 500 MB."""
+    outcome, megabytes = megabytes_to_read(tmp_path, project, name, HARMFUL[name])
+    assert outcome == "refused"
+    assert 0 < megabytes < 500
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_an_odd_file_is_read_in_little_memory(tmp_path, project, name):
+    """Tiny rows and many empty cells shrink to nothing, but each takes memory once it is unpacked."""
+    outcome, megabytes = megabytes_to_read(tmp_path, project, name, LARGE[name])
+    assert outcome == "read"
+    assert 0 < megabytes < 500
+
+
+def test_many_empty_cells_are_read_if_the_tenant_file_says_so(monkeypatch):
+    """A very wide export of few values is rare, and not always wrong."""
+    monkeypatch.setattr(sizes, "FEW_CELLS", 10)
+    content = b"ID,A,B,C\n" + b"1,,,\n" * 5
+    with pytest.raises(SourceError, match=r"'cells: 200000000' under source\.most"):
+        reading.read(content, Layout())
+    assert reading.read(content, Layout(most={"cells": 20})).rows == 5
+
+
+def test_the_line_of_json_that_is_wrong_is_found_far_behind_the_beginning(monkeypatch):
+    """Also where the text was read in several pieces, and where objects go on over several lines."""
+    monkeypatch.setattr(json_exports, "LONGEST", 40)
+    good = '{"ID":\n "1"},\r\n' * 50
+    with pytest.raises(SourceError, match="line 101 is not JSON"):
+        reading.read(f"[{good}oops]".encode(), Layout())
+    with pytest.raises(SourceError, match=r"line 101 is not JSON, or an object there has more than 40"):
+        reading.read((f"[{good}" + '{"ID": "' + "x" * 500 + '"}]').encode(), Layout())
+    export = reading.read(f'[{good}{{"A": 2}}] \n'.encode(), Layout())
+    assert (export.columns, export.rows, export.frame.row(-1)) == (["ID", "A"], 51, (51, "", "2"))

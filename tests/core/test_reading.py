@@ -82,7 +82,7 @@ def test_a_file_that_unfolds_beyond_measure_is_refused_before_it_fills_the_memor
 def test_fixed_width_cells_hold_what_was_put_into_them(rows):
     """Counted in characters, not in bytes."""
     lines = [f"{a[:8]:8}{b[:8]:8}" for a, b in rows]
-    found = fixed_width.read("\n".join(lines), {"A": 8, "B": 8}, Most()).frame
+    found = fixed_width.read(io.StringIO("\n".join(lines)), 99, {"A": 8, "B": 8}, Most()).frame
     kept = [(a.rstrip(" "), b.rstrip(" ")) for a, b in rows if (a + b).strip()]
     assert found.drop(ROW).rows() == [row for row in kept if "".join(row).strip()]
 

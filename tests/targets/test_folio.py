@@ -3,7 +3,9 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import zstandard
 
 from patronload import http_client
 from patronload.connections import Connection
@@ -320,15 +323,15 @@ def test_the_servers_clock_after_a_long_import(folio: Folio):
     assert abs(folio.clock() - now) < timedelta(seconds=10)
 
 
-def test_an_answer_that_unpacks_to_too_much_fills_no_memory(monkeypatch: pytest.MonkeyPatch):
-    """Whoever answers in a library system's place could end the worker with a few kilobytes."""
-    monkeypatch.setattr(http_client, "MOST_ANSWER", 1 << 20)
+@contextmanager
+def answering(encoding: str, contents: Callable[[int], bytes]) -> Iterator[str]:
+    """The address of a server that answers /N with what `contents` makes of N, as packed in this encoding."""
 
     class Answering(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            content = gzip.compress(b"0" * int(self.path[1:]))
+            content = contents(int(self.path[1:]))
             self.send_response(200)
-            self.send_header("content-encoding", "gzip")
+            self.send_header("content-encoding", encoding)
             self.send_header("content-length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -339,16 +342,43 @@ def test_an_answer_that_unpacks_to_too_much_fills_no_memory(monkeypatch: pytest.
     with HTTPServer(("127.0.0.1", 0), Answering) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        address = f"http://127.0.0.1:{server.server_port}"
         try:
-            with httpx.Client(transport=http_client.BoundedTransport()) as client:
-                assert len(client.get(f"{address}/{1 << 20}").content) == 1 << 20
-                with pytest.raises(http_client.TooLarge) as error:
-                    client.get(f"{address}/{100 << 20}")
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_an_answer_that_unpacks_to_too_much_fills_no_memory(monkeypatch: pytest.MonkeyPatch):
+    """Whoever answers in a library system's place could end the worker with a few kilobytes."""
+    monkeypatch.setattr(http_client, "MOST_ANSWER", 1 << 20)
+    with (
+        answering("gzip", lambda size: gzip.compress(b"0" * size)) as address,
+        httpx.Client(transport=http_client.BoundedTransport()) as client,
+    ):
+        assert len(client.get(f"{address}/{1 << 20}").content) == 1 << 20
+        with pytest.raises(http_client.TooLarge) as error:
+            client.get(f"{address}/{100 << 20}")
     assert str(http_client.unreachable("FOLIO", error.value)).endswith("its answer is larger than 1 MB.")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip, gzip", lambda content: gzip.compress(gzip.compress(content))),
+        ("GZIP,identity , Deflate", lambda content: zlib.compress(gzip.compress(content))),
+        ("zstd", zstandard.compress),
+    ],
+)
+def test_an_answer_is_packed_once_and_as_asked_for(encoding: str, pack: Callable[[bytes], bytes]):
+    """Packed twice, 7 kB unpack to 4 GB in one step, before anything is counted."""
+    with (
+        answering(encoding, lambda size: pack(b"0" * size)) as address,
+        httpx.Client(transport=http_client.BoundedTransport()) as client,
+        pytest.raises(http_client.OddlyPacked) as error,
+    ):
+        client.get(f"{address}/100")
+    assert "packed more than once" in str(http_client.unreachable("FOLIO", error.value))
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 200_000], ids=["lists", "objects"])

@@ -33,14 +33,29 @@ csv.field_size_limit(LONGEST)
 BLOCK = 1 << 24
 """Bytes of a file per block: enough to keep polars busy, little compared with the whole file."""
 
-BATCH = 20_000
-"""The number of records from Python's reader that become one frame."""
+BATCH, BATCH_CELLS = 20_000, 500_000
+"""The maximum number of records from Python's reader, and of their cells, that become one frame."""
 
 RECORDS = 300_000
 """The maximum number of records that are checked together; of very short ones, a block has millions."""
 
-MOST_RAGGED = 200_000
-"""The maximum number of records with too few or too many cells; each takes a hundred times the memory of another."""
+TOGETHER = 2_000_000
+"""The maximum number of cells that are read together: an empty cell takes little of a file, but 16 bytes of memory."""
+
+MOST_RAGGED, MOST_RAGGED_CELLS = 200_000, 1_500_000
+"""
+The maximum number of records with too few or too many cells, and of their cells; each takes a hundred times the memory
+of another.
+"""
+
+MOST_OF_RECORD = 1_000_000
+"""The maximum number of delimiters in a record. Python's reader cannot be stopped within one."""
+
+MANY_ENDS = 1_000_000
+"""The line ends in a block with which it is split again: each takes many times its own byte."""
+
+QUOTES_OF_LINE = 100_000
+"""The quotes in each line of a block with which only Python's reader is used: their places take many times the text."""
 
 MARKS = range(1, 9)
 """Characters for the mark at the end of a record; one that the file does not contain is used."""
@@ -70,10 +85,12 @@ def number_records(text: Iterable[str], delimiter: str, *, quoted: bool = True) 
 
     Without `quoted`, a double quote is a character like any other. Raises SourceError for a stray quote.
     """
-    reader = _reader(text, delimiter, quoted=quoted)
+    lines = _Lines(text, delimiter)
+    reader = _reader(lines, delimiter, quoted=quoted)
     number = 0
     while True:
         number += 1
+        lines.delimiters = 0
         try:
             yield number, next(reader)
         except StopIteration:
@@ -87,13 +104,40 @@ def number_records(text: Iterable[str], delimiter: str, *, quoted: bool = True) 
             ) from None
 
 
-def check_ragged(ragged: Ragged) -> None:
-    """Raise SourceError if this many records cannot be right."""
-    if len(ragged) > MOST_RAGGED:
+class _Lines:
+    """The lines of a text for Python's reader, which are counted on the way."""
+
+    def __init__(self, text: Iterable[str], delimiter: str) -> None:
+        self._lines, self._delimiter = iter(text), delimiter
+        self.delimiters = 0
+        """Those of the current record; its quoted line breaks do not end it."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.delimiters += line.count(self._delimiter)
+        if self.delimiters > MOST_OF_RECORD:
+            raise SourceError(
+                f"A row of the export has more than {MOST_OF_RECORD:,} delimiters, so the file is damaged, or its rows "
+                "are not lines. Ask the sender how the file was made."
+            )
+        return line
+
+
+def check_ragged(records: int, cells: int) -> None:
+    """Raise SourceError if this many records with too few or too many cells cannot be right; `cells`: all of theirs."""
+    if records > MOST_RAGGED or cells > MOST_RAGGED_CELLS:
         raise SourceError(
-            f"More than {MOST_RAGGED:,} rows of the export have more or fewer cells than its header. Is the delimiter "
-            "in the tenant file (source.delimiter) right?"
+            f"{records:,} or more rows of the export have more or fewer cells than its header, {cells:,} cells "
+            "together. Is the delimiter in the tenant file (source.delimiter) right?"
         )
+
+
+def cells_of(ragged: Ragged) -> int:
+    """The number of cells in records."""
+    return sum(len(cells) for _, cells in ragged)
 
 
 def _reader(text: Iterable[str], delimiter: str, *, quoted: bool) -> "Reader":
@@ -115,6 +159,7 @@ def careful(
     """The records after record `start`, read by Python. Raises SourceError for a stray quote."""
     whole: Ragged = []
     ragged: Ragged = []
+    held = 0
     for number, cells in number_records(text, delimiter, quoted=quoted):
         if number <= start:
             continue
@@ -122,9 +167,10 @@ def careful(
             whole.append((number, cells))
         elif any(cell.strip() for cell in cells):
             ragged.append((number, cells))
-        if len(whole) + len(ragged) >= BATCH:
+        held += len(cells)
+        if len(whole) + len(ragged) >= BATCH or held >= BATCH_CELLS:
             yield Part(frame_of(whole, columns), ragged)
-            whole, ragged = [], []
+            whole, ragged, held = [], [], 0
     yield Part(frame_of(whole, columns), ragged)
 
 
@@ -144,12 +190,12 @@ def quick(
     """
     if len(delimiter.encode()) > 1:
         raise Irregular
-    last = 0
+    last, size = 0, min(RECORDS, max(TOGETHER // len(columns), 1))
     # The next block is split while polars reads this one.
     with ThreadPoolExecutor(1) as pool:
         before: Future[Part] | None = None
         blocks = _whole_records(content, delimiter.encode(), quoted=quoted)
-        for block in (piece for whole in blocks for piece in whole.pieces()):
+        for block in (piece for whole in blocks for piece in whole.pieces(size)):
             first, last = last + 1, last + len(block)
             if last > start:
                 skipped = max(start + 1 - first, 0)
@@ -175,10 +221,10 @@ class _Block(NamedTuple):
     def after(self, count: int) -> "_Block":
         return _Block(self.content, self.begins[count:], self.ends[count:], self.quotes) if count else self
 
-    def pieces(self) -> Iterator["_Block"]:
-        """The block in pieces of at most RECORDS records."""
-        for start in range(0, len(self), RECORDS):
-            piece = slice(start, start + RECORDS)
+    def pieces(self, size: int) -> Iterator["_Block"]:
+        """The block in pieces of at most `size` records."""
+        for start in range(0, len(self), size):
+            piece = slice(start, start + size)
             yield _Block(self.content, self.begins[piece], self.ends[piece], self.quotes)
 
     def record(self, place: int) -> bytes:
@@ -196,13 +242,16 @@ def _part(block: _Block, delimiter: str, first: int, columns: list[str], *, quot
     frame = _with_numbers(frame, columns, first)
     if whole.all():
         return Part(frame, [])
-    places = (~whole).arg_true().to_list()
-    records = ((place, _cells(block.record(place), delimiter, quoted=quoted)) for place in places)
+    # A blank line is neither; there may be millions.
+    places = np.flatnonzero(~whole.to_numpy() & (block.ends > block.begins)).tolist()
     ragged: Ragged = []
-    for place, cells in records:
+    found = 0
+    for place in places:
+        cells = _cells(block.record(place), delimiter, quoted=quoted)
         if any(cell.strip() for cell in cells):
             ragged.append((first + place, cells))
-            check_ragged(ragged)
+            found += len(cells)
+            check_ragged(len(ragged), found)
     return Part(frame.filter(whole), ragged)
 
 
@@ -267,14 +316,17 @@ def _mark(block: _Block, delimiter: str, names: list[str]) -> tuple[str, bytes]:
 
 
 def _cells(record: bytes, delimiter: str, *, quoted: bool) -> list[str]:
-    return next(_reader(io.StringIO(record.decode(), newline=""), delimiter, quoted=quoted), [])
+    lines = _Lines(io.StringIO(record.decode(), newline=""), delimiter)
+    return next(_reader(lines, delimiter, quoted=quoted), [])
 
 
 def _whole_records(content: Iterable[bytes], delimiter: bytes, *, quoted: bool) -> Iterator[_Block]:
     """The blocks, split again so that each ends with a record."""
     rest = b""
-    for piece in content:
+    for piece in _with_fewer_ends(content):
         rest += piece
+        if quoted and rest.count(b'"') > QUOTES_OF_LINE * (1 + rest.count(b"\n") + rest.count(b"\r")):
+            raise Irregular
         block, used = _cut(rest, delimiter, quoted=quoted, is_all=False)
         rest = rest[used:]
         if len(block):
@@ -284,6 +336,12 @@ def _whole_records(content: Iterable[bytes], delimiter: bytes, *, quoted: bool) 
     block, _ = _cut(rest, delimiter, quoted=quoted, is_all=True)
     if len(block):
         yield block
+
+
+def _with_fewer_ends(content: Iterable[bytes]) -> Iterator[bytes]:
+    for block in content:
+        size = BLOCK if block.count(b"\n") + block.count(b"\r") < MANY_ENDS else BLOCK >> 4
+        yield from (block[at : at + size] for at in range(0, len(block), size))
 
 
 def _cut(content: bytes, delimiter: bytes, *, quoted: bool, is_all: bool) -> tuple[_Block, int]:

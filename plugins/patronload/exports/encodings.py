@@ -42,9 +42,9 @@ def detected(content: bytes, named: str) -> str:
     return "utf-8"
 
 
-def text(content: bytes, encoding: str) -> io.TextIOWrapper:
-    """The text line by line, with its line ends, without a byte order mark."""
-    text = io.TextIOWrapper(io.BytesIO(content), encoding, newline="")
+def text(content: bytes, encoding: str, newline: str | None = "") -> io.TextIOWrapper:
+    """The text line by line, without a byte order mark. `newline` None: its line ends become line feeds."""
+    text = io.TextIOWrapper(io.BytesIO(content), encoding, newline=newline)
     if text.read(1) != "\ufeff":
         text.seek(0)
     return text

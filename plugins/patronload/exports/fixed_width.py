@@ -1,54 +1,55 @@
 """Split the lines of a fixed-width file into cells: a number of characters for each column, no header line."""
 
 from collections.abc import Iterator
+from typing import TextIO
 
 import polars as pl
 
 from patronload.config.source import Most
 from patronload.errors import SourceError
+from patronload.exports import sizes
 from patronload.exports.csv_records import Part, Ragged, check_ragged
 from patronload.rows import ROW
 
 BLOCK = 1 << 22
 """Characters, divided by the columns, that are split into lines together: short lines take many times their text."""
 
-FEW_CELLS = 10_000_000
-"""Lines may lack their trailing blanks. A file with more cells than this and than characters is an attack."""
+LONGEST = 1 << 20
+"""How many characters a line may have more than its columns; such a file has no lines, or is not of fixed width."""
 
 
-def read(text: str, widths: dict[str, int], most: Most) -> Part:
+def read(text: TextIO, size: int, widths: dict[str, int], most: Most) -> Part:
     """
-    Each line as a row, numbered from 1. Trailing blanks may be missing; a line that is too long is ragged.
+    Each line of a file of `size` bytes as a row, numbered from 1; its line ends are line feeds.
 
-    The cells of a ragged line are its columns and the rest. Raises SourceError as soon as there are more rows than
-    `most` allows, or far more cells than the file can have.
+    Trailing blanks may be missing; a line that is too long is ragged, and its cells are its columns and the rest.
+    Raises SourceError as soon as there is more than `most` allows, or far more cells than the file can have.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
     parts, ragged, rows = [_part([], 0, widths).frame], Ragged(), 0
-    for lines, before in _blocks(text, max(BLOCK // len(widths), 1)):
+    for lines, before in _blocks(text, max(BLOCK // len(widths), 1), sum(widths.values()) + LONGEST):
         part = _part(lines, before, widths)
         parts.append(part.frame)
         ragged += part.ragged
         rows += part.frame.height + len(part.ragged)
-        check_ragged(ragged)
-        if rows > most.rows or rows * len(widths) > min(most.cells, max(FEW_CELLS, len(text))):
-            raise SourceError(
-                f"The export has more than {rows:,} rows of {len(widths)} columns, in {len(text):,} characters. Check "
-                "source.widths in the tenant file; if they are right, raise source.most.rows and source.most.cells "
-                "there; otherwise ask the sender."
-            )
+        check_ragged(len(ragged), len(ragged) * (len(widths) + 1))
+        sizes.expect_at_most(most, "rows", rows)
+        sizes.expect_cells(most, rows, len(widths), size)
     return Part(pl.concat(parts), ragged)
 
 
-def _blocks(text: str, size: int) -> Iterator[tuple[list[str], int]]:
+def _blocks(text: TextIO, size: int, longest: int) -> Iterator[tuple[list[str], int]]:
     """The lines, some at a time, and how many are before them."""
-    begin = before = 0
-    while begin <= len(text):
-        end = text.find("\n", begin + size)
-        lines = text[begin : len(text) if end < 0 else end].split("\n")
+    before, rest = 0, ""
+    while piece := text.read(size):
+        *lines, rest = (rest + piece).split("\n")
+        if max(map(len, (rest, *lines))) > longest:
+            raise SourceError(
+                f"The export has a line of more than {longest:,} characters, so it is not a file of the widths in "
+                "source.widths. Correct the tenant file, or ask the sender for one line for each patron."
+            )
         yield lines, before
         before += len(lines)
-        begin = len(text) + 1 if end < 0 else end + 1
+    yield [rest], before
 
 
 def _part(lines: list[str], before: int, widths: dict[str, int]) -> Part:

@@ -78,11 +78,11 @@ def _plain(name: pl.Expr) -> pl.Expr:
     return name.str.strip_chars().str.to_lowercase()
 
 
-def repeated_notice(rows: list[int]) -> list[str]:
+def repeated_notice(rows: pl.Series) -> list[str]:
     """The sentence of the report about lines that repeat the header."""
-    if not rows:
+    if rows.is_empty():
         return []
-    named = ", ".join(map(str, rows[:FEW])) + (f" and {len(rows) - FEW:,} more" if len(rows) > FEW else "")
+    named = ", ".join(map(str, rows.head(FEW))) + (f" and {len(rows) - FEW:,} more" if len(rows) > FEW else "")
     where = f"row {named}" if len(rows) == 1 else f"rows {named}"
     return [f"The header line is repeated in {where}. It does not count as a row."]
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
+
+import polars as pl
 
 from patronload.config.source import Most
 from patronload.errors import SourceError
+from patronload.exports import csv_records, sizes
+from patronload.rows import ROW
 
 BEGINS = re.compile(r'\s*(\[\s*[{\]]|\{\s*["}])')
 """A header line in CSV may begin with a bracket, but hardly like this."""
 
 BLANKS = re.compile(r"\s*")
-
-LINE = re.compile(r"[^\r\n]+")
 
 LONGEST = 1 << 21
 """
@@ -23,11 +25,11 @@ The maximum number of characters of an object. As Python's objects, the smallest
 never much more than one object is read at a time.
 """
 
-FEW_CELLS = 10_000_000
-"""An object may leave out keys that others have. More than this many cells, and more than the file has characters, is
-an attack."""
+TOGETHER = 500_000
+"""The number of cells that become one frame; until then they are Python's texts."""
 
-Row = tuple[int, list[str]]
+Numbered = tuple[int, dict[str, Any]]
+"""An object with the number of its line, or its number in the array."""
 
 
 def is_json(text: str) -> bool:
@@ -35,98 +37,135 @@ def is_json(text: str) -> bool:
     return bool(BEGINS.match(text))
 
 
-def read(text: str, most: Most) -> list[Row]:
+def is_array(text: str) -> bool:
+    """Whether a text of JSON is an array, and not an object in each line."""
+    return text.lstrip().startswith("[")
+
+
+def read(text: TextIO, size: int, most: Most, *, is_array: bool) -> tuple[list[str], list[pl.DataFrame]]:
     """
-    The rows with their numbers: the header first, as row 0, with all keys in the order in which they occur.
+    The keys in the order in which they occur, and the rows of a file of `size` bytes: ROW and a column for each key.
 
     Numbers keep their digits; objects and lists within an object stay JSON. Raises SourceError for other content, and
-    as soon as there are more rows or columns than `most` allows.
+    as soon as there are more rows, columns or empty cells than the file may have.
     """
-    columns: dict[str, int] = {}
-    rows: list[Row] = []
-    objects = _array(text) if text.lstrip().startswith("[") else _lines(text)
-    for count, (number, each) in enumerate(objects, 1):
+    columns: dict[str, str] = {}
+    frames: list[pl.DataFrame] = []
+    rows: csv_records.Ragged = []
+    for count, (number, each) in enumerate(_array(text) if is_array else _lines(text), 1):
         for key in each:
-            columns.setdefault(key, len(columns))
-        cells = [_text(each.get(column)) for column in columns]
+            columns.setdefault(key, str(len(columns)))
+        cells = [_text(each.get(key)) for key in columns]
         if any(cells):  # blank ones are in no export
             rows.append((number, cells))
-        _check_size(count, len(columns), len(text), most)
-    for _, cells in rows:
-        cells.extend([""] * (len(columns) - len(cells)))
-    return [(0, [*columns]), *rows]
+        _check_size(count, len(columns), size, most)
+        if len(rows) * len(columns) > TOGETHER:
+            frames.append(_frame(rows, [*columns.values()]))
+            rows = []
+    frames.append(_frame(rows, [*columns.values()]))
+    return [*columns], [_filled(frame, [*columns.values()]) for frame in frames]
 
 
-def _check_size(rows: int, columns: int, characters: int, most: Most) -> None:
-    for what, number, allowed in (("rows", rows, most.rows), ("columns", columns, most.columns)):
-        if number > allowed:
-            raise SourceError(
-                f"The export is larger than source.most.{what} allows: it has more than {allowed:,} {what}. If the "
-                "file is right, raise that limit in the tenant file; otherwise ask the sender."
-            )
-    if rows * columns > max(FEW_CELLS, characters):
-        raise SourceError(
-            f"The objects of the export have {columns:,} different keys, and most objects lack nearly all of them. "
-            "Ask the sender how the file was made."
-        )
+def _check_size(rows: int, columns: int, size: int, most: Most) -> None:
+    sizes.expect_at_most(most, "rows", rows)
+    sizes.expect_at_most(most, "columns", columns)
+    sizes.expect_cells(most, rows, columns, size)
 
 
-def _lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    number, end = 1, 0
-    for line in LINE.finditer(text):
-        number += _line_breaks(text, end, line.start())
-        end = line.end()
-        if not line[0].strip():
+def _frame(rows: csv_records.Ragged, names: list[str]) -> pl.DataFrame:
+    """The rows; those before a key that occurs for the first time have no cell for it."""
+    return csv_records.frame_of([(number, _widened(cells, len(names))) for number, cells in rows], names)
+
+
+def _widened(cells: list[str], width: int) -> list[str]:
+    return cells + [""] * (width - len(cells))
+
+
+def _filled(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """The frame with an empty column for each key that occurs only after it."""
+    return frame.with_columns(pl.lit("").alias(name) for name in names[frame.width - 1 :]).select(ROW, *names)
+
+
+def _lines(text: TextIO) -> Iterator[Numbered]:
+    for number, line in enumerate(text, 1):
+        if not line.strip():
             continue
-        if end - line.start() > LONGEST:
+        if len(line) > LONGEST:
             raise _too_long(number)
         try:
-            value = _DECODER.decode(line[0])
-        except (ValueError, RecursionError) as error:
-            raise _refusal(error, text, line.start()) from None
+            value = _DECODER.decode(line)
+        except json.JSONDecodeError:
+            raise _no_json(number) from None
+        except (ValueError, RecursionError):
+            raise _odd_object(number) from None
         yield number, _object(value, f"line {number}")
 
 
-def _array(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    begin, place, number = 0, _after_blanks(text, text.index("[") + 1), 0
-    block, follows = text[: 2 * LONGEST], text[place : place + 1] != "]"
+class _Window:
+    """A text that is read piece by piece: from a place on, an object of any allowed length, or the rest."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text, self._lines = text, 1
+        self.block, self.place, self.is_last = "", 0, False
+        self.move_to(0)
+
+    def move_to(self, place: int) -> None:
+        """To the first character from here on that is not blank."""
+        while True:
+            found = BLANKS.match(self.block, place)
+            self.place = place = found.end() if found else place
+            if self.is_last or len(self.block) - place > LONGEST:
+                return
+            self._lines = self.line(place)
+            more = self._text.read(2 * LONGEST)
+            self.block, self.is_last = self.block[place:] + more, not more
+            place = 0
+
+    def at(self) -> str:
+        """The character here; none at the end."""
+        return self.block[self.place : self.place + 1]
+
+    def line(self, place: int) -> int:
+        """The line of a place in the block."""
+        text = self.block
+        breaks = text.count("\n", 0, place) + text.count("\r", 0, place) - text.count("\r\n", 0, place)
+        return self._lines + breaks
+
+
+def _array(text: TextIO) -> Iterator[Numbered]:
+    window, number = _Window(text), 0
+    window.move_to(window.place + 1)  # behind the bracket
+    follows = window.at() != "]"
     while follows:
-        if place - begin > LONGEST:
-            block, begin = text[place : place + 2 * LONGEST], place
         number += 1
-        try:
-            value, end = _DECODER.raw_decode(block, place - begin)
-        except (ValueError, RecursionError) as error:
-            raise _refusal(error, text, begin, cut=begin + len(block) < len(text)) from None
+        value, end = _decoded(window)
         yield number, _object(value, f"entry {number}")
-        place = _after_blanks(text, begin + end)
-        follows = text[place : place + 1] == ","
+        window.move_to(end)
+        follows = window.at() == ","
         if follows:
-            place = _after_blanks(text, place + 1)
-    if not re.fullmatch(r"\]\s*", text[place : place + LONGEST]):
-        raise _no_json(_line(text, place))
+            window.move_to(window.place + 1)
+    if window.at() != "]":
+        raise _no_json(window.line(window.place))
+    window.move_to(window.place + 1)
+    if window.at():
+        raise _no_json(window.line(window.place))
 
 
-def _after_blanks(text: str, place: int) -> int:
-    found = BLANKS.match(text, place)
-    return found.end() if found else place
+def _decoded(window: _Window) -> tuple[Any, int]:
+    """The value here, and where it ends in the window's block."""
+    try:
+        return _DECODER.raw_decode(window.block, window.place)
+    except json.JSONDecodeError as error:
+        line = window.line(error.pos)
+        at_end = error.pos > len(window.block) - LONGEST or error.msg.startswith("Unterminated")
+        raise (_too_long(line) if at_end and not window.is_last else _no_json(line)) from None
+    except (ValueError, RecursionError):
+        raise _odd_object(window.line(window.place)) from None
 
 
-def _line(text: str, place: int) -> int:
-    return _line_breaks(text, 0, place) + 1
-
-
-def _line_breaks(text: str, begin: int, end: int) -> int:
-    return text.count("\n", begin, end) + text.count("\r", begin, end) - text.count("\r\n", begin, end)
-
-
-def _refusal(error: Exception, text: str, begin: int, *, cut: bool = False) -> SourceError:
-    """An error of a decoder that began there, as a sentence. `cut`: whether its text ends before the text."""
-    if isinstance(error, json.JSONDecodeError):
-        found = _line(text, begin + error.pos)
-        return _too_long(found) if cut and error.pos > len(error.doc) - LONGEST else _no_json(found)
+def _odd_object(line: int) -> SourceError:
     return SourceError(
-        f"The export begins like JSON, but an object in line {_line(text, begin)} or after it has the same key twice, "
+        f"The export begins like JSON, but an object in line {line} or after it has the same key twice, "
         "or is nested too deep. Ask the sender to correct it."
     )
 

@@ -8,6 +8,7 @@ with Python's strict CSV reader, if it does not. The result is the same.
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import polars as pl
@@ -27,6 +28,7 @@ from patronload.exports import (
     mojibake,
     reject_files,
     rejects_found,
+    sizes,
     spreadsheet_damage,
     trailers,
     unpacking,
@@ -59,15 +61,6 @@ NUL = "\0"
 
 HEAD = 4096
 """The bytes that show whether a file is JSON."""
-
-MOST_WORDS = {
-    "bytes": "bytes",
-    "rows": "rows",
-    "columns": "columns",
-    "cells": "cells (rows times columns)",
-    "cell": "bytes in a cell",
-}
-"""The unit of each limit of source.most."""
 
 
 class Facts(NamedTuple):
@@ -141,7 +134,7 @@ def read(content: bytes, layout: Layout) -> Export:
     unpacking.check_entries(content, layout.most)
     if not workbooks.is_workbook(content):
         content = unpacking.unpack(content, layout.member, layout.most)
-    _expect_at_most(layout.most, "bytes", len(content))
+    sizes.expect_at_most(layout.most, "bytes", len(content))
     if workbooks.is_workbook(content):
         found = rejects_found.sheet(content)
         export = _of_rows(_numbered(*found), layout) if found else _of_workbook(content, layout)
@@ -186,10 +179,10 @@ def _of_text(content: bytes, layout: Layout) -> Export:
     content, layout = begun.content, begun.layout
     if json_exports.is_json(_head(content, layout.encoding)):
         encodings.check(content, layout.encoding)
-        export = _of_rows(json_exports.read(encodings.text(content, layout.encoding).read(), layout.most), layout)
+        export = _of_json(content, layout)
     elif layout.widths:
         encodings.check(content, layout.encoding)
-        export = _of_fixed_width(encodings.text(content, layout.encoding).read(), layout.widths, layout.most)
+        export = _of_fixed_width(content, layout, layout.widths)
     else:
         export = _of_csv(content, layout)
     return _shifted(export, begun.lines) if begun.lines else export
@@ -197,6 +190,16 @@ def _of_text(content: bytes, layout: Layout) -> Export:
 
 def _head(content: bytes, encoding: str) -> str:
     return content[:HEAD].decode(encoding, errors="ignore").removeprefix("\ufeff")
+
+
+def _of_json(content: bytes, layout: Layout) -> Export:
+    """The objects as rows; their keys are the header."""
+    is_array = json_exports.is_array(_head(content, layout.encoding))
+    text = encodings.text(content, layout.encoding)
+    keys, frames = json_exports.read(text, len(content), layout.most, is_array=is_array)
+    columns = _columns(keys)
+    parts = (Part(frame.rename(dict(zip(frame.columns[1:], columns, strict=True))), []) for frame in frames)
+    return _export(_Opened(columns, keys, parts), layout, len(content))
 
 
 def _of_workbook(content: bytes, layout: Layout) -> Export:
@@ -214,7 +217,7 @@ def _of_rows(rows: list[tuple[int, list[str]]], layout: Layout) -> Export:
     header = rows[0][1] if rows else []
     while header and not header[-1].strip():
         header = header[:-1]
-    _expect_at_most(layout.most, "columns", len(header))
+    sizes.expect_at_most(layout.most, "columns", len(header))
     columns = _columns(header)
     whole, ragged = Ragged(), Ragged()
     for number, cells in rows[1:]:
@@ -223,7 +226,7 @@ def _of_rows(rows: list[tuple[int, list[str]]], layout: Layout) -> Export:
         else:
             whole.append(_cut((number, cells), len(columns)))
     part = Part(csv_records.frame_of(whole, columns), ragged)
-    return _export(_Opened(columns, header, iter([part])), layout)
+    return _export(_Opened(columns, header, iter([part])), layout, sizes.LEAST_BYTES * workbooks.MOST_CELLS)
 
 
 def _shifted(export: Export, lines: int) -> Export:
@@ -252,15 +255,16 @@ def with_names(export: Export, wanted: Iterable[str]) -> Export:
 
 
 def _of_csv(content: bytes, layout: Layout) -> Export:
-    try:
-        return _export(_quickly(content, layout), layout)
-    except (csv_records.Irregular, UnicodeDecodeError):
-        encodings.check(content, layout.encoding)
-        return _export(_carefully(content, layout), layout)
+    with suppress(csv_records.Irregular, UnicodeDecodeError):
+        return _export(_quickly(content, layout), layout, len(content))
+    # Here the error is gone, and with it the rows that were read until then.
+    encodings.check(content, layout.encoding)
+    return _export(_carefully(content, layout), layout, len(content))
 
 
-def _of_fixed_width(text: str, widths: dict[str, int], most: Most) -> Export:
-    whole, ragged = fixed_width.read(text, widths, most)
+def _of_fixed_width(content: bytes, layout: Layout, widths: dict[str, int]) -> Export:
+    text = encodings.text(content, layout.encoding, newline=None)
+    whole, ragged = fixed_width.read(text, len(content), widths, layout.most)
     columns, room = list(widths), sum(widths.values())
     rejects = [
         (number, None, "".join(cells), fixed_width.reason(len("".join(cells).rstrip()), room), "the line is too long")
@@ -296,22 +300,25 @@ def _header(content: bytes, layout: Layout) -> tuple[int, list[str]]:
         return 0, list(layout.columns)
     text = encodings.text(content, layout.encoding)
     start, cells = csv_records.header(text, layout.delimiter, quoted=layout.quote == "double")
-    _expect_at_most(layout.most, "columns", len(cells))
+    sizes.expect_at_most(layout.most, "columns", len(cells))
     return start, cells
 
 
-def _export(opened: _Opened, layout: Layout) -> Export:
+def _export(opened: _Opened, layout: Layout, size: int) -> Export:
+    """The rows that were opened, from a file of `size` bytes."""
     columns, cells, parts = opened
-    frames, ragged, again = [csv_records.frame_of([], columns)], Ragged(), list[int]()
-    rows = 0
+    frames, ragged, again = [csv_records.frame_of([], columns)], Ragged(), pl.Series(dtype=pl.UInt32)
+    rows = odd_cells = 0
     for part in parts:
         repeated = headers.repeated(part.frame, cells)
-        again.extend(repeated.to_list())
+        again = pl.concat([again, repeated])
         frame = part.frame.filter(~pl.col(ROW).is_in(repeated.implode())) if len(repeated) else part.frame
         frames.append(_without_blank_rows(frame))
         ragged += part.ragged
         rows += frames[-1].height + len(part.ragged)
-        _check_size(layout.most, rows, columns, part.frame, ragged)
+        odd_cells += csv_records.cells_of(part.ragged)
+        csv_records.check_ragged(len(ragged), odd_cells)
+        _check_size(layout.most, rows, len(columns), size, part.frame)
     frame = pl.concat(frames)
     cut = csv_records.frame_of([_cut(row, len(columns)) for row in ragged], columns)
     rejects = _rejects(ragged, len(columns), layout.delimiter)
@@ -323,21 +330,12 @@ def _export(opened: _Opened, layout: Layout) -> Export:
     return _rename_columns(with_names(export, layout.rename), layout.rename)
 
 
-def _check_size(most: Most, rows: int, columns: list[str], part: pl.DataFrame, ragged: Ragged) -> None:
-    """Raise SourceError as soon as the rows so far are more than an export may have."""
-    _expect_at_most(most, "rows", rows)
-    _expect_at_most(most, "cells", rows * len(columns))
+def _check_size(most: Most, rows: int, columns: int, size: int, part: pl.DataFrame) -> None:
+    """Raise SourceError as soon as the rows so far are more than an export of `size` bytes may have."""
+    sizes.expect_at_most(most, "rows", rows)
+    sizes.expect_cells(most, rows, columns, size)
     longest = part.select(pl.max_horizontal(pl.all().exclude(ROW).str.len_bytes().max())).item() if len(part) else 0
-    _expect_at_most(most, "cell", longest or 0)
-    csv_records.check_ragged(ragged)
-
-
-def _expect_at_most(most: Most, what: str, found: int) -> None:
-    if found > getattr(most, what):
-        raise SourceError(
-            f"The export is larger than source.most.{what} allows: {found:,} of at most {getattr(most, what):,} "
-            f"{MOST_WORDS[what]}. If the file is right, raise that limit in the tenant file; otherwise ask the sender."
-        )
+    sizes.expect_at_most(most, "cell", longest or 0)
 
 
 def _rename_columns(export: Export, rename: dict[str, str]) -> Export:
