@@ -60,6 +60,8 @@ def test_reads_what_windows_writes(tmp_path: Path, text: str) -> None:
         ("a: 0b" + "1" * 20_000, "a.yaml, line 1: the number 0b1111"),
         ("a: " + "1:" * 20_000 + "1", "a.yaml, line 1: the number 1:1:1"),
         ("a: -99999999999999999999", "a.yaml, line 1: the number -99999999999999999999 is too large."),
+        ("b: 1\na: " + ":".join(["59"] * 600_000), "a.yaml, line 2: the number 59:59:59"),
+        ("a: " + "0:" * 500 + "0.0", "a.yaml, line 1: the number 0:0:0"),
         ("a: 2026-13-45\n", "a.yaml, line 1: '2026-13-45' cannot be read. Write it in quotes."),
         ("a: !!python/object:os.system x\n", "a.yaml, line 1: 'x' cannot be read. Write it in quotes."),
         ("a: !secret x\n", "a.yaml, line 1: 'x' cannot be read. Write it in quotes."),

@@ -30,6 +30,13 @@ DEEPEST = 100
 LARGEST = 10**18
 """The largest number; none that a file needs comes near it."""
 
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+LONGEST_NUMBER = 400
+"""
+How many characters a number may have. The parser reads 59:59:59 as a number to the base of sixty, and takes the square
+of its length for that: minutes for a file of 2 MB.
+"""
+
 SHOWN = 60
 """How much of a value a message shows."""
 
@@ -147,14 +154,19 @@ class _Reader:
         return self.scalar(node)
 
     def scalar(self, node: yaml.Node) -> Any:
+        if node.tag in NUMBERS and len(node.value) > LONGEST_NUMBER:
+            self.refuse_number(node)
         try:
             value = self.loader.construct_object(node)
         except (yaml.YAMLError, ValueError, KeyError, AttributeError, TypeError):
             self.refuse(node, f"'{node.value[:SHOWN]}' cannot be read. Write it in quotes.")
         # Python refuses to write a number of thousands of digits, which a message about it would have to do.
         if isinstance(value, int) and abs(value) > LARGEST:
-            self.refuse(node, f"the number {node.value[:SHOWN]} is too large. If it is text, write it in quotes.")
+            self.refuse_number(node)
         return value
+
+    def refuse_number(self, node: yaml.Node) -> NoReturn:
+        self.refuse(node, f"the number {node.value[:SHOWN]} is too large. If it is text, write it in quotes.")
 
     def entries(self, node: yaml.MappingNode, key: Key) -> Iterator[tuple[str, yaml.Node]]:
         seen: set[str] = set()
