@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -22,6 +22,9 @@ from sandbox.s3 import S3Server
 from sandbox.smtp import MailServer
 from tests.airflow.libraries import as_csv, copy_of_include, library_file, people, today
 from tests.cluster.cluster import Cluster, Servers
+
+Spent = dict[str, float]
+"""A part of Airflow -> CPU seconds."""
 
 LOADS = 12
 PATRONS = 10
@@ -38,12 +41,18 @@ def measure() -> None:
         seconds, cpu, idle = _loads(workers)
         print(
             f"  {workers} worker{'s' if workers > 1 else ''}: {LOADS / seconds * 60:.1f} loads a minute, "
-            f"{cpu / LOADS:.1f} CPU seconds for each ({idle * seconds / LOADS:.1f} of these are the idle parts')"
+            f"{sum(cpu.values()) / LOADS:.1f} CPU seconds for each "
+            f"({sum(idle.values()) * seconds / LOADS:.1f} of these are the idle parts')"
         )
+        for part, spent in cpu.items():
+            print(f"    {part}: {spent / LOADS:.1f} for each, {idle[part] * seconds / LOADS:.1f} when idle")
 
 
-def _loads(workers: int) -> tuple[float, float, float]:
-    """Seconds and CPU seconds of all loads, after one that warms everything up; and CPU seconds a second when idle."""
+def _loads(workers: int) -> tuple[float, Spent, Spent]:
+    """
+    The seconds of all loads, after one that warms everything up, and the CPU seconds of each part of Airflow; and these
+    in a second without a load.
+    """
     names = [f"lib{number:02}" for number in range(LOADS + 1)]
     with tempfile.TemporaryDirectory() as path, ExitStack() as running:
         folder = Path(path)
@@ -63,13 +72,16 @@ def _loads(workers: int) -> tuple[float, float, float]:
         )
         cluster = running.enter_context(Cluster(folder, servers, include, workers, SETTINGS))
         _load(cluster, names[:1])
-        processes = [part.process for part in (*cluster.parts.values(), *cluster.workers)]
-        before, start = _cpu(processes), time.perf_counter()
+        roots = {name: [part.process] for name, part in cluster.parts.items()}
+        roots["workers"] = [worker.process for worker in cluster.workers]
+        before, start = _spent(roots), time.perf_counter()
         time.sleep(IDLE)
-        idle = (_cpu(processes) - before) / (time.perf_counter() - start)
-        before, start = _cpu(processes), time.perf_counter()
+        seconds = time.perf_counter() - start
+        idle = {name: (spent - before[name]) / seconds for name, spent in _spent(roots).items()}
+        before, start = _spent(roots), time.perf_counter()
         _load(cluster, names[1:])
-        return time.perf_counter() - start, _cpu(processes) - before, idle
+        seconds = time.perf_counter() - start
+        return seconds, {name: spent - before[name] for name, spent in _spent(roots).items()}, idle
 
 
 IDLE = 20.0
@@ -81,6 +93,10 @@ def _load(cluster: Cluster, names: Iterable[str]) -> None:
     for name, run_id in runs.items():
         if (state := cluster.ended(name, run_id, timeout=900)) != "success":
             raise RuntimeError(f"{name} {run_id}: {state}")
+
+
+def _spent(roots: Mapping[str, Iterable[psutil.Process]]) -> Spent:
+    return {name: _cpu(processes) for name, processes in roots.items()}
 
 
 def _cpu(roots: Iterable[psutil.Process]) -> float:
