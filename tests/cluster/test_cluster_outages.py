@@ -1,11 +1,15 @@
 """Servers, workers and schedulers that go down under a load: it ends well, and no patron is sent twice."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from local import demo_connections
 from local.airflow import free_port
-from tests.airflow.libraries import as_csv, people, text_of, today, wait_until
+from sandbox import connections
+from sandbox.everything import Sandbox
+from tests.airflow.libraries import as_csv, deliver_demo_exports, people, text_of, today, wait_until
 from tests.cluster.cluster import Cluster
 
 pytestmark = pytest.mark.outage
@@ -111,3 +115,21 @@ def test_a_question_needs_no_triggerer(cluster: Cluster):
     answer = {"chosen_options": ["Approve"], "params_input": {"reason": "as agreed"}}
     cluster.api.http.patch(path, json=answer).raise_for_status()
     assert ended(cluster, tenant, run_id) == "success", told(cluster, run_id)
+
+
+def test_the_demo_on_two_workers_with_folders_of_their_own(cluster: Cluster, tmp_path: Path):
+    """The demo's libraries, from SFTP to FOLIO and Infiniti: each stage may run on another machine than the last."""
+    with Sandbox(tmp_path / "sandbox", s3=False) as sandbox:
+        exports = deliver_demo_exports(sandbox)
+        # Of its mail server there is one already.
+        demo_connections.offer(cluster.api, connections(sandbox.description))
+        runs = {tenant: cluster.start(tenant) for tenant in exports}
+        for tenant, run_id in runs.items():
+            assert ended(cluster, tenant, run_id) == "success", told(cluster, run_id)
+        assert sandbox.folio.imports
+        assert sandbox.infiniti.imports
+    for run_id in runs.values():
+        assert told(cluster, run_id)
+    stages = ("fetch", "validate", "transform", "plan", "post", "report", "notify")
+    for worker in cluster.workers:
+        assert any(worker.runs(stage, run_id) for stage in stages for run_id in runs.values())
