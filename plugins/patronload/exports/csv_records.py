@@ -39,7 +39,7 @@ BATCH, BATCH_CELLS = 20_000, 500_000
 RECORDS = 300_000
 """The maximum number of records that are checked together; of very short ones, a block has millions."""
 
-TOGETHER = 2_000_000
+TOGETHER = 1_000_000
 """The maximum number of cells that are read together: an empty cell takes little of a file, but 16 bytes of memory."""
 
 MOST_RAGGED, MOST_RAGGED_CELLS = 200_000, 1_500_000
@@ -110,7 +110,7 @@ class _Lines:
     def __init__(self, text: Iterable[str], delimiter: str) -> None:
         self._lines, self._delimiter = iter(text), delimiter
         self.delimiters = 0
-        """Those of the current record; its quoted line breaks do not end it."""
+        """The delimiters of the current record so far; its quoted line breaks do not end it."""
 
     def __iter__(self) -> Iterator[str]:
         return self

@@ -12,8 +12,8 @@ WORDS = {
 }
 """The unit of each limit of source.most."""
 
-FEW_CELLS = 16_000_000
-"""Cells that a small file may have. Each takes 16 bytes, also an empty one: 256 MB."""
+FEW_CELLS = 10_000_000
+"""Cells that a small file may have. Each takes 16 bytes, also an empty one: 160 MB."""
 
 LEAST_BYTES = 4
 """The bytes for each cell of a larger file, with its delimiter; exports have eight or more."""
