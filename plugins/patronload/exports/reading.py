@@ -226,7 +226,7 @@ def _of_rows(rows: list[tuple[int, list[str]]], layout: Layout) -> Export:
         else:
             whole.append(_cut((number, cells), len(columns)))
     part = Part(csv_records.frame_of(whole, columns), ragged)
-    return _export(_Opened(columns, header, iter([part])), layout, sizes.LEAST_BYTES * workbooks.MOST_CELLS)
+    return _export(_Opened(columns, header, iter([part])), layout, sizes.LEAST_BYTES_IF_WIDE * workbooks.MOST_CELLS)
 
 
 def _shifted(export: Export, lines: int) -> Export:

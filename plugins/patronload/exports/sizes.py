@@ -15,8 +15,11 @@ WORDS = {
 FEW_CELLS = 10_000_000
 """Cells that a small file may have. Each takes 16 bytes, also an empty one: 160 MB."""
 
-LEAST_BYTES = 4
-"""The bytes for each cell of a larger file, with its delimiter; exports have eight or more."""
+WIDE = 100
+"""More columns than this are rare, and so are rows in which nearly all of them are empty."""
+
+LEAST_BYTES, LEAST_BYTES_IF_WIDE = 2, 6
+"""The bytes for each cell of a file with more cells, with its delimiter; exports have eight or more."""
 
 
 def expect_at_most(most: Most, what: str, found: int) -> None:
@@ -36,7 +39,8 @@ def expect_cells(most: Most, rows: int, columns: int, size: int) -> None:
     has source.most.cells allows them.
     """
     expect_at_most(most, "cells", rows * columns)
-    if "cells" not in most.model_fields_set and rows * columns > max(FEW_CELLS, size // LEAST_BYTES):
+    least = LEAST_BYTES_IF_WIDE if columns > WIDE else LEAST_BYTES
+    if "cells" not in most.model_fields_set and rows * columns > max(FEW_CELLS, size // least):
         raise SourceError(
             f"The export has {rows:,} rows of {columns:,} columns or more in {size:,} bytes, so its cells are nearly "
             f"all empty. If the file is right, write 'cells: {most.cells}' under source.most in the tenant file; "
