@@ -112,6 +112,17 @@ def test_preview_writes_the_patrons_as_they_are_posted_the_rejects_and_a_report(
     assert "not set up in the mapping yet" in " ".join(told.split())
 
 
+def test_only_its_owner_can_read_a_preview(export, tmp_path, capsys):
+    """It holds patrons; also where an earlier one was open to everyone."""
+    out = tmp_path / "out"
+    for _ in range(2):
+        assert main(["preview", "--mapping", "folio/flat_patrons", "--export", str(export), "--out", str(out)]) == 0
+        assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {0o600}
+        for path in out.iterdir():
+            path.chmod(0o644)
+    assert out.stat().st_mode & 0o777 == 0o700
+
+
 def test_preview_of_a_tenant_uses_its_layout_and_its_limits(export, tmp_path, capsys):
     """What would stop the load is said here already."""
     out = tmp_path / "out"

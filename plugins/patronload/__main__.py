@@ -31,6 +31,7 @@ from rich.table import Table
 from rich.text import Text
 
 from patronload import __version__, dates, settings, systems
+from patronload.cli import private_files
 from patronload.cli.terminal import err, out, working
 from patronload.config import mapping_files, schemas, tenants
 from patronload.config.source import Layout
@@ -393,10 +394,7 @@ def _write_decrypted(path: Path, cipher: Cipher, to: Path) -> None:
 
     with path.open("rb") as file:
         content = cipher.decrypt(file, f"{path}").getvalue() if encryption.is_encrypted(file) else file.read()
-    to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    to.unlink(missing_ok=True)  # one that others may read would stay so
-    to.touch(mode=0o600)
-    to.write_bytes(content)
+    private_files.write(to, content)
     out.print(f"Written to {to}", markup=False)
 
 

@@ -219,3 +219,12 @@ def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path, path: str) -> No
     (tmp_path / "exports/patrons.csv").unlink()
     (tmp_path / "exports/patrons.csv").symlink_to("archive/real.csv")
     assert fetch_folder(f"{tmp_path}/exports/patrons.csv").content == EXPORT
+
+
+def test_a_link_to_itself_does_not_close_its_folder(tmp_path: Path) -> None:
+    """Whoever may put a file there could otherwise stop the library's loads; it is none of the exports."""
+    put(tmp_path, "exports/a.csv")
+    (tmp_path / "exports" / "b.csv").symlink_to("b.csv")
+    assert fetch_folder(f"{tmp_path}/exports/*.csv").content == EXPORT
+    with pytest.raises(TransientError, match=f"^{tmp_path}/exports cannot be read"):
+        fetch_folder(f"{tmp_path}/exports/b.csv")

@@ -10,6 +10,7 @@ import polars as pl
 
 from patronload import rows, settings, targets
 from patronload.checks import gates, limits, unread, validation
+from patronload.cli import private_files
 from patronload.config import mapping_files, tenants
 from patronload.config.mapping import Expectations, Mapping
 from patronload.config.source import Layout
@@ -201,13 +202,15 @@ def of_tenant(
 
 
 def write(made: Preview, out: Path) -> None:
-    """Write patrons.jsonl (one record per line, exactly as it would be posted), the rejects and report.json."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / PATRONS).write_text("".join(f"{patron}\n" for patron in made.posted), encoding="utf-8")
-    (out / REJECTS).write_bytes(made.rejects_file)
+    """
+    Write patrons.jsonl (one record per line, exactly as it would be posted), the rejects and report.json. Only this
+    account can read them.
+    """
+    private_files.write(out / PATRONS, "".join(f"{patron}\n" for patron in made.posted).encode())
+    private_files.write(out / REJECTS, made.rejects_file)
     for name, content in ((WORKBOOK, made.rejects_workbook), (NOTED, made.noted_file if made.noted.height else None)):
         # Those of an earlier preview would be taken for this one's.
         (out / name).unlink(missing_ok=True)
         if content:
-            (out / name).write_bytes(content)
-    (out / REPORT).write_text(json.dumps(made.summary(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+            private_files.write(out / name, content)
+    private_files.write(out / REPORT, json.dumps(made.summary(), ensure_ascii=False, indent=2).encode() + b"\n")

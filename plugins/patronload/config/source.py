@@ -1,5 +1,6 @@
 """The `source` of a tenant file: where the export is, and how it is written."""
 
+import calendar
 import posixpath
 import re
 import string
@@ -198,9 +199,20 @@ def _is_folder_of(path: str, folder: str) -> bool:
     return re.fullmatch(pattern, folder) is not None
 
 
+WORDS_OF_DATES: dict[str, list[str]] = {
+    "a": [*calendar.day_abbr],
+    "A": [*calendar.day_name],
+    "b": [*calendar.month_abbr],
+    "B": [*calendar.month_name],
+}
+"""The names of days and months in a path; any other word would be another folder."""
+
+
 def _like(directive: re.Match[str]) -> str:
-    """The possible forms of a part of a date."""
-    return {"Y": "[0-9]{4}", "j": "[0-9]{3}"}.get(directive[1], "[A-Za-z]+" if directive[1] in "aAbB" else "[0-9]{1,2}")
+    """A pattern for a part of a date."""
+    if words := WORDS_OF_DATES.get(directive[1]):
+        return f"({'|'.join(re.escape(word) for word in words if word)})"
+    return {"Y": "[0-9]{4}", "j": "[0-9]{3}"}.get(directive[1], "[0-9]{1,2}")
 
 
 class SftpSource(Source):

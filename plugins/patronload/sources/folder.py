@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import posixpath
 import re
 from collections.abc import Generator, Iterator
@@ -66,11 +67,12 @@ class _Folder(Place):
                 yield block
 
     def _entry(self, path: str, *, missing_ok: bool = True) -> Entry:
-        """One file or folder; a broken link, or a file that has just been deleted, is None."""
+        """One file or folder; a link that leads nowhere, or a file that has just been deleted, is neither."""
         try:
             info = self.files.info(path)
-        except FileNotFoundError:
-            if not missing_ok:
+        except OSError as error:
+            leads_nowhere = isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP
+            if not (missing_ok and leads_nowhere):
                 raise
             return Entry(path, 0, utc(0), "other")
         if missing_ok and not self._is_inside(path):
@@ -96,7 +98,8 @@ class _Folder(Place):
         """Pass on errors about a path; turn all others into a sentence."""
         from botocore.exceptions import BotoCoreError, NoCredentialsError
 
-        where = f"{self.url.protocol}://" + (f" (connection '{self.url.conn_id}')" if self.url.conn_id else "")
+        place = self.base or f"{self.url.protocol}://"
+        where = f"{place}" + (f" (connection '{self.url.conn_id}')" if self.url.conn_id else "")
         try:
             yield
         except PermissionError as error:
