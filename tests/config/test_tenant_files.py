@@ -352,6 +352,8 @@ MISTAKES = [
     ("answer_within: 90 minutes", "answer_within: 0 hours", "approval.answer_within", "like 12 hours."),
     ("answer_within: 90 minutes", "answer_within: 21 hours", "approval.answer_within", "Write at most 20 hours."),
     ("ask: [head@riverside.example]", "ask: []", "approval.ask", ""),
+    ("approval:\n", "approval: yes\nwas:\n", "approval", "takes keys of its own. There are: ask, answer_within"),
+    ("approval:\n", "approval: 12\nwas:\n", "approval", "takes keys of its own. There are: ask, answer_within"),
     ("ask: [head@riverside.example]", "ask: [head]", "approval.ask[0]", "@"),
     ("  type: folio", "  type: foliio", "target.type", "'folio'"),
     ("folio_tenant: fs1", "folio_tenant: fs 1", "target.folio_tenant", ""),

@@ -16,7 +16,7 @@ AT_LEAST = {1: "one", 2: "two"}
 WORDS = {
     "string_pattern_mismatch": "'{given}' does not have the right form.",
     "string_too_short": "must not be empty.",
-    "string_too_long": "'{given}' is too long; the maximum is {max_length} characters.",
+    "string_too_long": "'{given}' is too long; the maximum length is {max_length}.",
     "greater_than_equal": "{given} is too small; the minimum is {ge}.",
     "less_than_equal": "{given} is too large; the maximum is {le}.",
     "literal_error": "takes {expected}; '{given}' was given.",
@@ -107,8 +107,15 @@ def _missing(place: Place, key: Key) -> str:
 
 
 def _of_another_kind(kind: str, given: object, place: Place) -> str:
-    """Text or keys are expected, but YAML reads something else."""
-    if place.model is not None and isinstance(given, bool):
+    """Text or keys are expected, but YAML reads something else. A rule of a mapping takes either."""
+    is_rule = "value" in place.keys
+    if kind == "string_type" or is_rule:
+        return _no_text(given, place, is_rule=is_rule)
+    return f"takes keys of its own.{place.listed or ' Write it like {UG: undergrad}.'}"
+
+
+def _no_text(given: object, place: Place, *, is_rule: bool) -> str:
+    if isinstance(given, bool) and is_rule:
         return f"takes a column's name, or keys. Write {{value: {str(given).lower()}}} for the same value everywhere."
     if isinstance(given, bool):
         return f"YAML reads this as yes or no ({str(given).lower()}), not as text. Write it in quotes."
@@ -116,9 +123,9 @@ def _of_another_kind(kind: str, given: object, place: Place) -> str:
         return f"YAML reads this as the number {given}, not as text. Write it in quotes."
     if isinstance(given, date):
         return "YAML reads this as a date, not as text. Write it in quotes."
-    if kind == "string_type":
+    if not is_rule:
         return f"takes a single text, not {'keys' if isinstance(given, dict) else 'a list'}.{place.hint}"
-    return f"takes keys.{place.listed or ' Write it like {UG: undergrad}.'}"
+    return f"takes a column's name, or keys.{place.listed}"
 
 
 def _key_in_file(file: YamlFile, error: ErrorDetails) -> Key:

@@ -50,6 +50,6 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, names, 3)
     meant = f"did you mean '{near[0]}'? " if near else ""
     if len(names) > MOST_LISTED:
-        others = f"There are also: {', '.join(near[1:])}, and more." if near[1:] else "docs/ lists all."
+        others = f"There are also: {', '.join(near[1:])}, and more." if near[1:] else "docs/mapping-files.md lists all."
         return meant + others
-    return f"{meant}There are: {', '.join(names)}."
+    return f"{meant}{'There' if meant else 'there'} are: {', '.join(names)}."
