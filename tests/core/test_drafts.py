@@ -190,10 +190,12 @@ HEADERS = {
     "barcode": ("LibraryCard, cardnumber, P BARCODE, Library Barcode, Card No"),
     "patronGroup": (
         "Acad Career, primary_group, categorycode, user_group, P TYPE, Affil, ACADEMIC_LEVEL, "
-        "SGBSTDN_LEVL_CODE, Worker Type, STU.ACAD.LEVEL"
+        "SGBSTDN_LEVL_CODE, Worker Type, STU.ACAD.LEVEL, Class Level"
     ),
     "departments": ("Program, ACAD_PROG, ACAD_PLAN, DEPTID, Cost Center, Department Name"),
-    "expirationDate": ("Exp Date, dateexpiry, expiry_date, EXP DATE, Leaving date, Valid to, Termination Date"),
+    "expirationDate": (
+        "Exp Date, dateexpiry, expiry_date, EXP DATE, Leaving date, Valid to, Termination Date, Enrolled Until"
+    ),
     "enrollmentDate": ("dateenrolled, Hire Date"),
     "personal.lastName": ("SPRIDEN_LAST_NAME, Legal Surname, Legal_Name_-_Last_Name, LAST.NAME, surname, Family name"),
     "personal.firstName": ("SPRIDEN_FIRST_NAME, Legal Forename, Legal Name - First Name, firstname, Given names"),
@@ -208,10 +210,10 @@ HEADERS = {
     "personal.mobilePhone": ("mobile, Cell Phone, Student Mobile, mob_phone"),
     "personal.dateOfBirth": ("BIRTHDATE, birth_date, SPBPERS_BIRTH_DATE, DOB, dateofbirth"),
     "personal.addresses[0].addressLine1": (
-        "ADDRESS1, Addr 1, SPRADDR_STREET_LINE1, address_line1, Primary Address - Line 1"
+        "ADDRESS1, Addr 1, SPRADDR_STREET_LINE1, address_line1, Primary Address - Line 1, Home Street"
     ),
-    "personal.addresses[0].region": ("ST, state_province, SPRADDR_STAT_CODE"),
-    "personal.addresses[0].postalCode": ("zipcode, POSTAL, SPRADDR_ZIP, postal_code"),
+    "personal.addresses[0].region": ("ST, state_province, SPRADDR_STAT_CODE, Mailing State"),
+    "personal.addresses[0].postalCode": ("zipcode, POSTAL, SPRADDR_ZIP, postal_code, Perm. ZIP"),
     "personal.addresses[0].countryId": ("NATN_CODE, SPRADDR_NATN_CODE"),
 }
 """Of Banner, PeopleSoft, Colleague, Workday, TASS, SIMS, Koha, Alma and Sierra."""
@@ -225,6 +227,23 @@ def test_everyday_headers_are_recognised(path, header):
     mapping, _ = written(f"{header},Shoe size\nA,44\nB,45\n")
     rule = mapping["fields"][path]
     assert header in (rule, rule["column"] if isinstance(rule, dict) else rule)
+
+
+def test_departments_that_folio_may_lack_are_mentioned(include: Path):
+    """A row with one is rejected, which a newcomer learns from the draft, and not from the first load."""
+    cells = "".join(f"{number},Dept {number}\n" for number in range(40))
+    _, notes = written(f"Student No,Dept\n{cells}")
+    assert any("target.create" in note and "target.unknown_values" in note for note in notes)
+
+
+def test_an_export_without_usernames_gets_advice(include: Path):
+    """FOLIO requires one; many libraries write the id again, and the note says how."""
+    mapping, notes = written("Student No,Surname\n1,Ash\n2,Elm\n")
+    assert mapping["fields"]["username"]["column"] == TO_FILL_IN
+    advice = "If no column has it, write the id's again: username: Student No"
+    assert f"username is required: which column has it? {advice}" in notes
+    _, notes = written("login,Surname\n1,Ash\n2,Elm\n")
+    assert not any("write the id's again" in note for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests.pages.signed import DESK, HEAD, Links
 # A browser draws many pages in each test, which takes long on a busy machine.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
-SIZES = [(1440, "light"), (1440, "dark"), (1024, "light"), (390, "light"), (390, "dark")]
+SIZES = [(width, scheme) for width in (1440, 1024, 390) for scheme in ("light", "dark")]
 CORRECTED = b"ID,LOGIN,reject_row\n1,ann,2\n"
 
 

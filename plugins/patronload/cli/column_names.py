@@ -13,6 +13,9 @@ from patronload.systems import System
 
 _ADDRESS = "personal.addresses[0]"
 
+OF_ADDRESSES = ("home", "permanent", "perm", "mailing", "local", "primary", "current", "campus", "term")
+"""Words before the name of a column of an address: Home Street, Mailing ZIP."""
+
 NAME, PLACE = "a name", "a place"
 """Columns with a whole name, or with city, state and zip: they fill several fields."""
 
@@ -38,7 +41,7 @@ _FOLIO = {
         "group patrontype role status affil affiliation patrongroup usergroup primarygroup primaryaffiliation "
         "categorycode patroncategory ptype borrowertype borrowercategory usertype acadcareer academiccareer "
         "academiclevel sgbstdnlevlcode levlcode levelcode workertype persontype stuacadlevel patronclass "
-        "usergroupcode"
+        "usergroupcode classlevel classstanding classification"
     ),
     "departments": (
         "depts dept department departmentname departmentcode program programme programcode acadprog "
@@ -50,7 +53,7 @@ _FOLIO = {
     "expirationDate": (
         "expires expiry validuntil expdate expiredate dateexpiry expirydate expiration expirationdt dateofexpiry "
         "patronexpires cardexpiry cardexpires cardexpirationdate enddate validto leavingdate dateofleaving "
-        "expirydt terminationdate"
+        "expirydt terminationdate enrolleduntil enrolleduntildate activeuntil validthrough expireson expectedgraduation"
     ),
     "personal.lastName": (
         "surname familyname last lname lastnm spridenlastname legallastname legalnamelastname legalsurname "
@@ -141,7 +144,14 @@ def fields(system: System) -> dict[str, str]:
     others = {name: path for path, listed in _OF[system.type].items() for name in listed.split()}
     last = {plain(path.rsplit(".", 1)[-1]): path for path in reversed(names)}
     numbered = {plain(path.replace("addresses[0].", "address1")): path for path in names}
-    return last | others | {plain(path): path for path in names} | numbered
+    prefixed = {
+        f"{before}{name}": path
+        for path, listed in _OF[system.type].items()
+        if path.startswith(_ADDRESS)
+        for name in (*listed.split(), plain(path.rsplit(".", 1)[-1]))
+        for before in OF_ADDRESSES
+    }
+    return prefixed | last | others | {plain(path): path for path in names} | numbered
 
 
 def plain(name: str) -> str:

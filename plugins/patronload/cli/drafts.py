@@ -175,9 +175,15 @@ class _Drafting:
         for path in needed:
             if path not in self.rules:
                 self.rules[path] = self._asking(path)
-                self.notes.append(f"{path} is required: which column has it?")
+                self.notes.append(f"{path} is required: which column has it?{self._instead(path)}")
         if any(path.startswith(f"{ADDRESS}.") for path in self.rules):
             self.rules.setdefault(f"{ADDRESS}.addressTypeId", {"value": "Home"})
+
+    def _instead(self, path: str) -> str:
+        """The usual way out if the export has no username: the id once more."""
+        key = self.rules.get(self.system.key)
+        column = key.get("column") if isinstance(key, dict) else key
+        return f" If no column has it, write the id's again: {path}: {column}" if path == "username" and column else ""
 
     def _asking(self, path: str) -> object:
         """The rule of a required field without a column."""
@@ -239,6 +245,11 @@ class _Drafting:
             self.lookups["departments"] = {code: code for code in codes}
             self.notes.append(f"{column}: write the names of {self.system.name}'s departments into the lookup.")
             rule["lookup"] = "departments"
+        elif path == "departments":
+            self.notes.append(
+                f"{column}: a row with a department that {self.system.name} does not have is rejected. To create it, "
+                "or to load the row without it, see target.create and target.unknown_values in docs/tenant-files.md."
+            )
         return rule
 
     def _yes_no(self, path: str, column: str, cells: list[str]) -> object:

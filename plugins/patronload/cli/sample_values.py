@@ -79,7 +79,8 @@ def dates(cells: list[str]) -> Dates:
         return Dates(["%Y-%m-%d"], "no date format fits the sample; the draft assumes %Y-%m-%d.")
     several = [forms for forms in found if len(forms) > 1]
     notes = [f"the dates in the sample fit {' and '.join(forms)}; check which one is right." for forms in several]
-    notes += [f"{unread:,} cells are not dates in any known form."] if unread else []
+    what = "cell is not a date" if unread == 1 else "cells are not dates"
+    notes += [f"{unread:,} {what} in any known form."] if unread else []
     return Dates([forms[0] for forms, _ in found.most_common()], " ".join(notes))
 
 
