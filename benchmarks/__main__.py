@@ -13,7 +13,7 @@ Measure: python -m benchmarks [rows] [part ...]
   creates new versions of the DAGs;
 * run: a load of ten patrons compared with a DAG of the same number of empty tasks, with Airflow's defaults and as
   `make up` starts it;
-* cluster: loads per minute with one and two Celery workers, and the CPU seconds of a load;
+* cluster: loads per minute with one and two Celery workers, and the CPU seconds of a load, in each part of Airflow;
 * night: a complete file of which little has changed: requests and seconds beside folio_data_import's;
 * stored: the plan of a complete file, with 100,000 and 1,000,000 stored users: seconds for each, and memory;
 * ledger: the patron ledger of a million patrons, on disk, in memory and in seconds;
@@ -60,10 +60,16 @@ def main() -> None:
         PARTS[name](numbers[0] if numbers else ROWS)
 
 
-def sizes() -> None:
-    """Print what a row costs in small and in large files, first before the first request and then in every stage."""
-    core.sizes()
-    stages.measure()
+def sizes(rows: int) -> None:
+    """
+    Print what a row costs in small and in large files, first before the first request and then in every stage; of
+    another number of rows only the stages.
+    """
+    if rows == ROWS:
+        core.sizes()
+        stages.measure()
+    else:
+        stages.measure((rows,))
 
 
 def post() -> None:
@@ -103,7 +109,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "core": core.measure,
     "rules": rules.measure,
     "pieces": pieces.measure,
-    "sizes": lambda _: sizes(),
+    "sizes": sizes,
     "dag": lambda _: dag_run.measure(),
     "post": lambda _: post(),
     "parse": lambda _: parse(),

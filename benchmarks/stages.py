@@ -34,7 +34,7 @@ from patronload.loads.load import Load
 from sandbox.infiniti import InfinitiServer
 from sandbox.smtp import MailServer
 
-SIZES = (100_000, 300_000, 1_000_000)
+SIZES = (100_000, 300_000, 1_000_000, 2_000_000)
 LIMITS = {1_000_000: 1_600, 2_000_000: 2_000}
 """The most that a stage may take of memory, in MB, by rows."""
 STAGES = ("fetch", "validate", "transform", "plan", "post", "report", "notify")

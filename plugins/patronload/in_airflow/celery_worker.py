@@ -6,6 +6,7 @@ only while the artifacts can be reached: a worker cut off from them would fail t
 worker could take them.
 """
 
+import importlib
 import logging
 import threading
 import time
@@ -26,7 +27,7 @@ import patronload.stages.post
 import patronload.stages.report
 import patronload.stages.transform
 import patronload.stages.validate  # noqa: F401  for the tasks
-from patronload import settings
+from patronload import settings, targets
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,9 @@ def _content(file_path: str) -> Any:
 
 
 Loader.FILE_LOADER_CLASS = ReadOnce
+
+for _module in ("airflow.providers.amazon.aws.fs.s3", "s3fs", *targets.MODULES.values()):
+    importlib.import_module(_module)
 
 
 def find_problem() -> str | None:
