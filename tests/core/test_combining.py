@@ -130,7 +130,7 @@ def test_the_skipped_row_names_the_person_for_the_plan(mapping):
             "combine: [department]",
             "line 3: combine[0]: 'department' is not a list that this mapping fills; did you",
         ),
-        ("combine: [username]", "There are: departments, personal.addresses."),
+        ("combine: [username]", "there are: departments, personal.addresses."),
         ("combine: departments", "combine"),
     ],
 )
