@@ -218,9 +218,44 @@ HEADERS = {
 }
 """Of Banner, PeopleSoft, Colleague, Workday, TASS, SIMS, Koha, Alma and Sierra."""
 
+HEADERS_LIKE_THEM = {
+    "externalSystemId": (
+        "PATRON_ID, borrowernumber, Student Code, StudentIdentifier, Local ID, Staff Number, sourcedId, Student #, "
+        "ID_NUM, MIS ID"
+    ),
+    "username": "Login Name, eduPersonPrincipalName, Student_Web_ID, AD Username, NETWORK_LOGIN",
+    "barcode": "CARD_NUM, Badge ID, primary_barcode, OneCard, Student Card Number",
+    "patronGroup": "EMPL_CLASS, Student Level, Grade_Level, PATRON_CATEGORY, Member Type",
+    "departments": "DEPT_DESCR, Home Department, Supervisory Organization, SGBSTDN_MAJR_CODE_1",
+    "expirationDate": "Expires On, END_DT, SGBSTDN_EXP_GRAD_DATE, ExitDate, Patron Expiration Date",
+    "enrollmentDate": "Entry Date, HIRE_DT, Admit Date",
+    "personal.lastName": "Student Last Name, LAST_NM, PreferredLastName, stud_surname",
+    "personal.firstName": "Forenames, Patron First Name, StudentGiven1, FIRST_NM",
+    "personal.middleName": "MIDDLE_INIT, other_name, Mid Name",
+    "personal.preferredFirstName": "Chosen First Name, Preferred Given Name, Known As Name",
+    "personal.email": "Institutional Email, Email (Work), Email - Primary Work, Student Email Address",
+    "personal.phone": "PHONE_NUM, Work Phone, Permanent Phone, Tel No, Phone#",
+    "personal.mobilePhone": "smsalertnumber, Personal Mobile, Cellular",
+    "personal.dateOfBirth": "BIRTH_DT, Student DOB, Born",
+    "personal.addresses[0].addressLine1": "Street Address, Permanent Address Line 1, MAILING_ADDR_1, Home Address 1",
+    "personal.addresses[0].city": "Municipality, PERM_CITY, Town/City, Home Address - City",
+    "personal.addresses[0].region": "STATE_CD, Mailing State, Prov",
+    "personal.addresses[0].postalCode": "Home Zip, POSTAL_CD, Permanent Postal Code",
+    "personal.addresses[0].countryId": "COUNTRY_CD, Home Country, Country Region",
+    "personal.pronouns": "Pronoun, Personal Pronouns, PREFERRED_PRONOUNS",
+    "active": "HR_STATUS, Is Active, Enroll_Status",
+}
+"""Recognised by what is left without words that do not matter, and with abbreviations written out."""
+
 
 @pytest.mark.parametrize(
-    ("path", "header"), [(path, one) for path, listed in HEADERS.items() for one in listed.split(", ")]
+    ("path", "header"),
+    [
+        (path, one)
+        for known in (HEADERS, HEADERS_LIKE_THEM)
+        for path, listed in known.items()
+        for one in listed.split(", ")
+    ],
 )
 def test_everyday_headers_are_recognised(path, header):
     """Each fills its field, whatever its spelling."""
@@ -247,6 +282,30 @@ def test_an_export_without_usernames_gets_advice(include: Path):
 
 
 @pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ("status,user_group", {"active": "status", "patronGroup": "user_group"}),
+        ("Status,Patron Group", {"active": "Status", "patronGroup": "Patron Group"}),
+        ("Role,Type", {"patronGroup": "Role"}),
+        ("Type", {"patronGroup": "Type"}),
+        ("Personal Email,Email", {"personal.email": "Email"}),
+        ("Home City,City,Mailing City", {"personal.addresses[0].city": "City"}),
+        ("Parent Email,Emergency Contact Phone,Previous Last Name,NATIONAL_ID,SchoolID,Home Library,purge_date", {}),
+    ],
+)
+def test_the_surest_column_fills_a_field(columns, expected):
+    """Whatever the order; a column of active and inactive is no group, and a parent is not the patron."""
+    names = columns.split(",")
+    states = [["Active", "Inactive"][n % 2] for n in range(4)]
+    rows = "".join(
+        ",".join([states[n] if "tatus" in name else "AB"[n % 2] for name in names]) + ",4\n" for n in range(4)
+    )
+    mapping, _ = written(f"{columns},Shoe size\n{rows}")
+    found = {path: rule if isinstance(rule, str) else rule.get("column") for path, rule in mapping["fields"].items()}
+    assert {path: column for path, column in found.items() if column in names} == expected
+
+
+@pytest.mark.parametrize(
     ("header", "field"),
     [
         ("stud_code", "adminsystemid"),
@@ -258,6 +317,12 @@ def test_an_export_without_usernames_gets_advice(include: Path):
         ("preferred_name", "preferredname"),
         ("e_mail", "emailaddress"),
         ("sex", "gender"),
+        ("Student_Number", "adminsystemid"),
+        ("NetworkLogin", "username"),
+        ("Sched_YearOfGraduation", "graduationyear"),
+        ("StudentYearLevel", "presentationgrouplabel"),
+        ("Home_Room", "formclass"),
+        ("StudentPreferredName", "preferredname"),
     ],
 )
 def test_headers_of_schools_are_recognised(header, field):

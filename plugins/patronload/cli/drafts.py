@@ -31,6 +31,12 @@ YES = {"y", "yes", "true", "t", "1", "active", "current", "a", "enrolled", "staf
 NO = {"n", "no", "false", "f", "0", "inactive", "left", "i", "l", "student", "stu", "s", "withdrawn", "pupil"}
 """Codes that mean true or false in a column of true and false; others are guessed as false, and noted."""
 
+STATES = {"active", "inactive", "enabled", "disabled", "current", "left", "withdrawn", "terminated", "a", "i"}
+"""Codes that say whether a patron is active. A column of others, such as FT and PT, has patron groups."""
+
+USER_TYPES = {"patron", "staff", "system", "shadow", "dcb"}
+"""FOLIO's types of users."""
+
 ADDRESS = "personal.addresses[0]"
 
 RAGGED = 0.5
@@ -121,11 +127,9 @@ class _Drafting:
         self.lookups: dict[str, dict[str, Any]] = {}
         self.digits: dict[str, int] = {}
         self.rules: Rules = {}
-        known, left = column_names.fields(system), []
-        for column in export.columns:
-            path = known.get(column_names.plain(column))
-            if path is None or not self._add(path, column):
-                left.append(column)
+        likely = column_names.assign(export.columns, system)
+        used = {column for column, path in likely if self._add(self._by_values(path, column), column)}
+        left = [column for column in export.columns if column not in used]
         self._complete()
         self._note_packed(left)
         if left:
@@ -144,6 +148,13 @@ class _Drafting:
 
     def _cells(self, column: str) -> list[str]:
         return sample_values.cells_of(self.export.frame[column].to_list())
+
+    def _by_values(self, path: str, column: str) -> str:
+        """The field of a column whose name does not decide: a status may be active or not, or the patron's group."""
+        values = {cell.lower() for cell in self._cells(column)}
+        if path == "type" and not values <= USER_TYPES:
+            return self.system.group
+        return "active" if path == "patronGroup" and values and values <= STATES else path
 
     def _add(self, path: str, column: str) -> bool:
         """Add the rules that a column gives; False if its fields are taken by an earlier one."""

@@ -5,12 +5,17 @@ from collections.abc import Collection
 
 PARTICLES = {
     *("af", "al", "av", "bin", "da", "das", "de", "del", "den", "der", "di", "do", "dos", "du", "e", "el", "ibn", "la"),
-    *("las", "le", "los", "ten", "ter", "van", "von", "y", "zu"),
+    *("las", "le", "los", "ten", "ter", "van", "vom", "von", "y", "zu", "zum", "zur"),
 }
 """Words that are written small when another word follows."""
 
 BETWEEN = r"([-/()\[\"\u201c&+.,])"
 """After one of these a word begins within a word: SMITH-JONES, JOHN (JACK), J.R.R."""
+
+APOSTROPHE = "['\u2019\u2018`\u00b4\u02bc]"
+
+ELIDED = "DALL|DELL|SANT|DE"
+"""A capital letter follows these and an apostrophe, as after a single letter: DALL'OGLIO, O'BRIEN."""
 
 NUMERALS = ("II", "III", "IV", "VI", "VII", "VIII")
 
@@ -41,8 +46,8 @@ def _part(part: str, spellings: dict[str, str]) -> str:
     """A part between hyphens: O'BRIEN, MCDONALD, SMITH."""
     if part in spellings:
         return spellings[part]
-    if found := re.fullmatch(r"(\w)(['\u2019])(\w.*)", part):
-        return f"{found[1]}{found[2]}{_part(found[3], spellings)}"
-    if re.fullmatch(r"MC\w{2,}", part):
+    if found := re.fullmatch(rf"(\w|{ELIDED})({APOSTROPHE})(\w\w.*)", part):
+        return f"{found[1].capitalize()}{found[2]}{_part(found[3], spellings)}"
+    if re.match(r"MC\w{2}", part):
         return f"Mc{part[2:3]}{part[3:].lower()}"
     return f"{part[:1]}{part[1:].lower()}"
