@@ -28,7 +28,25 @@ def table(frame, **cells):
 
 
 @pytest.mark.parametrize(
-    "word", ["NULL", "null", r"\\N", "(null)", "(NULL)", "<NULL>", "[NULL]", "-", "---", "\u2014", " NULL ", "N/A"]
+    "word",
+    [
+        "NULL",
+        "null",
+        r"\\N",
+        "(null)",
+        "(NULL)",
+        "<NULL>",
+        "[NULL]",
+        "-",
+        "---",
+        "\u2014",
+        " NULL ",
+        "N/A",
+        "(Null)",
+        "n.a.",
+        "NaN",
+        "<NA>",
+    ],
 )
 def test_a_word_is_a_blank_cell(mapping, frame, word):
     """In checks and in patrons: two rows with NULL as their card do not share a card."""

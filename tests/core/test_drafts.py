@@ -368,11 +368,21 @@ def test_a_column_with_several_values_is_noted_with_the_way_to_read_it(cell, tol
     [
         (b'[{"id": 1}]', "JSON"),
         (b'{"users": []}', "JSON"),
+        ('[{"id": 1}]'.encode("utf-16"), "JSON"),
+        (b'{"id": "1"}\n{"id": "2"}\n', "JSON"),
         (b"<users><user/></users>", "XML"),
         (b"\xef\xbb\xbf\n<?xml version='1.0'?>", "XML"),
         (b"just a line\nand another one\n", "not a table"),
         (b"Patrons of 2026, spring\n1,a,b,c\n2,d,e,f\n", "not a table"),
         (b"1001,ann@x.example,2027-06-30\n1002,bob@x.example,2027-06-30\n", "no header line"),
+        (b"1001\tAdams\tann\tann@x.example\n1002\tBaker\tbob\tbob@x.example\n", "no header line"),
+        (b"Adams,ann,UG\nBaker,bob,FAC\nClark,cas,UG\n", "no header line"),
+        (b"12,Adams,ann\n13,Baker,bob\n", "no header line"),
+        (b"Patrons of ann\nID,Last Name,Email\n0001,A,a@x.example\n", "remove the lines before the header"),
+        (b"ID,Name,Name\n1,ann,bob\n", "the same name"),
+        (b"0000413   Adams     ann\n0000414   Baker     bob\n", "one column"),
+        (b"%PDF-1.4", "PDF"),
+        (bytes(range(256)) * 4, "not cp1252"),
     ],
 )
 def test_what_is_no_table_is_refused_in_a_sentence_that_shows_no_patron(sample, told):
@@ -380,6 +390,21 @@ def test_what_is_no_table_is_refused_in_a_sentence_that_shows_no_patron(sample, 
     with pytest.raises(SourceError, match=told) as caught:
         drafts.draft(sample, "elm")
     assert "ann" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sample", "source"),
+    [
+        ("sep=;\nid;last\n1;A\n", {"delimiter": ";"}),
+        ('id|last|nick\n1|Ash|"Bo" A\n2|Bo|\n', {"delimiter": "|", "quote": "none"}),
+        ('id\tlast\n1\t"Ash\n2\tBo\n', {"delimiter": "\t", "quote": "none"}),
+        ('id,last\n1,"Ash, A"\n', {"delimiter": ","}),
+    ],
+)
+def test_how_the_sample_is_written(sample, source):
+    """In the tenant file: Excel's first line names the delimiter, and quotes may be characters like others."""
+    made = yaml.safe_load(drafts.draft(sample.encode(), "elm").tenant)["source"]
+    assert {key: value for key, value in made.items() if key in ("delimiter", "quote")} == source
 
 
 def test_infiniti_staff_by_a_column_of_types(include: Path):

@@ -128,6 +128,14 @@ def test_a_title_above_the_header_is_reported_with_what_to_do(mapping, text, row
     assert f"write skip_lines: {row - 1} under source" in sentence
 
 
+def test_a_title_above_the_header_if_only_one_column_is_needed(mapping):
+    """The header is found by that column."""
+    rules = mapping("target: folio\nfields:\n  externalSystemId: ID\n  username: ID\n  barcode: CARD\n")
+    read = reading.read(b"Patrons of 2026\nID,CARD\n1,2\n", Layout())
+    (sentence,) = validation.validate(read, rules.over(read.columns)).refusals
+    assert "Row 2 has them" in sentence
+
+
 def test_accents_in_a_header_may_be_written_in_two_ways(mapping):
     """As separate characters, as some systems write them, or as one."""
     rules = mapping("target: folio\nfields:\n  externalSystemId: Numéro\n  username: Numéro\n")

@@ -37,6 +37,9 @@ def made(frame, cells, **rule):
         (["emails", 1], '{"emails": ["a@x.example", "b@x.example"]}', "b@x.example"),
         (["emails", 7], '{"emails": ["a@x.example"]}', None),
         ("a", '{"a": ["only"]}', "only"),
+        ("a", '{"a": ["twice", "twice"]}', "twice"),
+        ("a", "[]", None),
+        (["a", "b"], '{"a": []}', None),
         ([], '["only"]', "only"),
         ([], '"text"', "text"),
     ],
@@ -83,6 +86,7 @@ def test_a_cell_that_cannot_be_read_rejects_the_row(frame, mapping, keys, cell, 
         ("SID", "LANG:EN", None),
         ("SID", "SID:,LANG:EN,", None),
         ("sid", "SID:4711", None),
+        ("SID", "SID:4711,SID:4711", "4711"),
         ({"key": "b", "between": "|", "after_key": "="}, "a=1|b=2,3", "2,3"),
     ],
 )
@@ -99,6 +103,33 @@ def test_a_value_is_taken_out_of_pairs(frame, pair, cell, value):
 def test_a_cell_that_is_not_written_as_pairs_rejects_the_row(frame, cell, fault):
     """Nothing is guessed."""
     assert made(frame, [cell], pair="SID").select(VALUE, MISREAD).rows() == [(None, fault)]
+
+
+@pytest.mark.parametrize("word", ["NULL", "(null)", "N/A", "-", r"\N", "NaN"])
+def test_a_blank_word_in_a_packed_cell_is_blank(frame, mapping, word):
+    """Among several values, too; unless the mapping has words of its own, or the word is a code."""
+    rules = """
+target: folio
+fields:
+  externalSystemId: ID
+  username: ID
+  barcode: {column: J, json: a}
+  personal.lastName: ID
+  personal.phone: {column: P, pair: SID, default: none}
+  departments: {column: L, split: ";"}
+  tags.tagList: {column: J, json: t, split: ";"}
+"""
+    table = frame(ID=["1"], J=[json.dumps({"a": word, "t": [word, "x"]})], P=[f"SID:{word},X:1"], L=[f"a;{word}; b"])
+    (patron,) = map(json.loads, transform(table, mapping(rules), no_rejects()).patrons["patron"])
+    assert (patron.get("barcode"), patron["personal"]["phone"]) == (None, "none")
+    assert (patron["departments"], patron["tags"]["tagList"]) == (["a", "b"], ["x"])
+    (patron,) = map(json.loads, transform(table, mapping(f"{rules}blank_words: []"), no_rejects()).patrons["patron"])
+    assert (patron["barcode"], patron["departments"]) == (word, ["a", word, "b"])
+    codes = f"{rules}lookups:\n  d: {{'{word}': None, a: A, b: B}}\n".replace(
+        'split: ";"}\n  t', 'split: ";", lookup: d}\n  t'
+    )
+    (patron,) = map(json.loads, transform(table, mapping(codes), no_rejects()).patrons["patron"])
+    assert patron["departments"] == ["A", "None", "B"]
 
 
 def test_lists_keep_their_values(frame):

@@ -117,6 +117,62 @@ def test_a_corrected_file_is_recognised_whatever_the_spreadsheet_made_of_it(own,
     assert export.frame.drop(ROW).to_dicts() == [ANN, BOB]
 
 
+@pytest.mark.parametrize("spelt", [str.upper, str.title, lambda name: f" {name} "])
+@pytest.mark.parametrize("own", [Layout(delimiter="\t", skip_lines=2), Layout()])
+def test_our_columns_are_recognised_in_any_spelling(own, spelt):
+    """In a text file and in a workbook: as an export, no row would be compared."""
+    lines = [
+        {spelt(name) if "reject" in name else name: cell for name, cell in line.items()} for line in written().lines
+    ]
+    for content in (as_text(lines).encode(), as_workbook(lines)):
+        export = reading.read(content, own)
+        assert (export.mended, export.columns) == (True, [*ANN])
+        assert export.ours["reject_row"].to_list() == ["2", "3"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=;"\r\n', "SEP=;;;;\r\n"])
+def test_a_corrected_file_may_begin_with_excels_line(mapping, line, encoding):
+    """The rows are compared with their own originals."""
+    rejects = written()
+    lines = [rejects.lines[0] | {"ID": "413"}, rejects.lines[1] | {"ROLE": "UG"}]
+    made, refused = compared((line + as_text(lines, ";")).encode(encoding), rejects, mapping(MAPPING))
+    assert refused["row"].to_list() == [3]
+    assert made.frame.drop(ROW).to_dicts() == [BOB | {"ROLE": "UG"}]
+
+
+@pytest.mark.parametrize("encoding", ["mac_roman", "cp850", "cp437"])
+@pytest.mark.parametrize("name", ["Nuñez", "Zoë", "Ångström", "Élodie Çelik"])
+def test_letters_that_a_spreadsheet_saved_in_another_encoding_are_refused(mapping, name, encoding):
+    """Excel for Mac saves CSV in Mac Roman; such a name would be loaded."""
+    rejects = written(ANN | {"LAST": name}, BOB)
+    content = as_text(rejects.lines).encode(encoding)
+    try:
+        content.decode("cp1252")
+    except UnicodeDecodeError:
+        content = content.decode("latin-1").encode()
+    _, refused = compared(content, rejects, mapping(MAPPING))
+    assert refused.select("row", "column").rows() == [(2, "LAST")]
+    assert f"was '{name}'" in refused["reason"].item()
+
+
+def test_a_corrected_accent_is_taken(mapping):
+    """Another letter is a correction."""
+    rejects = written(ANN | {"LAST": "Nuñez"}, BOB)
+    for name in ("Nunez", "Núñez", "Nuñes", "Nuńez"):
+        made, refused = compared(as_text([rejects.lines[0] | {"LAST": name}]).encode(), rejects, mapping(MAPPING))
+        assert (refused.height, made.frame["LAST"].to_list()) == (0, [name])
+
+
+def test_a_file_with_little_left_to_compare_is_compared(mapping):
+    """Both ids lost their zeros, and the only other cell was corrected: the rows are still those that were rejected."""
+    row = {"ID": "0000413", "LOGIN": "0000413", "ROLE": "Oops"}
+    rejects = written(row)
+    lines = [rejects.lines[0] | {"ID": "413", "LOGIN": "413", "ROLE": "UG"}]
+    _, refused = compared(as_text(lines).encode(), rejects, mapping(MAPPING))
+    assert refused.select("row", "column").rows() == [(2, "ID"), (2, "LOGIN")]
+
+
 def test_a_corrected_file_of_a_library_with_a_trailer_and_renamed_columns():
     """It has no trailer, and the library's own names of the columns."""
     own = Layout(trailer="END,{rows}", rename={"ID": "STUDENT"})

@@ -20,7 +20,7 @@ def sentence(export: Export, wanted: Collection[str]) -> str:
     names = set(map(headers.folded, wanted))
     for row, cells in sorted(_first_rows(export)):
         found = names.intersection(map(headers.folded, cells))
-        if len(found) > 1 and 2 * len(found) > len(names):
+        if len(found) >= min(2, len(names)) and 2 * len(found) > len(names):
             return (
                 f" Row {row} has them: if the lines before it are not part of the table, write skip_lines: {row - 1} "
                 "under source in the tenant file."

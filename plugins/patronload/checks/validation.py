@@ -307,7 +307,8 @@ def _keys(frame: pl.DataFrame, mapping: Mapping, unique: list[str], left_out: pl
     """Evaluate the built-in expectations on the target's key fields."""
     columns: dict[str, pl.Series] = {}
     for path in dict.fromkeys([*mapping.required, *unique]):
-        made = expressions.apply(frame, mapping.fields[path], mapping.lookups)
+        words = mapping.blank_words_within(path)
+        made = expressions.apply(frame, mapping.fields[path], mapping.lookups, words=words)
         if path in mapping.required:
             columns[f"{THERE}{path}"] = made.select(
                 pl.when(pl.col(TEXT).is_not_null() | pl.col(VALUE).is_not_null()).then(1.0)

@@ -70,7 +70,7 @@ _FOLIO = {
     "expirationDate": (
         "expires expiry validuntil expdate expiredate dateexpiry expirydate expiration expirationdt dateofexpiry "
         "patronexpires cardexpiry cardexpires cardexpirationdate enddate validto leavingdate dateofleaving expirydt "
-        "terminationdate expireson validthru validthrough leavedate termdate cardexpiration accountexpires "
+        "expire terminationdate expireson validthru validthrough leavedate termdate cardexpiration accountexpires "
         "accountexpiration graduationdate expectedgraduationdate expgraddate expectedgraddate "
         "anticipatedgraduationdate graddate dateleft dol contractenddate membershipexpiry libraryexpirationdate "
         "expectedenddate exitdate expirdate privilegeexpiration"

@@ -20,7 +20,7 @@ from patronload.cli.column_names import NAME, PLACE
 from patronload.config.mapping import TO_FILL_IN
 from patronload.config.source import Layout
 from patronload.errors import SourceError
-from patronload.exports import reading, unpacking
+from patronload.exports import first_lines, reading, unpacking
 from patronload.exports.reading import Export
 from patronload.systems import System
 from patronload.systems.fields import Kind
@@ -62,52 +62,72 @@ def draft(
     Without a `delimiter`, it is the one that gives most columns; `encoding` is used for a sample that is not UTF-8.
     Raises SourceError if the sample cannot be read or is not a table with a header line.
     """
-    export, used = _read(content, encoding, (delimiter,) if delimiter else DELIMITERS)
-    _check_is_table(export, content)
+    export, used = _read(content, encoding, (delimiter,) if delimiter else _named(content) or DELIMITERS)
+    _check_is_table(export, content, systems.KNOWN[target])
     made = _Drafting(export, systems.KNOWN[target])
+    if used.quote == "none":
+        made.notes.append("The sample has quotes that do not enclose cells, so the tenant file has quote: none.")
     if export.encoding == encoding != "utf-8":
         has = "has no accents" if unpacking.unpack(content).isascii() else "is not UTF-8"
         made.notes.append(f"The sample {has}; {encoding} is a guess. Check names with accents.")
     return Draft(_tenant(name, target, used, export.encoding, made.digits), made.mapping(), made.notes)
 
 
-def _read(content: bytes, encoding: str, delimiters: tuple[str, ...]) -> tuple[Export, str]:
-    read: list[tuple[Export, str]] = []
+def _named(content: bytes) -> tuple[str, ...]:
+    """The delimiter that Excel's first line names, if there is one."""
+    found = first_lines.SEPARATOR.match(content[: first_lines.LONGEST].decode("utf-8", errors="ignore"))
+    return (found[1],) if found else ()
+
+
+def _read(content: bytes, encoding: str, delimiters: tuple[str, ...]) -> tuple[Export, Layout]:
+    """The sample in the layout that gives most columns. Quotes enclose cells, unless it can only be read without."""
+    read: list[tuple[Export, Layout]] = []
     errors: list[SourceError] = []
     for delimiter in delimiters:
-        try:
-            read.append((reading.read(content, Layout(delimiter=delimiter, encoding=encoding)), delimiter))
-        except SourceError as error:
-            errors.append(error)
-    if not read:
+        layout = Layout(delimiter=delimiter, encoding=encoding)
+        for tried in (layout, layout.model_copy(update={"quote": "none"})):
+            try:
+                read.append((reading.read(content, tried), tried))
+                break
+            except SourceError as error:
+                errors.append(error)
+    best = max(read, key=lambda pair: len(pair[0].columns), default=None)
+    if best is None or (errors and len(best[0].columns) == 1):
         raise _not_a_table(content) or errors[0]
-    return max(read, key=lambda pair: len(pair[0].columns))
+    return best
 
 
-def _check_is_table(export: Export, content: bytes) -> None:
+def _check_is_table(export: Export, content: bytes, system: System) -> None:
     """Raises SourceError for a sample that is not a table with a header line. It shows nothing of the content."""
     if refusal := _not_a_table(content):
         raise refusal
     columns = export.columns
     if len(columns) == 1:
         raise SourceError(
-            "The sample is not a table: its lines have one column only. The delimiters , ; | and tab were tried. Give "
-            "another one with --delimiter. For a file of fixed width, see source.widths in docs/tenant-files.md."
+            "The sample is not a table: its first line has one column only. The delimiters , ; | and tab were tried. "
+            "Give another one with --delimiter, or remove the lines before the header. For a file of fixed width, see "
+            "source.widths in docs/tenant-files.md."
         )
     if export.ragged.height > RAGGED * export.rows:
         raise SourceError(
             f"The sample is not a table: {export.ragged.height:,} of {export.rows:,} lines have more or fewer cells "
             "than the first one. Is the first line the header? Remove lines before it."
         )
-    if 2 * sum(map(sample_values.looks_like_a_value, columns)) > len(columns):
+    values = [name for name in columns if _is_a_value(export, name)]
+    if 2 * len(values) > len(columns) or (values and not column_names.assign(columns, system)):
         raise SourceError(
             "The sample has no header line: the first line looks like a patron. Ask the sender for a header line, or "
-            "add one to the sample."
+            "add one to the sample. A load can read a file without one; see source.columns in docs/tenant-files.md."
         )
 
 
+def _is_a_value(export: Export, name: str) -> bool:
+    """Whether the name of a column is a value: it looks like one, or other rows have it, too."""
+    return sample_values.looks_like_a_value(name) or name.isdecimal() or name in set(export.frame[name])
+
+
 def _not_a_table(content: bytes) -> SourceError | None:
-    start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    start = content[:64].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")  # UTF-16 has zero bytes
     if start.startswith((b"{", b"[")):
         return SourceError(
             "The sample is JSON, not a table. Ask the sender for CSV: a header line, then one line for each person."
@@ -276,7 +296,7 @@ class _Drafting:
         return {"column": column, "steps": ["lower"], "lookup": name}
 
     def _group(self, column: str, cells: list[str]) -> object:
-        rule: dict[str, object] = {"column": column, "required": True}
+        rule: dict[str, object] = {"column": column, **({"required": True} if self.system.type == "folio" else {})}
         if not (codes := sample_values.codes(cells)):
             return rule
         self.lookups["patron_groups"] = {code: code for code in codes}
@@ -323,7 +343,7 @@ def _on_one_line(note: str) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(note.split()))
 
 
-def _tenant(name: str, target: str, delimiter: str, encoding: str, digits: dict[str, int]) -> str:
+def _tenant(name: str, target: str, layout: Layout, encoding: str, digits: dict[str, int]) -> str:
     connected: dict[str, str] = {"type": target, "connection": f"{name}_{target}"}
     body = {
         "tenant": name,
@@ -331,8 +351,9 @@ def _tenant(name: str, target: str, delimiter: str, encoding: str, digits: dict[
         "mapping": f"{target}/{name}",
         "timezone": "UTC",
         "source": {
-            "type": "sftp", "connection": f"{name}_sftp", "path": "patrons_{date:%Y%m%d}.csv", "delimiter": delimiter,
-            "encoding": encoding, **({"digits": digits} if digits else {}),
+            "type": "sftp", "connection": f"{name}_sftp", "path": "patrons_{date:%Y%m%d}.csv",
+            "delimiter": layout.delimiter, "encoding": encoding,
+            **({"quote": "none"} if layout.quote == "none" else {}), **({"digits": digits} if digits else {}),
         },
         "target": connected | ({"folio_tenant": "fs00000000"} if target == "folio" else {}),
         "notify": {"on_failure": ["someone@library.example"]},

@@ -27,7 +27,7 @@ def _column(name: str) -> str:
 
 def _several(written: Any) -> Any:
     """`is: ALUM` is short for `is: [ALUM]`."""
-    return [written] if isinstance(written, str) else written
+    return written if written is None or isinstance(written, list | tuple) else [written]
 
 
 ColumnName = Annotated[StrictStr, Field(min_length=1), AfterValidator(_column)]

@@ -81,8 +81,8 @@ TO_FILL_IN = "WHICH COLUMN?"
 """Marks a place in a draft where a person has to enter a column."""
 
 BLANK_WORDS = (
-    *(r"\N", "(null)", "(NULL)", "<null>", "<NULL>", "[null]", "[NULL]", "N/A", "n/a", "-", "--", "---"),
-    *("\u2013", "\u2014"),
+    *(r"\N", "(null)", "(NULL)", "(Null)", "<null>", "<NULL>", "<Null>", "[null]", "[NULL]", "[Null]"),
+    *("N/A", "n/a", "N/a", "N.A.", "n.a.", "-", "--", "---", "\u2013", "\u2014", "NaN", "<NA>", "NaT"),
 )
 """Words that count as blank unless a mapping says otherwise. None of them is a name; #N/A is an error of
 a spreadsheet, which rejects the row."""
@@ -212,6 +212,13 @@ class Mapping(Document):
         return frozenset(
             words.difference(*(self.lookups.get(name, {}) for name in tables), self._compared_texts(column))
         )
+
+    def blank_words_within(self, path: str) -> frozenset[str]:
+        """The words that count as blank where a cell of the field has several values."""
+        rule = self.fields[path]
+        if not any(variant.is_packed or variant.split for variant in rule.variants):
+            return frozenset()
+        return frozenset.intersection(*(self.blank_words_in(column) for column in rule.columns))
 
     def _compared_texts(self, column: str) -> set[str]:
         """The texts that conditions compare a column with."""

@@ -9,7 +9,7 @@ from patronload.errors import SourceError
 from patronload.exports import reading, trailers
 from patronload.exports.reading import Export
 from patronload.folding import folded_column
-from patronload.mapping import expressions
+from patronload.mapping import blank_words, expressions
 from patronload.rows import REJECTS, ROW, no_rejects, without
 
 SamePerson = Literal["reject", "first", "last"]
@@ -98,7 +98,11 @@ def _in_two(exports: list[Export], names: list[str], mapping: Mapping, same_pers
         export.frame.select(
             ROW,
             file=pl.lit(place, dtype=pl.Int64),
-            key=folded_column(expressions.of_fields(export.visible, mapping, [mapping.system.key])[mapping.system.key]),
+            key=folded_column(
+                expressions.of_fields(blank_words.empty_cells(export.visible, mapping), mapping, [mapping.system.key])[
+                    mapping.system.key
+                ]
+            ),
         )
         for place, export in enumerate(exports)
     ).drop_nulls("key")

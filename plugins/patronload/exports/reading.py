@@ -140,8 +140,9 @@ def read(content: bytes, layout: Layout) -> Export:
         export = _of_rows(_numbered(*found), layout) if found else _of_workbook(content, layout)
         return _with_lost_digits(export, layout)
     _refuse_what_is_no_text(content)
-    if written := rejects_found.layout_of(content, layout):
-        return _with_lost_digits(_of_csv(content, written)._replace(encoding=written.encoding), layout)
+    if begun := rejects_found.begun(content, layout):
+        export = _of_csv(begun.content, begun.layout)._replace(encoding=begun.layout.encoding)
+        return _with_lost_digits(_shifted(export, begun.lines) if begun.lines else export, layout)
     layout = layout.model_copy(update={"encoding": encodings.detected(content, layout.encoding)})
     content, trailer = trailers.split(content, layout)
     known, numbered = codecs.lookup(layout.encoding).name, _has_numbered_characters(content)
@@ -236,6 +237,7 @@ def _shifted(export: Export, lines: int) -> Export:
         frame=export.frame.with_columns(down),
         ragged=export.ragged.with_columns(down),
         rejects=export.rejects.with_columns(pl.col("row") + lines),
+        ours=export.ours.with_columns(down),
     )
 
 

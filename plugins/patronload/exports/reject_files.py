@@ -102,7 +102,12 @@ def is_rejects_file(columns: Iterable[str]) -> bool:
     A library's own export with such a column would lose it, and no limits would apply. But no known system has a column
     of this name, and a corrected file taken for an export would load apostrophes into telephone numbers.
     """
-    return not set(COLUMNS).isdisjoint(name.strip() for name in columns)
+    return not set(COLUMNS).isdisjoint(map(plain_name, columns))
+
+
+def plain_name(column: str) -> str:
+    """The name of a column as ours are compared: without blanks around it and capital letters."""
+    return column.strip().lower()
 
 
 def restore(frame: pl.DataFrame) -> pl.DataFrame:
@@ -113,12 +118,16 @@ def restore(frame: pl.DataFrame) -> pl.DataFrame:
     """
     if not is_rejects_file(frame.columns):
         return frame
-    return _change_texts(frame.drop(COLUMNS, strict=False), _unguard)
+    own = [name for name in frame.columns if plain_name(name) not in COLUMNS]
+    return _change_texts(frame.select(own), _unguard)
 
 
 def ours(frame: pl.DataFrame) -> pl.DataFrame:
     """ROW and the `reject_` columns that a corrected rejects file still has."""
-    return _change_texts(frame.select(ROW, *(name for name in COLUMNS if name in frame.columns)), _unguard)
+    names = {plain_name(name): name for name in reversed(frame.columns)}
+    return _change_texts(
+        frame.select(ROW, *(pl.col(names[name]).alias(name) for name in COLUMNS if name in names)), _unguard
+    )
 
 
 def columns_named(reported: str) -> set[str]:

@@ -4,7 +4,8 @@ from typing import Any
 
 from patronload.config.source import Layout
 from patronload.errors import SourceError
-from patronload.exports import csv_records, encodings, reject_files, workbooks
+from patronload.exports import csv_records, encodings, first_lines, reject_files, workbooks
+from patronload.exports.first_lines import Begun
 
 DELIMITERS = (",", ";", "\t", "|")
 """The delimiters with which spreadsheets save a file."""
@@ -28,20 +29,32 @@ def sheet(content: bytes) -> tuple[int, list[list[str]]] | None:
     return None
 
 
-def layout_of(content: bytes, layout: Layout) -> Layout | None:
-    """The layout of a corrected rejects file, as the library's spreadsheet saved it; None for any other content."""
-    found: list[tuple[int, Layout]] = []
+def begun(content: bytes, layout: Layout) -> Begun | None:
+    """
+    A corrected rejects file from its header on, with its layout as the library's spreadsheet saved it; None for any
+    other content.
+    """
+    found: list[tuple[int, Begun]] = []
     for encoding in _possible_encodings(content, layout):
         for delimiter in dict.fromkeys((layout.delimiter, *DELIMITERS)):
-            ours = _columns_of_ours(content, encoding, delimiter)
-            found.append((ours, layout.model_copy(update={"encoding": encoding, "delimiter": delimiter})))
-    best = max(found, key=lambda pair: pair[0], default=(0, layout))
-    return best[1].model_copy(update=AS_WE_WRITE_IT) if best[0] else None
+            as_saved = layout.model_copy(update={**AS_WE_WRITE_IT, "encoding": encoding, "delimiter": delimiter})
+            start = _without_separator(content, as_saved)
+            found.append((_columns_of_ours(start), start))
+    ours, best = max(found, key=lambda pair: pair[0], default=(0, None))
+    return best if ours else None
+
+
+def _without_separator(content: bytes, layout: Layout) -> Begun:
+    """The content without Excel's sep= line."""
+    try:
+        return first_lines.without(content, layout)
+    except UnicodeDecodeError:
+        return Begun(content, layout, 0)
 
 
 def _possible_encodings(content: bytes, layout: Layout) -> list[str]:
     """The encodings in which the content may be a rejects file; none for nearly every export."""
-    head = content[:HEAD]
+    head = content[:HEAD].lower()
     try:
         own = encodings.detected(content, layout.encoding)
     except SourceError:
@@ -67,10 +80,11 @@ def _decodes(content: bytes, encoding: str) -> bool:
     return True
 
 
-def _columns_of_ours(content: bytes, encoding: str, delimiter: str) -> int:
-    """How many of our columns the header has, split at this delimiter."""
+def _columns_of_ours(start: Begun) -> int:
+    """How many of our columns the header has, split at the layout's delimiter."""
     try:
-        _, names = csv_records.header(encodings.text(content, encoding), delimiter)
+        text = encodings.text(start.content, start.layout.encoding)
+        _, names = csv_records.header(text, start.layout.delimiter)
     except (SourceError, UnicodeError):
         return 0
-    return len({name.strip() for name in names} & {*reject_files.COLUMNS})
+    return len(set(map(reject_files.plain_name, names)) & {*reject_files.COLUMNS})

@@ -31,6 +31,10 @@ ALIKE = 0.3
 EXACT = 15
 """The number of digits that a spreadsheet keeps of a number."""
 
+SAVED_AS = ("utf-8", "mac_roman", "cp850", "cp437", "cp1252")
+READ_AS = ("cp1252", "latin-1", "mac_roman")
+"""The encodings that spreadsheets use without asking, and those that files without a mark are read in."""
+
 LIKE_A_DATE = r"[0-9]{1,2}[-/.][0-9]{1,2}|[A-Za-z]{3,9}[- ]?[0-9]{1,4}"
 A_DATE = r"^[0-9]{1,4}[-. ][^\W\d]{3,9}\.?$|^[^\W\d]{3,9}[-. ][0-9]{1,4}$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 """Values that a spreadsheet takes for a date, like 3-4 and MAR1, and what it makes of them: 04-Mar, Mar-01."""
@@ -147,7 +151,8 @@ def _likeness(export: Export, original: Export, mapping: Mapping) -> float:
     if not columns or not export.frame.height:
         return 0
     pairs = _pairs(export, original, mapping)
-    same = [(pl.col(column) == pl.col(f"{WAS}{column}")).fill_null(value=False).sum() for column in columns]
+    # A cell that only lost its zeros is the same: in a short file, it may be all that is left to compare.
+    same = [(_bare(column) == _bare(f"{WAS}{column}")).fill_null(value=False).sum() for column in columns]
     return float(pairs.select(pl.sum_horizontal(same)).item()) / (len(original.columns) * pairs.height)
 
 
@@ -189,9 +194,21 @@ def _damage(before: str, after: str) -> _Change | None:
         return _damaged_number(before, after)
     if re.fullmatch(LIKE_A_DATE, before) and re.search(A_DATE, after):
         return DATE
-    if not before.isascii() and re.fullmatch(_with_lost_letters(before), after):
+    if not before.isascii() and (re.fullmatch(_with_lost_letters(before), after) or _is_garbled(before, after)):
         return LETTERS
     return None
+
+
+def _is_garbled(before: str, after: str) -> bool:
+    """Whether a text was saved in one encoding and read in another."""
+    for read in READ_AS:
+        for saved in SAVED_AS:
+            try:
+                if after != before and after.encode(read).decode(saved) == before:
+                    return True
+            except UnicodeError:
+                continue
+    return False
 
 
 def _damaged_number(before: str, after: str) -> _Change | None:

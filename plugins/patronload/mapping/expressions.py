@@ -19,10 +19,14 @@ from patronload.mapping.date_values import Span
 
 _MADE = pl.lit(value=False).alias(UNMADE)
 
+Words = frozenset[str]
 
-def apply(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span | None = None) -> pl.DataFrame:
+
+def apply(
+    rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span | None = None, words: Words = frozenset()
+) -> pl.DataFrame:
     """
-    Apply a rule to rows; returns three columns.
+    Apply a rule to rows; returns three columns. `words` count as blank within a cell that has several values.
 
     TEXT: the text from the row, before it is split, looked up or read as a date. VALUE: text, true or false, or a list;
     null if there is none, or none could be made. UNMADE: whether the row has a text that could not be made into a
@@ -30,30 +34,41 @@ def apply(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: S
     """
     if isinstance(rule, Rule) and rule.cases:
         parts = by_case(rows, rule.cases)
-        apart = [apply(part.rows, part.case, lookups, span).select(TEXT, VALUE, UNMADE) for part in parts]
+        apart = [apply(part.rows, part.case, lookups, span, words).select(TEXT, VALUE, UNMADE) for part in parts]
         together = in_order(pl.concat(apart), [part.positions for part in parts], rows.height)
         return together.with_columns(pl.col(UNMADE).fill_null(value=False))
     if rule.is_fixed:
         nothing = pl.Series(TEXT, [None], dtype=pl.String).new_from_index(0, rows.height).to_frame()
         return nothing.with_columns(constant(fixed_value(rule)), _MADE)
-    made = _of_packed(rows, rule, lookups, span) if rule.is_packed else _of_row(rows, rule, lookups, span)
+    make = _of_packed if rule.is_packed else _of_row
+    made = make(rows, rule, _Given(lookups, span or Span(), words))
     if rule.default is None:
         return made
     value = pl.when(pl.col(VALUE).is_null() & ~pl.col(UNMADE).fill_null(value=False))
     return made.with_columns(value.then(constant(rule.default)).otherwise(pl.col(VALUE)).alias(VALUE))
 
 
-def _of_row(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span | None) -> pl.DataFrame:
-    return _make(_apply_steps(_texts(rows, rule), rule), rule, lookups, span or Span())
+class _Given(NamedTuple):
+    """The arguments of `apply` beside the rows and the rule."""
+
+    lookups: dict[str, Lookup]
+    span: Span
+    words: Words
 
 
-def _of_packed(rows: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span | None) -> pl.DataFrame:
+def _of_row(rows: pl.DataFrame, rule: Variant, given: _Given) -> pl.DataFrame:
+    return _make(_apply_steps(_texts(rows, rule), rule), rule, given)
+
+
+def _of_packed(rows: pl.DataFrame, rule: Variant, given: _Given) -> pl.DataFrame:
     """With MISREAD, for a cell that could not be read; TEXT is the whole cell then."""
     whole = _texts(rows, rule)[TEXT]
     read = packed_cells.unpack(whole, rule)
     # JSON may write an invisible character as its number.
     texts = cells.clean_all(invisible.cleaned(read.select(TEXT)))
-    made = _make(_apply_steps(texts, rule), rule, lookups, span or Span())
+    if given.words:
+        texts = texts.select(pl.when(~pl.col(TEXT).is_in(list(given.words))).then(TEXT).alias(TEXT))
+    made = _make(_apply_steps(texts, rule), rule, given)
     misread = read[MISREAD].is_not_null()
     return made.with_columns(
         pl.when(misread).then(whole).otherwise(pl.col(TEXT)).alias(TEXT), pl.col(UNMADE) | misread, read[MISREAD]
@@ -74,14 +89,14 @@ def constant(value: Constant) -> pl.Expr:
     return pl.lit(value, dtype=pl.List(pl.String) if isinstance(value, list) else None).alias(VALUE)
 
 
-def _make(texts: pl.DataFrame, rule: Variant, lookups: dict[str, Lookup], span: Span) -> pl.DataFrame:
+def _make(texts: pl.DataFrame, rule: Variant, given: _Given) -> pl.DataFrame:
     if rule.split is not None:
-        return _lists(texts, rule.split, lookups[rule.lookup] if rule.lookup is not None else None)
+        return _lists(texts, rule.split, given.lookups[rule.lookup] if rule.lookup is not None else None, given.words)
     if rule.lookup is not None:
-        values = texts.with_columns(look_up(pl.col(TEXT), lookups[rule.lookup]).alias(VALUE))
+        values = texts.with_columns(look_up(pl.col(TEXT), given.lookups[rule.lookup]).alias(VALUE))
         values = date_values.of_lookup(values, rule) if rule.adjust else values
     elif rule.date is not None:
-        values = date_values.read(texts, rule, span)
+        values = date_values.read(texts, rule, given.span)
     else:
         return texts.with_columns(pl.col(TEXT).alias(VALUE), _MADE)
     unmade = pl.col(TEXT).is_not_null() & pl.col(VALUE).is_null()
@@ -117,7 +132,10 @@ def in_order(found: pl.DataFrame, positions: list[pl.Series], height: int) -> pl
 
 def of_fields(rows: pl.DataFrame, mapping: Mapping, paths: list[str]) -> dict[str, pl.Series]:
     """The values of some fields, by their path."""
-    return {path: apply(rows, mapping.fields[path], mapping.lookups)[VALUE] for path in paths}
+    return {
+        path: apply(rows, mapping.fields[path], mapping.lookups, words=mapping.blank_words_within(path))[VALUE]
+        for path in paths
+    }
 
 
 def look_up(taken: pl.Expr, table: Lookup) -> pl.Expr:
@@ -164,11 +182,13 @@ def _take(rule: Variant) -> pl.Expr:
     return pl.col(rule.columns[0])
 
 
-def _lists(texts: pl.DataFrame, between: str, table: Lookup | None) -> pl.DataFrame:
+def _lists(texts: pl.DataFrame, between: str, table: Lookup | None, words: Words) -> pl.DataFrame:
     """The values of cells that hold lists: without blanks, each once, in order, and looked up."""
     element, value = pl.element(), pl.col(VALUE)
     made = texts.with_columns(pl.col(TEXT).str.split(between).list.eval(element.str.strip_chars()).alias(VALUE))
-    made = made.with_columns(value.list.eval(element.filter(element != "")).list.unique(maintain_order=True))
+    made = made.with_columns(
+        value.list.eval(element.filter(~element.is_in(["", *words]))).list.unique(maintain_order=True)
+    )
     if table is not None:
         made = made.with_columns(value.list.eval(look_up(element, table)))
         made = made.with_columns(value.list.eval(element.is_null()).list.any().fill_null(value=False).alias(UNMADE))

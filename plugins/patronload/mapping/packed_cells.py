@@ -57,12 +57,12 @@ def _texts(cell: str, rule: Variant) -> _Texts:
 
 
 def _join(values: list[str], split: str | None) -> str | None:
-    if len(values) > 1:
+    if len(set(values)) > 1:
         if split is None:
             raise _Misread(SEVERAL)
         if any(split in value for value in values):
             raise _Misread(SPLIT_INSIDE)
-    return (split or "").join(values) or None
+    return (split or "").join(dict.fromkeys(values)) or None
 
 
 def _of_json(cell: str, keys: tuple[str | int, ...]) -> list[str]:
@@ -72,7 +72,7 @@ def _of_json(cell: str, keys: tuple[str | int, ...]) -> list[str]:
             value = value.get(key)
         elif isinstance(key, int) and isinstance(value, list):
             value = value[key] if key < len(value) else None
-        elif value is not None:
+        elif value not in (None, [], {}):  # some systems write an empty object as []
             raise _Misread(NO_VALUE)
     return [_text(one) for one in (value if isinstance(value, list) else [value]) if one is not None]
 

@@ -156,7 +156,9 @@ def _field(frame: pl.DataFrame, path: str, rule: Variant, mapping: Mapping) -> _
     cells = frame.select(rule.columns)
     few = _few(cells, rule)
     span = date_values.span(path, rule, mapping.target)
-    made = expressions.apply(cells if few is None else few, rule, mapping.lookups, span)
+    made = expressions.apply(
+        cells if few is None else few, rule, mapping.lookups, span, mapping.blank_words_within(path)
+    )
     made = made.with_columns(_fragment(name, made[VALUE]))
     faulty = bool(made[UNMADE].any())
     asked_for = path in mapping.unique or path == mapping.system.group
