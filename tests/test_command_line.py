@@ -175,12 +175,22 @@ def test_preview_says_in_one_sentence_what_is_not_there(arguments, told, export,
     assert told in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", [("--delimiter", ""), ("--delimiter", '"'), ("--encoding", "utf-9")])
+@pytest.mark.parametrize(
+    "option", [("--delimiter", ""), ("--delimiter", '"'), ("--delimiter", "semicolon"), ("--encoding", "utf-9")]
+)
 def test_preview_refuses_a_layout_that_makes_no_sense(option, export, tmp_path, capsys):
-    """In one sentence that names the option."""
+    """In one sentence that names the option, with the exit code of wrong arguments."""
     out = str(tmp_path / "out")
-    assert main(["preview", "--mapping", "folio/flat_patrons", "--export", str(export), "--out", out, *option]) == 1
-    assert option[0] in capsys.readouterr().err
+    assert main(["preview", "--mapping", "folio/flat_patrons", "--export", str(export), "--out", out, *option]) == 2
+    said = capsys.readouterr().err
+    assert option[0] in said
+    assert "String should" not in said
+
+
+def test_a_file_that_is_not_there_is_named_first(tmp_path, capsys):
+    """And no number of an error of the system."""
+    assert main(["draft", "--export", "nope.csv", "--name", "elm", "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "nope.csv: No such file or directory.\n"
 
 
 def test_preview_takes_a_tab_as_people_write_it(export, tmp_path):

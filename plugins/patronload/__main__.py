@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 PASSPHRASE = "PATRONLOAD_PGP_PASSPHRASE"  # noqa: S105 - its name, not a passphrase
 """The environment variable with the passphrase of --pgp-key."""
 
+ONE_CHARACTER = "must be one character, like ';' or '|'; write \\t for a tab."
+
 LOOK = 2
 """The number of records that a preview shows."""
 
@@ -68,14 +70,19 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.command(parsed))
-    except (PatronloadError, OSError) as error:
+    except OSError as error:
+        there = f"{error.filename}: {error.strerror}." if error.filename and error.strerror else str(error)
+        err.print(there, style="red", markup=False)
+        return 1
+    except PatronloadError as error:
         err.print(str(error), style="red", markup=False)
         return 1
     except pydantic.ValidationError as error:
         for mistake in error.errors():
-            message = f"--{mistake['loc'][0]}: {mistake['msg'].removeprefix('Value error, ')}"
-            err.print(message, style="red", markup=False)
-        return 1
+            key, words = mistake["loc"][0], mistake["msg"].removeprefix("Value error, ")
+            words = ONE_CHARACTER if mistake["type"].startswith("string_too") else words
+            err.print(f"--{key}: {words}", style="red", markup=False)
+        return 2
 
 
 def command_line_parser() -> argparse.ArgumentParser:

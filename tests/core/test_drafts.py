@@ -288,8 +288,8 @@ def test_an_export_without_usernames_gets_advice(include: Path):
         ("Status,Patron Group", {"active": "Status", "patronGroup": "Patron Group"}),
         ("Role,Type", {"patronGroup": "Role"}),
         ("Type", {"patronGroup": "Type"}),
-        ("Personal Email,Email", {"personal.email": "Email"}),
-        ("Home City,City,Mailing City", {"personal.addresses[0].city": "City"}),
+        ("Official Email,Email", {"personal.email": "Email"}),
+        ("Mailing City,City,Local City", {"personal.addresses[0].city": "City"}),
         ("Parent Email,Emergency Contact Phone,Previous Last Name,NATIONAL_ID,SchoolID,Home Library,purge_date", {}),
     ],
 )

@@ -9,6 +9,7 @@ import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from patronload.checks import validation
 from patronload.config.source import Layout
 from patronload.errors import SourceError
 from patronload.exports import merging, reading
@@ -60,6 +61,25 @@ def test_a_number_is_no_id(mapping):
     assert merged.rejects.select("row", "column", "value").rows() == [(2, "ID", "413")]
     assert "format the column as text" in merged.rejects["reason"].item()
     assert merged.frame[ROW].to_list() == [2, 3]
+
+
+@pytest.mark.parametrize("error", ["#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?"])
+@pytest.mark.parametrize("name", ["S", "A & B", "Ärger"])
+def test_an_error_of_a_spreadsheet_is_not_a_blank_cell(mapping, name, error):
+    """On whichever sheet it is: the row is rejected, as in CSV, and the others are loaded."""
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
+        book.add_worksheet("first").write_formula(0, 0, "=X", None, "#NULL!")
+        sheet = book.add_worksheet(name)
+        for row, cells in enumerate([["ID", "LOGIN", "LAST"], ["01", "ann", ""], ["02", "bob", "Baker"]]):
+            for column, cell in enumerate(cells):
+                sheet.write_string(row, column, cell)
+        sheet.write_formula(1, 2, "=VLOOKUP(A2,X,2)", None, error)
+    read = reading.read(file.getvalue(), Layout(sheet=name))
+    assert read.frame["LAST"].to_list() == [error, "Baker"]
+    refused = validation.validate(read, mapping(MAPPING)).rejects
+    assert refused.select("row", "column").rows() == [(2, "LAST")]
+    assert "is an error message of a spreadsheet" in refused["reason"].item()
 
 
 def test_the_sheet_can_be_named():
@@ -120,6 +140,13 @@ def test_a_json_array():
         ("[]", "empty"),
     ],
 )
+@pytest.mark.parametrize("content", ['{"users": [{"ID": "1"}]}', '{"data": [{"ID": "1"}, {"ID": "2"}]}\n'])
+def test_a_list_within_an_object_is_refused_with_advice(content):
+    """Nothing says that it has the patrons."""
+    with pytest.raises(SourceError, match="a JSON object with a list in it, not a list of patrons"):
+        reading.read(content.encode(), Layout())
+
+
 def test_wrong_json_is_refused_with_its_line(text, words):
     """Without quoting the file."""
     with pytest.raises(SourceError, match=words):

@@ -35,16 +35,17 @@ def read(content: bytes, layout: Layout) -> Sheet:
                     "the tenant file, or ask the sender."
                 )
             cells = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            errors = workbooks.error_cells(content).get(names.index(name), {})
     except (CalamineError, zipfile.BadZipFile, ValueError, OSError):
         raise SourceError("The Excel file is damaged or incomplete. Ask the sender to send it again.") from None
-    return _sheet(cells)
+    return _sheet(cells, errors)
 
 
-def _sheet(cells: list[list[Any]]) -> Sheet:
+def _sheet(cells: list[list[Any]], errors: dict[tuple[int, int], str]) -> Sheet:
     rows: list[tuple[int, list[str]]] = []
     numbers: set[tuple[int, int]] = set()
     for number, row in enumerate(cells, 1):
-        texts = [workbooks.in_text(cell) for cell in row]
+        texts = [errors.get((number - 1, place)) or workbooks.in_text(cell) for place, cell in enumerate(row)]
         if any(text.strip() for text in texts):
             rows.append((number, texts))
             numbers.update(_numbers(number, row))

@@ -53,6 +53,7 @@ def read(text: TextIO, size: int, most: Most, *, is_array: bool) -> tuple[list[s
     frames: list[pl.DataFrame] = []
     rows: csv_records.Ragged = []
     for count, (number, each) in enumerate(_array(text) if is_array else _lines(text), 1):
+        _refuse_wrapped(each, count)
         for key in each:
             columns.setdefault(key, str(len(columns)))
         cells = [_text(each.get(key)) for key in columns]
@@ -64,6 +65,16 @@ def read(text: TextIO, size: int, most: Most, *, is_array: bool) -> tuple[list[s
             rows = []
     frames.append(_frame(rows, [*columns.values()]))
     return [*columns], [_filled(frame, [*columns.values()]) for frame in frames]
+
+
+def _refuse_wrapped(row: dict[str, Any], count: int) -> None:
+    """Raises SourceError for {"users": [{...}, ...]}: nothing says that its list has the patrons."""
+    for value in row.values():
+        if count == 1 and len(row) == 1 and isinstance(value, list) and value and isinstance(value[0], dict):
+            raise SourceError(
+                "The export is a JSON object with a list in it, not a list of patrons. Ask the sender for an array of "
+                "objects, or for one object in each line."
+            )
 
 
 def _check_size(rows: int, columns: int, size: int, most: Most) -> None:

@@ -42,6 +42,11 @@ CELL = re.compile(
 VALUE = re.compile(rb"<(?:[A-Za-z]+:)?v(?:\s[^<>]*)?>([^<]*)(?=(<!)?)")
 """The value of a cell. A cell of the kind `s` has the number of its text here."""
 
+AN_ERROR = re.compile(rb"""\st\s*=\s*["']e["']""")
+"""The kind of a cell with an error."""
+
+ATTRIBUTE = re.compile(rb"""(?:[A-Za-z0-9]+:)?([A-Za-z]+)\s*=\s*["']([^"']*)["']""")
+
 TAG = re.compile(rb"<(/?)(?:[A-Za-z]+:)?([A-Za-z]*)[^<>]*?(/?)>")
 """A tag: whether it is an end, its name, and whether it is a beginning and an end in one."""
 
@@ -69,9 +74,10 @@ def sheets(content: bytes) -> Iterator[list[list[str]]]:
     check_size(content)
     try:
         book = load_workbook(io.BytesIO(content))
-        for name in book.sheet_names:  # one at a time, because each fills memory
+        errors = error_cells(content)
+        for place, name in enumerate(book.sheet_names):  # one at a time, because each fills memory
             sheet = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-            yield [[in_text(cell) for cell in row] for row in sheet]
+            yield with_errors([[in_text(cell) for cell in row] for row in sheet], errors.get(place, {}))
     except Exception:  # noqa: BLE001 - the reader raises a dozen kinds of errors for damaged files
         raise SourceError(
             "The Excel workbook is damaged, incomplete or protected with a password. Open it in Excel, save it again "
@@ -88,6 +94,56 @@ def in_text(cell: Cell) -> str:
     if isinstance(cell, datetime):
         return f"{cell.date() if cell.time() == time() else cell}"
     return f"{cell}"
+
+
+def error_cells(content: bytes) -> dict[int, dict[tuple[int, int], str]]:
+    """
+    For each sheet, by its place, the cells with an error such as #N/A: row and column, from 0, and the error.
+
+    The reader takes them for blank cells.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        parts = {name.lower(): name for name in packed.namelist()}
+        book, relations = (parts.get(f"xl/{name}") for name in ("workbook.xml", "_rels/workbook.xml.rels"))
+        if not book or not relations:
+            return {}
+        named = _attributes(packed.read(relations), b"Relationship")
+        targets = {each.get(b"Id"): each.get(b"Target", b"").decode(errors="replace") for each in named}
+        found = {}
+        for place, sheet in enumerate(_attributes(packed.read(book), b"sheet")):
+            target = targets.get(sheet.get(b"id"), "").removeprefix("/xl/")
+            if part := parts.get(f"xl/{target}".lower()):
+                found[place] = _errors_in(packed.read(part))
+        return found
+
+
+def _attributes(xml: bytes, name: bytes) -> list[dict[bytes, bytes]]:
+    """The attributes of each element of this name, without their prefixes."""
+    elements = re.findall(rb"<(?:[A-Za-z0-9]+:)?" + name + rb"\s([^<>]*)>", xml)
+    return [dict(ATTRIBUTE.findall(each)) for each in elements]
+
+
+def _errors_in(xml: bytes) -> dict[tuple[int, int], str]:
+    if not AN_ERROR.search(xml):
+        return {}
+    found: dict[tuple[int, int], str] = {}
+    row = column = 0
+    for cell in CELL.finditer(xml):
+        is_row, letters, number = cell.groups()
+        row = int(number) if number else row + bool(is_row)
+        column = 0 if is_row else _place(letters) if letters else column + 1
+        tag = xml[cell.start() : xml.index(b">", cell.start())]
+        if not is_row and AN_ERROR.search(tag) and (value := VALUE.search(xml, cell.end())):
+            found[row - 1, column - 1] = value[1].decode(errors="replace")
+    return found
+
+
+def with_errors(rows: list[list[str]], errors: dict[tuple[int, int], str]) -> list[list[str]]:
+    """The rows of a sheet with its errors as text."""
+    for (row, column), error in errors.items():
+        if row < len(rows) and column < len(rows[row]):
+            rows[row][column] = error
+    return rows
 
 
 def check_size(content: bytes) -> None:
