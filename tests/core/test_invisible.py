@@ -166,6 +166,25 @@ def test_a_no_break_space_at_an_end_is_left_out_and_listed(mapping, cell):
     assert "<U+" in found.noted["value"].item()
 
 
+@pytest.mark.parametrize("found", ["\n", "\t", "\r\n", "\u2028"])
+@pytest.mark.parametrize("column", ["ID", "CARD"])
+def test_a_line_break_never_reaches_an_id(mapping, column, found):
+    """The row is rejected, because it may be two values; at an end it is a blank, and a step may take it out."""
+    cells = {"ID": ["1001", "1002", "1003"], "CARD": ["21", "22", "23"]}
+    cells[column][0] = f"7{found}8"
+    cells[column][1] += found
+    lines = [f'"{one}","{card}",Ad{found}ams' for one, card in zip(*cells.values(), strict=True)]
+    text = "ID,CARD,LAST\n" + "\n".join(
+        line.replace(f"Ad{found}", f'"Ad{found}').replace("ams", 'ams"') for line in lines
+    )
+    read = reading.read(text.encode(), Layout())
+    refused = validation.validate(read, mapping(MAPPING)).rejects
+    assert refused.select("row", "column").unique().rows() == [(2, column)]
+    assert "in the middle" in refused["reason"][0]
+    steps = MAPPING.replace("ID", "{column: ID, steps: [digits]}").replace("CARD", "{column: CARD, steps: [digits]}")
+    assert validation.validate(read, mapping(steps)).rejects.is_empty()
+
+
 @settings(deadline=None, max_examples=200)
 @given(st.text())
 @example("a\u200db")

@@ -143,10 +143,21 @@ def test_accents_in_a_header_may_be_written_in_two_ways(mapping):
     assert reading.with_names(read, rules.columns).columns == ["Numéro", "A"]
 
 
-def test_a_header_with_a_nul_is_refused():
+@pytest.mark.parametrize(
+    ("header", "place"),
+    [
+        (b"ID|N\0TE", 2),
+        (b"\0ID|NOTE", 1),
+        (b'"I\0D"|NOTE', 1),
+        (b"ID|NOTE\0", 2),
+        (b"ID||\0", 3),
+        (b"\xef\xbb\xbfI\0D|A", 1),
+    ],
+)
+def test_a_header_with_a_nul_is_refused(header, place):
     """The name is damaged, and polars panics."""
-    with pytest.raises(SourceError, match="Column 2 of the export has a NUL character"):
-        reading.read(b"ID|N\0TE\n1|2\n", Layout(delimiter="|"))
+    with pytest.raises(SourceError, match=f"Column {place} of the export has a NUL character"):
+        reading.read(header + b"\n1|2\n", Layout(delimiter="|"))
 
 
 def test_a_header_line_that_the_tenant_file_repeats():

@@ -82,6 +82,24 @@ def test_a_check_that_is_built_in_gives_one_reason_only(mapping, frame, column, 
     assert set(found.rejects["column"]) == {column}
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        {"expect_column_values_to_not_be_null": {"column": "ID"}},
+        {"expect_column_values_to_not_be_null": {"column": "LOGIN"}},
+        {"expect_compound_columns_to_be_unique": {"column_list": ["ID", "LOGIN"]}},
+    ],
+)
+def test_an_empty_cell_is_one_reason(mapping, frame, check):
+    """If a mapping asks for it, too, and if two fields are filled from it."""
+    found = checked(mapping, frame, rows=json.dumps(check), ID=["1", "", "3"], LOGIN=["a", "", "c"])
+    assert found.rejects.select("row", "column").rows() == [(3, "ID"), (3, "LOGIN")]
+    rules = mapping("target: folio\nfields:\n  externalSystemId: ID\n  username: ID\n  barcode: CARD\n")
+    table = frame(ID=["1", " "], CARD=["7", "8"])
+    twice = validation.validate(Export(table, table.clear(), no_rejects()), rules)
+    assert twice.rejects["reason"].to_list() == ["ID is empty; externalSystemId is required: fill it in"]
+
+
 def test_identifiers_are_compared_as_folio_compares_them(mapping, frame):
     """Without case and accents, after the mapping's own steps: otherwise FOLIO refuses the second one."""
     found = checked(mapping, frame, LOGIN=["JDoe", "jdoe", "josé", "JOSE", "ok"], ID=["Ä1", "a1", "a2", "a3", "a4"])

@@ -128,7 +128,7 @@ def validate(
     delivered = [export.rejects, repeated, *damage.result()]
     checks = [(missing, []), *_check_delivered(export, delivered), *keys.checks, *own.checks, *blanks.checks]
     # A mapping and a tenant file may contain the same check, or one that is built in.
-    once = pl.concat([keys.rejects, own.rejects]).unique(("row", "column", "reason"), keep="first", maintain_order=True)
+    once = _each_once(pl.concat([keys.rejects, own.rejects]))
     found = pl.concat([*delivered, once])
     together = combining.rejected_together(joined, found)
     joined = joined.join(pl.concat([found, together]), on="row", how="anti")
@@ -142,6 +142,13 @@ def validate(
     )
 
 
+def _each_once(rejects: pl.DataFrame) -> pl.DataFrame:
+    """The rejects with one reason for each thing that is wrong; an empty cell may be required twice."""
+    about = pl.coalesce(pl.col("reason").str.extract("^(.+ (?:is|are) empty)(?:;|$)"), "reason").alias("__about__")
+    told = rejects.with_columns(about).unique(("row", "column", "__about__"), keep="first", maintain_order=True)
+    return told.drop("__about__")
+
+
 def _odd_characters(export: Export, mapping: Mapping) -> pl.DataFrame:
     """The notes on invisible characters and on entities of HTML."""
     hidden = invisible.notes(export.frame, mapping) if export.may_have_invisible else no_notes()
@@ -151,7 +158,8 @@ def _odd_characters(export: Export, mapping: Mapping) -> pl.DataFrame:
 def _find_damage(frame: pl.DataFrame, mapping: Mapping, *, garbled: bool) -> list[pl.DataFrame]:
     """Rejects for damaged numbers, and for texts; garbled text has invisible characters, as in JosÃ<soft hyphen>."""
     texts = frame if garbled else frame.clear()
-    return [spreadsheet_damage.find_damage(frame, mapping), mojibake.find_garbled(texts, mapping)]
+    numbers = [spreadsheet_damage.find_damage(frame, mapping), spreadsheet_damage.find_broken_ids(frame, mapping)]
+    return [pl.concat(numbers), mojibake.find_garbled(texts, mapping)]
 
 
 def _failing(rows: list[list[int]]) -> pl.DataFrame:

@@ -13,6 +13,8 @@ DECIMAL = r"^[0-9]+[.,]0+$"
 AS_TEXT = r"^(?:=\"[^\"]*\"|'[0-9]+)$"
 ERROR = r"^#(?:REF!|N/A|NAME\?|VALUE!|NUM!|DIV/0!|NULL!|#+)$"
 
+LINE_BREAK = r"[\t\r\n\x{2028}\x{2029}]"
+
 NUMBERS = {"barcode", "externalSystemId", "username", "personal.phone", "personal.mobilePhone"}
 """Fields whose values are never decimal numbers; in columns for other fields a .0 may be correct."""
 
@@ -77,6 +79,24 @@ def find_damage(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
         for damage in kinds if suspects.height else ():
             bad = suspects.filter(cells.clean(name).str.contains(damage.pattern))
             found.append(_rejects(bad, name, damage.reason, damage.summary))
+    return pl.concat(found)
+
+
+def find_broken_ids(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """
+    Rejects for ids with a line break or a tab in the middle: FOLIO would store it, and no scanner finds such a card.
+
+    A rule with steps may take it out, and is left alone.
+    """
+    rules = [mapping.fields[path] for path in (mapping.system.key, *mapping.unique) if path in mapping.fields]
+    plain = [variant for rule in rules for variant in rule.variants if not variant.steps and not variant.is_packed]
+    found = [no_rejects()]
+    for name in dict.fromkeys(column for variant in plain for column in variant.columns):
+        broken = holding(frame, name, LINE_BREAK).filter(cells.clean(name).str.contains(LINE_BREAK))
+        if broken.height:
+            rejects = _rejects(broken, name, "", f"{name} has a line break or a tab in the middle")
+            reason = f"{name} has a line break or a tab in the middle, so it may be two values; correct it"
+            found.append(rejects.with_columns(reason=pl.lit(reason)))
     return pl.concat(found)
 
 

@@ -292,7 +292,9 @@ def _note_moved(rows: pl.Series, made: pl.DataFrame, path: str, rule: Variant) -
     """Notes on the dates outside the span that were left out or replaced by the limit."""
     # A placeholder has no nearest limit.
     effect = "blank" if rule.outside == "blank" else "warn"
-    done = "the field is left out" if rule.outside == "blank" else "the limit is used instead"
+    done = "the limit is used instead"
+    if rule.outside == "blank":
+        done = "the field is left out" if rule.default is None else "the default is used instead"
     moved = made.with_columns(rows.alias("row")).filter(pl.col(OUTSIDE).is_not_null() & ~pl.col(UNMADE))
     found = _rejects(moved, path, rule, pl.format("{}; {}", OUTSIDE, pl.lit(done)), "")
     reason = pl.col("reason").str.strip_suffix("; ")
