@@ -187,10 +187,10 @@ def test_preview_refuses_a_layout_that_makes_no_sense(option, export, tmp_path, 
     assert "String should" not in said
 
 
-def test_a_file_that_is_not_there_is_named_first(tmp_path, capsys):
-    """And no number of an error of the system."""
+def test_a_file_that_is_not_there_is_named(tmp_path, capsys):
+    """Without the number of an error of the system."""
     assert main(["draft", "--export", "nope.csv", "--name", "elm", "--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == "nope.csv: No such file or directory.\n"
+    assert capsys.readouterr().err == "No such file or directory: 'nope.csv'\n"
 
 
 def test_preview_takes_a_tab_as_people_write_it(export, tmp_path):

@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
 PASSPHRASE = "PATRONLOAD_PGP_PASSPHRASE"  # noqa: S105 - its name, not a passphrase
 """The environment variable with the passphrase of --pgp-key."""
 
-ONE_CHARACTER = "must be one character, like ';' or '|'; write \\t for a tab."
-
 LOOK = 2
 """The number of records that a preview shows."""
 
@@ -70,18 +69,13 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.command(parsed))
-    except OSError as error:
-        there = f"{error.filename}: {error.strerror}." if error.filename and error.strerror else str(error)
-        err.print(there, style="red", markup=False)
-        return 1
-    except PatronloadError as error:
-        err.print(str(error), style="red", markup=False)
+    except (PatronloadError, OSError) as error:
+        err.print(re.sub(r"^\[Errno \d+\] ", "", str(error)), style="red", markup=False)
         return 1
     except pydantic.ValidationError as error:
         for mistake in error.errors():
-            key, words = mistake["loc"][0], mistake["msg"].removeprefix("Value error, ")
-            words = ONE_CHARACTER if mistake["type"].startswith("string_too") else words
-            err.print(f"--{key}: {words}", style="red", markup=False)
+            message = f"--{mistake['loc'][0]}: {mistake['msg'].removeprefix('Value error, ')}"
+            err.print(message.replace("String should have", "must have"), style="red", markup=False)
         return 2
 
 

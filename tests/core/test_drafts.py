@@ -378,6 +378,7 @@ def test_a_column_with_several_values_is_noted_with_the_way_to_read_it(cell, tol
         (b"1001\tAdams\tann\tann@x.example\n1002\tBaker\tbob\tbob@x.example\n", "no header line"),
         (b"Adams,ann,UG\nBaker,bob,FAC\nClark,cas,UG\n", "no header line"),
         (b"12,Adams,ann\n13,Baker,bob\n", "no header line"),
+        (b"u-1,ann,1,Student,Adams,Ann,,\nu-2,bob,2,Student,Baker,Bob,,\n", "no header line"),
         (b"Patrons of ann\nID,Last Name,Email\n0001,A,a@x.example\n", "remove the lines before the header"),
         (b"ID,Name,Name\n1,ann,bob\n", "the same name"),
         (b"0000413   Adams     ann\n0000414   Baker     bob\n", "one column"),

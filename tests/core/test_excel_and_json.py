@@ -129,6 +129,13 @@ def test_a_json_array():
     assert read.frame.rows() == [(1, "1", ""), (2, "2", "x")]
 
 
+@pytest.mark.parametrize("content", ['{"users": [{"ID": "1"}]}', '{"data": [{"ID": "1"}, {"ID": "2"}]}\n'])
+def test_a_list_within_an_object_is_refused_with_advice(content):
+    """Nothing says that it has the patrons."""
+    with pytest.raises(SourceError, match="a JSON object with a list in it, not a list of patrons"):
+        reading.read(content.encode(), Layout())
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -140,13 +147,6 @@ def test_a_json_array():
         ("[]", "empty"),
     ],
 )
-@pytest.mark.parametrize("content", ['{"users": [{"ID": "1"}]}', '{"data": [{"ID": "1"}, {"ID": "2"}]}\n'])
-def test_a_list_within_an_object_is_refused_with_advice(content):
-    """Nothing says that it has the patrons."""
-    with pytest.raises(SourceError, match="a JSON object with a list in it, not a list of patrons"):
-        reading.read(content.encode(), Layout())
-
-
 def test_wrong_json_is_refused_with_its_line(text, words):
     """Without quoting the file."""
     with pytest.raises(SourceError, match=words):

@@ -255,12 +255,13 @@ def test_today_is_the_day_of_the_library_wherever_it_is(now, latest, day):
 
 
 def test_a_telephone_number_is_written_the_international_way_and_nothing_is_made_up(mapping, frame):
-    """An extension or a word would be lost, so such a cell stays as it is."""
+    """An extension or a word would be lost, and an area code cannot be known, so such a cell stays as it is."""
     rules = "  personal.lastName: N\n  personal.phone: {column: P, phone: US}"
-    cells = ["(312) 555-0199", "+353 20 910 1234", "312 555 0199 ext. 5", "none", ""]
-    records, _ = only(mapping, frame, rules, N=["x"] * 5, P=cells)
+    cells = ["(312) 555-0199", "+353 20 910 1234", "312 555 0199 ext. 5", "none", "", "555-0199", "1-312-555-0199"]
+    records, _ = only(mapping, frame, rules, N=["x"] * 7, P=cells)
     numbers = [record["personal"].get("phone") for record in records]
-    assert numbers == ["+13125550199", "+353209101234", "312 555 0199 ext. 5", "none", None]
+    unchanged = ["312 555 0199 ext. 5", "none", None, "555-0199"]
+    assert numbers == ["+13125550199", "+353209101234", *unchanged, "+13125550199"]
 
 
 @given(st.integers(0, 5_000_000))

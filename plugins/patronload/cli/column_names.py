@@ -140,7 +140,7 @@ _FOLIO = {
     "tags.tagList": "tags taglist",
     NAME: (
         "fullname name patronname patrnname studentname displayname namedisplay personname legalname borrowername "
-        "lastfirst lastfirstmiddle firstlast namelastfirst pername prename employee worker student"
+        "lastfirst lastfirstmiddle firstlast namelastfirst pername prename"
     ),
     PLACE: "citystatezip citystzip csz citystate cityline citystzipcode",
     "active": "isactive activestatus activeflag hrstatus emplstatus accountstatus recordstatus enabled enrollstatus",

@@ -114,7 +114,7 @@ def _check_is_table(export: Export, content: bytes, system: System) -> None:
             "than the first one. Is the first line the header? Remove lines before it."
         )
     values = [name for name in columns if _is_a_value(export, name)]
-    if 2 * len(values) > len(columns) or (values and not column_names.assign(columns, system)):
+    if 2 * len(values) > len(columns) or (values and 3 * len(column_names.assign(columns, system)) < len(columns)):
         raise SourceError(
             "The sample has no header line: the first line looks like a patron. Ask the sender for a header line, or "
             "add one to the sample. A load can read a file without one; see source.columns in docs/tenant-files.md."

@@ -22,6 +22,14 @@ if TYPE_CHECKING:  # polars is slow to import, and Airflow parses the DAG file o
     import polars as pl
 
 
+COUNTRIES = {
+    **dict.fromkeys(("uk", "great britain", "britain", "england", "scotland", "wales", "northern ireland"), "GB"),
+    **dict.fromkeys(("usa", "us", "united states of america", "america"), "US"),
+    "russia": "RU", "turkey": "TR", "ivory coast": "CI", "holland": "NL", "the netherlands": "NL", "uae": "AE",
+    "swaziland": "SZ", "cape verde": "CV", "macau": "MO", "brunei": "BN", "east timor": "TL",
+}  # fmt: skip
+"""Usual names that ISO 3166 does not have, without dots."""
+
 LONGEST = 1000
 """The maximum length of a value in a step."""
 
@@ -152,8 +160,9 @@ def _without_entities(written: str) -> str:
 def _country(written: str) -> str:
     import pycountry  # slow to import: it reads its tables
 
+    name = written.strip().lower()
     try:
-        return str(pycountry.countries.lookup(written.strip()).alpha_2)
+        return str(pycountry.countries.lookup(COUNTRIES.get(name.replace(".", ""), name)).alpha_2)
     except LookupError:
         return written
 
@@ -166,7 +175,9 @@ def _phone(written: str, country: str) -> str:
         number = phonenumbers.parse(written, country)
     except phonenumbers.NumberParseException:
         return written
-    good = phonenumbers.is_possible_number(number) and not number.extension
+    # Without its area code, a number of seven digits is possible, but only within the area.
+    possible = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+    good = possible and not number.extension
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if good else written
 
 
