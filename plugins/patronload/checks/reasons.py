@@ -114,6 +114,13 @@ def saying(named: str, column: str | None, sentence: str) -> Callable[[pl.DataFr
     return says
 
 
+def each_once(rejects: pl.DataFrame) -> pl.DataFrame:
+    """The rejects with one reason for each thing that is wrong; an empty cell may be required twice."""
+    about = pl.coalesce(pl.col("reason").str.extract("^(.+ (?:is|are) empty)(?:;|$)"), "reason").alias("__about__")
+    told = rejects.with_columns(about).unique(("row", "column", "__about__"), keep="first", maintain_order=True)
+    return told.drop("__about__")
+
+
 def _naming_others(bad: pl.DataFrame, named: str, path: str, key: str) -> pl.DataFrame:
     """Each row that shares its key with others, and the others. It is not known whose value it is."""
     # Files with ten thousand rows of the same placeholder exist; listing all others in each would give 100 million.

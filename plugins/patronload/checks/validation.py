@@ -128,7 +128,7 @@ def validate(
     delivered = [export.rejects, repeated, *damage.result()]
     checks = [(missing, []), *_check_delivered(export, delivered), *keys.checks, *own.checks, *blanks.checks]
     # A mapping and a tenant file may contain the same check, or one that is built in.
-    once = _each_once(pl.concat([keys.rejects, own.rejects]))
+    once = reasons.each_once(pl.concat([keys.rejects, own.rejects]))
     found = pl.concat([*delivered, once])
     together = combining.rejected_together(joined, found)
     joined = joined.join(pl.concat([found, together]), on="row", how="anti")
@@ -140,13 +140,6 @@ def validate(
         pl.concat([skipped, combining.skipped(joined, export.frame, mapping)]),
         joined,
     )
-
-
-def _each_once(rejects: pl.DataFrame) -> pl.DataFrame:
-    """The rejects with one reason for each thing that is wrong; an empty cell may be required twice."""
-    about = pl.coalesce(pl.col("reason").str.extract("^(.+ (?:is|are) empty)(?:;|$)"), "reason").alias("__about__")
-    told = rejects.with_columns(about).unique(("row", "column", "__about__"), keep="first", maintain_order=True)
-    return told.drop("__about__")
 
 
 def _odd_characters(export: Export, mapping: Mapping) -> pl.DataFrame:
