@@ -19,6 +19,9 @@ _ADDRESS = "personal.addresses[0]"
 LONGEST = 80
 """The longest name in which words are looked for."""
 
+OF_ADDRESSES = ("campus", "term")
+"""Words that say nothing before the name of a column of an address, but do elsewhere: Campus Street, Term Date."""
+
 NAME, PLACE = "a name", "a place"
 """Columns with a whole name, or with city, state and zip: they fill several fields."""
 
@@ -53,7 +56,7 @@ _FOLIO = {
         "sgbstdnlevlcode levlcode levelcode workertype persontype stuacadlevel patronclass usergroupcode "
         "edupersonprimaryaffiliation edupersonaffiliation employeetype employeeclass emplclass ecls eclscode "
         "usercategory membertype membershiptype studenttype stutype studtype circgroup customertype rolecode "
-        "personcategory styp stypcode stutypes roles acadlevel"
+        "personcategory styp stypcode stutypes roles acadlevel classstanding"
     ),
     "departments": (
         "depts dept department departmentname departmentcode program programme programcode acadprog academicprogram "
@@ -73,7 +76,8 @@ _FOLIO = {
         "expire terminationdate expireson validthru validthrough leavedate termdate cardexpiration accountexpires "
         "accountexpiration graduationdate expectedgraduationdate expgraddate expectedgraddate "
         "anticipatedgraduationdate graddate dateleft dol contractenddate membershipexpiry libraryexpirationdate "
-        "expectedenddate exitdate expirdate privilegeexpiration"
+        "expectedenddate exitdate expirdate privilegeexpiration enrolleduntil enrolleduntildate activeuntil "
+        "expectedgraduation"
     ),
     "personal.lastName": (
         "surname familyname last lname lastnm spridenlastname legallastname legalnamelastname legalsurname "
@@ -249,7 +253,10 @@ def _known(system: System) -> dict[str, str]:
     names = [path for path in system.names if path not in ("id", "type")]
     last = {plain(path.rsplit(".", 1)[-1]): path for path in reversed(names)}
     numbered = {plain(path.replace("addresses[0].", "address1")): path for path in names}
-    return last | _by_name(_OF[system.type]) | {plain(path): path for path in names} | numbered
+    listed = _by_name(_OF[system.type])
+    of_addresses = {name: path for name, path in (last | listed).items() if path.startswith(_ADDRESS)}
+    prefixed = {f"{before}{name}": path for before in OF_ADDRESSES for name, path in of_addresses.items()}
+    return prefixed | last | listed | {plain(path): path for path in names} | numbered
 
 
 def _by_name(listed: dict[str, str]) -> dict[str, str]:
