@@ -82,7 +82,7 @@ def test_one_mapping_serves_files_with_and_without_the_columns_for_names(library
     report = library.loaded("second", day=days_after(1))
     assert (report.updated, report.created, report.rejected) == (2, 0, 1)
     (reason,) = report.reasons
-    assert reason.reason == "FOLIO refuses a patron without personal.lastName, and neither the file nor FOLIO has it"
+    assert reason.reason == "FOLIO refuses a patron without it, and neither the file nor FOLIO has one"
     assert (user(library, 1)["personal"]["lastName"], user(library, 1)["personal"]["firstName"]) == ("Adams", "Ann")
     assert any("no columns lastName, firstName" in warning for warning in report.warnings)
 

@@ -65,7 +65,7 @@ from patronload.targets.spool import Spool, in_parts
 
 UNREADABLE = "FOLIO's user import cannot read this user: it has a property that the import does not know"
 OTHER_PREFIX = "FOLIO has this user under an externalSystemId whose prefix is spelt differently"
-INCOMPLETE = "FOLIO refuses a patron without {}, and neither the file nor FOLIO has it"
+INCOMPLETE = "FOLIO refuses a patron without it, and neither the file nor FOLIO has one"
 
 
 def plan(
@@ -260,11 +260,11 @@ class _Planning:
         """Required fields that neither the file nor FOLIO has."""
         for path in FOLIO.required:
             if not record.get(path):
-                yield Problem(path, "", INCOMPLETE.format(path))
+                yield Problem(path, "", INCOMPLETE)
         for parent, path in FOLIO.required_within.items():
             inside = record.get(parent)
             if inside and not inside.get(path.rpartition(".")[2]):
-                yield Problem(path, "", INCOMPLETE.format(path))
+                yield Problem(path, "", INCOMPLETE)
 
     def _offsets(self, reference: Reference) -> GroupOffsets:
         if self._group_offsets is None:
