@@ -44,8 +44,8 @@ def _blocks(text: TextIO, size: int, longest: int) -> Iterator[tuple[list[str], 
         *lines, rest = (rest + piece).split("\n")
         if max(map(len, (rest, *lines))) > longest:
             raise SourceError(
-                f"The export has a line of more than {longest:,} characters, so it is not a file of the widths in "
-                "source.widths. Correct the tenant file, or ask the sender for one line for each patron."
+                f"The export has a line of more than {longest:,} characters, so it is not a file of the given widths. "
+                "Ask the sender for one line for each patron, or correct source.widths in the tenant file."
             )
         yield lines, before
         before += len(lines)
