@@ -432,7 +432,7 @@ def test_who_clears_fetch_alone_does_not_have_the_new_file_taken_for_loaded(libr
         step(load)
     library.deliver(range(9), day=days_after(1))
     stages.fetch(load)
-    with pytest.raises(TargetError, match="there is no plan of what is to be sent"):
+    with pytest.raises(TargetError, match="there is no plan to send"):
         stages.post(load)
     assert (load.run.names("sent"), library.ledger) == ([], [])
     stages.report(load)
