@@ -453,7 +453,7 @@ def test_who_clears_validate_alone_sends_nothing_unasked(asking):
         with suppress(TargetError):
             step()
     assert load.run.names("sent") == []
-    with pytest.raises(TargetError, match="there is no plan of what is to be sent"):
+    with pytest.raises(TargetError, match="there is no plan to send"):
         stages.post(load)
 
 
