@@ -118,7 +118,7 @@ FORGED = "It is incomplete, or it is no longer valid. Copy the whole address fro
 TOO_OFTEN = "Wait ten minutes, and open the link in the mail again."
 LEFT_OPEN = "It was open for too long. Open the link in the mail again."
 INCOMPLETE = "Something is missing, or too long. Go back, and fill in the form again."
-UNREADABLE = "Something that it needs cannot be read just now. Try again later."
+UNREADABLE = "Something that this page needs cannot be read at the moment. Try again later."
 BAD_FORM = 400
 UNKNOWN = {BAD_FORM: INCOMPLETE, 405: "Open the link in the mail, and use the buttons of the page."}
 """The sentence for a request that FastAPI refuses; for any other one, the link does not work."""
