@@ -125,9 +125,10 @@ def test_the_figures_add_up(library, loads):
         stages.report(before)
     # Other users of FOLIO have these user names, so only the plan can reject the rows.
     users = library.folio.store("main").users
-    for number_of in (91, 92):
-        users.put({"id": f"{uuid.uuid4()}", "username": f"user{number_of}", "externalSystemId": f"x-{number_of}"})
-    library.deliver([*range(1, 8), 91, 92], day=days_after(1))
+    taken = (7_100_001, 7_100_002)
+    for each in taken:
+        users.put({"id": f"{uuid.uuid4()}", "username": f"user{each}", "externalSystemId": f"x-{each}"})
+    library.deliver([*range(1, 8), *taken], day=days_after(1))
     question = stages.approve(planned(library), TURN)
     assert number(question, "Rejected") == 2
     assert number(question, *PLANNED) == 7
@@ -552,7 +553,9 @@ def test_a_yes_to_other_figures_than_those_that_come_of_it_does_not_count(asking
     stages.approve(load, TURN, YES)
     users = asking.folio.store("main").users
     users.delete(asking.folio.store("main").user("u-1")["id"])
-    with pytest.raises(Declined, match=r"create 1 and update 5 patrons now, and reject 0 rows \(approved were 0, 6"):
+    with pytest.raises(
+        Declined, match="would now create 1 and update 5 patrons, and reject 0 rows; approved were 0, 6 "
+    ):
         stages.post(load)
     assert load.run.names("sent") == []
     assert told(load).outcome == "declined"

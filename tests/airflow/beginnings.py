@@ -11,6 +11,7 @@ import httpx
 
 from tests.airflow.libraries import (
     ASKING,
+    CANARY,
     COLUMNS,
     OVERDUE,
     ZONE,
@@ -103,7 +104,7 @@ def past_days() -> list[date]:
 def deliver_days(world: World, tenant: str) -> None:
     """A file for each past day: five people of that day, and one whose name tells the day."""
     for place, day in enumerate(past_days()):
-        known = person(tenant, 999) | {"lastName": f"zqx of {day}"}
+        known = person(tenant, 999) | {"lastName": f"{CANARY} of {day}"}
         world.deliver(tenant, f"patrons_{day:%Y%m%d}.csv", as_csv([*people(tenant, 5, first=1 + 5 * place), known]))
     # A DAG that has never run makes up for today's load, too, as soon as a backfill has run.
     world.deliver(tenant, f"patrons_{today():%Y%m%d}.csv", as_csv(people(tenant, 5, first=101)))

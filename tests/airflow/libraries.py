@@ -84,8 +84,11 @@ SEEN_SOON = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "3",
 }
 
-CANARY = "zqx"
-"""Everything that an invented patron is called begins with it; nothing else does."""
+CANARY = "zqxwjk"
+"""
+Everything that an invented patron is called begins with it; nothing else does. A shorter one would be found by chance
+in the tokens of signed links.
+"""
 
 OF_TESTS = {
     # The project itself too, for the tests' own accounts.

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from local.airflow import LocalAirflow
-from local.api import AirflowApi
+from local.api import ANSWER_PATIENCE, AirflowApi
 from tests.airflow.libraries import OF_TESTS, PROJECT, copy_of_include
 
 pytest.importorskip("airflow.providers.fab")
@@ -121,4 +121,7 @@ def test_who_loads_can_start_loads_of_the_own_library_only(loader: AirflowApi):
 
 def test_nobody_without_an_account_gets_in(airflow: LocalAirflow):
     """The pages ask for a login."""
-    assert httpx.get(f"{airflow.url}/patron-loads/", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+    assert (
+        httpx.get(f"{airflow.url}/patron-loads/", trust_env=False, timeout=ANSWER_PATIENCE).status_code
+        == httpx.codes.UNAUTHORIZED
+    )

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from local.api import ANSWER_PATIENCE
 from tests.airflow.beginnings import Runs
 from tests.airflow.libraries import (
     World,
@@ -28,20 +29,30 @@ def wait_for_the_process(world: World, tenant: str, run_id: str) -> None:
 
     A task that is answered before is taken by Airflow for one that was killed; it is tried again after its pause.
     """
-    key = f"{dag_id(tenant)}'.*'approve'.*{re.escape(run_id)}"
-    event = re.compile(rf"Received executor event with state (\w+) for task instance .*{key}")
     log = world.airflow.log("scheduler")
-    wait_until(lambda: event.findall(log.read_text())[-1:] == ["success"])
+
+    def is_known() -> bool:
+        (turn,) = (each.try_number for each in world.api.tasks(dag_id(tenant), run_id) if each.task_id == "approve")
+        key = f"{dag_id(tenant)}'.*'approve'.*{re.escape(run_id)}.*try_number={turn}\\b"
+        events = re.findall(rf"Received executor event with state (\w+) for task instance .*{key}", log.read_text())
+        return events[-1:] == ["success"]
+
+    wait_until(is_known)
 
 
 def answer(world: World, role: str, tenant: str, run_id: str, chosen: str, reason: str) -> httpx.Response:
     wait_for_the_process(world, tenant, run_id)
     login = {"username": role, "password": world.airflow.passwords[role]}
-    token = httpx.post(f"{world.airflow.url}/auth/token", json=login).raise_for_status().json()["access_token"]
+    token = (
+        httpx.post(f"{world.airflow.url}/auth/token", json=login, timeout=ANSWER_PATIENCE)
+        .raise_for_status()
+        .json()["access_token"]
+    )
     return httpx.patch(
         f"{world.airflow.url}/api/v2/{detail_of(tenant, run_id)}",
         json={"chosen_options": [chosen], "params_input": {"reason": reason}},
         headers={"Authorization": f"Bearer {token}"},
+        timeout=ANSWER_PATIENCE,
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from local.api import Run
 from patronload.dates import in_words
 from tests.airflow.beginnings import PastDays, past_days
-from tests.airflow.libraries import ZONE, Times, World, as_csv, dag_id, people, person, text_of, today
+from tests.airflow.libraries import CANARY, ZONE, Times, World, as_csv, dag_id, people, person, text_of, today
 
 
 def assert_one_at_a_time(times: list[Times]) -> None:
@@ -46,7 +46,7 @@ def check_order(world: World, tenant: str) -> None:
     assert past_only(sent) == sent[: len(past_days())]
     known = world.folio.store(f"fs{tenant}").user(person(tenant, 999)["externalSystemId"])
     assert known is not None
-    assert known["personal"]["lastName"] == f"zqx of {past_days()[-1]}"
+    assert known["personal"]["lastName"] == f"{CANARY} of {past_days()[-1]}"
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
+from local.api import ANSWER_PATIENCE
 from tests.airflow.beginnings import Runs, bounds, deliver_days
 from tests.airflow.libraries import World, as_csv, dag_id, people, question_mails, text_of, today, wait_until
 from tests.airflow.test_backfills import check_days, check_order
@@ -183,7 +184,9 @@ def test_who_may_see_what(world: World, loads, role: str | None, path: str, stat
     """Airflow's own rights, by DAG; the rejects take the right to start a load."""
     run = f"{dag_id('northfield')}/{quote(loads['northfield'])}"
     headers = {} if role is None else {"Authorization": f"Bearer {token(world, role)}"}
-    answer = httpx.get(f"{world.airflow.url}/patron-loads/{path.format(run=run)}", headers=headers)
+    answer = httpx.get(
+        f"{world.airflow.url}/patron-loads/{path.format(run=run)}", headers=headers, timeout=ANSWER_PATIENCE
+    )
     assert answer.status_code == status
     if (role, path) == ("viewer", ""):
         assert "Northfield" in answer.text
@@ -192,7 +195,7 @@ def test_who_may_see_what(world: World, loads, role: str | None, path: str, stat
 
 def token(world: World, role: str) -> str:
     login = {"username": role, "password": world.airflow.passwords[role]}
-    answer = httpx.post(f"{world.airflow.url}/auth/token", json=login).raise_for_status()
+    answer = httpx.post(f"{world.airflow.url}/auth/token", json=login, timeout=ANSWER_PATIENCE).raise_for_status()
     return str(answer.json()["access_token"])
 
 

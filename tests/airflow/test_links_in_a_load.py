@@ -11,6 +11,7 @@ import xlsxwriter
 from playwright.sync_api import Browser, expect
 from python_calamine import CalamineWorkbook
 
+from local.api import ANSWER_PATIENCE
 from tests.airflow.libraries import LINKED, World, as_csv, dag_id, people, text_of, today, wait_until
 from tests.airflow.test_approvals import wait_for_the_process
 from tests.chromium import chromium
@@ -100,7 +101,7 @@ def test_an_approver_on_a_phone(world: World, first: str, browser: Browser):
     link = link_in(mail_to(world, CHIEF, run_id))
     assert "/patron-links/sedley/" in link
     wait_for_the_process(world, LINKED, run_id)
-    assert httpx.get(link).status_code == 200, "as a scanner does"
+    assert httpx.get(link, timeout=ANSWER_PATIENCE).status_code == 200, "as a scanner does"
     assert world.states(LINKED, run_id)["approve"] == "awaiting_input"
     page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark", is_mobile=True, has_touch=True)
     page.goto(link)

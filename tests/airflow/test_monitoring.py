@@ -2,6 +2,7 @@
 
 import httpx
 
+from local.api import ANSWER_PATIENCE
 from tests.airflow.libraries import World, dag_id, wait_until
 from tests.documentation.pages import TASKS
 
@@ -28,10 +29,12 @@ def test_the_seconds_of_each_stage_arrive_as_well(world: World, loads):
 def test_prometheus_scrapes_with_a_token(world: World, loads):
     """By the token of an account that may look at one library; without one there is nothing."""
     url = f"{world.airflow.url}/patron-loads/metrics"
-    assert httpx.get(url, trust_env=False).status_code == 401
+    assert httpx.get(url, trust_env=False, timeout=ANSWER_PATIENCE).status_code == 401
     login = {"username": "viewer", "password": world.airflow.passwords["viewer"]}
-    token = httpx.post(f"{world.airflow.url}/auth/token", json=login, trust_env=False).json()["access_token"]
-    answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    token = httpx.post(f"{world.airflow.url}/auth/token", json=login, trust_env=False, timeout=ANSWER_PATIENCE).json()[
+        "access_token"
+    ]
+    answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=ANSWER_PATIENCE)
     report = world.report("northfield", loads["northfield"])
     assert f'patronload_last_load_rows{{tenant="northfield",result="all"}} {report["rows"]}\n' in answer.text
     assert "stclare" not in answer.text

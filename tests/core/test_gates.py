@@ -56,7 +56,7 @@ def test_a_file_that_is_older_than_the_last_one(day, hour, passed):
     modified = datetime(2026, 11, 20, hour, tzinfo=UTC).astimezone(CHICAGO)
     verdict = gates.newest(day, modified, loaded())
     assert verdict.passed is passed
-    assert "the load of 20 November 2026 had patrons_20261120.csv of 20 November 2026" in verdict.sentence
+    assert "the load of 20 November 2026 had patrons_20261120.csv from 20 November 2026" in verdict.sentence
     assert "(written 20 Nov 2026, 02:00 CST)" in verdict.sentence
 
 

@@ -232,7 +232,7 @@ def test_a_past_day(server: FileServer) -> None:
     assert taken(until=datetime(2026, 11, 20, 6, tzinfo=UTC)).content == EXPORT
     assert "may not be that day's file" in error(MissingError, until=datetime(2026, 11, 20, 5, tzinfo=UTC))
     server.answers[f"/{PATH}"] = Answer(EXPORT)
-    assert "has no time" in error(MissingError, until=datetime(2026, 11, 20, 6, tzinfo=UTC))
+    assert "the server gives no time" in error(MissingError, until=datetime(2026, 11, 20, 6, tzinfo=UTC))
 
 
 @pytest.mark.usefixtures("connect", "server")
@@ -247,7 +247,7 @@ def test_what_doctor_sees() -> None:
 )
 def test_a_path_that_is_not_below_the_address(path: str) -> None:
     """The tenant file names a file of this server, and of no other."""
-    with pytest.raises(ValueError, match="not the address of one file"):
+    with pytest.raises(ValueError, match="not the path of one file"):
         HttpsSource(type="https", connection="registrar", path=path)
 
 

@@ -179,7 +179,7 @@ def test_who_may_be_without_a_password_is_told(server, tmp_path):
     assert post(run, server).created == 3
     assert passwords(server) == []
     (note,) = results(run)[0]["notes"]
-    assert "rows 2, 3, 4. Set it in Infiniti" in note
+    assert "rows 2, 3, 4. Set missing passwords in Infiniti" in note
     assert "Welcome" not in json.dumps(results(run))
 
 

@@ -135,7 +135,7 @@ def test_who_cannot_borrow_is_told_with_the_number_of_rows(mapping):
 
 def test_the_first_load_says_what_it_cannot_notice(mapping):
     """No ledger yet; an empty file says nothing."""
-    assert "No load of this library is known yet" in plan(mapping(), pupil(1)).summary["warnings"][0]
+    assert "No earlier load of this library is known" in plan(mapping(), pupil(1)).summary["warnings"][0]
     assert plan(mapping()).summary["warnings"] == []
 
 
