@@ -1,11 +1,12 @@
 """An unusual load waits for a person, and no worker with it: a yes, a no, and no answer."""
 
 import re
+from contextlib import closing
 from typing import Any
 
 import httpx
 
-from local.api import ANSWER_PATIENCE
+from local.api import AirflowApi
 from tests.airflow.beginnings import Runs
 from tests.airflow.libraries import (
     World,
@@ -42,18 +43,10 @@ def wait_for_the_process(world: World, tenant: str, run_id: str) -> None:
 
 def answer(world: World, role: str, tenant: str, run_id: str, chosen: str, reason: str) -> httpx.Response:
     wait_for_the_process(world, tenant, run_id)
-    login = {"username": role, "password": world.airflow.passwords[role]}
-    token = (
-        httpx.post(f"{world.airflow.url}/auth/token", json=login, timeout=ANSWER_PATIENCE)
-        .raise_for_status()
-        .json()["access_token"]
-    )
-    return httpx.patch(
-        f"{world.airflow.url}/api/v2/{detail_of(tenant, run_id)}",
-        json={"chosen_options": [chosen], "params_input": {"reason": reason}},
-        headers={"Authorization": f"Bearer {token}"},
-        timeout=ANSWER_PATIENCE,
-    )
+    api = AirflowApi(world.airflow.url, role, world.airflow.passwords[role])
+    sent = {"chosen_options": [chosen], "params_input": {"reason": reason}}
+    with closing(api):
+        return api.http.patch(detail_of(tenant, run_id), json=sent)
 
 
 def detail_of(tenant: str, run_id: str) -> str:
