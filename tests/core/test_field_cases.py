@@ -5,6 +5,8 @@ import json
 import pytest
 
 from patronload.checks import validation
+from patronload.config.source import Layout
+from patronload.exports import reading
 from patronload.exports.reading import Export
 from patronload.mapping.transform import transform
 from patronload.rows import no_rejects
@@ -70,6 +72,14 @@ def test_entities_that_no_step_decodes_are_reported(mapping, frame, cell, is_not
     found = validation.validate(export, mapping(f"{KEYS}  personal.lastName: A\n"))
     assert [note.split(" ")[0] for note in found.noted["summary"]] == (["A"] if is_noted else [])
     assert validation.validate(export, mapping(KEYS + NAMES)).noted.is_empty()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16", "utf-16-le", "cp037", "shift_jis"])
+@pytest.mark.parametrize(("cell", "may_have"), [("O&#x27;Brien", True), ("R & D; A&B Ltd.", False), ("O'Brien", False)])
+def test_entities_are_found_in_the_bytes_of_every_encoding(encoding, cell, may_have):
+    """Files whose bytes have none are not searched cell by cell; in doubt they are."""
+    export = reading.read(f"ID,A\n1,{cell}\n".encode(encoding), Layout(delimiter=",", encoding=encoding))
+    assert export.may_have_entities is (may_have or encoding.startswith(("utf-16", "cp037")))
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from patronload.checks import entities, great_expectations, later_header, reasons
+from patronload.checks import great_expectations, later_header, reasons
 from patronload.checks.reasons import OTHERS_NAMED, THERE, TOO_SMALL, Expected
 from patronload.config.mapping import Expectation, Mapping
-from patronload.exports import headers, mojibake, spreadsheet_damage
+from patronload.exports import entities, headers, mojibake, spreadsheet_damage
 from patronload.exports.reading import Export
 from patronload.folding import folded_column
 from patronload.mapping import blank_words, cells, combining, expressions, invisible, preferring, skipping
@@ -111,12 +111,12 @@ def validate(
     if not mapping.combine:
         skipped = pl.concat([skipped, preferring.passed_over(without(export.frame, skipped), mapping)])
     delivered_frame = without(delivered_frame, skipped)
-    odd = _odd_characters(export._replace(frame=delivered_frame), mapping)
     export = export._replace(
         frame=without(export.frame, skipped), rejects=export.rejects.join(skipped, on="row", how="anti")
     )
     with nullcontext(beside) if beside else ThreadPoolExecutor(1) as pool:
         damage = pool.submit(_find_damage, delivered_frame, mapping, garbled=export.may_be_garbled)
+        odd = pool.submit(_odd_characters, export._replace(frame=delivered_frame), mapping)
         repeated = _copies(export.frame)
         joined = combining.find(export.frame, mapping, repeated)
         copies = repeated["row"]
@@ -135,7 +135,7 @@ def validate(
     return Validation(
         [check for check, _ in checks],
         pl.concat([found, together]).sort("row", maintain_order=True),
-        pl.concat([odd, blanks.noted, own.noted]).unique(maintain_order=True).sort("row", maintain_order=True),
+        pl.concat([odd.result(), blanks.noted, own.noted]).unique(maintain_order=True).sort("row", maintain_order=True),
         _failing([rows for _, rows in checks]),
         pl.concat([skipped, combining.skipped(joined, export.frame, mapping)]),
         joined,
@@ -145,7 +145,8 @@ def validate(
 def _odd_characters(export: Export, mapping: Mapping) -> pl.DataFrame:
     """The notes on invisible characters and on entities of HTML."""
     hidden = invisible.notes(export.frame, mapping) if export.may_have_invisible else no_notes()
-    return pl.concat([hidden, entities.notes(export.frame, mapping)])
+    coded = entities.notes(export.frame, mapping) if export.may_have_entities else no_notes()
+    return pl.concat([hidden, coded])
 
 
 def _find_damage(frame: pl.DataFrame, mapping: Mapping, *, garbled: bool) -> list[pl.DataFrame]:

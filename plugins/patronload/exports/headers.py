@@ -12,6 +12,9 @@ from patronload.rows import ROW
 
 FEW = 10
 
+BEGINNING = 50
+"""The characters by which the first cell of a repeated header is searched for."""
+
 WORDS = frozenset(
     re.findall(
         r"\w+",
@@ -66,7 +69,9 @@ def notice(names: dict[str, str]) -> list[str]:
 def repeated(frame: pl.DataFrame, cells: Sequence[str]) -> pl.Series:
     """The numbers of the rows that repeat the header, which has these cells."""
     first, *others = frame.columns[1:]
-    doubtful = frame.filter(_plain(pl.col(first)) == _plain(pl.lit(cells[0])))
+    # Few cells begin like this. To search for it takes a tenth of the time that changing the case of all cells does.
+    alike = frame[first].str.contains(rf"(?i)^[\s\x1c-\x1f]*{re.escape(cells[0].strip()[:BEGINNING])}")
+    doubtful = frame.filter(alike).filter(_plain(pl.col(first)) == _plain(pl.lit(cells[0])))
     if doubtful.is_empty() or not others:
         return doubtful[ROW] if not others and cells[0] else doubtful.clear()[ROW]
     same = (_plain(pl.col(name)) == _plain(pl.lit(cell)) for name, cell in zip(others, cells[1:], strict=True))

@@ -45,6 +45,7 @@ def merge(files: list[tuple[str, Export]], mapping: Mapping, same_person: SamePe
         trailer=trailers.of_all([export.trailer for export in exports]),
         may_have_invisible=any(export.may_have_invisible for export in exports),
         may_be_garbled=any(export.may_be_garbled for export in exports),
+        may_have_entities=any(export.may_have_entities for export in exports),
         notices=tuple(dict.fromkeys(notice for export in exports for notice in export.notices)),
     )
     if same_person == "reject" or mapping.system.key not in mapping.fields or len(exports) == 1:

@@ -20,6 +20,7 @@ from patronload.errors import SourceError
 from patronload.exports import (
     csv_records,
     encodings,
+    entities,
     excel_exports,
     first_lines,
     fixed_width,
@@ -85,7 +86,8 @@ class Export(NamedTuple):
     names of renamed columns; trailer: its last line, if the layout has one; notices: sentences for the report, without
     personal data; may_have_invisible: see Facts; numbers: the cells of a workbook that are numbers;
     ours: of a corrected rejects file, our columns (see reject_files.ours); compared: whether its rows were compared
-    with the rejected rows; may_be_garbled: whether a cell may have text that mojibake.find_garbled finds.
+    with the rejected rows; may_be_garbled: whether a cell may have text that mojibake.find_garbled finds;
+    may_have_entities: whether one may have entities of HTML.
     """
 
     frame: pl.DataFrame
@@ -101,6 +103,7 @@ class Export(NamedTuple):
     ours: pl.DataFrame = pl.DataFrame(schema={ROW: pl.UInt32})
     compared: bool = False
     may_be_garbled: bool = True
+    may_have_entities: bool = True
 
     @property
     def columns(self) -> list[str]:
@@ -151,6 +154,7 @@ def read(content: bytes, layout: Layout) -> Export:
         trailer=trailer,
         may_have_invisible=numbered or invisible.may_occur(content, known),
         may_be_garbled=numbered or mojibake.may_occur(content, known),
+        may_have_entities=numbered or entities.may_occur(content, known),
     )
     return _with_lost_digits(export, layout)
 
@@ -396,7 +400,7 @@ def _columns(header: list[str]) -> list[str]:
 def _without_blank_rows(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows that are blank. Most rows have a first cell, so few have to be examined completely."""
     first, *others = frame.columns[1:]
-    doubtful = frame.filter(_is_blank(first))
+    doubtful = frame.filter(frame[first].str.strip_chars() == "")
     blank = doubtful.filter(pl.all_horizontal(map(_is_blank, others))) if others else doubtful
     return frame.filter(~pl.col(ROW).is_in(blank[ROW].implode())) if blank.height else frame
 

@@ -40,12 +40,19 @@ class Outgoing:
     def add(self, part: pl.DataFrame) -> None:
         """Append patrons."""
         self.height += part.height
-        for place, rows in part.partition_by(self.order, maintain_order=True, as_dict=True).items():
-            waiting = self._waiting[tuple(map(int, place))]
+        for place, rows in self._by_place(part):
+            waiting = self._waiting[place]
             waiting.append(rows)
             if sum(each.height for each in waiting) >= self._in_memory:
-                self._on_disk[tuple(map(int, place))].add(pl.concat(waiting))
+                self._on_disk[place].add(pl.concat(waiting))
                 waiting.clear()
+
+    def _by_place(self, part: pl.DataFrame) -> list[tuple[tuple[int, ...], pl.DataFrame]]:
+        """The rows of each level and `apart`; in most loads all are in one, which is not copied."""
+        if part.height and all(part[name].min() == part[name].max() for name in self.order):
+            return [(tuple(map(int, part.select(self.order).row(0))), part)]
+        found = part.partition_by(self.order, maintain_order=True, as_dict=True)
+        return [(tuple(map(int, place)), rows) for place, rows in found.items()]
 
     def parts(self) -> Iterator[pl.DataFrame]:
         """All patrons in their order; all of a part have one level and one `apart`. There may be no part."""
