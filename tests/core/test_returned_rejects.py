@@ -283,6 +283,22 @@ def test_a_row_that_was_not_rejected_does_not_come_in_this_way(mapping):
     assert (refused["row"].to_list(), made.frame.height) == ([4], 2)
 
 
+def test_rows_are_compared_after_their_numbers_were_sorted_alone(mapping):
+    """Someone sorted a single column of the sheet: then every number is another row's, and the ids tell the rows."""
+    rejects = written(ANN, BOB)
+    first, second = rejects.lines
+    swapped = [
+        first | {"reject_row": second["reject_row"], "ID": "413"},
+        second | {"reject_row": first["reject_row"], "ROLE": "STU"},
+    ]
+    export = reading.read(as_text(swapped).encode(), Layout())
+    original = returned_rejects.find(export, [rejects.original], mapping(MAPPING))
+    assert original is not None
+    compared = returned_rejects.compare(export, original, mapping(MAPPING))
+    assert compared.frame["LOGIN"].to_list() == ["bob"]
+    assert compared.rejects["reason"].str.contains("was '0000413' when the row was rejected").to_list() == [True]
+
+
 def test_numbers_in_a_workbook_are_compared_too(mapping):
     """A cell that became a number lost its zeros; a long one that kept its digits is right."""
     rejects = written()

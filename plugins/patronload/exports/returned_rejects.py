@@ -74,7 +74,7 @@ def find(export: Export, candidates: Iterable[Export], mapping: Mapping) -> Expo
     """The rejects that `export` corrects, among those of several loads, the newest first; None if none matches."""
     best, most = None, ALIKE
     for candidate in candidates:
-        likeness = _likeness(export, candidate, mapping)
+        likeness = _likeness(_pairs(export, candidate, mapping), candidate)
         if likeness > most:
             best, most = candidate, likeness
     return best
@@ -108,11 +108,21 @@ def _ids(mapping: Mapping) -> list[str]:
 
 
 def _pairs(export: Export, original: Export, mapping: Mapping) -> pl.DataFrame:
-    """The rows of the file with their originals: WAS and a column's name is its original cell, null without one."""
+    """
+    The rows of the file with their originals: WAS and a column's name is its original cell, null without one.
+
+    The rows are found by their reject_row, because an id may be what was corrected; by their ids alone if someone
+    sorted the file without that column, so that the rows have nothing in common with those of their numbers.
+    """
+    pairs = _paired(export, original, mapping, by_row=True)
+    return pairs if _likeness(pairs, original) > ALIKE else _paired(export, original, mapping, by_row=False)
+
+
+def _paired(export: Export, original: Export, mapping: Mapping, *, by_row: bool) -> pl.DataFrame:
     columns = [column for column in original.columns if column in export.columns]
     known = _with_rejects(original)
     was = known.select(ORIGINAL, REPORTED, pl.col(columns).name.prefix(WAS)).unique(ORIGINAL, keep="first")
-    numbers = _numbers(export, known, [column for column in _ids(mapping) if column in columns])
+    numbers = _numbers(export, known, [column for column in _ids(mapping) if column in columns], by_row=by_row)
     return export.frame.with_columns(numbers.alias(ORIGINAL)).join(was, on=ORIGINAL, how="left", maintain_order="left")
 
 
@@ -126,10 +136,10 @@ def _with_rejects(original: Export) -> pl.DataFrame:
     return pl.concat([original.frame, original.ragged]).join(ours, on=ROW).filter(pl.col(ORIGINAL).is_not_null())
 
 
-def _numbers(export: Export, known: pl.DataFrame, ids: list[str]) -> pl.Series:
-    """For each row the number of its original: by its reject_row, otherwise by one of its ids."""
+def _numbers(export: Export, known: pl.DataFrame, ids: list[str], *, by_row: bool) -> pl.Series:
+    """For each row the number of its original: with `by_row` by its reject_row, otherwise by one of its ids."""
     numbers = pl.lit(None, dtype=pl.UInt32)
-    if "reject_row" in export.ours.columns:
+    if by_row and "reject_row" in export.ours.columns:
         of_row = export.frame.select(ROW).join(export.ours, on=ROW, how="left", maintain_order="left")["reject_row"]
         given = of_row.str.strip_chars().str.replace(r"[.,]0+$", "").cast(pl.UInt32, strict=False)
         numbers = pl.when(pl.lit(given).is_in(known[ORIGINAL].implode())).then(pl.lit(given))
@@ -145,12 +155,11 @@ def _bare(column: str) -> pl.Expr:
     return pl.col(column).str.strip_chars().str.to_lowercase().str.strip_chars_start("0")
 
 
-def _likeness(export: Export, original: Export, mapping: Mapping) -> float:
-    """The share of the original's cells that are the same in this file."""
-    columns = [column for column in original.columns if column in export.columns]
-    if not columns or not export.frame.height:
+def _likeness(pairs: pl.DataFrame, original: Export) -> float:
+    """The share of the original's cells that are the same in the file."""
+    columns = [column for column in original.columns if column in pairs.columns]
+    if not columns or not pairs.height:
         return 0
-    pairs = _pairs(export, original, mapping)
     # A cell that only lost its zeros is the same: in a short file, it may be all that is left to compare.
     same = [(_bare(column) == _bare(f"{WAS}{column}")).fill_null(value=False).sum() for column in columns]
     return float(pairs.select(pl.sum_horizontal(same)).item()) / (len(original.columns) * pairs.height)
