@@ -246,10 +246,21 @@ def _shifted(export: Export, lines: int) -> Export:
 
 
 def with_names(export: Export, wanted: Iterable[str]) -> Export:
-    """The export with the wanted columns under their names, if their case or their blanks differ only."""
+    """
+    The export with the wanted columns under their names, if their case or their blanks differ only.
+
+    Raises SourceError if a column is wanted under two names.
+    """
+    wanted = list(wanted)
     names = headers.spelt(export.columns, wanted)
     if not names:
         return export
+    for there, other in names.items():
+        if there in wanted:
+            raise SourceError(
+                f"The mapping or the tenant file names the column {there} also {other}, and the export has only one of "
+                f"them. Write {there} in both places."
+            )
     back = {new: export.names.get(old, old) for old, new in names.items()}
     kept = {new: old for new, old in export.names.items() if new not in names}
     return export._replace(
