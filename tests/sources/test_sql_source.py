@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -36,7 +37,7 @@ def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sqlite3.Connection:
+def sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
     """A database with two people, and the connection `registrar` to it."""
     database = sqlite3.connect(tmp_path / "registrar.db")
     database.execute("CREATE TABLE people (id TEXT, name TEXT, expires TEXT, active INTEGER)")
@@ -45,7 +46,8 @@ def sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sqlite3.Connectio
     fields = {"conn_type": "sqlite", "host": str(tmp_path / "registrar.db")}
     monkeypatch.setenv("AIRFLOW_CONN_REGISTRAR", json.dumps(fields))
     monkeypatch.setattr("airflow.sdk.BaseHook.get_hook", SqliteHook)
-    return database
+    with closing(database):
+        yield database
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ each.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -91,7 +92,8 @@ def _date(given: Any, key: Key, like: str) -> Iterator[Mistake]:
     if isinstance(given, str) and given:
         try:
             # Not today: on 29 February a form without a year, such as %d.%m., could not be read back.
-            datetime.strptime(A_DAY.strftime(given), given)  # noqa: DTZ007 - a day has no zone
+            with warnings.catch_warnings(action="ignore"):  # from Python 3.13 on, about such forms
+                datetime.strptime(A_DAY.strftime(given), given)  # noqa: DTZ007 - a day has no zone
         except (ValueError, re.error):
             yield key, f"'{given}' is not the form of a date. Write it like {like}."
 
