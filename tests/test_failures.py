@@ -21,6 +21,26 @@ class PanicException(BaseException):
     """As native libraries raise it: not an Exception."""
 
 
+class NoTextError(Exception):
+    """Its text cannot be had; asking for it raises an error with a patron's name."""
+
+    def __str__(self) -> str:
+        raise ValueError(SECRET)
+
+
+def its_own_cause(error):
+    """An error as `raise error from error` leaves it, which some libraries do."""
+    error.__cause__ = error
+    return error
+
+
+def in_a_circle(error):
+    """An error whose cause has the error as its cause."""
+    error.__cause__ = KeyError(SECRET)
+    error.__cause__.__cause__ = error
+    return error
+
+
 @pytest.fixture
 def validated(library):
     """A load up to transform."""
@@ -39,6 +59,9 @@ def validated(library):
         (UnicodeDecodeError("utf-8", SECRET.encode(), 0, 1, SECRET), Defect, "Unexpected UnicodeDecodeError"),
         (OSError(errno.ENOSPC, "No space left on device", SECRET), FullDiskError, "There is no space left"),
         (OSError(errno.EDQUOT, "Disk quota exceeded", SECRET), FullDiskError, "There is no space left"),
+        (NoTextError(), Defect, "Unexpected NoTextError"),
+        (its_own_cause(LookupError(SECRET)), Defect, "Unexpected LookupError"),
+        (in_a_circle(ArithmeticError(SECRET)), Defect, "Unexpected ArithmeticError"),
         (pl.exceptions.ComputeError("No space left on device (os error 28)"), FullDiskError, "There is no space left"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",

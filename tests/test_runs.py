@@ -1,6 +1,7 @@
 """What a run leaves behind, in a folder of this machine and in a bucket of a real S3 server."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -458,6 +459,21 @@ def test_an_encrypted_file_is_refused_in_another_place(root: str, put: Put, encr
         with pytest.raises(ConfigError, match="belongs to another tenant, run or file name"):
             to.read(name)
     assert run.read("patrons.parquet") == b"Abernathy"
+
+
+@pytest.mark.parametrize("written", ["file:{}", "FILE://{}", " {}", "file://{}/."])
+def test_an_encrypted_file_is_bound_to_its_library_however_the_root_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encrypt: Callable[..., None], written: str
+) -> None:
+    """A run of another library has the same id every night."""
+    encrypt(KEY)
+    monkeypatch.setenv("PATRONLOAD_ARTIFACTS", written.format(tmp_path))
+    run, library = (runs.open_run(tenant, RUN_ID) for tenant in ("northfield", "stclare"))
+    run.write("patrons.parquet", b"Abernathy")
+    library.write("patrons.parquet", b"Baker")
+    shutil.copy(tmp_path / "northfield" / run.folder.name / "patrons.parquet", library.folder.path)
+    with pytest.raises(ConfigError, match="belongs to another tenant, run or file name"):
+        library.read("patrons.parquet")
 
 
 @pytest.mark.parametrize("root", ["bucket"], indirect=True)

@@ -22,6 +22,7 @@ and no secrets, because it goes to logs, to Airflow's database and into mails.
 """
 
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 from patronload import plain_text
@@ -99,3 +100,13 @@ class Defect(PatronloadError):  # noqa: N818 - the word for it
             f"Unexpected {type(error).__name__} at {' > '.join(places[-4:])}. Its text is left out because it may "
             "contain patron data. Please report this line to the developers."
         )
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that caused it, the first one last. Each once: some libraries give an error as its cause."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and not any(cause is each for each in seen):
+        yield cause
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import httpx
 
-from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError
+from patronload.errors import ConfigError, PatronloadError, TargetError, TransientError, causes
 
 # httpx logs every URL, and ours hold patrons' ids; httpcore, when asked for everything, logs cookies.
 for _noisy in ("httpx", "httpcore"):
@@ -189,6 +189,5 @@ def retry_after(response: httpx.Response) -> float | None:
 
 
 def _root(error: BaseException) -> BaseException:
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return error
+    *_, root = causes(error)
+    return root

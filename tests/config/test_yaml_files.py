@@ -90,7 +90,7 @@ def test_refuses_what_a_person_reads_otherwise(tmp_path: Path, text: str, senten
 
 def test_a_tag_that_python_trips_over_is_refused_in_words(tmp_path: Path) -> None:
     """One file with such a slip must not take the others' DAGs down."""
-    for text in ("a: !!bool x\n", "a: !!timestamp x\n", f"a: {'[' * 900}\n"):
+    for text in ("a: !!bool x\n", "a: !!timestamp x\n", "a: !!int ''\n", "a: !!float '_'\n", f"a: {'[' * 900}\n"):
         with pytest.raises(ConfigError, match=r"^a\.yaml"):
             yaml_files.read(write(tmp_path / "a.yaml", text))
 

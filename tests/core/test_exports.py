@@ -6,10 +6,14 @@ import io
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
+import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +23,7 @@ from hypothesis import strategies as st
 
 from patronload.config.source import Layout
 from patronload.errors import SourceError
-from patronload.exports import csv_records, json_exports, reading, sizes
+from patronload.exports import csv_records, json_exports, reading, sizes, trailers, workbooks
 from patronload.rows import ROW
 
 # All text but surrogates, which no encoding can write, and what is blank, because blank rows are left out on purpose.
@@ -108,6 +112,19 @@ def test_a_trailer_with_many_stars_takes_linear_time():
     assert found.trailer.rows is None
 
 
+def test_a_trailer_behind_very_many_line_breaks_takes_little_memory():
+    """No list of all lines is made."""
+    content = b"ID" + b"\n" * 1_000_000 + b"T|0"
+    tracemalloc.start()
+    try:
+        rest, found = trailers.split(content, Layout(trailer="T|{rows}"))
+        assert tracemalloc.get_traced_memory()[1] < 5 * len(content)
+    finally:
+        tracemalloc.stop()
+    assert found is not None
+    assert (rest, found.rows) == (content[:-3], 0)
+
+
 @given(st.text("T|* 1#-é.<", max_size=6), st.text("T|*1<é", max_size=3), st.text("T| 12#-é.<>", max_size=9))
 def test_a_trailer_is_read_as_its_form_says(before, after, line):
     """A star stands for any text, everything else for itself."""
@@ -155,6 +172,82 @@ def test_a_zip_file_of_very_many_entries_is_refused():
     with pytest.raises(SourceError, match=r"source\.most\.zip_entries"):
         reading.read(packed.getvalue(), Layout(most={"zip_entries": 49}))
     with pytest.raises(SourceError, match="50 files"):
+        reading.read(packed.getvalue(), Layout())
+
+
+def list_of(entries: int) -> tuple[bytes, bytes]:
+    """The beginning of a zip file, and a list of this many entries."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("a.csv", "ID")
+    content = packed.getvalue()
+    begins = content.index(b"PK\x01\x02")
+    return content[:begins], content[begins : content.index(b"PK\x05\x06")] * entries
+
+
+def end_of_zip(disks: bytes, entries: int, size: int, place: int, comment: int) -> bytes:
+    """The end of a zip file, which says what its list is like."""
+    return b"PK\x05\x06" + disks + struct.pack("<HHLLH", entries, entries, size, place, comment)
+
+
+def with_a_second_end() -> bytes:
+    """A zip file whose end says one entry, and whose other end, for large files, says all of them."""
+    head, entries = list_of(2_000)
+    large = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 2_000, 2_000, len(entries), len(head))
+    place = struct.pack("<4sIQI", b"PK\x06\x07", 0, len(head) + len(entries), 1)
+    return head + entries + large + place + end_of_zip(bytes(4), 1, 51, len(head), 0)
+
+
+def with_an_end_within_its_end() -> bytes:
+    """A zip file whose end has the mark of an end once more, where the numbers of disks are."""
+    head, entries = list_of(2_000)
+    return head + entries + end_of_zip(b"PK\x05\x06", 2_000, len(entries), 1, 0)
+
+
+def with_a_far_end() -> bytes:
+    """A zip file whose end is as far from the end of the file as Python looks for it."""
+    head, entries = list_of(2_000)
+    return head + entries + end_of_zip(bytes(4), 2_000, len(entries), len(head), 0xFFFF) + bytes(1 << 16)
+
+
+@pytest.mark.parametrize("content", [with_a_second_end(), with_an_end_within_its_end(), with_a_far_end()])
+def test_a_zip_file_cannot_hide_how_many_entries_it_has(content):
+    """Python would read them all: a file of 60 MB has a million."""
+    with pytest.raises(SourceError, match=r"source\.most\.zip_entries"):
+        reading.read(content, Layout())
+
+
+def understated(method: int) -> bytes:
+    """A zip file of a few bytes, or kilobytes, with 400 MB in it, which states 1,000 bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as file, file.open("a.csv", "w") as into:
+        for _ in range(400):
+            into.write(bytes(1 << 20))
+    content = bytearray(packed.getvalue())
+    place = content.rindex(b"PK\x01\x02") + 24
+    content[place : place + 4] = (1_000).to_bytes(4, "little")
+    return bytes(content)
+
+
+def test_a_zip_file_with_more_in_it_than_it_states_is_damaged():
+    """Also if its checksum is that of the stated size: another reader would unpack the rest as well."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.csv", "ID\n1\n2\n")
+    content = bytearray(packed.getvalue())
+    place = content.rindex(b"PK\x01\x02")
+    content[place + 16 : place + 20] = zlib.crc32(b"ID\n1\n").to_bytes(4, "little")
+    content[place + 24 : place + 28] = (5).to_bytes(4, "little")
+    with pytest.raises(SourceError, match="damaged or incomplete"):
+        reading.read(bytes(content), Layout())
+
+
+def test_bzip2_in_a_zip_file_is_refused():
+    """Python cannot unpack it piece by piece, and 700 bytes may become 700 MB."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_BZIP2) as file:
+        file.writestr("a.csv", "ID\n1\n")
+    with pytest.raises(SourceError, match="compressed with bzip2, which is not supported"):
         reading.read(packed.getvalue(), Layout())
 
 
@@ -243,6 +336,8 @@ HARMFUL = {
     "gzip": gzip.compress(b"ID,A,B,C,D,E,F,G,H\n" + (b"1,2,3,4,5,6,7,8,9\n" * 50 + b"1,x,y,z,1,2,3,4,5\n") * 200_000),
     "zip bomb": gzip.compress(b"0" * 300_000_000, 9),
     "short rows": b"ID,A\n" + b"1\n" * 3_000_000,
+    "LZMA that states too little": understated(zipfile.ZIP_LZMA),
+    "bzip2 that states too little": understated(zipfile.ZIP_BZIP2),
     "nested zip": gzip.compress(gzip.compress(b"0" * 100_000_000)),
 }
 
@@ -270,6 +365,38 @@ def test_an_ordinary_workbook_is_read_whatever_wrote_it():
     rows = "".join(f"<row>{cell.format(text)}{cell.format(7)}</row>" for text in ("ID", "0001"))
     export = reading.read(sheet_of(rows.encode()), Layout())
     assert (export.columns, export.rows) == (["ID", "7"], 1)
+
+
+def with_part(name: str, text: bytes) -> bytes:
+    """A workbook with this text in one of its parts."""
+    content = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(sheet_of(b"<row><c><v>1</v></c></row>"))) as whole,
+        zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for part in whole.infolist():
+            packed.writestr(part.filename, text if part.filename == name else whole.read(part))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("name", ["xl/sharedStrings.xml", "xl/workbook.xml", "xl/worksheets/sheet1.xml"])
+@pytest.mark.parametrize(
+    "text", [b"<" + b"a" * 900_000, b"<sheet " + b"a" * 900_000 + b">", b"<c" + b" r" * 450_000, b'<c t="e">' * 100_000]
+)
+def test_a_workbook_is_searched_in_linear_time(name, text):
+    """One of 1 kB must not keep a worker busy for days."""
+    content = with_part(name, text)
+    with suppress(SourceError):
+        workbooks.check_size(content)
+    assert not any(workbooks.error_cells(content).get(7, {}))
+
+
+def test_an_error_without_a_value_does_not_take_that_of_the_next_cell():
+    """It belongs to another column, or to another person."""
+    text = '<c t="inlineStr"><is><t>{}</t></is></c>'
+    rows = f"<row>{text.format('ID')}{text.format('CARD')}</row>"
+    rows += '<row><c t="e"/><c t="str"><v>17</v></c></row><row><c t="e"></c><c t="str"><v>18</v></c></row>'
+    assert reading.read(sheet_of(rows.encode()), Layout()).frame.rows() == [(2, "#N/A", "17"), (3, "#N/A", "18")]
 
 
 def megabytes_to_read(folder: Path, project: Path, name: str, content: bytes) -> tuple[str, int]:

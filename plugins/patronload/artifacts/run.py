@@ -170,7 +170,7 @@ class Run:
     def _place(self, name: str) -> str:
         """The tenant, run and name of a file, to which its content is bound. The root may be moved or renamed."""
         folder = PurePosixPath(getattr(self.folder, "path", None) or str(self.folder))
-        root = PurePosixPath(re.sub(r"^[a-z0-9]+://([^/@]*@)?", "", settings.artifacts()))
+        root = PurePosixPath(_path_of_root(self.folder))
         below = folder.relative_to(root) if folder.is_relative_to(root) else PurePosixPath(folder.name)
         return f"{below}/{name}"
 
@@ -181,6 +181,15 @@ class Run:
                 "connection that has it, for all of Airflow's parts."
             )
         return self._cipher.decrypt(file, f"{self.url}/{name}", self._place(name))
+
+
+def _path_of_root(folder: ObjectStoragePath | Path) -> str:
+    """The path of the root of all artifacts, written as that of a folder below it."""
+    if isinstance(folder, Path):
+        return re.sub(r"^[a-z0-9]+://([^/@]*@)?", "", settings.artifacts())
+    from airflow.sdk import ObjectStoragePath  # whoever made the folder has imported it
+
+    return ObjectStoragePath(settings.artifacts()).path
 
 
 def store_of(folder: ObjectStoragePath | Path) -> Store:

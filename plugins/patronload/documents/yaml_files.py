@@ -158,7 +158,7 @@ class _Reader:
             self.refuse_number(node)
         try:
             value = self.loader.construct_object(node)
-        except (yaml.YAMLError, ValueError, KeyError, AttributeError, TypeError):
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError):
             self.refuse(node, f"'{node.value[:SHOWN]}' cannot be read. Write it in quotes.")
         # Python refuses to write a number of thousands of digits, which a message about it would have to do.
         if isinstance(value, int) and abs(value) > LARGEST:

@@ -30,7 +30,7 @@ def split(content: bytes, layout: Layout) -> tuple[bytes, Trailer | None]:
         text = content.decode(layout.encoding).rstrip()
     except UnicodeDecodeError:
         return content, Trailer(layout.trailer, None)
-    line = re.split(r"[\r\n]", text)[-1]
+    line = text[max(text.rfind("\r"), text.rfind("\n")) + 1 :]
     rows = _rows(layout.trailer, line.strip())
     if rows is None:
         return content, Trailer(layout.trailer, None)

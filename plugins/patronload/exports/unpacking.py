@@ -1,10 +1,11 @@
 """Unpack an export from a gzip or zip file, without ever writing to a path that the file contains."""
 
+import copy
 import io
 import zipfile
 import zlib
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import IO
 
 from patronload.config.source import Most
 from patronload.errors import SourceError
@@ -14,10 +15,14 @@ GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 BOMB, HARMLESS = 50, 64 << 20
 """An export shrinks to a thirtieth at best. More than HARMLESS bytes and BOMB times the file's size is an attack."""
 
-END, END_SIZE, DIRECTORY_ENTRY = b"PK\x05\x06", 22, 46
-"""The end of a zip file and its size without a comment, and the minimum size of an entry in its directory."""
+END, DIRECTORY_ENTRY = b"PK\x05\x06", 46
+"""The end of a zip file, and the minimum size of an entry in its directory."""
 
-STEP = 1 << 20
+STEP, SMALL_STEP = 1 << 20, 1 << 12
+"""Bytes per read. Python unpacks LZMA in steps of what is packed, and 4 kB of it may become 30 MB."""
+
+ANY_SIZE = 1 << 60
+"""More than any entry of a zip file has."""
 
 PACKED = {GZIP: "a gzip file", ZIP: "a zip file"}
 
@@ -53,19 +58,66 @@ def check_size(unfolded: int, size: int, most: Most) -> None:
 
 def check_entries(content: bytes, most: Most) -> None:
     """
-    Raise SourceError for a zip file with too many entries. Its end says how many there are, and how long their list is,
-    so the list itself is not read.
+    Raise SourceError for a zip file with too many entries. A list of them that is far too long is not read.
+
+    There are several ways to write where that list is; what counts is what the reader takes.
     """
     if not content.startswith((ZIP, END)):
         return
-    place = content.rfind(END, max(0, len(content) - END_SIZE - 0xFFFF))
-    end = content[place : place + END_SIZE]
-    entries, length = int.from_bytes(end[10:12], "little"), int.from_bytes(end[12:16], "little")
-    if place >= 0 and (entries > most.zip_entries or length > most.zip_entries * 10 * DIRECTORY_ENTRY):
+    try:
+        with zipfile.ZipFile(_Bounded(content, most.zip_entries * 10 * DIRECTORY_ENTRY)) as packed:
+            too_many = len(packed.infolist()) > most.zip_entries
+    except _LongListError:
+        too_many = True
+    except Exception:  # noqa: BLE001 - a damaged file is reported by those who read it
+        return
+    if too_many:
         raise SourceError(
             f"The zip file has more than {most.zip_entries:,} entries. Ask the sender for a file with the export only, "
             "or raise source.most.zip_entries in the tenant file."
         )
+
+
+class _LongListError(Exception):
+    """The list of a zip file's entries is longer than it may be."""
+
+
+class _Bounded(io.BytesIO):
+    """A zip file of which at most so many bytes may be asked for at once."""
+
+    def __init__(self, content: bytes, most: int) -> None:
+        super().__init__(content)
+        self._most = most
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > self._most:
+            raise _LongListError
+        return super().read(size)
+
+
+def pieces(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """
+    The content of an entry, piece by piece. Raises BadZipFile if it is longer or shorter than the zip file states, and
+    SourceError for bzip2.
+
+    Python would leave out what is behind the stated size, which another reader of the same file unpacks.
+    """
+    if entry.compress_type == zipfile.ZIP_BZIP2:  # Python would unpack at once what a few bytes stand for, of any size
+        raise SourceError(
+            "The zip file is compressed with bzip2, which is not supported. Ask the sender for an ordinary zip file "
+            "(Deflate)."
+        )
+    whole, read = copy.copy(entry), 0
+    whole.file_size = ANY_SIZE
+    with packed.open(whole) as file:
+        step = SMALL_STEP if entry.compress_type == zipfile.ZIP_LZMA else STEP
+        while block := file.read(step):
+            read += len(block)
+            if read > entry.file_size:
+                break
+            yield block
+    if read != entry.file_size:
+        raise zipfile.BadZipFile
 
 
 def _gunzip(content: bytes, most: Most) -> bytes:
@@ -90,18 +142,16 @@ def _unzip(content: bytes, member: str | None, most: Most) -> bytes:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             chosen = _choose(packed.infolist(), member)
             check_size(chosen.file_size, max(chosen.compress_size, 1), most)
-            with packed.open(chosen) as file:
-                return _read(file, chosen, most)
+            return _read(packed, chosen, most)
     except (SourceError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 - Python's reader raises a dozen kinds of errors for damaged files
         raise _damage_error("zip") from None
 
 
-def _read(file: IO[bytes], chosen: zipfile.ZipInfo, most: Most) -> bytes:
-    """The complete content. The size in the zip file's directory may be wrong, so the bytes are counted."""
+def _read(packed: zipfile.ZipFile, chosen: zipfile.ZipInfo, most: Most) -> bytes:
     out = io.BytesIO()
-    while block := file.read(STEP):
+    for block in pieces(packed, chosen):
         out.write(block)
         check_size(out.tell(), max(chosen.compress_size, 1), most)
     return out.getvalue()

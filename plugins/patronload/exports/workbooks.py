@@ -7,9 +7,9 @@ import re
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from typing import IO
 
 from patronload.errors import SourceError
+from patronload.exports import unpacking
 
 Cell = str | float | bool | date | time | timedelta
 
@@ -31,7 +31,7 @@ have more than HARMLESS bytes of text and OFTEN times the workbook's size, it is
 TEXTS = "xl/sharedstrings.xml"
 """The part with that list; readers look for this name, in any case."""
 
-STEP, LONGEST_TAG = 1 << 20, 1 << 10
+LONGEST_TAG = 1 << 10
 
 CELL = re.compile(
     rb"""<(?:[A-Za-z]+:)?(?:(row)|c)(?=[\s/>])(?:[^<>]*?\sr\s*=\s*["']([A-Za-z]{0,3})([0-9]{1,9})["'])?"""
@@ -45,9 +45,16 @@ VALUE = re.compile(rb"<(?:[A-Za-z]+:)?v(?:\s[^<>]*)?>([^<]*)(?=(<!)?)")
 AN_ERROR = re.compile(rb"""\st\s*=\s*["']e["']""")
 """The kind of a cell with an error."""
 
-ATTRIBUTE = re.compile(rb"""(?:[A-Za-z0-9]+:)?([A-Za-z]+)\s*=\s*["']([^"']*)["']""")
+END_OF_CELL = re.compile(rb"<(?:/(?:[A-Za-z]+:)?c\s*>|(?:[A-Za-z]+:)?(?:c|row)[\s/>])")
+"""The end of a cell, or the beginning of the next one."""
 
-TAG = re.compile(rb"<(/?)(?:[A-Za-z]+:)?([A-Za-z]*)[^<>]*?(/?)>")
+UNNAMED = "#N/A"
+"""The error of a cell that has one but does not say which."""
+
+ATTRIBUTE = re.compile(rb"""(?<![A-Za-z0-9])(?:[A-Za-z0-9]++:)?([A-Za-z]++)\s*=\s*["']([^"']*)["']""")
+"""An attribute: its name and its value. This pattern and the next take linear time, whatever the workbook has."""
+
+TAG = re.compile(rb"<(/?)(?:[A-Za-z]++:)?([A-Za-z]*+)[^<>]*?(/?)>")
 """A tag: whether it is an end, its name, and whether it is a beginning and an end in one."""
 
 
@@ -133,9 +140,16 @@ def _errors_in(xml: bytes) -> dict[tuple[int, int], str]:
         row = int(number) if number else row + bool(is_row)
         column = 0 if is_row else _place(letters) if letters else column + 1
         tag = xml[cell.start() : xml.index(b">", cell.start())]
-        if not is_row and AN_ERROR.search(tag) and (value := VALUE.search(xml, cell.end())):
-            found[row - 1, column - 1] = value[1].decode(errors="replace")
+        if not is_row and AN_ERROR.search(tag):
+            value = None if tag.endswith(b"/") else VALUE.search(xml, cell.end(), _end_of_cell(xml, cell.end()))
+            found[row - 1, column - 1] = value[1].decode(errors="replace") if value else UNNAMED
     return found
+
+
+def _end_of_cell(xml: bytes, place: int) -> int:
+    """Where a cell ends, at the latest: a value behind it belongs to another one."""
+    end = END_OF_CELL.search(xml, place)
+    return end.start() if end else len(xml)
 
 
 def with_errors(rows: list[list[str]], errors: dict[tuple[int, int], str]) -> list[list[str]]:
@@ -159,9 +173,7 @@ def check_size(content: bytes) -> None:
             _check_bytes(unpacked, len(content))
             counts = _Counts(_lengths(packed), unpacked)
             for part in packed.infolist():
-                # Read to its end, because the size that a zip file states may be wrong.
-                with packed.open(part) as file:
-                    counts.add(file)
+                counts.add(unpacking.pieces(packed, part))
     except (SourceError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 - as above
@@ -183,16 +195,15 @@ def _lengths(packed: zipfile.ZipFile) -> list[int]:
         if part.filename.replace("\\", "/").lower() != TEXTS:
             continue
         rest = b""
-        with packed.open(part) as file:
-            while block := file.read(STEP):
-                text, rest = _whole_tags(rest + block)
-                place = 0
-                for tag in TAG.finditer(text):
-                    begun, place = begun + tag.start() - place, tag.end()
-                    if tag[2] == b"si" and (tag[1] or tag[3]):
-                        lengths.append(begun)
-                        begun = 0
-                begun += len(text) - place
+        for block in unpacking.pieces(packed, part):
+            text, rest = _whole_tags(rest + block)
+            place = 0
+            for tag in TAG.finditer(text):
+                begun, place = begun + tag.start() - place, tag.end()
+                if tag[2] == b"si" and (tag[1] or tag[3]):
+                    lengths.append(begun)
+                    begun = 0
+            begun += len(text) - place
     return lengths
 
 
@@ -204,11 +215,11 @@ class _Counts:
         self._longest = max(lengths, default=0)
         self._cells = self._text = 0
 
-    def add(self, file: IO[bytes]) -> None:
+    def add(self, blocks: Iterator[bytes]) -> None:
         """Follow the rows and the cells of one part. Raises SourceError when it is too much."""
         row = column = last_row = last_column = 0
         rest = b""
-        while block := file.read(STEP):
+        for block in blocks:
             text, rest = _whole_tags(rest + block)
             for is_row, letters, number in CELL.findall(text):
                 row = int(number) if number else row + bool(is_row)

@@ -129,11 +129,15 @@ def _stopped(stage: str, error: BaseException) -> str:
 
 def _is_full_disk(error: BaseException) -> bool:
     """Whether an error, or one that caused it, says that the disk is full."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in FULL:
-            return True
-        if not isinstance(seen, OSError) and any(words in str(seen) for words in FULL_IN_WORDS):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+    return any(
+        each.errno in FULL if isinstance(each, OSError) else any(words in _text(each) for words in FULL_IN_WORDS)
+        for each in errors.causes(error)
+    )
+
+
+def _text(error: BaseException) -> str:
+    """The text of an error; some have none, and raise another error about it."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - as above
+        return ""
