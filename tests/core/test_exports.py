@@ -210,11 +210,11 @@ def with_a_far_end() -> bytes:
     return head + entries + end_of_zip(bytes(4), 2_000, len(entries), len(head), 0xFFFF) + bytes(1 << 16)
 
 
-@pytest.mark.parametrize("content", [with_a_second_end(), with_an_end_within_its_end(), with_a_far_end()])
-def test_a_zip_file_cannot_hide_how_many_entries_it_has(content):
+@pytest.mark.parametrize("made", [with_a_second_end, with_an_end_within_its_end, with_a_far_end])
+def test_a_zip_file_cannot_hide_how_many_entries_it_has(made):
     """Python would read them all: a file of 60 MB has a million."""
     with pytest.raises(SourceError, match=r"source\.most\.zip_entries"):
-        reading.read(content, Layout())
+        reading.read(made(), Layout())
 
 
 def understated(method: int) -> bytes:
@@ -381,7 +381,9 @@ def with_part(name: str, text: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", ["xl/sharedStrings.xml", "xl/workbook.xml", "xl/worksheets/sheet1.xml"])
 @pytest.mark.parametrize(
-    "text", [b"<" + b"a" * 900_000, b"<sheet " + b"a" * 900_000 + b">", b"<c" + b" r" * 450_000, b'<c t="e">' * 100_000]
+    "text",
+    [b"<" + b"a" * 900_000, b"<sheet " + b"a" * 900_000 + b">", b"<c" + b" r" * 450_000, b'<c t="e">' * 100_000],
+    ids=["a tag", "an attribute", "blanks", "errors"],
 )
 def test_a_workbook_is_searched_in_linear_time(name, text):
     """One of 1 kB must not keep a worker busy for days."""
