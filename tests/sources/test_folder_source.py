@@ -1,12 +1,14 @@
 """A folder of this machine, and a bucket of a real S3 server."""
 
 import hashlib
+import io
 import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +221,25 @@ def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path, path: str) -> No
     (tmp_path / "exports/patrons.csv").unlink()
     (tmp_path / "exports/patrons.csv").symlink_to("archive/real.csv")
     assert fetch_folder(f"{tmp_path}/exports/patrons.csv").content == EXPORT
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_date_in_a_folders_name_is_no_way_out_of_it(tmp_path: Path, scheme: str) -> None:
+    """The sender makes these folders, and one could be a link to another library's."""
+    put(tmp_path, "secret/patrons.csv", b"another library's")
+    put(tmp_path, "exports/2026-11-20/patrons.csv")
+    (tmp_path / "exports/2026-11-21").symlink_to(tmp_path / "secret")
+    source = FolderSource(
+        type="folder", path=f"{scheme}{tmp_path}/exports/{{date:%Y-%m-%d}}/patrons.csv", quiet_seconds=0
+    )
+    with pytest.raises(SourceError, match="leads out of its folder"):
+        sources.fetch(source, source.path_on(date(2026, 11, 21)), io.BytesIO(), day=DAY)
+    (tmp_path / "exports/2026-11-21").unlink()
+    (tmp_path / "exports/2026-11-21").symlink_to("2026-11-20")
+    for day in (20, 21):
+        into = io.BytesIO()
+        sources.fetch(source, source.path_on(date(2026, 11, day)), into, day=DAY)
+        assert into.getvalue() == EXPORT
 
 
 def test_a_link_to_itself_does_not_close_its_folder(tmp_path: Path) -> None:

@@ -257,6 +257,8 @@ def test_the_path_of_a_person() -> None:
     day = date(2026, 11, 20)
     assert source.path_instead("fixed.csv", day) == "r/2026/fixed.csv"
     assert source.path_instead("r/2025/fixed.csv?x=/", day) == "r/2025/fixed.csv?x=/"
-    for path in ("other/fixed.csv", "../fixed.csv", "https://evil.example/r/2026/x", "r/2026/../x"):
+    assert source.path_instead("too%20late.csv?x=%2f", day) == "r/2026/too%20late.csv?x=%2f"
+    escaped = ("..%2f..%2Fother.csv", "r/2026/%2e%2e", "..%5cother.csv", "x%0d%0aHost:evil.example")
+    for path in (*escaped, "other/fixed.csv", "../fixed.csv", "https://evil.example/r/2026/x", "r/2026/../x"):
         with pytest.raises((ConfigError, ValueError)):
             source.path_instead(path, day)

@@ -228,6 +228,10 @@ class FolderSource(Source):
     type: Literal["folder"]
 
 
+ESCAPED = re.compile("%(2[ef]|5c|0)", re.IGNORECASE)
+"""Slashes, dots, backslashes and control characters in an address, which a server may take for what they stand for."""
+
+
 class HttpsSource(Source):
     """A file that a web server gives out. The Airflow connection has the address, and how we log in."""
 
@@ -266,6 +270,8 @@ class HttpsSource(Source):
         ).path
 
     def _file_instead(self, name: str, day: date) -> str:
+        if ESCAPED.search(name):
+            raise ConfigError("The source path must not contain %2F, %2E or the like. Write the characters themselves.")
         bare = self.model_copy(update={"path": self.path.partition("?")[0]})
         return Source.path_instead(bare, name, day)
 

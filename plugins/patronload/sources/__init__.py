@@ -71,5 +71,6 @@ def _open(source: SftpSource | FolderSource, path: str) -> Iterator[tuple[Place,
         with sftp.open_account(source.connection) as place:
             yield place, path
     else:
-        with folder.open_place(path) as found:
+        paths = (source.path, *(source.files if isinstance(source.files, tuple) else ()))
+        with folder.open_place(path, paths) as found:
             yield found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import posixpath
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
@@ -33,10 +33,9 @@ LOGIN_REFUSED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", 
 class _Folder(Place):
     """The folders behind a URL; paths in it are written without the scheme: bucket/exports/patrons.csv."""
 
-    def __init__(self, path: ObjectStoragePath) -> None:
+    def __init__(self, path: ObjectStoragePath, undated: Iterable[str]) -> None:
         self.url = path
-        # Links are followed only within the folder that the path names, up to its first * or the like.
-        self.base = Path(posixpath.dirname(re.split(r"[*?\[]", path.path, maxsplit=1)[0])) if _is_local(path) else None
+        self.base = _base(path.path, undated) if _is_local(path) else None
         # fsspec has no type hints.
         self.files: Any = path.fs
 
@@ -117,8 +116,12 @@ class _Folder(Place):
 
 
 @contextmanager
-def open_place(path: str) -> Iterator[tuple[Place, str]]:
-    """The place of a path such as s3://conn@bucket/exports/*.csv, and the path in it. Raises ConfigError."""
+def open_place(path: str, undated: Iterable[str] = ()) -> Iterator[tuple[Place, str]]:
+    """
+    The place of a path such as s3://conn@bucket/exports/*.csv, and the path in it. Raises ConfigError.
+
+    `undated`: the paths as the tenant file has them, with {date:...}.
+    """
     # Takes seconds to import, and the command line does not need it.
     from airflow.sdk import ObjectStoragePath
 
@@ -133,7 +136,22 @@ def open_place(path: str) -> Iterator[tuple[Place, str]]:
     if url.conn_id:
         # Otherwise Airflow would silently use any login that the machine happens to have.
         connections.get(url.conn_id)
-    yield _Folder(url), url.path
+    yield _Folder(url, undated), url.path
+
+
+def _base(path: str, undated: Iterable[str]) -> Path:
+    """
+    The folder within which links are followed: what the tenant file names, up to its first date, * or the like. The
+    sender makes the folders of the dates, so one of them may be a link to another library's.
+    """
+    given = [_fixed(re.sub("^[a-z]+://", "", each)) for each in undated]
+    around = [each for each in given if path.startswith(f"{each.rstrip('/')}/")]
+    return Path(max(around, key=len, default=_fixed(path)))
+
+
+def _fixed(path: str) -> str:
+    """The folders of a path up to the first that is not always the same."""
+    return posixpath.dirname(re.split(r"[*?\[{]", path, maxsplit=1)[0])
 
 
 def _is_local(url: ObjectStoragePath) -> bool:
