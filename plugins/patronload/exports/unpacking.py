@@ -83,7 +83,7 @@ class _LongListError(Exception):
 
 
 class _Bounded(io.BytesIO):
-    """A zip file of which at most so many bytes may be asked for at once."""
+    """A zip file that refuses to read more than a maximum of bytes at once."""
 
     def __init__(self, content: bytes, most: int) -> None:
         super().__init__(content)
