@@ -50,6 +50,14 @@ def test_what_was_packed_comes_out_and_a_part_of_it_never_does(content, cut):
             unpacking.unpack(packed[: max(len(packed) - cut, 4)])
 
 
+def test_very_many_gzip_files_in_one_take_linear_time():
+    """A file of 20 MB must not keep a worker busy for a day; zeros may be between them."""
+    content = gzip.compress(b"ID\n") + (gzip.compress(b"") + b"\0") * 1_000_000 + gzip.compress(b"1\n")
+    assert unpacking.unpack(content) == b"ID\n1\n"
+    long = b"x" * 3_000_000
+    assert unpacking.unpack(gzip.compress(long) + bytes(20_000) + gzip.compress(b"1\n")) == long + b"1\n"
+
+
 def test_a_damaged_zip_file_is_told_so_however_it_is_damaged():
     """Python's reader has errors of many kinds for it, which would end the run with a traceback."""
     content = b"".join(b"%d,x\n" % number for number in range(300))

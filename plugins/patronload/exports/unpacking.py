@@ -2,6 +2,7 @@
 
 import copy
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,12 @@ END, DIRECTORY_ENTRY = b"PK\x05\x06", 46
 
 STEP, SMALL_STEP = 1 << 20, 1 << 12
 """Bytes per read. Python unpacks LZMA in steps of what is packed, and 4 kB of it may become 30 MB."""
+
+PIECE = 1 << 13
+"""Bytes of a gzip file per step. What is left of each is copied, and a file may have millions of tiny ones in it."""
+
+ZEROS = re.compile(rb"\0*")
+"""What may be between gzip files."""
 
 ANY_SIZE = 1 << 60
 """More than any entry of a zip file has."""
@@ -121,19 +128,21 @@ def pieces(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
 
 
 def _gunzip(content: bytes, most: Most) -> bytes:
-    out, rest = io.BytesIO(), content
-    while rest:  # as in gzip, several gzip files one after another are one file
+    out, place = io.BytesIO(), 0
+    while place < len(content):  # as in gzip, several gzip files one after another are one file
         unfolding = zlib.decompressobj(wbits=31)
         try:
-            while rest and not unfolding.eof:
-                out.write(unfolding.decompress(rest, STEP))
-                rest = unfolding.unconsumed_tail
+            while place < len(content) and not unfolding.eof:
+                piece = content[place : place + PIECE]
+                out.write(unfolding.decompress(piece, STEP))
+                place += len(piece) - len(unfolding.unused_data or unfolding.unconsumed_tail)
                 check_size(out.tell(), len(content), most)
         except zlib.error:
             raise _damage_error("gzip") from None
         if not unfolding.eof:
             raise _damage_error("gzip")
-        rest = unfolding.unused_data.lstrip(b"\0")
+        padding = ZEROS.match(content, place)
+        place = padding.end() if padding else place
     return out.getvalue()
 
 
