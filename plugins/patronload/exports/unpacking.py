@@ -26,7 +26,7 @@ PIECE = 1 << 13
 """Bytes of a gzip file per step. What is left of each is copied, and a file may have millions of tiny ones in it."""
 
 ZEROS = re.compile(rb"\0*")
-"""What may be between gzip files."""
+"""The zeros that may follow a gzip file."""
 
 ANY_SIZE = 1 << 60
 """More than any entry of a zip file has."""
