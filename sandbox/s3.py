@@ -31,6 +31,9 @@ STOPPING_TAKES_AT_MOST = 1.5
 LISTENERS = ("master", "volume", "filer", "s3")
 """SeaweedFS's parts; each wants a port for HTTP and one for gRPC."""
 
+PORTS = range(20_000, 32_000)
+"""The ports for programs that listen; Linux gives connections ports from 32,768 on, macOS from 49,152 on."""
+
 KEEPS_ANOTHER_TIME = "FAKETIME" in os.environ
 """
 Below libfaketime a program written in Go keeps the machine's time. SeaweedFS would refuse each signature as too old, or
@@ -219,12 +222,18 @@ def weed_program() -> Path:
 
 
 def free_ports(count: int) -> list[int]:
-    """Free ports, all different."""
+    """
+    Free ports, all different. The system gives none of PORTS to a connection, so that they are still free when
+    SeaweedFS, which takes a second to start, listens on them.
+    """
+    ports: list[int] = []
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(ports) < count:
+            port = PORTS.start + secrets.randbelow(len(PORTS))
+            with suppress(OSError):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                ports.append(port)
+    return ports
 
 
 def _stores(client: Any, bucket: str) -> bool:
