@@ -146,7 +146,7 @@ def test_accents_in_a_header_may_be_written_in_two_ways(mapping):
 def test_a_column_with_two_names_in_the_mapping_is_refused(mapping):
     """One of the two fields would be lost. A file that has both columns is read."""
     rules = mapping("target: folio\nfields:\n  externalSystemId: ID\n  username: id\n")
-    with pytest.raises(SourceError, match="names the column ID also id, and the export has only one of them"):
+    with pytest.raises(SourceError, match="calls a column both ID and id, and the export has only ID"):
         reading.with_names(reading.read(b"ID,A\n1,2\n", Layout()), rules.columns)
     assert reading.with_names(reading.read(b"ID,id\n1,2\n", Layout()), rules.columns).columns == ["ID", "id"]
 

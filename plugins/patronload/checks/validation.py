@@ -35,7 +35,7 @@ CELLS = 1 << 21
 """Cells that are converted for Great Expectations at a time, in whole columns; at least one column."""
 
 
-ROWS_AT_ONCE = 500_000
+ROWS_AT_ONCE = 250_000
 """Rows that Great Expectations gets at once, as far as it looks at each of them alone."""
 
 ROWS_NAMED = 1000

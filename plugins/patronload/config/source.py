@@ -158,15 +158,19 @@ class Source(Layout):
         """The path for a day, with each {date:...} filled in."""
         return dated(self.path, day)
 
+    @property
+    def paths(self) -> list[str]:
+        """The paths of the delivery as the tenant file has them, with {date:...}."""
+        return [self.path, *(self.files if isinstance(self.files, tuple) else ())]
+
     def more_paths_on(self, day: date) -> list[str]:
         """The further paths of the delivery for a day."""
-        return [dated(path, day) for path in self.files] if isinstance(self.files, tuple) else []
+        return [dated(path, day) for path in self.paths[1:]]
 
     @property
     def doubts(self) -> list[str]:
         """The warnings of `check`."""
-        paths = [self.path, *(self.files if isinstance(self.files, tuple) else ())]
-        found = [(path, part) for path in paths if (part := looks_dated(path))]
+        found = [(path, part) for path in self.paths if (part := looks_dated(path))]
         return [
             f"source: '{part}' in {path} is not filled in, so only a file with exactly this name is found. For the day "
             "of the run write {date:%Y%m%d}, for the day before {date-1:%Y%m%d}."
@@ -182,8 +186,8 @@ class Source(Layout):
         if not plain_text.is_shown(path):
             raise ConfigError("The source path contains invisible characters. Type it again.")
         inside = path if "/" in path else posixpath.join(posixpath.dirname(self.path_on(day)), path)
-        folder, paths = posixpath.dirname(inside), (self.path, *(self.files if isinstance(self.files, tuple) else ()))
-        if ".." in re.split(r"[/\\]", inside) or not any(_is_folder_of(each, folder) for each in paths):
+        folder = posixpath.dirname(inside)
+        if ".." in re.split(r"[/\\]", inside) or not any(_is_folder_of(each, folder) for each in self.paths):
             named = posixpath.dirname(self.path) or "the folder where the account begins"
             raise ConfigError(f"The source path must be a file in {named}, the folder of this tenant's exports.")
         return inside

@@ -338,8 +338,7 @@ def _mistakes_about_rejects(tenant: Tenant) -> Iterator[tuple[yaml_files.Key, st
         )
         return
     put = tenant.rejects.path(tenant.tenant, date(2000, 1, 1), "rejects.csv")
-    more = tenant.source.files if isinstance(tenant.source.files, tuple) else ()
-    for path in (tenant.source.path, *more):
+    for path in tenant.source.paths:
         if fnmatchcase(posixpath.normpath(put), posixpath.normpath(re.sub(r"\{date[^}]*\}", "*", path))):
             told = f"the next load would read the rejects there as an export: they match {path}. Name another folder."
             yield ("rejects", "to"), told

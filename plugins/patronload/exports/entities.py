@@ -6,21 +6,18 @@ from html.entities import name2codepoint
 import polars as pl
 
 from patronload.config.mapping import Mapping
+from patronload.mapping import invisible
 from patronload.rows import NOTED, ROW, no_notes
 
 ENTITY = rf"&(#[0-9]{{1,7}}|#[xX][0-9A-Fa-f]{{1,6}}|apos|{'|'.join(name2codepoint)});"
 
 AS_BYTES = re.compile(rb"&#?[0-9A-Za-z]{1,9};")
-"""The same in any encoding that has ASCII; no entity is longer."""
-
-ASCII = bytes(range(128))
+"""Whatever may be an entity, in any encoding that has ASCII."""
 
 
 def may_occur(content: bytes, encoding: str) -> bool:
     """Whether the bytes of an export may have such entities. It is quick, and true in doubt."""
-    if ASCII.decode(encoding, "replace") != ASCII.decode():
-        return True
-    return b"&" in content and AS_BYTES.search(content) is not None
+    return not invisible.has_ascii(encoding) or (b"&" in content and AS_BYTES.search(content) is not None)
 
 
 def notes(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from patronload.rows import ROW
 FEW = 10
 
 BEGINNING = 50
-"""The characters by which the first cell of a repeated header is searched for."""
+"""The number of characters by which the first cell of a repeated header is found."""
 
 WORDS = frozenset(
     re.findall(
@@ -69,7 +69,7 @@ def notice(names: dict[str, str]) -> list[str]:
 def repeated(frame: pl.DataFrame, cells: Sequence[str]) -> pl.Series:
     """The numbers of the rows that repeat the header, which has these cells."""
     first, *others = frame.columns[1:]
-    # Few cells begin like this. To search for it takes a tenth of the time that changing the case of all cells does.
+    # Few cells begin like this, and searching for it takes a tenth of the time of changing the case of all cells.
     alike = frame[first].str.contains(rf"(?i)^[\s\x1c-\x1f]*{re.escape(cells[0].strip()[:BEGINNING])}")
     doubtful = frame.filter(alike).filter(_plain(pl.col(first)) == _plain(pl.lit(cells[0])))
     if doubtful.is_empty() or not others:

@@ -258,8 +258,8 @@ def with_names(export: Export, wanted: Iterable[str]) -> Export:
     for there, other in names.items():
         if there in wanted:
             raise SourceError(
-                f"The mapping or the tenant file names the column {there} also {other}, and the export has only one of "
-                f"them. Write {there} in both places."
+                f"The mapping or the tenant file calls a column both {there} and {other}, and the export has only "
+                f"{there}. Write {there} everywhere."
             )
     back = {new: export.names.get(old, old) for old, new in names.items()}
     kept = {new: old for new, old in export.names.items() if new not in names}

@@ -57,7 +57,7 @@ JAMO = ("\u1100", "\u11ff")
 
 def may_occur(content: bytes, encoding: str) -> bool:
     """Whether the bytes of an export may have such characters. It is quick, and true in doubt."""
-    if encoding != "utf-8" and ASCII.decode(encoding, "replace") != ASCII.decode():
+    if not has_ascii(encoding):
         return True
     odd = content.removeprefix(codecs.BOM_UTF8).translate(None, PLAIN)
     if encoding != "utf-8":
@@ -65,6 +65,11 @@ def may_occur(content: bytes, encoding: str) -> bool:
     if odd.translate(None, CONTROLS) != odd:
         return True
     return bool(odd.translate(None, HARMLESS)) and any(map(_may_change, set(odd.decode(errors="replace"))))
+
+
+def has_ascii(encoding: str) -> bool:
+    """Whether the bytes of ASCII text are the same in an encoding."""
+    return ASCII.decode(encoding, "replace") == ASCII.decode()
 
 
 def _of_bytes(found: set[int], encoding: str) -> str:

@@ -71,6 +71,5 @@ def _open(source: SftpSource | FolderSource, path: str) -> Iterator[tuple[Place,
         with sftp.open_account(source.connection) as place:
             yield place, path
     else:
-        paths = (source.path, *(source.files if isinstance(source.files, tuple) else ()))
-        with folder.open_place(path, paths) as found:
+        with folder.open_place(path, source.paths) as found:
             yield found
